@@ -1,0 +1,73 @@
+/** What the runtime needs from the world, and the shapes that pass between its parts. */
+import type { Readable, Writable } from 'node:stream';
+
+/** Everything a driver needs to start one server. Made from the lock alone by `launch.ts`. */
+export interface LaunchPlan {
+  /** Unique per start: `[a-z0-9-]{1,64}`. */
+  readonly id: string;
+  /** Host folder with the materialised closure; seen read-only as `/app`. */
+  readonly appDir: string;
+  /** argv inside the sandbox. `node` as its first word is the runtime's own Node. */
+  readonly command: readonly [string, ...string[]];
+  /** The whole environment of the server; nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly mounts: readonly Mount[];
+  readonly limits: Limits;
+  /** Host path of the egress proxy's unix socket; without it the server has no way out at all. */
+  readonly egressSocket?: string;
+}
+
+export interface Mount {
+  /** Absolute host path. */
+  readonly source: string;
+  /** Absolute path inside the sandbox. */
+  readonly target: string;
+  readonly mode: 'ro' | 'rw';
+}
+
+export interface Limits {
+  readonly memoryMiB: number;
+  readonly cpus: number;
+  readonly pids: number;
+  readonly tmpMiB: number;
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+/** One running sandbox. Streams are raw bytes; framing is the caller's. */
+export interface SandboxedProcess {
+  readonly pid: number;
+  readonly driver: string;
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  readonly exited: Promise<Exit>;
+  /** What the driver put in place, for the journal: driver, uid, limits and how each is enforced. */
+  readonly isolation: Readonly<Record<string, string | number | boolean>>;
+  /** Ends stdin, then TERM, then KILL of everything inside; resolves when nothing is left. */
+  stop(graceMs: number): Promise<Exit>;
+}
+
+export type DriverStatus =
+  | { readonly available: true; readonly version: string }
+  | { readonly available: false; readonly reason: string };
+
+export interface IsolationDriver {
+  readonly name: 'bubblewrap' | 'podman' | 'docker';
+  detect(): Promise<DriverStatus>;
+  start(plan: LaunchPlan): Promise<SandboxedProcess>;
+}
+
+/** One connection a server asked for, as the egress proxy or the in-sandbox reporter saw it. */
+export interface EgressEvent {
+  readonly at: string;
+  readonly host: string;
+  readonly port: number;
+  /** `proxy`: asked through the proxy; `report`: a direct attempt the sandbox's own network refused. */
+  readonly via: 'proxy' | 'report';
+  readonly outcome: 'allowed' | 'refused';
+  readonly reason: string;
+}

@@ -1,0 +1,225 @@
+/** Verifying mcp.lock: what the runtime and the CI gate believe without asking the registry. */
+import type { KeyObject } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import { envelopeDigest } from '../../schemas/approval.ts';
+import { signBytes, verifyBytes } from '../../schemas/dsse.ts';
+import { LockkeeperError } from '../../schemas/errors.ts';
+import type { Intent } from '../../schemas/intent.ts';
+import { digestOf } from '../../schemas/json.ts';
+import {
+  LOCK_TYPE,
+  type Lock,
+  type LockEntry,
+  type LockFile,
+  lockDigest,
+  lockPayload,
+  parseLockFile,
+} from '../../schemas/lock.ts';
+import { type ApprovedFacts, assertApproved } from './approval.ts';
+import { openRoot, type RootPin, short, type TrustedRoot } from './root.ts';
+
+/** The newest lock this machine accepted for an audience. */
+export interface SeenLock {
+  readonly version: number;
+  readonly digest: string;
+}
+
+export interface LockContext {
+  readonly pin: RootPin;
+  readonly audience: string;
+  readonly environment: string;
+  readonly now: Date;
+  /** Null on first contact. */
+  readonly seen: SeenLock | null;
+}
+
+export interface VerifiedEntry {
+  readonly entry: LockEntry;
+  readonly approvedBy: readonly string[];
+}
+
+export interface VerifiedLock {
+  readonly file: LockFile;
+  readonly lock: Lock;
+  readonly digest: string;
+  readonly trusted: TrustedRoot;
+  readonly entries: ReadonlyMap<string, VerifiedEntry>;
+}
+
+/** Five minutes of clock difference between registry and this machine are tolerated. */
+const CLOCK_SKEW_MS = 5 * 60_000;
+
+export function signLockFile(lock: Lock, evidence: LockFile['evidence'], key: KeyObject): LockFile {
+  return {
+    lockkeeper: 'mcp.lock/v1',
+    lock,
+    evidence,
+    signatures: [signBytes(LOCK_TYPE, lockPayload(lock), key)],
+  };
+}
+
+/**
+ * 1 read the file whole -> 2 root -> 3 lock signature -> 4 audience and environment -> 5 dates -> 6 rollback ->
+ * 7 each entry's approvals. Throws the refusal of the first step that fails; has no effect.
+ */
+export function verifyLock(bytes: Uint8Array, context: LockContext): VerifiedLock {
+  const file = parseLockFile(bytes);
+  const { lock } = file;
+  const trusted = openRoot(file.evidence.root, context.pin, context.now);
+  assertSignature(file, trusted);
+  assertAudience(lock, context);
+  assertFresh(lock, context.now);
+  const digest = lockDigest(lock);
+  assertNotOlder(lock, digest, context.seen);
+  const entries = new Map<string, VerifiedEntry>();
+  for (const alias of Object.keys(lock.servers)) {
+    const entry = lock.servers[alias];
+    if (entry) entries.set(alias, verifyEntry(entry, file, { trusted, context }));
+  }
+  return { file, lock, digest, trusted, entries };
+}
+
+function assertSignature(file: LockFile, trusted: TrustedRoot): void {
+  const payload = lockPayload(file.lock);
+  const keys = trusted.keys('lock');
+  const good = new Set(
+    file.signatures
+      .filter((signature) => {
+        const key = keys.get(signature.keyid);
+        return key !== undefined && verifyBytes(LOCK_TYPE, payload, signature, key);
+      })
+      .map((signature) => signature.keyid),
+  );
+  const { threshold } = trusted.root.roles.lock;
+  if (good.size >= threshold) return;
+  throw new LockkeeperError('SIGNATURE_INVALID', {
+    expected: `mcp.lock signed by ${threshold} of the lock keys ${[...keys.keys()].map(short).join(', ') || '(none in the root)'}`,
+    found: `${good.size} good signatures of ${file.signatures.map((signature) => short(signature.keyid)).join(', ')}`,
+    next: 'Restore mcp.lock from version control, or run: lk lock',
+  });
+}
+
+function assertAudience(lock: Lock, context: LockContext): void {
+  if (lock.audience === context.audience && lock.environment === context.environment) return;
+  throw new LockkeeperError('LOCK_AUDIENCE', {
+    expected: `a lock for ${context.audience} in ${context.environment}`,
+    found: `one for ${lock.audience} in ${lock.environment}`,
+    next: 'Run lk lock in this project',
+  });
+}
+
+function assertFresh(lock: Lock, now: Date): void {
+  const time = now.getTime();
+  if (Date.parse(lock.issuedAt) > time + CLOCK_SKEW_MS) {
+    throw new LockkeeperError('LOCK_FUTURE', {
+      expected: `a lock issued before ${now.toISOString()}`,
+      found: `one issued at ${lock.issuedAt}`,
+      next: 'Check this machine’s clock',
+    });
+  }
+  if (Date.parse(lock.expires) <= time) {
+    throw new LockkeeperError('LOCK_EXPIRED', {
+      expected: `a lock valid at ${now.toISOString()}`,
+      found: `one that ended at ${lock.expires}`,
+      next: 'Run: lk lock',
+    });
+  }
+}
+
+function assertNotOlder(lock: Lock, digest: string, seen: SeenLock | null): void {
+  if (seen === null || lock.version > seen.version) return;
+  if (lock.version === seen.version && digest === seen.digest) return;
+  if (lock.version === seen.version) {
+    throw new LockkeeperError('LOCK_EQUIVOCATION', {
+      expected: `lock version ${lock.version} with digest ${short(seen.digest)}, as seen before`,
+      found: `digest ${short(digest)}`,
+      next: 'Two different locks were signed under one version: report both files to your security team',
+    });
+  }
+  throw new LockkeeperError('LOCK_ROLLBACK', {
+    expected: `lock version ${seen.version} or newer`,
+    found: `version ${lock.version}`,
+    next: 'Update mcp.lock from version control, or run: lk lock',
+  });
+}
+
+/** The facts an entry claims, in the words approvals use. */
+export function factsOf(entry: LockEntry): ApprovedFacts {
+  const { server: name, version, purl, closure, permissions, launch, requestedBy } = entry;
+  return {
+    name,
+    version,
+    purl,
+    closure,
+    surfaceDigest: entry.surface.digest,
+    reportDigest: entry.report,
+    permissions,
+    launch,
+    requestedBy,
+  };
+}
+
+function verifyEntry(
+  entry: LockEntry,
+  file: LockFile,
+  at: { trusted: TrustedRoot; context: LockContext },
+): VerifiedEntry {
+  const { lock, evidence } = file;
+  const revoked = lock.revoked.find((item) => item.server === entry.server && item.version === entry.version);
+  if (revoked) {
+    throw new LockkeeperError('RELEASE_REVOKED', {
+      expected: `${entry.server} ${entry.version} not to be revoked`,
+      found: `revoked at ${revoked.at}: ${revoked.reason}`,
+      next: 'Choose another version in lockkeeper.json and run: lk lock',
+    });
+  }
+  const { digest: claimed, ...pins } = entry.surface;
+  if (digestOf(pins) !== claimed) {
+    throw new LockkeeperError('APPROVAL_SUBJECT', {
+      expected: `pins of ${entry.server} with digest ${short(claimed)}`,
+      found: `pins with digest ${short(digestOf(pins))}`,
+      next: 'Restore mcp.lock from version control, or run: lk lock',
+    });
+  }
+  const envelopes = entry.approvals.map((digest) => {
+    const envelope = evidence.approvals[digest];
+    if (envelope && envelopeDigest(envelope) === digest) return envelope;
+    throw new LockkeeperError('APPROVAL_SUBJECT', {
+      expected: `the approval ${short(digest)} of ${entry.server} in the lock's evidence`,
+      found: envelope ? 'another envelope under that digest' : 'nothing under that digest',
+      next: 'Restore mcp.lock from version control, or run: lk lock',
+    });
+  });
+  const { environment, now } = at.context;
+  return {
+    entry,
+    approvedBy: assertApproved(envelopes, at.trusted, { facts: factsOf(entry), environment, now }),
+  };
+}
+
+/** Does the lock answer exactly what lockkeeper.json asks? Throws LOCK_INTENT naming the first difference. */
+export function assertAnswers(lock: Lock, intent: Intent): void {
+  const difference = (expected: string, found: string): LockkeeperError =>
+    new LockkeeperError('LOCK_INTENT', { expected, found, next: 'Run: lk lock' });
+  if (lock.registry !== intent.registry)
+    throw difference(`a lock from ${intent.registry}`, `one from ${lock.registry}`);
+  for (const alias of Object.keys(intent.servers)) {
+    const entry = lock.servers[alias];
+    if (!entry) throw difference(`an entry for ${alias}`, 'none');
+    if (
+      !isDeepStrictEqual(
+        JSON.parse(JSON.stringify(entry.request)),
+        JSON.parse(JSON.stringify(intent.servers[alias])),
+      )
+    ) {
+      throw difference(
+        `${alias} as lockkeeper.json asks: ${JSON.stringify(intent.servers[alias])}`,
+        JSON.stringify(entry.request),
+      );
+    }
+  }
+  for (const alias of Object.keys(lock.servers)) {
+    if (!intent.servers[alias])
+      throw difference(`no entry for ${alias}, which lockkeeper.json does not ask for`, 'one');
+  }
+}

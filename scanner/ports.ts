@@ -1,0 +1,54 @@
+/** What a scan needs from the world, and what passes between its steps. */
+import type { IsolationDriver } from '../runtime/ports.ts';
+import type { Blobs } from '../runtime/store/blobs.ts';
+import type { Policy } from '../schemas/policy.ts';
+import type { Report } from '../schemas/finding.ts';
+import type { Closure, Launch, Submission } from '../schemas/release.ts';
+import type { Surface } from '../schemas/surface.ts';
+
+/** Facts of one package version as its package registry tells them. Absent is absent, never guessed. */
+export interface Upstream {
+  readonly name: string;
+  readonly version: string;
+  /** RFC 3339, or null when the registry does not tell it. */
+  readonly publishedAt: string | null;
+  readonly maintainers: readonly string[] | null;
+  /** Exact versions published so far, in the registry's order. */
+  readonly versions: readonly string[];
+}
+
+export interface ScanPorts {
+  readonly blobs: Blobs;
+  readonly driver: IsolationDriver;
+  /** Folder for temporary trees; every user may traverse it. */
+  readonly workDir: string;
+  readonly now: () => Date;
+  readonly progress: (step: string) => void;
+}
+
+/** The last approved release of the same server, as evidence to compare with. */
+export interface Baseline {
+  readonly version: string;
+  readonly closure: Closure;
+  readonly surface: Surface;
+  readonly maintainers: readonly string[] | null;
+}
+
+export interface ScanRequest {
+  readonly submission: Submission;
+  readonly policy: Policy;
+  readonly trial: boolean;
+  readonly baseline: Baseline | null;
+}
+
+export interface ScanResult {
+  readonly closure: Closure;
+  readonly launch: Launch;
+  readonly surface: Surface;
+  readonly report: Report;
+  readonly maintainers: readonly string[] | null;
+  /** Digests of the stored canonical JSON of surface and report. */
+  readonly surfaceDigest: string;
+  readonly surfaceText: string;
+  readonly reportDigest: string;
+}

@@ -1,0 +1,214 @@
+/** The shapes of the /v1 API: one list of routes that the server implements and the command line calls. */
+import Type, { type Static } from 'typebox';
+import { Approval } from './approval.ts';
+import { AuditRecord } from './audit.ts';
+import { Closed, Digest, Instant, type Json, KeyId, Person } from './common.ts';
+import { Change } from './diff.ts';
+import { Envelope } from './dsse.ts';
+import { Intent } from './intent.ts';
+import { LockFile } from './lock.ts';
+import { Policy } from './policy.ts';
+import { Release, ReleaseState } from './release.ts';
+
+export const RoleName = Type.Union([
+  Type.Literal('admin'),
+  Type.Literal('reviewer'),
+  Type.Literal('publisher'),
+  Type.Literal('developer'),
+  Type.Literal('auditor'),
+  Type.Literal('runtime'),
+]);
+export type RoleName = Static<typeof RoleName>;
+
+export const Roles = Type.Array(RoleName, { minItems: 1, maxItems: 6, uniqueItems: true });
+const Reason = Type.String({ minLength: 3, maxLength: 1000 });
+
+/** POST /v1/sign-in (anonymous). */
+export const SignInBody = Closed({ code: Type.String({ minLength: 8, maxLength: 200 }) });
+export const TokenView = Closed({
+  token: Type.String({ description: 'shown once; stored hashed' }),
+  person: Person,
+  roles: Roles,
+  expires: Instant,
+});
+export type TokenView = Static<typeof TokenView>;
+
+/** GET /v1/me */
+export const Me = Closed({ person: Person, roles: Roles, expires: Instant });
+export type Me = Static<typeof Me>;
+
+/** POST /v1/people (admin): makes or changes a person; answers with a one-time sign-in code. */
+export const PersonBody = Closed({ person: Person, roles: Roles });
+export const PersonView = Closed({ person: Person, roles: Roles, code: Type.String(), codeExpires: Instant });
+export type PersonView = Static<typeof PersonView>;
+
+/** POST /v1/tokens: a token for the caller with some of their roles; hours up to 2160. */
+export const TokenBody = Closed({ roles: Roles, hours: Type.Integer({ minimum: 1, maximum: 2160 }) });
+
+/** POST /v1/keys (reviewer): enrols the caller's key. The body is signed by the key itself, to prove possession. */
+export const KEY_PROOF_TYPE = 'application/vnd.lockkeeper.key-proof+json';
+export const KeyProof = Closed({ person: Person, publicKey: Type.String({ maxLength: 1000 }), at: Instant });
+export const KeyBody = Closed({ proof: Envelope });
+export const KeyView = Closed({ keyid: KeyId, person: Person, rootVersion: Type.Integer({ minimum: 1 }) });
+export type KeyView = Static<typeof KeyView>;
+
+/** GET /v1/trust (anonymous): what `lk login` pins. */
+export const TrustView = Closed({
+  rootKeys: Type.Array(KeyId),
+  threshold: Type.Integer({ minimum: 1 }),
+  trial: Type.Boolean(),
+  root: Envelope,
+});
+export type TrustView = Static<typeof TrustView>;
+
+/** GET /v1/releases?state=&name=&limit=&before= */
+export const ReleaseQuery = Closed({
+  state: Type.Optional(ReleaseState),
+  name: Type.Optional(Type.String({ maxLength: 200 })),
+  version: Type.Optional(Type.String({ maxLength: 255 })),
+  limit: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,2}$' })),
+  before: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,15}$' })),
+});
+export const ReleaseList = Closed({
+  releases: Type.Array(Release),
+  next: Type.Union([Type.Null(), Type.Integer()]),
+});
+export type ReleaseList = Static<typeof ReleaseList>;
+
+/** GET /v1/releases/:id/diff: against the last approved release of the same server. */
+export const DiffView = Closed({
+  before: Type.Union([Type.Null(), Closed({ id: Type.Integer(), version: Type.String() })]),
+  after: Closed({ id: Type.Integer(), version: Type.String() }),
+  changes: Type.Array(Change),
+  artifacts: Closed({ added: Type.Array(Type.String()), removed: Type.Array(Type.String()) }),
+});
+export type DiffView = Static<typeof DiffView>;
+
+/** GET /v1/releases/:id/statement: the exact statement a reviewer would sign, for the caller. */
+export const StatementView = Closed({ statement: Approval, missing: Type.Array(Type.String()) });
+export type StatementView = Static<typeof StatementView>;
+
+/** POST /v1/releases/:id/approvals */
+export const ApprovalBody = Closed({ envelope: Envelope });
+export const ApprovalView = Closed({
+  approval: Digest,
+  state: ReleaseState,
+  given: Type.Integer({ minimum: 0 }),
+  needed: Type.Integer({ minimum: 1 }),
+});
+export type ApprovalView = Static<typeof ApprovalView>;
+
+/** POST /v1/releases/:id/{reject,deprecate,revoke} */
+export const ReasonBody = Closed({ reason: Reason });
+
+/** POST /v1/locks: resolves an intent. `previous` is the digest of the lock the project has, or null. */
+export const LockBody = Closed({ intent: Intent, previous: Type.Union([Type.Null(), Digest]) });
+export const LockView = Closed({ file: LockFile, digest: Digest });
+export type LockView = Static<typeof LockView>;
+
+/** POST /v1/locks/check: what the registry says today of a lock's releases. */
+export const LockCheckBody = Closed({
+  audience: Type.String({ maxLength: 128 }),
+  version: Type.Integer({ minimum: 1 }),
+  digest: Digest,
+  releases: Type.Array(Closed({ server: Type.String(), version: Type.String() }), { maxItems: 100_000 }),
+});
+export const LockCheckView = Closed({
+  latest: Type.Union([Type.Null(), Closed({ version: Type.Integer(), digest: Digest })]),
+  states: Type.Array(
+    Closed({ server: Type.String(), version: Type.String(), state: Type.Union([Type.Null(), ReleaseState]) }),
+  ),
+});
+export type LockCheckView = Static<typeof LockCheckView>;
+
+/** POST /v1/audit (runtime): records in order; deduplicated by (runtime, seq). */
+export const AuditBatch = Closed({ records: Type.Array(AuditRecord, { minItems: 1, maxItems: 1000 }) });
+export const AuditAck = Closed({ stored: Type.Integer({ minimum: 0 }), upTo: Type.Integer({ minimum: 0 }) });
+export type AuditAck = Static<typeof AuditAck>;
+
+/** GET /v1/audit?server=&tool=&user=&since=&until=&kind=&limit= newest first. */
+export const AuditQuery = Closed({
+  server: Type.Optional(Type.String({ maxLength: 200 })),
+  tool: Type.Optional(Type.String({ maxLength: 200 })),
+  user: Type.Optional(Type.String({ maxLength: 64 })),
+  kind: Type.Optional(Type.String({ maxLength: 40 })),
+  since: Type.Optional(Instant),
+  until: Type.Optional(Instant),
+  limit: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,3}$' })),
+});
+export const AuditList = Closed({ records: Type.Array(AuditRecord) });
+export type AuditList = Static<typeof AuditList>;
+
+/** GET /v1/policy */
+export const PolicyView = Policy;
+
+/** GET /v1/health (anonymous) */
+export const Health = Closed({
+  ok: Type.Boolean(),
+  version: Type.String(),
+  database: Type.String(),
+  trial: Type.Boolean(),
+  jobs: Closed({ waiting: Type.Integer({ minimum: 0 }), failed: Type.Integer({ minimum: 0 }) }),
+});
+export type Health = Static<typeof Health>;
+
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  /** Roles that may call it; `anonymous` stands for nobody signed in. Empty means nobody. */
+  readonly roles: readonly (RoleName | 'anonymous')[];
+}
+
+const SIGNED_IN = ['admin', 'reviewer', 'publisher', 'developer', 'auditor', 'runtime'] as const;
+const PEOPLE = ['admin', 'reviewer', 'publisher', 'developer', 'auditor'] as const;
+
+/** Every route of the registry with the roles that may use it. What is not here does not exist. */
+export const ROUTES = {
+  health: { method: 'GET', path: '/v1/health', roles: ['anonymous', ...SIGNED_IN] },
+  trust: { method: 'GET', path: '/v1/trust', roles: ['anonymous', ...SIGNED_IN] },
+  signIn: { method: 'POST', path: '/v1/sign-in', roles: ['anonymous', ...SIGNED_IN] },
+  me: { method: 'GET', path: '/v1/me', roles: SIGNED_IN },
+  people: { method: 'POST', path: '/v1/people', roles: ['admin'] },
+  tokens: { method: 'POST', path: '/v1/tokens', roles: PEOPLE },
+  keys: { method: 'POST', path: '/v1/keys', roles: ['reviewer'] },
+  policy: { method: 'GET', path: '/v1/policy', roles: SIGNED_IN },
+  publish: { method: 'POST', path: '/v1/releases', roles: ['publisher', 'admin'] },
+  releases: { method: 'GET', path: '/v1/releases', roles: PEOPLE },
+  release: { method: 'GET', path: '/v1/releases/:id', roles: PEOPLE },
+  report: { method: 'GET', path: '/v1/releases/:id/report', roles: PEOPLE },
+  surface: { method: 'GET', path: '/v1/releases/:id/surface', roles: PEOPLE },
+  diff: { method: 'GET', path: '/v1/releases/:id/diff', roles: PEOPLE },
+  statement: { method: 'GET', path: '/v1/releases/:id/statement', roles: ['reviewer'] },
+  approve: { method: 'POST', path: '/v1/releases/:id/approvals', roles: ['reviewer'] },
+  reject: { method: 'POST', path: '/v1/releases/:id/reject', roles: ['reviewer'] },
+  deprecate: { method: 'POST', path: '/v1/releases/:id/deprecate', roles: ['admin', 'reviewer'] },
+  revoke: { method: 'POST', path: '/v1/releases/:id/revoke', roles: ['admin', 'reviewer'] },
+  blob: { method: 'GET', path: '/v1/blobs/:digest', roles: SIGNED_IN },
+  lock: { method: 'POST', path: '/v1/locks', roles: ['developer', 'admin'] },
+  lockCheck: { method: 'POST', path: '/v1/locks/check', roles: ['developer', 'admin', 'runtime', 'auditor'] },
+  auditWrite: { method: 'POST', path: '/v1/audit', roles: ['runtime', 'developer'] },
+  auditRead: { method: 'GET', path: '/v1/audit', roles: ['auditor', 'admin'] },
+  registryList: { method: 'GET', path: '/v0.1/servers', roles: ['anonymous', ...SIGNED_IN] },
+  registryVersions: {
+    method: 'GET',
+    path: '/v0.1/servers/:name/versions',
+    roles: ['anonymous', ...SIGNED_IN],
+  },
+  registryVersion: {
+    method: 'GET',
+    path: '/v0.1/servers/:name/versions/:version',
+    roles: ['anonymous', ...SIGNED_IN],
+  },
+  dashboard: { method: 'GET', path: '/', roles: ['anonymous', ...SIGNED_IN] },
+} as const satisfies Record<string, Route>;
+
+export type RouteName = keyof typeof ROUTES;
+
+/** The path of a route with its parameters filled in, encoded. */
+export function pathOf(route: RouteName, parameters: Readonly<Record<string, string | number>> = {}): string {
+  return ROUTES[route].path.replace(/:([a-z]+)/g, (_, name: string) =>
+    encodeURIComponent(String(parameters[name])),
+  );
+}
+
+export type JsonBody = Json;

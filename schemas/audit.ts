@@ -1,0 +1,68 @@
+/** The runtime's journal: hash-chained records, one line of JSON each. */
+import Type, { type Static } from 'typebox';
+import { AnyJson, Closed, Digest, Instant } from './common.ts';
+
+export const AuditKind = Type.Union([
+  Type.Literal('session.started'),
+  Type.Literal('session.refused'),
+  Type.Literal('session.ended'),
+  Type.Literal('request.forwarded'),
+  Type.Literal('request.refused'),
+  Type.Literal('request.finished'),
+  Type.Literal('notice.forwarded'),
+  Type.Literal('notice.refused'),
+  Type.Literal('response.refused'),
+  Type.Literal('surface.drift'),
+  Type.Literal('egress.allowed'),
+  Type.Literal('egress.refused'),
+  Type.Literal('journal.recovered'),
+]);
+export type AuditKind = Static<typeof AuditKind>;
+
+/** Which locked thing a record speaks of; digests so that the record outlives the lock file. */
+export const AuditSubject = Closed({
+  server: Type.String(),
+  version: Type.String(),
+  lock: Digest,
+  closure: Digest,
+  surface: Digest,
+  approvedBy: Type.Array(Type.String()),
+});
+export type AuditSubject = Static<typeof AuditSubject>;
+
+export const AuditBody = Closed({
+  kind: AuditKind,
+  at: Instant,
+  runtime: Type.String({ description: 'id of the journal: one per runtime state folder' }),
+  session: Type.String(),
+  user: Type.String(),
+  subject: Type.Union([Type.Null(), AuditSubject]),
+  direction: Type.Optional(Type.Union([Type.Literal('to-server'), Type.Literal('to-client')])),
+  method: Type.Optional(Type.String()),
+  /** Tool, prompt or resource named by the message. */
+  target: Type.Optional(Type.String()),
+  /** Joins a request with its outcome. */
+  call: Type.Optional(Type.String()),
+  arguments: Type.Optional(AnyJson),
+  argumentsDigest: Type.Optional(Digest),
+  /** What the arguments name (paths, hosts, URIs) and the connections that were made. */
+  data: Type.Optional(Type.Array(Type.String())),
+  outcome: Type.Optional(
+    Type.Union([Type.Literal('ok'), Type.Literal('error'), Type.Literal('refused'), Type.Literal('lost')]),
+  ),
+  code: Type.Optional(Type.String()),
+  message: Type.Optional(Type.String()),
+  bytes: Type.Optional(Type.Integer({ minimum: 0 })),
+  durationMs: Type.Optional(Type.Number({ minimum: 0 })),
+  detail: Type.Optional(AnyJson),
+});
+export type AuditBody = Static<typeof AuditBody>;
+
+/** One journal line. `digest` is SHA-256 over the line's text with `digest` left out, `prev` the line before. */
+export const AuditRecord = Closed({
+  seq: Type.Integer({ minimum: 1 }),
+  prev: Type.Union([Type.Null(), Digest]),
+  body: AuditBody,
+  digest: Digest,
+});
+export type AuditRecord = Static<typeof AuditRecord>;

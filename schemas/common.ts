@@ -1,0 +1,56 @@
+/** Fragments that several schemas share. Every object schema of the product is closed: unknown keys are refused. */
+import Type, { type Static, type TObject, type TProperties } from 'typebox';
+
+/** A closed object: an unknown key is an error, never dropped. */
+export function Closed<P extends TProperties>(
+  properties: P,
+  options: { description?: string } = {},
+): TObject<P> {
+  return Type.Object(properties, { additionalProperties: false, ...options });
+}
+
+/** SHA-256 of some bytes, lower-case hex. */
+export const Digest = Type.String({
+  pattern: '^sha256:[0-9a-f]{64}$',
+  description: 'SHA-256, lower-case hex',
+});
+export type Digest = `sha256:${string}`;
+
+/** SHA-512 as npm writes it, converted to hex, so that it can be an in-toto subject digest. */
+export const Sha512 = Type.String({ pattern: '^[0-9a-f]{128}$' });
+
+/** RFC 3339 instant in UTC with milliseconds. */
+export const Instant = Type.String({
+  pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$',
+  description: 'RFC 3339 instant in UTC, milliseconds',
+});
+
+/** A server name as in the MCP registry: reverse-DNS namespace, one slash, name. */
+export const ServerName = Type.String({
+  minLength: 3,
+  maxLength: 200,
+  pattern: '^[a-zA-Z0-9][a-zA-Z0-9.-]*[a-zA-Z0-9]/[a-zA-Z0-9][a-zA-Z0-9._-]*$',
+});
+
+export const Version = Type.String({
+  minLength: 1,
+  maxLength: 255,
+  pattern: '^[0-9A-Za-z][0-9A-Za-z.+_-]*$',
+});
+export const Purl = Type.String({ pattern: '^pkg:[a-z]+/.+@.+$', maxLength: 500 });
+
+/** A person of the organisation: the unit that thresholds count. */
+export const Person = Type.String({ pattern: '^[a-z0-9][a-z0-9._@-]{0,63}$' });
+
+/** The SHA-256 of a public key's SPKI DER. */
+export const KeyId = Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });
+
+export const Environment = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,31}$' });
+
+/** Any JSON value that came from outside and is carried, not interpreted. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type JsonObject = { [key: string]: Json };
+export const AnyJson = Type.Unsafe<Json>({});
+export const AnyObject = Type.Unsafe<JsonObject>({ type: 'object' });
+
+export type Person = Static<typeof Person>;

@@ -1,0 +1,173 @@
+/** The difference of two surfaces, field by field, each with a risk class. Semantic only as far as a class needs. */
+import Type, { type Static } from 'typebox';
+import { AnyJson, Closed, type Json, type JsonObject } from './common.ts';
+import { canonical } from './json.ts';
+import { KEY_OF, maskItem, pointerOf, SECTIONS, type Section, type Surface } from './surface.ts';
+
+/**
+ * cosmetic: no model or policy reads it differently. additive: more of the same kind. text: what a model reads
+ * changed. contract: what a call may carry changed. risk: a hint or bound that policy relies on got weaker.
+ */
+export const RiskClass = Type.Union([
+  Type.Literal('cosmetic'),
+  Type.Literal('additive'),
+  Type.Literal('text'),
+  Type.Literal('contract'),
+  Type.Literal('risk'),
+]);
+export type RiskClass = Static<typeof RiskClass>;
+const RANK: Readonly<Record<RiskClass, number>> = { cosmetic: 0, additive: 1, text: 2, contract: 3, risk: 4 };
+
+export const Change = Closed({
+  at: Type.String({ description: 'JSON pointer into the surface' }),
+  kind: Type.Union([Type.Literal('added'), Type.Literal('removed'), Type.Literal('changed')]),
+  risk: RiskClass,
+  before: Type.Optional(AnyJson),
+  after: Type.Optional(AnyJson),
+});
+export type Change = Static<typeof Change>;
+
+/** All changes from `before` to `after`, in pointer order. Volatile values are left out. */
+export function diffSurfaces(before: Surface, after: Surface): Change[] {
+  const changes: Change[] = [];
+  const volatile = [...before.volatile, ...after.volatile];
+  for (const field of ['serverInfo', 'capabilities', 'instructions'] as const) {
+    if (volatile.some((pointer) => pointer === `/${field}` || pointer.startsWith(`/${field}/`))) continue;
+    walk(pointerOf(field), before[field] as Json, after[field] as Json, changes);
+  }
+  for (const section of SECTIONS) diffSection(section, { before, after, volatile }, changes);
+  return changes.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+}
+
+export function highestRisk(changes: readonly Change[]): RiskClass | null {
+  let top: RiskClass | null = null;
+  for (const { risk } of changes) if (top === null || RANK[risk] > RANK[top]) top = risk;
+  return top;
+}
+
+interface Pair {
+  readonly before: Surface;
+  readonly after: Surface;
+  readonly volatile: readonly string[];
+}
+
+function diffSection(section: Section, pair: Pair, out: Change[]): void {
+  const keys = new Set([...Object.keys(pair.before[section]), ...Object.keys(pair.after[section])]);
+  for (const key of keys) {
+    const at = pointerOf(section, key);
+    const mask = (item: JsonObject | undefined): JsonObject | undefined =>
+      item && maskItem(item, at, pair.volatile);
+    const a = mask(pair.before[section][key]);
+    const b = mask(pair.after[section][key]);
+    if (a === undefined && b !== undefined)
+      out.push({ at, kind: 'added', risk: addedRisk(section, b), after: b });
+    else if (b === undefined && a !== undefined)
+      out.push({ at, kind: 'removed', risk: 'contract', before: a });
+    else if (a !== undefined && b !== undefined) walk(at, a, b, out);
+  }
+}
+
+/** A new tool is additive only when it says it reads; anything else new can act. */
+function addedRisk(section: Section, item: JsonObject): RiskClass {
+  if (section !== 'tools') return section === 'prompts' ? 'text' : 'additive';
+  const hints = item.annotations;
+  const reads =
+    hints !== null && typeof hints === 'object' && !Array.isArray(hints) && hints.readOnlyHint === true;
+  return reads ? 'additive' : 'risk';
+}
+
+function walk(at: string, before: Json | undefined, after: Json | undefined, out: Change[]): void {
+  if (before === undefined || after === undefined) {
+    if (before === undefined && after === undefined) return;
+    const kind = before === undefined ? 'added' : 'removed';
+    const change: Change = { at, kind, risk: fieldRisk(at, kind, before, after) };
+    if (before !== undefined) change.before = before;
+    if (after !== undefined) change.after = after;
+    out.push(change);
+    return;
+  }
+  if (isObject(before) && isObject(after) && !isLeaf(at)) {
+    for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
+      walk(`${at}${pointerOf(key)}`, before[key], after[key], out);
+    }
+    return;
+  }
+  if (canonical(before) !== canonical(after)) {
+    out.push({ at, kind: 'changed', risk: fieldRisk(at, 'changed', before, after), before, after });
+  }
+}
+
+/** Values compared whole: splitting them further explains nothing. */
+function isLeaf(at: string): boolean {
+  return /\/(enum|const|required|examples|icons|default)$/.test(at);
+}
+
+function isObject(value: Json): value is JsonObject {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
+const TEXT_FIELDS = new Set(['description', 'instructions', 'examples', 'enumNames', 'prompt']);
+const COSMETIC_FIELDS = new Set(['$schema', 'icons', '$id', '$comment', 'version', 'websiteUrl']);
+
+/** The rules, most specific first. `at` names the field by its last parts. */
+function fieldRisk(
+  at: string,
+  kind: Change['kind'],
+  before: Json | undefined,
+  after: Json | undefined,
+): RiskClass {
+  const parts = at.split('/').slice(1);
+  const last = parts.at(-1) ?? '';
+  const field = parts[2] ?? last;
+  if (field === 'annotations') return annotationRisk(last, kind, after);
+  if (last === 'description' || parts[0] === 'instructions' || TEXT_FIELDS.has(last))
+    return textRisk(before, after);
+  if (parts[0] === 'serverInfo') return last === 'name' ? 'contract' : 'cosmetic';
+  if (parts[0] === 'capabilities') return kind === 'added' ? 'additive' : 'contract';
+  if (field === 'inputSchema') return schemaRisk(parts, kind, after);
+  if (field === 'outputSchema') return kind === 'added' ? 'additive' : 'contract';
+  if (field === '_meta') return 'risk';
+  if (COSMETIC_FIELDS.has(last)) return 'cosmetic';
+  if (field === 'title' || field === 'execution')
+    return field === 'title' ? textRisk(before, after) : 'cosmetic';
+  if (KEY_OF[(parts[0] ?? 'tools') as Section] === field) return 'contract';
+  return 'text';
+}
+
+function textRisk(before: Json | undefined, after: Json | undefined): RiskClass {
+  const plain = (value: Json | undefined): string =>
+    (typeof value === 'string' ? value : value === undefined || value === null ? '' : canonical(value))
+      .replace(/\s+/g, ' ')
+      .trim();
+  return plain(before) === plain(after) ? 'cosmetic' : 'text';
+}
+
+/** Hints that lower a guard are risk; a hint that first appears says more than was said before. */
+function annotationRisk(hint: string, kind: Change['kind'], after: Json | undefined): RiskClass {
+  if (hint === 'title') return 'text';
+  if (kind === 'removed') return 'risk';
+  const lowersGuard =
+    (hint === 'readOnlyHint' && after === false) ||
+    (hint === 'destructiveHint' && after === true) ||
+    (hint === 'openWorldHint' && after === true) ||
+    (hint === 'idempotentHint' && after === false);
+  if (kind === 'added') return 'additive';
+  return lowersGuard ? 'risk' : 'contract';
+}
+
+/** A bound that disappears or opens is risk; a new property, optional or not, is new reach. */
+function schemaRisk(parts: readonly string[], kind: Change['kind'], after: Json | undefined): RiskClass {
+  const last = parts.at(-1) ?? '';
+  if (last === '$schema' || last === '$id' || last === '$comment' || last === 'title') return 'cosmetic';
+  if (last === 'additionalProperties') return after === false ? 'contract' : 'risk';
+  if (
+    kind === 'removed' &&
+    /^(type|properties|required|pattern|enum|const|maxLength|minLength|maximum|minimum|format|items)$/.test(
+      last,
+    )
+  ) {
+    return 'risk';
+  }
+  if (kind === 'added' && parts.at(-2) === 'properties') return 'risk';
+  return 'contract';
+}

@@ -1,0 +1,142 @@
+/**
+ * The one error class and the one table of codes. A refusal is a sentence: what was expected, what was found, what to
+ * do next. `exit` follows the command line's contract: 1 broken, 2 usage, 3 refused, 4 could not verify.
+ */
+interface CodeEntry {
+  readonly status: number;
+  readonly exit: 1 | 2 | 3 | 4;
+  readonly title: string;
+}
+
+export const CODES = {
+  // the caller's words
+  USAGE: { status: 400, exit: 2, title: 'The command was not understood' },
+  CONFIG_INVALID: { status: 500, exit: 2, title: 'The configuration is not valid' },
+  REQUEST_INVALID: { status: 400, exit: 2, title: 'The request does not fit its schema' },
+  NOT_FOUND: { status: 404, exit: 2, title: 'There is no such thing' },
+  // who may
+  UNAUTHENTICATED: { status: 401, exit: 3, title: 'Nobody is signed in' },
+  FORBIDDEN: { status: 403, exit: 3, title: 'This role may not do that' },
+  CODE_INVALID: { status: 401, exit: 3, title: 'The sign-in code is not valid' },
+  RATE_LIMITED: { status: 429, exit: 3, title: 'Too many attempts' },
+  // documents
+  JSON_INVALID: { status: 400, exit: 3, title: 'The text is not strict JSON' },
+  DOCUMENT_INVALID: { status: 400, exit: 3, title: 'The document does not fit its schema' },
+  DOCUMENT_FOREIGN: { status: 400, exit: 3, title: 'The file belongs to another tool' },
+  // lifecycle
+  STATE_CONFLICT: { status: 409, exit: 3, title: 'The release is in another state' },
+  RELEASE_EXISTS: { status: 409, exit: 3, title: 'The release was submitted before' },
+  // artifacts and scan
+  SOURCE_INVALID: { status: 400, exit: 2, title: 'The source is not understood' },
+  SOURCE_UNREACHABLE: { status: 502, exit: 4, title: 'The package registry did not answer' },
+  CLOSURE_INCOMPLETE: { status: 422, exit: 3, title: 'The closure misses a package' },
+  ARTIFACT_MISMATCH: { status: 422, exit: 3, title: 'The bytes are not the ones that were pinned' },
+  ARTIFACT_MISSING: { status: 404, exit: 4, title: 'An artifact is missing' },
+  ARCHIVE_HOSTILE: { status: 422, exit: 3, title: 'The archive is not safe to unpack' },
+  SURFACE_UNREADABLE: { status: 422, exit: 4, title: 'The server did not show its surface' },
+  // trust
+  ROOT_UNTRUSTED: { status: 422, exit: 3, title: 'The root of trust is not the pinned one' },
+  ROOT_EXPIRED: { status: 422, exit: 3, title: 'The root of trust has expired' },
+  SIGNATURE_INVALID: { status: 422, exit: 3, title: 'The signature does not verify' },
+  KEY_UNKNOWN: { status: 422, exit: 3, title: 'The key is not enrolled for this' },
+  APPROVAL_THRESHOLD: { status: 422, exit: 3, title: 'Too few people approved this release' },
+  APPROVAL_REQUESTER: { status: 422, exit: 3, title: 'The requester may not approve their own request' },
+  APPROVAL_SUBJECT: { status: 422, exit: 3, title: 'The approval is for other bytes' },
+  APPROVAL_SCOPE: { status: 422, exit: 3, title: 'The approval does not cover this use' },
+  APPROVAL_EXPIRED: { status: 422, exit: 3, title: 'The approval has expired' },
+  APPROVAL_NOT_YET: { status: 422, exit: 3, title: 'The approval is not valid yet' },
+  RELEASE_REVOKED: { status: 422, exit: 3, title: 'The release was revoked' },
+  // lock and gate
+  LOCK_MISSING: { status: 404, exit: 3, title: 'There is no mcp.lock' },
+  LOCK_FORM: { status: 422, exit: 3, title: 'The lock is not in its one written form' },
+  LOCK_EXPIRED: { status: 422, exit: 3, title: 'The lock has expired' },
+  LOCK_FUTURE: { status: 422, exit: 3, title: 'The lock is from the future' },
+  LOCK_AUDIENCE: { status: 422, exit: 3, title: 'The lock is for another project' },
+  LOCK_ROLLBACK: { status: 422, exit: 3, title: 'The lock is older than one seen before' },
+  LOCK_EQUIVOCATION: { status: 422, exit: 3, title: 'Two locks carry the same version' },
+  LOCK_INTENT: { status: 422, exit: 3, title: 'The lock does not answer lockkeeper.json' },
+  LOCK_UNRESOLVED: { status: 422, exit: 3, title: 'No approved release answers the request' },
+  INTENT_MISSING: { status: 404, exit: 2, title: 'There is no lockkeeper.json' },
+  // runtime
+  NOT_LOCKED: { status: 403, exit: 3, title: 'The server is not in the lock' },
+  ISOLATION_MISSING: { status: 500, exit: 4, title: 'This machine has no way to isolate a server' },
+  ISOLATION_FAILED: { status: 500, exit: 4, title: 'The sandbox did not start' },
+  MOUNT_REFUSED: { status: 403, exit: 3, title: 'The mount is not permitted' },
+  SERVER_DIED: { status: 502, exit: 4, title: 'The server stopped' },
+  SERVER_SILENT: { status: 504, exit: 4, title: 'The server did not answer in time' },
+  SURFACE_DRIFT: { status: 403, exit: 3, title: 'The server shows another surface than the lock' },
+  FRAME_INVALID: { status: 400, exit: 3, title: 'The message is not one JSON-RPC message' },
+  FRAME_TOO_LARGE: { status: 413, exit: 3, title: 'The message is larger than the limit' },
+  ID_DUPLICATE: { status: 400, exit: 3, title: 'The request id is in use' },
+  METHOD_REFUSED: { status: 403, exit: 3, title: 'The method is not permitted here' },
+  TOOL_REFUSED: { status: 403, exit: 3, title: 'The tool is not in the lock' },
+  TOOL_DRIFTED: { status: 403, exit: 3, title: 'The tool is not the locked one' },
+  ARGUMENTS_INVALID: { status: 400, exit: 3, title: 'The arguments do not fit the locked schema' },
+  EGRESS_REFUSED: { status: 403, exit: 3, title: 'The connection is not permitted' },
+  JOURNAL_BROKEN: { status: 500, exit: 4, title: 'The journal cannot be written' },
+  JOURNAL_CHAIN: { status: 422, exit: 3, title: 'The journal chain does not verify' },
+  // machines
+  REGISTRY_UNREACHABLE: { status: 502, exit: 4, title: 'The registry did not answer' },
+  DATABASE_UNAVAILABLE: { status: 503, exit: 4, title: 'The database is not there' },
+  DATABASE_NEWER: { status: 500, exit: 1, title: 'The database is newer than this program' },
+  INTERNAL: { status: 500, exit: 1, title: 'Something broke' },
+} as const satisfies Record<string, CodeEntry>;
+
+export type Code = keyof typeof CODES;
+
+export interface Detail {
+  readonly expected: string;
+  readonly found: string;
+  /** The next command or action, as a sentence without its final stop. */
+  readonly next: string;
+  readonly cause?: unknown;
+}
+
+/** A refusal or failure. `message` is the whole sentence; `code` is stable and safe to branch on. */
+export class LockkeeperError extends Error {
+  readonly code: Code;
+  readonly expected: string;
+  readonly found: string;
+  readonly next: string;
+
+  constructor(code: Code, detail: Detail) {
+    const { title } = CODES[code];
+    super(`${title}: expected ${detail.expected}; found ${detail.found}. ${detail.next}.`, {
+      cause: detail.cause,
+    });
+    this.name = 'LockkeeperError';
+    this.code = code;
+    this.expected = detail.expected;
+    this.found = detail.found;
+    this.next = detail.next;
+  }
+
+  get status(): number {
+    return CODES[this.code].status;
+  }
+
+  get exit(): number {
+    return CODES[this.code].exit;
+  }
+}
+
+/** Shows outside text inside a sentence: at most `limit` characters, control characters escaped. */
+export function quote(text: string, limit = 120): string {
+  const shown = text.length > limit ? `${text.slice(0, limit)}…` : text;
+  return JSON.stringify(shown).replace(
+    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** Any thrown value as a LockkeeperError; what is not one becomes INTERNAL with its message kept. */
+export function asLockkeeperError(error: unknown): LockkeeperError {
+  if (error instanceof LockkeeperError) return error;
+  const found = error instanceof Error ? error.message : String(error);
+  return new LockkeeperError('INTERNAL', {
+    expected: 'no failure',
+    found: quote(found, 400),
+    next: 'Report this with the output of: lk doctor --json',
+    cause: error,
+  });
+}

@@ -1,0 +1,49 @@
+/** lockkeeper.json: what a project asks for. The lock is its resolution. */
+import Type, { type Static } from 'typebox';
+import { Closed, Environment, KeyId, ServerName } from './common.ts';
+
+const Alias = Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,63}$' });
+
+export const IntentServer = Closed({
+  server: ServerName,
+  range: Type.String({
+    minLength: 1,
+    maxLength: 200,
+    description: 'semver range; * is any approved version',
+  }),
+  args: Type.Optional(Type.Array(Type.String({ maxLength: 4096 }), { maxItems: 64 })),
+  /** Sandbox path -> path on this machine, relative to this file. Modes come from the approved permissions. */
+  mounts: Type.Optional(
+    Type.Record(Type.String({ pattern: '^/' }), Type.String({ minLength: 1, maxLength: 1024 })),
+  ),
+  /** Names of variables taken from the caller's environment. */
+  env: Type.Optional(
+    Type.Array(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$' }), { maxItems: 100 }),
+  ),
+});
+export type IntentServer = Static<typeof IntentServer>;
+
+export const Intent = Closed({
+  lockkeeper: Type.Literal('intent/v1'),
+  /** The audience of the lock: one project, one name. */
+  project: Type.String({ pattern: '^[a-z0-9][a-z0-9._/-]{0,127}$' }),
+  environment: Environment,
+  registry: Type.String({ pattern: '^https?://', maxLength: 500 }),
+  /** The pinned root: a root.json is trusted when `threshold` of these keys signed it. */
+  trust: Closed({
+    rootKeys: Type.Array(KeyId, { minItems: 1, maxItems: 20, uniqueItems: true }),
+    threshold: Type.Integer({ minimum: 1, maximum: 20 }),
+  }),
+  servers: Type.Record(Alias, IntentServer),
+});
+export type Intent = Static<typeof Intent>;
+
+/** The default alias of a server name: its last part without the usual prefix. */
+export function aliasOf(serverName: string): string {
+  const last = serverName.split('/').at(-1) ?? serverName;
+  return last
+    .replace(/^(?:mcp-server-|server-|mcp-)/, '')
+    .replace(/-mcp(?:-server)?$/, '')
+    .toLowerCase()
+    .replace(/[^a-z0-9_-]/g, '-');
+}

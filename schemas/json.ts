@@ -1,0 +1,133 @@
+/**
+ * JSON that a decision may rest on. `parseStrict` refuses what two parsers could read differently (duplicate keys,
+ * lone surrogates, unsafe integers); `canonical` is RFC 8785 and serves identity digests only: what is signed is
+ * always stored bytes.
+ */
+import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import type { Digest, Json } from './common.ts';
+import { LockkeeperError, quote } from './errors.ts';
+
+export interface JsonLimits {
+  /** UTF-8 bytes of the whole text. */
+  readonly maxBytes?: number;
+  readonly maxDepth?: number;
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * Parses bytes or text once, strictly. Throws JSON_INVALID naming the defect and its offset.
+ * Limits default to 64 MiB and a nesting depth of 128.
+ */
+export function parseStrict(input: Uint8Array | string, limits: JsonLimits = {}): Json {
+  const maxBytes = limits.maxBytes ?? 64 * 1024 * 1024;
+  if (input.length > maxBytes) throw invalid(`at most ${maxBytes} bytes`, `${input.length} bytes`);
+  let text: string;
+  let value: Json;
+  try {
+    text = typeof input === 'string' ? input : utf8.decode(input);
+    value = JSON.parse(text) as Json;
+  } catch (error) {
+    throw invalid('one JSON value in UTF-8', quote((error as Error).message));
+  }
+  scan(text, limits.maxDepth ?? 128);
+  return value;
+}
+
+function invalid(expected: string, found: string): LockkeeperError {
+  return new LockkeeperError('JSON_INVALID', { expected, found, next: 'Correct the text and try again' });
+}
+
+const QUOTE = 34;
+const BACKSLASH = 92;
+
+/** Walks a text that JSON.parse accepted: keys unique per object, depth, integers safe, strings well formed. */
+function scan(text: string, maxDepth: number): void {
+  const keys: (Set<string> | undefined)[] = [];
+  let expectKey = false;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c === QUOTE) {
+      const end = stringEnd(text, i);
+      const seen = keys.at(-1);
+      if (expectKey && seen) {
+        addKey(seen, text.slice(i, end + 1), i);
+        expectKey = false;
+      } else assertWellFormed(text, i, end);
+      i = end;
+    } else if (c === 123 || c === 91) {
+      if (keys.push(c === 123 ? new Set() : undefined) > maxDepth) {
+        throw invalid(`nesting of at most ${maxDepth}`, `deeper nesting at offset ${i}`);
+      }
+      expectKey = c === 123;
+    } else if (c === 125 || c === 93) {
+      keys.pop();
+      expectKey = false;
+    } else if (c === 44) expectKey = keys.at(-1) !== undefined;
+    else if (c === 45 || (c >= 48 && c <= 57)) i = numberEnd(text, i);
+  }
+}
+
+function stringEnd(text: string, start: number): number {
+  for (let i = start + 1; ; i++) {
+    const c = text.charCodeAt(i);
+    if (c === QUOTE) return i;
+    if (c === BACKSLASH) i++;
+  }
+}
+
+function addKey(seen: Set<string>, literal: string, offset: number): void {
+  const key = literal.includes('\\') ? (JSON.parse(literal) as string) : literal.slice(1, -1);
+  if (!key.isWellFormed()) throw invalid('well-formed Unicode', `a lone surrogate at offset ${offset}`);
+  if (seen.has(key))
+    throw invalid('each key once per object', `key ${quote(key)} twice, at offset ${offset}`);
+  seen.add(key);
+}
+
+function assertWellFormed(text: string, start: number, end: number): void {
+  const literal = text.slice(start, end + 1);
+  const value = literal.includes('\\u') ? (JSON.parse(literal) as string) : literal;
+  if (!value.isWellFormed()) throw invalid('well-formed Unicode', `a lone surrogate at offset ${start}`);
+}
+
+function numberEnd(text: string, start: number): number {
+  let end = start + 1;
+  while (end < text.length && '+-.eE0123456789'.includes(text.charAt(end))) end++;
+  const literal = text.slice(start, end);
+  const value = Number(literal);
+  const inexact = !/[.eE]/.test(literal) && !Number.isSafeInteger(value);
+  if (inexact || !Number.isFinite(value)) {
+    throw invalid('numbers a double holds exactly', `${quote(literal, 40)} at offset ${start}`);
+  }
+  return end - 1;
+}
+
+/** RFC 8785 text of a JSON value. */
+export function canonical(value: unknown): string {
+  const text = canonicalize(value);
+  if (text === undefined) throw invalid('a JSON value', typeof value);
+  return text;
+}
+
+export function sha256(bytes: Uint8Array | string): Digest {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}
+
+/** Identity digest of a JSON value: SHA-256 over its RFC 8785 text. */
+export function digestOf(value: unknown): Digest {
+  return sha256(canonical(value));
+}
+
+/** Deterministic text for people and diffs: keys sorted, two spaces, one final newline. */
+export function pretty(value: Json): string {
+  return `${JSON.stringify(sortKeys(value), null, 2)}\n`;
+}
+
+function sortKeys(value: Json): Json {
+  if (Array.isArray(value)) return value.map(sortKeys);
+  if (value === null || typeof value !== 'object') return value;
+  const sorted = Object.create(null) as { [key: string]: Json };
+  for (const key of Object.keys(value).sort()) sorted[key] = sortKeys(value[key] as Json);
+  return sorted;
+}

@@ -1,0 +1,128 @@
+/**
+ * mcp.lock. One file with two parts: `lock`, which people read and the lock key signs, and `evidence`, which carries
+ * the root and the approvals that `lock` names by digest. The file has exactly one written form; the signed bytes are
+ * the deterministic text of `lock`, and a file in any other form is refused before a signature is looked at.
+ */
+import Type, { type Static } from 'typebox';
+import {
+  Closed,
+  Digest,
+  Environment,
+  Instant,
+  type Json,
+  type JsonObject,
+  Purl,
+  ServerName,
+  Version,
+} from './common.ts';
+import { Envelope, Signature } from './dsse.ts';
+import { LockkeeperError, quote } from './errors.ts';
+import { IntentServer } from './intent.ts';
+import { parseStrict, pretty, sha256 } from './json.ts';
+import { Closure, Launch, Permissions } from './release.ts';
+import { SurfacePins } from './surface.ts';
+import { assertValid } from './validate.ts';
+
+export const LOCK_TYPE = 'application/vnd.lockkeeper.lock+json';
+export const LOCK_FILE = 'mcp.lock';
+
+export const LockEntry = Closed({
+  server: ServerName,
+  version: Version,
+  purl: Purl,
+  source: Type.String(),
+  /** The request this entry answers, so that gate and runtime need no second file to know it. */
+  request: IntentServer,
+  requestedBy: Type.String(),
+  closure: Closure,
+  surface: SurfacePins,
+  /** Digest of the stored surface texts, so that a person can read what the pins stand for. */
+  surfaceText: Digest,
+  report: Digest,
+  permissions: Permissions,
+  launch: Launch,
+  approvals: Type.Array(Digest, { minItems: 1, maxItems: 100, uniqueItems: true }),
+});
+export type LockEntry = Static<typeof LockEntry>;
+
+export const Lock = Closed({
+  lockkeeper: Type.Literal('mcp.lock/v1'),
+  /** Present only under a trial root: one approval was enough for these releases. */
+  warning: Type.Optional(Type.String()),
+  audience: Type.String(),
+  environment: Environment,
+  registry: Type.String(),
+  version: Type.Integer({ minimum: 1 }),
+  issuedAt: Instant,
+  expires: Instant,
+  previous: Type.Union([Type.Null(), Digest]),
+  rootVersion: Type.Integer({ minimum: 1 }),
+  revoked: Type.Array(Closed({ server: ServerName, version: Version, reason: Type.String(), at: Instant })),
+  servers: Type.Record(Type.String(), LockEntry),
+});
+export type Lock = Static<typeof Lock>;
+
+export const LockFile = Closed({
+  lockkeeper: Type.Literal('mcp.lock/v1'),
+  lock: Lock,
+  evidence: Closed({ root: Envelope, approvals: Type.Record(Digest, Envelope) }),
+  signatures: Type.Array(Signature, { minItems: 1, maxItems: 32 }),
+});
+export type LockFile = Static<typeof LockFile>;
+
+export const TRIAL_WARNING =
+  'TRIAL: this registry takes one approval. One person alone can approve a release. Do not use this lock outside a trial.';
+
+/** The exact bytes the lock key signs. */
+export function lockPayload(lock: Lock): Buffer {
+  return Buffer.from(pretty(lock as unknown as Json), 'utf8');
+}
+
+export function lockDigest(lock: Lock): string {
+  return sha256(lockPayload(lock));
+}
+
+/** The one written form of a lock file. */
+export function renderLockFile(file: LockFile): string {
+  const { lockkeeper, lock, evidence, signatures } = file as unknown as JsonObject & LockFile;
+  const part = (value: unknown): string =>
+    pretty(value as Json)
+      .trimEnd()
+      .replaceAll('\n', '\n  ');
+  return [
+    '{',
+    `  "lockkeeper": ${JSON.stringify(lockkeeper)},`,
+    `  "lock": ${part(lock)},`,
+    `  "evidence": ${part(evidence)},`,
+    `  "signatures": ${part(signatures)}`,
+    '}',
+    '',
+  ].join('\n');
+}
+
+/**
+ * Reads a lock file whole or not at all. Throws JSON_INVALID (duplicate keys and the like), DOCUMENT_FOREIGN for
+ * another tool's mcp.lock, DOCUMENT_INVALID for unknown or missing fields, LOCK_FORM for any other written form.
+ */
+export function parseLockFile(bytes: Uint8Array): LockFile {
+  const value = parseStrict(bytes);
+  const kind =
+    value !== null && typeof value === 'object' && !Array.isArray(value) ? value.lockkeeper : undefined;
+  if (kind !== 'mcp.lock/v1') {
+    throw new LockkeeperError('DOCUMENT_FOREIGN', {
+      expected: 'a first key "lockkeeper" with the value "mcp.lock/v1"',
+      found: kind === undefined ? 'no such key' : quote(JSON.stringify(kind)),
+      next: 'Move the other file away and run: lk lock',
+    });
+  }
+  const file = assertValid(LockFile, value, LOCK_FILE);
+  const written = Buffer.from(bytes);
+  if (!written.equals(Buffer.from(renderLockFile(file), 'utf8'))) {
+    throw new LockkeeperError('LOCK_FORM', {
+      expected: 'the text that lk lock writes, byte for byte',
+      found: 'the same data written differently (order, spaces or escapes)',
+      next: 'Restore the file from version control or run: lk lock',
+    });
+  }
+  return file;
+}

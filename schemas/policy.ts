@@ -1,0 +1,38 @@
+/** The registry's policy: what a scan may let through and how long things live. */
+import Type, { type Static } from 'typebox';
+import { Closed } from './common.ts';
+import { CheckId } from './finding.ts';
+
+export const Policy = Closed({
+  lockkeeper: Type.Literal('policy/v1'),
+  approvals: Closed({
+    threshold: Type.Integer({ minimum: 1, maximum: 10 }),
+    maxAgeDays: Type.Integer({ minimum: 1, maximum: 365 }),
+  }),
+  lock: Closed({ maxAgeHours: Type.Integer({ minimum: 1, maximum: 336 }) }),
+  scan: Closed({
+    coolDownDays: Type.Integer({ minimum: 0, maximum: 365 }),
+    /** Checks whose firing or unknown needs to be accepted by name in an approval. */
+    gates: Type.Array(CheckId, { uniqueItems: true }),
+  }),
+});
+export type Policy = Static<typeof Policy>;
+
+export const DEFAULT_POLICY: Policy = {
+  lockkeeper: 'policy/v1',
+  approvals: { threshold: 2, maxAgeDays: 180 },
+  lock: { maxAgeHours: 72 },
+  scan: {
+    coolDownDays: 7,
+    gates: [
+      'LK-ART-01',
+      'LK-ART-02',
+      'LK-REL-01',
+      'LK-MNT-01',
+      'LK-SRF-01',
+      'LK-TXT-01',
+      'LK-TXT-02',
+      'LK-CAP-01',
+    ],
+  },
+};

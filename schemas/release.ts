@@ -1,0 +1,111 @@
+/** A release: one exact version of a server, from where it came to every byte it runs. */
+import Type, { type Static } from 'typebox';
+import { Closed, Digest, Instant, Person, Purl, ServerName, Sha512, Version } from './common.ts';
+import { digestOf } from './json.ts';
+
+/** One package of the closure: where it stands in the tree and which bytes it is. */
+export const Artifact = Closed({
+  location: Type.String({
+    pattern: '^node_modules/(?:[^/]+/)*[^/]+$',
+    description: 'Folder below the materialised closure, as npm lays it out',
+  }),
+  purl: Purl,
+  sha256: Digest,
+  sha512: Sha512,
+  size: Type.Integer({ minimum: 1, description: 'bytes of the tarball' }),
+  optional: Type.Boolean({ description: 'may be left out where os or cpu do not fit' }),
+  os: Type.Optional(Type.Array(Type.String())),
+  cpu: Type.Optional(Type.Array(Type.String())),
+});
+export type Artifact = Static<typeof Artifact>;
+
+export const Closure = Closed({
+  digest: Digest,
+  artifacts: Type.Array(Artifact, { minItems: 1, maxItems: 20_000 }),
+});
+export type Closure = Static<typeof Closure>;
+
+/** The closure's identity: RFC 8785 over the artifacts in location order. */
+export function closureDigest(artifacts: readonly Artifact[]): string {
+  return digestOf([...artifacts].sort((a, b) => (a.location < b.location ? -1 : 1)));
+}
+
+export const Launch = Closed({
+  transport: Type.Literal('stdio'),
+  command: Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { minItems: 1, maxItems: 200 }),
+  /** Whether a project may append arguments of its own in lockkeeper.json. */
+  projectArgs: Type.Boolean(),
+});
+export type Launch = Static<typeof Launch>;
+
+export const MountMode = Type.Union([Type.Literal('ro'), Type.Literal('rw')]);
+const SandboxPath = Type.String({ pattern: '^/(?:[A-Za-z0-9._-]+/)*[A-Za-z0-9._-]+$', maxLength: 255 });
+
+/** What a release may touch. Empty lists mean none. */
+export const Permissions = Closed({
+  egress: Type.Array(Type.String({ pattern: '^(?:\\*\\.)?[a-z0-9-]+(?:\\.[a-z0-9-]+)*:[0-9]{1,5}$' }), {
+    description: 'host:port or *.suffix:port',
+    maxItems: 100,
+  }),
+  mounts: Type.Array(Closed({ target: SandboxPath, mode: MountMode }), { maxItems: 32 }),
+  env: Type.Array(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$' }), {
+    description: 'names of variables a project may set',
+    maxItems: 100,
+  }),
+  limits: Closed({
+    memoryMiB: Type.Integer({ minimum: 64, maximum: 65_536 }),
+    cpus: Type.Number({ minimum: 0.05, maximum: 64 }),
+    pids: Type.Integer({ minimum: 8, maximum: 4096 }),
+    tmpMiB: Type.Integer({ minimum: 1, maximum: 4096 }),
+  }),
+});
+export type Permissions = Static<typeof Permissions>;
+
+export const DEFAULT_LIMITS: Permissions['limits'] = { memoryMiB: 1024, cpus: 1, pids: 128, tmpMiB: 64 };
+
+export const ReleaseState = Type.Union([
+  Type.Literal('submitted'),
+  Type.Literal('scanning'),
+  Type.Literal('in_review'),
+  Type.Literal('approved'),
+  Type.Literal('rejected'),
+  Type.Literal('deprecated'),
+  Type.Literal('revoked'),
+]);
+export type ReleaseState = Static<typeof ReleaseState>;
+
+/** What a publisher asks for: `source` is `npm:<name>@<exact version>`. */
+export const Submission = Closed({
+  name: ServerName,
+  version: Version,
+  source: Type.String({ pattern: '^npm:(?:@[a-z0-9._~-]+/)?[a-z0-9._~-]+@[0-9A-Za-z.+-]+$', maxLength: 400 }),
+  description: Type.String({ minLength: 1, maxLength: 100 }),
+  args: Type.Array(Type.String({ maxLength: 4096 }), { maxItems: 64 }),
+  projectArgs: Type.Boolean(),
+  permissions: Permissions,
+});
+export type Submission = Static<typeof Submission>;
+
+/** A release as the registry tells it. What a scan has not filled in yet is null. */
+export const Release = Closed({
+  id: Type.Integer({ minimum: 1 }),
+  name: ServerName,
+  version: Version,
+  purl: Purl,
+  source: Type.String(),
+  description: Type.String(),
+  state: ReleaseState,
+  /** Why the release is in this state, when it is a refusal. */
+  reason: Type.Union([Type.Null(), Type.String()]),
+  requestedBy: Person,
+  submittedAt: Instant,
+  changedAt: Instant,
+  permissions: Permissions,
+  launch: Type.Union([Type.Null(), Launch]),
+  closure: Type.Union([Type.Null(), Closure]),
+  surfaceDigest: Type.Union([Type.Null(), Digest]),
+  reportDigest: Type.Union([Type.Null(), Digest]),
+  /** Digests of the approval envelopes given so far. */
+  approvals: Type.Array(Digest),
+});
+export type Release = Static<typeof Release>;
