@@ -1,0 +1,76 @@
+/** The registry over HTTP. Answers are checked against their schema before anything believes them. */
+import type { Static, TSchema } from 'typebox';
+import { pathOf, ROUTES, type RouteName } from '../schemas/api.ts';
+import { CODES, type Code, LockkeeperError, quote } from '../schemas/errors.ts';
+import { parseStrict } from '../schemas/json.ts';
+import { Problem } from '../schemas/problem.ts';
+import { assertValid, isValid } from '../schemas/validate.ts';
+
+export interface Call {
+  readonly parameters?: Readonly<Record<string, string | number>>;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly body?: unknown;
+}
+
+export interface Api {
+  readonly registry: string;
+  call<S extends TSchema>(route: RouteName, answer: S, call?: Call): Promise<Static<S>>;
+  /** The bytes of a blob, unchecked: the store checks the digest. */
+  blob(digest: string): Promise<Buffer>;
+}
+
+/** 30 s per request; closures have many small blobs and a report is a few hundred kilobytes. */
+const TIMEOUT_MS = 30_000;
+
+export function openApi(registry: string, token: string | null): Api {
+  const base = registry.replace(/\/+$/, '');
+  const send = async (route: RouteName, call: Call): Promise<Response> => {
+    const url = new URL(base + pathOf(route, call.parameters));
+    for (const [name, value] of Object.entries(call.query ?? {})) if (value !== undefined) url.searchParams.set(name, value);
+    const headers: Record<string, string> = { accept: 'application/json' };
+    if (token) headers.authorization = `Bearer ${token}`;
+    const init: RequestInit = { method: ROUTES[route].method, headers, signal: AbortSignal.timeout(TIMEOUT_MS), redirect: 'error' };
+    if (call.body !== undefined) {
+      headers['content-type'] = 'application/json';
+      init.body = JSON.stringify(call.body);
+    }
+    const response = await fetch(url, init).catch((cause: Error) => {
+      throw unreachable(base, cause.cause instanceof Error ? cause.cause.message : cause.message, cause);
+    });
+    if (!response.ok) throw await problemFrom(response, base);
+    return response;
+  };
+  return {
+    registry: base,
+    call: async (route, answer, call = {}) => {
+      const response = await send(route, call);
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      return assertValid(answer, parseStrict(bytes), `the registry's answer to ${ROUTES[route].path}`);
+    },
+    blob: async (digest) => Buffer.from(await (await send('blob', { parameters: { digest } })).arrayBuffer()),
+  };
+}
+
+function unreachable(base: string, found: string, cause: unknown): LockkeeperError {
+  return new LockkeeperError('REGISTRY_UNREACHABLE', {
+    expected: `an answer from ${base}`,
+    found: quote(found),
+    next: 'Check the address and that the registry runs: lk doctor',
+    cause,
+  });
+}
+
+/** The registry's refusal, as the error it was there; an answer that is not one means something else answered. */
+async function problemFrom(response: Response, base: string): Promise<LockkeeperError> {
+  const text = await response.text().catch(() => '');
+  try {
+    const problem = parseStrict(text, { maxBytes: 1_000_000 });
+    if (isValid(Problem, problem) && problem.code in CODES) {
+      const { expected, found, next } = problem;
+      return new LockkeeperError(problem.code as Code, { expected, found, next });
+    }
+  } catch {
+    // falls through: not a problem document
+  }
+  return unreachable(base, `status ${response.status} without a problem document`, undefined);
+}

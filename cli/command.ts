@@ -1,0 +1,114 @@
+/** The shape of every verb, and the parsing they share. */
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { LockkeeperError } from '../schemas/errors.ts';
+import type { Api } from './api.ts';
+import type { CliConfig } from './config.ts';
+import type { Home } from './home.ts';
+import type { Paint } from './output.ts';
+
+export interface Context {
+  readonly config: CliConfig;
+  readonly home: Home;
+  readonly cwd: string;
+  readonly paint: Paint;
+  /** A line for people, on stderr. */
+  readonly say: (line: string) => void;
+  /** One line that is overwritten on a terminal and absent in a pipe. */
+  readonly progress: (line: string) => void;
+  readonly now: () => Date;
+  readonly json: boolean;
+  /** The registry this person signed in to, or the one given by `--registry`. */
+  readonly api: (registry?: string) => Promise<Api>;
+}
+
+export interface Values {
+  readonly [name: string]: string | boolean | (string | boolean)[] | undefined;
+}
+
+/** What a verb leaves: `data` is what --json prints, `text` what a person reads. Exit 0 unless told otherwise. */
+export interface Result {
+  readonly data: unknown;
+  readonly text: string;
+  readonly exit?: number;
+}
+
+export interface Command {
+  readonly summary: string;
+  /** Words after the verb, as the help shows them. */
+  readonly words: string;
+  readonly options: ParseArgsOptionsConfig;
+  /** One line per option, in order. */
+  readonly optionHelp: Readonly<Record<string, string>>;
+  readonly examples: readonly string[];
+  /** How many words it takes. */
+  readonly arity: readonly [number, number];
+  run(context: Context, words: readonly string[], values: Values): Promise<Result | null>;
+}
+
+/** Options of every verb. */
+export const GLOBAL: ParseArgsOptionsConfig = {
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  as: { type: 'string' },
+  registry: { type: 'string' },
+  project: { type: 'string' },
+};
+
+export const GLOBAL_HELP: Readonly<Record<string, string>> = {
+  json: 'print exactly one JSON object on stdout, errors too',
+  as: 'act as this person, of those who signed in on this machine',
+  registry: 'use this registry instead of the one signed in to',
+  project: 'folder with lockkeeper.json (default: this folder)',
+  help: 'show this help',
+};
+
+/** Strict parsing: an unknown option, a missing value or a wrong number of words is USAGE with the verb's own line. */
+export function parseWords(name: string, command: Command, argv: readonly string[]): { words: string[]; values: Values } {
+  let parsed: { positionals: string[]; values: Values };
+  try {
+    parsed = parseArgs({
+      args: [...argv],
+      options: { ...GLOBAL, ...command.options },
+      allowPositionals: true,
+      strict: true,
+    });
+  } catch (cause) {
+    throw usage(name, command, (cause as Error).message.split('. ')[0] ?? 'other words', cause);
+  }
+  const [least, most] = command.arity;
+  const { positionals: words, values } = parsed;
+  if (values.help !== true && (words.length < least || words.length > most)) {
+    throw usage(name, command, words.length === 0 ? 'nothing after the verb' : words.join(' '));
+  }
+  return { words, values };
+}
+
+function usage(name: string, command: Command, found: string, cause?: unknown): LockkeeperError {
+  return new LockkeeperError('USAGE', {
+    expected: `lk ${name} ${command.words}`.trim(),
+    found,
+    next: `See: lk ${name} --help`,
+    cause,
+  });
+}
+
+export function text(values: Values, name: string): string | undefined {
+  const value = values[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+export function list(values: Values, name: string): string[] {
+  const value = values[name];
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+
+export function flag(values: Values, name: string): boolean {
+  return values[name] === true;
+}
+
+/** The value of an option that a verb cannot do without. */
+export function required(values: Values, name: string, why: string): string {
+  const value = text(values, name);
+  if (value !== undefined && value !== '') return value;
+  throw new LockkeeperError('USAGE', { expected: `--${name}: ${why}`, found: 'no value', next: 'Add it and run the command again' });
+}

@@ -1,0 +1,74 @@
+import semver from 'semver';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { aliasOf, Intent, type IntentServer } from '../../schemas/intent.ts';
+import type { Release } from '../../schemas/release.ts';
+import { assertValid } from '../../schemas/validate.ts';
+import { type Command, list, text, type Values } from '../command.ts';
+import { newIntent, projectOf, readIntent, writeIntent } from '../project.ts';
+import { answersTo, listReleases, parseSpec } from '../releases.ts';
+
+export const add: Command = {
+  summary: 'ask for a server in lockkeeper.json',
+  words: 'NAME[@RANGE]',
+  options: {
+    alias: { type: 'string' },
+    mount: { type: 'string', multiple: true },
+    arg: { type: 'string', multiple: true },
+    env: { type: 'string', multiple: true },
+  },
+  optionHelp: {
+    alias: 'what this project calls it (default: the last part of its name)',
+    mount: '/sandbox/path=./folder of this project; repeat',
+    arg: 'argument to append, where the release permits it; repeat',
+    env: 'name of a variable to pass from your environment; repeat',
+  },
+  examples: ['lk add filesystem --mount /data=./docs', 'lk add npm.modelcontextprotocol/server-memory@^2026.8.31 --alias notes'],
+  arity: [1, 1],
+  async run(context, [spec = ''], values) {
+    const { name, version } = parseSpec(spec);
+    const range = version ?? '*';
+    if (semver.validRange(range) === null) {
+      throw new LockkeeperError('USAGE', { expected: 'a semver range behind the @', found: quote(range), next: 'Such as: lk add filesystem@^2025.8.0' });
+    }
+    const project = projectOf(context, values);
+    const before = await readIntent(project).catch((error: unknown) => {
+      if (error instanceof LockkeeperError && error.code === 'INTENT_MISSING') return newIntent(context, project, values);
+      throw error;
+    });
+    const api = await context.api(before.registry);
+    const server = await serverNamed(await listReleases(api, { state: 'approved' }), name);
+    const alias = text(values, 'alias') ?? aliasOf(server);
+    const intent = assertValid(Intent, { ...before, servers: { ...before.servers, [alias]: requestOf(server, range, values) } }, 'lockkeeper.json');
+    await writeIntent(project, intent);
+    return { data: { alias, request: intent.servers[alias] }, text: `${project.intentPath} now asks for ${alias}: ${server}@${range}.\nNext: lk lock` };
+  },
+};
+
+function requestOf(server: string, range: string, values: Values): IntentServer {
+  const request: IntentServer = { server, range };
+  const args = list(values, 'arg');
+  const env = list(values, 'env');
+  const mounts = Object.fromEntries(list(values, 'mount').map(mountOf));
+  if (args.length) request.args = args;
+  if (Object.keys(mounts).length) request.mounts = mounts;
+  if (env.length) request.env = env;
+  return request;
+}
+
+function mountOf(word: string): [string, string] {
+  const [, target, source] = /^(\/[^=]+)=(.+)$/s.exec(word) ?? [];
+  if (target !== undefined && source !== undefined) return [target, source];
+  throw new LockkeeperError('USAGE', { expected: '--mount /sandbox/path=./folder', found: quote(word), next: 'See: lk add --help' });
+}
+
+function serverNamed(approved: readonly Release[], name: string): string {
+  const names = [...new Set(approved.map((release) => release.name))].sort();
+  const fitting = names.filter((candidate) => answersTo({ name: candidate }, name));
+  const [found] = fitting;
+  if (found !== undefined && fitting.length === 1) return found;
+  throw new LockkeeperError('NOT_FOUND', {
+    expected: `one approved server called ${quote(name)}`,
+    found: fitting.length ? `several: ${fitting.join(', ')}` : names.length ? `approved are ${names.slice(0, 10).join(', ')}` : 'no approved server at all',
+    next: 'Ask for one with: lk publish npm:NAME@VERSION',
+  });
+}

@@ -1,0 +1,74 @@
+import { access, constants, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { verifyJournal } from '../../runtime/journal/journal.ts';
+import { selectDriver } from '../../runtime/isolation/select.ts';
+import { Health } from '../../schemas/api.ts';
+import { asLockkeeperError, CODES } from '../../schemas/errors.ts';
+import { openApi } from '../api.ts';
+import type { Command, Context } from '../command.ts';
+import { table } from '../output.ts';
+
+interface Line {
+  readonly check: string;
+  readonly ok: boolean;
+  readonly found: string;
+  readonly next: string;
+}
+
+export const doctor: Command = {
+  summary: 'check this machine: Node, isolation, store, keys, journals, registry',
+  words: '',
+  options: {},
+  optionHelp: {},
+  examples: ['lk doctor', 'lk doctor --json'],
+  arity: [0, 0],
+  async run(context) {
+    const lines: Line[] = [];
+    for (const [check, look] of Object.entries(CHECKS)) lines.push(await ask(check, () => look(context)));
+    const failed = lines.filter((line) => !line.ok);
+    const rows = lines.map((line) => [line.ok ? context.paint.green('ok') : context.paint.red('no'), line.check, line.found]);
+    const advice = failed.map((line) => `${line.check}: ${line.next}`);
+    return {
+      data: { conclusion: failed.length ? 'unverified' : 'ok', checks: lines },
+      text: [table(['', 'CHECK', 'FOUND'], rows), ...(advice.length ? ['', ...advice] : [])].join('\n'),
+      exit: failed.length ? CODES.ISOLATION_MISSING.exit : 0,
+    };
+  },
+};
+
+async function ask(check: string, look: () => Promise<string>): Promise<Line> {
+  try {
+    return { check, ok: true, found: await look(), next: '' };
+  } catch (thrown) {
+    const error = asLockkeeperError(thrown);
+    return { check, ok: false, found: error.message, next: error.next };
+  }
+}
+
+const CHECKS: Readonly<Record<string, (context: Context) => Promise<string>>> = {
+  node: async () => `${process.version} on ${process.platform}-${process.arch}`,
+  isolation: async () => {
+    const { driver, version } = await selectDriver({ nodePath: process.execPath });
+    return `${driver.name} ${version}`;
+  },
+  home: async ({ home }) => {
+    await mkdir(home.dir, { recursive: true });
+    await access(home.dir, constants.W_OK);
+    return home.dir;
+  },
+  keys: async ({ home }) => {
+    const names = await home.keyNames();
+    for (const name of names) await home.readKey(name);
+    return names.length ? names.join(', ') : 'none yet (lk keys new makes one)';
+  },
+  journals: async ({ home }) => {
+    const { journals, records } = await verifyJournal(home.journalDir);
+    return `${records} records in ${journals} journals, chains unbroken (${join(home.journalDir)})`;
+  },
+  registry: async ({ home }) => {
+    const [signIn] = await home.signIns();
+    if (!signIn) return 'not signed in to any (lk login does)';
+    const health = await openApi(signIn.registry, null).call('health', Health);
+    return `${signIn.registry} ${health.version}${health.trial ? ', TRIAL' : ''}; signed in as ${signIn.person} until ${signIn.expires}`;
+  },
+};

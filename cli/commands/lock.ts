@@ -1,0 +1,53 @@
+import { verifyLock } from '../../runtime/trust/lock.ts';
+import { LockView } from '../../schemas/api.ts';
+import { LockkeeperError } from '../../schemas/errors.ts';
+import { type Lock, lockDigest, parseLockFile, renderLockFile } from '../../schemas/lock.ts';
+import type { Command } from '../command.ts';
+import { writeAtomic } from '../home.ts';
+import { lockContext, projectOf, readIntent, readLockBytes, seenKey } from '../project.ts';
+
+export const lock: Command = {
+  summary: 'resolve lockkeeper.json to a signed mcp.lock',
+  words: '',
+  options: {},
+  optionHelp: {},
+  examples: ['lk lock', 'lk lock --project ./service --json'],
+  arity: [0, 0],
+  async run(context, _words, values) {
+    const project = projectOf(context, values);
+    const intent = await readIntent(project);
+    const before = await readLockBytes(project)
+      .then((bytes) => parseLockFile(bytes).lock)
+      .catch((error: unknown) => {
+        if (error instanceof LockkeeperError && error.code === 'LOCK_MISSING') return null;
+        throw error;
+      });
+    const api = await context.api(intent.registry);
+    const body = { intent, previous: before ? lockDigest(before) : null };
+    const view = await api.call('lock', LockView, { body });
+    const text = renderLockFile(view.file);
+    const seen = await context.home.seen(seenKey(intent));
+    const verified = verifyLock(Buffer.from(text), lockContext(intent, seen, context.now()));
+    await writeAtomic(project.lockPath, text);
+    await context.home.saw(seenKey(intent), { version: verified.lock.version, digest: verified.digest });
+    const changes = changesBetween(before, verified.lock);
+    const warning = verified.lock.warning ? `\n${context.paint.yellow(verified.lock.warning)}` : '';
+    return {
+      data: { path: project.lockPath, version: verified.lock.version, digest: verified.digest, expires: verified.lock.expires, changes, warning: verified.lock.warning ?? null },
+      text: `${[`Wrote ${project.lockPath}: version ${verified.lock.version}, valid until ${verified.lock.expires}.`, ...changes.map((line) => `  ${line}`)].join('\n')}${warning}\nNext: lk ci`,
+    };
+  },
+};
+
+function changesBetween(before: Lock | null, after: Lock): string[] {
+  const aliases = new Set([...Object.keys(before?.servers ?? {}), ...Object.keys(after.servers)]);
+  return [...aliases].sort().flatMap((alias) => {
+    const a = before?.servers[alias];
+    const b = after.servers[alias];
+    if (!b) return [`- ${alias} ${a?.version ?? ''}`];
+    const tools = `${Object.keys(b.surface.tools).length} tools, ${b.closure.artifacts.length} artifacts`;
+    if (!a) return [`+ ${alias} ${b.version} (${tools})`];
+    if (a.version !== b.version) return [`~ ${alias} ${a.version} -> ${b.version} (${tools})`];
+    return [`= ${alias} ${b.version}`];
+  });
+}

@@ -1,0 +1,43 @@
+/** The command line's settings; the only reader of the environment in this folder. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { LockkeeperError, quote } from '../schemas/errors.ts';
+
+export interface CliConfig {
+  /** Folder of this person on this machine: credentials, keys, store, journals. */
+  readonly home: string;
+  /** Bearer token that wins over a stored sign-in; for CI. */
+  readonly token: string | null;
+  readonly color: boolean;
+  /** The login name of the person at this machine, for journals when nobody signed in. */
+  readonly osUser: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+const KNOWN = new Set(['LOCKKEEPER_HOME', 'LOCKKEEPER_TOKEN']);
+/** Settings that belong to `lk serve`; they may be present in the same shell. */
+const SERVE = /^LOCKKEEPER_(DATA|HOST|PORT|TRIAL|PUBLIC_URL|UPSTREAM_CRON|WORKERS|ROLE|LOG_LEVEL)$/;
+
+/** Reads LOCKKEEPER_HOME and LOCKKEEPER_TOKEN. An unknown LOCKKEEPER_ variable refuses with CONFIG_INVALID. */
+export function loadCliConfig(env: NodeJS.ProcessEnv, isTerminal: boolean): CliConfig {
+  for (const name of Object.keys(env)) {
+    if (!name.startsWith('LOCKKEEPER_') || KNOWN.has(name) || SERVE.test(name)) continue;
+    throw new LockkeeperError('CONFIG_INVALID', {
+      expected: `one of ${[...KNOWN].join(', ')}`,
+      found: quote(name),
+      next: 'Unset the variable or correct its name',
+    });
+  }
+  return {
+    home: env.LOCKKEEPER_HOME || defaultHome(),
+    token: env.LOCKKEEPER_TOKEN || null,
+    color: isTerminal && env.NO_COLOR === undefined && env.TERM !== 'dumb',
+    osUser: (env.USER || env.LOGNAME || 'unknown').toLowerCase().replace(/[^a-z0-9._@-]/g, '-'),
+    environment: env,
+  };
+}
+
+/** Root's own folders are closed to the ordinary user that sandboxes run as, so root's store stands in /var/lib. */
+function defaultHome(): string {
+  return process.getuid?.() === 0 ? '/var/lib/lockkeeper-client' : join(homedir(), '.lockkeeper');
+}

@@ -1,0 +1,44 @@
+/** Help texts, made from the commands' own tables so that they cannot tell another story. */
+import { type Command, GLOBAL, GLOBAL_HELP } from './command.ts';
+import type { Paint } from './output.ts';
+
+const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  'Run a registry': ['serve', 'login', 'people', 'keys'],
+  'Publish and review': ['publish', 'review', 'diff', 'approve', 'reject', 'revoke'],
+  'Use in a project': ['add', 'lock', 'ci', 'verify', 'run'],
+  'See what happened': ['audit', 'drill', 'doctor'],
+};
+
+export function overview(commands: Readonly<Record<string, Command>>, paint: Paint): string {
+  const lines = [`${paint.bold('lk')} keeps MCP servers under lock: reviewed, pinned, isolated, recorded.`, '', 'Usage: lk VERB [words] [--options]', ''];
+  for (const [title, names] of Object.entries(GROUPS)) {
+    lines.push(paint.bold(title));
+    for (const name of names) {
+      const command = commands[name];
+      if (command) lines.push(`  ${name.padEnd(9)} ${command.summary}`);
+    }
+    lines.push('');
+  }
+  lines.push('lk VERB --help tells more. Exit codes: 0 ok, 1 broken, 2 usage, 3 refused, 4 could not verify.', '');
+  return lines.join('\n');
+}
+
+export function helpOf(name: string, command: Command, paint: Paint): string {
+  const line = (option: string, help: string, takesValue: boolean): string =>
+    `  ${`--${option}${takesValue ? ' VALUE' : ''}`.padEnd(22)} ${help}`;
+  const options = (table: typeof GLOBAL, help: Readonly<Record<string, string>>): string[] =>
+    Object.keys(help).map((option) => line(option, help[option] ?? '', table[option]?.type === 'string'));
+  return [
+    command.summary,
+    '',
+    `Usage: lk ${name} ${command.words}`.trimEnd(),
+    '',
+    ...(Object.keys(command.optionHelp).length ? [paint.bold('Options'), ...options(command.options, command.optionHelp), ''] : []),
+    paint.bold('Options of every verb'),
+    ...options(GLOBAL, GLOBAL_HELP),
+    '',
+    paint.bold('Examples'),
+    ...command.examples.map((example) => `  ${example}`),
+    '',
+  ].join('\n');
+}

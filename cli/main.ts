@@ -1,0 +1,91 @@
+/** lk: argv -> one verb -> one result, printed in one place, one exit code. */
+import { asLockkeeperError, CODES, LockkeeperError } from '../schemas/errors.ts';
+import { problemOf } from '../schemas/problem.ts';
+import { type Api, openApi } from './api.ts';
+import { type Command, type Context, flag, parseWords, type Result, text, type Values } from './command.ts';
+import { commands } from './commands/index.ts';
+import { loadCliConfig } from './config.ts';
+import { helpOf, overview } from './help.ts';
+import { type Home, openHome, type SignIn } from './home.ts';
+import { makePaint } from './output.ts';
+
+async function main(argv: readonly string[]): Promise<number> {
+  const json = argv.includes('--json');
+  try {
+    const config = loadCliConfig(process.env, process.stderr.isTTY === true);
+    const [name, ...rest] = argv;
+    const paint = makePaint(config.color);
+    if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+      const wanted = name === 'help' ? commands[rest[0] ?? ''] : undefined;
+      process.stdout.write(wanted && rest[0] ? helpOf(rest[0], wanted, paint) : overview(commands, paint));
+      return name === undefined ? CODES.USAGE.exit : 0;
+    }
+    const command = findCommand(name);
+    const { words, values } = parseWords(name, command, rest);
+    if (flag(values, 'help')) {
+      process.stdout.write(helpOf(name, command, paint));
+      return 0;
+    }
+    const context = makeContext({ config, home: openHome(config.home), values });
+    return print(await command.run(context, words, values), json);
+  } catch (error) {
+    return printError(asLockkeeperError(error), json);
+  }
+}
+
+function findCommand(name: string): Command {
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command) return command;
+  throw new LockkeeperError('USAGE', { expected: `one of ${Object.keys(commands).join(', ')}`, found: name, next: 'See: lk --help' });
+}
+
+function makeContext(from: { config: Context['config']; home: Home; values: Values }): Context {
+  const { config, home, values } = from;
+  const terminal = process.stderr.isTTY === true;
+  return {
+    config,
+    home,
+    cwd: process.cwd(),
+    paint: makePaint(config.color),
+    say: (line) => void process.stderr.write(`${line}\n`),
+    progress: (line) => void (terminal && process.stderr.write(`\r\u001b[K${line}`)),
+    now: () => new Date(),
+    json: flag(values, 'json'),
+    api: async (registry) => connect(await home.signIns(), { config, registry: registry ?? text(values, 'registry'), as: text(values, 'as') }),
+  };
+}
+
+function connect(signIns: readonly SignIn[], want: { config: Context['config']; registry: string | undefined; as: string | undefined }): Api {
+  const found = signIns.find(
+    (item) => (want.registry === undefined || item.registry === want.registry) && (want.as === undefined || item.person === want.as),
+  );
+  const registry = want.registry ?? found?.registry;
+  const token = want.as === undefined ? (want.config.token ?? found?.token) : found?.token;
+  if (registry !== undefined && token !== undefined) return openApi(registry, token);
+  throw new LockkeeperError('UNAUTHENTICATED', {
+    expected: `a sign-in ${want.as ? `of ${want.as} ` : ''}${want.registry ? `at ${want.registry}` : 'at a registry'}`,
+    found: 'none on this machine',
+    next: 'Run: lk login URL --code CODE (the registry prints both when it starts), or set LOCKKEEPER_TOKEN',
+  });
+}
+
+function print(result: Result | null, json: boolean): number {
+  if (result === null) return process.exitCode === undefined ? 0 : Number(process.exitCode);
+  if (json) process.stdout.write(`${JSON.stringify(result.data)}\n`);
+  else if (result.text !== '') process.stdout.write(result.text.endsWith('\n') ? result.text : `${result.text}\n`);
+  return result.exit ?? 0;
+}
+
+function printError(error: LockkeeperError, json: boolean): number {
+  if (json) process.stdout.write(`${JSON.stringify({ error: problemOf(error, CODES[error.code].title) })}\n`);
+  else process.stderr.write(`lk: ${error.message} [${error.code}]\n`);
+  return error.exit;
+}
+
+// A reader that goes away (lk … | head) is not an error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+
+process.exitCode = await main(process.argv.slice(2));

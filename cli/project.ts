@@ -1,0 +1,107 @@
+/** A project's two files: lockkeeper.json, which people edit, and mcp.lock, which the registry signs. */
+import { readFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { type LockContext, type SeenLock, type VerifiedLock, verifyLock } from '../runtime/trust/lock.ts';
+import type { Json } from '../schemas/common.ts';
+import { LockkeeperError, quote } from '../schemas/errors.ts';
+import { Intent } from '../schemas/intent.ts';
+import { parseStrict, pretty } from '../schemas/json.ts';
+import { LOCK_FILE } from '../schemas/lock.ts';
+import { assertValid } from '../schemas/validate.ts';
+import { type Context, text, type Values } from './command.ts';
+import { writeAtomic } from './home.ts';
+
+export const INTENT_FILE = 'lockkeeper.json';
+
+export interface Project {
+  readonly dir: string;
+  readonly intentPath: string;
+  readonly lockPath: string;
+}
+
+export function projectOf(context: Context, values: Values): Project {
+  const dir = resolve(context.cwd, text(values, 'project') ?? '.');
+  return { dir, intentPath: join(dir, INTENT_FILE), lockPath: join(dir, LOCK_FILE) };
+}
+
+async function readOr(path: string, missing: () => LockkeeperError): Promise<Buffer> {
+  return readFile(path).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'ENOENT' ? missing() : error;
+  });
+}
+
+export async function readIntent(project: Project): Promise<Intent> {
+  const bytes = await readOr(
+    project.intentPath,
+    () =>
+      new LockkeeperError('INTENT_MISSING', {
+        expected: `${INTENT_FILE} in ${project.dir}`,
+        found: 'no such file',
+        next: 'Ask for a server with: lk add NAME',
+      }),
+  );
+  return assertValid(Intent, parseStrict(bytes), INTENT_FILE);
+}
+
+export async function writeIntent(project: Project, intent: Intent): Promise<void> {
+  const { lockkeeper, ...rest } = intent;
+  const body = pretty(rest as unknown as Json);
+  await writeAtomic(project.intentPath, `{\n  "lockkeeper": ${JSON.stringify(lockkeeper)},\n${body.slice(2)}`);
+}
+
+/** The intent a project begins with: the registry this person signed in to, and the root it showed then. */
+export async function newIntent(context: Context, project: Project, values: Values): Promise<Intent> {
+  const wanted = text(values, 'registry');
+  const signIn = (await context.home.signIns()).find((item) => wanted === undefined || item.registry === wanted);
+  if (!signIn) {
+    throw new LockkeeperError('UNAUTHENTICATED', {
+      expected: `a sign-in ${wanted ? `at ${quote(wanted)}` : 'at a registry'}, to pin its root`,
+      found: 'none on this machine',
+      next: 'Run: lk login URL --code CODE',
+    });
+  }
+  const name = basename(project.dir).toLowerCase().replace(/[^a-z0-9._-]/g, '-').replace(/^[^a-z0-9]+/, '') || 'project';
+  return {
+    lockkeeper: 'intent/v1',
+    project: name,
+    environment: 'development',
+    registry: signIn.registry,
+    trust: { rootKeys: signIn.rootKeys, threshold: signIn.threshold },
+    servers: {},
+  };
+}
+
+export async function readLockBytes(project: Project): Promise<Buffer> {
+  return readOr(
+    project.lockPath,
+    () =>
+      new LockkeeperError('LOCK_MISSING', {
+        expected: `${LOCK_FILE} in ${project.dir}`,
+        found: 'no such file',
+        next: 'Run: lk lock',
+      }),
+  );
+}
+
+export function lockContext(intent: Intent, seen: SeenLock | null, now: Date): LockContext {
+  return { pin: intent.trust, audience: intent.project, environment: intent.environment, now, seen };
+}
+
+export interface OpenedProject {
+  readonly intent: Intent;
+  readonly bytes: Buffer;
+  readonly verified: VerifiedLock;
+}
+
+/** Intent and lock of a project, verified against the newest lock this machine has seen. Has no effect. */
+export async function openProject(context: Context, project: Project): Promise<OpenedProject> {
+  const intent = await readIntent(project);
+  const bytes = await readLockBytes(project);
+  const seen = await context.home.seen(seenKey(intent));
+  return { intent, bytes, verified: verifyLock(bytes, lockContext(intent, seen, context.now())) };
+}
+
+/** Rollback memory is kept per registry and project. */
+export function seenKey(intent: Intent): string {
+  return `${intent.registry} ${intent.project}`;
+}

@@ -1,0 +1,59 @@
+/** Finding releases by the words people use: `filesystem`, `acme/weather@1.2.3`, or a number. */
+import { Release, type Release as ReleaseView } from '../schemas/release.ts';
+import { ReleaseList } from '../schemas/api.ts';
+import { LockkeeperError, quote } from '../schemas/errors.ts';
+import { aliasOf } from '../schemas/intent.ts';
+import type { Api } from './api.ts';
+
+export interface Spec {
+  readonly name: string;
+  /** What stands behind the last @, or null. */
+  readonly version: string | null;
+}
+
+/** `@scope/x@1` and `acme/weather@1`: the version is behind the last @ that is not the first character. */
+export function parseSpec(spec: string): Spec {
+  const at = spec.lastIndexOf('@');
+  return at > 0 ? { name: spec.slice(0, at), version: spec.slice(at + 1) } : { name: spec, version: null };
+}
+
+export function answersTo(release: Pick<ReleaseView, 'name'>, name: string): boolean {
+  return release.name === name || aliasOf(release.name) === name;
+}
+
+/** Every release that fits the filter, newest first, read page by page. */
+export async function listReleases(api: Api, query: Readonly<Record<string, string | undefined>>): Promise<ReleaseView[]> {
+  const all: ReleaseView[] = [];
+  let before: string | undefined;
+  do {
+    const page = await api.call('releases', ReleaseList, { query: { ...query, limit: '100', before } });
+    all.push(...page.releases);
+    before = page.next === null ? undefined : String(page.next);
+  } while (before !== undefined);
+  return all;
+}
+
+/** The one release meant by `spec`; the newest when no version is given. Throws NOT_FOUND naming what exists. */
+export async function findRelease(api: Api, spec: string): Promise<ReleaseView> {
+  if (/^[1-9][0-9]*$/.test(spec)) return api.call('release', Release, { parameters: { id: spec } });
+  const { name, version } = parseSpec(spec);
+  const query = name.includes('/') ? { name } : {};
+  const all = await listReleases(api, query);
+  const fitting = all.filter((release) => answersTo(release, name) && (version === null || release.version === version));
+  const names = new Set(fitting.map((release) => release.name));
+  if (names.size > 1) {
+    throw new LockkeeperError('NOT_FOUND', {
+      expected: 'one server',
+      found: `several: ${[...names].join(', ')}`,
+      next: 'Use the whole name',
+    });
+  }
+  const [found] = fitting;
+  if (found) return found;
+  const known = all.filter((release) => answersTo(release, name)).map((release) => release.version);
+  throw new LockkeeperError('NOT_FOUND', {
+    expected: `a release ${quote(spec)}`,
+    found: known.length ? `only the versions ${known.slice(0, 10).join(', ')}` : 'no release of that name',
+    next: 'List what there is with: lk review',
+  });
+}

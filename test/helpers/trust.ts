@@ -1,0 +1,159 @@
+/** A small company with really signed objects: root, reviewers, one release, its approvals and its lock. */
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { signLockFile } from '../../runtime/trust/lock.ts';
+import { APPROVAL_PREDICATE, type Approval, envelopeDigest, STATEMENT_TYPE, subjectsOf } from '../../schemas/approval.ts';
+import type { JsonObject } from '../../schemas/common.ts';
+import { type Envelope, keyIdOf, seal } from '../../schemas/dsse.ts';
+import { canonical, digestOf, sha256 } from '../../schemas/json.ts';
+import type { Lock, LockEntry, LockFile } from '../../schemas/lock.ts';
+import { type Artifact, closureDigest, DEFAULT_LIMITS } from '../../schemas/release.ts';
+import { ROOT_TYPE, type Root } from '../../schemas/root.ts';
+import { pinSurface, type Surface } from '../../schemas/surface.ts';
+
+export const NOW = new Date('2026-11-24T12:00:00.000Z');
+export const at = (hours: number): string => new Date(NOW.getTime() + hours * 3_600_000).toISOString();
+
+export interface Key {
+  readonly person: string;
+  readonly key: KeyObject;
+  readonly keyid: string;
+  readonly pem: string;
+}
+
+export function makeKey(person: string, type: 'ed25519' | 'p256' = 'ed25519'): Key {
+  const pair = type === 'ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return {
+    person,
+    key: pair.privateKey,
+    keyid: keyIdOf(pair.publicKey),
+    pem: pair.publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+  };
+}
+
+export const people = {
+  root: makeKey('root-holder'),
+  lock: makeKey('registry'),
+  alice: makeKey('alice'),
+  bob: makeKey('bob', 'p256'),
+  carol: makeKey('carol'),
+  mallory: makeKey('mallory'),
+};
+
+export const pin = { rootKeys: [people.root.keyid], threshold: 1 };
+
+export function makeRoot(change: (root: Root) => void = () => undefined, signer = people.root): Envelope {
+  const { root, lock, alice, bob, carol } = people;
+  const document: Root = {
+    lockkeeper: 'root/v1',
+    version: 3,
+    issuedAt: at(-24),
+    expires: at(24 * 300),
+    trial: false,
+    keys: [root, lock, alice, bob, carol].map(({ keyid, pem, person }) => ({ keyid, publicKey: pem, person, notBefore: at(-24), notAfter: at(24 * 300) })),
+    roles: {
+      root: { keyids: [root.keyid], threshold: 1 },
+      approver: { keyids: [alice.keyid, bob.keyid, carol.keyid], threshold: 2 },
+      lock: { keyids: [lock.keyid], threshold: 1 },
+      scanner: { keyids: [], threshold: 1 },
+      revoker: { keyids: [alice.keyid, bob.keyid, carol.keyid], threshold: 1 },
+    },
+  };
+  change(document);
+  return seal(ROOT_TYPE, Buffer.from(canonical(document)), [signer.key]);
+}
+
+const artifact = (location: string, purl: string): Artifact => ({
+  location,
+  purl,
+  sha256: sha256(purl),
+  sha512: Buffer.from(sha256(purl) + sha256(location)).toString('hex').slice(0, 128),
+  size: 1000,
+  optional: false,
+});
+
+export const surface: Surface = {
+  capture: { protocolVersion: '2025-11-25', eras: ['session'], clientCapabilities: {} },
+  serverInfo: { name: 'weather', version: '1.2.3' },
+  capabilities: { tools: {} },
+  instructions: null,
+  tools: {
+    forecast: { name: 'forecast', description: 'Forecast for a city', inputSchema: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] } as JsonObject },
+  },
+  prompts: {},
+  resources: {},
+  resourceTemplates: {},
+  volatile: [],
+};
+
+export function makeEntry(): Omit<LockEntry, 'approvals'> {
+  const artifacts = [artifact('node_modules/weather', 'pkg:npm/weather@1.2.3'), artifact('node_modules/zod', 'pkg:npm/zod@4.0.0')];
+  return {
+    server: 'acme.tools/weather',
+    version: '1.2.3',
+    purl: 'pkg:npm/weather@1.2.3',
+    source: 'npm:weather@1.2.3',
+    request: { server: 'acme.tools/weather', range: '^1.2.0' },
+    requestedBy: 'dave',
+    closure: { digest: closureDigest(artifacts), artifacts },
+    surface: pinSurface(surface),
+    surfaceText: digestOf(surface),
+    report: sha256('report'),
+    permissions: { egress: [], mounts: [], env: [], limits: DEFAULT_LIMITS },
+    launch: { transport: 'stdio', command: ['node', '/app/node_modules/weather/index.js'], projectArgs: false },
+  };
+}
+
+export function makeApproval(by: Key, entry: Omit<LockEntry, 'approvals'>, change: (approval: Approval) => void = () => undefined): Envelope {
+  const approval: Approval = {
+    _type: 'https://in-toto.io/Statement/v1',
+    subject: subjectsOf({ closure: entry.closure }),
+    predicateType: APPROVAL_PREDICATE,
+    predicate: {
+      decision: 'approved',
+      server: { name: entry.server, version: entry.version, purl: entry.purl },
+      closureDigest: entry.closure.digest,
+      surfaceDigest: entry.surface.digest,
+      reportDigest: entry.report,
+      permissions: entry.permissions,
+      launch: entry.launch,
+      environments: ['development'],
+      accepts: {},
+      requestedBy: entry.requestedBy,
+      approvedBy: by.person,
+      notBefore: at(-1),
+      expires: at(24 * 100),
+    },
+  };
+  change(approval);
+  return seal(STATEMENT_TYPE, Buffer.from(canonical(approval)), [by.key]);
+}
+
+export interface LockParts {
+  root: Envelope;
+  entry: Omit<LockEntry, 'approvals'>;
+  approvals: Envelope[];
+  lock: (lock: Lock) => void;
+  signer: Key;
+}
+
+/** A lock over the given parts; what is not given is good. */
+export function makeLock(parts: Partial<LockParts> = {}): LockFile {
+  const entry = parts.entry ?? makeEntry();
+  const approvals = parts.approvals ?? [makeApproval(people.alice, entry), makeApproval(people.bob, entry)];
+  const lock: Lock = {
+    lockkeeper: 'mcp.lock/v1',
+    audience: 'acme/app',
+    environment: 'development',
+    registry: 'http://127.0.0.1:7411',
+    version: 7,
+    issuedAt: at(-1),
+    expires: at(71),
+    previous: null,
+    rootVersion: 3,
+    revoked: [],
+    servers: { weather: { ...entry, approvals: approvals.map(envelopeDigest) } },
+  };
+  parts.lock?.(lock);
+  const evidence = { root: parts.root ?? makeRoot(), approvals: Object.fromEntries(approvals.map((envelope) => [envelopeDigest(envelope), envelope])) };
+  return signLockFile(lock, evidence, (parts.signer ?? people.lock).key);
+}

@@ -1,0 +1,64 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { LockkeeperError } from '../../schemas/errors.ts';
+import { canonical, digestOf, parseStrict, pretty } from '../../schemas/json.ts';
+
+const fixtures = join(import.meta.dirname, '../fixtures/jcs');
+
+describe('parseStrict', () => {
+  it.each([
+    ['{"a":1,"a":2}', 'key "a" twice'],
+    ['{"a":{"b":1,"\\u0062":2}}', 'twice'],
+    ['[{"x":[{"k":1,"k":1}]}]', 'twice'],
+    ['{"a":"\\ud800"}', 'lone surrogate'],
+    ['{"\\udc00":1}', 'lone surrogate'],
+    ['9007199254740993', '9007199254740993'],
+    ['[-9007199254740992]', '-9007199254740992'],
+    ['1e400', '1e400'],
+    [`${'['.repeat(200)}${']'.repeat(200)}`, 'deeper nesting'],
+    ['{"a":1', 'JSON'],
+    ['', 'JSON'],
+    ['{"a":1}{"b":2}', 'JSON'],
+  ])('refuses %s', (text, found) => {
+    const error = (() => {
+      try {
+        parseStrict(text);
+      } catch (thrown) {
+        return thrown;
+      }
+      return undefined;
+    })();
+    expect(error).toBeInstanceOf(LockkeeperError);
+    expect((error as LockkeeperError).code).toBe('JSON_INVALID');
+    expect((error as LockkeeperError).message).toContain(found);
+  });
+
+  it('refuses bytes that are not UTF-8, and text over the limit', () => {
+    expect(() => parseStrict(Uint8Array.of(0x22, 0xff, 0x22))).toThrow('UTF-8');
+    expect(() => parseStrict('"aaaa"', { maxBytes: 5 })).toThrow('at most 5 bytes');
+  });
+
+  it.each(['{"a":{"a":{"a":1}},"b":[{"a":1},{"a":2}]}', '["{\\"a\\":1,\\"a\\":2}"]', '{"":0,"a":""}', '-0.0e-2', '"\\\\"', '[]'])(
+    'reads %s as JSON.parse does',
+    (text) => {
+      expect(parseStrict(text)).toEqual(JSON.parse(text));
+    },
+  );
+
+  it('keeps __proto__ an ordinary key', () => {
+    expect(Object.keys(parseStrict('{"__proto__":1,"a":2}') as object)).toEqual(['__proto__', 'a']);
+    expect(pretty(parseStrict('{"b":1,"__proto__":{"x":1}}'))).toContain('"__proto__"');
+  });
+});
+
+describe('canonical', () => {
+  it.each(readdirSync(join(fixtures, 'input')))('is RFC 8785 for %s', (name) => {
+    const input = JSON.parse(readFileSync(join(fixtures, 'input', name), 'utf8'));
+    expect(canonical(input)).toBe(readFileSync(join(fixtures, 'output', name), 'utf8').trimEnd());
+  });
+
+  it('does not see order or spaces', () => {
+    expect(digestOf({ b: 1, a: [1, { d: 1, c: 2 }] })).toBe(digestOf({ a: [1, { c: 2, d: 1 }], b: 1 }));
+  });
+});
