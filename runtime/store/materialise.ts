@@ -1,0 +1,124 @@
+/** Laying a closure out as a folder tree, without running anything that is in it. */
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { LockkeeperError } from '../../schemas/errors.ts';
+import { canonical, sha256 } from '../../schemas/json.ts';
+import { type Artifact, type Closure, closureDigest } from '../../schemas/release.ts';
+import type { Blobs } from './blobs.ts';
+import { readTarball } from './unpack.ts';
+
+export interface Materialised {
+  /** Folder that is seen as /app: it holds node_modules. */
+  readonly appDir: string;
+  /** True when there was no whole tree yet, or the one there had been changed. */
+  readonly built: boolean;
+}
+
+type Manifest = Record<string, string>;
+
+/** Does the artifact run here? npm's rule for os and cpu lists, `!` being "not". */
+export function fitsPlatform(artifact: Pick<Artifact, 'os' | 'cpu'>, platform: string = process.platform, arch: string = process.arch): boolean {
+  const fits = (list: readonly string[] | undefined, value: string): boolean => {
+    if (!list || list.length === 0 || list.includes('any')) return true;
+    if (list.includes(`!${value}`)) return false;
+    return list.every((item) => item.startsWith('!')) || list.includes(value);
+  };
+  return fits(artifact.os, platform) && fits(artifact.cpu, arch);
+}
+
+/**
+ * The tree of a closure under `dir`, made from tarballs whose digests are checked every time. A tree that is there is
+ * re-hashed file by file against its manifest; one that differs is built anew. Throws CLOSURE_INCOMPLETE and the
+ * store's and archive's refusals.
+ */
+export async function materialise(closure: Closure, blobs: Blobs, dir: string): Promise<Materialised> {
+  const computed = closureDigest(closure.artifacts);
+  if (computed !== closure.digest) {
+    throw new LockkeeperError('ARTIFACT_MISMATCH', { expected: `a closure with digest ${closure.digest}`, found: computed, next: 'Run: lk lock' });
+  }
+  const wanted = closure.artifacts.filter((artifact) => fitsPlatform(artifact));
+  const missing = closure.artifacts.find((artifact) => !artifact.optional && !fitsPlatform(artifact));
+  if (missing) {
+    throw new LockkeeperError('CLOSURE_INCOMPLETE', {
+      expected: `every required package to run on ${process.platform}-${process.arch}`,
+      found: `${missing.purl} for ${[...(missing.os ?? []), ...(missing.cpu ?? [])].join(', ')}`,
+      next: 'Use a machine of that kind, or another release',
+    });
+  }
+  const tarballs = await Promise.all(wanted.map((artifact) => blobs.get(artifact.sha256)));
+  const home = join(dir, closure.digest.slice('sha256:'.length));
+  const appDir = join(home, 'app');
+  if (await isWhole(home, appDir)) return { appDir, built: false };
+  await build(wanted, tarballs, home);
+  return { appDir, built: true };
+}
+
+async function isWhole(home: string, appDir: string): Promise<boolean> {
+  const stored = await readFile(join(home, 'manifest.json'), 'utf8').catch(() => null);
+  if (stored === null) return false;
+  return canonical(await manifestOf(appDir)) === stored;
+}
+
+async function build(artifacts: readonly Artifact[], tarballs: readonly Buffer[], home: string): Promise<void> {
+  const temporary = `${home}.${randomBytes(6).toString('hex')}`;
+  const app = join(temporary, 'app');
+  try {
+    await mkdir(app, { recursive: true });
+    for (const [index, artifact] of artifacts.entries()) {
+      const tarball = tarballs[index];
+      if (tarball) await layOut(tarball, artifact, app);
+    }
+    await writeFile(join(temporary, 'manifest.json'), canonical(await manifestOf(app)));
+    await chmod(temporary, 0o755);
+    await swapIn(temporary, home);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Another process may have built the same tree meanwhile: then that one stays and ours goes. */
+async function swapIn(temporary: string, home: string): Promise<void> {
+  const old = `${temporary}.old`;
+  await rename(home, old).catch(() => undefined);
+  await rename(temporary, home).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+    await rm(temporary, { recursive: true, force: true });
+  });
+  await rm(old, { recursive: true, force: true });
+}
+
+async function layOut(tarball: Buffer, artifact: Artifact, app: string): Promise<void> {
+  if (artifact.location.split('/').includes('..')) {
+    throw new LockkeeperError('ARCHIVE_HOSTILE', { expected: 'locations below node_modules', found: artifact.location, next: 'Do not use this release' });
+  }
+  const made = new Set<string>();
+  for (const file of await readTarball(tarball, artifact.purl)) {
+    const path = join(app, artifact.location, file.path);
+    const folder = dirname(path);
+    if (!made.has(folder)) {
+      await mkdir(folder, { recursive: true, mode: 0o755 });
+      made.add(folder);
+    }
+    await writeFile(path, file.bytes, { mode: file.executable ? 0o755 : 0o644, flag: 'wx' });
+  }
+}
+
+/** path -> digest and mode of every file below a folder; anything that is not a file or folder spoils it. */
+async function manifestOf(root: string): Promise<Manifest> {
+  const manifest: Manifest = Object.create(null);
+  const walk = async (folder: string, below: string): Promise<void> => {
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      const path = join(folder, entry.name);
+      const name = below ? `${below}/${entry.name}` : entry.name;
+      if (entry.isDirectory()) await walk(path, name);
+      else if (entry.isFile()) manifest[name] = `${sha256(await readFile(path))} ${((await stat(path)).mode & 0o777).toString(8)}`;
+      else manifest[name] = 'neither file nor folder';
+    }
+  };
+  await walk(root, '').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+  return manifest;
+}
