@@ -1,6 +1,7 @@
 /** The runtime's journal: hash-chained records, one line of JSON each. */
 import Type, { type Static } from 'typebox';
 import { AnyJson, Closed, Digest, Instant } from './common.ts';
+import { sha256 } from './json.ts';
 
 export const AuditKind = Type.Union([
   Type.Literal('session.started'),
@@ -66,3 +67,22 @@ export const AuditRecord = Closed({
   digest: Digest,
 });
 export type AuditRecord = Static<typeof AuditRecord>;
+
+/** The text a record's digest is taken over: the record without its digest, as JSON.stringify writes it. */
+export function recordText(record: Pick<AuditRecord, 'seq' | 'prev' | 'body'>): string {
+  const { seq, prev, body } = record;
+  return JSON.stringify({ seq, prev, body });
+}
+
+/** The next record of a chain. `prev` is the digest of the record before, null for the first. */
+export function link(seq: number, prev: string | null, body: AuditBody): AuditRecord {
+  return { seq, prev, body, digest: sha256(recordText({ seq, prev, body })) };
+}
+
+/** Null when the record continues the chain, else what is wrong with it. */
+export function chainDefect(record: AuditRecord, seq: number, prev: string | null): { expected: string; found: string } | null {
+  if (record.seq !== seq) return { expected: `record ${seq}`, found: `record ${record.seq}` };
+  if (record.prev !== prev) return { expected: `record ${seq} to follow ${prev ?? 'nothing'}`, found: `one that follows ${record.prev ?? 'nothing'}` };
+  const digest = sha256(recordText(record));
+  return digest === record.digest ? null : { expected: `record ${seq} with digest ${record.digest}`, found: `contents with digest ${digest}` };
+}

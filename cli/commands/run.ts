@@ -1,0 +1,105 @@
+import { join } from 'node:path';
+import { openJournal } from '../../runtime/journal/journal.ts';
+import { type Shipper, startShipping } from '../../runtime/journal/ship.ts';
+import { selectDriver } from '../../runtime/isolation/select.ts';
+import { runLocked } from '../../runtime/run.ts';
+import { openBlobs } from '../../runtime/store/blobs.ts';
+import { assertAnswers, type VerifiedEntry } from '../../runtime/trust/lock.ts';
+import { AuditAck } from '../../schemas/api.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import type { Api } from '../api.ts';
+import { type Command, type Context, text, type Values } from '../command.ts';
+import { type OpenedProject, openProject, projectOf, seenKey } from '../project.ts';
+
+export const run: Command = {
+  summary: 'start a locked server for an MCP client over stdio, isolated and recorded',
+  words: 'ALIAS',
+  options: { isolation: { type: 'string' } },
+  optionHelp: { isolation: 'only this driver: bubblewrap, podman or docker (default: the first that works)' },
+  examples: ['lk run filesystem', 'claude mcp add docs -- lk run filesystem --project /srv/docs', 'npx @modelcontextprotocol/inspector --cli lk run filesystem --method tools/list'],
+  arity: [1, 1],
+  async run(context, [alias = ''], values) {
+    const project = projectOf(context, values);
+    const opened = await openProject(context, project);
+    assertAnswers(opened.verified.lock, opened.intent);
+    const verified = entryNamed(opened, alias);
+    const { driver } = await selectDriver({ nodePath: process.execPath, ...onlyDriver(values) });
+    const { lock, digest } = opened.verified;
+    const api = await context.api(opened.intent.registry).catch(() => null);
+    const blobs = await openBlobs(join(context.home.storeDir, 'blobs'));
+    const journal = await openJournal(context.home.journalDir);
+    const shipper = api && ship(context, api, journal.dir);
+    try {
+      await context.home.saw(seenKey(opened.intent), { version: lock.version, digest });
+      const end = await runLocked({
+        verified,
+        lockDigest: digest,
+        lockExpires: Date.parse(lock.expires),
+        projectDir: project.dir,
+        environment: context.config.environment,
+        user: await userOf(context, values),
+        blobs,
+        treesDir: join(context.home.storeDir, 'trees'),
+        fetch: (wanted) => fetchFrom(api, wanted),
+        driver,
+        journal,
+        client: { input: process.stdin, output: process.stdout },
+        say: (line) => context.say(`lk: ${line}`),
+        progress: context.progress,
+      });
+      if (end.error && end.reason !== 'client closed') throw end.error;
+    } finally {
+      await journal.close();
+      await shipper?.close();
+    }
+    process.exitCode = 0;
+    return null;
+  },
+};
+
+function onlyDriver(values: Values): { only?: 'bubblewrap' | 'podman' | 'docker' } {
+  const wanted = text(values, 'isolation');
+  if (wanted === undefined) return {};
+  if (wanted === 'bubblewrap' || wanted === 'podman' || wanted === 'docker') return { only: wanted };
+  throw new LockkeeperError('USAGE', { expected: '--isolation bubblewrap, podman or docker', found: quote(wanted), next: 'See: lk run --help' });
+}
+
+function entryNamed(opened: OpenedProject, alias: string): VerifiedEntry {
+  const entry = opened.verified.entries.get(alias);
+  if (entry) return entry;
+  const known = [...opened.verified.entries.keys()];
+  throw new LockkeeperError('NOT_LOCKED', {
+    expected: `one of the locked servers ${known.join(', ') || '(none)'}`,
+    found: quote(alias),
+    next: `Ask for it with: lk add ${alias}, then lk lock`,
+  });
+}
+
+/** The signed-in person, or the login name of this machine with a mark that nobody vouched for it. */
+async function userOf(context: Context, values: Values): Promise<string> {
+  const as = text(values, 'as');
+  const signIns = await context.home.signIns();
+  const found = signIns.find((signIn) => as === undefined || signIn.person === as);
+  return found?.person ?? `local:${context.config.osUser}`;
+}
+
+async function fetchFrom(api: Api | null, digest: string): Promise<Buffer> {
+  if (api) return api.blob(digest);
+  throw new LockkeeperError('ARTIFACT_MISSING', {
+    expected: `the artifact ${digest} in the local store, or a sign-in to fetch it with`,
+    found: 'neither',
+    next: 'Run: lk login URL --code CODE',
+  });
+}
+
+function ship(context: Context, api: Api, dir: string): Shipper {
+  let told = false;
+  return startShipping({
+    dir,
+    send: async (records) => (await api.call('auditWrite', AuditAck, { body: { records } })).upTo,
+    onError: (error) => {
+      if (!told) context.say(`lk: the journal is kept here until the registry takes it: ${(error as Error).message}`);
+      told = true;
+    },
+  });
+}

@@ -1,0 +1,171 @@
+/**
+ * The gate: one pure judgement for every message, whatever brought it. The steps carry the numbers of the design; the
+ * session does 1 frame, 2 parse, 11 journal, 12 forward, 14 outcome and 15 answer around it.
+ */
+import type { Json } from '../../schemas/common.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import type { LockEntry } from '../../schemas/lock.ts';
+import type { Era, Section } from '../../schemas/surface.ts';
+import { idKey, isObject, type Notification, type Request, type Response } from '../wire/message.ts';
+import { type MethodRule, NOTICES_TO_CLIENT, NOTICES_TO_SERVER, REQUESTS_TO_CLIENT, REQUESTS_TO_SERVER } from './methods.ts';
+import type { ArgumentCheck } from './schema.ts';
+import type { LiveSurface } from './surface.ts';
+import { matchesTemplate } from './template.ts';
+
+/** Calls in flight in one session and direction. */
+export const MAX_IN_FLIGHT = 256;
+
+export interface Pending {
+  readonly method: string;
+  readonly rule: MethodRule;
+  readonly target: string | undefined;
+  readonly call: string;
+  /** Milliseconds of the monotonic clock. */
+  readonly since: number;
+}
+
+export interface GateState {
+  readonly entry: LockEntry;
+  readonly era: Era;
+  readonly live: LiveSurface;
+  readonly checkArguments: ArgumentCheck;
+  readonly clientCapabilities: Readonly<Record<string, unknown>>;
+  /** End of the lock: milliseconds since the epoch. */
+  readonly lockExpires: number;
+  readonly now: () => number;
+  readonly fromClient: ReadonlyMap<string, Pending>;
+  readonly fromServer: ReadonlyMap<string, Pending>;
+}
+
+export type Verdict =
+  | { readonly allow: true; readonly rule: MethodRule; readonly target: string | undefined }
+  | { readonly allow: false; readonly error: LockkeeperError; readonly target: string | undefined };
+
+const refuse = (error: LockkeeperError, target?: string): Verdict => ({ allow: false, error, target });
+
+/** A message from the client to the server. */
+export function judgeToServer(message: Request | Notification, state: GateState): Verdict {
+  const { entry, era } = state;
+  // 3 session: an id in use would let two answers be told apart by nobody
+  if (message.kind === 'request' && state.fromClient.has(idKey(message.id))) return refuse(duplicateId(message));
+  // 4 lock entry fresh
+  if (state.now() >= state.lockExpires) return refuse(expired(entry, state.lockExpires));
+  // 5 method known in this era and direction
+  if (message.kind === 'notification') {
+    return NOTICES_TO_SERVER.has(message.method) ? { allow: true, rule: {}, target: undefined } : refuse(unknownMethod(message.method, 'to the server'));
+  }
+  const rule = own(REQUESTS_TO_SERVER[era], message.method);
+  if (!rule) return refuse(unknownMethod(message.method, `to the server, protocol era ${era}`));
+  // 6 item in the lock and unchanged
+  const target = targetOf(rule, message);
+  const itemError = judgeItem(rule, target, state) ?? judgeReference(message, state);
+  if (itemError) return refuse(itemError, target);
+  // 8 arguments as the locked schema says
+  if (message.method === 'tools/call' && target !== undefined) {
+    const error = state.checkArguments(target, message.params.arguments ?? {});
+    if (error) return refuse(error, target);
+  }
+  // 10 concurrency
+  if (state.fromClient.size >= MAX_IN_FLIGHT) return refuse(tooMany(), target);
+  return { allow: true, rule, target };
+}
+
+/** A message that the server starts: a request to the client, or a notice. */
+export function judgeToClient(message: Request | Notification, state: GateState): Verdict {
+  if (message.kind === 'notification') {
+    return NOTICES_TO_CLIENT.has(message.method) ? { allow: true, rule: {}, target: undefined } : refuse(unknownMethod(message.method, 'to the client'));
+  }
+  if (state.fromServer.has(idKey(message.id))) return refuse(duplicateId(message));
+  const rule = state.era === 'session' ? own(REQUESTS_TO_CLIENT, message.method) : undefined;
+  if (!rule) return refuse(unknownMethod(message.method, 'from a server to its client'));
+  if (rule.capability !== undefined && state.clientCapabilities[rule.capability] === undefined) {
+    return refuse(
+      new LockkeeperError('METHOD_REFUSED', {
+        expected: `a client that declared ${rule.capability} before ${message.method}`,
+        found: 'one that did not',
+        next: 'The server must do without',
+      }),
+    );
+  }
+  if (state.fromServer.size >= MAX_IN_FLIGHT) return refuse(tooMany());
+  return { allow: true, rule, target: undefined };
+}
+
+/** 13 bind an answer to its question; null when nobody asked. */
+export function boundTo(message: Response, pending: ReadonlyMap<string, Pending>): Pending | null {
+  return message.id === null ? null : (pending.get(idKey(message.id)) ?? null);
+}
+
+function own(table: Readonly<Record<string, MethodRule>>, method: string): MethodRule | undefined {
+  return Object.hasOwn(table, method) ? table[method] : undefined;
+}
+
+function targetOf(rule: MethodRule, message: Request): string | undefined {
+  const value = rule.item ? message.params[rule.item.parameter] : undefined;
+  return typeof value === 'string' ? value : undefined;
+}
+
+function judgeItem(rule: MethodRule, target: string | undefined, state: GateState): LockkeeperError | null {
+  if (!rule.item) return null;
+  const { section, parameter } = rule.item;
+  if (target === undefined) {
+    return new LockkeeperError('FRAME_INVALID', { expected: `a ${parameter}`, found: 'none', next: 'Correct the sender' });
+  }
+  const standing = state.live.standing(section, target);
+  if (standing === 'locked') return null;
+  if (section === 'resources' && standing === 'unknown') return judgeTemplates(target, state);
+  return standing === 'changed' ? drifted(section, target, state) : notLocked(section, target, state.entry);
+}
+
+/** A resource that is not listed may still be one of a locked template that is unchanged. */
+function judgeTemplates(uri: string, state: GateState): LockkeeperError | null {
+  const templates = Object.keys(state.entry.surface.resourceTemplates);
+  const fits = templates.some((template) => matchesTemplate(template, uri) && state.live.standing('resourceTemplates', template) === 'locked');
+  return fits ? null : notLocked('resources', uri, state.entry);
+}
+
+/** completion/complete names a prompt or a template: it must be a locked one. */
+function judgeReference(message: Request, state: GateState): LockkeeperError | null {
+  if (message.method !== 'completion/complete') return null;
+  const ref: Json | undefined = message.params.ref;
+  const [section, key]: [Section, Json | undefined] = isObject(ref) && ref.type === 'ref/prompt' ? ['prompts', ref.name] : ['resourceTemplates', isObject(ref) ? ref.uri : undefined];
+  if (typeof key === 'string' && state.live.standing(section, key) === 'locked') return null;
+  if (typeof key === 'string' && section === 'resourceTemplates' && state.live.standing('resources', key) === 'locked') return null;
+  return notLocked(section, typeof key === 'string' ? key : '(none)', state.entry);
+}
+
+const WORD: Readonly<Record<Section, string>> = { tools: 'tool', prompts: 'prompt', resources: 'resource', resourceTemplates: 'template' };
+
+function notLocked(section: Section, key: string, entry: LockEntry): LockkeeperError {
+  const names = Object.keys(entry.surface[section]);
+  return new LockkeeperError('TOOL_REFUSED', {
+    expected: `a locked ${WORD[section]} of ${entry.server} ${entry.version}${names.length ? ` (${names.slice(0, 12).join(', ')}${names.length > 12 ? ', …' : ''})` : ''}`,
+    found: quote(key, 128),
+    next: `Use one of these, or ask for a release that has it: lk publish`,
+  });
+}
+
+function drifted(section: Section, key: string, state: GateState): LockkeeperError {
+  return new LockkeeperError('TOOL_DRIFTED', {
+    expected: `the ${WORD[section]} ${quote(key, 128)} as locked in ${state.entry.server} ${state.entry.version}`,
+    found: `another one; these fields differ: ${state.live.changedFields(section, key).join(', ')}`,
+    next: 'Stop using the server and tell its reviewers: it changed while it ran',
+  });
+}
+
+function duplicateId(message: Request): LockkeeperError {
+  return new LockkeeperError('ID_DUPLICATE', { expected: 'an id that is not in flight', found: quote(String(message.id), 60), next: 'Wait for its answer or use another id' });
+}
+
+function unknownMethod(method: string, direction: string): LockkeeperError {
+  return new LockkeeperError('METHOD_REFUSED', { expected: `a method known ${direction}`, found: quote(method, 80), next: 'Leave it out; Lockkeeper passes no method it does not know' });
+}
+
+function tooMany(): LockkeeperError {
+  return new LockkeeperError('RATE_LIMITED', { expected: `at most ${MAX_IN_FLIGHT} requests in flight`, found: 'one more', next: 'Wait for answers' });
+}
+
+function expired(entry: LockEntry, at: number): LockkeeperError {
+  return new LockkeeperError('LOCK_EXPIRED', { expected: `a lock of ${entry.server} that is still valid`, found: `one that ended at ${new Date(at).toISOString()}`, next: 'Run lk lock and start the server again' });
+}
+

@@ -1,0 +1,42 @@
+/** Arguments against the locked input schemas. A schema that cannot be compiled permits nothing; no address is ever fetched. */
+import { Compile } from 'typebox/schema';
+import type { Json, JsonObject } from '../../schemas/common.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import type { Surface } from '../../schemas/surface.ts';
+
+export type ArgumentCheck = (tool: string, args: Json) => LockkeeperError | null;
+
+interface Compiled {
+  Check(value: unknown): boolean;
+  Errors(value: unknown): [boolean, { instancePath: string; message: string; keyword: string }[]];
+}
+
+/** Compiles on first use, per tool. */
+export function argumentCheck(surface: Pick<Surface, 'tools'>): ArgumentCheck {
+  const compiled = new Map<string, Compiled | null>();
+  return (tool, args) => {
+    let checker = compiled.get(tool);
+    if (checker === undefined) {
+      checker = compile(surface.tools[tool]);
+      compiled.set(tool, checker);
+    }
+    if (checker?.Check(args)) return null;
+    const problems = checker ? checker.Errors(args)[1] : [{ instancePath: '', message: 'the locked schema cannot be read', keyword: '' }];
+    const found = problems.filter(({ keyword }) => keyword !== 'boolean').slice(0, 5);
+    return new LockkeeperError('ARGUMENTS_INVALID', {
+      expected: `arguments of ${quote(tool, 128)} as its locked schema says`,
+      found: found.map(({ instancePath, message }) => `${quote(instancePath || '/', 100)} ${message}`).join('; '),
+      next: 'Correct the arguments',
+    });
+  };
+}
+
+function compile(tool: JsonObject | undefined): Compiled | null {
+  const schema = tool?.inputSchema;
+  if (schema === null || typeof schema !== 'object' || Array.isArray(schema)) return null;
+  try {
+    return Compile(schema) as unknown as Compiled;
+  } catch {
+    return null;
+  }
+}

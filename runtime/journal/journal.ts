@@ -1,0 +1,241 @@
+/**
+ * The journal: NDJSON segments of hash-chained records. `append` resolves when the record is on the disk; whoever calls
+ * waits for that before it acts. A lone record is written and synced at once; records that queue up share one sync.
+ */
+import { randomBytes } from 'node:crypto';
+import { closeSync, fdatasync, fdatasyncSync, ftruncateSync, openSync, write, writeSync } from 'node:fs';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { type AuditBody, type AuditRecord, link } from '../../schemas/audit.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { readSegment, segmentsOf } from './read.ts';
+
+export { readJournal, verifyJournal } from './read.ts';
+
+const writeAsync = promisify(write);
+const syncAsync = promisify(fdatasync);
+const SEGMENT_BYTES = 32 * 1024 * 1024;
+/** A record nobody waits for is on the disk at most this much later. */
+const LAZY_MS = 100;
+
+export interface Journal {
+  readonly id: string;
+  readonly dir: string;
+  /** Key for hashing secrets; never leaves this folder. */
+  readonly key: Buffer;
+  /** Resolves with the sequence number once durable. Rejects JOURNAL_BROKEN, then and ever after. */
+  append(body: AuditBody): Promise<number>;
+  /** Queues a record that nothing waits for; a failure shows at the next `append`. */
+  note(body: AuditBody): void;
+  close(): Promise<void>;
+}
+
+/** Takes a free journal below `root`, or makes one. Several processes each get their own. */
+export async function openJournal(root: string): Promise<Journal> {
+  await mkdir(root, { recursive: true, mode: 0o700 });
+  for (const name of (await readdir(root)).filter((entry) => /^j-[0-9a-f]{16}$/.test(entry)).sort()) {
+    const hold = await claim(name);
+    if (hold) return open(join(root, name), name, hold);
+  }
+  const id = `j-${randomBytes(8).toString('hex')}`;
+  const hold = await claim(id);
+  if (!hold) throw broken('a new journal', 'its name is taken');
+  await mkdir(join(root, id), { mode: 0o700 });
+  return open(join(root, id), id, hold);
+}
+
+/** The kernel keeps the claim: an abstract socket goes with its process, however that ends. */
+function claim(id: string): Promise<Server | null> {
+  const server = createServer((socket) => socket.destroy());
+  server.unref();
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(null));
+    server.listen(`\0lockkeeper-${process.getuid?.() ?? 0}-${id}`, () => resolve(server));
+  });
+}
+
+function broken(expected: string, found: string, cause?: unknown): LockkeeperError {
+  return new LockkeeperError('JOURNAL_BROKEN', {
+    expected,
+    found,
+    next: 'Free space on the journal’s disk or correct its folder; no call is forwarded until its record can be kept',
+    cause,
+  });
+}
+
+interface Tail {
+  readonly segment: number;
+  readonly bytes: number;
+  readonly seq: number;
+  readonly prev: string | null;
+  /** Bytes of a last line that a crash cut short. */
+  readonly torn: number;
+}
+
+async function tailOf(dir: string): Promise<Tail> {
+  const segments = await segmentsOf(dir);
+  let tail: Tail = { segment: segments.length || 1, bytes: 0, seq: 0, prev: null, torn: 0 };
+  for (const name of segments.slice(-2)) {
+    const { last, bytes, torn } = await readSegment(join(dir, name));
+    if (last) tail = { ...tail, seq: last.seq, prev: last.digest };
+    tail = { ...tail, bytes, torn };
+  }
+  return tail;
+}
+
+async function keyOf(dir: string): Promise<Buffer> {
+  const path = join(dir, 'redaction.key');
+  const known = await readFile(path).catch(() => null);
+  if (known?.length === 32) return known;
+  const key = randomBytes(32);
+  await writeFile(path, key, { mode: 0o600 });
+  return key;
+}
+
+async function open(dir: string, id: string, hold: Server): Promise<Journal> {
+  const tail = await tailOf(dir);
+  const key = await keyOf(dir);
+  const writer = new Writer(dir, tail);
+  const journal: Journal = {
+    id,
+    dir,
+    key,
+    append: (body) => writer.append(body),
+    note: (body) => writer.note(body),
+    close: async () => {
+      await writer.close();
+      hold.close();
+    },
+  };
+  if (tail.torn > 0) {
+    const detail = { cutBytes: tail.torn };
+    await journal.append({ kind: 'journal.recovered', at: new Date().toISOString(), runtime: id, session: '-', user: '-', subject: null, detail });
+  }
+  return journal;
+}
+
+interface Waiting {
+  readonly seq: number;
+  readonly resolve: (seq: number) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+class Writer {
+  #dir: string;
+  #segment: number;
+  #fd: number;
+  #bytes: number;
+  #seq: number;
+  #prev: string | null;
+  #lines: string[] = [];
+  #waiting: Waiting[] = [];
+  #busy = false;
+  #scheduled = false;
+  #lazy: NodeJS.Timeout | undefined;
+  #failure: LockkeeperError | null = null;
+
+  constructor(dir: string, tail: Tail) {
+    this.#dir = dir;
+    this.#segment = tail.segment;
+    this.#bytes = tail.bytes;
+    this.#seq = tail.seq;
+    this.#prev = tail.prev;
+    this.#fd = this.#open();
+    if (tail.torn > 0) ftruncateSync(this.#fd, tail.bytes);
+  }
+
+  #open(): number {
+    return openSync(join(this.#dir, `${String(this.#segment).padStart(6, '0')}.ndjson`), 'a', 0o600);
+  }
+
+  append(body: AuditBody): Promise<number> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    const seq = this.#queue(body);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ seq, resolve, reject });
+      this.#schedule();
+    });
+  }
+
+  note(body: AuditBody): void {
+    if (this.#failure) return;
+    this.#queue(body);
+    this.#lazy ??= setTimeout(() => {
+      this.#lazy = undefined;
+      this.#schedule();
+    }, LAZY_MS);
+  }
+
+  #queue(body: AuditBody): number {
+    const record: AuditRecord = link(this.#seq + 1, this.#prev, body);
+    this.#seq = record.seq;
+    this.#prev = record.digest;
+    this.#lines.push(`${JSON.stringify(record)}\n`);
+    return record.seq;
+  }
+
+  /** At the end of this turn: what one read brought in shares one sync. */
+  #schedule(): void {
+    if (this.#busy || this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      void this.#flush();
+    });
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#busy || this.#lines.length === 0) return;
+    this.#busy = true;
+    while (this.#lines.length > 0 && !this.#failure) {
+      const bytes = Buffer.from(this.#lines.join(''), 'utf8');
+      const waiting = this.#waiting;
+      this.#lines = [];
+      this.#waiting = [];
+      try {
+        if (waiting.length <= 1) this.#writeNow(bytes);
+        else await this.#write(bytes);
+        this.#bytes += bytes.length;
+        if (this.#bytes > SEGMENT_BYTES) this.#rotate();
+        for (const { seq, resolve } of waiting) resolve(seq);
+      } catch (cause) {
+        this.#fail(cause, waiting);
+      }
+    }
+    this.#busy = false;
+  }
+
+  #writeNow(bytes: Buffer): void {
+    for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
+    fdatasyncSync(this.#fd);
+  }
+
+  async #write(bytes: Buffer): Promise<void> {
+    for (let at = 0; at < bytes.length; ) at += (await writeAsync(this.#fd, bytes, at)).bytesWritten;
+    await syncAsync(this.#fd);
+  }
+
+  #rotate(): void {
+    closeSync(this.#fd);
+    this.#segment++;
+    this.#bytes = 0;
+    this.#fd = this.#open();
+  }
+
+  #fail(cause: unknown, waiting: readonly Waiting[]): void {
+    this.#failure = broken(`a durable record in ${quote(this.#dir)}`, quote((cause as Error).message), cause);
+    for (const { reject } of [...waiting, ...this.#waiting]) reject(this.#failure);
+    this.#waiting = [];
+    this.#lines = [];
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#lazy);
+    while (this.#busy || this.#scheduled) await new Promise((resolve) => setImmediate(resolve));
+    await this.#flush();
+    closeSync(this.#fd);
+    this.#failure ??= broken('an open journal', 'a closed one');
+  }
+}

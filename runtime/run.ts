@@ -1,0 +1,89 @@
+/** One locked server for one client: artifacts, folder tree, sandbox, session. */
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import type { AuditSubject } from '../schemas/audit.ts';
+import { parseStrict } from '../schemas/json.ts';
+import { Surface } from '../schemas/surface.ts';
+import { assertValid } from '../schemas/validate.ts';
+import { startEgressProxy } from './egress/proxy.ts';
+import type { Journal } from './journal/journal.ts';
+import { planLaunch } from './launch.ts';
+import type { IsolationDriver } from './ports.ts';
+import { pullArtifacts } from './pull.ts';
+import { type SessionEnd, serveSession } from './session/serve.ts';
+import type { Blobs } from './store/blobs.ts';
+import { materialise } from './store/materialise.ts';
+import type { VerifiedEntry } from './trust/lock.ts';
+
+export interface RunOptions {
+  readonly verified: VerifiedEntry;
+  readonly lockDigest: string;
+  readonly lockExpires: number;
+  readonly projectDir: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly user: string;
+  readonly blobs: Blobs;
+  /** Folder of the materialised trees. */
+  readonly treesDir: string;
+  readonly fetch: (digest: string) => Promise<Buffer>;
+  readonly driver: IsolationDriver;
+  readonly journal: Journal;
+  readonly client: { readonly input: Readable; readonly output: Writable };
+  readonly say: (line: string) => void;
+  readonly progress: (line: string) => void;
+}
+
+/** Pulls, lays out, starts, serves. What it throws happened before anything was started. */
+export async function runLocked(options: RunOptions): Promise<SessionEnd> {
+  const { entry, approvedBy } = options.verified;
+  const { blobs, progress } = options;
+  await pullArtifacts(entry.closure.artifacts, blobs, {
+    fetch: options.fetch,
+    progress: (done, of) => progress(`pulling ${entry.server} ${entry.version}: ${done} of ${of} artifacts`),
+  });
+  const surface = await surfaceOf(options);
+  const { appDir } = await materialise(entry.closure, blobs, options.treesDir);
+  progress('');
+  const id = `${process.pid}-${randomBytes(4).toString('hex')}`;
+  const scratch = await mkdtemp(join(tmpdir(), 'lockkeeper-run-'));
+  await chmod(scratch, 0o755);
+  const egressSocket = join(scratch, 'egress.sock');
+  const plan = await planLaunch(entry, { id, appDir, projectDir: options.projectDir, environment: options.environment, egressSocket });
+  const subject: AuditSubject = {
+    server: entry.server,
+    version: entry.version,
+    lock: options.lockDigest,
+    closure: entry.closure.digest,
+    surface: entry.surface.digest,
+    approvedBy: [...approvedBy],
+  };
+  let closeProxy: () => Promise<void> = async () => undefined;
+  try {
+    return await serveSession({
+      ...options,
+      entry,
+      subject,
+      surface,
+      start: async (record) => {
+        const proxy = await startEgressProxy({ socketPath: egressSocket, allow: entry.permissions.egress, onEvent: record });
+        closeProxy = () => proxy.close();
+        return options.driver.start(plan);
+      },
+    });
+  } finally {
+    await closeProxy();
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function surfaceOf({ verified, blobs, fetch }: RunOptions): Promise<Surface> {
+  const { surfaceText } = verified.entry;
+  if (!(await blobs.has(surfaceText))) {
+    const bytes = await fetch(surfaceText);
+    await blobs.put(bytes);
+  }
+  return assertValid(Surface, parseStrict(await blobs.get(surfaceText)), 'the locked surface');
+}

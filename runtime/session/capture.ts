@@ -1,0 +1,118 @@
+/**
+ * Taking a server's surface from the raw JSON on the wire. The scanner takes it once for the lock, the runtime before
+ * every session: by this one function, with the same protocol version, capabilities and client name.
+ */
+import type { Json, JsonObject } from '../../schemas/common.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { type Capture, type Era, KEY_OF, SECTIONS, type Section, type Surface } from '../../schemas/surface.ts';
+import { CAPABILITY_OF, LIST_METHOD } from '../gate/methods.ts';
+import { isObject } from '../wire/message.ts';
+import type { Peer } from './peer.ts';
+
+export const CLIENT_INFO = { name: 'lockkeeper', version: '1' };
+export const STATELESS_VERSION = '2026-07-28';
+export const SESSION_VERSION = '2025-11-25';
+/** What is offered to every server: all a client can have, so that the surface is the largest it shows. */
+export const CLIENT_CAPABILITIES: JsonObject = { roots: { listChanged: true }, sampling: {}, elicitation: {} };
+
+const MAX_ITEMS = 10_000;
+
+export interface CaptureOptions {
+  readonly era: Era;
+  readonly protocolVersion: string;
+  readonly clientCapabilities: JsonObject;
+  readonly timeoutMs: number;
+}
+
+export interface Captured {
+  /** The raw result of initialize or server/discover. */
+  readonly hello: JsonObject;
+  readonly surface: Surface;
+}
+
+/** The `_meta` of every request in the stateless era. */
+export function statelessMeta(clientCapabilities: JsonObject): JsonObject {
+  return {
+    'io.modelcontextprotocol/protocolVersion': STATELESS_VERSION,
+    'io.modelcontextprotocol/clientCapabilities': clientCapabilities,
+    'io.modelcontextprotocol/clientInfo': CLIENT_INFO,
+  };
+}
+
+/** Handshake and all lists. Throws SURFACE_UNREADABLE, SERVER_SILENT or SERVER_DIED. */
+export async function captureSurface(peer: Peer, options: CaptureOptions): Promise<Captured> {
+  const hello = await greet(peer, options);
+  const capabilities = objectOr(hello.capabilities, {});
+  const sections = { tools: {}, prompts: {}, resources: {}, resourceTemplates: {} } as Record<Section, Record<string, JsonObject>>;
+  for (const section of SECTIONS) {
+    if (capabilities[CAPABILITY_OF[section]] !== undefined) sections[section] = await listAll(peer, section, options);
+  }
+  const meta = objectOr(hello._meta, {});
+  const capture: Capture = { protocolVersion: versionOf(hello, options), eras: [options.era], clientCapabilities: options.clientCapabilities };
+  const surface: Surface = {
+    capture,
+    serverInfo: objectOr(hello.serverInfo ?? meta['io.modelcontextprotocol/serverInfo'], {}),
+    capabilities,
+    instructions: typeof hello.instructions === 'string' ? hello.instructions : null,
+    ...sections,
+    volatile: [],
+  };
+  return { hello, surface };
+}
+
+async function greet(peer: Peer, options: CaptureOptions): Promise<JsonObject> {
+  const { clientCapabilities, timeoutMs, protocolVersion } = options;
+  if (options.era === 'stateless') return peer.ask('server/discover', { _meta: statelessMeta(clientCapabilities) }, timeoutMs);
+  const hello = await peer.ask('initialize', { protocolVersion, capabilities: clientCapabilities, clientInfo: CLIENT_INFO }, timeoutMs);
+  peer.tell('notifications/initialized');
+  return hello;
+}
+
+function versionOf(hello: JsonObject, { era, protocolVersion }: CaptureOptions): string {
+  if (era === 'stateless') return STATELESS_VERSION;
+  return typeof hello.protocolVersion === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(hello.protocolVersion) ? hello.protocolVersion : protocolVersion;
+}
+
+function objectOr(value: Json | undefined, other: JsonObject): JsonObject {
+  return isObject(value) ? value : other;
+}
+
+/** Every page of one section, keyed. Refuses double keys, endless pages and more items than anybody could review. */
+export async function listAll(peer: Peer, section: Section, options: Pick<CaptureOptions, 'era' | 'timeoutMs' | 'clientCapabilities'>): Promise<Record<string, JsonObject>> {
+  const items: Record<string, JsonObject> = Object.create(null);
+  const cursors = new Set<string>();
+  let cursor: string | undefined;
+  let count = 0;
+  do {
+    const params: JsonObject = cursor === undefined ? {} : { cursor };
+    if (options.era === 'stateless') params._meta = statelessMeta(options.clientCapabilities);
+    const page = await peer.ask(LIST_METHOD[section], params, options.timeoutMs);
+    for (const item of pageItems(page, section)) {
+      if (++count > MAX_ITEMS) throw unreadable(section, `at most ${MAX_ITEMS} items`, 'more');
+      addItem(items, section, item);
+    }
+    cursor = typeof page.nextCursor === 'string' && page.nextCursor !== '' ? page.nextCursor : undefined;
+    if (cursor !== undefined && cursors.has(cursor)) throw unreadable(section, 'pages that end', `the cursor ${quote(cursor, 60)} again`);
+    if (cursor !== undefined) cursors.add(cursor);
+  } while (cursor !== undefined);
+  return items;
+}
+
+function pageItems(page: JsonObject, section: Section): Json[] {
+  const items = page[section];
+  if (Array.isArray(items)) return items;
+  throw unreadable(section, `a list ${section}`, quote(JSON.stringify(items ?? null), 60));
+}
+
+function addItem(items: Record<string, JsonObject>, section: Section, item: Json): void {
+  const key = isObject(item) ? item[KEY_OF[section]] : undefined;
+  if (!isObject(item) || typeof key !== 'string' || key === '') {
+    throw unreadable(section, `a ${KEY_OF[section]} in every item`, quote(JSON.stringify(item), 100));
+  }
+  if (key in items) throw unreadable(section, 'each name once', `${quote(key, 128)} twice`);
+  items[key] = item;
+}
+
+function unreadable(section: Section, expected: string, found: string): LockkeeperError {
+  return new LockkeeperError('SURFACE_UNREADABLE', { expected: `${LIST_METHOD[section]}: ${expected}`, found, next: 'The server breaks the protocol; use another release' });
+}

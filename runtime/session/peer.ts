@@ -1,0 +1,133 @@
+/** Our own side of a conversation with a server: asks, waits, and hands on everything that is not an answer to us. */
+import { randomBytes } from 'node:crypto';
+import type { Json, JsonObject } from '../../schemas/common.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import type { SandboxedProcess } from '../ports.ts';
+import { readLines } from '../wire/lines.ts';
+import { encode, type Message, parseMessage } from '../wire/message.ts';
+
+/** Longest line of a server, bytes. */
+export const SERVER_LINE_BYTES = 32 * 1024 * 1024;
+/** Lines that are no messages; servers that print more are not speaking the protocol. */
+const MAX_BAD_LINES = 100;
+const NEWLINE = Buffer.from('\n');
+
+export interface PeerHandlers {
+  /** A message that answers none of our own requests. */
+  readonly message: (message: Message) => void;
+  /** A line that is no message; it goes nowhere. */
+  readonly badLine: (error: LockkeeperError) => void;
+  /** The server can no longer be listened to. Called once. */
+  readonly gone: (error: LockkeeperError) => void;
+}
+
+export interface Peer {
+  ask(method: string, params: JsonObject, timeoutMs: number): Promise<JsonObject>;
+  tell(method: string, params?: JsonObject): void;
+  /** Sends one line as it is. */
+  send(bytes: Buffer): void;
+  /** The last lines of stderr, for a person. */
+  lastWords(): string;
+}
+
+interface Asked {
+  readonly method: string;
+  readonly resolve: (result: JsonObject) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export function openPeer(process: SandboxedProcess, handlers: PeerHandlers): Peer {
+  const prefix = `lk-${randomBytes(4).toString('hex')}`;
+  const asked = new Map<string, Asked>();
+  const words = lastWordsOf(process);
+  let count = 0;
+  let bad = 0;
+  let gone: LockkeeperError | null = null;
+  const end = (error: LockkeeperError): void => {
+    if (gone) return;
+    gone = error;
+    for (const { reject } of asked.values()) reject(error);
+    asked.clear();
+    handlers.gone(error);
+  };
+  const take = (message: Message): void => {
+    const mine = 'id' in message && typeof message.id === 'string' && (message.kind === 'response' || message.kind === 'error') ? asked.get(message.id) : undefined;
+    if (!mine || !('id' in message)) return handlers.message(message);
+    asked.delete(String(message.id));
+    settle(mine, message);
+  };
+  readLines(process.stdout, SERVER_LINE_BYTES, {
+    line: (bytes) => {
+      let message: Message;
+      try {
+        message = parseMessage(bytes);
+      } catch (error) {
+        handlers.badLine(error as LockkeeperError);
+        if (++bad > MAX_BAD_LINES) end(died('a server that speaks JSON-RPC', `${bad} lines that are not messages`));
+        return;
+      }
+      take(message);
+    },
+    end: () => void process.exited.then(({ code, signal }) => end(died('a running server', `it ended (${signal ?? `exit ${code}`})${words() ? `, last saying ${words()}` : ''}`))),
+    error: (error) => end(error instanceof LockkeeperError ? error : died('a readable server', quote(error.message))),
+  });
+  const send = (bytes: Buffer): void => {
+    if (gone || process.stdin.destroyed) return;
+    process.stdin.write(Buffer.concat([bytes, NEWLINE]));
+  };
+  return {
+    send,
+    tell: (method, params) => send(encode(params ? { jsonrpc: '2.0', method, params } : { jsonrpc: '2.0', method })),
+    ask: (method, params, timeoutMs) => {
+      if (gone) return Promise.reject(gone);
+      const id = `${prefix}:${++count}`;
+      return new Promise((resolve, reject) => {
+        const timer = setTimeout(() => {
+          asked.delete(id);
+          reject(silent(method, timeoutMs, words()));
+        }, timeoutMs);
+        const done = <T>(finish: (value: T) => void) => (value: T) => {
+          clearTimeout(timer);
+          finish(value);
+        };
+        asked.set(id, { method, resolve: done(resolve), reject: done(reject) });
+        send(encode({ jsonrpc: '2.0', id, method, params }));
+      });
+    },
+    lastWords: words,
+  };
+}
+
+function settle({ method, resolve, reject }: Asked, message: Message): void {
+  if (message.kind === 'response') {
+    const { result } = message;
+    if (result !== null && typeof result === 'object' && !Array.isArray(result)) return resolve(result);
+    return reject(new LockkeeperError('SURFACE_UNREADABLE', { expected: `an object as the result of ${method}`, found: quote(JSON.stringify(result), 80), next: 'The server breaks the protocol; use another release' }));
+  }
+  const error: Json = message.kind === 'error' ? message.error : {};
+  reject(new LockkeeperError('SURFACE_UNREADABLE', { expected: `a result of ${method}`, found: quote(JSON.stringify(error), 300), next: 'See what the server says on stderr' }));
+}
+
+function died(expected: string, found: string): LockkeeperError {
+  return new LockkeeperError('SERVER_DIED', { expected, found, next: 'See its last words; if it needs a permission, publish it with that permission' });
+}
+
+function silent(method: string, ms: number, words: string): LockkeeperError {
+  return new LockkeeperError('SERVER_SILENT', {
+    expected: `an answer to ${method} within ${ms / 1000} s`,
+    found: words ? `none; it last said ${words}` : 'none',
+    next: 'Check whether it waits for a network, a file or a variable it was not permitted',
+  });
+}
+
+/** Keeps the last 2 KiB of stderr and drains the rest, so that a talkative server never blocks. */
+function lastWordsOf(process: SandboxedProcess): () => string {
+  let tail = '';
+  process.stderr.on('data', (chunk: Buffer) => {
+    tail = (tail + chunk.toString('utf8')).slice(-2048);
+  });
+  return () => {
+    const lines = tail.trim().split('\n').slice(-6).join(' | ');
+    return lines ? quote(lines, 600) : '';
+  };
+}

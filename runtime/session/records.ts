@@ -1,0 +1,106 @@
+/** The journal's records as one session writes them. */
+import type { AuditBody, AuditSubject } from '../../schemas/audit.ts';
+import type { Json, JsonObject } from '../../schemas/common.ts';
+import type { LockkeeperError } from '../../schemas/errors.ts';
+import { digestOf } from '../../schemas/json.ts';
+import type { Pending } from '../gate/gate.ts';
+import type { Drift } from '../gate/surface.ts';
+import type { Journal } from '../journal/journal.ts';
+import { namedData, redact } from '../journal/redact.ts';
+import type { EgressEvent } from '../ports.ts';
+import type { Notification, Request } from '../wire/message.ts';
+
+export interface Scribe {
+  readonly journal: Journal;
+  readonly session: string;
+  readonly user: string;
+  readonly subject: AuditSubject;
+}
+
+type Direction = NonNullable<AuditBody['direction']>;
+
+function body(scribe: Scribe, kind: AuditBody['kind'], rest: Partial<AuditBody>): AuditBody {
+  const { journal, session, user, subject } = scribe;
+  return { kind, at: new Date().toISOString(), runtime: journal.id, session, user, subject, ...rest };
+}
+
+export function sessionRecord(scribe: Scribe, kind: 'session.started' | 'session.ended' | 'session.refused', rest: Partial<AuditBody>): AuditBody {
+  return body(scribe, kind, rest);
+}
+
+/** What a call said, redacted, with the digest of what it really said. */
+function said(scribe: Scribe, message: Request | Notification): Partial<AuditBody> {
+  const { _meta, ...rest } = message.params;
+  const args: Json = message.method === 'tools/call' || message.method === 'prompts/get' ? (rest.arguments ?? {}) : (rest as JsonObject);
+  const data = namedData(args);
+  return {
+    arguments: redact(args, scribe.journal.key),
+    argumentsDigest: digestOf(args),
+    ...(data.length ? { data } : {}),
+    ...(_meta === undefined ? {} : { detail: { _meta: redact(_meta, scribe.journal.key) } }),
+  };
+}
+
+export function forwarded(scribe: Scribe, message: Request | Notification, at: { direction: Direction; call?: string; target?: string | undefined }): AuditBody {
+  const kind = message.kind === 'request' ? 'request.forwarded' : 'notice.forwarded';
+  return body(scribe, kind, {
+    direction: at.direction,
+    method: message.method,
+    ...(at.target === undefined ? {} : { target: at.target }),
+    ...(at.call === undefined ? {} : { call: at.call }),
+    ...said(scribe, message),
+    bytes: message.bytes.length,
+  });
+}
+
+export function refused(scribe: Scribe, message: Request | Notification | null, at: { direction: Direction; error: LockkeeperError; target?: string | undefined }): AuditBody {
+  const kind = message?.kind === 'notification' ? 'notice.refused' : 'request.refused';
+  return body(scribe, kind, {
+    direction: at.direction,
+    ...(message ? { method: message.method.slice(0, 200), ...said(scribe, message) } : {}),
+    ...(at.target === undefined ? {} : { target: at.target }),
+    outcome: 'refused',
+    code: at.error.code,
+    message: at.error.message,
+  });
+}
+
+export function finished(scribe: Scribe, pending: Pending, at: { outcome: 'ok' | 'error' | 'lost'; bytes: number; message?: string }): AuditBody {
+  return body(scribe, 'request.finished', {
+    method: pending.method,
+    ...(pending.target === undefined ? {} : { target: pending.target }),
+    call: pending.call,
+    outcome: at.outcome,
+    bytes: at.bytes,
+    durationMs: Math.round((performance.now() - pending.since) * 1000) / 1000,
+    ...(at.message === undefined ? {} : { message: at.message }),
+  });
+}
+
+export function unbound(scribe: Scribe, direction: Direction, why: string): AuditBody {
+  return body(scribe, 'response.refused', { direction, outcome: 'refused', message: why.slice(0, 600) });
+}
+
+export function drifted(scribe: Scribe, drift: Drift | { section: string; key: string; standing: string; fields: readonly string[]; digest: string | null }): AuditBody {
+  return body(scribe, 'surface.drift', {
+    target: drift.key.slice(0, 200),
+    outcome: 'refused',
+    code: 'TOOL_DRIFTED',
+    detail: { section: drift.section, standing: drift.standing, fields: [...drift.fields], digest: drift.digest },
+  });
+}
+
+/** Attributed to the calls in flight: with one it is certain, with several each is named. */
+export function egress(scribe: Scribe, event: EgressEvent, inFlight: Iterable<Pending>): AuditBody {
+  const calls = [...inFlight];
+  const target = calls.length === 1 ? calls[0]?.target : undefined;
+  return body(scribe, event.outcome === 'allowed' ? 'egress.allowed' : 'egress.refused', {
+    ...(target === undefined ? {} : { target }),
+    ...(calls.length === 1 && calls[0] ? { call: calls[0].call } : {}),
+    data: [`${event.host}:${event.port}`],
+    outcome: event.outcome === 'allowed' ? 'ok' : 'refused',
+    ...(event.outcome === 'allowed' ? {} : { code: 'EGRESS_REFUSED' }),
+    message: `${event.via}: ${event.reason}`,
+    ...(calls.length > 1 ? { detail: { calls: calls.map(({ call }) => call) } } : {}),
+  });
+}

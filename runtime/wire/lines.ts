@@ -1,0 +1,67 @@
+/** Lines out of a byte stream, with a limit that memory cannot pass. */
+import type { Readable } from 'node:stream';
+import { LockkeeperError } from '../../schemas/errors.ts';
+
+export interface LineHandlers {
+  /** One line without its end (LF or CRLF); empty lines are left out. */
+  readonly line: (bytes: Buffer) => void;
+  /** After the last whole line of one chunk: the moment to flush what the lines caused. */
+  readonly batch?: () => void;
+  /** The stream ended; a last line without its end was handed out before. */
+  readonly end: () => void;
+  /** FRAME_TOO_LARGE, or the stream's own error. Nothing follows. */
+  readonly error: (error: Error) => void;
+}
+
+/** Starts reading. A line over `maxBytes` is refused as soon as it passes the limit, not when it ends. */
+export function readLines(stream: Readable, maxBytes: number, handlers: LineHandlers): void {
+  let parts: Buffer[] = [];
+  let held = 0;
+  let over = false;
+  const fail = (error: Error): void => {
+    if (over) return;
+    over = true;
+    parts = [];
+    handlers.error(error);
+  };
+  const emit = (bytes: Buffer): void => {
+    const line = bytes.at(-1) === 13 ? bytes.subarray(0, -1) : bytes;
+    if (line.length > 0) handlers.line(line);
+  };
+  const take = (chunk: Buffer): void => {
+    let from = 0;
+    for (let at = chunk.indexOf(10); at !== -1 && !over; at = chunk.indexOf(10, from)) {
+      const piece = chunk.subarray(from, at);
+      from = at + 1;
+      if (held + piece.length > maxBytes) return fail(tooLarge(maxBytes));
+      emit(parts.length === 0 ? piece : Buffer.concat([...parts, piece]));
+      parts = [];
+      held = 0;
+    }
+    if (over || from === chunk.length) return;
+    const rest = chunk.subarray(from);
+    held += rest.length;
+    if (held > maxBytes) return fail(tooLarge(maxBytes));
+    parts.push(rest);
+  };
+  stream.on('data', (chunk: Buffer) => {
+    if (over) return;
+    take(chunk);
+    if (!over) handlers.batch?.();
+  });
+  stream.on('end', () => {
+    if (over) return;
+    if (held > 0) emit(Buffer.concat(parts));
+    over = true;
+    handlers.end();
+  });
+  stream.on('error', fail);
+}
+
+function tooLarge(maxBytes: number): LockkeeperError {
+  return new LockkeeperError('FRAME_TOO_LARGE', {
+    expected: `lines of at most ${maxBytes} bytes`,
+    found: 'a longer one',
+    next: 'Ask for less at once; the session is closed because what follows cannot be told apart',
+  });
+}
