@@ -1,20 +1,18 @@
 /** What a scan needs from the world, and what passes between its steps. */
 import type { IsolationDriver } from '../runtime/ports.ts';
 import type { Blobs } from '../runtime/store/blobs.ts';
-import type { Policy } from '../schemas/policy.ts';
 import type { Report } from '../schemas/finding.ts';
+import type { Policy } from '../schemas/policy.ts';
 import type { Closure, Launch, Submission } from '../schemas/release.ts';
 import type { Surface } from '../schemas/surface.ts';
 
+/** Options of the npm client, such as its registry and credentials. Empty: what the ordinary client is configured with. */
+export type NpmOptions = Readonly<Record<string, unknown>>;
+
 /** Facts of one package version as its package registry tells them. Absent is absent, never guessed. */
 export interface Upstream {
-  readonly name: string;
-  readonly version: string;
-  /** RFC 3339, or null when the registry does not tell it. */
   readonly publishedAt: string | null;
   readonly maintainers: readonly string[] | null;
-  /** Exact versions published so far, in the registry's order. */
-  readonly versions: readonly string[];
 }
 
 export interface ScanPorts {
@@ -22,6 +20,7 @@ export interface ScanPorts {
   readonly driver: IsolationDriver;
   /** Folder for temporary trees; every user may traverse it. */
   readonly workDir: string;
+  readonly npm: NpmOptions;
   readonly now: () => Date;
   readonly progress: (step: string) => void;
 }
@@ -47,8 +46,10 @@ export interface ScanResult {
   readonly surface: Surface;
   readonly report: Report;
   readonly maintainers: readonly string[] | null;
-  /** Digests of the stored canonical JSON of surface and report. */
+  /** Digest of the surface's pins, as approvals and locks name it. */
   readonly surfaceDigest: string;
+  /** Blob with the surface's canonical JSON. */
   readonly surfaceText: string;
+  /** Blob with the report's canonical JSON. */
   readonly reportDigest: string;
 }

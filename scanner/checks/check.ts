@@ -1,0 +1,57 @@
+/** The one shape of a check. Facts in, one of three outcomes out; no check touches the world. */
+import type { EgressEvent } from '../../runtime/ports.ts';
+import type { UnpackedFile } from '../../runtime/store/unpack.ts';
+import type { Change } from '../../schemas/diff.ts';
+import type { Evidence, Finding, Severity } from '../../schemas/finding.ts';
+import type { Policy } from '../../schemas/policy.ts';
+import type { Closure } from '../../schemas/release.ts';
+import type { Surface } from '../../schemas/surface.ts';
+import type { Baseline, Upstream } from '../ports.ts';
+
+export interface Facts {
+  readonly closure: Closure;
+  /** Files of one package of this closure or of the baseline's, by purl. */
+  readonly files: (purl: string) => Promise<readonly UnpackedFile[]>;
+  readonly rootPurl: string;
+  readonly surface: Surface;
+  readonly eraNote: string | null;
+  readonly egress: readonly EgressEvent[];
+  readonly baseline: Baseline | null;
+  /** Changes from the baseline's surface; empty without one. */
+  readonly changes: readonly Change[];
+  /** A string says why nothing is known. */
+  readonly upstream: Upstream | string;
+  readonly policy: Policy;
+  readonly now: Date;
+}
+
+export type Outcome =
+  | { readonly outcome: 'ok'; readonly note: string }
+  | { readonly outcome: 'fired'; readonly findings: readonly Omit<Finding, 'check'>[] }
+  | { readonly outcome: 'unknown'; readonly reason: string };
+
+export interface Check {
+  readonly id: string;
+  readonly title: string;
+  /** Row of the OWASP MCP Top 10. */
+  readonly owasp: string;
+  run(facts: Facts): Promise<Outcome> | Outcome;
+}
+
+export const ok = (note: string): Outcome => ({ outcome: 'ok', note });
+export const unknown = (reason: string): Outcome => ({ outcome: 'unknown', reason });
+
+/** Fired with these findings, or ok with the note where there are none. */
+export function firedOr(findings: readonly Omit<Finding, 'check'>[], note: string): Outcome {
+  return findings.length > 0 ? { outcome: 'fired', findings } : ok(note);
+}
+
+export function finding(severity: Severity, message: string, evidence: readonly Evidence[]): Omit<Finding, 'check'> {
+  return { severity, message: message.slice(0, 1000), evidence: evidence.slice(0, 200) };
+}
+
+/** Text around a place, for evidence; at most 160 characters. */
+export function excerpt(text: string, at = 0, length = 160): string {
+  const from = Math.max(0, at - 40);
+  return `${from > 0 ? '…' : ''}${text.slice(from, from + length)}${from + length < text.length ? '…' : ''}`;
+}

@@ -1,0 +1,27 @@
+/** The explicit list of checks, in the order of a report. Deleting one is deleting a line here and a file. */
+import { capability } from './capability.ts';
+import type { Check } from './check.ts';
+import { coolDown } from './cool-down.ts';
+import { egress } from './egress.ts';
+import { emptySchema } from './empty-schema.ts';
+import { eras } from './eras.ts';
+import { hiddenUnicode } from './hidden-unicode.ts';
+import { installScripts } from './install-scripts.ts';
+import { instructions } from './instructions.ts';
+import { integrity } from './integrity.ts';
+import { maintainers } from './maintainers.ts';
+import { surfaceDiff } from './surface-diff.ts';
+
+export const checks: readonly Check[] = [
+  integrity,
+  installScripts,
+  coolDown,
+  maintainers,
+  surfaceDiff,
+  emptySchema,
+  eras,
+  hiddenUnicode,
+  instructions,
+  capability,
+  egress,
+];

@@ -1,0 +1,26 @@
+/** Every text of a surface that a model may read, with its pointer. */
+import type { Json } from '../../schemas/common.ts';
+import { pointerOf, SECTIONS, type Surface } from '../../schemas/surface.ts';
+
+export interface Text {
+  readonly at: string;
+  readonly text: string;
+}
+
+export function textsOf(surface: Surface): Text[] {
+  const texts: Text[] = [];
+  const walk = (at: string, value: Json | undefined): void => {
+    if (typeof value === 'string') texts.push({ at, text: value });
+    else if (Array.isArray(value)) value.forEach((item, index) => walk(`${at}/${index}`, item));
+    else if (value !== null && typeof value === 'object') {
+      for (const [key, item] of Object.entries(value)) {
+        texts.push({ at: at + pointerOf(key), text: key });
+        walk(at + pointerOf(key), item);
+      }
+    }
+  };
+  walk('/serverInfo', surface.serverInfo);
+  walk('/instructions', surface.instructions);
+  for (const section of SECTIONS) walk(pointerOf(section), surface[section]);
+  return texts;
+}

@@ -1,0 +1,43 @@
+/** What honestly varies between two captures of the same bytes. Recorded at review, never guessed later. */
+import type { Json } from '../schemas/common.ts';
+import { LockkeeperError } from '../schemas/errors.ts';
+import { canonical } from '../schemas/json.ts';
+import { pointerOf, SECTIONS, type Surface } from '../schemas/surface.ts';
+
+/** More than this is not variation but another surface each time. */
+const MAX_VOLATILE = 50;
+
+/** Pointers of the values that differ. Throws SURFACE_UNREADABLE when items come and go, or too much differs. */
+export function volatileBetween(first: Surface, second: Surface): string[] {
+  for (const section of SECTIONS) {
+    const a = Object.keys(first[section]).sort();
+    const b = Object.keys(second[section]).sort();
+    if (canonical(a) !== canonical(b)) {
+      const odd = [...a.filter((key) => !b.includes(key)), ...b.filter((key) => !a.includes(key))];
+      throw unsteady(`the same ${section} in two starts`, `${odd.slice(0, 5).join(', ')} in one of them only`);
+    }
+  }
+  const found: string[] = [];
+  for (const field of ['serverInfo', 'capabilities', 'instructions', ...SECTIONS] as const) walk(pointerOf(field), first[field] as Json, second[field] as Json, found);
+  if (found.length > MAX_VOLATILE) throw unsteady('a surface that stays the same', `${found.length} values that differ between two starts, ${found.slice(0, 3).join(', ')} among them`);
+  return found.sort();
+}
+
+function unsteady(expected: string, found: string): LockkeeperError {
+  return new LockkeeperError('SURFACE_UNREADABLE', { expected, found, next: 'A surface that changes by itself cannot be locked; ask its maintainers for one that does not' });
+}
+
+function walk(at: string, a: Json | undefined, b: Json | undefined, found: string[]): void {
+  if (a === undefined || b === undefined || canonical(a) === canonical(b)) {
+    if (a !== b && (a === undefined || b === undefined)) found.push(at);
+    return;
+  }
+  const bothObjects = a !== null && b !== null && typeof a === 'object' && typeof b === 'object' && Array.isArray(a) === Array.isArray(b);
+  if (!bothObjects || (Array.isArray(a) && Array.isArray(b) && a.length !== b.length)) {
+    found.push(at);
+    return;
+  }
+  const left = a as Record<string, Json>;
+  const right = b as Record<string, Json>;
+  for (const key of new Set([...Object.keys(left), ...Object.keys(right)])) walk(at + pointerOf(key), left[key], right[key], found);
+}
