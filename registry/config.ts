@@ -1,0 +1,78 @@
+/** The registry's settings; the only reader of its environment. An unknown LOCKKEEPER_ variable refuses to start. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { LockkeeperError, quote } from '../schemas/errors.ts';
+
+export interface RegistryConfig {
+  /** Folder of blobs, keys and, without DATABASE_URL, the database. */
+  readonly dataDir: string;
+  readonly host: string;
+  readonly port: number;
+  /** Address that people and locks use; null for http://host:port. */
+  readonly publicUrl: string | null;
+  /** Null brings up a database of its own under dataDir. */
+  readonly databaseUrl: string | null;
+  readonly trial: boolean;
+  /** Cron expression of the upstream watch. */
+  readonly upstreamCron: string;
+  /** Scans at the same time in this process. */
+  readonly workers: number;
+  readonly role: 'all' | 'registry' | 'scanner';
+  readonly logLevel: 'silent' | 'error' | 'warn' | 'info' | 'debug';
+  /** Options of the npm client; null takes what npm is configured with. For drills and tests. */
+  readonly npm: Readonly<Record<string, unknown>> | null;
+}
+
+interface Setting {
+  readonly help: string;
+  readonly pattern: RegExp;
+}
+
+/** Every variable, what it means and what it may be. `lk serve --help` and the docs speak of these. */
+export const SETTINGS: Readonly<Record<string, Setting>> = {
+  LOCKKEEPER_DATA: { help: 'folder of everything the registry knows', pattern: /^.+$/ },
+  LOCKKEEPER_HOST: { help: 'address to listen on (127.0.0.1)', pattern: /^[A-Za-z0-9.:-]+$/ },
+  LOCKKEEPER_PORT: { help: 'port to listen on (7411); 0 takes a free one', pattern: /^\d{1,5}$/ },
+  LOCKKEEPER_PUBLIC_URL: { help: 'address that people and locks use', pattern: /^https?:\/\/\S+[^/]$/ },
+  LOCKKEEPER_TRIAL: { help: 'true: one approval is enough, and everything says so', pattern: /^(true|false)$/ },
+  LOCKKEEPER_UPSTREAM_CRON: { help: 'when to look for new versions upstream (7 * * * *)', pattern: /^[\d*/, -]+$/ },
+  LOCKKEEPER_WORKERS: { help: 'scans at the same time (2)', pattern: /^[1-9]\d?$/ },
+  LOCKKEEPER_ROLE: { help: 'all, registry or scanner', pattern: /^(all|registry|scanner)$/ },
+  LOCKKEEPER_LOG_LEVEL: { help: 'silent, error, warn, info or debug (warn)', pattern: /^(silent|error|warn|info|debug)$/ },
+};
+/** Variables of the command line, which may be set in the same shell. */
+const FOREIGN = new Set(['LOCKKEEPER_HOME', 'LOCKKEEPER_TOKEN']);
+
+/** Reads the environment. Throws CONFIG_INVALID naming the variable. */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>): RegistryConfig {
+  for (const [name, value] of Object.entries(env)) {
+    if (!name.startsWith('LOCKKEEPER_') || value === undefined || FOREIGN.has(name)) continue;
+    const setting = Object.hasOwn(SETTINGS, name) ? SETTINGS[name] : undefined;
+    if (!setting) throw invalid(`one of ${Object.keys(SETTINGS).join(', ')}`, quote(name));
+    if (!setting.pattern.test(value)) throw invalid(`${name}: ${setting.help}`, quote(value));
+  }
+  if (env.DATABASE_URL !== undefined && !/^postgres(ql)?:\/\//.test(env.DATABASE_URL)) throw invalid('DATABASE_URL as postgres://…', 'another scheme');
+  return {
+    dataDir: env.LOCKKEEPER_DATA ?? defaultData(env),
+    host: env.LOCKKEEPER_HOST ?? '127.0.0.1',
+    port: Number(env.LOCKKEEPER_PORT ?? 7411),
+    publicUrl: env.LOCKKEEPER_PUBLIC_URL ?? null,
+    databaseUrl: env.DATABASE_URL ?? null,
+    trial: env.LOCKKEEPER_TRIAL === 'true',
+    upstreamCron: env.LOCKKEEPER_UPSTREAM_CRON ?? '7 * * * *',
+    workers: Number(env.LOCKKEEPER_WORKERS ?? 2),
+    role: (env.LOCKKEEPER_ROLE ?? 'all') as RegistryConfig['role'],
+    logLevel: (env.LOCKKEEPER_LOG_LEVEL ?? 'warn') as RegistryConfig['logLevel'],
+    npm: null,
+  };
+}
+
+function invalid(expected: string, found: string): LockkeeperError {
+  return new LockkeeperError('CONFIG_INVALID', { expected, found, next: 'Correct or unset the variable' });
+}
+
+/** Root's own folder is closed to the user that PostgreSQL and the sandboxes run as. */
+function defaultData(env: Readonly<Record<string, string | undefined>>): string {
+  if (process.getuid?.() === 0) return '/var/lib/lockkeeper';
+  return join(env.XDG_DATA_HOME ?? join(homedir(), '.local/share'), 'lockkeeper');
+}
