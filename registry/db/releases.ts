@@ -1,0 +1,150 @@
+/** Releases and their approvals. State moves by compare-and-set only. */
+import type { Envelope } from '../../schemas/dsse.ts';
+import type { Closure, Launch, Release, ReleaseState, Submission } from '../../schemas/release.ts';
+import type { Client } from './pool.ts';
+
+export interface ReleaseRow {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly purl: string;
+  readonly source: string;
+  readonly description: string;
+  readonly state: ReleaseState;
+  readonly reason: string | null;
+  readonly requested_by: string;
+  readonly submission: Submission;
+  readonly launch: Launch | null;
+  readonly closure: Closure | null;
+  readonly surface_digest: string | null;
+  readonly surface_text: string | null;
+  readonly report_digest: string | null;
+  readonly maintainers: string[] | null;
+  readonly submitted_at: Date;
+  readonly changed_at: Date;
+  readonly approvals: string[];
+}
+
+const COLUMNS = `r.*, coalesce((select array_agg(a.digest order by a.given_at, a.digest) from approvals a where a.release_id = r.id), '{}') as approvals`;
+
+export function viewOf(row: ReleaseRow): Release {
+  return {
+    id: Number(row.id),
+    name: row.name,
+    version: row.version,
+    purl: row.purl,
+    source: row.source,
+    description: row.description,
+    state: row.state,
+    reason: row.reason,
+    requestedBy: row.requested_by,
+    submittedAt: row.submitted_at.toISOString(),
+    changedAt: row.changed_at.toISOString(),
+    permissions: row.submission.permissions,
+    launch: row.launch,
+    closure: row.closure,
+    surfaceDigest: row.surface_digest,
+    reportDigest: row.report_digest,
+    approvals: row.approvals,
+  };
+}
+
+export async function insertRelease(client: Client, submission: Submission, by: { person: string; purl: string }): Promise<string> {
+  const { rows } = await client.query<{ id: string }>(
+    'insert into releases (name, version, purl, source, description, requested_by, submission) values ($1, $2, $3, $4, $5, $6, $7) returning id',
+    [submission.name, submission.version, by.purl, submission.source, submission.description, by.person, JSON.stringify(submission)],
+  );
+  return rows[0]?.id ?? '';
+}
+
+export async function findRelease(client: Client, id: number | string): Promise<ReleaseRow | null> {
+  const { rows } = await client.query<ReleaseRow>(`select ${COLUMNS} from releases r where r.id = $1`, [id]);
+  return rows[0] ?? null;
+}
+
+export interface ReleaseFilter {
+  readonly state?: string | undefined;
+  readonly name?: string | undefined;
+  readonly version?: string | undefined;
+  readonly before?: number | undefined;
+  readonly limit: number;
+}
+
+/** Newest first. */
+export async function listReleases(client: Client, filter: ReleaseFilter): Promise<ReleaseRow[]> {
+  const { rows } = await client.query<ReleaseRow>(
+    `select ${COLUMNS} from releases r
+     where ($1::text is null or r.state = $1) and ($2::text is null or r.name = $2) and ($3::text is null or r.version = $3) and ($4::bigint is null or r.id < $4)
+     order by r.id desc limit $5`,
+    [filter.state ?? null, filter.name ?? null, filter.version ?? null, filter.before ?? null, filter.limit],
+  );
+  return rows;
+}
+
+/** Releases that may be locked or were: approved, deprecated, revoked; all versions of all names given. */
+export async function releasesNamed(client: Client, names: readonly string[], states: readonly ReleaseState[]): Promise<ReleaseRow[]> {
+  const { rows } = await client.query<ReleaseRow>(`select ${COLUMNS} from releases r where r.name = any($1) and r.state = any($2) order by r.id desc`, [names, states]);
+  return rows;
+}
+
+/** The release of this server that was approved last, but for the one given. */
+export async function lastApproved(client: Client, name: string, except: number | string): Promise<ReleaseRow | null> {
+  const { rows } = await client.query<ReleaseRow>(
+    `select ${COLUMNS} from releases r where r.name = $1 and r.id <> $2 and r.state in ('approved', 'deprecated') order by r.changed_at desc, r.id desc limit 1`,
+    [name, except],
+  );
+  return rows[0] ?? null;
+}
+
+/** True when this caller moved it; false when it was in none of the states any more. */
+export async function moveState(client: Client, id: number | string, move: { from: readonly ReleaseState[]; to: ReleaseState; reason?: string | null }): Promise<boolean> {
+  const { rowCount } = await client.query('update releases set state = $3, reason = coalesce($4, reason), changed_at = now() where id = $1 and state = any($2)', [id, move.from, move.to, move.reason ?? null]);
+  return rowCount === 1;
+}
+
+export interface Scanned {
+  readonly launch: Launch;
+  readonly closure: Closure;
+  readonly surfaceDigest: string;
+  readonly surfaceText: string;
+  readonly reportDigest: string;
+  readonly maintainers: readonly string[] | null;
+}
+
+/** Stores a scan and moves scanning -> in_review in one statement. */
+export async function storeScan(client: Client, id: string, scanned: Scanned): Promise<boolean> {
+  const { launch, closure, surfaceDigest, surfaceText, reportDigest, maintainers } = scanned;
+  const { rowCount } = await client.query(
+    `update releases set state = 'in_review', reason = null, changed_at = now(), launch = $2, closure = $3, closure_digest = $4, surface_digest = $5, surface_text = $6, report_digest = $7, maintainers = $8
+     where id = $1 and state = 'scanning'`,
+    [id, JSON.stringify(launch), JSON.stringify(closure), closure.digest, surfaceDigest, surfaceText, reportDigest, maintainers],
+  );
+  if (rowCount !== 1) return false;
+  const digests = [...new Set([...closure.artifacts.map((artifact) => artifact.sha256), surfaceText, reportDigest])];
+  await client.query('insert into release_blobs (digest, release_id) select unnest($1::text[]), $2 on conflict do nothing', [digests, id]);
+  return true;
+}
+
+export async function isReleaseBlob(client: Client, digest: string): Promise<boolean> {
+  const { rowCount } = await client.query('select 1 from release_blobs where digest = $1 limit 1', [digest]);
+  return rowCount === 1;
+}
+
+export async function insertApproval(client: Client, approval: { digest: string; releaseId: number; person: string; envelope: Envelope; expires: string }): Promise<void> {
+  await client.query('insert into approvals (digest, release_id, person, envelope, expires_at) values ($1, $2, $3, $4, $5)', [
+    approval.digest,
+    approval.releaseId,
+    approval.person,
+    Buffer.from(JSON.stringify(approval.envelope)),
+    approval.expires,
+  ]);
+}
+
+/** Approval envelopes of a release that have not expired, oldest first. */
+export async function approvalsOf(client: Client, id: number | string): Promise<{ digest: string; person: string; envelope: Envelope }[]> {
+  const { rows } = await client.query<{ digest: string; person: string; envelope: Buffer }>(
+    'select digest, person, envelope from approvals where release_id = $1 and expires_at > now() order by given_at, digest',
+    [id],
+  );
+  return rows.map((row) => ({ ...row, envelope: JSON.parse(row.envelope.toString('utf8')) as Envelope }));
+}
