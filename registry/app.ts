@@ -1,0 +1,107 @@
+/** The HTTP face: strict bodies, one error mapper, and one place where every route of the table is registered. */
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Static, TSchema } from 'typebox';
+import { ROUTES, type RouteName } from '../schemas/api.ts';
+import { asLockkeeperError, CODES, LockkeeperError, quote } from '../schemas/errors.ts';
+import { parseStrict } from '../schemas/json.ts';
+import { problemOf } from '../schemas/problem.ts';
+import { assertValid } from '../schemas/validate.ts';
+import { authorise } from './auth.ts';
+import type { Actor } from './db/people.ts';
+import type { Deps } from './deps.ts';
+import { accessRoutes } from './routes/access.ts';
+import { auditRoutes } from './routes/audit.ts';
+import { dashboardRoutes } from './routes/dashboard.ts';
+import { lockRoutes } from './routes/locks.ts';
+import { mcpRegistryRoutes } from './routes/mcp-registry.ts';
+import { releaseRoutes } from './routes/releases.ts';
+import { reviewRoutes } from './routes/reviews.ts';
+
+export interface Call {
+  readonly actor: Actor;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  body<S extends TSchema>(schema: S): Static<S>;
+  query<S extends TSchema>(schema: S): Static<S>;
+  param(name: string): string;
+}
+
+export type Handler = (call: Call) => Promise<unknown>;
+export type Handlers = Readonly<Partial<Record<RouteName, Handler>>>;
+
+/** Bodies are small but for audit batches and locks. */
+const BODY_BYTES = 16 * 1024 * 1024;
+
+/** Builds the app that production and tests share. Throws when a row of the table has no handler, or two. */
+export async function buildApp(deps: Deps): Promise<FastifyInstance> {
+  const app = Fastify({
+    loggerInstance: deps.log as FastifyBaseLogger,
+    bodyLimit: BODY_BYTES,
+    requestTimeout: 60_000,
+    routerOptions: { maxParamLength: 400, ignoreDuplicateSlashes: true, ignoreTrailingSlash: true },
+    disableRequestLogging: true,
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_request: FastifyRequest, bytes: Buffer) => parseStrict(bytes));
+  app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(new LockkeeperError('NOT_FOUND', { expected: 'a route of this registry', found: `${request.method} ${quote(request.url, 100)}`, next: 'Check the address' }), request, reply),
+  );
+  const handlers: Handlers = {
+    ...accessRoutes(deps),
+    ...releaseRoutes(deps),
+    ...reviewRoutes(deps),
+    ...lockRoutes(deps),
+    ...auditRoutes(deps),
+    ...mcpRegistryRoutes(deps),
+    ...dashboardRoutes(app),
+  };
+  for (const name of Object.keys(ROUTES) as RouteName[]) register(app, name, { handler: handlers[name], deps });
+  return app;
+}
+
+function register(app: FastifyInstance, name: RouteName, { handler, deps }: { handler: Handler | undefined; deps: Deps }): void {
+  if (!handler) throw new LockkeeperError('INTERNAL', { expected: `a handler for the route ${name}`, found: 'none', next: 'Report this' });
+  const { method, path } = ROUTES[name];
+  app.route({
+    method,
+    url: path,
+    handler: async (request, reply) => {
+      const actor = await authorise(request, name, deps.pool);
+      return handler({
+        actor,
+        request,
+        reply,
+        body: (schema) => assertValid(schema, request.body, `the body of ${method} ${path}`, 'REQUEST_INVALID'),
+        query: (schema) => assertValid(schema, { ...(request.query as object) }, `the query of ${method} ${path}`, 'REQUEST_INVALID'),
+        param: (param) => (request.params as Record<string, string>)[param] ?? '',
+      });
+    },
+  });
+}
+
+/** One mapper for everything that is thrown. What is not ours is 500 without its inside; the log has the rest. */
+function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const known = known4xx(error) ?? asLockkeeperError(error);
+  if (known.status >= 500) request.log.error({ err: error }, 'request failed');
+  const shown =
+    known.code === 'INTERNAL'
+      ? new LockkeeperError('INTERNAL', { expected: 'no failure', found: `one with the request id ${request.id}`, next: 'Report it with that id; the registry’s log has more' })
+      : known;
+  return reply
+    .code(shown.status)
+    .header('cache-control', 'no-store')
+    .header('access-control-allow-origin', '*')
+    .type('application/problem+json')
+    .send(JSON.stringify(problemOf(shown, CODES[shown.code].title)));
+}
+
+/** Fastify's own refusals of a request, in our words. */
+function known4xx(error: unknown): LockkeeperError | null {
+  if (error instanceof LockkeeperError) return error;
+  const { statusCode, message } = error as { statusCode?: number; message?: string };
+  if (statusCode === undefined || statusCode < 400 || statusCode >= 500) return null;
+  const code = statusCode === 413 ? 'FRAME_TOO_LARGE' : 'REQUEST_INVALID';
+  return new LockkeeperError(code, { expected: 'a request this registry reads: JSON of at most 16 MiB', found: quote(message ?? '', 200), next: 'Correct the request' });
+}

@@ -1,0 +1,60 @@
+/** Who calls, and whether the table of routes lets them. Default deny: a route without a row cannot be reached. */
+import type { FastifyRequest } from 'fastify';
+import { type RoleName, type Route, ROUTES, type RouteName } from '../schemas/api.ts';
+import { LockkeeperError, quote } from '../schemas/errors.ts';
+import { type Actor, actorOf } from './db/people.ts';
+import type { Pool } from './db/pool.ts';
+
+export const NOBODY: Actor = { person: 'anonymous', roles: [], expires: '' };
+
+/** The caller of a request, judged by its route's row. Throws UNAUTHENTICATED or FORBIDDEN. */
+export async function authorise(request: FastifyRequest, name: RouteName, pool: Pool): Promise<Actor> {
+  const route: Route = ROUTES[name];
+  const header = request.headers.authorization;
+  // A reader without an account is served as such even when a stale token comes along.
+  const actor = header === undefined ? null : await readToken(header, pool);
+  if (route.roles.includes('anonymous')) return actor ?? NOBODY;
+  if (actor === null) {
+    throw new LockkeeperError('UNAUTHENTICATED', {
+      expected: 'a token in the Authorization header that is still valid',
+      found: header === undefined ? 'none' : 'one that is unknown or has expired',
+      next: 'Run: lk login URL --code CODE',
+    });
+  }
+  if (!mayCall(route, actor.roles)) {
+    throw new LockkeeperError('FORBIDDEN', {
+      expected: `one of the roles ${route.roles.join(', ')}`,
+      found: `${actor.person} as ${actor.roles.join(', ') || 'nothing'}`,
+      next: 'Ask an administrator: lk people add',
+    });
+  }
+  return actor;
+}
+
+export function mayCall(route: Route, roles: readonly RoleName[]): boolean {
+  return roles.some((role) => route.roles.includes(role));
+}
+
+async function readToken(header: string, pool: Pool): Promise<Actor | null> {
+  const token = /^Bearer (lk_[A-Za-z0-9_-]{43})$/.exec(header)?.[1];
+  return token === undefined ? null : actorOf(pool, token);
+}
+
+const WINDOW_MS = 60_000;
+const MAX_FAILURES = 10;
+
+/** Counts failed sign-ins of an address; more than ten a minute are refused unread. */
+export function signInGuard(): { check(address: string): void; failed(address: string): void } {
+  const failures = new Map<string, number[]>();
+  const recent = (address: string): number[] => (failures.get(address) ?? []).filter((at) => at > Date.now() - WINDOW_MS);
+  return {
+    check: (address) => {
+      if (recent(address).length < MAX_FAILURES) return;
+      throw new LockkeeperError('RATE_LIMITED', { expected: `at most ${MAX_FAILURES} failed sign-ins a minute`, found: `more from ${quote(address)}`, next: 'Wait a minute' });
+    },
+    failed: (address) => {
+      if (failures.size > 10_000) failures.clear();
+      failures.set(address, [...recent(address), Date.now()]);
+    },
+  };
+}

@@ -1,0 +1,23 @@
+/** Everything the registry's routes and workers need, handed in. */
+import type { Logger } from 'pino';
+import type { Blobs } from '../runtime/store/blobs.ts';
+import type { ScanRequest, ScanResult } from '../scanner/ports.ts';
+import type { Policy } from '../schemas/policy.ts';
+import type { Pool } from './db/pool.ts';
+import type { Trust } from './trust.ts';
+
+export interface Deps {
+  readonly pool: Pool;
+  readonly blobs: Blobs;
+  readonly trust: Trust;
+  readonly policy: Policy;
+  readonly log: Logger;
+  /** Address that locks name. */
+  readonly publicUrl: () => string;
+}
+
+export interface ScanDeps extends Deps {
+  readonly scan: (request: ScanRequest, progress: (step: string) => void) => Promise<ScanResult>;
+  /** Versions of a package that its registry has. */
+  readonly upstream: (packageName: string) => Promise<string[]>;
+}

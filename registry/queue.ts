@@ -1,0 +1,11 @@
+/** Putting jobs on the queue inside the caller's own transaction. */
+import type { Client } from './db/pool.ts';
+
+/** One scan of a release; a second job for the same release replaces one that waits. */
+export async function queueScan(client: Client, releaseId: string): Promise<void> {
+  await client.query(`select graphile_worker.add_job('scan', json_build_object('release', $1::text), job_key := 'scan:' || $1::text, max_attempts := 5)`, [releaseId]);
+}
+
+export async function queueUpstreamWatch(client: Client): Promise<void> {
+  await client.query(`select graphile_worker.add_job('upstream', job_key := 'upstream', max_attempts := 3)`);
+}
