@@ -1,0 +1,51 @@
+/** Taking the runtimes' journals in, and answering who did what. */
+import { AuditBatch, AuditQuery } from '../../schemas/api.ts';
+import { type AuditRecord, chainDefect } from '../../schemas/audit.ts';
+import { LockkeeperError } from '../../schemas/errors.ts';
+import type { Call, Handlers } from '../app.ts';
+import { withTransaction } from '../db/pool.ts';
+import { chainHead, digestAt, findRecords, insertRecords } from '../db/records.ts';
+import type { Deps } from '../deps.ts';
+
+export function auditRoutes(deps: Deps): Handlers {
+  return {
+    auditWrite: (call) => take(call, deps),
+    auditRead: async (call) => {
+      const query = call.query(AuditQuery);
+      return { records: await findRecords(deps.pool, { ...query, limit: Math.min(Number(query.limit ?? 50), 1000) }) };
+    },
+  };
+}
+
+function broken(expected: string, found: string): LockkeeperError {
+  return new LockkeeperError('JOURNAL_CHAIN', { expected, found, next: 'Keep the journal and tell your security team: lk audit verify' });
+}
+
+/** Records continue the runtime's chain; ones that are here already must be the same ones. All of a batch, or nothing. */
+async function take(call: Call, { pool }: Deps): Promise<unknown> {
+  const { records } = call.body(AuditBatch);
+  const runtime = records[0]?.body.runtime ?? '';
+  if (records.some((record) => record.body.runtime !== runtime)) throw broken('records of one runtime', 'several');
+  return withTransaction(pool, async (client) => {
+    const head = await chainHead(client, runtime);
+    const fresh = records.filter((record) => record.seq > head.seq);
+    for (const record of records) {
+      if (record.seq > head.seq) continue;
+      const known = await digestAt(client, runtime, record.seq);
+      if (known !== record.digest) throw broken(`record ${record.seq} of ${runtime} with digest ${known}, as received before`, record.digest);
+    }
+    assertContinues(fresh, head);
+    await insertRecords(client, runtime, fresh);
+    return { stored: fresh.length, upTo: fresh.at(-1)?.seq ?? head.seq };
+  });
+}
+
+function assertContinues(records: readonly AuditRecord[], head: { seq: number; digest: string | null }): void {
+  let { seq, digest } = head;
+  for (const record of records) {
+    const defect = chainDefect(record, seq + 1, digest);
+    if (defect) throw broken(defect.expected, defect.found);
+    seq = record.seq;
+    digest = record.digest;
+  }
+}

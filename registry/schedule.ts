@@ -1,0 +1,58 @@
+/** Schedules that fire once each, however many replicas run: the database decides who takes a fire. */
+import { randomUUID } from 'node:crypto';
+import cron, { type ScheduledTask } from 'node-cron';
+import type { Logger } from 'pino';
+import type { Pool } from './db/pool.ts';
+import { takeRun } from './db/records.ts';
+import { queueUpstreamWatch } from './queue.ts';
+
+export interface Schedule {
+  readonly name: string;
+  readonly cron: string;
+  readonly run: () => Promise<void>;
+}
+
+export interface Schedules {
+  stop(): Promise<void>;
+}
+
+/** Two replicas' clocks agree on a fire when they round it to the same second. */
+const GRAIN_MS = 1000;
+
+export function startSchedules(schedules: readonly Schedule[], pool: Pool, log: Logger): Schedules {
+  const by = randomUUID();
+  const coordinator = {
+    shouldRun: (key: string, firesAt: Date | string | number): Promise<boolean> => takeRun(pool, key, { firesAt: new Date(Math.round(new Date(firesAt).getTime() / GRAIN_MS) * GRAIN_MS), by }),
+  };
+  const tasks: ScheduledTask[] = schedules.map(({ name, cron: expression, run }) =>
+    cron.schedule(
+      expression,
+      async ({ date }: { date: Date }) => {
+        if (!(await coordinator.shouldRun(name, date))) return;
+        await run().catch((error: unknown) => log.error({ err: error, schedule: name }, 'schedule failed'));
+      },
+      { name, noOverlap: true },
+    ),
+  );
+  return {
+    stop: async () => {
+      for (const task of tasks) await task.destroy();
+    },
+  };
+}
+
+/** What the registry does by itself. */
+export function registrySchedules(pool: Pool, upstreamCron: string): Schedule[] {
+  return [
+    { name: 'upstream', cron: upstreamCron, run: () => queueUpstreamWatch(pool) },
+    {
+      name: 'tidy',
+      cron: '23 3 * * *',
+      run: async () => {
+        await pool.query(`delete from tokens where expires_at < now() - interval '30 days'`);
+        await pool.query(`delete from sign_in_codes where expires_at < now() - interval '30 days'`);
+        await pool.query(`delete from schedule_runs where fires_at < now() - interval '7 days'`);
+      },
+    },
+  ];
+}

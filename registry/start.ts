@@ -1,0 +1,88 @@
+/** Putting a registry together: database, keys, worker, HTTP, schedules; and taking it apart in reverse. */
+import { chmod, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runMigrations } from 'graphile-worker';
+import { pino } from 'pino';
+import { selectDriver } from '../runtime/isolation/select.ts';
+import { openBlobs } from '../runtime/store/blobs.ts';
+import { npmOptionsOf, upstreamVersions } from '../scanner/npm.ts';
+import { scan } from '../scanner/scan.ts';
+import { DEFAULT_POLICY, type Policy } from '../schemas/policy.ts';
+import { buildApp } from './app.ts';
+import type { RegistryConfig } from './config.ts';
+import { migrate } from './db/migrate.ts';
+import { newCode, putPerson } from './db/people.ts';
+import { openPool } from './db/pool.ts';
+import type { Deps, ScanDeps } from './deps.ts';
+import { startEmbedded } from './embedded.ts';
+import { registrySchedules, startSchedules } from './schedule.ts';
+import { loadKeys, openTrust } from './trust.ts';
+import { startWorker } from './worker.ts';
+
+export interface Registry {
+  readonly url: string;
+  /** One-time code that signs in the administrator. */
+  readonly code: string;
+  close(): Promise<void>;
+}
+
+const ADMIN = 'admin';
+const ADMIN_CODE_HOURS = 1;
+
+/** Starts the parts of the configured role. What was started before something failed is stopped again. */
+export async function startRegistry(config: RegistryConfig, { log: tell }: { log: (line: string) => void }): Promise<Registry> {
+  const undo: (() => Promise<unknown>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    await mkdir(config.dataDir, { recursive: true });
+    await chmod(config.dataDir, 0o755);
+    const log = pino({ level: config.logLevel, redact: ['req.headers.authorization', 'token', 'code'] }, pino.destination({ dest: 2, sync: true }));
+    const embedded = config.databaseUrl === null ? await startEmbedded({ dir: join(config.dataDir, 'postgres'), progress: tell }) : null;
+    if (embedded) undo.push(() => embedded.stop());
+    const pool = openPool(embedded?.connection ?? { connectionString: config.databaseUrl ?? '' }, 20);
+    undo.push(() => pool.end());
+    await migrate(pool);
+    await runMigrations({ pgPool: pool });
+    const policy: Policy = config.trial ? { ...DEFAULT_POLICY, approvals: { ...DEFAULT_POLICY.approvals, threshold: 1 } } : DEFAULT_POLICY;
+    const trust = await openTrust(pool, await loadKeys(join(config.dataDir, 'keys')), { trial: config.trial, policy });
+    let url = config.publicUrl ?? `http://${config.host}:${config.port}`;
+    const deps: Deps = { pool, blobs: await openBlobs(join(config.dataDir, 'blobs')), trust, policy, log, publicUrl: () => url };
+    if (config.role !== 'registry') {
+      const runner = await startWorker(await scanDeps(deps, config), config.workers);
+      undo.push(() => runner.stop());
+    }
+    if (config.role === 'scanner') return { url: '', code: '', close };
+    const app = await buildApp(deps);
+    undo.push(() => app.close());
+    const address = await app.listen({ host: config.host, port: config.port });
+    if (config.publicUrl === null) url = address;
+    const schedules = startSchedules(registrySchedules(pool, config.upstreamCron), pool, log);
+    undo.push(() => schedules.stop());
+    return { url, code: await adminCode(deps), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function adminCode({ pool }: Deps): Promise<string> {
+  await putPerson(pool, ADMIN, ['admin', 'publisher', 'developer', 'auditor']);
+  return (await newCode(pool, ADMIN, ADMIN_CODE_HOURS)).code;
+}
+
+async function scanDeps(deps: Deps, config: RegistryConfig): Promise<ScanDeps> {
+  const workDir = join(config.dataDir, 'scan');
+  await mkdir(workDir, { recursive: true });
+  await chmod(workDir, 0o755);
+  const npm = config.npm ?? (await npmOptionsOf(workDir));
+  return {
+    ...deps,
+    scan: async (request, progress) => {
+      const { driver } = await selectDriver({ nodePath: process.execPath });
+      return scan(request, { blobs: deps.blobs, driver, workDir, npm, now: () => new Date(), progress });
+    },
+    upstream: (name) => upstreamVersions(name, npm),
+  };
+}

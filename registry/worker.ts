@@ -1,0 +1,105 @@
+/** The scanner's side of the registry: jobs from the queue, one state move at each end, strangers outside transactions. */
+import { type Job, Logger, run, type Runner, type TaskList } from 'graphile-worker';
+import { Surface } from '../schemas/surface.ts';
+import semver from 'semver';
+import { packageOf } from '../scanner/closure.ts';
+import type { Baseline } from '../scanner/ports.ts';
+import { asLockkeeperError } from '../schemas/errors.ts';
+import { parseStrict } from '../schemas/json.ts';
+import type { Submission } from '../schemas/release.ts';
+import { assertValid } from '../schemas/validate.ts';
+import { withTransaction } from './db/pool.ts';
+import { findRelease, lastApproved, listReleases, moveState, type ReleaseRow, storeScan } from './db/releases.ts';
+import { recordEvent } from './db/records.ts';
+import type { ScanDeps } from './deps.ts';
+import { MOVES } from './lifecycle.ts';
+import { submit } from './routes/releases.ts';
+import { SELF } from './trust.ts';
+
+/** Exit code of "could not verify": worth another try. */
+const UNVERIFIED = 4;
+
+export async function startWorker(deps: ScanDeps, concurrency: number): Promise<Runner> {
+  const taskList: TaskList = {
+    scan: async (payload, { job }) => scanJob(String((payload as { release?: unknown }).release), job, deps),
+    upstream: async () => void (await watchUpstream(deps)),
+  };
+  return run({ pgPool: deps.pool, concurrency, noHandleSignals: true, pollInterval: 2000, taskList, logger: quietLogger(deps) });
+}
+
+function quietLogger(deps: ScanDeps): NonNullable<Parameters<typeof run>[0]['logger']> {
+  const levels = { error: 'error', warning: 'warn', info: 'debug', debug: 'trace' } as const;
+  return new Logger(() => (level, message) => deps.log[levels[level]](message));
+}
+
+/** Claim, scan outside any transaction, store. A refusal rejects the release; a failure to verify is tried again. */
+export async function scanJob(id: string, job: Pick<Job, 'attempts' | 'max_attempts'>, deps: ScanDeps): Promise<void> {
+  const { pool } = deps;
+  // A scanner that died left its release in `scanning`; the queue gave its job to this one.
+  const claimed = (await moveState(pool, id, MOVES.claim)) || (job.attempts > 1 && (await findRelease(pool, id))?.state === 'scanning');
+  const row = claimed ? await findRelease(pool, id) : null;
+  if (!row) return;
+  try {
+    const baseline = await baselineOf(row, deps);
+    const result = await deps.scan({ submission: row.submission, policy: deps.policy, trial: deps.trust.trial, baseline }, (step) => deps.log.debug({ release: id }, step));
+    await withTransaction(pool, async (client) => {
+      if (await storeScan(client, id, result)) await recordEvent(client, { person: SELF, action: 'release.scanned', subject: `${row.name}@${row.version}`, detail: { report: result.reportDigest } });
+    });
+  } catch (thrown) {
+    const error = asLockkeeperError(thrown);
+    const again = (error.exit === UNVERIFIED || error.code === 'INTERNAL') && job.attempts < job.max_attempts;
+    deps.log.warn({ release: id, code: error.code, err: thrown }, 'scan failed');
+    if (again) {
+      await moveState(pool, id, { ...MOVES.retry, reason: error.message });
+      throw error;
+    }
+    await withTransaction(pool, async (client) => {
+      await moveState(client, id, { ...MOVES.scanFailed, reason: `${error.message} [${error.code}]` });
+      await recordEvent(client, { person: SELF, action: 'release.scan-failed', subject: `${row.name}@${row.version}`, detail: { code: error.code } });
+    });
+  }
+}
+
+async function baselineOf(row: ReleaseRow, { pool, blobs }: ScanDeps): Promise<Baseline | null> {
+  const last = await lastApproved(pool, row.name, row.id);
+  if (!last?.closure || last.surface_text === null) return null;
+  const surface = assertValid(Surface, parseStrict(await blobs.get(last.surface_text)), 'a stored surface');
+  return { version: last.version, closure: last.closure, surface, maintainers: last.maintainers };
+}
+
+/** New versions of approved servers become candidates, asked for by the registry itself, with the permissions approved last. */
+export async function watchUpstream(deps: ScanDeps): Promise<number> {
+  let submitted = 0;
+  const approved = await listReleases(deps.pool, { state: 'approved', limit: 100_000 });
+  const newest = new Map<string, ReleaseRow>();
+  for (const row of approved) {
+    const other = newest.get(row.name);
+    if (!other || semver.gt(row.version, other.version)) newest.set(row.name, row);
+  }
+  for (const row of newest.values()) {
+    const { name } = packageOf(row.source);
+    const versions = await deps.upstream(name).catch((error: unknown) => {
+      deps.log.warn({ err: error, server: row.name }, 'upstream not reached');
+      return [];
+    });
+    const candidate = newestOf(versions, row.version);
+    if (candidate === null) continue;
+    const submission: Submission = { ...row.submission, version: candidate, source: `npm:${name}@${candidate}` };
+    const done = await submit(deps.pool, submission, SELF).then(
+      () => true,
+      (error: unknown) => {
+        if (asLockkeeperError(error).code !== 'RELEASE_EXISTS') throw error;
+        return false;
+      },
+    );
+    if (done) submitted++;
+  }
+  return submitted;
+}
+
+/** The highest version above `current`; pre-releases only for those who run one. */
+export function newestOf(versions: readonly string[], current: string): string | null {
+  const stable = semver.prerelease(current) === null;
+  const above = versions.filter((version) => semver.valid(version) !== null && semver.gt(version, current) && (!stable || semver.prerelease(version) === null));
+  return above.sort(semver.rcompare)[0] ?? null;
+}
