@@ -44,6 +44,8 @@ const CLIENT_LINE_BYTES = 8 * 1024 * 1024;
 const MAX_BAD_LINES = 100;
 const STOP_GRACE_MS = 2000;
 const RELIST_DELAY_MS = 25;
+/** How long answers may take after the client closed its side. */
+const DRAIN_MS = 30_000;
 const KNOWN_VERSIONS = ['2024-11-05', '2025-03-26', '2025-06-18', SESSION_VERSION];
 const NEWLINE = Buffer.from('\n');
 
@@ -70,6 +72,7 @@ class Session {
   #greeted = false;
   #stale = new Set<Section>();
   #badLines = 0;
+  #ended = false;
   #calls = 0;
   #tail: Promise<unknown> = Promise.resolve();
 
@@ -111,13 +114,26 @@ class Session {
     client.output.on('error', () => this.#finish({ reason: 'client closed', error: null }));
     readLines(client.input, CLIENT_LINE_BYTES, {
       line: (bytes) => this.#clientLine(bytes),
-      end: () => this.#finish({ reason: 'client closed', error: null }),
+      end: () => this.#clientEnded(),
       error: (error) => {
         const refusal = asLockkeeperError(error);
         this.#record(records.refused(this.#scribe, null, { direction: 'to-server', error: refusal }), () => this.#toClient(refusalOf(null, refusal)));
         this.#finish({ reason: 'refused', error: refusal });
       },
     });
+  }
+
+  /** A client that only sent its requests and closed still gets its answers, for a while. */
+  #clientEnded(): void {
+    this.#ended = true;
+    const timer = setTimeout(() => this.#finish({ reason: 'client closed', error: null }), DRAIN_MS);
+    void this.#done.then(() => clearTimeout(timer));
+    this.#finishWhenIdle();
+  }
+
+  #finishWhenIdle(): void {
+    const idle = this.#fromClient.size === 0 && this.#waitingClient.length === 0 && (this.#held === 0 || !this.#greeted);
+    if (this.#ended && idle) void this.#tail.then(() => this.#finish({ reason: 'client closed', error: null }));
   }
 
   #clientLine(bytes: Buffer): void {
@@ -205,7 +221,11 @@ class Session {
     this.#waitingServer = [];
     this.#waitingClient = [];
     for (const message of server) this.#fromServerSide(message);
-    for (const message of client) this.#held > 0 ? this.#waitingClient.push(message) : this.#fromClientSide(message);
+    for (const message of client) {
+      if (this.#held > 0) this.#waitingClient.push(message);
+      else this.#fromClientSide(message);
+    }
+    this.#finishWhenIdle();
   }
 
   #fromClientSide(message: Message): void {
@@ -272,6 +292,7 @@ class Session {
       return journal.note(records.unbound(this.#scribe, 'to-client', `an answer to nothing the client asked: id ${quote(String(message.id), 60)}`));
     }
     this.#fromClient.delete(idKey(message.id));
+    if (this.#ended) setImmediate(() => this.#finishWhenIdle());
     const failed = message.kind === 'error' || (message.result !== null && typeof message.result === 'object' && (message.result as JsonObject).isError === true);
     journal.note(records.finished(this.#scribe, pending, { outcome: failed ? 'error' : 'ok', bytes: message.bytes.length }));
     const section = pending.rule.lists;
