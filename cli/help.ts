@@ -9,13 +9,13 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   'See what happened': ['audit', 'drill', 'doctor'],
 };
 
-export function overview(commands: Readonly<Record<string, Command>>, paint: Paint): string {
+export async function overview(commands: Readonly<Record<string, () => Promise<Command>>>, paint: Paint): Promise<string> {
   const lines = [`${paint.bold('lk')} keeps MCP servers under lock: reviewed, pinned, isolated, recorded.`, '', 'Usage: lk VERB [words] [--options]', ''];
   for (const [title, names] of Object.entries(GROUPS)) {
     lines.push(paint.bold(title));
     for (const name of names) {
-      const command = commands[name];
-      if (command) lines.push(`  ${name.padEnd(9)} ${command.summary}`);
+      const load = commands[name];
+      if (load) lines.push(`  ${name.padEnd(9)} ${(await load()).summary}`);
     }
     lines.push('');
   }

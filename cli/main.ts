@@ -16,11 +16,11 @@ async function main(argv: readonly string[]): Promise<number> {
     const [name, ...rest] = argv;
     const paint = makePaint(config.color);
     if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-      const wanted = name === 'help' ? commands[rest[0] ?? ''] : undefined;
-      process.stdout.write(wanted && rest[0] ? helpOf(rest[0], wanted, paint) : overview(commands, paint));
+      const about = name === 'help' ? rest[0] : undefined;
+      process.stdout.write(about === undefined ? await overview(commands, paint) : helpOf(about, await findCommand(about), paint));
       return name === undefined ? CODES.USAGE.exit : 0;
     }
-    const command = findCommand(name);
+    const command = await findCommand(name);
     const { words, values } = parseWords(name, command, rest);
     if (flag(values, 'help')) {
       process.stdout.write(helpOf(name, command, paint));
@@ -33,9 +33,9 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-function findCommand(name: string): Command {
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (command) return command;
+async function findCommand(name: string): Promise<Command> {
+  const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (load) return load();
   throw new LockkeeperError('USAGE', { expected: `one of ${Object.keys(commands).join(', ')}`, found: name, next: 'See: lk --help' });
 }
 
@@ -88,4 +88,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(0);
 });
 
+// Folders and files of the store are for every user's sandbox to read.
+process.umask(0o022);
 process.exitCode = await main(process.argv.slice(2));

@@ -1,41 +1,23 @@
-/** The explicit list of verbs. */
+/** The explicit list of verbs. Each is loaded when it is used: `lk run` should not wait for what only `lk serve` needs. */
 import type { Command } from '../command.ts';
-import { add } from './add.ts';
-import { approve } from './approve.ts';
-import { audit } from './audit.ts';
-import { ci } from './ci.ts';
-import { diff } from './diff.ts';
-import { doctor } from './doctor.ts';
-import { drill } from './drill.ts';
-import { keys } from './keys.ts';
-import { lock } from './lock.ts';
-import { login } from './login.ts';
-import { people } from './people.ts';
-import { publish } from './publish.ts';
-import { reject } from './reject.ts';
-import { review } from './review.ts';
-import { revoke } from './revoke.ts';
-import { run } from './run.ts';
-import { serve } from './serve.ts';
-import { verify } from './verify.ts';
 
-export const commands: Readonly<Record<string, Command>> = {
-  serve,
-  login,
-  people,
-  keys,
-  publish,
-  review,
-  diff,
-  approve,
-  reject,
-  revoke,
-  add,
-  lock,
-  ci,
-  verify,
-  run,
-  audit,
-  drill,
-  doctor,
+export const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./serve.ts')).serve,
+  login: async () => (await import('./login.ts')).login,
+  people: async () => (await import('./people.ts')).people,
+  keys: async () => (await import('./keys.ts')).keys,
+  publish: async () => (await import('./publish.ts')).publish,
+  review: async () => (await import('./review.ts')).review,
+  diff: async () => (await import('./diff.ts')).diff,
+  approve: async () => (await import('./approve.ts')).approve,
+  reject: async () => (await import('./reject.ts')).reject,
+  revoke: async () => (await import('./revoke.ts')).revoke,
+  add: async () => (await import('./add.ts')).add,
+  lock: async () => (await import('./lock.ts')).lock,
+  ci: async () => (await import('./ci.ts')).ci,
+  verify: async () => (await import('./verify.ts')).verify,
+  run: async () => (await import('./run.ts')).run,
+  audit: async () => (await import('./audit.ts')).audit,
+  drill: async () => (await import('./drill.ts')).drill,
+  doctor: async () => (await import('./doctor.ts')).doctor,
 };
