@@ -1,11 +1,42 @@
-import type { Command } from '../command.ts';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { npmOptionsOf } from '../../scanner/npm.ts';
+import { CODES } from '../../schemas/errors.ts';
+import { type Command, flag } from '../command.ts';
+import { foundCompany } from '../drill/company.ts';
+import { startDrillNpm } from '../drill/npm.ts';
+import { playStory, type Step } from '../drill/story.ts';
+import { clip, plain } from '../output.ts';
 
 export const drill: Command = {
   summary: 'play the nightmare on a private copy and show what stops it',
   words: '',
-  options: {},
-  optionHelp: {},
-  examples: ['lk drill', 'lk drill --json'],
+  options: { keep: { type: 'boolean' } },
+  optionHelp: { keep: 'leave the temporary folder for looking around' },
+  examples: ['lk drill', 'lk drill --json', 'lk drill --keep'],
   arity: [0, 0],
-  run: async () => ({ data: {}, text: '', exit: 1 }),
+  async run(context, _words, values) {
+    const dir = await mkdtemp(join(tmpdir(), 'lk-drill-'));
+    await chmod(dir, 0o755);
+    const npm = await startDrillNpm(await npmOptionsOf(dir), dir);
+    const company = await foundCompany({ dir, npmRegistry: npm.url, environment: context.config.environment });
+    const { paint } = context;
+    const tell = ({ step, expected, found, ok }: Step): void =>
+      context.say(`${ok ? paint.green('ok  ') : paint.red('FAIL')}  ${step}\n      ${paint.dim(`expected ${clip(plain(expected), 140)}`)}\n      found    ${clip(plain(found), 140)}`);
+    try {
+      const steps = await playStory({ company, npm, tell });
+      const failed = steps.filter((step) => !step.ok).length;
+      return {
+        data: { conclusion: failed === 0 ? 'ok' : 'refused', steps },
+        text: failed === 0 ? `${paint.green('The drill held')}: ${steps.length} steps.` : `${paint.red('The drill failed')}: ${failed} of ${steps.length} steps.`,
+        exit: failed === 0 ? 0 : CODES.INTERNAL.exit,
+      };
+    } finally {
+      await company.close();
+      await npm.close();
+      if (flag(values, 'keep')) context.say(`Left in ${dir}`);
+      else await rm(dir, { recursive: true, force: true });
+    }
+  },
 };

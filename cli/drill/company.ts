@@ -1,0 +1,116 @@
+/** A company in a temporary folder: its registry, and people who each have their own machine and use `lk` on it. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { readLines } from '../../runtime/wire/lines.ts';
+import type { Json, JsonObject } from '../../schemas/common.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
+
+const MAIN = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url));
+
+export interface Said {
+  readonly exit: number;
+  /** The one JSON object on stdout. */
+  readonly data: JsonObject;
+  readonly stderr: string;
+}
+
+export interface Company {
+  readonly dir: string;
+  readonly url: string;
+  /** Runs `lk … --json` on somebody's machine, in the project's folder. */
+  lk(person: string, ...words: string[]): Promise<Said>;
+  /** The same, and a refusal of the drill itself when it does not exit 0. */
+  must(person: string, ...words: string[]): Promise<JsonObject>;
+  /** A client of `lk run`: sends requests one after the other and returns their answers. */
+  call(person: string, alias: string, requests: readonly JsonObject[]): Promise<{ answers: JsonObject[]; exit: number; stderr: string }>;
+  close(): Promise<void>;
+}
+
+export interface CompanyOptions {
+  readonly dir: string;
+  /** Address of the package registry that the company's scanner asks. */
+  readonly npmRegistry: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly trial?: boolean;
+}
+
+/** Starts the registry as `lk serve` does and signs its administrator in. */
+export async function foundCompany(options: CompanyOptions): Promise<Company> {
+  const { dir, npmRegistry } = options;
+  const { LOCKKEEPER_TOKEN: _, DATABASE_URL: __, ...inherited } = options.environment;
+  const project = join(dir, 'project');
+  await mkdir(join(project, 'docs'), { recursive: true });
+  await chmod(join(project, 'docs'), 0o777);
+  const envOf = (person: string): NodeJS.ProcessEnv => ({ ...inherited, LOCKKEEPER_HOME: join(dir, 'machines', person), NO_COLOR: '1' });
+  const words = ['serve', '--json', '--data', join(dir, 'registry'), '--port', '0', ...(options.trial ? ['--trial'] : [])];
+  const server = start(words, project, {
+    ...envOf('server'),
+    npm_config_registry: npmRegistry,
+    npm_config_cache: join(dir, 'npm-cache'),
+    LOCKKEEPER_UPSTREAM_CRON: '*/3 * * * * *',
+  });
+  const hello = await firstLine(server);
+  const { url, code } = JSON.parse(hello) as { url: string; code: string };
+  const lk = async (person: string, ...verb: string[]): Promise<Said> => finished(start([...verb, '--json'], project, envOf(person)));
+  const must = async (person: string, ...verb: string[]): Promise<JsonObject> => {
+    const said = await lk(person, ...verb);
+    if (said.exit === 0) return said.data;
+    throw new LockkeeperError('INTERNAL', { expected: `lk ${verb.join(' ')} to work for ${person}`, found: `exit ${said.exit}: ${quote(JSON.stringify(said.data), 600)} ${quote(said.stderr, 300)}`, next: 'See the message' });
+  };
+  await must('admin', 'login', url, '--code', code);
+  return {
+    dir,
+    url,
+    lk,
+    must,
+    call: (person, alias, requests) => converse(start(['run', alias], project, envOf(person)), requests),
+    close: async () => {
+      server.kill('SIGINT');
+      if (server.exitCode === null) await once(server, 'close');
+    },
+  };
+}
+
+function start(words: readonly string[], cwd: string, env: NodeJS.ProcessEnv): ChildProcessWithoutNullStreams {
+  return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...words], { cwd, env });
+}
+
+async function firstLine(child: ChildProcessWithoutNullStreams): Promise<string> {
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr = (stderr + chunk.toString()).slice(-4000);
+  });
+  return new Promise((resolve, reject) => {
+    readLines(child.stdout, 100_000, { line: (bytes) => resolve(bytes.toString('utf8')), end: () => reject(new Error(stderr)), error: reject });
+  });
+}
+
+async function finished(child: ChildProcessWithoutNullStreams): Promise<Said> {
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => void (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => void (stderr += chunk.toString()));
+  child.stdin.end();
+  const [exit] = (await once(child, 'close')) as [number | null];
+  return { exit: exit ?? 1, data: stdout.trim() === '' ? {} : (JSON.parse(stdout) as JsonObject), stderr };
+}
+
+const HELLO: readonly JsonObject[] = [
+  { jsonrpc: '2.0', id: 'hello', method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'drill', version: '1' } } },
+  { jsonrpc: '2.0', method: 'notifications/initialized' },
+];
+
+async function converse(child: ChildProcessWithoutNullStreams, requests: readonly JsonObject[]): Promise<{ answers: JsonObject[]; exit: number; stderr: string }> {
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => void (stderr += chunk.toString()));
+  child.stdin.on('error', () => undefined);
+  const answers: JsonObject[] = [];
+  readLines(child.stdout, 32 * 1024 * 1024, { line: (bytes) => void answers.push(JSON.parse(bytes.toString('utf8')) as JsonObject), end: () => undefined, error: () => undefined });
+  const all: Json[] = [...HELLO, ...requests.map((request, index) => ({ jsonrpc: '2.0', id: index + 1, ...request }))];
+  child.stdin.end(all.map((message) => `${JSON.stringify(message)}\n`).join(''));
+  const [exit] = (await once(child, 'close')) as [number | null];
+  return { answers, exit: exit ?? 1, stderr };
+}
