@@ -26,10 +26,16 @@ export function openApi(registry: string, token: string | null): Api {
   const base = registry.replace(/\/+$/, '');
   const send = async (route: RouteName, call: Call): Promise<Response> => {
     const url = new URL(base + pathOf(route, call.parameters));
-    for (const [name, value] of Object.entries(call.query ?? {})) if (value !== undefined) url.searchParams.set(name, value);
+    for (const [name, value] of Object.entries(call.query ?? {}))
+      if (value !== undefined) url.searchParams.set(name, value);
     const headers: Record<string, string> = { accept: 'application/json' };
     if (token) headers.authorization = `Bearer ${token}`;
-    const init: RequestInit = { method: ROUTES[route].method, headers, signal: AbortSignal.timeout(TIMEOUT_MS), redirect: 'error' };
+    const init: RequestInit = {
+      method: ROUTES[route].method,
+      headers,
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      redirect: 'error',
+    };
     if (call.body !== undefined) {
       headers['content-type'] = 'application/json';
       init.body = JSON.stringify(call.body);

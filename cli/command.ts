@@ -63,7 +63,11 @@ export const GLOBAL_HELP: Readonly<Record<string, string>> = {
 };
 
 /** Strict parsing: an unknown option, a missing value or a wrong number of words is USAGE with the verb's own line. */
-export function parseWords(name: string, command: Command, argv: readonly string[]): { words: string[]; values: Values } {
+export function parseWords(
+  name: string,
+  command: Command,
+  argv: readonly string[],
+): { words: string[]; values: Values } {
   let parsed: { positionals: string[]; values: Values };
   try {
     parsed = parseArgs({
@@ -110,5 +114,9 @@ export function flag(values: Values, name: string): boolean {
 export function required(values: Values, name: string, why: string): string {
   const value = text(values, name);
   if (value !== undefined && value !== '') return value;
-  throw new LockkeeperError('USAGE', { expected: `--${name}: ${why}`, found: 'no value', next: 'Add it and run the command again' });
+  throw new LockkeeperError('USAGE', {
+    expected: `--${name}: ${why}`,
+    found: 'no value',
+    next: 'Add it and run the command again',
+  });
 }

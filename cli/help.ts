@@ -9,8 +9,16 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   'See what happened': ['audit', 'drill', 'doctor'],
 };
 
-export async function overview(commands: Readonly<Record<string, () => Promise<Command>>>, paint: Paint): Promise<string> {
-  const lines = [`${paint.bold('lk')} keeps MCP servers under lock: reviewed, pinned, isolated, recorded.`, '', 'Usage: lk VERB [words] [--options]', ''];
+export async function overview(
+  commands: Readonly<Record<string, () => Promise<Command>>>,
+  paint: Paint,
+): Promise<string> {
+  const lines = [
+    `${paint.bold('lk')} keeps MCP servers under lock: reviewed, pinned, isolated, recorded.`,
+    '',
+    'Usage: lk VERB [words] [--options]',
+    '',
+  ];
   for (const [title, names] of Object.entries(GROUPS)) {
     lines.push(paint.bold(title));
     for (const name of names) {
@@ -19,7 +27,10 @@ export async function overview(commands: Readonly<Record<string, () => Promise<C
     }
     lines.push('');
   }
-  lines.push('lk VERB --help tells more. Exit codes: 0 ok, 1 broken, 2 usage, 3 refused, 4 could not verify.', '');
+  lines.push(
+    'lk VERB --help tells more. Exit codes: 0 ok, 1 broken, 2 usage, 3 refused, 4 could not verify.',
+    '',
+  );
   return lines.join('\n');
 }
 
@@ -33,7 +44,9 @@ export function helpOf(name: string, command: Command, paint: Paint): string {
     '',
     `Usage: lk ${name} ${command.words}`.trimEnd(),
     '',
-    ...(Object.keys(command.optionHelp).length ? [paint.bold('Options'), ...options(command.options, command.optionHelp), ''] : []),
+    ...(Object.keys(command.optionHelp).length
+      ? [paint.bold('Options'), ...options(command.options, command.optionHelp), '']
+      : []),
     paint.bold('Options of every verb'),
     ...options(GLOBAL, GLOBAL_HELP),
     '',

@@ -3,12 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import Type, { type Static } from 'typebox';
+import type { SeenLock } from '../runtime/trust/lock.ts';
 import { Closed, Digest, Instant, KeyId, Person } from '../schemas/common.ts';
 import { readPrivateKey } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import { parseStrict, sha256 } from '../schemas/json.ts';
 import { assertValid } from '../schemas/validate.ts';
-import type { SeenLock } from '../runtime/trust/lock.ts';
 
 const SignIn = Closed({
   registry: Type.String(),
@@ -51,7 +51,9 @@ export function openHome(dir: string): Home {
     journalDir: join(dir, 'journal'),
     signIns,
     remember: async (signIn) => {
-      const others = (await signIns()).filter((s) => s.registry !== signIn.registry || s.person !== signIn.person);
+      const others = (await signIns()).filter(
+        (s) => s.registry !== signIn.registry || s.person !== signIn.person,
+      );
       const value = { lockkeeper: 'credentials/v1', signIns: [signIn, ...others] };
       await writeAtomic(credentials, `${JSON.stringify(value, null, 2)}\n`, 0o600);
     },
@@ -63,7 +65,9 @@ export function openHome(dir: string): Home {
     },
     readKey: async (name) => readKeyFile(keyPath(name), name),
     keyNames: async () =>
-      (await readdir(join(dir, 'keys')).catch(() => [])).filter((f) => f.endsWith('.pem')).map((f) => f.slice(0, -4)),
+      (await readdir(join(dir, 'keys')).catch(() => []))
+        .filter((f) => f.endsWith('.pem'))
+        .map((f) => f.slice(0, -4)),
     seen: async (audience) => {
       const bytes = await readIfThere(seenPath(audience));
       return bytes ? assertValid(Seen, parseStrict(bytes), seenPath(audience)) : null;
@@ -74,13 +78,21 @@ export function openHome(dir: string): Home {
 
 function checkName(name: string): string {
   if (/^[a-z0-9][a-z0-9._-]{0,63}$/.test(name)) return name;
-  throw new LockkeeperError('USAGE', { expected: 'a key name of a-z, 0-9, dot, dash', found: name, next: 'Choose another name' });
+  throw new LockkeeperError('USAGE', {
+    expected: 'a key name of a-z, 0-9, dot, dash',
+    found: name,
+    next: 'Choose another name',
+  });
 }
 
 async function readKeyFile(path: string, name: string): Promise<ReturnType<typeof readPrivateKey>> {
   const bytes = await readIfThere(path);
   if (!bytes) {
-    throw new LockkeeperError('KEY_UNKNOWN', { expected: `the private key ${name} at ${path}`, found: 'no such file', next: 'Run: lk keys new' });
+    throw new LockkeeperError('KEY_UNKNOWN', {
+      expected: `the private key ${name} at ${path}`,
+      found: 'no such file',
+      next: 'Run: lk keys new',
+    });
   }
   const { mode } = await stat(path);
   if ((mode & 0o077) !== 0) {

@@ -17,7 +17,11 @@ async function main(argv: readonly string[]): Promise<number> {
     const paint = makePaint(config.color);
     if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
       const about = name === 'help' ? rest[0] : undefined;
-      process.stdout.write(about === undefined ? await overview(commands, paint) : helpOf(about, await findCommand(about), paint));
+      process.stdout.write(
+        about === undefined
+          ? await overview(commands, paint)
+          : helpOf(about, await findCommand(about), paint),
+      );
       return name === undefined ? CODES.USAGE.exit : 0;
     }
     const command = await findCommand(name);
@@ -36,7 +40,11 @@ async function main(argv: readonly string[]): Promise<number> {
 async function findCommand(name: string): Promise<Command> {
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (load) return load();
-  throw new LockkeeperError('USAGE', { expected: `one of ${Object.keys(commands).join(', ')}`, found: name, next: 'See: lk --help' });
+  throw new LockkeeperError('USAGE', {
+    expected: `one of ${Object.keys(commands).join(', ')}`,
+    found: name,
+    next: 'See: lk --help',
+  });
 }
 
 function makeContext(from: { config: Context['config']; home: Home; values: Values }): Context {
@@ -51,13 +59,23 @@ function makeContext(from: { config: Context['config']; home: Home; values: Valu
     progress: (line) => void (terminal && process.stderr.write(`\r\u001b[K${line}`)),
     now: () => new Date(),
     json: flag(values, 'json'),
-    api: async (registry) => connect(await home.signIns(), { config, registry: registry ?? text(values, 'registry'), as: text(values, 'as') }),
+    api: async (registry) =>
+      connect(await home.signIns(), {
+        config,
+        registry: registry ?? text(values, 'registry'),
+        as: text(values, 'as'),
+      }),
   };
 }
 
-function connect(signIns: readonly SignIn[], want: { config: Context['config']; registry: string | undefined; as: string | undefined }): Api {
+function connect(
+  signIns: readonly SignIn[],
+  want: { config: Context['config']; registry: string | undefined; as: string | undefined },
+): Api {
   const found = signIns.find(
-    (item) => (want.registry === undefined || item.registry === want.registry) && (want.as === undefined || item.person === want.as),
+    (item) =>
+      (want.registry === undefined || item.registry === want.registry) &&
+      (want.as === undefined || item.person === want.as),
   );
   const registry = want.registry ?? found?.registry;
   const token = want.as === undefined ? (want.config.token ?? found?.token) : found?.token;
@@ -72,7 +90,8 @@ function connect(signIns: readonly SignIn[], want: { config: Context['config']; 
 function print(result: Result | null, json: boolean): number {
   if (result === null) return process.exitCode === undefined ? 0 : Number(process.exitCode);
   if (json) process.stdout.write(`${JSON.stringify(result.data)}\n`);
-  else if (result.text !== '') process.stdout.write(result.text.endsWith('\n') ? result.text : `${result.text}\n`);
+  else if (result.text !== '')
+    process.stdout.write(result.text.endsWith('\n') ? result.text : `${result.text}\n`);
   return result.exit ?? 0;
 }
 

@@ -46,13 +46,18 @@ export async function readIntent(project: Project): Promise<Intent> {
 export async function writeIntent(project: Project, intent: Intent): Promise<void> {
   const { lockkeeper, ...rest } = intent;
   const body = pretty(rest as unknown as Json);
-  await writeAtomic(project.intentPath, `{\n  "lockkeeper": ${JSON.stringify(lockkeeper)},\n${body.slice(2)}`);
+  await writeAtomic(
+    project.intentPath,
+    `{\n  "lockkeeper": ${JSON.stringify(lockkeeper)},\n${body.slice(2)}`,
+  );
 }
 
 /** The intent a project begins with: the registry this person signed in to, and the root it showed then. */
 export async function newIntent(context: Context, project: Project, values: Values): Promise<Intent> {
   const wanted = text(values, 'registry');
-  const signIn = (await context.home.signIns()).find((item) => wanted === undefined || item.registry === wanted);
+  const signIn = (await context.home.signIns()).find(
+    (item) => wanted === undefined || item.registry === wanted,
+  );
   if (!signIn) {
     throw new LockkeeperError('UNAUTHENTICATED', {
       expected: `a sign-in ${wanted ? `at ${quote(wanted)}` : 'at a registry'}, to pin its root`,
@@ -60,7 +65,11 @@ export async function newIntent(context: Context, project: Project, values: Valu
       next: 'Run: lk login URL --code CODE',
     });
   }
-  const name = basename(project.dir).toLowerCase().replace(/[^a-z0-9._-]/g, '-').replace(/^[^a-z0-9]+/, '') || 'project';
+  const name =
+    basename(project.dir)
+      .toLowerCase()
+      .replace(/[^a-z0-9._-]/g, '-')
+      .replace(/^[^a-z0-9]+/, '') || 'project';
   return {
     lockkeeper: 'intent/v1',
     project: name,

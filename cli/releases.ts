@@ -1,8 +1,9 @@
 /** Finding releases by the words people use: `filesystem`, `acme/weather@1.2.3`, or a number. */
-import { Release, type Release as ReleaseView } from '../schemas/release.ts';
+
 import { ReleaseList } from '../schemas/api.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { aliasOf } from '../schemas/intent.ts';
+import { Release, type Release as ReleaseView } from '../schemas/release.ts';
 import type { Api } from './api.ts';
 
 export interface Spec {
@@ -22,7 +23,10 @@ export function answersTo(release: Pick<ReleaseView, 'name'>, name: string): boo
 }
 
 /** Every release that fits the filter, newest first, read page by page. */
-export async function listReleases(api: Api, query: Readonly<Record<string, string | undefined>>): Promise<ReleaseView[]> {
+export async function listReleases(
+  api: Api,
+  query: Readonly<Record<string, string | undefined>>,
+): Promise<ReleaseView[]> {
   const all: ReleaseView[] = [];
   let before: string | undefined;
   do {
@@ -39,7 +43,9 @@ export async function findRelease(api: Api, spec: string): Promise<ReleaseView> 
   const { name, version } = parseSpec(spec);
   const query = name.includes('/') ? { name } : {};
   const all = await listReleases(api, query);
-  const fitting = all.filter((release) => answersTo(release, name) && (version === null || release.version === version));
+  const fitting = all.filter(
+    (release) => answersTo(release, name) && (version === null || release.version === version),
+  );
   const names = new Set(fitting.map((release) => release.name));
   if (names.size > 1) {
     throw new LockkeeperError('NOT_FOUND', {

@@ -1,5 +1,10 @@
 /** The HTTP face: strict bodies, one error mapper, and one place where every route of the table is registered. */
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import type { Static, TSchema } from 'typebox';
 import { ROUTES, type RouteName } from '../schemas/api.ts';
 import { asLockkeeperError, CODES, LockkeeperError, quote } from '../schemas/errors.ts';
@@ -43,10 +48,22 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
   });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_request: FastifyRequest, bytes: Buffer) => parseStrict(bytes));
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer' },
+    async (_request: FastifyRequest, bytes: Buffer) => parseStrict(bytes),
+  );
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   app.setNotFoundHandler((request, reply) =>
-    sendProblem(new LockkeeperError('NOT_FOUND', { expected: 'a route of this registry', found: `${request.method} ${quote(request.url, 100)}`, next: 'Check the address' }), request, reply),
+    sendProblem(
+      new LockkeeperError('NOT_FOUND', {
+        expected: 'a route of this registry',
+        found: `${request.method} ${quote(request.url, 100)}`,
+        next: 'Check the address',
+      }),
+      request,
+      reply,
+    ),
   );
   const handlers: Handlers = {
     ...accessRoutes(deps),
@@ -57,12 +74,22 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
     ...mcpRegistryRoutes(deps),
     ...dashboardRoutes(app),
   };
-  for (const name of Object.keys(ROUTES) as RouteName[]) register(app, name, { handler: handlers[name], deps });
+  for (const name of Object.keys(ROUTES) as RouteName[])
+    register(app, name, { handler: handlers[name], deps });
   return app;
 }
 
-function register(app: FastifyInstance, name: RouteName, { handler, deps }: { handler: Handler | undefined; deps: Deps }): void {
-  if (!handler) throw new LockkeeperError('INTERNAL', { expected: `a handler for the route ${name}`, found: 'none', next: 'Report this' });
+function register(
+  app: FastifyInstance,
+  name: RouteName,
+  { handler, deps }: { handler: Handler | undefined; deps: Deps },
+): void {
+  if (!handler)
+    throw new LockkeeperError('INTERNAL', {
+      expected: `a handler for the route ${name}`,
+      found: 'none',
+      next: 'Report this',
+    });
   const { method, path } = ROUTES[name];
   app.route({
     method,
@@ -73,8 +100,15 @@ function register(app: FastifyInstance, name: RouteName, { handler, deps }: { ha
         actor,
         request,
         reply,
-        body: (schema) => assertValid(schema, request.body, `the body of ${method} ${path}`, 'REQUEST_INVALID'),
-        query: (schema) => assertValid(schema, { ...(request.query as object) }, `the query of ${method} ${path}`, 'REQUEST_INVALID'),
+        body: (schema) =>
+          assertValid(schema, request.body, `the body of ${method} ${path}`, 'REQUEST_INVALID'),
+        query: (schema) =>
+          assertValid(
+            schema,
+            { ...(request.query as object) },
+            `the query of ${method} ${path}`,
+            'REQUEST_INVALID',
+          ),
         param: (param) => (request.params as Record<string, string>)[param] ?? '',
       });
     },
@@ -87,7 +121,11 @@ function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyRepl
   if (known.status >= 500) request.log.error({ err: error }, 'request failed');
   const shown =
     known.code === 'INTERNAL'
-      ? new LockkeeperError('INTERNAL', { expected: 'no failure', found: `one with the request id ${request.id}`, next: 'Report it with that id; the registry’s log has more' })
+      ? new LockkeeperError('INTERNAL', {
+          expected: 'no failure',
+          found: `one with the request id ${request.id}`,
+          next: 'Report it with that id; the registry’s log has more',
+        })
       : known;
   return reply
     .code(shown.status)
@@ -103,5 +141,9 @@ function known4xx(error: unknown): LockkeeperError | null {
   const { statusCode, message } = error as { statusCode?: number; message?: string };
   if (statusCode === undefined || statusCode < 400 || statusCode >= 500) return null;
   const code = statusCode === 413 ? 'FRAME_TOO_LARGE' : 'REQUEST_INVALID';
-  return new LockkeeperError(code, { expected: 'a request this registry reads: JSON of at most 16 MiB', found: quote(message ?? '', 200), next: 'Correct the request' });
+  return new LockkeeperError(code, {
+    expected: 'a request this registry reads: JSON of at most 16 MiB',
+    found: quote(message ?? '', 200),
+    next: 'Correct the request',
+  });
 }

@@ -1,6 +1,6 @@
 /** Who calls, and whether the table of routes lets them. Default deny: a route without a row cannot be reached. */
 import type { FastifyRequest } from 'fastify';
-import { type RoleName, type Route, ROUTES, type RouteName } from '../schemas/api.ts';
+import { ROUTES, type RoleName, type Route, type RouteName } from '../schemas/api.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { type Actor, actorOf } from './db/people.ts';
 import type { Pool } from './db/pool.ts';
@@ -46,11 +46,16 @@ const MAX_FAILURES = 10;
 /** Counts failed sign-ins of an address; more than ten a minute are refused unread. */
 export function signInGuard(): { check(address: string): void; failed(address: string): void } {
   const failures = new Map<string, number[]>();
-  const recent = (address: string): number[] => (failures.get(address) ?? []).filter((at) => at > Date.now() - WINDOW_MS);
+  const recent = (address: string): number[] =>
+    (failures.get(address) ?? []).filter((at) => at > Date.now() - WINDOW_MS);
   return {
     check: (address) => {
       if (recent(address).length < MAX_FAILURES) return;
-      throw new LockkeeperError('RATE_LIMITED', { expected: `at most ${MAX_FAILURES} failed sign-ins a minute`, found: `more from ${quote(address)}`, next: 'Wait a minute' });
+      throw new LockkeeperError('RATE_LIMITED', {
+        expected: `at most ${MAX_FAILURES} failed sign-ins a minute`,
+        found: `more from ${quote(address)}`,
+        next: 'Wait a minute',
+      });
     },
     failed: (address) => {
       if (failures.size > 10_000) failures.clear();

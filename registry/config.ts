@@ -34,11 +34,20 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   LOCKKEEPER_HOST: { help: 'address to listen on (127.0.0.1)', pattern: /^[A-Za-z0-9.:-]+$/ },
   LOCKKEEPER_PORT: { help: 'port to listen on (7411); 0 takes a free one', pattern: /^\d{1,5}$/ },
   LOCKKEEPER_PUBLIC_URL: { help: 'address that people and locks use', pattern: /^https?:\/\/\S+[^/]$/ },
-  LOCKKEEPER_TRIAL: { help: 'true: one approval is enough, and everything says so', pattern: /^(true|false)$/ },
-  LOCKKEEPER_UPSTREAM_CRON: { help: 'when to look for new versions upstream (7 * * * *)', pattern: /^[\d*/, -]+$/ },
+  LOCKKEEPER_TRIAL: {
+    help: 'true: one approval is enough, and everything says so',
+    pattern: /^(true|false)$/,
+  },
+  LOCKKEEPER_UPSTREAM_CRON: {
+    help: 'when to look for new versions upstream (7 * * * *)',
+    pattern: /^[\d*/, -]+$/,
+  },
   LOCKKEEPER_WORKERS: { help: 'scans at the same time (2)', pattern: /^[1-9]\d?$/ },
   LOCKKEEPER_ROLE: { help: 'all, registry or scanner', pattern: /^(all|registry|scanner)$/ },
-  LOCKKEEPER_LOG_LEVEL: { help: 'silent, error, warn, info or debug (warn)', pattern: /^(silent|error|warn|info|debug)$/ },
+  LOCKKEEPER_LOG_LEVEL: {
+    help: 'silent, error, warn, info or debug (warn)',
+    pattern: /^(silent|error|warn|info|debug)$/,
+  },
 };
 /** Variables of the command line, which may be set in the same shell. */
 const FOREIGN = new Set(['LOCKKEEPER_HOME', 'LOCKKEEPER_TOKEN']);
@@ -51,7 +60,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
     if (!setting) throw invalid(`one of ${Object.keys(SETTINGS).join(', ')}`, quote(name));
     if (!setting.pattern.test(value)) throw invalid(`${name}: ${setting.help}`, quote(value));
   }
-  if (env.DATABASE_URL !== undefined && !/^postgres(ql)?:\/\//.test(env.DATABASE_URL)) throw invalid('DATABASE_URL as postgres://…', 'another scheme');
+  if (env.DATABASE_URL !== undefined && !/^postgres(ql)?:\/\//.test(env.DATABASE_URL))
+    throw invalid('DATABASE_URL as postgres://…', 'another scheme');
   return {
     dataDir: env.LOCKKEEPER_DATA ?? defaultData(env),
     host: env.LOCKKEEPER_HOST ?? '127.0.0.1',

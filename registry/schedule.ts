@@ -22,7 +22,11 @@ const GRAIN_MS = 1000;
 export function startSchedules(schedules: readonly Schedule[], pool: Pool, log: Logger): Schedules {
   const by = randomUUID();
   const coordinator = {
-    shouldRun: (key: string, firesAt: Date | string | number): Promise<boolean> => takeRun(pool, key, { firesAt: new Date(Math.round(new Date(firesAt).getTime() / GRAIN_MS) * GRAIN_MS), by }),
+    shouldRun: (key: string, firesAt: Date | string | number): Promise<boolean> =>
+      takeRun(pool, key, {
+        firesAt: new Date(Math.round(new Date(firesAt).getTime() / GRAIN_MS) * GRAIN_MS),
+        by,
+      }),
   };
   const tasks: ScheduledTask[] = schedules.map(({ name, cron: expression, run }) =>
     cron.schedule(

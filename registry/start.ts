@@ -30,7 +30,10 @@ const ADMIN = 'admin';
 const ADMIN_CODE_HOURS = 1;
 
 /** Starts the parts of the configured role. What was started before something failed is stopped again. */
-export async function startRegistry(config: RegistryConfig, { log: tell }: { log: (line: string) => void }): Promise<Registry> {
+export async function startRegistry(
+  config: RegistryConfig,
+  { log: tell }: { log: (line: string) => void },
+): Promise<Registry> {
   const undo: (() => Promise<unknown>)[] = [];
   const close = async (): Promise<void> => {
     for (const step of undo.splice(0).reverse()) await step();
@@ -38,17 +41,35 @@ export async function startRegistry(config: RegistryConfig, { log: tell }: { log
   try {
     await mkdir(config.dataDir, { recursive: true });
     await chmod(config.dataDir, 0o755);
-    const log = pino({ level: config.logLevel, redact: ['req.headers.authorization', 'token', 'code'] }, pino.destination({ dest: 2, sync: true }));
-    const embedded = config.databaseUrl === null ? await startEmbedded({ dir: join(config.dataDir, 'postgres'), progress: tell }) : null;
+    const log = pino(
+      { level: config.logLevel, redact: ['req.headers.authorization', 'token', 'code'] },
+      pino.destination({ dest: 2, sync: true }),
+    );
+    const embedded =
+      config.databaseUrl === null
+        ? await startEmbedded({ dir: join(config.dataDir, 'postgres'), progress: tell })
+        : null;
     if (embedded) undo.push(() => embedded.stop());
     const pool = openPool(embedded?.connection ?? { connectionString: config.databaseUrl ?? '' }, 20);
     undo.push(() => pool.end());
     await migrate(pool);
     await runMigrations({ pgPool: pool });
-    const policy: Policy = config.trial ? { ...DEFAULT_POLICY, approvals: { ...DEFAULT_POLICY.approvals, threshold: 1 } } : DEFAULT_POLICY;
-    const trust = await openTrust(pool, await loadKeys(join(config.dataDir, 'keys')), { trial: config.trial, policy });
+    const policy: Policy = config.trial
+      ? { ...DEFAULT_POLICY, approvals: { ...DEFAULT_POLICY.approvals, threshold: 1 } }
+      : DEFAULT_POLICY;
+    const trust = await openTrust(pool, await loadKeys(join(config.dataDir, 'keys')), {
+      trial: config.trial,
+      policy,
+    });
     let url = config.publicUrl ?? `http://${config.host}:${config.port}`;
-    const deps: Deps = { pool, blobs: await openBlobs(join(config.dataDir, 'blobs')), trust, policy, log, publicUrl: () => url };
+    const deps: Deps = {
+      pool,
+      blobs: await openBlobs(join(config.dataDir, 'blobs')),
+      trust,
+      policy,
+      log,
+      publicUrl: () => url,
+    };
     if (config.role !== 'registry') {
       const runner = await startWorker(await scanDeps(deps, config), config.workers);
       undo.push(() => runner.stop());

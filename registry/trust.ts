@@ -24,7 +24,11 @@ export const SELF = 'lockkeeper';
 /** Reads the registry's keys, making them at the first start. Files are 0600 in a folder of 0700. */
 export async function loadKeys(dir: string): Promise<RegistryKeys> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  return { root: await loadKey(dir, 'root'), lock: await loadKey(dir, 'lock'), scanner: await loadKey(dir, 'scanner') };
+  return {
+    root: await loadKey(dir, 'root'),
+    lock: await loadKey(dir, 'lock'),
+    scanner: await loadKey(dir, 'scanner'),
+  };
 }
 
 async function loadKey(dir: string, name: string): Promise<KeyObject> {
@@ -35,7 +39,11 @@ async function loadKey(dir: string, name: string): Promise<KeyObject> {
   });
   const { mode } = await stat(path);
   if ((mode & 0o077) !== 0) {
-    throw new LockkeeperError('CONFIG_INVALID', { expected: `${path} readable by its owner alone`, found: `mode 0${(mode & 0o777).toString(8)}`, next: `Find out who read it, then run: chmod 600 ${path}` });
+    throw new LockkeeperError('CONFIG_INVALID', {
+      expected: `${path} readable by its owner alone`,
+      found: `mode 0${(mode & 0o777).toString(8)}`,
+      next: `Find out who read it, then run: chmod 600 ${path}`,
+    });
   }
   return readPrivateKey(await readFile(path, 'utf8')).key;
 }
@@ -53,11 +61,20 @@ export interface Trust {
 }
 
 /** Makes root version 1 if there is none. Throws CONFIG_INVALID when `trial` is not what the folder was made with. */
-export async function openTrust(pool: Pool, keys: RegistryKeys, setting: { trial: boolean; policy: Policy }): Promise<Trust> {
+export async function openTrust(
+  pool: Pool,
+  keys: RegistryKeys,
+  setting: { trial: boolean; policy: Policy },
+): Promise<Trust> {
   const pin = keyIdsOf(keys);
   const current: Trust['current'] = async () => {
     const envelope = await newestRoot(pool);
-    if (!envelope) throw new LockkeeperError('ROOT_UNTRUSTED', { expected: 'a root in the database', found: 'none', next: 'Start the registry with lk serve first' });
+    if (!envelope)
+      throw new LockkeeperError('ROOT_UNTRUSTED', {
+        expected: 'a root in the database',
+        found: 'none',
+        next: 'Start the registry with lk serve first',
+      });
     return { envelope, trusted: openRoot(envelope, pin, new Date()) };
   };
   await reissue(pool, keys, { ...setting, first: true });
@@ -67,7 +84,9 @@ export async function openTrust(pool: Pool, keys: RegistryKeys, setting: { trial
     throw new LockkeeperError('CONFIG_INVALID', {
       expected: `a ${is(trusted.root.trial)} registry, as its data folder was made`,
       found: `a start as ${is(setting.trial)}`,
-      next: trusted.root.trial ? 'Start with --trial, or begin a new folder with --data' : 'Start without --trial, or begin a new folder with --data',
+      next: trusted.root.trial
+        ? 'Start with --trial, or begin a new folder with --data'
+        : 'Start without --trial, or begin a new folder with --data',
     });
   }
   return {
@@ -85,10 +104,16 @@ export async function openTrust(pool: Pool, keys: RegistryKeys, setting: { trial
 }
 
 /** Signs the next root from the enrolled keys. Replicas take turns, so that versions neither skip nor repeat. */
-async function reissue(pool: Pool, keys: RegistryKeys, setting: { trial: boolean; policy: Policy; first: boolean }): Promise<number> {
+async function reissue(
+  pool: Pool,
+  keys: RegistryKeys,
+  setting: { trial: boolean; policy: Policy; first: boolean },
+): Promise<number> {
   return withTransaction(pool, async (client) => {
     await client.query('select pg_advisory_xact_lock(7411002)');
-    const { rows } = await client.query<{ version: number }>('select coalesce(max(version), 0) as version from roots');
+    const { rows } = await client.query<{ version: number }>(
+      'select coalesce(max(version), 0) as version from roots',
+    );
     const last = rows[0]?.version ?? 0;
     if (setting.first && last > 0) return last;
     const root = makeRoot(last + 1, keys, { ...setting, reviewers: await activeKeys(client) });
@@ -97,15 +122,33 @@ async function reissue(pool: Pool, keys: RegistryKeys, setting: { trial: boolean
   });
 }
 
-function makeRoot(version: number, keys: RegistryKeys, of: { trial: boolean; policy: Policy; reviewers: Awaited<ReturnType<typeof activeKeys>> }): Root {
+function makeRoot(
+  version: number,
+  keys: RegistryKeys,
+  of: { trial: boolean; policy: Policy; reviewers: Awaited<ReturnType<typeof activeKeys>> },
+): Root {
   const now = new Date();
   const expires = new Date(now.getTime() + YEAR_MS).toISOString();
   const own = (key: KeyObject): RootKey => {
     const publicKey = createPublicKey(key);
-    return { keyid: keyIdOf(publicKey), publicKey: publicKey.export({ type: 'spki', format: 'pem' }).toString(), person: SELF, notBefore: now.toISOString(), notAfter: expires };
+    return {
+      keyid: keyIdOf(publicKey),
+      publicKey: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+      person: SELF,
+      notBefore: now.toISOString(),
+      notAfter: expires,
+    };
   };
   const [root, lock, scanner] = [own(keys.root), own(keys.lock), own(keys.scanner)];
-  const reviewers = of.reviewers.map(({ keyid, person, publicKey, enrolledAt }): RootKey => ({ keyid, person, publicKey, notBefore: enrolledAt, notAfter: expires }));
+  const reviewers = of.reviewers.map(
+    ({ keyid, person, publicKey, enrolledAt }): RootKey => ({
+      keyid,
+      person,
+      publicKey,
+      notBefore: enrolledAt,
+      notAfter: expires,
+    }),
+  );
   const approvers = reviewers.map((key) => key.keyid);
   return {
     lockkeeper: 'root/v1',

@@ -1,16 +1,23 @@
 /** The scanner's side of the registry: jobs from the queue, one state move at each end, strangers outside transactions. */
-import { type Job, Logger, run, type Runner, type TaskList } from 'graphile-worker';
-import { Surface } from '../schemas/surface.ts';
+import { type Job, Logger, type Runner, run, type TaskList } from 'graphile-worker';
 import semver from 'semver';
 import { packageOf } from '../scanner/closure.ts';
 import type { Baseline } from '../scanner/ports.ts';
 import { asLockkeeperError } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';
 import type { Submission } from '../schemas/release.ts';
+import { Surface } from '../schemas/surface.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { withTransaction } from './db/pool.ts';
-import { findRelease, lastApproved, listReleases, moveState, type ReleaseRow, storeScan } from './db/releases.ts';
 import { recordEvent } from './db/records.ts';
+import {
+  findRelease,
+  lastApproved,
+  listReleases,
+  moveState,
+  type ReleaseRow,
+  storeScan,
+} from './db/releases.ts';
 import type { ScanDeps } from './deps.ts';
 import { MOVES } from './lifecycle.ts';
 import { submit } from './routes/releases.ts';
@@ -24,7 +31,14 @@ export async function startWorker(deps: ScanDeps, concurrency: number): Promise<
     scan: async (payload, { job }) => scanJob(String((payload as { release?: unknown }).release), job, deps),
     upstream: async () => void (await watchUpstream(deps)),
   };
-  return run({ pgPool: deps.pool, concurrency, noHandleSignals: true, pollInterval: 2000, taskList, logger: quietLogger(deps) });
+  return run({
+    pgPool: deps.pool,
+    concurrency,
+    noHandleSignals: true,
+    pollInterval: 2000,
+    taskList,
+    logger: quietLogger(deps),
+  });
 }
 
 function quietLogger(deps: ScanDeps): NonNullable<Parameters<typeof run>[0]['logger']> {
@@ -33,17 +47,32 @@ function quietLogger(deps: ScanDeps): NonNullable<Parameters<typeof run>[0]['log
 }
 
 /** Claim, scan outside any transaction, store. A refusal rejects the release; a failure to verify is tried again. */
-export async function scanJob(id: string, job: Pick<Job, 'attempts' | 'max_attempts'>, deps: ScanDeps): Promise<void> {
+export async function scanJob(
+  id: string,
+  job: Pick<Job, 'attempts' | 'max_attempts'>,
+  deps: ScanDeps,
+): Promise<void> {
   const { pool } = deps;
   // A scanner that died left its release in `scanning`; the queue gave its job to this one.
-  const claimed = (await moveState(pool, id, MOVES.claim)) || (job.attempts > 1 && (await findRelease(pool, id))?.state === 'scanning');
+  const claimed =
+    (await moveState(pool, id, MOVES.claim)) ||
+    (job.attempts > 1 && (await findRelease(pool, id))?.state === 'scanning');
   const row = claimed ? await findRelease(pool, id) : null;
   if (!row) return;
   try {
     const baseline = await baselineOf(row, deps);
-    const result = await deps.scan({ submission: row.submission, policy: deps.policy, trial: deps.trust.trial, baseline }, (step) => deps.log.debug({ release: id }, step));
+    const result = await deps.scan(
+      { submission: row.submission, policy: deps.policy, trial: deps.trust.trial, baseline },
+      (step) => deps.log.debug({ release: id }, step),
+    );
     await withTransaction(pool, async (client) => {
-      if (await storeScan(client, id, result)) await recordEvent(client, { person: SELF, action: 'release.scanned', subject: `${row.name}@${row.version}`, detail: { report: result.reportDigest } });
+      if (await storeScan(client, id, result))
+        await recordEvent(client, {
+          person: SELF,
+          action: 'release.scanned',
+          subject: `${row.name}@${row.version}`,
+          detail: { report: result.reportDigest },
+        });
     });
   } catch (thrown) {
     const error = asLockkeeperError(thrown);
@@ -55,7 +84,12 @@ export async function scanJob(id: string, job: Pick<Job, 'attempts' | 'max_attem
     }
     await withTransaction(pool, async (client) => {
       await moveState(client, id, { ...MOVES.scanFailed, reason: `${error.message} [${error.code}]` });
-      await recordEvent(client, { person: SELF, action: 'release.scan-failed', subject: `${row.name}@${row.version}`, detail: { code: error.code } });
+      await recordEvent(client, {
+        person: SELF,
+        action: 'release.scan-failed',
+        subject: `${row.name}@${row.version}`,
+        detail: { code: error.code },
+      });
     });
   }
 }
@@ -84,7 +118,11 @@ export async function watchUpstream(deps: ScanDeps): Promise<number> {
     });
     const candidate = newestOf(versions, row.version);
     if (candidate === null) continue;
-    const submission: Submission = { ...row.submission, version: candidate, source: `npm:${name}@${candidate}` };
+    const submission: Submission = {
+      ...row.submission,
+      version: candidate,
+      source: `npm:${name}@${candidate}`,
+    };
     const done = await submit(deps.pool, submission, SELF).then(
       () => true,
       (error: unknown) => {
@@ -100,6 +138,11 @@ export async function watchUpstream(deps: ScanDeps): Promise<number> {
 /** The highest version above `current`; pre-releases only for those who run one. */
 export function newestOf(versions: readonly string[], current: string): string | null {
   const stable = semver.prerelease(current) === null;
-  const above = versions.filter((version) => semver.valid(version) !== null && semver.gt(version, current) && (!stable || semver.prerelease(version) === null));
+  const above = versions.filter(
+    (version) =>
+      semver.valid(version) !== null &&
+      semver.gt(version, current) &&
+      (!stable || semver.prerelease(version) === null),
+  );
   return above.sort(semver.rcompare)[0] ?? null;
 }

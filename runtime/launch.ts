@@ -50,7 +50,8 @@ function beyond(entry: LockEntry, expected: string, found: string): LockkeeperEr
 function environmentOf(entry: LockEntry, environment: LaunchContext['environment']): Record<string, string> {
   const values: Record<string, string> = {};
   for (const name of entry.request.env ?? []) {
-    if (!entry.permissions.env.includes(name)) throw beyond(entry, `only the variables ${entry.permissions.env.join(', ') || '(none)'}`, name);
+    if (!entry.permissions.env.includes(name))
+      throw beyond(entry, `only the variables ${entry.permissions.env.join(', ') || '(none)'}`, name);
     const value = environment[name];
     if (value !== undefined) values[name] = value;
   }
@@ -61,13 +62,18 @@ async function mountsOf(entry: LockEntry, projectDir: string): Promise<Mount[]> 
   const wanted = entry.request.mounts ?? {};
   for (const target of Object.keys(wanted)) {
     if (!entry.permissions.mounts.some((mount) => mount.target === target)) {
-      throw beyond(entry, `only the mounts ${entry.permissions.mounts.map((m) => m.target).join(', ') || '(none)'}`, target);
+      throw beyond(
+        entry,
+        `only the mounts ${entry.permissions.mounts.map((m) => m.target).join(', ') || '(none)'}`,
+        target,
+      );
     }
   }
   const mounts: Mount[] = [];
   for (const { target, mode } of entry.permissions.mounts) {
     const source = wanted[target];
-    if (source !== undefined) mounts.push({ source: await checkMount(resolve(projectDir, source), projectDir), target, mode });
+    if (source !== undefined)
+      mounts.push({ source: await checkMount(resolve(projectDir, source), projectDir), target, mode });
   }
   return mounts;
 }

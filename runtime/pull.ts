@@ -13,7 +13,11 @@ export interface PullOptions {
 const CONCURRENCY = 8;
 
 /** Fetches what is missing. Every artifact is hashed before it is stored; a wrong one stops the pull. Returns how many were fetched. */
-export async function pullArtifacts(artifacts: readonly Artifact[], blobs: Blobs, options: PullOptions): Promise<number> {
+export async function pullArtifacts(
+  artifacts: readonly Artifact[],
+  blobs: Blobs,
+  options: PullOptions,
+): Promise<number> {
   const missing: Artifact[] = [];
   const seen = new Set<string>();
   for (const artifact of artifacts) {

@@ -51,7 +51,13 @@ export async function runLocked(options: RunOptions): Promise<SessionEnd> {
   const scratch = await mkdtemp(join(tmpdir(), 'lockkeeper-run-'));
   await chmod(scratch, 0o755);
   const egressSocket = join(scratch, 'egress.sock');
-  const plan = await planLaunch(entry, { id, appDir, projectDir: options.projectDir, environment: options.environment, egressSocket });
+  const plan = await planLaunch(entry, {
+    id,
+    appDir,
+    projectDir: options.projectDir,
+    environment: options.environment,
+    egressSocket,
+  });
   const subject: AuditSubject = {
     server: entry.server,
     version: entry.version,
@@ -68,7 +74,11 @@ export async function runLocked(options: RunOptions): Promise<SessionEnd> {
       subject,
       surface,
       start: async (record) => {
-        const proxy = await startEgressProxy({ socketPath: egressSocket, allow: entry.permissions.egress, onEvent: record });
+        const proxy = await startEgressProxy({
+          socketPath: egressSocket,
+          allow: entry.permissions.egress,
+          onEvent: record,
+        });
         closeProxy = () => proxy.close();
         return options.driver.start(plan);
       },

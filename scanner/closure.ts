@@ -23,7 +23,11 @@ export interface PackageRef {
 export function packageOf(source: string): PackageRef {
   const [, name, version] = /^npm:((?:@[^/@]+\/)?[^/@]+)@([^@]+)$/.exec(source) ?? [];
   if (name !== undefined && version !== undefined) return { name, version };
-  throw new LockkeeperError('SOURCE_INVALID', { expected: 'npm:<name>@<exact version>', found: quote(source), next: 'Correct the source' });
+  throw new LockkeeperError('SOURCE_INVALID', {
+    expected: 'npm:<name>@<exact version>',
+    found: quote(source),
+    next: 'Correct the source',
+  });
 }
 
 export function purlOf({ name, version }: PackageRef): string {
@@ -43,7 +47,10 @@ interface TreeNode {
   readonly isLink: boolean;
   readonly isProjectRoot: boolean;
   readonly package: { readonly os?: string | string[]; readonly cpu?: string | string[] };
-  readonly edgesOut: ReadonlyMap<string, { readonly error: string | null; readonly type: string; readonly spec: string; readonly name: string }>;
+  readonly edgesOut: ReadonlyMap<
+    string,
+    { readonly error: string | null; readonly type: string; readonly spec: string; readonly name: string }
+  >;
 }
 
 /** Resolves, fetches, verifies and stores. Throws CLOSURE_INCOMPLETE, ARTIFACT_MISMATCH, SOURCE_INVALID or SOURCE_UNREACHABLE. */
@@ -66,10 +73,18 @@ export async function resolveClosure(ref: PackageRef, ports: ScanPorts): Promise
 async function resolveTree(ref: PackageRef, ports: ScanPorts): Promise<TreeNode[]> {
   const dir = await mkdtemp(join(ports.workDir, 'resolve-'));
   try {
-    const arborist = new Arborist({ ...ports.npm, path: dir, ignoreScripts: true, audit: false, fund: false });
-    const tree = await arborist.buildIdealTree({ add: [`${ref.name}@${ref.version}`], saveType: 'prod' }).catch((cause: unknown) => {
-      throw unreachable(`${ref.name}@${ref.version} and what it depends on`, cause);
+    const arborist = new Arborist({
+      ...ports.npm,
+      path: dir,
+      ignoreScripts: true,
+      audit: false,
+      fund: false,
     });
+    const tree = await arborist
+      .buildIdealTree({ add: [`${ref.name}@${ref.version}`], saveType: 'prod' })
+      .catch((cause: unknown) => {
+        throw unreachable(`${ref.name}@${ref.version} and what it depends on`, cause);
+      });
     const all = [...(tree.inventory.values() as Iterable<unknown>)] as TreeNode[];
     const nodes = all.filter((node) => !node.isProjectRoot && node.location !== '');
     for (const node of nodes) assertComplete(node);
@@ -83,23 +98,39 @@ async function resolveTree(ref: PackageRef, ports: ScanPorts): Promise<TreeNode[
 function assertComplete(node: TreeNode): void {
   if (node.isLink) throw incomplete('packages from the registry alone', `${node.location} is a link`);
   for (const edge of node.edgesOut.values()) {
-    if (edge.error === null || edge.type === 'peerOptional' || edge.type === 'optional' || edge.type === 'dev' || node.optional) continue;
+    if (
+      edge.error === null ||
+      edge.type === 'peerOptional' ||
+      edge.type === 'optional' ||
+      edge.type === 'dev' ||
+      node.optional
+    )
+      continue;
     if (edge.error === 'MISSING' || edge.error === 'INVALID') {
-      throw incomplete(`${node.name}@${node.version} to find ${edge.name}@${edge.spec}`, edge.error === 'MISSING' ? 'nothing' : 'another version that does not fit');
+      throw incomplete(
+        `${node.name}@${node.version} to find ${edge.name}@${edge.spec}`,
+        edge.error === 'MISSING' ? 'nothing' : 'another version that does not fit',
+      );
     }
   }
 }
 
 function incomplete(expected: string, found: string): LockkeeperError {
-  return new LockkeeperError('CLOSURE_INCOMPLETE', { expected, found, next: 'Such a release cannot be pinned whole; use another version or ask its maintainers' });
+  return new LockkeeperError('CLOSURE_INCOMPLETE', {
+    expected,
+    found,
+    next: 'Such a release cannot be pinned whole; use another version or ask its maintainers',
+  });
 }
 
 async function fetchArtifact(node: TreeNode, blobs: Blobs, npm: NpmOptions): Promise<Artifact> {
   const name = node.packageName || node.name;
   const label = `${name}@${node.version}`;
   const sha512 = /^(?:.*\s)?sha512-([A-Za-z0-9+/=]{88})(?:\s.*)?$/.exec(node.integrity ?? '')?.[1];
-  if (sha512 === undefined) throw incomplete(`a sha512 integrity for ${label}`, quote(node.integrity ?? 'none'));
-  if (node.resolved !== null && !/^https?:/.test(node.resolved)) throw incomplete(`${label} from the registry`, quote(node.resolved));
+  if (sha512 === undefined)
+    throw incomplete(`a sha512 integrity for ${label}`, quote(node.integrity ?? 'none'));
+  if (node.resolved !== null && !/^https?:/.test(node.resolved))
+    throw incomplete(`${label} from the registry`, quote(node.resolved));
   const bytes = await tarballOf(node, label, npm);
   const found = createHash('sha512').update(bytes).digest('base64');
   if (found !== sha512) {
@@ -128,7 +159,8 @@ async function tarballOf(node: TreeNode, label: string, npm: NpmOptions): Promis
   try {
     // No integrity is handed over: the bytes are verified here, whatever the client's cache believes.
     const bytes = await pacote.tarball(spec, { ...npm, timeout: FETCH_MS });
-    if (bytes.length > MAX_TARBALL_BYTES) throw incomplete(`${label} with at most ${MAX_TARBALL_BYTES} bytes`, `${bytes.length}`);
+    if (bytes.length > MAX_TARBALL_BYTES)
+      throw incomplete(`${label} with at most ${MAX_TARBALL_BYTES} bytes`, `${bytes.length}`);
     return bytes;
   } catch (cause) {
     if (cause instanceof LockkeeperError) throw cause;

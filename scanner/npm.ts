@@ -9,11 +9,16 @@ const run = promisify(execFile);
 
 /** Registry, proxy and credentials as `npm config` has them on this machine. Lockkeeper names no registry of its own. */
 export async function npmOptionsOf(cwd: string): Promise<NpmOptions> {
-  const { stdout } = await run('npm', ['config', 'get', 'registry', 'cache', 'cafile', 'https-proxy', 'strict-ssl'], { cwd, timeout: 30_000 });
+  const { stdout } = await run(
+    'npm',
+    ['config', 'get', 'registry', 'cache', 'cafile', 'https-proxy', 'strict-ssl'],
+    { cwd, timeout: 30_000 },
+  );
   const options: Record<string, unknown> = {};
   for (const line of stdout.split('\n')) {
     const [, name, value] = /^([a-z-]+)=(.*)$/.exec(line.trim()) ?? [];
-    if (name && value && value !== 'null' && value !== 'undefined') options[camel(name)] = value === 'true' ? true : value === 'false' ? false : value;
+    if (name && value && value !== 'null' && value !== 'undefined')
+      options[camel(name)] = value === 'true' ? true : value === 'false' ? false : value;
   }
   return options;
 }
@@ -30,7 +35,11 @@ interface Packument {
 
 async function packumentOf(name: string, npm: NpmOptions): Promise<Packument> {
   try {
-    return (await pacote.packument(name, { ...npm, fullMetadata: true, preferOnline: true })) as unknown as Packument;
+    return (await pacote.packument(name, {
+      ...npm,
+      fullMetadata: true,
+      preferOnline: true,
+    })) as unknown as Packument;
   } catch (cause) {
     throw unreachable(`the versions of ${name}`, cause);
   }

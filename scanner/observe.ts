@@ -4,7 +4,13 @@ import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startEgressProxy } from '../runtime/egress/proxy.ts';
 import type { EgressEvent, LaunchPlan } from '../runtime/ports.ts';
-import { type Captured, CLIENT_CAPABILITIES, captureSurface, SESSION_VERSION, STATELESS_VERSION } from '../runtime/session/capture.ts';
+import {
+  type Captured,
+  CLIENT_CAPABILITIES,
+  captureSurface,
+  SESSION_VERSION,
+  STATELESS_VERSION,
+} from '../runtime/session/capture.ts';
 import { openPeer, type Peer } from '../runtime/session/peer.ts';
 import { encode } from '../runtime/wire/message.ts';
 import { asLockkeeperError, type LockkeeperError } from '../schemas/errors.ts';
@@ -37,18 +43,32 @@ const STOP_MS = 1500;
  */
 export async function observe(subject: Subject, ports: ScanPorts): Promise<Observed> {
   const events: EgressEvent[] = [];
-  const look = (era: Era, timezone: string): Promise<Captured & { isolation: string }> => observeOnce(subject, ports, { era, timezone, events });
+  const look = (era: Era, timezone: string): Promise<Captured & { isolation: string }> =>
+    observeOnce(subject, ports, { era, timezone, events });
   const stateless = await settled(look('stateless', 'UTC'));
   const first = await settled(look('session', 'UTC'));
   if (first instanceof Error) {
     if (stateless instanceof Error) throw first;
     const second = await look('stateless', 'Pacific/Apia');
-    return { ...merged(stateless.surface, second.surface, ['stateless']), egress: distinct(events), isolation: second.isolation, eraNote: null };
+    return {
+      ...merged(stateless.surface, second.surface, ['stateless']),
+      egress: distinct(events),
+      isolation: second.isolation,
+      eraNote: null,
+    };
   }
   const second = await look('session', 'Pacific/Apia');
   const both = !(stateless instanceof Error) && sameItems(first.surface, stateless.surface);
-  const eraNote = stateless instanceof Error || both ? null : 'it also speaks 2026-07-28, where it shows another surface; only the session era is locked';
-  return { ...merged(first.surface, second.surface, both ? ['session', 'stateless'] : ['session']), egress: distinct(events), isolation: second.isolation, eraNote };
+  const eraNote =
+    stateless instanceof Error || both
+      ? null
+      : 'it also speaks 2026-07-28, where it shows another surface; only the session era is locked';
+  return {
+    ...merged(first.surface, second.surface, both ? ['session', 'stateless'] : ['session']),
+    egress: distinct(events),
+    isolation: second.isolation,
+    eraNote,
+  };
 }
 
 function settled<T>(promise: Promise<T>): Promise<T | LockkeeperError> {
@@ -78,11 +98,19 @@ interface Start {
   readonly events: EgressEvent[];
 }
 
-async function observeOnce(subject: Subject, ports: ScanPorts, { era, timezone, events }: Start): Promise<Captured & { isolation: string }> {
+async function observeOnce(
+  subject: Subject,
+  ports: ScanPorts,
+  { era, timezone, events }: Start,
+): Promise<Captured & { isolation: string }> {
   const scratch = await mkdtemp(join(ports.workDir, 'observe-'));
   await chmod(scratch, 0o755);
   const socketPath = join(scratch, 'egress.sock');
-  const proxy = await startEgressProxy({ socketPath, allow: [], onEvent: async (event) => void (events.length < 1000 && events.push(event)) });
+  const proxy = await startEgressProxy({
+    socketPath,
+    allow: [],
+    onEvent: async (event) => void (events.length < 1000 && events.push(event)),
+  });
   try {
     const plan = await planOf(subject, { scratch, socketPath, timezone });
     const process = await ports.driver.start(plan);
@@ -90,13 +118,21 @@ async function observeOnce(subject: Subject, ports: ScanPorts, { era, timezone, 
       const peer: Peer = openPeer(process, {
         message: (message) => {
           if (message.kind !== 'request') return;
-          const answer = message.method === 'ping' ? { result: {} } : { error: { code: -32601, message: 'nobody is here to answer' } };
+          const answer =
+            message.method === 'ping'
+              ? { result: {} }
+              : { error: { code: -32601, message: 'nobody is here to answer' } };
           peer.send(encode({ jsonrpc: '2.0', id: message.id, ...answer }));
         },
         badLine: () => undefined,
         gone: () => undefined,
       });
-      const options = { era, protocolVersion: era === 'session' ? SESSION_VERSION : STATELESS_VERSION, clientCapabilities: CLIENT_CAPABILITIES, timeoutMs: era === 'session' ? TIMEOUT_MS : TIMEOUT_MS / 2 };
+      const options = {
+        era,
+        protocolVersion: era === 'session' ? SESSION_VERSION : STATELESS_VERSION,
+        clientCapabilities: CLIENT_CAPABILITIES,
+        timeoutMs: era === 'session' ? TIMEOUT_MS : TIMEOUT_MS / 2,
+      };
       return { ...(await captureSurface(peer, options)), isolation: `${process.driver}` };
     } finally {
       await process.stop(STOP_MS);
@@ -108,7 +144,10 @@ async function observeOnce(subject: Subject, ports: ScanPorts, { era, timezone, 
 }
 
 /** Mounts are empty folders that the server may use as it was permitted. */
-async function planOf({ appDir, launch, permissions }: Subject, at: { scratch: string; socketPath: string; timezone: string }): Promise<LaunchPlan> {
+async function planOf(
+  { appDir, launch, permissions }: Subject,
+  at: { scratch: string; socketPath: string; timezone: string },
+): Promise<LaunchPlan> {
   const mounts = [];
   for (const [index, { target, mode }] of permissions.mounts.entries()) {
     const source = join(at.scratch, `mount-${index}`);

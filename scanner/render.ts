@@ -17,7 +17,10 @@ const WIDTH = 110;
 function line(text: string, width = WIDTH): string {
   const shown = text
     .replace(/\s+/g, ' ')
-    .replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|[\u{e0000}-\u{e007f}]/gu, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
+    .replace(
+      /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|[\u{e0000}-\u{e007f}]/gu,
+      (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`,
+    );
   return shown.length > width ? `${shown.slice(0, width - 1)}…` : shown;
 }
 
@@ -31,7 +34,10 @@ export function renderReport(report: Report, paint: Paint): string {
   const unknown = report.checks.filter((check) => check.outcome === 'unknown');
   const ok = report.checks.filter((check) => check.outcome === 'ok');
   return [
-    paint.bold(`${release.name} ${release.version}`) + paint.dim(`  ${release.source}, scanned ${report.scannedAt.slice(0, 16)} in ${report.scanner.isolation}`),
+    paint.bold(`${release.name} ${release.version}`) +
+      paint.dim(
+        `  ${release.source}, scanned ${report.scannedAt.slice(0, 16)} in ${report.scanner.isolation}`,
+      ),
     ...(report.trial ? [paint.yellow('TRIAL: one approval is enough in this registry.')] : []),
     '',
     `Artifacts  ${closure.artifacts}, ${closure.verified} verified, ${mebibytes(closure.bytes)}`,
@@ -42,8 +48,14 @@ export function renderReport(report: Report, paint: Paint): string {
     `Against    ${report.baseline ? `${report.baseline.version}, the last approved` : 'nothing: the first release of this server'}`,
     '',
     ...fired.flatMap((check) => renderFired(check, paint)),
-    ...unknown.map((check) => `${paint.yellow('unknown')}  ${check.id}  ${check.title}: ${line(check.outcome === 'unknown' ? check.reason : '', 80)}`),
-    ...ok.map((check) => `${paint.green('ok     ')}  ${check.id}  ${check.title}: ${paint.dim(line(check.outcome === 'ok' ? check.note : '', 80))}`),
+    ...unknown.map(
+      (check) =>
+        `${paint.yellow('unknown')}  ${check.id}  ${check.title}: ${line(check.outcome === 'unknown' ? check.reason : '', 80)}`,
+    ),
+    ...ok.map(
+      (check) =>
+        `${paint.green('ok     ')}  ${check.id}  ${check.title}: ${paint.dim(line(check.outcome === 'ok' ? check.note : '', 80))}`,
+    ),
   ].join('\n');
 }
 
@@ -53,27 +65,51 @@ function renderFired(check: CheckResult, paint: Paint): string[] {
   const more = check.findings.length - shown.length;
   return [
     `${paint.red('fired  ')}  ${check.id}  ${check.title}`,
-    ...shown.flatMap((one) => [`         ${one.severity}: ${line(one.message)}`, ...one.evidence.slice(0, 3).flatMap((item) => renderEvidence(item, paint))]),
+    ...shown.flatMap((one) => [
+      `         ${one.severity}: ${line(one.message)}`,
+      ...one.evidence.slice(0, 3).flatMap((item) => renderEvidence(item, paint)),
+    ]),
     ...(more > 0 ? [`         and ${more} more (--json shows all)`] : []),
   ];
 }
 
 function renderEvidence(item: Evidence, paint: Paint): string[] {
   const pad = '           ';
-  if (item.kind === 'change') return [`${pad}${line(item.at, 90)}`, `${pad}${paint.red(`- ${line(item.before, 90)}`)}`, `${pad}${paint.green(`+ ${line(item.after, 90)}`)}`];
+  if (item.kind === 'change')
+    return [
+      `${pad}${line(item.at, 90)}`,
+      `${pad}${paint.red(`- ${line(item.before, 90)}`)}`,
+      `${pad}${paint.green(`+ ${line(item.after, 90)}`)}`,
+    ];
   if (item.kind === 'file') return [`${pad}${item.path}:${item.line}  ${paint.dim(line(item.excerpt, 80))}`];
   if (item.kind === 'text') return [`${pad}${paint.dim(line(item.excerpt, 100))}`];
   return [`${pad}${paint.dim(line(`${item.source}: ${item.value}`, 100))}`];
 }
 
 export function renderDiff(view: DiffView, paint: Paint): string {
-  if (view.before === null) return `Nothing of this server was approved before ${view.after.version}: all of it is new.`;
+  if (view.before === null)
+    return `Nothing of this server was approved before ${view.after.version}: all of it is new.`;
   const { changes, artifacts } = view;
   const top = highestRisk(changes);
   const head = `${paint.bold(`${view.before.version} -> ${view.after.version}`)}: ${changes.length} changes of the surface${top ? `, up to ${paintRisk(top, paint)}` : ''}; ${artifacts.added.length} packages added, ${artifacts.removed.length} removed`;
   const body = changes.flatMap((change) => renderChange(change, paint));
-  const packages = [...artifacts.added.map((purl) => paint.green(`+ ${purl}`)), ...artifacts.removed.map((purl) => paint.red(`- ${purl}`))];
-  return [head, '', ...body, ...(packages.length ? ['', paint.bold('Packages'), ...packages.slice(0, 40), ...(packages.length > 40 ? [`and ${packages.length - 40} more`] : [])] : [])].join('\n');
+  const packages = [
+    ...artifacts.added.map((purl) => paint.green(`+ ${purl}`)),
+    ...artifacts.removed.map((purl) => paint.red(`- ${purl}`)),
+  ];
+  return [
+    head,
+    '',
+    ...body,
+    ...(packages.length
+      ? [
+          '',
+          paint.bold('Packages'),
+          ...packages.slice(0, 40),
+          ...(packages.length > 40 ? [`and ${packages.length - 40} more`] : []),
+        ]
+      : []),
+  ].join('\n');
 }
 
 function renderChange(change: Change, paint: Paint): string[] {
@@ -87,5 +123,9 @@ function renderChange(change: Change, paint: Paint): string[] {
 
 function paintRisk(risk: Change['risk'], paint: Paint): string {
   const word = risk.padEnd(8);
-  return risk === 'risk' ? paint.red(word) : risk === 'contract' || risk === 'text' ? paint.yellow(word) : paint.dim(word);
+  return risk === 'risk'
+    ? paint.red(word)
+    : risk === 'contract' || risk === 'text'
+      ? paint.yellow(word)
+      : paint.dim(word);
 }

@@ -10,9 +10,9 @@ import type { Closure, Launch, Submission } from '../schemas/release.ts';
 import { pinSurface } from '../schemas/surface.ts';
 import type { Facts } from './checks/check.ts';
 import { checks } from './checks/index.ts';
-import { packageOf, type PackageRef, purlOf, resolveClosure } from './closure.ts';
+import { type PackageRef, packageOf, purlOf, resolveClosure } from './closure.ts';
 import { upstreamFacts } from './npm.ts';
-import { observe, type Observed } from './observe.ts';
+import { type Observed, observe } from './observe.ts';
 import type { ScanPorts, ScanRequest, ScanResult, Upstream } from './ports.ts';
 
 export const SCANNER_VERSION = '1';
@@ -34,7 +34,9 @@ export async function scan(request: ScanRequest, ports: ScanPorts): Promise<Scan
   const { appDir } = await materialise(closure, ports.blobs, join(ports.workDir, 'trees'));
   ports.progress('observing the server');
   const observed = await observe({ appDir, launch, permissions: submission.permissions }, ports);
-  const upstream = await upstreamFacts(ref.name, ref.version, ports.npm).catch((error: Error) => `the package registry did not tell: ${error.message}`);
+  const upstream = await upstreamFacts(ref.name, ref.version, ports.npm).catch(
+    (error: Error) => `the package registry did not tell: ${error.message}`,
+  );
   const facts: Facts = {
     closure,
     files,
@@ -52,7 +54,12 @@ export async function scan(request: ScanRequest, ports: ScanPorts): Promise<Scan
 
 /** Files of a package by purl, of this closure or the baseline's; unpacked in memory once. */
 function fileReader(closure: Closure, { baseline }: ScanRequest, ports: ScanPorts): FilesOf {
-  const digests = new Map([...(baseline?.closure.artifacts ?? []), ...closure.artifacts].map((artifact) => [artifact.purl, artifact.sha256]));
+  const digests = new Map(
+    [...(baseline?.closure.artifacts ?? []), ...closure.artifacts].map((artifact) => [
+      artifact.purl,
+      artifact.sha256,
+    ]),
+  );
   const read = new Map<string, Promise<readonly UnpackedFile[]>>();
   return (purl) => {
     let files = read.get(purl);
@@ -67,10 +74,13 @@ function fileReader(closure: Closure, { baseline }: ScanRequest, ports: ScanPort
 /** The package's own program: its only `bin`, or the one named like the package. */
 async function launchOf(ref: PackageRef, submission: Submission, files: FilesOf): Promise<Launch> {
   const manifest = (await files(purlOf(ref))).find((file) => file.path === 'package.json');
-  const { bin } = JSON.parse(manifest?.bytes.toString('utf8') ?? '{}') as { bin?: string | Record<string, string> };
+  const { bin } = JSON.parse(manifest?.bytes.toString('utf8') ?? '{}') as {
+    bin?: string | Record<string, string>;
+  };
   const base = ref.name.split('/').at(-1) ?? ref.name;
   const names = typeof bin === 'object' && bin !== null ? Object.keys(bin) : [];
-  const path = typeof bin === 'string' ? bin : (bin?.[base] ?? (names.length === 1 ? bin?.[names[0] ?? ''] : undefined));
+  const path =
+    typeof bin === 'string' ? bin : (bin?.[base] ?? (names.length === 1 ? bin?.[names[0] ?? ''] : undefined));
   if (typeof path !== 'string') {
     throw new LockkeeperError('CLOSURE_INCOMPLETE', {
       expected: `one program in the bin of ${ref.name}@${ref.version}`,
@@ -78,7 +88,11 @@ async function launchOf(ref: PackageRef, submission: Submission, files: FilesOf)
       next: 'Publish a package that starts an MCP server',
     });
   }
-  return { transport: 'stdio', command: ['node', `/app/node_modules/${ref.name}/${path.replace(/^\.\//, '')}`, ...submission.args], projectArgs: submission.projectArgs };
+  return {
+    transport: 'stdio',
+    command: ['node', `/app/node_modules/${ref.name}/${path.replace(/^\.\//, '')}`, ...submission.args],
+    projectArgs: submission.projectArgs,
+  };
 }
 
 interface Conclusion {
@@ -98,15 +112,26 @@ async function conclude(facts: Facts, at: Conclusion): Promise<ScanResult> {
     const { id, title, owasp } = check;
     const head = { id, title, owasp, gates: request.policy.scan.gates.includes(id) };
     const outcome = await check.run(facts);
-    results.push(outcome.outcome === 'fired' ? { ...head, outcome: 'fired', findings: outcome.findings.map((one) => ({ check: id, ...one })) } : { ...head, ...outcome });
+    results.push(
+      outcome.outcome === 'fired'
+        ? { ...head, outcome: 'fired', findings: outcome.findings.map((one) => ({ check: id, ...one })) }
+        : { ...head, ...outcome },
+    );
   }
   const pins = pinSurface(surface);
-  const upstreamBlob = await ports.blobs.put(Buffer.from(canonical(typeof upstream === 'string' ? { unknown: upstream } : upstream)));
+  const upstreamBlob = await ports.blobs.put(
+    Buffer.from(canonical(typeof upstream === 'string' ? { unknown: upstream } : upstream)),
+  );
   const surfaceText = (await ports.blobs.put(Buffer.from(canonical(surface)))).digest;
   const { closure } = facts;
   const report: Report = {
     lockkeeper: 'report/v1',
-    release: { name: request.submission.name, version: request.submission.version, purl: purlOf(ref), source: request.submission.source },
+    release: {
+      name: request.submission.name,
+      version: request.submission.version,
+      purl: purlOf(ref),
+      source: request.submission.source,
+    },
     scannedAt: facts.now.toISOString(),
     scanner: { version: SCANNER_VERSION, node: process.version, isolation: observed.isolation },
     closure: {
@@ -130,5 +155,14 @@ async function conclude(facts: Facts, at: Conclusion): Promise<ScanResult> {
     evidence: { surface: surfaceText, upstream: upstreamBlob.digest },
   };
   const reportDigest = (await ports.blobs.put(Buffer.from(canonical(report)))).digest;
-  return { closure, launch, surface, report, maintainers: typeof upstream === 'string' ? null : upstream.maintainers, surfaceDigest: pins.digest, surfaceText, reportDigest };
+  return {
+    closure,
+    launch,
+    surface,
+    report,
+    maintainers: typeof upstream === 'string' ? null : upstream.maintainers,
+    surfaceDigest: pins.digest,
+    surfaceText,
+    reportDigest,
+  };
 }

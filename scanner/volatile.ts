@@ -14,17 +14,29 @@ export function volatileBetween(first: Surface, second: Surface): string[] {
     const b = Object.keys(second[section]).sort();
     if (canonical(a) !== canonical(b)) {
       const odd = [...a.filter((key) => !b.includes(key)), ...b.filter((key) => !a.includes(key))];
-      throw unsteady(`the same ${section} in two starts`, `${odd.slice(0, 5).join(', ')} in one of them only`);
+      throw unsteady(
+        `the same ${section} in two starts`,
+        `${odd.slice(0, 5).join(', ')} in one of them only`,
+      );
     }
   }
   const found: string[] = [];
-  for (const field of ['serverInfo', 'capabilities', 'instructions', ...SECTIONS] as const) walk(pointerOf(field), first[field] as Json, second[field] as Json, found);
-  if (found.length > MAX_VOLATILE) throw unsteady('a surface that stays the same', `${found.length} values that differ between two starts, ${found.slice(0, 3).join(', ')} among them`);
+  for (const field of ['serverInfo', 'capabilities', 'instructions', ...SECTIONS] as const)
+    walk(pointerOf(field), first[field] as Json, second[field] as Json, found);
+  if (found.length > MAX_VOLATILE)
+    throw unsteady(
+      'a surface that stays the same',
+      `${found.length} values that differ between two starts, ${found.slice(0, 3).join(', ')} among them`,
+    );
   return found.sort();
 }
 
 function unsteady(expected: string, found: string): LockkeeperError {
-  return new LockkeeperError('SURFACE_UNREADABLE', { expected, found, next: 'A surface that changes by itself cannot be locked; ask its maintainers for one that does not' });
+  return new LockkeeperError('SURFACE_UNREADABLE', {
+    expected,
+    found,
+    next: 'A surface that changes by itself cannot be locked; ask its maintainers for one that does not',
+  });
 }
 
 function walk(at: string, a: Json | undefined, b: Json | undefined, found: string[]): void {
@@ -32,12 +44,18 @@ function walk(at: string, a: Json | undefined, b: Json | undefined, found: strin
     if (a !== b && (a === undefined || b === undefined)) found.push(at);
     return;
   }
-  const bothObjects = a !== null && b !== null && typeof a === 'object' && typeof b === 'object' && Array.isArray(a) === Array.isArray(b);
+  const bothObjects =
+    a !== null &&
+    b !== null &&
+    typeof a === 'object' &&
+    typeof b === 'object' &&
+    Array.isArray(a) === Array.isArray(b);
   if (!bothObjects || (Array.isArray(a) && Array.isArray(b) && a.length !== b.length)) {
     found.push(at);
     return;
   }
   const left = a as Record<string, Json>;
   const right = b as Record<string, Json>;
-  for (const key of new Set([...Object.keys(left), ...Object.keys(right)])) walk(at + pointerOf(key), left[key], right[key], found);
+  for (const key of new Set([...Object.keys(left), ...Object.keys(right)]))
+    walk(at + pointerOf(key), left[key], right[key], found);
 }

@@ -80,9 +80,19 @@ export function link(seq: number, prev: string | null, body: AuditBody): AuditRe
 }
 
 /** Null when the record continues the chain, else what is wrong with it. */
-export function chainDefect(record: AuditRecord, seq: number, prev: string | null): { expected: string; found: string } | null {
+export function chainDefect(
+  record: AuditRecord,
+  seq: number,
+  prev: string | null,
+): { expected: string; found: string } | null {
   if (record.seq !== seq) return { expected: `record ${seq}`, found: `record ${record.seq}` };
-  if (record.prev !== prev) return { expected: `record ${seq} to follow ${prev ?? 'nothing'}`, found: `one that follows ${record.prev ?? 'nothing'}` };
+  if (record.prev !== prev)
+    return {
+      expected: `record ${seq} to follow ${prev ?? 'nothing'}`,
+      found: `one that follows ${record.prev ?? 'nothing'}`,
+    };
   const digest = sha256(recordText(record));
-  return digest === record.digest ? null : { expected: `record ${seq} with digest ${record.digest}`, found: `contents with digest ${digest}` };
+  return digest === record.digest
+    ? null
+    : { expected: `record ${seq} with digest ${record.digest}`, found: `contents with digest ${digest}` };
 }

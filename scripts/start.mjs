@@ -5,6 +5,8 @@ import { install, node24, root } from './node24.mjs';
 
 const [file, ...words] = process.argv.slice(2);
 install();
-const child = spawn(node24(), ['--disable-warning=ExperimentalWarning', join(root, file), ...words], { stdio: 'inherit' });
+const child = spawn(node24(), ['--disable-warning=ExperimentalWarning', join(root, file), ...words], {
+  stdio: 'inherit',
+});
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)));

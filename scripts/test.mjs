@@ -6,7 +6,12 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { install, node24, root } from './node24.mjs';
 
-const PARTS = { bubblewrap: '/usr/bin/bwrap', postgresql: '/usr/lib/postgresql', podman: '/usr/bin/podman', runc: '/usr/sbin/runc' };
+const PARTS = {
+  bubblewrap: '/usr/bin/bwrap',
+  postgresql: '/usr/lib/postgresql',
+  podman: '/usr/bin/podman',
+  runc: '/usr/sbin/runc',
+};
 
 function debian() {
   const missing = Object.keys(PARTS).filter((name) => !existsSync(PARTS[name]));
@@ -27,7 +32,14 @@ const run = (...words) => spawnSync(node, words, { cwd: root, env, stdio: 'inher
 const words = process.argv.slice(2);
 const checked = words.length > 0 ? 0 : run('scripts/check.ts');
 const results = join(tmpdir(), `lockkeeper-tests-${process.pid}.json`);
-const tested = run('node_modules/vitest/vitest.mjs', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${results}`, ...words);
+const tested = run(
+  'node_modules/vitest/vitest.mjs',
+  'run',
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile.json=${results}`,
+  ...words,
+);
 let counts = { numPassedTests: 0, numFailedTests: 1 };
 if (existsSync(results)) counts = JSON.parse(readFileSync(results, 'utf8'));
 rmSync(results, { force: true });

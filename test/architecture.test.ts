@@ -51,7 +51,9 @@ describe('the architecture', () => {
   });
 
   it('keeps schemas free of the world', () => {
-    const broken = sources.filter((source) => source.folder === 'schemas' && source.imports.some((path) => WORLD.test(path)));
+    const broken = sources.filter(
+      (source) => source.folder === 'schemas' && source.imports.some((path) => WORLD.test(path)),
+    );
     expect(broken.map((source) => source.file)).toEqual([]);
   });
 
@@ -63,15 +65,21 @@ describe('the architecture', () => {
   });
 
   it('has no default exports and no file over 250 lines', () => {
-    const broken = sources.filter(({ text }) => /^export default /m.test(text) || text.split('\n').length > 251);
+    const broken = sources.filter(
+      ({ text }) => /^export default /m.test(text) || text.split('\n').length > 251,
+    );
     expect(broken.map(({ file, text }) => `${file} (${text.split('\n').length - 1})`)).toEqual([]);
   });
 
   it('pins every dependency exactly and names each in the README', () => {
-    const { dependencies, devDependencies, optionalDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const { dependencies, devDependencies, optionalDependencies } = JSON.parse(
+      readFileSync(join(root, 'package.json'), 'utf8'),
+    );
     const readme = readFileSync(join(root, 'README.md'), 'utf8');
     const all: Record<string, string> = { ...dependencies, ...devDependencies, ...optionalDependencies };
-    expect(Object.entries(all).filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual([]);
+    expect(Object.entries(all).filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual(
+      [],
+    );
     expect(Object.keys(all).filter((name) => !readme.includes(`\`${name}\``))).toEqual([]);
   });
 });

@@ -1,7 +1,11 @@
 /** Building the page. Every text from the registry becomes a text node: there is no HTML from data. */
 type Child = Node | string | null;
 
-export function el(tag: string, attributes: Readonly<Record<string, string>> = {}, ...children: readonly Child[]): HTMLElement {
+export function el(
+  tag: string,
+  attributes: Readonly<Record<string, string>> = {},
+  ...children: readonly Child[]
+): HTMLElement {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
   for (const child of children) if (child !== null) node.append(visible(child));

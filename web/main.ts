@@ -24,7 +24,10 @@ async function render(): Promise<void> {
     view.replaceChildren(token() ? await page(address) : signInForm());
     byId('who').textContent = token() ? await whoami() : '';
   } catch (error) {
-    view.replaceChildren(el('p', { role: 'alert' }, (error as Error).message), ...(token() ? [] : [signInForm()]));
+    view.replaceChildren(
+      el('p', { role: 'alert' }, (error as Error).message),
+      ...(token() ? [] : [signInForm()]),
+    );
   }
 }
 
@@ -45,13 +48,27 @@ async function whoami(): Promise<string> {
 }
 
 function signInForm(): HTMLElement {
-  const code = el('input', { name: 'code', placeholder: 'one-time code', autocomplete: 'off', required: '', 'aria-label': 'One-time code' });
+  const code = el('input', {
+    name: 'code',
+    placeholder: 'one-time code',
+    autocomplete: 'off',
+    required: '',
+    'aria-label': 'One-time code',
+  });
   const form = el('form', {}, code, el('button', { type: 'submit' }, 'Sign in'));
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     void signIn((code as HTMLInputElement).value);
   });
-  return card('Sign in', el('p', {}, 'Use the one-time code that the registry printed when it started, or that an administrator gave you.'), form);
+  return card(
+    'Sign in',
+    el(
+      'p',
+      {},
+      'Use the one-time code that the registry printed when it started, or that an administrator gave you.',
+    ),
+    form,
+  );
 }
 
 async function signIn(code: string): Promise<void> {

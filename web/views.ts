@@ -7,7 +7,8 @@ import { card, el, facts, table, tag } from './dom.ts';
 
 const day = (instant: string): string => instant.slice(0, 16).replace('T', ' ');
 const short = (digest: string): string => digest.replace('sha256:', '').slice(0, 12);
-const shown = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value, null, 2));
+const shown = (value: unknown): string =>
+  typeof value === 'string' ? value : JSON.stringify(value, null, 2);
 
 export async function queue(state: string): Promise<HTMLElement> {
   const { releases } = await ask<ReleaseList>(`/v1/releases?limit=100${state ? `&state=${state}` : ''}`);
@@ -28,9 +29,17 @@ export async function queue(state: string): Promise<HTMLElement> {
 
 export async function releasePage(id: string): Promise<HTMLElement> {
   const release = await ask<Release>(`/v1/releases/${id}`);
-  const page = el('div', {}, el('h1', {}, `${release.name} ${release.version} `, tag(release.state)), head(release));
+  const page = el(
+    'div',
+    {},
+    el('h1', {}, `${release.name} ${release.version} `, tag(release.state)),
+    head(release),
+  );
   if (release.reportDigest === null) return page;
-  const [report, diff] = await Promise.all([ask<Report>(`/v1/releases/${id}/report`), ask<DiffView>(`/v1/releases/${id}/diff`)]);
+  const [report, diff] = await Promise.all([
+    ask<Report>(`/v1/releases/${id}/report`),
+    ask<DiffView>(`/v1/releases/${id}/diff`),
+  ]);
   page.append(nextStep(release), touches(release, report), checks(report), changes(diff));
   return page;
 }
@@ -42,7 +51,12 @@ function head(release: Release): HTMLElement {
       ['Source', el('code', {}, release.source)],
       ['Requested by', `${release.requestedBy}, ${day(release.submittedAt)}`],
       ['Approvals', String(release.approvals.length)],
-      ['Closure', release.closure ? el('code', {}, `${short(release.closure.digest)} · ${release.closure.artifacts.length} artifacts`) : 'not scanned yet'],
+      [
+        'Closure',
+        release.closure
+          ? el('code', {}, `${short(release.closure.digest)} · ${release.closure.artifacts.length} artifacts`)
+          : 'not scanned yet',
+      ],
       ['Surface', release.surfaceDigest ? el('code', {}, short(release.surfaceDigest)) : 'not scanned yet'],
       ...(release.reason ? ([['Reason', release.reason]] as const) : []),
     ]),
@@ -52,7 +66,11 @@ function head(release: Release): HTMLElement {
 /** Approving takes the reviewer's own key, which never leaves their machine: the page says the command. */
 function nextStep(release: Release): HTMLElement {
   if (release.state !== 'in_review') return el('div');
-  return card('Decide', el('p', {}, 'Approvals are signed with your own key, on your machine:'), el('pre', {}, `lk approve ${release.id}\nlk reject ${release.id} --reason "…"`));
+  return card(
+    'Decide',
+    el('p', {}, 'Approvals are signed with your own key, on your machine:'),
+    el('pre', {}, `lk approve ${release.id}\nlk reject ${release.id} --reason "…"`),
+  );
 }
 
 function touches(release: Release, report: Report): HTMLElement {
@@ -64,7 +82,10 @@ function touches(release: Release, report: Report): HTMLElement {
       ['Network', none(permissions.egress)],
       ['Folders', none(permissions.mounts.map((mount) => `${mount.target} (${mount.mode})`))],
       ['Variables', none(permissions.env)],
-      ['Limits', `${permissions.limits.memoryMiB} MiB, ${permissions.limits.cpus} cpu, ${permissions.limits.pids} processes`],
+      [
+        'Limits',
+        `${permissions.limits.memoryMiB} MiB, ${permissions.limits.cpus} cpu, ${permissions.limits.pids} processes`,
+      ],
       ['Tools', none(report.surface.tools)],
       ['Connections tried', none(report.egressTried)],
       ['Verified', `${report.closure.verified} of ${report.closure.artifacts} artifacts`],
@@ -73,25 +94,55 @@ function touches(release: Release, report: Report): HTMLElement {
 }
 
 function checks(report: Report): HTMLElement {
-  const rows = report.checks.map((check) => [el('code', {}, check.id), check.title, tag(check.outcome), outcome(check)]);
+  const rows = report.checks.map((check) => [
+    el('code', {}, check.id),
+    check.title,
+    tag(check.outcome),
+    outcome(check),
+  ]);
   return card('Checks', table(['Check', 'What', 'Outcome', 'Evidence'], rows));
 }
 
 function outcome(check: CheckResult): HTMLElement {
   if (check.outcome === 'ok') return el('span', { class: 'soft' }, check.note);
   if (check.outcome === 'unknown') return el('span', {}, check.reason);
-  return el('div', {}, ...check.findings.slice(0, 20).map((finding) => el('div', {}, `${finding.severity}: ${finding.message}`, ...finding.evidence.slice(0, 5).map(evidence))));
+  return el(
+    'div',
+    {},
+    ...check.findings
+      .slice(0, 20)
+      .map((finding) =>
+        el(
+          'div',
+          {},
+          `${finding.severity}: ${finding.message}`,
+          ...finding.evidence.slice(0, 5).map(evidence),
+        ),
+      ),
+  );
 }
 
 function evidence(item: Evidence): HTMLElement {
-  if (item.kind === 'change') return el('pre', {}, `${item.at}\n`, el('span', { class: 'before' }, `- ${item.before}\n`), el('span', { class: 'after' }, `+ ${item.after}`));
-  if (item.kind === 'file') return el('pre', {}, `${item.artifact} ${item.path}:${item.line}\n${item.excerpt}`);
+  if (item.kind === 'change')
+    return el(
+      'pre',
+      {},
+      `${item.at}\n`,
+      el('span', { class: 'before' }, `- ${item.before}\n`),
+      el('span', { class: 'after' }, `+ ${item.after}`),
+    );
+  if (item.kind === 'file')
+    return el('pre', {}, `${item.artifact} ${item.path}:${item.line}\n${item.excerpt}`);
   if (item.kind === 'text') return el('pre', {}, `${item.at}\n${item.excerpt}`);
   return el('pre', {}, `${item.source}: ${item.value}`);
 }
 
 function changes(diff: DiffView): HTMLElement {
-  if (diff.before === null) return card('Changes', el('p', { class: 'soft' }, 'No release of this server was approved before: all of it is new.'));
+  if (diff.before === null)
+    return card(
+      'Changes',
+      el('p', { class: 'soft' }, 'No release of this server was approved before: all of it is new.'),
+    );
   const rows = diff.changes.map((change) => [
     tag(change.risk),
     el('code', {}, change.at),
@@ -102,7 +153,10 @@ function changes(diff: DiffView): HTMLElement {
       change.after === undefined ? null : el('pre', { class: 'after' }, `+ ${shown(change.after)}`),
     ),
   ]);
-  const packages = [...diff.artifacts.added.map((purl) => `+ ${purl}`), ...diff.artifacts.removed.map((purl) => `- ${purl}`)];
+  const packages = [
+    ...diff.artifacts.added.map((purl) => `+ ${purl}`),
+    ...diff.artifacts.removed.map((purl) => `- ${purl}`),
+  ];
   return card(
     `Changes since ${diff.before.version}`,
     rows.length ? table(['Risk', 'Where', 'Change'], rows) : el('p', {}, 'The surface is the same.'),

@@ -22,25 +22,40 @@ export const add: Command = {
     arg: 'argument to append, where the release permits it; repeat',
     env: 'name of a variable to pass from your environment; repeat',
   },
-  examples: ['lk add filesystem --mount /data=./docs', 'lk add npm.modelcontextprotocol/server-memory@^2026.8.31 --alias notes'],
+  examples: [
+    'lk add filesystem --mount /data=./docs',
+    'lk add npm.modelcontextprotocol/server-memory@^2026.8.31 --alias notes',
+  ],
   arity: [1, 1],
   async run(context, [spec = ''], values) {
     const { name, version } = parseSpec(spec);
     const range = version ?? '*';
     if (semver.validRange(range) === null) {
-      throw new LockkeeperError('USAGE', { expected: 'a semver range behind the @', found: quote(range), next: 'Such as: lk add filesystem@^2025.8.0' });
+      throw new LockkeeperError('USAGE', {
+        expected: 'a semver range behind the @',
+        found: quote(range),
+        next: 'Such as: lk add filesystem@^2025.8.0',
+      });
     }
     const project = projectOf(context, values);
     const before = await readIntent(project).catch((error: unknown) => {
-      if (error instanceof LockkeeperError && error.code === 'INTENT_MISSING') return newIntent(context, project, values);
+      if (error instanceof LockkeeperError && error.code === 'INTENT_MISSING')
+        return newIntent(context, project, values);
       throw error;
     });
     const api = await context.api(before.registry);
     const server = await serverNamed(await listReleases(api, { state: 'approved' }), name);
     const alias = text(values, 'alias') ?? aliasOf(server);
-    const intent = assertValid(Intent, { ...before, servers: { ...before.servers, [alias]: requestOf(server, range, values) } }, 'lockkeeper.json');
+    const intent = assertValid(
+      Intent,
+      { ...before, servers: { ...before.servers, [alias]: requestOf(server, range, values) } },
+      'lockkeeper.json',
+    );
     await writeIntent(project, intent);
-    return { data: { alias, request: intent.servers[alias] }, text: `${project.intentPath} now asks for ${alias}: ${server}@${range}.\nNext: lk lock` };
+    return {
+      data: { alias, request: intent.servers[alias] },
+      text: `${project.intentPath} now asks for ${alias}: ${server}@${range}.\nNext: lk lock`,
+    };
   },
 };
 
@@ -58,7 +73,11 @@ function requestOf(server: string, range: string, values: Values): IntentServer 
 function mountOf(word: string): [string, string] {
   const [, target, source] = /^(\/[^=]+)=(.+)$/s.exec(word) ?? [];
   if (target !== undefined && source !== undefined) return [target, source];
-  throw new LockkeeperError('USAGE', { expected: '--mount /sandbox/path=./folder', found: quote(word), next: 'See: lk add --help' });
+  throw new LockkeeperError('USAGE', {
+    expected: '--mount /sandbox/path=./folder',
+    found: quote(word),
+    next: 'See: lk add --help',
+  });
 }
 
 function serverNamed(approved: readonly Release[], name: string): string {
@@ -68,7 +87,11 @@ function serverNamed(approved: readonly Release[], name: string): string {
   if (found !== undefined && fitting.length === 1) return found;
   throw new LockkeeperError('NOT_FOUND', {
     expected: `one approved server called ${quote(name)}`,
-    found: fitting.length ? `several: ${fitting.join(', ')}` : names.length ? `approved are ${names.slice(0, 10).join(', ')}` : 'no approved server at all',
+    found: fitting.length
+      ? `several: ${fitting.join(', ')}`
+      : names.length
+        ? `approved are ${names.slice(0, 10).join(', ')}`
+        : 'no approved server at all',
     next: 'Ask for one with: lk publish npm:NAME@VERSION',
   });
 }

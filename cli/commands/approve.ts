@@ -12,7 +12,12 @@ const DAY_MS = 86_400_000;
 export const approve: Command = {
   summary: 'sign an approval of exactly these bytes, this tool text and these permissions',
   words: 'NAME@VERSION | ID',
-  options: { environment: { type: 'string', multiple: true }, accept: { type: 'string', multiple: true }, days: { type: 'string' }, key: { type: 'string' } },
+  options: {
+    environment: { type: 'string', multiple: true },
+    accept: { type: 'string', multiple: true },
+    days: { type: 'string' },
+    key: { type: 'string' },
+  },
   optionHelp: {
     environment: 'where it may run; repeat (default: development)',
     accept: 'CHECK=REASON for a check that fired or is unknown and that you accept; repeat',
@@ -30,13 +35,23 @@ export const approve: Command = {
     const { key } = await context.home.readKey(await keyName(context, values));
     const view = await api.call('statement', StatementView, { parameters: { id: release.id } });
     const policy = await api.call('policy', PolicyView);
-    const statement = fill(view.statement, { values, now: context.now(), maxDays: policy.approvals.maxAgeDays });
+    const statement = fill(view.statement, {
+      values,
+      now: context.now(),
+      maxDays: policy.approvals.maxAgeDays,
+    });
     assertAccepted(view.missing, statement);
     const envelope = seal(STATEMENT_TYPE, Buffer.from(canonical(statement)), [key]);
-    const given = await api.call('approve', ApprovalView, { parameters: { id: release.id }, body: { envelope } });
+    const given = await api.call('approve', ApprovalView, {
+      parameters: { id: release.id },
+      body: { envelope },
+    });
     const label = `${release.name} ${release.version}`;
     const rest = given.needed - given.given;
-    const state = given.state === 'approved' ? `${context.paint.green('Approved')}. Next, in a project: lk add ${release.name}` : `It needs ${rest} more.`;
+    const state =
+      given.state === 'approved'
+        ? `${context.paint.green('Approved')}. Next, in a project: lk add ${release.name}`
+        : `It needs ${rest} more.`;
     return { data: given, text: `You approved ${label} (${given.given} of ${given.needed}). ${state}` };
   },
 };
@@ -45,7 +60,11 @@ function fill(statement: Approval, at: { values: Values; now: Date; maxDays: num
   const { values, now, maxDays } = at;
   const days = Number(text(values, 'days') ?? maxDays);
   if (!Number.isInteger(days) || days < 1 || days > maxDays) {
-    throw new LockkeeperError('USAGE', { expected: `--days from 1 to ${maxDays}`, found: quote(String(values.days)), next: 'See: lk approve --help' });
+    throw new LockkeeperError('USAGE', {
+      expected: `--days from 1 to ${maxDays}`,
+      found: quote(String(values.days)),
+      next: 'See: lk approve --help',
+    });
   }
   const environments = list(values, 'environment');
   return {
@@ -63,7 +82,11 @@ function fill(statement: Approval, at: { values: Values; now: Date; maxDays: num
 function acceptOf(word: string): [string, string] {
   const [, check, reason] = /^(LK-[A-Z]+-[0-9]{2})=(.{3,})$/s.exec(word) ?? [];
   if (check !== undefined && reason !== undefined) return [check, reason];
-  throw new LockkeeperError('USAGE', { expected: '--accept CHECK=REASON, such as LK-REL-01=seen upstream', found: quote(word), next: 'See: lk review' });
+  throw new LockkeeperError('USAGE', {
+    expected: '--accept CHECK=REASON, such as LK-REL-01=seen upstream',
+    found: quote(word),
+    next: 'See: lk review',
+  });
 }
 
 function assertAccepted(missing: readonly string[], statement: Approval): void {

@@ -27,11 +27,18 @@ export const audit: Command = {
     limit: 'at most this many records (default 50)',
     local: "read this machine's journals instead of the registry",
   },
-  examples: ['lk audit', 'lk audit --tool read_text_file --since 2026-11-24T00:00:00.000Z', 'lk audit --kind egress.refused --json', 'lk audit verify'],
+  examples: [
+    'lk audit',
+    'lk audit --tool read_text_file --since 2026-11-24T00:00:00.000Z',
+    'lk audit --kind egress.refused --json',
+    'lk audit verify',
+  ],
   arity: [0, 1],
   async run(context, [verb], values) {
     if (verb === 'verify') return verifyLocal(context);
-    const records = flag(values, 'local') ? await readLocal(context, values) : await readRegistry(context, values);
+    const records = flag(values, 'local')
+      ? await readLocal(context, values)
+      : await readRegistry(context, values);
     return { data: { records }, text: records.length ? tableOf(records) : 'No records fit.' };
   },
 };
@@ -40,18 +47,21 @@ async function readRegistry(context: Context, values: Values): Promise<AuditReco
   const api = await context.api();
   const wanted = ['server', 'tool', 'user', 'kind', 'since', 'until', 'limit'] as const;
   const query = Object.fromEntries(wanted.map((name) => [name, text(values, name)]));
-  return (await api.call('auditRead', AuditList, { query: { ...query, limit: query.limit ?? '50' } })).records;
+  return (await api.call('auditRead', AuditList, { query: { ...query, limit: query.limit ?? '50' } }))
+    .records;
 }
 
 async function readLocal(context: Context, values: Values): Promise<AuditRecord[]> {
   const found: AuditRecord[] = [];
-  for await (const record of readJournal(context.home.journalDir)) if (fits(record, values)) found.push(record);
+  for await (const record of readJournal(context.home.journalDir))
+    if (fits(record, values)) found.push(record);
   found.sort((a, b) => (a.body.at < b.body.at ? 1 : a.body.at > b.body.at ? -1 : b.seq - a.seq));
   return found.slice(0, Number(text(values, 'limit') ?? 50));
 }
 
 function fits({ body }: AuditRecord, values: Values): boolean {
-  const is = (name: string, value: string | undefined): boolean => text(values, name) === undefined || text(values, name) === value;
+  const is = (name: string, value: string | undefined): boolean =>
+    text(values, name) === undefined || text(values, name) === value;
   const since = text(values, 'since');
   const until = text(values, 'until');
   return (
@@ -66,7 +76,10 @@ function fits({ body }: AuditRecord, values: Values): boolean {
 
 async function verifyLocal(context: Context): Promise<Result> {
   const result = await verifyJournal(context.home.journalDir);
-  return { data: { conclusion: 'ok', ...result }, text: `${context.paint.green('ok')}: ${result.records} records in ${result.journals} journals form unbroken chains.` };
+  return {
+    data: { conclusion: 'ok', ...result },
+    text: `${context.paint.green('ok')}: ${result.records} records in ${result.journals} journals form unbroken chains.`,
+  };
 }
 
 function tableOf(records: readonly AuditRecord[]): string {

@@ -2,8 +2,8 @@ import { assertAnswers } from '../../runtime/trust/lock.ts';
 import { LockCheckView } from '../../schemas/api.ts';
 import { asLockkeeperError, LockkeeperError } from '../../schemas/errors.ts';
 import type { Command, Context, Result } from '../command.ts';
-import { type OpenedProject, openProject, projectOf } from '../project.ts';
 import { table } from '../output.ts';
+import { type OpenedProject, openProject, projectOf } from '../project.ts';
 
 /** The one conclusion of the gate; rendered for people and as JSON from the same value. */
 export interface Conclusion {
@@ -11,7 +11,13 @@ export interface Conclusion {
   readonly code: string | null;
   readonly sentence: string;
   readonly lock: { version: number; digest: string; expires: string } | null;
-  readonly servers: readonly { alias: string; server: string; version: string; approvedBy: readonly string[]; state: string }[];
+  readonly servers: readonly {
+    alias: string;
+    server: string;
+    version: string;
+    approvedBy: readonly string[];
+    state: string;
+  }[];
   readonly warning: string | null;
 }
 
@@ -58,7 +64,10 @@ async function conclude(context: Context, opened: OpenedProject): Promise<Conclu
 }
 
 /** Asks the registry what it says of these releases today. Throws RELEASE_REVOKED, LOCK_EQUIVOCATION and the like. */
-async function assertCurrent(context: Context, { intent, verified }: OpenedProject): Promise<Map<string, string>> {
+async function assertCurrent(
+  context: Context,
+  { intent, verified }: OpenedProject,
+): Promise<Map<string, string>> {
   const api = await context.api(intent.registry);
   const entries = Object.values(verified.lock.servers);
   const body = {
@@ -68,7 +77,9 @@ async function assertCurrent(context: Context, { intent, verified }: OpenedProje
     releases: entries.map(({ server, version }) => ({ server, version })),
   };
   const check = await api.call('lockCheck', LockCheckView, { body });
-  const states = new Map(check.states.map((item) => [`${item.server}@${item.version}`, item.state ?? 'unknown']));
+  const states = new Map(
+    check.states.map((item) => [`${item.server}@${item.version}`, item.state ?? 'unknown']),
+  );
   for (const { server, version } of entries) {
     const state = states.get(`${server}@${version}`) ?? 'unknown';
     if (state === 'approved' || state === 'deprecated') continue;
@@ -79,10 +90,15 @@ async function assertCurrent(context: Context, { intent, verified }: OpenedProje
     });
   }
   const { latest } = check;
-  if (latest === null || latest.version < verified.lock.version || (latest.version === verified.lock.version && latest.digest !== verified.digest)) {
+  if (
+    latest === null ||
+    latest.version < verified.lock.version ||
+    (latest.version === verified.lock.version && latest.digest !== verified.digest)
+  ) {
     throw new LockkeeperError('LOCK_EQUIVOCATION', {
       expected: `the registry to know lock version ${verified.lock.version} of ${intent.project} with this digest`,
-      found: latest === null ? 'no lock of this project' : `version ${latest.version}, digest ${latest.digest}`,
+      found:
+        latest === null ? 'no lock of this project' : `version ${latest.version}, digest ${latest.digest}`,
       next: 'The registry lost or replaced a lock it signed: report this, then run lk lock',
     });
   }
@@ -105,8 +121,18 @@ function serversOf({ verified }: OpenedProject, states: ReadonlyMap<string, stri
 
 function render(conclusion: Conclusion, context: Context, exit: number): Result {
   const { paint } = context;
-  const rows = conclusion.servers.map((s) => [s.alias, s.server, s.version, s.state, s.approvedBy.join(', ')]);
-  const head = { ok: paint.green('ok'), refused: paint.red('refused'), unverified: paint.yellow('could not verify') }[conclusion.conclusion];
+  const rows = conclusion.servers.map((s) => [
+    s.alias,
+    s.server,
+    s.version,
+    s.state,
+    s.approvedBy.join(', '),
+  ]);
+  const head = {
+    ok: paint.green('ok'),
+    refused: paint.red('refused'),
+    unverified: paint.yellow('could not verify'),
+  }[conclusion.conclusion];
   const lines = [
     `${head}: ${conclusion.sentence}${conclusion.code ? ` [${conclusion.code}]` : ''}`,
     ...(rows.length ? ['', table(['ALIAS', 'SERVER', 'VERSION', 'STATE', 'APPROVED BY'], rows)] : []),
@@ -114,4 +140,3 @@ function render(conclusion: Conclusion, context: Context, exit: number): Result 
   ];
   return { data: conclusion, text: lines.join('\n'), exit };
 }
-

@@ -1,7 +1,7 @@
 import { access, constants, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { verifyJournal } from '../../runtime/journal/journal.ts';
 import { selectDriver } from '../../runtime/isolation/select.ts';
+import { verifyJournal } from '../../runtime/journal/journal.ts';
 import { Health } from '../../schemas/api.ts';
 import { asLockkeeperError, CODES } from '../../schemas/errors.ts';
 import { openApi } from '../api.ts';
@@ -26,7 +26,11 @@ export const doctor: Command = {
     const lines: Line[] = [];
     for (const [check, look] of Object.entries(CHECKS)) lines.push(await ask(check, () => look(context)));
     const failed = lines.filter((line) => !line.ok);
-    const rows = lines.map((line) => [line.ok ? context.paint.green('ok') : context.paint.red('no'), line.check, line.found]);
+    const rows = lines.map((line) => [
+      line.ok ? context.paint.green('ok') : context.paint.red('no'),
+      line.check,
+      line.found,
+    ]);
     const advice = failed.map((line) => `${line.check}: ${line.next}`);
     return {
       data: { conclusion: failed.length ? 'unverified' : 'ok', checks: lines },

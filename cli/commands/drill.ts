@@ -6,7 +6,8 @@ import { CODES } from '../../schemas/errors.ts';
 import { type Command, flag } from '../command.ts';
 import { foundCompany } from '../drill/company.ts';
 import { startDrillNpm } from '../drill/npm.ts';
-import { playStory, type Step } from '../drill/story.ts';
+import type { Step } from '../drill/stage.ts';
+import { playStory } from '../drill/story.ts';
 import { clip, plain } from '../output.ts';
 
 export const drill: Command = {
@@ -20,16 +21,25 @@ export const drill: Command = {
     const dir = await mkdtemp(join(tmpdir(), 'lk-drill-'));
     await chmod(dir, 0o755);
     const npm = await startDrillNpm(await npmOptionsOf(dir), dir);
-    const company = await foundCompany({ dir, npmRegistry: npm.url, environment: context.config.environment });
+    const company = await foundCompany({
+      dir,
+      npmRegistry: npm.url,
+      environment: context.config.environment,
+    });
     const { paint } = context;
     const tell = ({ step, expected, found, ok }: Step): void =>
-      context.say(`${ok ? paint.green('ok  ') : paint.red('FAIL')}  ${step}\n      ${paint.dim(`expected ${clip(plain(expected), 140)}`)}\n      found    ${clip(plain(found), 140)}`);
+      context.say(
+        `${ok ? paint.green('ok  ') : paint.red('FAIL')}  ${step}\n      ${paint.dim(`expected ${clip(plain(expected), 140)}`)}\n      found    ${clip(plain(found), 140)}`,
+      );
     try {
       const steps = await playStory({ company, npm, tell });
       const failed = steps.filter((step) => !step.ok).length;
       return {
         data: { conclusion: failed === 0 ? 'ok' : 'refused', steps },
-        text: failed === 0 ? `${paint.green('The drill held')}: ${steps.length} steps.` : `${paint.red('The drill failed')}: ${failed} of ${steps.length} steps.`,
+        text:
+          failed === 0
+            ? `${paint.green('The drill held')}: ${steps.length} steps.`
+            : `${paint.red('The drill failed')}: ${failed} of ${steps.length} steps.`,
         exit: failed === 0 ? 0 : CODES.INTERNAL.exit,
       };
     } finally {

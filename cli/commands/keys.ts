@@ -26,7 +26,11 @@ export const keys: Command = {
     if (verb === 'new') return newKey(context, values);
     if (verb === 'enrol' || verb === 'enroll') return enrol(context, values);
     if (verb === 'list') return listKeys(context);
-    throw new LockkeeperError('USAGE', { expected: 'new, enrol or list', found: quote(verb), next: 'See: lk keys --help' });
+    throw new LockkeeperError('USAGE', {
+      expected: 'new, enrol or list',
+      found: quote(verb),
+      next: 'See: lk keys --help',
+    });
   },
 };
 
@@ -34,7 +38,10 @@ async function newKey(context: Context, values: Values): Promise<Result> {
   const type = text(values, 'type') ?? 'ed25519';
   const privateKey = generate(type);
   const name = await keyName(context, values);
-  const path = await context.home.writeKey(name, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
+  const path = await context.home.writeKey(
+    name,
+    privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  );
   const { keyid } = await context.home.readKey(name);
   return {
     data: { name, keyid, type, path },
@@ -45,7 +52,11 @@ async function newKey(context: Context, values: Values): Promise<Result> {
 function generate(type: string): KeyObject {
   if (type === 'ed25519') return generateKeyPairSync('ed25519').privateKey;
   if (type === 'p256') return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
-  throw new LockkeeperError('USAGE', { expected: '--type ed25519 or p256', found: quote(type), next: 'See: lk keys --help' });
+  throw new LockkeeperError('USAGE', {
+    expected: '--type ed25519 or p256',
+    found: quote(type),
+    next: 'See: lk keys --help',
+  });
 }
 
 async function enrol(context: Context, values: Values): Promise<Result> {
@@ -74,6 +85,9 @@ async function listKeys(context: Context): Promise<Result> {
       return { name, keyid, type: key.asymmetricKeyType === 'ed25519' ? 'ed25519' : 'p256' };
     }),
   );
-  const shown = table(['NAME', 'TYPE', 'KEY'], rows.map((row) => [row.name, row.type, row.keyid]));
+  const shown = table(
+    ['NAME', 'TYPE', 'KEY'],
+    rows.map((row) => [row.name, row.type, row.keyid]),
+  );
   return { data: { keys: rows }, text: rows.length ? shown : 'No keys yet. Make one with: lk keys new' };
 }

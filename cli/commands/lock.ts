@@ -33,7 +33,14 @@ export const lock: Command = {
     const changes = changesBetween(before, verified.lock);
     const warning = verified.lock.warning ? `\n${context.paint.yellow(verified.lock.warning)}` : '';
     return {
-      data: { path: project.lockPath, version: verified.lock.version, digest: verified.digest, expires: verified.lock.expires, changes, warning: verified.lock.warning ?? null },
+      data: {
+        path: project.lockPath,
+        version: verified.lock.version,
+        digest: verified.digest,
+        expires: verified.lock.expires,
+        changes,
+        warning: verified.lock.warning ?? null,
+      },
       text: `${[`Wrote ${project.lockPath}: version ${verified.lock.version}, valid until ${verified.lock.expires}.`, ...changes.map((line) => `  ${line}`)].join('\n')}${warning}\nNext: lk ci`,
     };
   },

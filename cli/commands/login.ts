@@ -1,5 +1,5 @@
-import { TokenView, TrustView } from '../../schemas/api.ts';
 import { openRoot, short } from '../../runtime/trust/root.ts';
+import { TokenView, TrustView } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { openApi } from '../api.ts';
 import { type Command, required } from '../command.ts';
@@ -12,11 +12,18 @@ export const login: Command = {
     code: 'the one-time code that the registry or an administrator gave you',
     'root-key': 'expected id of the root key, told to you by another way; refuses any other',
   },
-  examples: ['lk login http://127.0.0.1:7411 --code 7fK2-mQ9x-11aB', 'lk login https://lockkeeper.example --code CODE --root-key sha256:4f0c…'],
+  examples: [
+    'lk login http://127.0.0.1:7411 --code 7fK2-mQ9x-11aB',
+    'lk login https://lockkeeper.example --code CODE --root-key sha256:4f0c…',
+  ],
   arity: [1, 1],
   async run(context, [url = ''], values) {
     if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-      throw new LockkeeperError('USAGE', { expected: 'an http or https address of a registry', found: quote(url), next: 'See: lk login --help' });
+      throw new LockkeeperError('USAGE', {
+        expected: 'an http or https address of a registry',
+        found: quote(url),
+        next: 'See: lk login --help',
+      });
     }
     const api = openApi(url, null);
     const code = required(values, 'code', 'the one-time code');
@@ -39,12 +46,20 @@ export const login: Command = {
       rootKeys: trust.rootKeys,
       threshold: trust.threshold,
     });
-    const data = { registry: api.registry, person: token.person, roles: token.roles, expires: token.expires, rootKeys: trust.rootKeys, trial: trust.trial };
-    const warning = trust.trial ? `\n${context.paint.yellow('This registry is a TRIAL: one approval is enough here.')}` : '';
+    const data = {
+      registry: api.registry,
+      person: token.person,
+      roles: token.roles,
+      expires: token.expires,
+      rootKeys: trust.rootKeys,
+      trial: trust.trial,
+    };
+    const warning = trust.trial
+      ? `\n${context.paint.yellow('This registry is a TRIAL: one approval is enough here.')}`
+      : '';
     return {
       data,
       text: `Signed in to ${api.registry} as ${context.paint.bold(token.person)} (${token.roles.join(', ')}) until ${token.expires}.\nPinned its root key ${trust.rootKeys.map(short).join(', ')}.${warning}`,
     };
   },
 };
-

@@ -1,5 +1,5 @@
-import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { PersonView, type RoleName, Roles } from '../../schemas/api.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { type Command, required } from '../command.ts';
 
@@ -11,7 +11,12 @@ export const people: Command = {
   examples: ['lk people add alice --roles reviewer,developer', 'lk people add ci --roles runtime'],
   arity: [2, 2],
   async run(context, [verb = '', person = ''], values) {
-    const roles = assertValid(Roles, required(values, 'roles', 'the roles of this person').split(',') as RoleName[], '--roles', 'USAGE');
+    const roles = assertValid(
+      Roles,
+      required(values, 'roles', 'the roles of this person').split(',') as RoleName[],
+      '--roles',
+      'USAGE',
+    );
     assertAdd(verb);
     const api = await context.api();
     const view = await api.call('people', PersonView, { body: { person, roles } });
@@ -23,5 +28,10 @@ export const people: Command = {
 };
 
 function assertAdd(verb: string): void {
-  if (verb !== 'add') throw new LockkeeperError('USAGE', { expected: 'lk people add', found: quote(verb), next: 'See: lk people --help' });
+  if (verb !== 'add')
+    throw new LockkeeperError('USAGE', {
+      expected: 'lk people add',
+      found: quote(verb),
+      next: 'See: lk people --help',
+    });
 }

@@ -3,7 +3,13 @@ import { renderReport } from '../../scanner/render.ts';
 import { Me } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { Report } from '../../schemas/finding.ts';
-import { DEFAULT_LIMITS, type Permissions, Release, type Release as ReleaseView, type Submission } from '../../schemas/release.ts';
+import {
+  DEFAULT_LIMITS,
+  type Permissions,
+  Release,
+  type Release as ReleaseView,
+  type Submission,
+} from '../../schemas/release.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, flag, list, text, type Values } from '../command.ts';
 
@@ -45,7 +51,10 @@ export const publish: Command = {
     const submission = submissionOf(source, values);
     const release = await api.call('publish', Release, { body: submission });
     if (flag(values, 'no-wait')) {
-      return { data: { release }, text: `Submitted ${release.name} ${release.version} (release ${release.id}).\nNext: lk review ${release.id}` };
+      return {
+        data: { release },
+        text: `Submitted ${release.name} ${release.version} (release ${release.id}).\nNext: lk review ${release.id}`,
+      };
     }
     const scanned = await waitForScan(context, api, release.id);
     if (scanned.state === 'rejected' || scanned.reportDigest === null) {
@@ -88,7 +97,11 @@ export function submissionOf(source: string, values: Values): Submission {
 function permissionsOf(values: Values): Permissions {
   const memory = Number(text(values, 'memory') ?? DEFAULT_LIMITS.memoryMiB);
   if (!Number.isInteger(memory)) {
-    throw new LockkeeperError('USAGE', { expected: '--memory as a whole number of MiB', found: quote(String(values.memory)), next: 'See: lk publish --help' });
+    throw new LockkeeperError('USAGE', {
+      expected: '--memory as a whole number of MiB',
+      found: quote(String(values.memory)),
+      next: 'See: lk publish --help',
+    });
   }
   return {
     egress: list(values, 'egress'),
@@ -102,7 +115,11 @@ function mountOf(word: string): Permissions['mounts'][number] {
   const match = /^(\/[^:]+):(ro|rw)$/.exec(word);
   const [, target, mode] = match ?? [];
   if (target !== undefined && (mode === 'ro' || mode === 'rw')) return { target, mode };
-  throw new LockkeeperError('USAGE', { expected: '--mount /folder:ro or /folder:rw', found: quote(word), next: 'See: lk publish --help' });
+  throw new LockkeeperError('USAGE', {
+    expected: '--mount /folder:ro or /folder:rw',
+    found: quote(word),
+    next: 'See: lk publish --help',
+  });
 }
 
 async function waitForScan(context: Context, api: Api, id: number): Promise<ReleaseView> {

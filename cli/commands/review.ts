@@ -8,7 +8,10 @@ export const review: Command = {
   summary: 'list what waits for review, or show one release with its report',
   words: '[NAME[@VERSION] | ID]',
   options: { state: { type: 'string' } },
-  optionHelp: { state: 'list this state instead: submitted, scanning, in_review, approved, rejected, deprecated, revoked, all' },
+  optionHelp: {
+    state:
+      'list this state instead: submitted, scanning, in_review, approved, rejected, deprecated, revoked, all',
+  },
   examples: ['lk review', 'lk review filesystem@2025.8.21', 'lk review --state approved'],
   arity: [0, 1],
   async run(context, [spec], values) {
@@ -16,17 +19,40 @@ export const review: Command = {
     if (spec === undefined) {
       const state = text(values, 'state') ?? 'in_review';
       const releases = await listReleases(api, state === 'all' ? {} : { state });
-      const rows = releases.map((r) => [String(r.id), r.name, r.version, r.state, r.requestedBy, String(r.approvals.length), r.submittedAt.slice(0, 16)]);
-      const shown = table(['ID', 'SERVER', 'VERSION', 'STATE', 'REQUESTED BY', 'APPROVALS', 'SUBMITTED'], rows);
-      return { data: { releases }, text: releases.length ? shown : `Nothing is ${state === 'all' ? 'here' : state.replace('_', ' ')}.` };
+      const rows = releases.map((r) => [
+        String(r.id),
+        r.name,
+        r.version,
+        r.state,
+        r.requestedBy,
+        String(r.approvals.length),
+        r.submittedAt.slice(0, 16),
+      ]);
+      const shown = table(
+        ['ID', 'SERVER', 'VERSION', 'STATE', 'REQUESTED BY', 'APPROVALS', 'SUBMITTED'],
+        rows,
+      );
+      return {
+        data: { releases },
+        text: releases.length ? shown : `Nothing is ${state === 'all' ? 'here' : state.replace('_', ' ')}.`,
+      };
     }
     const release = await findRelease(api, spec);
     if (release.reportDigest === null) {
-      return { data: { release }, text: `${release.name} ${release.version} is ${release.state}${release.reason ? `: ${release.reason}` : ''}. It has no report yet.` };
+      return {
+        data: { release },
+        text: `${release.name} ${release.version} is ${release.state}${release.reason ? `: ${release.reason}` : ''}. It has no report yet.`,
+      };
     }
     const report = await api.call('report', Report, { parameters: { id: release.id } });
     const head = `Release ${release.id} is ${release.state}; requested by ${release.requestedBy}; ${release.approvals.length} approvals.${release.reason ? ` ${release.reason}` : ''}`;
-    const next = release.state === 'in_review' ? `Next: lk diff ${release.id}, then lk approve ${release.id} or lk reject ${release.id} --reason TEXT` : '';
-    return { data: { release, report }, text: [head, '', renderReport(report, context.paint), next].join('\n') };
+    const next =
+      release.state === 'in_review'
+        ? `Next: lk diff ${release.id}, then lk approve ${release.id} or lk reject ${release.id} --reason TEXT`
+        : '';
+    return {
+      data: { release, report },
+      text: [head, '', renderReport(report, context.paint), next].join('\n'),
+    };
   },
 };

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import { selectDriver } from '../../runtime/isolation/select.ts';
 import { openJournal } from '../../runtime/journal/journal.ts';
 import { type Shipper, startShipping } from '../../runtime/journal/ship.ts';
-import { selectDriver } from '../../runtime/isolation/select.ts';
 import { runLocked } from '../../runtime/run.ts';
 import { openBlobs } from '../../runtime/store/blobs.ts';
 import { assertAnswers, type VerifiedEntry } from '../../runtime/trust/lock.ts';
@@ -16,7 +16,11 @@ export const run: Command = {
   words: 'ALIAS',
   options: { isolation: { type: 'string' } },
   optionHelp: { isolation: 'only this driver: bubblewrap, podman or docker (default: the first that works)' },
-  examples: ['lk run filesystem', 'claude mcp add docs -- lk run filesystem --project /srv/docs', 'npx @modelcontextprotocol/inspector --cli lk run filesystem --method tools/list'],
+  examples: [
+    'lk run filesystem',
+    'claude mcp add docs -- lk run filesystem --project /srv/docs',
+    'npx @modelcontextprotocol/inspector --cli lk run filesystem --method tools/list',
+  ],
   arity: [1, 1],
   async run(context, [alias = ''], values) {
     const project = projectOf(context, values);
@@ -61,7 +65,11 @@ function onlyDriver(values: Values): { only?: 'bubblewrap' | 'podman' | 'docker'
   const wanted = text(values, 'isolation');
   if (wanted === undefined) return {};
   if (wanted === 'bubblewrap' || wanted === 'podman' || wanted === 'docker') return { only: wanted };
-  throw new LockkeeperError('USAGE', { expected: '--isolation bubblewrap, podman or docker', found: quote(wanted), next: 'See: lk run --help' });
+  throw new LockkeeperError('USAGE', {
+    expected: '--isolation bubblewrap, podman or docker',
+    found: quote(wanted),
+    next: 'See: lk run --help',
+  });
 }
 
 function entryNamed(opened: OpenedProject, alias: string): VerifiedEntry {
@@ -98,7 +106,8 @@ function ship(context: Context, api: Api, dir: string): Shipper {
     dir,
     send: async (records) => (await api.call('auditWrite', AuditAck, { body: { records } })).upTo,
     onError: (error) => {
-      if (!told) context.say(`lk: the journal is kept here until the registry takes it: ${(error as Error).message}`);
+      if (!told)
+        context.say(`lk: the journal is kept here until the registry takes it: ${(error as Error).message}`);
       told = true;
     },
   });

@@ -5,14 +5,23 @@ import { type Command, flag, text } from '../command.ts';
 export const serve: Command = {
   summary: 'run the registry, its scanner and its database on this machine',
   words: '',
-  options: { trial: { type: 'boolean' }, port: { type: 'string' }, host: { type: 'string' }, data: { type: 'string' } },
+  options: {
+    trial: { type: 'boolean' },
+    port: { type: 'string' },
+    host: { type: 'string' },
+    data: { type: 'string' },
+  },
   optionHelp: {
     trial: 'one approval is enough; every lock and report says so; fixed at the first start of a data folder',
     port: 'port to listen on (default 7411)',
     host: 'address to listen on (default 127.0.0.1)',
     data: 'folder that holds everything the registry knows',
   },
-  examples: ['lk serve', 'lk serve --trial --data ./trial', 'DATABASE_URL=postgres://lockkeeper@db/lockkeeper lk serve'],
+  examples: [
+    'lk serve',
+    'lk serve --trial --data ./trial',
+    'DATABASE_URL=postgres://lockkeeper@db/lockkeeper lk serve',
+  ],
   arity: [0, 0],
   async run(context, _words, values) {
     const config = loadConfig({
@@ -23,7 +32,14 @@ export const serve: Command = {
       ...given('LOCKKEEPER_DATA', text(values, 'data')),
     });
     const registry = await startRegistry(config, { log: context.say });
-    context.say(welcome(context.paint, { url: registry.url, code: registry.code, data: config.dataDir, trial: config.trial }));
+    context.say(
+      welcome(context.paint, {
+        url: registry.url,
+        code: registry.code,
+        data: config.dataDir,
+        trial: config.trial,
+      }),
+    );
     if (context.json) process.stdout.write(`${JSON.stringify({ url: registry.url, code: registry.code })}\n`);
     await new Promise<void>((resolve) => {
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
@@ -38,7 +54,10 @@ function given(name: string, value: string | undefined): Record<string, string> 
   return value === undefined ? {} : { [name]: value };
 }
 
-function welcome(paint: { bold(text: string): string; yellow(text: string): string }, at: { url: string; code: string; data: string; trial: boolean }): string {
+function welcome(
+  paint: { bold(text: string): string; yellow(text: string): string },
+  at: { url: string; code: string; data: string; trial: boolean },
+): string {
   return [
     '',
     `${paint.bold('Lockkeeper')} is ready at ${paint.bold(at.url)} (data in ${at.data})`,

@@ -1,34 +1,54 @@
 import { openBlobs } from '../../runtime/store/blobs.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { type Command, flag } from '../command.ts';
-import { openProject, projectOf } from '../project.ts';
 import { table } from '../output.ts';
+import { openProject, projectOf } from '../project.ts';
 
 export const verify: Command = {
   summary: 'verify mcp.lock by itself: root, signature, dates, rollback, approvals; no registry asked',
   words: '',
   options: { artifacts: { type: 'boolean' } },
-  optionHelp: { artifacts: 'also re-hash every artifact in the local store; a missing one cannot be verified (exit 4)' },
+  optionHelp: {
+    artifacts: 'also re-hash every artifact in the local store; a missing one cannot be verified (exit 4)',
+  },
   examples: ['lk verify', 'lk verify --artifacts --json'],
   arity: [0, 0],
   async run(context, _words, values) {
     const { verified } = await openProject(context, projectOf(context, values));
     const servers = [];
     for (const [alias, { entry, approvedBy }] of verified.entries) {
-      const artifacts = flag(values, 'artifacts') ? await hashAll(context.home.storeDir, entry.closure.artifacts) : null;
+      const artifacts = flag(values, 'artifacts')
+        ? await hashAll(context.home.storeDir, entry.closure.artifacts)
+        : null;
       servers.push({ alias, server: entry.server, version: entry.version, approvedBy, artifacts });
     }
     const { lock } = verified;
-    const rows = servers.map((s) => [s.alias, s.server, s.version, s.approvedBy.join(', '), s.artifacts === null ? 'not asked' : `${s.artifacts} verified`]);
+    const rows = servers.map((s) => [
+      s.alias,
+      s.server,
+      s.version,
+      s.approvedBy.join(', '),
+      s.artifacts === null ? 'not asked' : `${s.artifacts} verified`,
+    ]);
     return {
-      data: { conclusion: 'ok', version: lock.version, digest: verified.digest, expires: lock.expires, trial: lock.warning !== undefined, servers },
+      data: {
+        conclusion: 'ok',
+        version: lock.version,
+        digest: verified.digest,
+        expires: lock.expires,
+        trial: lock.warning !== undefined,
+        servers,
+      },
       text: `${context.paint.green('ok')}: mcp.lock version ${lock.version} verifies; valid until ${lock.expires}.${lock.warning ? `\n${context.paint.yellow(lock.warning)}` : ''}\n\n${table(['ALIAS', 'SERVER', 'VERSION', 'APPROVED BY', 'ARTIFACTS'], rows)}`,
     };
   },
 };
 
 /** Re-reads every artifact; the store refuses bytes that are not their digest. Returns how many there are. */
-async function hashAll(storeDir: string, artifacts: readonly { purl: string; sha256: string }[]): Promise<number> {
+async function hashAll(
+  storeDir: string,
+  artifacts: readonly { purl: string; sha256: string }[],
+): Promise<number> {
   const blobs = await openBlobs(`${storeDir}/blobs`);
   for (const { purl, sha256 } of artifacts) {
     if (await blobs.has(sha256)) await blobs.get(sha256);

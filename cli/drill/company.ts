@@ -8,7 +8,9 @@ import { readLines } from '../../runtime/wire/lines.ts';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 
-const MAIN = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url));
+const MAIN = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url),
+);
 
 export interface Said {
   readonly exit: number;
@@ -25,7 +27,11 @@ export interface Company {
   /** The same, and a refusal of the drill itself when it does not exit 0. */
   must(person: string, ...words: string[]): Promise<JsonObject>;
   /** A client of `lk run`: sends requests one after the other and returns their answers. */
-  call(person: string, alias: string, requests: readonly JsonObject[]): Promise<{ answers: JsonObject[]; exit: number; stderr: string }>;
+  call(
+    person: string,
+    alias: string,
+    requests: readonly JsonObject[],
+  ): Promise<{ answers: JsonObject[]; exit: number; stderr: string }>;
   close(): Promise<void>;
 }
 
@@ -44,8 +50,20 @@ export async function foundCompany(options: CompanyOptions): Promise<Company> {
   const project = join(dir, 'project');
   await mkdir(join(project, 'docs'), { recursive: true });
   await chmod(join(project, 'docs'), 0o777);
-  const envOf = (person: string): NodeJS.ProcessEnv => ({ ...inherited, LOCKKEEPER_HOME: join(dir, 'machines', person), NO_COLOR: '1' });
-  const words = ['serve', '--json', '--data', join(dir, 'registry'), '--port', '0', ...(options.trial ? ['--trial'] : [])];
+  const envOf = (person: string): NodeJS.ProcessEnv => ({
+    ...inherited,
+    LOCKKEEPER_HOME: join(dir, 'machines', person),
+    NO_COLOR: '1',
+  });
+  const words = [
+    'serve',
+    '--json',
+    '--data',
+    join(dir, 'registry'),
+    '--port',
+    '0',
+    ...(options.trial ? ['--trial'] : []),
+  ];
   const server = start(words, project, {
     ...envOf('server'),
     npm_config_registry: npmRegistry,
@@ -54,11 +72,16 @@ export async function foundCompany(options: CompanyOptions): Promise<Company> {
   });
   const hello = await firstLine(server);
   const { url, code } = JSON.parse(hello) as { url: string; code: string };
-  const lk = async (person: string, ...verb: string[]): Promise<Said> => finished(start([...verb, '--json'], project, envOf(person)));
+  const lk = async (person: string, ...verb: string[]): Promise<Said> =>
+    finished(start([...verb, '--json'], project, envOf(person)));
   const must = async (person: string, ...verb: string[]): Promise<JsonObject> => {
     const said = await lk(person, ...verb);
     if (said.exit === 0) return said.data;
-    throw new LockkeeperError('INTERNAL', { expected: `lk ${verb.join(' ')} to work for ${person}`, found: `exit ${said.exit}: ${quote(JSON.stringify(said.data), 600)} ${quote(said.stderr, 300)}`, next: 'See the message' });
+    throw new LockkeeperError('INTERNAL', {
+      expected: `lk ${verb.join(' ')} to work for ${person}`,
+      found: `exit ${said.exit}: ${quote(JSON.stringify(said.data), 600)} ${quote(said.stderr, 300)}`,
+      next: 'See the message',
+    });
   };
   await must('admin', 'login', url, '--code', code);
   return {
@@ -74,7 +97,11 @@ export async function foundCompany(options: CompanyOptions): Promise<Company> {
   };
 }
 
-function start(words: readonly string[], cwd: string, env: NodeJS.ProcessEnv): ChildProcessWithoutNullStreams {
+function start(
+  words: readonly string[],
+  cwd: string,
+  env: NodeJS.ProcessEnv,
+): ChildProcessWithoutNullStreams {
   return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...words], { cwd, env });
 }
 
@@ -84,32 +111,57 @@ async function firstLine(child: ChildProcessWithoutNullStreams): Promise<string>
     stderr = (stderr + chunk.toString()).slice(-4000);
   });
   return new Promise((resolve, reject) => {
-    readLines(child.stdout, 100_000, { line: (bytes) => resolve(bytes.toString('utf8')), end: () => reject(new Error(stderr)), error: reject });
+    readLines(child.stdout, 100_000, {
+      line: (bytes) => resolve(bytes.toString('utf8')),
+      end: () => reject(new Error(stderr)),
+      error: reject,
+    });
   });
 }
 
 async function finished(child: ChildProcessWithoutNullStreams): Promise<Said> {
   let stdout = '';
   let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => void (stdout += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => void (stderr += chunk.toString()));
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
   child.stdin.end();
   const [exit] = (await once(child, 'close')) as [number | null];
   return { exit: exit ?? 1, data: stdout.trim() === '' ? {} : (JSON.parse(stdout) as JsonObject), stderr };
 }
 
 const HELLO: readonly JsonObject[] = [
-  { jsonrpc: '2.0', id: 'hello', method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'drill', version: '1' } } },
+  {
+    jsonrpc: '2.0',
+    id: 'hello',
+    method: 'initialize',
+    params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'drill', version: '1' } },
+  },
   { jsonrpc: '2.0', method: 'notifications/initialized' },
 ];
 
-async function converse(child: ChildProcessWithoutNullStreams, requests: readonly JsonObject[]): Promise<{ answers: JsonObject[]; exit: number; stderr: string }> {
+async function converse(
+  child: ChildProcessWithoutNullStreams,
+  requests: readonly JsonObject[],
+): Promise<{ answers: JsonObject[]; exit: number; stderr: string }> {
   let stderr = '';
-  child.stderr.on('data', (chunk: Buffer) => void (stderr += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
   child.stdin.on('error', () => undefined);
   const answers: JsonObject[] = [];
-  readLines(child.stdout, 32 * 1024 * 1024, { line: (bytes) => void answers.push(JSON.parse(bytes.toString('utf8')) as JsonObject), end: () => undefined, error: () => undefined });
-  const all: Json[] = [...HELLO, ...requests.map((request, index) => ({ jsonrpc: '2.0', id: index + 1, ...request }))];
+  readLines(child.stdout, 32 * 1024 * 1024, {
+    line: (bytes) => void answers.push(JSON.parse(bytes.toString('utf8')) as JsonObject),
+    end: () => undefined,
+    error: () => undefined,
+  });
+  const all: Json[] = [
+    ...HELLO,
+    ...requests.map((request, index) => ({ jsonrpc: '2.0', id: index + 1, ...request })),
+  ];
   child.stdin.end(all.map((message) => `${JSON.stringify(message)}\n`).join(''));
   const [exit] = (await once(child, 'close')) as [number | null];
   return { answers, exit: exit ?? 1, stderr };

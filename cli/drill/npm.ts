@@ -1,20 +1,21 @@
 /** A package registry for the drill: everything as the ordinary one has it, and one version that an intern published. */
 import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import { mkdtemp, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import pacote from 'pacote';
 import { create } from 'tar';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { readTarball, type UnpackedFile } from '../../runtime/store/unpack.ts';
 import type { NpmOptions } from '../../scanner/ports.ts';
 
 export interface DrillNpm {
   readonly url: string;
   /** Publishes a changed copy of a package under another version. */
-  publish(from: { name: string; version: string; as: string }, change: (file: UnpackedFile) => Buffer): Promise<void>;
+  publish(
+    from: { name: string; version: string; as: string },
+    change: (file: UnpackedFile) => Buffer,
+  ): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -29,7 +30,11 @@ interface Published {
 export async function startDrillNpm(npm: NpmOptions, workDir: string): Promise<DrillNpm> {
   const own: Published[] = [];
   const server = createServer((request, response) => {
-    void answer(decodeURIComponent(request.url ?? '/').split('?')[0] ?? '/', response, { own, npm, base: `http://${request.headers.host}` }).catch((error: Error & { code?: string }) => {
+    void answer(decodeURIComponent(request.url ?? '/').split('?')[0] ?? '/', response, {
+      own,
+      npm,
+      base: `http://${request.headers.host}`,
+    }).catch((error: Error & { code?: string }) => {
       response.writeHead(error.code === 'E404' ? 404 : 502).end(error.message);
     });
   });
@@ -46,23 +51,48 @@ function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
 }
 
-async function answer(path: string, response: ServerResponse, at: { own: readonly Published[]; npm: NpmOptions; base: string }): Promise<void> {
+async function answer(
+  path: string,
+  response: ServerResponse,
+  at: { own: readonly Published[]; npm: NpmOptions; base: string },
+): Promise<void> {
   const [, name = '', version] = /^\/((?:@[^/]+\/)?[^/]+?)(?:\/-\/tarball-(.+)\.tgz)?$/.exec(path) ?? [];
   if (version !== undefined) {
     const mine = at.own.find((item) => item.name === name && item.version === version);
-    response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(mine?.tarball ?? (await pacote.tarball(`${name}@${version}`, at.npm)));
+    response
+      .writeHead(200, { 'content-type': 'application/octet-stream' })
+      .end(mine?.tarball ?? (await pacote.tarball(`${name}@${version}`, at.npm)));
     return;
   }
-  const packument = (await pacote.packument(name, { ...at.npm, fullMetadata: true })) as unknown as { versions: Record<string, { dist: { tarball: string } }>; time?: Record<string, string> };
+  const packument = (await pacote.packument(name, { ...at.npm, fullMetadata: true })) as unknown as {
+    versions: Record<string, { dist: { tarball: string } }>;
+    time?: Record<string, string>;
+  };
   const versions: Record<string, object> = {};
   for (const [key, manifest] of Object.entries(packument.versions)) {
-    versions[key] = { ...manifest, dist: { ...manifest.dist, tarball: `${at.base}/${name}/-/tarball-${key}.tgz` } };
+    versions[key] = {
+      ...manifest,
+      dist: { ...manifest.dist, tarball: `${at.base}/${name}/-/tarball-${key}.tgz` },
+    };
   }
   for (const item of at.own.filter((candidate) => candidate.name === name)) {
-    versions[item.version] = { ...item.manifest, dist: { tarball: `${at.base}/${name}/-/tarball-${item.version}.tgz`, integrity: integrityOf(item.tarball) } };
+    versions[item.version] = {
+      ...item.manifest,
+      dist: {
+        tarball: `${at.base}/${name}/-/tarball-${item.version}.tgz`,
+        integrity: integrityOf(item.tarball),
+      },
+    };
   }
-  const time = { ...packument.time, ...Object.fromEntries(at.own.filter((item) => item.name === name).map((item) => [item.version, new Date().toISOString()])) };
-  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ ...packument, versions, time }));
+  const time = {
+    ...packument.time,
+    ...Object.fromEntries(
+      at.own.filter((item) => item.name === name).map((item) => [item.version, new Date().toISOString()]),
+    ),
+  };
+  response
+    .writeHead(200, { 'content-type': 'application/json' })
+    .end(JSON.stringify({ ...packument, versions, time }));
 }
 
 function integrityOf(bytes: Buffer): string {

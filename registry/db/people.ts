@@ -13,20 +13,34 @@ const hash = (secret: string): Buffer => createHash('sha256').update(secret).dig
 const HOUR_MS = 3_600_000;
 
 export async function putPerson(client: Client, person: string, roles: readonly RoleName[]): Promise<void> {
-  await client.query('insert into people (person, roles) values ($1, $2) on conflict (person) do update set roles = excluded.roles', [person, roles]);
+  await client.query(
+    'insert into people (person, roles) values ($1, $2) on conflict (person) do update set roles = excluded.roles',
+    [person, roles],
+  );
 }
 
 /** A new code; older unused ones of the person no longer work. */
-export async function newCode(client: Client, person: string, hours: number): Promise<{ code: string; expires: string }> {
+export async function newCode(
+  client: Client,
+  person: string,
+  hours: number,
+): Promise<{ code: string; expires: string }> {
   const code = randomBytes(15).toString('base64url');
   const expires = new Date(Date.now() + hours * HOUR_MS);
   await client.query('delete from sign_in_codes where person = $1 and used_at is null', [person]);
-  await client.query('insert into sign_in_codes (code_hash, person, expires_at) values ($1, $2, $3)', [hash(code), person, expires]);
+  await client.query('insert into sign_in_codes (code_hash, person, expires_at) values ($1, $2, $3)', [
+    hash(code),
+    person,
+    expires,
+  ]);
   return { code, expires: expires.toISOString() };
 }
 
 /** Uses a code up; null when it is unknown, used or too old. One of two racing callers wins. */
-export async function useCode(client: Client, code: string): Promise<{ person: string; roles: RoleName[] } | null> {
+export async function useCode(
+  client: Client,
+  code: string,
+): Promise<{ person: string; roles: RoleName[] } | null> {
   const { rows } = await client.query<{ person: string; roles: RoleName[] }>(
     `with used as (
        update sign_in_codes set used_at = now() where code_hash = $1 and used_at is null and expires_at > now() returning person
@@ -36,20 +50,38 @@ export async function useCode(client: Client, code: string): Promise<{ person: s
   return rows[0] ?? null;
 }
 
-export async function newToken(client: Client, person: string, grant: { roles: readonly RoleName[]; hours: number }): Promise<{ token: string; expires: string }> {
+export async function newToken(
+  client: Client,
+  person: string,
+  grant: { roles: readonly RoleName[]; hours: number },
+): Promise<{ token: string; expires: string }> {
   const token = `lk_${randomBytes(32).toString('base64url')}`;
   const expires = new Date(Date.now() + grant.hours * HOUR_MS);
-  await client.query('insert into tokens (token_hash, person, roles, expires_at) values ($1, $2, $3, $4)', [hash(token), person, grant.roles, expires]);
+  await client.query('insert into tokens (token_hash, person, roles, expires_at) values ($1, $2, $3, $4)', [
+    hash(token),
+    person,
+    grant.roles,
+    expires,
+  ]);
   return { token, expires: expires.toISOString() };
 }
 
 /** Whom a token speaks for: with the roles it was given that the person still has. */
 export async function actorOf(client: Client, token: string): Promise<Actor | null> {
-  const { rows } = await client.query<{ person: string; roles: RoleName[]; held: RoleName[]; expires_at: Date }>(
+  const { rows } = await client.query<{
+    person: string;
+    roles: RoleName[];
+    held: RoleName[];
+    expires_at: Date;
+  }>(
     'select person, t.roles, p.roles as held, expires_at from tokens t join people p using (person) where token_hash = $1 and expires_at > now()',
     [hash(token)],
   );
   const [row] = rows;
   if (!row) return null;
-  return { person: row.person, roles: row.roles.filter((role) => row.held.includes(role)), expires: row.expires_at.toISOString() };
+  return {
+    person: row.person,
+    roles: row.roles.filter((role) => row.held.includes(role)),
+    expires: row.expires_at.toISOString(),
+  };
 }

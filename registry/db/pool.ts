@@ -6,10 +6,17 @@ export type Client = pg.ClientBase | pg.Pool;
 export type Pool = pg.Pool;
 
 /** How to reach a server: a URL, or a socket folder and database. */
-export type Connection = { readonly connectionString: string } | { readonly host: string; readonly user: string; readonly database: string };
+export type Connection =
+  | { readonly connectionString: string }
+  | { readonly host: string; readonly user: string; readonly database: string };
 
 export function openPool(connection: Connection, max = 10): Pool {
-  const pool = new pg.Pool({ ...connection, max, connectionTimeoutMillis: 10_000, statement_timeout: 60_000 });
+  const pool = new pg.Pool({
+    ...connection,
+    max,
+    connectionTimeoutMillis: 10_000,
+    statement_timeout: 60_000,
+  });
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
@@ -17,9 +24,17 @@ export function openPool(connection: Connection, max = 10): Pool {
 }
 
 /** Runs `work` in one transaction: all of it, or nothing. */
-export async function withTransaction<T>(pool: Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+export async function withTransaction<T>(
+  pool: Pool,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
   const client = await pool.connect().catch((cause: Error) => {
-    throw new LockkeeperError('DATABASE_UNAVAILABLE', { expected: 'a connection to PostgreSQL', found: quote(cause.message), next: 'Check that it runs: lk doctor', cause });
+    throw new LockkeeperError('DATABASE_UNAVAILABLE', {
+      expected: 'a connection to PostgreSQL',
+      found: quote(cause.message),
+      next: 'Check that it runs: lk doctor',
+      cause,
+    });
   });
   try {
     await client.query('begin');

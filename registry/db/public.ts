@@ -35,7 +35,10 @@ export async function listPublic(client: Client, filter: PublicFilter): Promise<
 }
 
 export async function versionsOf(client: Client, name: string, deleted: boolean): Promise<ReleaseRow[]> {
-  const { rows } = await client.query<ReleaseRow>(`select ${COLUMNS} from releases r where r.name = $1 and r.state = any($2)`, [name, states(deleted)]);
+  const { rows } = await client.query<ReleaseRow>(
+    `select ${COLUMNS} from releases r where r.name = $1 and r.state = any($2)`,
+    [name, states(deleted)],
+  );
   return rows;
 }
 

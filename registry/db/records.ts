@@ -4,11 +4,16 @@ import type { Envelope } from '../../schemas/dsse.ts';
 import type { Client } from './pool.ts';
 
 export async function insertRoot(client: Client, version: number, envelope: Envelope): Promise<void> {
-  await client.query('insert into roots (version, envelope) values ($1, $2)', [version, Buffer.from(JSON.stringify(envelope))]);
+  await client.query('insert into roots (version, envelope) values ($1, $2)', [
+    version,
+    Buffer.from(JSON.stringify(envelope)),
+  ]);
 }
 
 export async function newestRoot(client: Client): Promise<Envelope | null> {
-  const { rows } = await client.query<{ envelope: Buffer }>('select envelope from roots order by version desc limit 1');
+  const { rows } = await client.query<{ envelope: Buffer }>(
+    'select envelope from roots order by version desc limit 1',
+  );
   return rows[0] ? (JSON.parse(rows[0].envelope.toString('utf8')) as Envelope) : null;
 }
 
@@ -21,43 +26,95 @@ export interface ReviewerKey {
 
 /** The key a person signs with from now on; an older one is replaced. */
 export async function enrolKey(client: Client, key: Omit<ReviewerKey, 'enrolledAt'>): Promise<void> {
-  await client.query('update reviewer_keys set replaced_at = now() where person = $1 and replaced_at is null', [key.person]);
-  await client.query('insert into reviewer_keys (keyid, person, public_key) values ($1, $2, $3)', [key.keyid, key.person, key.publicKey]);
+  await client.query(
+    'update reviewer_keys set replaced_at = now() where person = $1 and replaced_at is null',
+    [key.person],
+  );
+  await client.query('insert into reviewer_keys (keyid, person, public_key) values ($1, $2, $3)', [
+    key.keyid,
+    key.person,
+    key.publicKey,
+  ]);
 }
 
 export async function activeKeys(client: Client): Promise<ReviewerKey[]> {
-  const { rows } = await client.query<{ keyid: string; person: string; public_key: string; enrolled_at: Date }>(
+  const { rows } = await client.query<{
+    keyid: string;
+    person: string;
+    public_key: string;
+    enrolled_at: Date;
+  }>(
     'select keyid, person, public_key, enrolled_at from reviewer_keys where replaced_at is null order by person',
   );
-  return rows.map((row) => ({ keyid: row.keyid, person: row.person, publicKey: row.public_key, enrolledAt: row.enrolled_at.toISOString() }));
+  return rows.map((row) => ({
+    keyid: row.keyid,
+    person: row.person,
+    publicKey: row.public_key,
+    enrolledAt: row.enrolled_at.toISOString(),
+  }));
 }
 
-export async function newestLock(client: Client, audience: string): Promise<{ version: number; digest: string } | null> {
-  const { rows } = await client.query<{ version: number; digest: string }>('select version, digest from locks where audience = $1 order by version desc limit 1', [audience]);
+export async function newestLock(
+  client: Client,
+  audience: string,
+): Promise<{ version: number; digest: string } | null> {
+  const { rows } = await client.query<{ version: number; digest: string }>(
+    'select version, digest from locks where audience = $1 order by version desc limit 1',
+    [audience],
+  );
   return rows[0] ?? null;
 }
 
-export async function insertLock(client: Client, lock: { audience: string; version: number; digest: string; file: string }): Promise<void> {
-  await client.query('insert into locks (audience, version, digest, file) values ($1, $2, $3, $4)', [lock.audience, lock.version, lock.digest, Buffer.from(lock.file)]);
+export async function insertLock(
+  client: Client,
+  lock: { audience: string; version: number; digest: string; file: string },
+): Promise<void> {
+  await client.query('insert into locks (audience, version, digest, file) values ($1, $2, $3, $4)', [
+    lock.audience,
+    lock.version,
+    lock.digest,
+    Buffer.from(lock.file),
+  ]);
 }
 
-export async function recordEvent(client: Client, event: { person: string; action: string; subject: string; detail?: unknown }): Promise<void> {
-  await client.query('insert into events (person, action, subject, detail) values ($1, $2, $3, $4)', [event.person, event.action, event.subject, JSON.stringify(event.detail ?? {})]);
+export async function recordEvent(
+  client: Client,
+  event: { person: string; action: string; subject: string; detail?: unknown },
+): Promise<void> {
+  await client.query('insert into events (person, action, subject, detail) values ($1, $2, $3, $4)', [
+    event.person,
+    event.action,
+    event.subject,
+    JSON.stringify(event.detail ?? {}),
+  ]);
 }
 
 /** The newest record the registry has of a runtime. Locks the runtime's chain for this transaction. */
-export async function chainHead(client: Client, runtime: string): Promise<{ seq: number; digest: string | null }> {
+export async function chainHead(
+  client: Client,
+  runtime: string,
+): Promise<{ seq: number; digest: string | null }> {
   await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [runtime]);
-  const { rows } = await client.query<{ seq: string; digest: string }>('select seq, digest from audit_records where runtime = $1 order by seq desc limit 1', [runtime]);
+  const { rows } = await client.query<{ seq: string; digest: string }>(
+    'select seq, digest from audit_records where runtime = $1 order by seq desc limit 1',
+    [runtime],
+  );
   return rows[0] ? { seq: Number(rows[0].seq), digest: rows[0].digest } : { seq: 0, digest: null };
 }
 
 export async function digestAt(client: Client, runtime: string, seq: number): Promise<string | null> {
-  const { rows } = await client.query<{ digest: string }>('select digest from audit_records where runtime = $1 and seq = $2', [runtime, seq]);
+  const { rows } = await client.query<{ digest: string }>(
+    'select digest from audit_records where runtime = $1 and seq = $2',
+    [runtime, seq],
+  );
   return rows[0]?.digest ?? null;
 }
 
-export async function insertRecords(client: Client, runtime: string, records: readonly AuditRecord[]): Promise<void> {
+export async function insertRecords(
+  client: Client,
+  runtime: string,
+  records: readonly AuditRecord[],
+): Promise<void> {
   if (records.length === 0) return;
   await client.query(
     `insert into audit_records (runtime, seq, at, kind, person, server, target, digest, record)
@@ -93,13 +150,28 @@ export async function findRecords(client: Client, filter: AuditFilter): Promise<
      where ($1::text is null or server = $1) and ($2::text is null or target = $2) and ($3::text is null or person = $3) and ($4::text is null or kind = $4)
        and ($5::timestamptz is null or at >= $5) and ($6::timestamptz is null or at < $6)
      order by at desc, runtime, seq desc limit $7`,
-    [filter.server ?? null, filter.tool ?? null, filter.user ?? null, filter.kind ?? null, filter.since ?? null, filter.until ?? null, filter.limit],
+    [
+      filter.server ?? null,
+      filter.tool ?? null,
+      filter.user ?? null,
+      filter.kind ?? null,
+      filter.since ?? null,
+      filter.until ?? null,
+      filter.limit,
+    ],
   );
   return rows.map((row) => JSON.parse(row.record.toString('utf8')) as AuditRecord);
 }
 
 /** True for the one replica that takes this fire of a schedule. */
-export async function takeRun(client: Client, schedule: string, run: { firesAt: Date; by: string }): Promise<boolean> {
-  const { rowCount } = await client.query('insert into schedule_runs (schedule, fires_at, taken_by) values ($1, $2, $3) on conflict do nothing', [schedule, run.firesAt, run.by]);
+export async function takeRun(
+  client: Client,
+  schedule: string,
+  run: { firesAt: Date; by: string },
+): Promise<boolean> {
+  const { rowCount } = await client.query(
+    'insert into schedule_runs (schedule, fires_at, taken_by) values ($1, $2, $3) on conflict do nothing',
+    [schedule, run.firesAt, run.by],
+  );
   return rowCount === 1;
 }

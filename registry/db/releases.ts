@@ -49,10 +49,22 @@ export function viewOf(row: ReleaseRow): Release {
   };
 }
 
-export async function insertRelease(client: Client, submission: Submission, by: { person: string; purl: string }): Promise<string> {
+export async function insertRelease(
+  client: Client,
+  submission: Submission,
+  by: { person: string; purl: string },
+): Promise<string> {
   const { rows } = await client.query<{ id: string }>(
     'insert into releases (name, version, purl, source, description, requested_by, submission) values ($1, $2, $3, $4, $5, $6, $7) returning id',
-    [submission.name, submission.version, by.purl, submission.source, submission.description, by.person, JSON.stringify(submission)],
+    [
+      submission.name,
+      submission.version,
+      by.purl,
+      submission.source,
+      submission.description,
+      by.person,
+      JSON.stringify(submission),
+    ],
   );
   return rows[0]?.id ?? '';
 }
@@ -82,13 +94,24 @@ export async function listReleases(client: Client, filter: ReleaseFilter): Promi
 }
 
 /** Releases that may be locked or were: approved, deprecated, revoked; all versions of all names given. */
-export async function releasesNamed(client: Client, names: readonly string[], states: readonly ReleaseState[]): Promise<ReleaseRow[]> {
-  const { rows } = await client.query<ReleaseRow>(`select ${COLUMNS} from releases r where r.name = any($1) and r.state = any($2) order by r.id desc`, [names, states]);
+export async function releasesNamed(
+  client: Client,
+  names: readonly string[],
+  states: readonly ReleaseState[],
+): Promise<ReleaseRow[]> {
+  const { rows } = await client.query<ReleaseRow>(
+    `select ${COLUMNS} from releases r where r.name = any($1) and r.state = any($2) order by r.id desc`,
+    [names, states],
+  );
   return rows;
 }
 
 /** The release of this server that was approved last, but for the one given. */
-export async function lastApproved(client: Client, name: string, except: number | string): Promise<ReleaseRow | null> {
+export async function lastApproved(
+  client: Client,
+  name: string,
+  except: number | string,
+): Promise<ReleaseRow | null> {
   const { rows } = await client.query<ReleaseRow>(
     `select ${COLUMNS} from releases r where r.name = $1 and r.id <> $2 and r.state in ('approved', 'deprecated') order by r.changed_at desc, r.id desc limit 1`,
     [name, except],
@@ -97,8 +120,15 @@ export async function lastApproved(client: Client, name: string, except: number 
 }
 
 /** True when this caller moved it; false when it was in none of the states any more. */
-export async function moveState(client: Client, id: number | string, move: { from: readonly ReleaseState[]; to: ReleaseState; reason?: string | null }): Promise<boolean> {
-  const { rowCount } = await client.query('update releases set state = $3, reason = coalesce($4, reason), changed_at = now() where id = $1 and state = any($2)', [id, move.from, move.to, move.reason ?? null]);
+export async function moveState(
+  client: Client,
+  id: number | string,
+  move: { from: readonly ReleaseState[]; to: ReleaseState; reason?: string | null },
+): Promise<boolean> {
+  const { rowCount } = await client.query(
+    'update releases set state = $3, reason = coalesce($4, reason), changed_at = now() where id = $1 and state = any($2)',
+    [id, move.from, move.to, move.reason ?? null],
+  );
   return rowCount === 1;
 }
 
@@ -117,11 +147,25 @@ export async function storeScan(client: Client, id: string, scanned: Scanned): P
   const { rowCount } = await client.query(
     `update releases set state = 'in_review', reason = null, changed_at = now(), launch = $2, closure = $3, closure_digest = $4, surface_digest = $5, surface_text = $6, report_digest = $7, maintainers = $8
      where id = $1 and state = 'scanning'`,
-    [id, JSON.stringify(launch), JSON.stringify(closure), closure.digest, surfaceDigest, surfaceText, reportDigest, maintainers],
+    [
+      id,
+      JSON.stringify(launch),
+      JSON.stringify(closure),
+      closure.digest,
+      surfaceDigest,
+      surfaceText,
+      reportDigest,
+      maintainers,
+    ],
   );
   if (rowCount !== 1) return false;
-  const digests = [...new Set([...closure.artifacts.map((artifact) => artifact.sha256), surfaceText, reportDigest])];
-  await client.query('insert into release_blobs (digest, release_id) select unnest($1::text[]), $2 on conflict do nothing', [digests, id]);
+  const digests = [
+    ...new Set([...closure.artifacts.map((artifact) => artifact.sha256), surfaceText, reportDigest]),
+  ];
+  await client.query(
+    'insert into release_blobs (digest, release_id) select unnest($1::text[]), $2 on conflict do nothing',
+    [digests, id],
+  );
   return true;
 }
 
@@ -130,18 +174,27 @@ export async function isReleaseBlob(client: Client, digest: string): Promise<boo
   return rowCount === 1;
 }
 
-export async function insertApproval(client: Client, approval: { digest: string; releaseId: number; person: string; envelope: Envelope; expires: string }): Promise<void> {
-  await client.query('insert into approvals (digest, release_id, person, envelope, expires_at) values ($1, $2, $3, $4, $5)', [
-    approval.digest,
-    approval.releaseId,
-    approval.person,
-    Buffer.from(JSON.stringify(approval.envelope)),
-    approval.expires,
-  ]);
+export async function insertApproval(
+  client: Client,
+  approval: { digest: string; releaseId: number; person: string; envelope: Envelope; expires: string },
+): Promise<void> {
+  await client.query(
+    'insert into approvals (digest, release_id, person, envelope, expires_at) values ($1, $2, $3, $4, $5)',
+    [
+      approval.digest,
+      approval.releaseId,
+      approval.person,
+      Buffer.from(JSON.stringify(approval.envelope)),
+      approval.expires,
+    ],
+  );
 }
 
 /** Approval envelopes of a release that have not expired, oldest first. */
-export async function approvalsOf(client: Client, id: number | string): Promise<{ digest: string; person: string; envelope: Envelope }[]> {
+export async function approvalsOf(
+  client: Client,
+  id: number | string,
+): Promise<{ digest: string; person: string; envelope: Envelope }[]> {
   const { rows } = await client.query<{ digest: string; person: string; envelope: Buffer }>(
     'select digest, person, envelope from approvals where release_id = $1 and expires_at > now() order by given_at, digest',
     [id],

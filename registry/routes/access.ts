@@ -4,8 +4,8 @@ import { readPublicKey, verifiedKeys } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { signInGuard } from '../auth.ts';
 import type { Call, Handlers } from '../app.ts';
+import { signInGuard } from '../auth.ts';
 import { newCode, newToken, putPerson, useCode } from '../db/people.ts';
 import { withTransaction } from '../db/pool.ts';
 import { recordEvent } from '../db/records.ts';
@@ -32,7 +32,11 @@ export function accessRoutes(deps: Deps): Handlers {
       const found = await useCode(deps.pool, code);
       if (!found) {
         guard.failed(call.request.ip);
-        throw new LockkeeperError('CODE_INVALID', { expected: 'a code that was given out, not used and not too old', found: 'another', next: 'Ask for a new one; the registry prints its administrator’s at start' });
+        throw new LockkeeperError('CODE_INVALID', {
+          expected: 'a code that was given out, not used and not too old',
+          found: 'another',
+          next: 'Ask for a new one; the registry prints its administrator’s at start',
+        });
       }
       const grant = await newToken(deps.pool, found.person, { roles: found.roles, hours: SIGN_IN_HOURS });
       await recordEvent(deps.pool, { person: found.person, action: 'signed-in', subject: call.request.ip });
@@ -43,9 +47,19 @@ export function accessRoutes(deps: Deps): Handlers {
     tokens: async (call) => {
       const { roles, hours } = call.body(TokenBody);
       const beyond = roles.filter((role) => !call.actor.roles.includes(role));
-      if (beyond.length > 0) throw new LockkeeperError('FORBIDDEN', { expected: `roles that ${call.actor.person} has`, found: beyond.join(', '), next: 'Ask for fewer' });
+      if (beyond.length > 0)
+        throw new LockkeeperError('FORBIDDEN', {
+          expected: `roles that ${call.actor.person} has`,
+          found: beyond.join(', '),
+          next: 'Ask for fewer',
+        });
       const grant = await newToken(deps.pool, call.actor.person, { roles, hours });
-      await recordEvent(deps.pool, { person: call.actor.person, action: 'token.made', subject: roles.join(','), detail: { hours } });
+      await recordEvent(deps.pool, {
+        person: call.actor.person,
+        action: 'token.made',
+        subject: roles.join(','),
+        detail: { hours },
+      });
       return { ...grant, person: call.actor.person, roles };
     },
     keys: (call) => enrol(call, deps),
@@ -71,11 +85,21 @@ async function health({ pool, trust }: Deps): Promise<unknown> {
 
 async function addPerson(call: Call, deps: Deps): Promise<unknown> {
   const { person, roles } = call.body(PersonBody);
-  if (person === SELF || person === 'anonymous') throw new LockkeeperError('REQUEST_INVALID', { expected: 'the name of a person', found: `${person}, which is reserved`, next: 'Choose another' });
+  if (person === SELF || person === 'anonymous')
+    throw new LockkeeperError('REQUEST_INVALID', {
+      expected: 'the name of a person',
+      found: `${person}, which is reserved`,
+      next: 'Choose another',
+    });
   return withTransaction(deps.pool, async (client) => {
     await putPerson(client, person, roles);
     const { code, expires } = await newCode(client, person, CODE_HOURS);
-    await recordEvent(client, { person: call.actor.person, action: 'person.added', subject: person, detail: { roles } });
+    await recordEvent(client, {
+      person: call.actor.person,
+      action: 'person.added',
+      subject: person,
+      detail: { roles },
+    });
     return { person, roles, code, codeExpires: expires };
   });
 }
@@ -83,20 +107,39 @@ async function addPerson(call: Call, deps: Deps): Promise<unknown> {
 /** The proof is signed by the key it enrols, in the name of the caller, and fresh. */
 async function enrol(call: Call, deps: Deps): Promise<unknown> {
   const { proof } = call.body(KeyBody);
-  const claim = assertValid(KeyProof, parseStrict(Buffer.from(proof.payload, 'base64')), 'the key proof', 'REQUEST_INVALID');
+  const claim = assertValid(
+    KeyProof,
+    parseStrict(Buffer.from(proof.payload, 'base64')),
+    'the key proof',
+    'REQUEST_INVALID',
+  );
   const { key, keyid } = readPublicKey(claim.publicKey);
-  const signed = proof.payloadType === KEY_PROOF_TYPE && verifiedKeys(proof, new Map([[keyid, key]])).has(keyid);
+  const signed =
+    proof.payloadType === KEY_PROOF_TYPE && verifiedKeys(proof, new Map([[keyid, key]])).has(keyid);
   const fresh = Math.abs(Date.now() - Date.parse(claim.at)) < PROOF_MS;
   if (!signed || !fresh || claim.person !== call.actor.person) {
     throw new LockkeeperError('SIGNATURE_INVALID', {
       expected: `a proof of the last ten minutes by ${call.actor.person}, signed with the key itself`,
-      found: !signed ? 'a signature that does not verify' : !fresh ? `a proof of ${claim.at}` : `one of ${claim.person}`,
+      found: !signed
+        ? 'a signature that does not verify'
+        : !fresh
+          ? `a proof of ${claim.at}`
+          : `one of ${claim.person}`,
       next: 'Run: lk keys enrol',
     });
   }
   const { trusted } = await deps.trust.current();
   const owner = trusted.personOf(keyid);
   if (owner === call.actor.person) return { keyid, person: owner, rootVersion: trusted.root.version };
-  if (owner !== undefined) throw new LockkeeperError('KEY_UNKNOWN', { expected: 'a key of your own', found: `one that is enrolled for ${owner}`, next: 'Make your own with: lk keys new' });
-  return { keyid, person: call.actor.person, rootVersion: await deps.trust.enrol({ keyid, person: call.actor.person, publicKey: claim.publicKey }) };
+  if (owner !== undefined)
+    throw new LockkeeperError('KEY_UNKNOWN', {
+      expected: 'a key of your own',
+      found: `one that is enrolled for ${owner}`,
+      next: 'Make your own with: lk keys new',
+    });
+  return {
+    keyid,
+    person: call.actor.person,
+    rootVersion: await deps.trust.enrol({ keyid, person: call.actor.person, publicKey: claim.publicKey }),
+  };
 }

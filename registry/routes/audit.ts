@@ -12,27 +12,38 @@ export function auditRoutes(deps: Deps): Handlers {
     auditWrite: (call) => take(call, deps),
     auditRead: async (call) => {
       const query = call.query(AuditQuery);
-      return { records: await findRecords(deps.pool, { ...query, limit: Math.min(Number(query.limit ?? 50), 1000) }) };
+      return {
+        records: await findRecords(deps.pool, { ...query, limit: Math.min(Number(query.limit ?? 50), 1000) }),
+      };
     },
   };
 }
 
 function broken(expected: string, found: string): LockkeeperError {
-  return new LockkeeperError('JOURNAL_CHAIN', { expected, found, next: 'Keep the journal and tell your security team: lk audit verify' });
+  return new LockkeeperError('JOURNAL_CHAIN', {
+    expected,
+    found,
+    next: 'Keep the journal and tell your security team: lk audit verify',
+  });
 }
 
 /** Records continue the runtime's chain; ones that are here already must be the same ones. All of a batch, or nothing. */
 async function take(call: Call, { pool }: Deps): Promise<unknown> {
   const { records } = call.body(AuditBatch);
   const runtime = records[0]?.body.runtime ?? '';
-  if (records.some((record) => record.body.runtime !== runtime)) throw broken('records of one runtime', 'several');
+  if (records.some((record) => record.body.runtime !== runtime))
+    throw broken('records of one runtime', 'several');
   return withTransaction(pool, async (client) => {
     const head = await chainHead(client, runtime);
     const fresh = records.filter((record) => record.seq > head.seq);
     for (const record of records) {
       if (record.seq > head.seq) continue;
       const known = await digestAt(client, runtime, record.seq);
-      if (known !== record.digest) throw broken(`record ${record.seq} of ${runtime} with digest ${known}, as received before`, record.digest);
+      if (known !== record.digest)
+        throw broken(
+          `record ${record.seq} of ${runtime} with digest ${known}, as received before`,
+          record.digest,
+        );
     }
     assertContinues(fresh, head);
     await insertRecords(client, runtime, fresh);
@@ -40,7 +51,10 @@ async function take(call: Call, { pool }: Deps): Promise<unknown> {
   });
 }
 
-function assertContinues(records: readonly AuditRecord[], head: { seq: number; digest: string | null }): void {
+function assertContinues(
+  records: readonly AuditRecord[],
+  head: { seq: number; digest: string | null },
+): void {
   let { seq, digest } = head;
   for (const record of records) {
     const defect = chainDefect(record, seq + 1, digest);

@@ -1,6 +1,7 @@
 /** Resolving an intent to a signed lock, and telling what became of a lock's releases. */
 import { assertApproved } from '../../runtime/trust/approval.ts';
 import { signLockFile } from '../../runtime/trust/lock.ts';
+import type { TrustedRoot } from '../../runtime/trust/root.ts';
 import { LockBody, LockCheckBody } from '../../schemas/api.ts';
 import type { Envelope } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
@@ -9,11 +10,10 @@ import { parseStrict } from '../../schemas/json.ts';
 import { type Lock, type LockEntry, lockDigest, renderLockFile, TRIAL_WARNING } from '../../schemas/lock.ts';
 import { pinSurface, Surface } from '../../schemas/surface.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import type { TrustedRoot } from '../../runtime/trust/root.ts';
 import type { Call, Handlers } from '../app.ts';
 import { withTransaction } from '../db/pool.ts';
-import { approvalsOf, type ReleaseRow, releasesNamed } from '../db/releases.ts';
 import { insertLock, newestLock, recordEvent } from '../db/records.ts';
+import { approvalsOf, type ReleaseRow, releasesNamed } from '../db/releases.ts';
 import type { Deps } from '../deps.ts';
 import { factsOfRow } from '../facts.ts';
 import { assertPermitted, pickRelease } from '../resolve.ts';
@@ -26,11 +26,22 @@ export function lockRoutes(deps: Deps): Handlers {
     lockCheck: async (call) => {
       const body = call.body(LockCheckBody);
       const names = [...new Set(body.releases.map((release) => release.server))];
-      const rows = await releasesNamed(deps.pool, names, ['submitted', 'scanning', 'in_review', 'approved', 'deprecated', 'revoked']);
+      const rows = await releasesNamed(deps.pool, names, [
+        'submitted',
+        'scanning',
+        'in_review',
+        'approved',
+        'deprecated',
+        'revoked',
+      ]);
       const states = new Map(rows.map((row) => [`${row.name}@${row.version}`, row.state]));
       return {
         latest: await newestLock(deps.pool, body.audience),
-        states: body.releases.map(({ server, version }) => ({ server, version, state: states.get(`${server}@${version}`) ?? null })),
+        states: body.releases.map(({ server, version }) => ({
+          server,
+          version,
+          state: states.get(`${server}@${version}`) ?? null,
+        })),
       };
     },
   };
@@ -47,7 +58,8 @@ async function lock(call: Call, deps: Deps): Promise<unknown> {
   const names = [...new Set(Object.values(intent.servers).map((request) => request.server))];
   const rows = await releasesNamed(deps.pool, names, ['approved', 'revoked']);
   const resolved = new Map<string, Resolved>();
-  for (const alias of Object.keys(intent.servers).sort()) resolved.set(alias, await resolve(alias, intent, { rows, trusted, deps }));
+  for (const alias of Object.keys(intent.servers).sort())
+    resolved.set(alias, await resolve(alias, intent, { rows, trusted, deps }));
   const now = Date.now();
   return withTransaction(deps.pool, async (client) => {
     await client.query('select pg_advisory_xact_lock(hashtextextended($1, 7411003))', [intent.project]);
@@ -63,30 +75,68 @@ async function lock(call: Call, deps: Deps): Promise<unknown> {
       expires: new Date(now + deps.policy.lock.maxAgeHours * HOUR_MS).toISOString(),
       previous: last?.digest ?? null,
       rootVersion: trusted.root.version,
-      revoked: rows.filter((row) => row.state === 'revoked').map((row) => ({ server: row.name, version: row.version, reason: row.reason ?? '', at: row.changed_at.toISOString() })),
+      revoked: rows
+        .filter((row) => row.state === 'revoked')
+        .map((row) => ({
+          server: row.name,
+          version: row.version,
+          reason: row.reason ?? '',
+          at: row.changed_at.toISOString(),
+        })),
       servers: Object.fromEntries([...resolved].map(([alias, { entry }]) => [alias, entry])),
     };
-    const approvals = Object.fromEntries([...resolved.values()].flatMap(({ envelopes }) => envelopes.map(({ digest, envelope }) => [digest, envelope])));
+    const approvals = Object.fromEntries(
+      [...resolved.values()].flatMap(({ envelopes }) =>
+        envelopes.map(({ digest, envelope }) => [digest, envelope]),
+      ),
+    );
     const file = signLockFile(document, { root, approvals }, deps.trust.keys.lock);
     const digest = lockDigest(document);
-    await insertLock(client, { audience: intent.project, version: document.version, digest, file: renderLockFile(file) });
-    await recordEvent(client, { person: call.actor.person, action: 'lock.signed', subject: `${intent.project}#${document.version}`, detail: { digest } });
+    await insertLock(client, {
+      audience: intent.project,
+      version: document.version,
+      digest,
+      file: renderLockFile(file),
+    });
+    await recordEvent(client, {
+      person: call.actor.person,
+      action: 'lock.signed',
+      subject: `${intent.project}#${document.version}`,
+      detail: { digest },
+    });
     return { file, digest };
   });
 }
 
 /** One request to one entry, proved as the runtime will prove it. */
-async function resolve(alias: string, intent: Intent, at: { rows: readonly ReleaseRow[]; trusted: TrustedRoot; deps: Deps }): Promise<Resolved> {
+async function resolve(
+  alias: string,
+  intent: Intent,
+  at: { rows: readonly ReleaseRow[]; trusted: TrustedRoot; deps: Deps },
+): Promise<Resolved> {
   const request = intent.servers[alias];
-  if (!request) throw new LockkeeperError('INTERNAL', { expected: `a request ${alias}`, found: 'none', next: 'Report this' });
+  if (!request)
+    throw new LockkeeperError('INTERNAL', {
+      expected: `a request ${alias}`,
+      found: 'none',
+      next: 'Report this',
+    });
   const { rows, trusted, deps } = at;
   const row = pickRelease(alias, request, rows);
   const facts = factsOfRow(row);
   assertPermitted(alias, request, { permissions: facts.permissions, launch: facts.launch });
   const given = await approvalsOf(deps.pool, row.id);
   const scoped = given.filter(({ envelope }) => environmentsOf(envelope).includes(intent.environment));
-  assertApproved(scoped.map(({ envelope }) => envelope), trusted, { facts, environment: intent.environment, now: new Date() });
-  const surface = assertValid(Surface, parseStrict(await deps.blobs.get(row.surface_text ?? '')), 'a stored surface');
+  assertApproved(
+    scoped.map(({ envelope }) => envelope),
+    trusted,
+    { facts, environment: intent.environment, now: new Date() },
+  );
+  const surface = assertValid(
+    Surface,
+    parseStrict(await deps.blobs.get(row.surface_text ?? '')),
+    'a stored surface',
+  );
   const entry: LockEntry = {
     server: row.name,
     version: row.version,
@@ -106,6 +156,8 @@ async function resolve(alias: string, intent: Intent, at: { rows: readonly Relea
 }
 
 function environmentsOf(envelope: Envelope): string[] {
-  const { predicate } = parseStrict(Buffer.from(envelope.payload, 'base64')) as unknown as { predicate: { environments: string[] } };
+  const { predicate } = parseStrict(Buffer.from(envelope.payload, 'base64')) as unknown as {
+    predicate: { environments: string[] };
+  };
   return predicate.environments;
 }

@@ -6,9 +6,9 @@ import semver from 'semver';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Call, Handler, Handlers } from '../app.ts';
 import type { Pool } from '../db/pool.ts';
+import { listPublic, versionsOf } from '../db/public.ts';
 import type { ReleaseRow } from '../db/releases.ts';
 import type { Deps } from '../deps.ts';
-import { listPublic, versionsOf } from '../db/public.ts';
 
 const SCHEMA = 'https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json';
 const DEFAULT_LIMIT = 30;
@@ -35,7 +35,8 @@ export function mcpRegistryRoutes(deps: Deps): Handlers {
     registryVersion: open(async (call) => {
       const rows = await known(call, deps.pool);
       const wanted = call.param('version');
-      const row = wanted === 'latest' ? latestOf(rows) : rows.find((candidate) => candidate.version === wanted);
+      const row =
+        wanted === 'latest' ? latestOf(rows) : rows.find((candidate) => candidate.version === wanted);
       if (row) return serverResponse(row, rows);
       throw notFound(`version ${quote(wanted, 80)} of ${call.param('name')}`);
     }),
@@ -43,11 +44,19 @@ export function mcpRegistryRoutes(deps: Deps): Handlers {
 }
 
 function notFound(found: string): LockkeeperError {
-  return new LockkeeperError('NOT_FOUND', { expected: 'a server that this registry approved', found, next: 'See what is approved: GET /v0.1/servers' });
+  return new LockkeeperError('NOT_FOUND', {
+    expected: 'a server that this registry approved',
+    found,
+    next: 'See what is approved: GET /v0.1/servers',
+  });
 }
 
 function bad(message: string): LockkeeperError {
-  return new LockkeeperError('REQUEST_INVALID', { expected: 'parameters of the MCP registry API v0.1', found: message, next: 'Correct the request' });
+  return new LockkeeperError('REQUEST_INVALID', {
+    expected: 'parameters of the MCP registry API v0.1',
+    found: message,
+    next: 'Correct the request',
+  });
 }
 
 /** All public versions of the named server, newest first. 404 when none is approved. */
@@ -67,7 +76,9 @@ function compare(a: ReleaseRow, b: ReleaseRow): number {
 
 /** Highest approved version; a pre-release only where there is nothing else. */
 function latestOf(rows: readonly ReleaseRow[]): ReleaseRow | undefined {
-  const live = rows.filter((row) => row.state === 'approved' || row.state === 'deprecated').sort((a, b) => compare(b, a));
+  const live = rows
+    .filter((row) => row.state === 'approved' || row.state === 'deprecated')
+    .sort((a, b) => compare(b, a));
   return live.find((row) => (semver.prerelease(row.version) ?? []).length === 0) ?? live[0];
 }
 
@@ -87,31 +98,55 @@ async function list(call: Call, pool: Pool): Promise<unknown> {
   const rows = await listPublic(pool, { ...filter, after: cursor?.last ?? null, limit: limit + 1 });
   const page = rows.slice(0, limit);
   const latest = new Map<string, ReleaseRow[]>();
-  for (const name of new Set(page.map((row) => row.name))) latest.set(name, await versionsOf(pool, name, true));
+  for (const name of new Set(page.map((row) => row.name)))
+    latest.set(name, await versionsOf(pool, name, true));
   const all = page.map((row) => serverResponse(row, latest.get(row.name) ?? [row]));
-  const servers = filter.version === 'latest' ? all.filter((item) => item._meta['io.modelcontextprotocol.registry/official'].isLatest) : all;
+  const servers =
+    filter.version === 'latest'
+      ? all.filter((item) => item._meta['io.modelcontextprotocol.registry/official'].isLatest)
+      : all;
   const last = page.at(-1);
   const more = rows.length > limit && last;
   return {
     servers,
-    metadata: { count: servers.length, ...(more ? { nextCursor: Buffer.from(JSON.stringify({ ...filter, last: [last.name, last.version] })).toString('base64url') } : {}) },
+    metadata: {
+      count: servers.length,
+      ...(more
+        ? {
+            nextCursor: Buffer.from(JSON.stringify({ ...filter, last: [last.name, last.version] })).toString(
+              'base64url',
+            ),
+          }
+        : {}),
+    },
   };
 }
 
 function filterOf(query: Readonly<Record<string, string | undefined>>): Omit<Cursor, 'last'> {
   const since = query.updated_since;
-  if (since !== undefined && (!/^\d{4}-\d{2}-\d{2}T[\d:.]+(Z|[+-]\d{2}:\d{2})$/.test(since) || Number.isNaN(Date.parse(since)))) {
+  if (
+    since !== undefined &&
+    (!/^\d{4}-\d{2}-\d{2}T[\d:.]+(Z|[+-]\d{2}:\d{2})$/.test(since) || Number.isNaN(Date.parse(since)))
+  ) {
     throw bad('Invalid updated_since format: expected RFC3339 timestamp (e.g., 2025-08-07T13:15:04.280Z)');
   }
   if (since !== undefined && query.include_deleted === 'false') {
-    throw bad('Cannot set include_deleted=false when using updated_since (incremental sync requires deleted servers)');
+    throw bad(
+      'Cannot set include_deleted=false when using updated_since (incremental sync requires deleted servers)',
+    );
   }
-  return { search: query.search ?? null, version: query.version ?? null, updatedSince: since ?? null, deleted: since !== undefined || query.include_deleted === 'true' };
+  return {
+    search: query.search ?? null,
+    version: query.version ?? null,
+    updatedSince: since ?? null,
+    deleted: since !== undefined || query.include_deleted === 'true',
+  };
 }
 
 function limitOf(text: string | undefined): number {
   if (text === undefined) return DEFAULT_LIMIT;
-  if (!/^[1-9][0-9]{0,6}$/.test(text)) throw bad(`limit ${quote(text, 20)}, which is not a number from 1 to ${MAX_LIMIT}`);
+  if (!/^[1-9][0-9]{0,6}$/.test(text))
+    throw bad(`limit ${quote(text, 20)}, which is not a number from 1 to ${MAX_LIMIT}`);
   return Math.min(Number(text), MAX_LIMIT);
 }
 
@@ -119,19 +154,36 @@ function readCursor(text: string): Cursor {
   try {
     const value = JSON.parse(Buffer.from(text, 'base64url').toString('utf8')) as Cursor;
     const textOrNull = (item: unknown): boolean => item === null || typeof item === 'string';
-    const fits = Array.isArray(value.last) && value.last.length === 2 && value.last.every((item) => typeof item === 'string') && typeof value.deleted === 'boolean';
-    if (fits && textOrNull(value.search) && textOrNull(value.version) && (value.updatedSince === null || !Number.isNaN(Date.parse(value.updatedSince)))) return value;
+    const fits =
+      Array.isArray(value.last) &&
+      value.last.length === 2 &&
+      value.last.every((item) => typeof item === 'string') &&
+      typeof value.deleted === 'boolean';
+    if (
+      fits &&
+      textOrNull(value.search) &&
+      textOrNull(value.version) &&
+      (value.updatedSince === null || !Number.isNaN(Date.parse(value.updatedSince)))
+    )
+      return value;
   } catch {
     // falls through: not one of our cursors
   }
   throw bad('a cursor that this registry did not make');
 }
 
-const STATUS: Readonly<Record<string, 'active' | 'deprecated' | 'deleted'>> = { approved: 'active', deprecated: 'deprecated', revoked: 'deleted' };
+const STATUS: Readonly<Record<string, 'active' | 'deprecated' | 'deleted'>> = {
+  approved: 'active',
+  deprecated: 'deprecated',
+  revoked: 'deleted',
+};
 
 interface ServerResponse {
   readonly server: object;
-  readonly _meta: { 'io.modelcontextprotocol.registry/official': { isLatest: boolean }; [key: string]: object };
+  readonly _meta: {
+    'io.modelcontextprotocol.registry/official': { isLatest: boolean };
+    [key: string]: object;
+  };
 }
 
 function serverResponse(row: ReleaseRow, versions: readonly ReleaseRow[]): ServerResponse {
@@ -144,7 +196,15 @@ function serverResponse(row: ReleaseRow, versions: readonly ReleaseRow[]): Serve
       name: row.name,
       description: row.description,
       version: row.version,
-      packages: [{ registryType: 'npm', identifier, version: row.version, transport: { type: 'stdio' }, ...(args.length ? { packageArguments: args } : {}) }],
+      packages: [
+        {
+          registryType: 'npm',
+          identifier,
+          version: row.version,
+          transport: { type: 'stdio' },
+          ...(args.length ? { packageArguments: args } : {}),
+        },
+      ],
     },
     _meta: {
       'io.modelcontextprotocol.registry/official': {
@@ -154,7 +214,11 @@ function serverResponse(row: ReleaseRow, versions: readonly ReleaseRow[]): Serve
         updatedAt: changed,
         isLatest: latestOf(versions)?.id === row.id,
       } as { isLatest: boolean },
-      'dev.lockkeeper/approval': { closureDigest: row.closure?.digest ?? null, surfaceDigest: row.surface_digest, approvals: row.approvals },
+      'dev.lockkeeper/approval': {
+        closureDigest: row.closure?.digest ?? null,
+        surfaceDigest: row.surface_digest,
+        approvals: row.approvals,
+      },
     },
   };
 }

@@ -9,8 +9,16 @@ import { Surface } from '../../schemas/surface.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Call, Handlers } from '../app.ts';
 import { isDuplicate, type Pool, withTransaction } from '../db/pool.ts';
-import { findRelease, insertRelease, isReleaseBlob, lastApproved, listReleases, type ReleaseRow, viewOf } from '../db/releases.ts';
 import { recordEvent } from '../db/records.ts';
+import {
+  findRelease,
+  insertRelease,
+  isReleaseBlob,
+  lastApproved,
+  listReleases,
+  type ReleaseRow,
+  viewOf,
+} from '../db/releases.ts';
 import type { Deps } from '../deps.ts';
 import { queueScan } from '../queue.ts';
 
@@ -24,7 +32,11 @@ export function releaseRoutes(deps: Deps): Handlers {
     releases: async (call) => {
       const query = call.query(ReleaseQuery);
       const limit = Math.min(Number(query.limit ?? 30), 100);
-      const rows = await listReleases(deps.pool, { ...query, before: query.before === undefined ? undefined : Number(query.before), limit });
+      const rows = await listReleases(deps.pool, {
+        ...query,
+        before: query.before === undefined ? undefined : Number(query.before),
+        limit,
+      });
       return { releases: rows.map(viewOf), next: rows.length === limit ? Number(rows.at(-1)?.id) : null };
     },
     release: async (call) => viewOf(await releaseOf(call, deps.pool)),
@@ -40,9 +52,15 @@ export function releaseRoutes(deps: Deps): Handlers {
     blob: async (call) => {
       const digest = call.param('digest');
       if (!(await isReleaseBlob(deps.pool, digest))) {
-        throw new LockkeeperError('ARTIFACT_MISSING', { expected: 'the digest of an artifact of a release', found: quote(digest, 80), next: 'Check it against mcp.lock' });
+        throw new LockkeeperError('ARTIFACT_MISSING', {
+          expected: 'the digest of an artifact of a release',
+          found: quote(digest, 80),
+          next: 'Check it against mcp.lock',
+        });
       }
-      void call.reply.type('application/octet-stream').header('cache-control', 'private, max-age=31536000, immutable');
+      void call.reply
+        .type('application/octet-stream')
+        .header('cache-control', 'private, max-age=31536000, immutable');
       return deps.blobs.get(digest);
     },
   };
@@ -52,12 +70,21 @@ export function releaseRoutes(deps: Deps): Handlers {
 export async function submit(pool: Pool, submission: Submission, person: string): Promise<string> {
   const ref = packageOf(submission.source);
   if (ref.version !== submission.version) {
-    throw new LockkeeperError('REQUEST_INVALID', { expected: `version ${ref.version}, as in the source`, found: submission.version, next: 'Use one version in both' });
+    throw new LockkeeperError('REQUEST_INVALID', {
+      expected: `version ${ref.version}, as in the source`,
+      found: submission.version,
+      next: 'Use one version in both',
+    });
   }
   return withTransaction(pool, async (client) => {
     const id = await insertRelease(client, submission, { person, purl: purlOf(ref) });
     await queueScan(client, id);
-    await recordEvent(client, { person, action: 'release.submitted', subject: `${submission.name}@${submission.version}`, detail: { source: submission.source } });
+    await recordEvent(client, {
+      person,
+      action: 'release.submitted',
+      subject: `${submission.name}@${submission.version}`,
+      detail: { source: submission.source },
+    });
     return id;
   }).catch((error: unknown) => {
     if (!isDuplicate(error)) throw error;
@@ -72,7 +99,11 @@ export async function submit(pool: Pool, submission: Submission, person: string)
 export async function releaseOr404(pool: Pool, id: string): Promise<ReleaseRow> {
   const row = /^[1-9][0-9]{0,15}$/.test(id) ? await findRelease(pool, id) : null;
   if (row) return row;
-  throw new LockkeeperError('NOT_FOUND', { expected: 'the number of a release', found: quote(id, 40), next: 'List them with: lk review --state all' });
+  throw new LockkeeperError('NOT_FOUND', {
+    expected: 'the number of a release',
+    found: quote(id, 40),
+    next: 'List them with: lk review --state all',
+  });
 }
 
 export function releaseOf(call: Call, pool: Pool): Promise<ReleaseRow> {
@@ -82,7 +113,11 @@ export function releaseOf(call: Call, pool: Pool): Promise<ReleaseRow> {
 async function scanned(call: Call, pool: Pool): Promise<ReleaseRow> {
   const row = await releaseOf(call, pool);
   if (row.report_digest !== null) return row;
-  throw new LockkeeperError('STATE_CONFLICT', { expected: 'a release that was scanned', found: `one that is ${row.state}`, next: 'Wait for the scan, or see its reason with: lk review' });
+  throw new LockkeeperError('STATE_CONFLICT', {
+    expected: 'a release that was scanned',
+    found: `one that is ${row.state}`,
+    next: 'Wait for the scan, or see its reason with: lk review',
+  });
 }
 
 function sendJson(call: Call, bytes: Buffer): Buffer {
@@ -95,8 +130,10 @@ async function diff(call: Call, { pool, blobs }: Deps): Promise<unknown> {
   const before = await lastApproved(pool, after.name, after.id);
   const version = { id: Number(after.id), version: after.version };
   if (!before) return { before: null, after: version, changes: [], artifacts: { added: [], removed: [] } };
-  const surfaceOf = async (row: ReleaseRow): Promise<Surface> => assertValid(Surface, parseStrict(await blobs.get(row.surface_text ?? '')), 'a stored surface');
-  const purls = (row: ReleaseRow): Set<string> => new Set(row.closure?.artifacts.map((artifact) => artifact.purl));
+  const surfaceOf = async (row: ReleaseRow): Promise<Surface> =>
+    assertValid(Surface, parseStrict(await blobs.get(row.surface_text ?? '')), 'a stored surface');
+  const purls = (row: ReleaseRow): Set<string> =>
+    new Set(row.closure?.artifacts.map((artifact) => artifact.purl));
   const [old, fresh] = [purls(before), purls(after)];
   return {
     before: { id: Number(before.id), version: before.version },

@@ -8,11 +8,18 @@ import { parseStrict } from '../../schemas/json.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Call, Handlers } from '../app.ts';
 import { isDuplicate, withTransaction } from '../db/pool.ts';
-import { approvalsOf, findRelease, insertApproval, moveState, type ReleaseRow, viewOf } from '../db/releases.ts';
 import { recordEvent } from '../db/records.ts';
+import {
+  approvalsOf,
+  findRelease,
+  insertApproval,
+  moveState,
+  type ReleaseRow,
+  viewOf,
+} from '../db/releases.ts';
 import type { Deps } from '../deps.ts';
-import { MOVES, type Move, wrongState } from '../lifecycle.ts';
 import { factsOfRow } from '../facts.ts';
+import { MOVES, type Move, wrongState } from '../lifecycle.ts';
 import { releaseOf } from './releases.ts';
 
 const DAY_MS = 86_400_000;
@@ -29,7 +36,11 @@ export function reviewRoutes(deps: Deps): Handlers {
 
 /** Gating checks that fired or are unknown: an approval has to accept each by name. */
 async function openChecks(row: ReleaseRow, { blobs }: Deps): Promise<string[]> {
-  const report = assertValid(Report, parseStrict(await blobs.get(row.report_digest ?? '')), 'a stored report');
+  const report = assertValid(
+    Report,
+    parseStrict(await blobs.get(row.report_digest ?? '')),
+    'a stored report',
+  );
   return report.checks.filter((check) => check.gates && check.outcome !== 'ok').map((check) => check.id);
 }
 
@@ -69,24 +80,49 @@ async function approve(call: Call, deps: Deps): Promise<unknown> {
   const { trusted } = await deps.trust.current();
   const opened = openApproval(envelope, trusted);
   if (opened.person !== call.actor.person) {
-    throw new LockkeeperError('FORBIDDEN', { expected: `an approval signed by ${call.actor.person}, who sends it`, found: `one of ${opened.person}`, next: 'Each reviewer sends their own: lk approve' });
+    throw new LockkeeperError('FORBIDDEN', {
+      expected: `an approval signed by ${call.actor.person}, who sends it`,
+      found: `one of ${opened.person}`,
+      next: 'Each reviewer sends their own: lk approve',
+    });
   }
   // The clock of a reviewer's machine may be a little ahead of this one.
-  assertCovers(opened, factsOfRow(row), new Date(Math.max(Date.now(), Math.min(Date.parse(opened.approval.predicate.notBefore), Date.now() + 300_000))));
+  assertCovers(
+    opened,
+    factsOfRow(row),
+    new Date(
+      Math.max(Date.now(), Math.min(Date.parse(opened.approval.predicate.notBefore), Date.now() + 300_000)),
+    ),
+  );
   await assertWithinPolicy(opened.approval, row, deps);
   const { threshold } = trusted.root.roles.approver;
   const given = await withTransaction(deps.pool, async (client) => {
     await client.query('select 1 from releases where id = $1 for update', [row.id]);
     const now = await findRelease(client, row.id);
     if (now?.state !== 'in_review') throw wrongState('approve', now?.state ?? 'rejected');
-    await insertApproval(client, { digest: opened.digest, releaseId: Number(row.id), person: opened.person, envelope, expires: opened.approval.predicate.expires });
+    await insertApproval(client, {
+      digest: opened.digest,
+      releaseId: Number(row.id),
+      person: opened.person,
+      envelope,
+      expires: opened.approval.predicate.expires,
+    });
     const persons = new Set((await approvalsOf(client, row.id)).map((approval) => approval.person));
-    await recordEvent(client, { person: opened.person, action: 'release.approved-by', subject: `${row.name}@${row.version}`, detail: { approval: opened.digest } });
+    await recordEvent(client, {
+      person: opened.person,
+      action: 'release.approved-by',
+      subject: `${row.name}@${row.version}`,
+      detail: { approval: opened.digest },
+    });
     if (persons.size >= threshold) await moveState(client, row.id, MOVES.approve);
     return persons.size;
   }).catch((error: unknown) => {
     if (!isDuplicate(error)) throw error;
-    throw new LockkeeperError('APPROVAL_THRESHOLD', { expected: `approvals of ${threshold} distinct people`, found: `a second one of ${opened.person}, who approved it before`, next: 'Ask another reviewer' });
+    throw new LockkeeperError('APPROVAL_THRESHOLD', {
+      expected: `approvals of ${threshold} distinct people`,
+      found: `a second one of ${opened.person}, who approved it before`,
+      next: 'Ask another reviewer',
+    });
   });
   const after = await findRelease(deps.pool, row.id);
   return { approval: opened.digest, state: after?.state, given, needed: threshold };
@@ -96,16 +132,28 @@ async function assertWithinPolicy(approval: Approval, row: ReleaseRow, deps: Dep
   const { accepts, notBefore, expires } = approval.predicate;
   const open = (await openChecks(row, deps)).filter((check) => !Object.hasOwn(accepts, check));
   if (open.length > 0) {
-    throw new LockkeeperError('FORBIDDEN', { expected: 'a reason for each gating check that fired or is unknown', found: `none for ${open.join(', ')}`, next: `Add ${open.map((check) => `--accept "${check}=REASON"`).join(' ')}` });
+    throw new LockkeeperError('FORBIDDEN', {
+      expected: 'a reason for each gating check that fired or is unknown',
+      found: `none for ${open.join(', ')}`,
+      next: `Add ${open.map((check) => `--accept "${check}=REASON"`).join(' ')}`,
+    });
   }
   const days = (Date.parse(expires) - Date.parse(notBefore)) / DAY_MS;
   const { maxAgeDays } = deps.policy.approvals;
   if (days <= 0 || days > maxAgeDays + 0.01) {
-    throw new LockkeeperError('APPROVAL_SCOPE', { expected: `an approval for at most ${maxAgeDays} days`, found: `${days.toFixed(1)} days`, next: 'Approve it for less with: --days' });
+    throw new LockkeeperError('APPROVAL_SCOPE', {
+      expected: `an approval for at most ${maxAgeDays} days`,
+      found: `${days.toFixed(1)} days`,
+      next: 'Approve it for less with: --days',
+    });
   }
 }
 
-async function move(call: Call, deps: Deps, name: Extract<Move, 'reject' | 'deprecate' | 'revoke'>): Promise<unknown> {
+async function move(
+  call: Call,
+  deps: Deps,
+  name: Extract<Move, 'reject' | 'deprecate' | 'revoke'>,
+): Promise<unknown> {
   const { reason } = call.body(ReasonBody);
   const row = await releaseOf(call, deps.pool);
   await withTransaction(deps.pool, async (client) => {
@@ -113,9 +161,13 @@ async function move(call: Call, deps: Deps, name: Extract<Move, 'reject' | 'depr
       const now = await findRelease(client, row.id);
       throw wrongState(name, now?.state ?? row.state);
     }
-    await recordEvent(client, { person: call.actor.person, action: `release.${name}`, subject: `${row.name}@${row.version}`, detail: { reason } });
+    await recordEvent(client, {
+      person: call.actor.person,
+      action: `release.${name}`,
+      subject: `${row.name}@${row.version}`,
+      detail: { reason },
+    });
   });
   const after = await findRelease(deps.pool, row.id);
   return after ? viewOf(after) : null;
 }
-

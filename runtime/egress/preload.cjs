@@ -31,7 +31,9 @@ function report(host, port) {
     const socket = open();
     socket.unref();
     const body = JSON.stringify({ host: String(host).slice(0, 253), port: Number(port) || 0 });
-    socket.end(`POST /report HTTP/1.1\r\nhost: proxy\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`);
+    socket.end(
+      `POST /report HTTP/1.1\r\nhost: proxy\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    );
   } catch {
     // Reporting is a courtesy of this file; the sandbox refuses either way.
   }

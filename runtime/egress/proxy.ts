@@ -5,11 +5,12 @@
 import { lookup } from 'node:dns/promises';
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
-import { BlockList, connect, isIP, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { asLockkeeperError } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import type { EgressEvent } from '../ports.ts';
+import { isInside, permits } from './rules.ts';
 import { serverNameOf } from './sni.ts';
 
 export interface ProxyOptions {
@@ -29,43 +30,25 @@ const MAX_CONNECTIONS = 64;
 const IDLE_MS = 60_000;
 const resolveHost = async (host: string): Promise<string> => (await lookup(host)).address;
 
-/** Addresses that are never outside: loopback, private, link-local (cloud metadata among them), multicast, reserved. */
-const INSIDE = new BlockList();
-for (const [net, bits] of [['0.0.0.0', 8], ['10.0.0.0', 8], ['100.64.0.0', 10], ['127.0.0.0', 8], ['169.254.0.0', 16], ['172.16.0.0', 12], ['192.0.0.0', 24], ['192.168.0.0', 16], ['198.18.0.0', 15], ['224.0.0.0', 3]] as const) {
-  INSIDE.addSubnet(net, bits, 'ipv4');
-}
-for (const [net, bits] of [['::', 96], ['64:ff9b::', 96], ['100::', 64], ['fc00::', 7], ['fe80::', 10], ['ff00::', 8], ['2002::', 16]] as const) {
-  INSIDE.addSubnet(net, bits, 'ipv6');
-}
-
-export function isInside(address: string): boolean {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined) return INSIDE.check(mapped, 'ipv4');
-  const family = isIP(address);
-  return family === 0 || INSIDE.check(address, family === 4 ? 'ipv4' : 'ipv6');
-}
-
-export function permits(allow: readonly string[], host: string, port: number): boolean {
-  return allow.some((entry) => {
-    const at = entry.lastIndexOf(':');
-    const name = entry.slice(0, at);
-    if (Number(entry.slice(at + 1)) !== port) return false;
-    return name.startsWith('*.') ? host.endsWith(name.slice(1)) && host.length > name.length - 1 : host === name;
-  });
-}
-
 /** Starts listening. The socket's file may be connected to by every user of the machine that can reach its folder. */
 export async function startEgressProxy(options: ProxyOptions): Promise<EgressProxy> {
   await rm(options.socketPath, { force: true });
   const sockets = new Set<Duplex>();
-  const server = createServer({ maxHeaderSize: 16_384, requestTimeout: 30_000 }, (incoming, outgoing) => void plain(incoming, outgoing, options).catch(() => outgoing.destroy()));
+  const server = createServer(
+    { maxHeaderSize: 16_384, requestTimeout: 30_000 },
+    (incoming, outgoing) => void plain(incoming, outgoing, options).catch(() => outgoing.destroy()),
+  );
   server.maxConnections = MAX_CONNECTIONS;
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => socket.destroy());
   });
-  server.on('connect', (incoming, socket, head) => void tunnel({ incoming, socket, head }, options).catch(() => socket.destroy()));
+  server.on(
+    'connect',
+    (incoming, socket, head) =>
+      void tunnel({ incoming, socket, head }, options).catch(() => socket.destroy()),
+  );
   await listen(server, options.socketPath);
   await chmod(options.socketPath, 0o666);
   return {
@@ -102,23 +85,42 @@ async function judge(host: string, port: number, options: ProxyOptions): Promise
 async function decide(host: string, port: number, options: ProxyOptions): Promise<Verdict> {
   const verdict = await judge(host, port, options);
   const outcome = verdict.address === null ? 'refused' : 'allowed';
-  await options.onEvent({ at: new Date().toISOString(), host, port, via: 'proxy', outcome, reason: verdict.reason });
+  await options.onEvent({
+    at: new Date().toISOString(),
+    host,
+    port,
+    via: 'proxy',
+    outcome,
+    reason: verdict.reason,
+  });
   return verdict;
 }
 
-async function tunnel(at: { incoming: IncomingMessage; socket: Duplex; head: Buffer }, options: ProxyOptions): Promise<void> {
+async function tunnel(
+  at: { incoming: IncomingMessage; socket: Duplex; head: Buffer },
+  options: ProxyOptions,
+): Promise<void> {
   const { incoming, socket, head } = at;
   const [, host = '', port = ''] = /^(.+):([0-9]{1,5})$/.exec(incoming.url ?? '') ?? [];
   const { address, reason } = await decide(host.toLowerCase(), Number(port), options);
   if (address === null) {
-    socket.end(`HTTP/1.1 403 Forbidden\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\nLockkeeper refused ${host}:${port}: ${reason}\n`);
+    socket.end(
+      `HTTP/1.1 403 Forbidden\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\nLockkeeper refused ${host}:${port}: ${reason}\n`,
+    );
     return;
   }
   socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
   const first = await firstBytes(socket, head);
   const name = serverNameOf(first);
   if (Number(port) === 443 && name !== host.toLowerCase()) {
-    await options.onEvent({ at: new Date().toISOString(), host: name ?? '(no name)', port: 443, via: 'proxy', outcome: 'refused', reason: `TLS asks for another name than ${host}` });
+    await options.onEvent({
+      at: new Date().toISOString(),
+      host: name ?? '(no name)',
+      port: 443,
+      via: 'proxy',
+      outcome: 'refused',
+      reason: `TLS asks for another name than ${host}`,
+    });
     socket.destroy();
     return;
   }
@@ -143,7 +145,11 @@ function firstBytes(socket: Duplex, head: Buffer): Promise<Buffer> {
   });
 }
 
-async function plain(incoming: IncomingMessage, outgoing: ServerResponse, options: ProxyOptions): Promise<void> {
+async function plain(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  options: ProxyOptions,
+): Promise<void> {
   if (incoming.method === 'POST' && incoming.url === '/report') return report(incoming, outgoing, options);
   const url = URL.canParse(incoming.url ?? '') ? new URL(incoming.url ?? '') : null;
   const host = url?.hostname.toLowerCase() ?? incoming.headers.host ?? '(none)';
@@ -155,16 +161,29 @@ async function plain(incoming: IncomingMessage, outgoing: ServerResponse, option
     return;
   }
   const { 'proxy-connection': _, ...headers } = incoming.headers;
-  const outside = request({ host: address, port, method: incoming.method, path: url.pathname + url.search, headers: { ...headers, host: url.host } }, (answer) => {
-    outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-    answer.pipe(outgoing);
-  });
+  const outside = request(
+    {
+      host: address,
+      port,
+      method: incoming.method,
+      path: url.pathname + url.search,
+      headers: { ...headers, host: url.host },
+    },
+    (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(outgoing);
+    },
+  );
   outside.on('error', () => outgoing.destroy());
   incoming.pipe(outside);
 }
 
 /** A direct attempt that the sandbox's own network refused, as told from inside. Evidence, never a decision. */
-async function report(incoming: IncomingMessage, outgoing: ServerResponse, options: ProxyOptions): Promise<void> {
+async function report(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  options: ProxyOptions,
+): Promise<void> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of incoming as AsyncIterable<Buffer>) {
@@ -173,9 +192,19 @@ async function report(incoming: IncomingMessage, outgoing: ServerResponse, optio
     chunks.push(chunk);
   }
   try {
-    const value = parseStrict(Buffer.concat(chunks), { maxBytes: 4096, maxDepth: 2 }) as { host?: unknown; port?: unknown } | null;
+    const value = parseStrict(Buffer.concat(chunks), { maxBytes: 4096, maxDepth: 2 }) as {
+      host?: unknown;
+      port?: unknown;
+    } | null;
     const host = String(value?.host ?? '').slice(0, 253);
-    await options.onEvent({ at: new Date().toISOString(), host, port: Number(value?.port) || 0, via: 'report', outcome: 'refused', reason: 'direct connections have no way out' });
+    await options.onEvent({
+      at: new Date().toISOString(),
+      host,
+      port: Number(value?.port) || 0,
+      via: 'report',
+      outcome: 'refused',
+      reason: 'direct connections have no way out',
+    });
     outgoing.writeHead(204).end();
   } catch (error) {
     outgoing.writeHead(asLockkeeperError(error).status).end();

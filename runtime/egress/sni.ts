@@ -21,7 +21,10 @@ function parse(bytes: Buffer): string | null {
     const length = bytes.readUInt16BE(at + 2);
     if (type === 0) {
       const size = bytes.readUInt16BE(at + 7);
-      return bytes.subarray(at + 9, at + 9 + size).toString('latin1').toLowerCase();
+      return bytes
+        .subarray(at + 9, at + 9 + size)
+        .toString('latin1')
+        .toLowerCase();
     }
     at += 4 + length;
   }

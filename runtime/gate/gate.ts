@@ -7,7 +7,13 @@ import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { LockEntry } from '../../schemas/lock.ts';
 import type { Era, Section } from '../../schemas/surface.ts';
 import { idKey, isObject, type Notification, type Request, type Response } from '../wire/message.ts';
-import { type MethodRule, NOTICES_TO_CLIENT, NOTICES_TO_SERVER, REQUESTS_TO_CLIENT, REQUESTS_TO_SERVER } from './methods.ts';
+import {
+  type MethodRule,
+  NOTICES_TO_CLIENT,
+  NOTICES_TO_SERVER,
+  REQUESTS_TO_CLIENT,
+  REQUESTS_TO_SERVER,
+} from './methods.ts';
 import type { ArgumentCheck } from './schema.ts';
 import type { LiveSurface } from './surface.ts';
 import { matchesTemplate } from './template.ts';
@@ -34,7 +40,6 @@ export interface GateState {
   readonly lockExpires: number;
   readonly now: () => number;
   readonly fromClient: ReadonlyMap<string, Pending>;
-  readonly fromServer: ReadonlyMap<string, Pending>;
 }
 
 export type Verdict =
@@ -47,12 +52,15 @@ const refuse = (error: LockkeeperError, target?: string): Verdict => ({ allow: f
 export function judgeToServer(message: Request | Notification, state: GateState): Verdict {
   const { entry, era } = state;
   // 3 session: an id in use would let two answers be told apart by nobody
-  if (message.kind === 'request' && state.fromClient.has(idKey(message.id))) return refuse(duplicateId(message));
+  if (message.kind === 'request' && state.fromClient.has(idKey(message.id)))
+    return refuse(duplicateId(message));
   // 4 lock entry fresh
   if (state.now() >= state.lockExpires) return refuse(expired(entry, state.lockExpires));
   // 5 method known in this era and direction
   if (message.kind === 'notification') {
-    return NOTICES_TO_SERVER.has(message.method) ? { allow: true, rule: {}, target: undefined } : refuse(unknownMethod(message.method, 'to the server'));
+    return NOTICES_TO_SERVER.has(message.method)
+      ? { allow: true, rule: {}, target: undefined }
+      : refuse(unknownMethod(message.method, 'to the server'));
   }
   const rule = own(REQUESTS_TO_SERVER[era], message.method);
   if (!rule) return refuse(unknownMethod(message.method, `to the server, protocol era ${era}`));
@@ -71,11 +79,17 @@ export function judgeToServer(message: Request | Notification, state: GateState)
 }
 
 /** A message that the server starts: a request to the client, or a notice. */
-export function judgeToClient(message: Request | Notification, state: GateState): Verdict {
+export function judgeToClient(
+  message: Request | Notification,
+  state: Pick<GateState, 'era' | 'clientCapabilities'>,
+  inFlight: ReadonlyMap<string, Pending>,
+): Verdict {
   if (message.kind === 'notification') {
-    return NOTICES_TO_CLIENT.has(message.method) ? { allow: true, rule: {}, target: undefined } : refuse(unknownMethod(message.method, 'to the client'));
+    return NOTICES_TO_CLIENT.has(message.method)
+      ? { allow: true, rule: {}, target: undefined }
+      : refuse(unknownMethod(message.method, 'to the client'));
   }
-  if (state.fromServer.has(idKey(message.id))) return refuse(duplicateId(message));
+  if (inFlight.has(idKey(message.id))) return refuse(duplicateId(message));
   const rule = state.era === 'session' ? own(REQUESTS_TO_CLIENT, message.method) : undefined;
   if (!rule) return refuse(unknownMethod(message.method, 'from a server to its client'));
   if (rule.capability !== undefined && state.clientCapabilities[rule.capability] === undefined) {
@@ -87,7 +101,7 @@ export function judgeToClient(message: Request | Notification, state: GateState)
       }),
     );
   }
-  if (state.fromServer.size >= MAX_IN_FLIGHT) return refuse(tooMany());
+  if (inFlight.size >= MAX_IN_FLIGHT) return refuse(tooMany());
   return { allow: true, rule, target: undefined };
 }
 
@@ -109,7 +123,11 @@ function judgeItem(rule: MethodRule, target: string | undefined, state: GateStat
   if (!rule.item) return null;
   const { section, parameter } = rule.item;
   if (target === undefined) {
-    return new LockkeeperError('FRAME_INVALID', { expected: `a ${parameter}`, found: 'none', next: 'Correct the sender' });
+    return new LockkeeperError('FRAME_INVALID', {
+      expected: `a ${parameter}`,
+      found: 'none',
+      next: 'Correct the sender',
+    });
   }
   const standing = state.live.standing(section, target);
   if (standing === 'locked') return null;
@@ -120,7 +138,10 @@ function judgeItem(rule: MethodRule, target: string | undefined, state: GateStat
 /** A resource that is not listed may still be one of a locked template that is unchanged. */
 function judgeTemplates(uri: string, state: GateState): LockkeeperError | null {
   const templates = Object.keys(state.entry.surface.resourceTemplates);
-  const fits = templates.some((template) => matchesTemplate(template, uri) && state.live.standing('resourceTemplates', template) === 'locked');
+  const fits = templates.some(
+    (template) =>
+      matchesTemplate(template, uri) && state.live.standing('resourceTemplates', template) === 'locked',
+  );
   return fits ? null : notLocked('resources', uri, state.entry);
 }
 
@@ -128,13 +149,26 @@ function judgeTemplates(uri: string, state: GateState): LockkeeperError | null {
 function judgeReference(message: Request, state: GateState): LockkeeperError | null {
   if (message.method !== 'completion/complete') return null;
   const ref: Json | undefined = message.params.ref;
-  const [section, key]: [Section, Json | undefined] = isObject(ref) && ref.type === 'ref/prompt' ? ['prompts', ref.name] : ['resourceTemplates', isObject(ref) ? ref.uri : undefined];
+  const [section, key]: [Section, Json | undefined] =
+    isObject(ref) && ref.type === 'ref/prompt'
+      ? ['prompts', ref.name]
+      : ['resourceTemplates', isObject(ref) ? ref.uri : undefined];
   if (typeof key === 'string' && state.live.standing(section, key) === 'locked') return null;
-  if (typeof key === 'string' && section === 'resourceTemplates' && state.live.standing('resources', key) === 'locked') return null;
+  if (
+    typeof key === 'string' &&
+    section === 'resourceTemplates' &&
+    state.live.standing('resources', key) === 'locked'
+  )
+    return null;
   return notLocked(section, typeof key === 'string' ? key : '(none)', state.entry);
 }
 
-const WORD: Readonly<Record<Section, string>> = { tools: 'tool', prompts: 'prompt', resources: 'resource', resourceTemplates: 'template' };
+const WORD: Readonly<Record<Section, string>> = {
+  tools: 'tool',
+  prompts: 'prompt',
+  resources: 'resource',
+  resourceTemplates: 'template',
+};
 
 function notLocked(section: Section, key: string, entry: LockEntry): LockkeeperError {
   const names = Object.keys(entry.surface[section]);
@@ -154,18 +188,33 @@ function drifted(section: Section, key: string, state: GateState): LockkeeperErr
 }
 
 function duplicateId(message: Request): LockkeeperError {
-  return new LockkeeperError('ID_DUPLICATE', { expected: 'an id that is not in flight', found: quote(String(message.id), 60), next: 'Wait for its answer or use another id' });
+  return new LockkeeperError('ID_DUPLICATE', {
+    expected: 'an id that is not in flight',
+    found: quote(String(message.id), 60),
+    next: 'Wait for its answer or use another id',
+  });
 }
 
 function unknownMethod(method: string, direction: string): LockkeeperError {
-  return new LockkeeperError('METHOD_REFUSED', { expected: `a method known ${direction}`, found: quote(method, 80), next: 'Leave it out; Lockkeeper passes no method it does not know' });
+  return new LockkeeperError('METHOD_REFUSED', {
+    expected: `a method known ${direction}`,
+    found: quote(method, 80),
+    next: 'Leave it out; Lockkeeper passes no method it does not know',
+  });
 }
 
 function tooMany(): LockkeeperError {
-  return new LockkeeperError('RATE_LIMITED', { expected: `at most ${MAX_IN_FLIGHT} requests in flight`, found: 'one more', next: 'Wait for answers' });
+  return new LockkeeperError('RATE_LIMITED', {
+    expected: `at most ${MAX_IN_FLIGHT} requests in flight`,
+    found: 'one more',
+    next: 'Wait for answers',
+  });
 }
 
 function expired(entry: LockEntry, at: number): LockkeeperError {
-  return new LockkeeperError('LOCK_EXPIRED', { expected: `a lock of ${entry.server} that is still valid`, found: `one that ended at ${new Date(at).toISOString()}`, next: 'Run lk lock and start the server again' });
+  return new LockkeeperError('LOCK_EXPIRED', {
+    expected: `a lock of ${entry.server} that is still valid`,
+    found: `one that ended at ${new Date(at).toISOString()}`,
+    next: 'Run lk lock and start the server again',
+  });
 }
-

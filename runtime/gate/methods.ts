@@ -34,7 +34,11 @@ export const REQUESTS_TO_SERVER: Readonly<Record<'session' | 'stateless', Table>
   stateless: { ...COMMON, 'server/discover': {}, 'subscriptions/listen': {} },
 };
 
-export const NOTICES_TO_SERVER: ReadonlySet<string> = new Set(['notifications/cancelled', 'notifications/progress', 'notifications/roots/list_changed']);
+export const NOTICES_TO_SERVER: ReadonlySet<string> = new Set([
+  'notifications/cancelled',
+  'notifications/progress',
+  'notifications/roots/list_changed',
+]);
 
 /** Only the session era lets a server ask its client. */
 export const REQUESTS_TO_CLIENT: Table = {

@@ -21,11 +21,15 @@ export function argumentCheck(surface: Pick<Surface, 'tools'>): ArgumentCheck {
       compiled.set(tool, checker);
     }
     if (checker?.Check(args)) return null;
-    const problems = checker ? checker.Errors(args)[1] : [{ instancePath: '', message: 'the locked schema cannot be read', keyword: '' }];
+    const problems = checker
+      ? checker.Errors(args)[1]
+      : [{ instancePath: '', message: 'the locked schema cannot be read', keyword: '' }];
     const found = problems.filter(({ keyword }) => keyword !== 'boolean').slice(0, 5);
     return new LockkeeperError('ARGUMENTS_INVALID', {
       expected: `arguments of ${quote(tool, 128)} as its locked schema says`,
-      found: found.map(({ instancePath, message }) => `${quote(instancePath || '/', 100)} ${message}`).join('; '),
+      found: found
+        .map(({ instancePath, message }) => `${quote(instancePath || '/', 100)} ${message}`)
+        .join('; '),
       next: 'Correct the arguments',
     });
   };

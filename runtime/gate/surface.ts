@@ -28,7 +28,8 @@ export interface LiveSurface {
 export function liveSurface(entry: LockEntry): LiveSurface {
   const pins = entry.surface;
   const changed = new Map<string, readonly string[]>();
-  const pinOf = (section: Section, key: string): ItemPin | undefined => (Object.hasOwn(pins[section], key) ? pins[section][key] : undefined);
+  const pinOf = (section: Section, key: string): ItemPin | undefined =>
+    Object.hasOwn(pins[section], key) ? pins[section][key] : undefined;
   return {
     see: (section, item) => {
       const name = isObject(item) ? item[KEY_OF[section]] : undefined;
@@ -42,7 +43,10 @@ export function liveSurface(entry: LockEntry): LiveSurface {
       }
       const fields = pin ? differing(pin, live) : Object.keys(live.fields);
       changed.set(at, fields);
-      return { key, drift: { section, key, standing: pin ? 'changed' : 'unknown', fields, digest: live.digest } };
+      return {
+        key,
+        drift: { section, key, standing: pin ? 'changed' : 'unknown', fields, digest: live.digest },
+      };
     },
     standing: (section, key) => {
       if (!pinOf(section, key)) return 'unknown';
@@ -58,7 +62,11 @@ function differing(pin: ItemPin, live: ItemPin): string[] {
 }
 
 /** A listed page without what drifted. The same object when nothing did, so that its bytes can pass untouched. */
-export function filterPage(section: Section, result: Json, live: LiveSurface): { result: Json; drifts: Drift[] } {
+export function filterPage(
+  section: Section,
+  result: Json,
+  live: LiveSurface,
+): { result: Json; drifts: Drift[] } {
   const items = isObject(result) ? result[section] : undefined;
   if (!isObject(result) || !Array.isArray(items)) return { result, drifts: [] };
   const drifts: Drift[] = [];

@@ -4,17 +4,14 @@
  * so that no value of a variable stands on a command line.
  */
 import { execFile, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
-import { lstat, readlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { closeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { quote } from '../../schemas/errors.ts';
 import type { DriverStatus, IsolationDriver, LaunchPlan, SandboxedProcess } from '../ports.ts';
 import { type Cgroup, makeCgroup } from './cgroup.ts';
 import { overseen } from './process.ts';
 import { assertReachable, reachable } from './reach.ts';
+import { asDescriptor, rootfs } from './rootfs.ts';
 import { defaultProgram } from './seccomp.ts';
 
 const run = promisify(execFile);
@@ -38,26 +35,51 @@ export function bubblewrap(options: BubblewrapOptions): IsolationDriver {
 async function detect(): Promise<DriverStatus> {
   try {
     const { stdout } = await run('bwrap', ['--version']);
-    const trial = ['--unshare-all', '--ro-bind', '/usr', '/usr', '--ro-bind-try', '/lib', '/lib', '--ro-bind-try', '/lib64', '/lib64', '/usr/bin/true'];
+    const trial = [
+      '--unshare-all',
+      '--ro-bind',
+      '/usr',
+      '/usr',
+      '--ro-bind-try',
+      '/lib',
+      '/lib',
+      '--ro-bind-try',
+      '/lib64',
+      '/lib64',
+      '/usr/bin/true',
+    ];
     const drop = isRoot() ? { uid: UID, gid: UID } : {};
     await run('bwrap', trial, drop);
     return { available: true, version: stdout.trim().replace('bubblewrap ', '') };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    return { available: false, reason: code === 'ENOENT' ? 'bwrap is not installed' : `bwrap does not work here: ${quote(message)}` };
+    return {
+      available: false,
+      reason: code === 'ENOENT' ? 'bwrap is not installed' : `bwrap does not work here: ${quote(message)}`,
+    };
   }
 }
 
 async function start(plan: LaunchPlan, options: BubblewrapOptions): Promise<SandboxedProcess> {
-  for (const mount of plan.mounts) await assertReachable(mount.source, { uid: UID, write: mount.mode === 'rw' });
+  for (const mount of plan.mounts)
+    await assertReachable(mount.source, { uid: UID, write: mount.mode === 'rw' });
   await assertReachable(plan.appDir, { uid: UID, write: false });
   const node = await reachable(options.nodePath, UID);
   const preload = plan.egressSocket === undefined ? null : await reachable(PRELOAD.pathname, UID);
   const cgroup = await makeCgroup(plan.limits);
   const words = [...(await rootfs(node)), ...settings(plan, preload)];
-  const files = [words.join('\0'), PASSWD, `mcp:x:${UID}:\n`, defaultProgram(process.arch === 'arm64' ? 'arm64' : 'x64')].map(asDescriptor);
+  const files = [
+    words.join('\0'),
+    PASSWD,
+    `mcp:x:${UID}:\n`,
+    defaultProgram(process.arch === 'arm64' ? 'arm64' : 'x64'),
+  ].map(asDescriptor);
   const [program, ...rest] = outerCommand(cgroup, commandOf(plan, cgroup));
-  const child = spawn(program, rest, { env: { PATH: '/usr/bin:/bin' }, cwd: '/', stdio: ['pipe', 'pipe', 'pipe', ...files] });
+  const child = spawn(program, rest, {
+    env: { PATH: '/usr/bin:/bin' },
+    cwd: '/',
+    stdio: ['pipe', 'pipe', 'pipe', ...files],
+  });
   for (const file of files) closeSync(file);
   try {
     return await overseen(child, {
@@ -75,33 +97,65 @@ async function start(plan: LaunchPlan, options: BubblewrapOptions): Promise<Sand
 function outerCommand(cgroup: Cgroup | null, command: readonly string[]): [string, ...string[]] {
   const bwrap: [string, ...string[]] = ['bwrap', '--args', '3', '--', ...command];
   if (!isRoot()) return bwrap;
-  const drop = ['setpriv', `--reuid=${UID}`, `--regid=${UID}`, '--clear-groups', '--inh-caps=-all', '--bounding-set=-all', '--', ...bwrap];
-  const join = (cgroup?.procs ?? []).map((file) => `echo $$ > ${file}`);
-  return ['sh', '-c', [...join, 'exec "$@"'].join(' && '), 'sh', ...drop];
-}
-
-/** A read-only view of the system's libraries and tools, none of its data, and the runtime's own Node. */
-async function rootfs(node: string): Promise<string[]> {
-  const words = ['--ro-bind', '/usr', '/usr', '--ro-bind', node, '/lockkeeper/node', '--ro-bind-data', '4', '/etc/passwd', '--ro-bind-data', '5', '/etc/group'];
-  for (const name of ['/bin', '/sbin', '/lib', '/lib64']) {
-    const facts = await lstat(name).catch(() => null);
-    if (facts?.isSymbolicLink()) words.push('--symlink', await readlink(name), name);
-    else if (facts) words.push('--ro-bind', name, name);
-  }
-  return [...words, '--ro-bind-try', '/etc/ld.so.cache', '/etc/ld.so.cache', '--proc', '/proc', '--dev', '/dev', '--remount-ro', '/dev'];
+  const drop = [
+    'setpriv',
+    `--reuid=${UID}`,
+    `--regid=${UID}`,
+    '--clear-groups',
+    '--inh-caps=-all',
+    '--bounding-set=-all',
+    '--',
+    ...bwrap,
+  ];
+  const enter = (cgroup?.procs ?? []).map((file) => `echo $$ > ${file}`);
+  return ['sh', '-c', [...enter, 'exec "$@"'].join(' && '), 'sh', ...drop];
 }
 
 function settings(plan: LaunchPlan, preload: string | null): string[] {
   const { limits, mounts, egressSocket } = plan;
   const words = [
-    ...['--unshare-user', '--unshare-ipc', '--unshare-pid', '--unshare-net', '--unshare-uts', '--unshare-cgroup-try'],
-    ...['--disable-userns', '--die-with-parent', '--new-session', '--clearenv', '--cap-drop', 'ALL', '--hostname', 'mcp'],
+    ...[
+      '--unshare-user',
+      '--unshare-ipc',
+      '--unshare-pid',
+      '--unshare-net',
+      '--unshare-uts',
+      '--unshare-cgroup-try',
+    ],
+    ...[
+      '--disable-userns',
+      '--die-with-parent',
+      '--new-session',
+      '--clearenv',
+      '--cap-drop',
+      'ALL',
+      '--hostname',
+      'mcp',
+    ],
     ...['--uid', String(UID), '--gid', String(UID), '--seccomp', '6'],
-    ...['--size', String(limits.tmpMiB * 1024 * 1024), '--tmpfs', '/tmp', '--ro-bind', plan.appDir, '/app', '--chdir', '/app'],
+    ...[
+      '--size',
+      String(limits.tmpMiB * 1024 * 1024),
+      '--tmpfs',
+      '/tmp',
+      '--ro-bind',
+      plan.appDir,
+      '/app',
+      '--chdir',
+      '/app',
+    ],
   ];
-  for (const { source, target, mode } of mounts) words.push(mode === 'rw' ? '--bind' : '--ro-bind', source, target);
+  for (const { source, target, mode } of mounts)
+    words.push(mode === 'rw' ? '--bind' : '--ro-bind', source, target);
   if (egressSocket !== undefined && preload !== null) {
-    words.push('--ro-bind', egressSocket, '/lockkeeper/egress.sock', '--ro-bind', preload, '/lockkeeper/preload.cjs');
+    words.push(
+      '--ro-bind',
+      egressSocket,
+      '/lockkeeper/egress.sock',
+      '--ro-bind',
+      preload,
+      '/lockkeeper/preload.cjs',
+    );
   }
   for (const [name, value] of Object.entries(environmentOf(plan))) words.push('--setenv', name, value);
   return words;
@@ -109,10 +163,22 @@ function settings(plan: LaunchPlan, preload: string | null): string[] {
 
 /** What the server sees: its own variables under ours, so that it cannot take the preload or the proxy away. */
 function environmentOf(plan: LaunchPlan): Record<string, string> {
-  const own = { ...plan.env, PATH: '/lockkeeper:/usr/bin:/bin', HOME: '/tmp', TMPDIR: '/tmp', LANG: 'C.UTF-8' };
+  const own = {
+    ...plan.env,
+    PATH: '/lockkeeper:/usr/bin:/bin',
+    HOME: '/tmp',
+    TMPDIR: '/tmp',
+    LANG: 'C.UTF-8',
+  };
   if (plan.egressSocket === undefined) return own;
   const proxy = 'http://127.0.0.1:3128';
-  const proxies = { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, http_proxy: proxy, https_proxy: proxy, NODE_USE_ENV_PROXY: '1' };
+  const proxies = {
+    HTTP_PROXY: proxy,
+    HTTPS_PROXY: proxy,
+    http_proxy: proxy,
+    https_proxy: proxy,
+    NODE_USE_ENV_PROXY: '1',
+  };
   return { ...own, ...proxies, NODE_OPTIONS: '--require /lockkeeper/preload.cjs' };
 }
 
@@ -138,17 +204,7 @@ function facts(plan: LaunchPlan, cgroup: Cgroup | null): SandboxedProcess['isola
     pids: `${pids}, ${cgroup ? 'cgroup and rlimit' : 'rlimit'}`,
     cpu: cgroup ? `${cpus}, cgroup` : 'not limited',
     tmp: `${tmpMiB} MiB`,
-    mounts: plan.mounts.map((mount) => `${mount.source} as ${mount.target} ${mount.mode}`).join('; ') || 'none',
+    mounts:
+      plan.mounts.map((mount) => `${mount.source} as ${mount.target} ${mount.mode}`).join('; ') || 'none',
   };
-}
-
-/** Bytes as a readable descriptor whose file has no name any more. */
-function asDescriptor(bytes: string | Buffer): number {
-  const path = join(tmpdir(), `lockkeeper-${randomBytes(8).toString('hex')}`);
-  writeFileSync(path, bytes, { mode: 0o600, flag: 'wx' });
-  try {
-    return openSync(path, 'r');
-  } finally {
-    rmSync(path);
-  }
 }

@@ -28,18 +28,40 @@ export async function makeCgroup(limits: Limits): Promise<Cgroup | null> {
     });
   }
   const controllers = await readFile(join(ROOT, 'cgroup.subtree_control'), 'utf8').catch(() => '');
-  if (!['memory', 'pids', 'cpu'].every((name) => controllers.split(/\s+/).includes(name)) || !(await writable(ROOT))) return null;
-  return make({ [join(ROOT, name)]: { 'memory.max': memory, 'memory.swap.max': '0', 'pids.max': pids, 'cpu.max': `${quota} 100000` } });
+  if (
+    !['memory', 'pids', 'cpu'].every((name) => controllers.split(/\s+/).includes(name)) ||
+    !(await writable(ROOT))
+  )
+    return null;
+  return make({
+    [join(ROOT, name)]: {
+      'memory.max': memory,
+      'memory.swap.max': '0',
+      'pids.max': pids,
+      'cpu.max': `${quota} 100000`,
+    },
+  });
 }
 
 async function writable(folder: string): Promise<boolean> {
-  return process.getuid?.() === 0 && access(folder, constants.W_OK).then(() => true, () => false);
+  return (
+    process.getuid?.() === 0 &&
+    access(folder, constants.W_OK).then(
+      () => true,
+      () => false,
+    )
+  );
 }
 
 /** All groups with all limits, or none: a limit that cannot be set removes what was made. */
-async function make(groups: Readonly<Record<string, Readonly<Record<string, string>>>>): Promise<Cgroup | null> {
+async function make(
+  groups: Readonly<Record<string, Readonly<Record<string, string>>>>,
+): Promise<Cgroup | null> {
   const folders = Object.keys(groups);
-  const cgroup: Cgroup = { procs: folders.map((folder) => join(folder, 'cgroup.procs')), remove: () => removeAll(folders) };
+  const cgroup: Cgroup = {
+    procs: folders.map((folder) => join(folder, 'cgroup.procs')),
+    remove: () => removeAll(folders),
+  };
   try {
     for (const [folder, files] of Object.entries(groups)) {
       await mkdir(folder);
@@ -55,7 +77,9 @@ async function make(groups: Readonly<Record<string, Readonly<Record<string, stri
 async function removeAll(folders: readonly string[]): Promise<void> {
   for (const folder of folders) {
     for (let attempt = 0; attempt < 50; attempt++) {
-      const left = (await readFile(join(folder, 'cgroup.procs'), 'utf8').catch(() => '')).split('\n').filter(Boolean);
+      const left = (await readFile(join(folder, 'cgroup.procs'), 'utf8').catch(() => ''))
+        .split('\n')
+        .filter(Boolean);
       for (const pid of left) kill(Number(pid));
       const gone = await rmdir(folder).then(
         () => true,

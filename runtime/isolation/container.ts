@@ -33,26 +33,49 @@ export function container({ engine, nodePath }: ContainerOptions): IsolationDriv
 /** An engine that answers. Podman without root on cgroup version 1 ignores limits silently, so it does not count. */
 async function detect(engine: ContainerOptions['engine']): Promise<DriverStatus> {
   try {
-    const format = engine === 'docker' ? '{{.ServerVersion}}' : '{{.Version.Version}} {{.Host.CgroupsVersion}} {{.Host.Security.Rootless}}';
+    const format =
+      engine === 'docker'
+        ? '{{.ServerVersion}}'
+        : '{{.Version.Version}} {{.Host.CgroupsVersion}} {{.Host.Security.Rootless}}';
     const { stdout } = await run(engine, ['info', '--format', format], { timeout: 20_000 });
     const [version = '', cgroups, rootless] = stdout.trim().split(' ');
-    if (cgroups === 'v1' && rootless === 'true') return { available: false, reason: 'without root on cgroup v1 it ignores limits' };
+    if (cgroups === 'v1' && rootless === 'true')
+      return { available: false, reason: 'without root on cgroup v1 it ignores limits' };
     return { available: true, version };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    return { available: false, reason: code === 'ENOENT' ? `${engine} is not installed` : `no engine answers: ${quote(message, 200)}` };
+    return {
+      available: false,
+      reason: code === 'ENOENT' ? `${engine} is not installed` : `no engine answers: ${quote(message, 200)}`,
+    };
   }
 }
 
 async function start(plan: LaunchPlan, options: ContainerOptions): Promise<SandboxedProcess> {
   const { engine } = options;
-  for (const mount of plan.mounts) await assertReachable(mount.source, { uid: UID, write: mount.mode === 'rw' });
+  for (const mount of plan.mounts)
+    await assertReachable(mount.source, { uid: UID, write: mount.mode === 'rw' });
   const image = await ensureImage(options);
   const name = `lockkeeper-${plan.id}`;
-  const words = [...(await runtimeOf(engine)), 'run', '--rm', '--interactive', '--name', name, ...settings(plan), image, ...commandOf(plan)];
+  const words = [
+    ...(await runtimeOf(engine)),
+    'run',
+    '--rm',
+    '--interactive',
+    '--name',
+    name,
+    ...settings(plan),
+    image,
+    ...commandOf(plan),
+  ];
   const child = spawn(engine, words, { stdio: ['pipe', 'pipe', 'pipe'] });
-  const remove = async (): Promise<void> => void (await run(engine, ['rm', '--force', name]).catch(() => undefined));
-  const running = await overseen(child, { driver: engine, isolation: { driver: engine, uid: UID, network: 'none', seccomp: true, image }, cleanup: remove });
+  const remove = async (): Promise<void> =>
+    void (await run(engine, ['rm', '--force', name]).catch(() => undefined));
+  const running = await overseen(child, {
+    driver: engine,
+    isolation: { driver: engine, uid: UID, network: 'none', seccomp: true, image },
+    cleanup: remove,
+  });
   try {
     await assertLimits(name, plan, engine);
   } catch (error) {
@@ -63,7 +86,10 @@ async function start(plan: LaunchPlan, options: ContainerOptions): Promise<Sandb
   return { ...running, stop: (graceMs) => stopContainer({ running, engine, name }, graceMs) };
 }
 
-async function stopContainer(at: { running: SandboxedProcess; engine: string; name: string }, graceMs: number): ReturnType<SandboxedProcess['stop']> {
+async function stopContainer(
+  at: { running: SandboxedProcess; engine: string; name: string },
+  graceMs: number,
+): ReturnType<SandboxedProcess['stop']> {
   const timer = setTimeout(() => void run(at.engine, ['kill', at.name]).catch(() => undefined), graceMs);
   return at.running.stop(graceMs + 5000).finally(() => clearTimeout(timer));
 }
@@ -71,23 +97,56 @@ async function stopContainer(at: { running: SandboxedProcess; engine: string; na
 /** crun before 1.9 does not start where cgroup v1 and v2 are mixed; runc does. */
 async function runtimeOf(engine: ContainerOptions['engine']): Promise<string[]> {
   if (engine === 'docker') return [];
-  return run('runc', ['--version']).then(() => ['--runtime', 'runc'], () => []);
+  return run('runc', ['--version']).then(
+    () => ['--runtime', 'runc'],
+    () => [],
+  );
 }
 
 function settings(plan: LaunchPlan): string[] {
   const { memoryMiB, cpus, pids, tmpMiB } = plan.limits;
   const words = [
-    ...['--read-only', '--ipc', 'none', '--cap-drop', 'all', '--security-opt', 'no-new-privileges', '--network', 'none'],
-    ...['--security-opt', `seccomp=${fileURLToPath(PROFILE_PATH)}`, '--user', `${UID}:${UID}`, '--pids-limit', String(pids)],
+    ...[
+      '--read-only',
+      '--ipc',
+      'none',
+      '--cap-drop',
+      'all',
+      '--security-opt',
+      'no-new-privileges',
+      '--network',
+      'none',
+    ],
+    ...[
+      '--security-opt',
+      `seccomp=${fileURLToPath(PROFILE_PATH)}`,
+      '--user',
+      `${UID}:${UID}`,
+      '--pids-limit',
+      String(pids),
+    ],
     ...['--memory', `${memoryMiB}m`, '--memory-swap', `${memoryMiB}m`, '--cpus', String(cpus)],
-    ...['--tmpfs', `/tmp:rw,size=${tmpMiB}m,mode=1777,noexec,nosuid,nodev`, '--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=4096:4096'],
+    ...[
+      '--tmpfs',
+      `/tmp:rw,size=${tmpMiB}m,mode=1777,noexec,nosuid,nodev`,
+      '--ulimit',
+      'nofile=1024:1024',
+      '--ulimit',
+      'nproc=4096:4096',
+    ],
     ...['--init=false', '--workdir', '/app', '--volume', `${plan.appDir}:/app:ro`],
   ];
   for (const { source, target, mode } of plan.mounts) words.push('--volume', `${source}:${target}:${mode}`);
   const env: Record<string, string> = { ...plan.env, HOME: '/tmp', LANG: 'C.UTF-8' };
   if (plan.egressSocket !== undefined) {
-    words.push('--volume', `${plan.egressSocket}:/lockkeeper/egress.sock:ro`, '--volume', `${PRELOAD}:/lockkeeper/preload.cjs:ro`);
-    for (const key of ['HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy']) env[key] = 'http://127.0.0.1:3128';
+    words.push(
+      '--volume',
+      `${plan.egressSocket}:/lockkeeper/egress.sock:ro`,
+      '--volume',
+      `${PRELOAD}:/lockkeeper/preload.cjs:ro`,
+    );
+    for (const key of ['HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy'])
+      env[key] = 'http://127.0.0.1:3128';
     Object.assign(env, { NODE_USE_ENV_PROXY: '1', NODE_OPTIONS: '--require /lockkeeper/preload.cjs' });
   }
   for (const [key, value] of Object.entries(env)) words.push('--env', `${key}=${value}`);
@@ -101,28 +160,40 @@ function commandOf(plan: LaunchPlan): string[] {
 
 /** Reads back what the engine really set. An engine that ignores a limit is refused. */
 async function assertLimits(name: string, plan: LaunchPlan, engine: string): Promise<void> {
-  const format = '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.NetworkMode}}';
+  const format =
+    '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.NetworkMode}}';
   const wanted = `${plan.limits.memoryMiB * 1024 * 1024} ${plan.limits.pids} true none`;
   let found = 'nothing';
   for (let attempt = 0; attempt < 100 && found !== wanted; attempt++) {
-    found = await run(engine, ['inspect', '--format', format, name]).then(({ stdout }) => stdout.trim(), () => found);
+    found = await run(engine, ['inspect', '--format', format, name]).then(
+      ({ stdout }) => stdout.trim(),
+      () => found,
+    );
     if (found !== wanted) await new Promise((resolve) => setTimeout(resolve, 50));
   }
   if (found === wanted) return;
-  throw new LockkeeperError('ISOLATION_FAILED', { expected: `${engine} to set memory, pids, read-only root and network: ${wanted}`, found, next: 'Use bubblewrap here, or another engine' });
+  throw new LockkeeperError('ISOLATION_FAILED', {
+    expected: `${engine} to set memory, pids, read-only root and network: ${wanted}`,
+    found,
+    next: 'Use bubblewrap here, or another engine',
+  });
 }
 
 /** localhost/lockkeeper-node:<digest of the Node binary>, made on first use. */
 async function ensureImage({ engine, nodePath }: ContainerOptions): Promise<string> {
   const tag = `localhost/lockkeeper-node:${sha256(await readFile(nodePath)).slice(7, 23)}`;
-  const there = await run(engine, ['image', 'inspect', tag]).then(() => true, () => false);
+  const there = await run(engine, ['image', 'inspect', tag]).then(
+    () => true,
+    () => false,
+  );
   if (there) return tag;
   const dir = await mkdtemp(join(tmpdir(), 'lockkeeper-image-'));
   try {
     const root = join(dir, 'root');
     for (const file of await librariesOf(nodePath)) await place(file, join(root, file));
     await place(nodePath, join(root, 'lockkeeper/node'));
-    for (const folder of ['tmp', 'app', 'proc', 'dev', 'etc']) await mkdir(join(root, folder), { recursive: true });
+    for (const folder of ['tmp', 'app', 'proc', 'dev', 'etc'])
+      await mkdir(join(root, folder), { recursive: true });
     await writeFile(join(root, 'etc/passwd'), `mcp:x:${UID}:${UID}::/tmp:/sbin/nologin\n`);
     await create({ cwd: root, file: join(dir, 'image.tar'), portable: true }, ['.']);
     await run(engine, ['import', join(dir, 'image.tar'), tag], { timeout: 120_000 });

@@ -4,9 +4,34 @@ import { isAbsolute, relative } from 'node:path';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 
 /** Folders that hold the machine itself, or everybody's secrets. Nothing of them, and none of them whole. */
-const SYSTEM = ['/bin', '/boot', '/dev', '/etc', '/lib', '/lib64', '/proc', '/run', '/sbin', '/sys', '/usr', '/var/run', '/var/lib/docker', '/var/lib/lockkeeper'];
+const SYSTEM = [
+  '/bin',
+  '/boot',
+  '/dev',
+  '/etc',
+  '/lib',
+  '/lib64',
+  '/proc',
+  '/run',
+  '/sbin',
+  '/sys',
+  '/usr',
+  '/var/run',
+  '/var/lib/docker',
+  '/var/lib/lockkeeper',
+];
 const WHOLE = ['/', '/home', '/root', '/var', '/var/lib', '/opt', '/srv', '/mnt', '/media', '/tmp', '/Users'];
-const SECRET_PARTS = new Set(['.ssh', '.gnupg', '.aws', '.kube', '.docker', '.lockkeeper', '.config', '.netrc', '.npmrc']);
+const SECRET_PARTS = new Set([
+  '.ssh',
+  '.gnupg',
+  '.aws',
+  '.kube',
+  '.docker',
+  '.lockkeeper',
+  '.config',
+  '.netrc',
+  '.npmrc',
+]);
 
 /**
  * The real path of a mount source. Throws MOUNT_REFUSED for what is missing, for system folders, home folders as a
@@ -14,7 +39,11 @@ const SECRET_PARTS = new Set(['.ssh', '.gnupg', '.aws', '.kube', '.docker', '.lo
  */
 export async function checkMount(source: string, projectDir: string): Promise<string> {
   const refuse = (found: string, next = 'Mount a folder of the project'): LockkeeperError =>
-    new LockkeeperError('MOUNT_REFUSED', { expected: 'a folder or file that a server may see', found: `${quote(source)}: ${found}`, next });
+    new LockkeeperError('MOUNT_REFUSED', {
+      expected: 'a folder or file that a server may see',
+      found: `${quote(source)}: ${found}`,
+      next,
+    });
   const real = await realpath(source).catch(() => {
     throw refuse('it does not exist', 'Make it, or correct the mount in lockkeeper.json');
   });

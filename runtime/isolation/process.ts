@@ -14,14 +14,22 @@ interface Overseen {
 }
 
 /** Wraps a spawned child. Throws ISOLATION_FAILED when it could not be spawned at all. */
-export async function overseen(child: ChildProcess, { driver, isolation, cleanup }: Overseen): Promise<SandboxedProcess> {
+export async function overseen(
+  child: ChildProcess,
+  { driver, isolation, cleanup }: Overseen,
+): Promise<SandboxedProcess> {
   const { stdin, stdout, stderr } = streamsOf(child);
   const exited = new Promise<Exit>((resolve) => {
     child.once('close', (code, signal) => void cleanup().finally(() => resolve({ code, signal })));
   });
   if (child.pid === undefined) {
     const [cause] = (await once(child, 'error')) as [Error];
-    throw new LockkeeperError('ISOLATION_FAILED', { expected: `${driver} to start`, found: cause.message, next: 'Run: lk doctor', cause });
+    throw new LockkeeperError('ISOLATION_FAILED', {
+      expected: `${driver} to start`,
+      found: cause.message,
+      next: 'Run: lk doctor',
+      cause,
+    });
   }
   const pid = child.pid;
   // A server that dies leaves us writing into nothing; its exit tells the story.
@@ -38,7 +46,11 @@ export async function overseen(child: ChildProcess, { driver, isolation, cleanup
 function streamsOf(child: ChildProcess): { stdin: Writable; stdout: Readable; stderr: Readable } {
   const { stdin, stdout, stderr } = child;
   if (stdin && stdout && stderr) return { stdin, stdout, stderr };
-  throw new LockkeeperError('INTERNAL', { expected: 'three piped streams', found: 'fewer', next: 'Report this' });
+  throw new LockkeeperError('INTERNAL', {
+    expected: 'three piped streams',
+    found: 'fewer',
+    next: 'Report this',
+  });
 }
 
 interface Running {
@@ -80,7 +92,11 @@ function descendants(pid: number): number[] {
   } catch {
     return [];
   }
-  return children.split(' ').filter(Boolean).map(Number).flatMap((child) => [child, ...descendants(child)]);
+  return children
+    .split(' ')
+    .filter(Boolean)
+    .map(Number)
+    .flatMap((child) => [child, ...descendants(child)]);
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

@@ -29,7 +29,13 @@ export async function reachable(path: string, uid: number): Promise<string> {
   const { size, mtimeMs } = await stat(path);
   const key = createHash('sha256').update(`${path} ${size} ${mtimeMs}`).digest('hex').slice(0, 16);
   const copy = join(CACHE, `${key}-${basename(path)}`);
-  if (await stat(copy).then((facts) => facts.size === size, () => false)) return copy;
+  if (
+    await stat(copy).then(
+      (facts) => facts.size === size,
+      () => false,
+    )
+  )
+    return copy;
   await mkdir(CACHE, { recursive: true, mode: 0o755 });
   await chmod(CACHE, 0o755);
   const temporary = `${copy}.${process.pid}`;

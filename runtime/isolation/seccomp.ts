@@ -50,12 +50,19 @@ export const PROFILE_PATH = new URL('./seccomp-profile.json', import.meta.url);
 /** The product's profile as a BPF program for this machine's architecture. */
 export function defaultProgram(arch: Architecture): Buffer {
   const read = (url: URL): unknown => JSON.parse(readFileSync(url, 'utf8'));
-  const numbers = read(new URL('./syscalls.json', import.meta.url)) as Record<Architecture, Record<string, number>>;
+  const numbers = read(new URL('./syscalls.json', import.meta.url)) as Record<
+    Architecture,
+    Record<string, number>
+  >;
   return compile(assertValid(Profile, read(PROFILE_PATH), 'the seccomp profile'), numbers[arch], arch);
 }
 
 /** Any foreign architecture kills; x32 numbers and everything unlisted return the profile's errno. */
-export function compile(profile: Profile, numbers: Readonly<Record<string, number>>, arch: Architecture): Buffer {
+export function compile(
+  profile: Profile,
+  numbers: Readonly<Record<string, number>>,
+  arch: Architecture,
+): Buffer {
   const program: Instruction[] = [
     [LOAD, 0, 0, 4],
     [EQUAL, 1, 0, AUDIT_ARCH[arch]],
@@ -77,7 +84,11 @@ export function compile(profile: Profile, numbers: Readonly<Record<string, numbe
 function ruleFor(number: number, rule: Rule): Instruction[] {
   const action = rule.action === 'SCMP_ACT_ALLOW' ? ALLOW : errno(rule.errnoRet ?? 1);
   const checks = rule.args ?? [];
-  if (checks.length === 0) return [[EQUAL, 0, 1, number], [RETURN, 0, 0, action]];
+  if (checks.length === 0)
+    return [
+      [EQUAL, 0, 1, number],
+      [RETURN, 0, 0, action],
+    ];
   const body: Instruction[] = [];
   const sizes = checks.map((check) => (check.op === 'SCMP_CMP_EQ' ? 2 : 3));
   let left = sizes.reduce((sum, size) => sum + size, 0) + 1;
@@ -96,7 +107,11 @@ function encode(program: readonly Instruction[]): Buffer {
   const bytes = Buffer.alloc(program.length * 8);
   for (const [i, [code, yes, no, value]] of program.entries()) {
     if (yes > 255 || no > 255) {
-      throw new LockkeeperError('INTERNAL', { expected: 'jumps of at most 255', found: `${Math.max(yes, no)}`, next: 'Split the profile' });
+      throw new LockkeeperError('INTERNAL', {
+        expected: 'jumps of at most 255',
+        found: `${Math.max(yes, no)}`,
+        next: 'Split the profile',
+      });
     }
     bytes.writeUInt16LE(code, i * 8);
     bytes.writeUInt8(yes, i * 8 + 2);

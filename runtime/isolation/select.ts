@@ -11,9 +11,15 @@ export interface SelectOptions {
 }
 
 /** Tries bubblewrap, Podman, Docker. Throws ISOLATION_MISSING naming why each does not work. */
-export async function selectDriver(options: SelectOptions): Promise<{ driver: IsolationDriver; version: string }> {
+export async function selectDriver(
+  options: SelectOptions,
+): Promise<{ driver: IsolationDriver; version: string }> {
   const { nodePath, only } = options;
-  const drivers = [bubblewrap({ nodePath }), container({ engine: 'podman', nodePath }), container({ engine: 'docker', nodePath })];
+  const drivers = [
+    bubblewrap({ nodePath }),
+    container({ engine: 'podman', nodePath }),
+    container({ engine: 'docker', nodePath }),
+  ];
   const reasons: string[] = [];
   for (const driver of drivers) {
     if (only !== undefined && driver.name !== only) continue;

@@ -111,7 +111,15 @@ async function open(dir: string, id: string, hold: Server): Promise<Journal> {
   };
   if (tail.torn > 0) {
     const detail = { cutBytes: tail.torn };
-    await journal.append({ kind: 'journal.recovered', at: new Date().toISOString(), runtime: id, session: '-', user: '-', subject: null, detail });
+    await journal.append({
+      kind: 'journal.recovered',
+      at: new Date().toISOString(),
+      runtime: id,
+      session: '-',
+      user: '-',
+      subject: null,
+      detail,
+    });
   }
   return journal;
 }

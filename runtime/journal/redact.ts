@@ -2,7 +2,8 @@
 import { createHmac } from 'node:crypto';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 
-const SECRET_NAME = /pass(word|phrase|wd)?$|secret|token|api[_-]?key|authorization|credential|private[_-]?key|cookie|bearer/i;
+const SECRET_NAME =
+  /pass(word|phrase|wd)?$|secret|token|api[_-]?key|authorization|credential|private[_-]?key|cookie|bearer/i;
 /** Characters of one string that are kept; the digest of the whole stands beside it. */
 const KEEP = 2000;
 
@@ -14,11 +15,14 @@ function walk(value: Json, key: Buffer, secret: boolean): Json {
   if (Array.isArray(value)) return value.map((item) => walk(item, key, secret));
   if (value !== null && typeof value === 'object') {
     const copy: JsonObject = Object.create(null);
-    for (const [name, item] of Object.entries(value)) copy[name] = walk(item, key, secret || SECRET_NAME.test(name));
+    for (const [name, item] of Object.entries(value))
+      copy[name] = walk(item, key, secret || SECRET_NAME.test(name));
     return copy;
   }
-  if (secret && value !== null) return `[secret hmac-sha256:${createHmac('sha256', key).update(JSON.stringify(value)).digest('hex').slice(0, 32)}]`;
-  if (typeof value === 'string' && value.length > KEEP) return `${value.slice(0, KEEP).toWellFormed()}… (${value.length} characters)`;
+  if (secret && value !== null)
+    return `[secret hmac-sha256:${createHmac('sha256', key).update(JSON.stringify(value)).digest('hex').slice(0, 32)}]`;
+  if (typeof value === 'string' && value.length > KEEP)
+    return `${value.slice(0, KEEP).toWellFormed()}… (${value.length} characters)`;
   return value;
 }
 

@@ -39,10 +39,13 @@ export function startShipping(options: ShipOptions): Shipper {
   };
   const schedule = (): void => {
     if (closed) return;
-    timer = setTimeout(() => {
-      round = run();
-      void round.finally(schedule);
-    }, pause * (0.75 + Math.random() / 2));
+    timer = setTimeout(
+      () => {
+        round = run();
+        void round.finally(schedule);
+      },
+      pause * (0.75 + Math.random() / 2),
+    );
     timer.unref();
   };
   schedule();

@@ -4,7 +4,14 @@
  */
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { type Capture, type Era, KEY_OF, SECTIONS, type Section, type Surface } from '../../schemas/surface.ts';
+import {
+  type Capture,
+  type Era,
+  KEY_OF,
+  SECTIONS,
+  type Section,
+  type Surface,
+} from '../../schemas/surface.ts';
 import { CAPABILITY_OF, LIST_METHOD } from '../gate/methods.ts';
 import { isObject } from '../wire/message.ts';
 import type { Peer } from './peer.ts';
@@ -13,7 +20,11 @@ export const CLIENT_INFO = { name: 'lockkeeper', version: '1' };
 export const STATELESS_VERSION = '2026-07-28';
 export const SESSION_VERSION = '2025-11-25';
 /** What is offered to every server: all a client can have, so that the surface is the largest it shows. */
-export const CLIENT_CAPABILITIES: JsonObject = { roots: { listChanged: true }, sampling: {}, elicitation: {} };
+export const CLIENT_CAPABILITIES: JsonObject = {
+  roots: { listChanged: true },
+  sampling: {},
+  elicitation: {},
+};
 
 const MAX_ITEMS = 10_000;
 
@@ -43,12 +54,20 @@ export function statelessMeta(clientCapabilities: JsonObject): JsonObject {
 export async function captureSurface(peer: Peer, options: CaptureOptions): Promise<Captured> {
   const hello = await greet(peer, options);
   const capabilities = objectOr(hello.capabilities, {});
-  const sections = { tools: {}, prompts: {}, resources: {}, resourceTemplates: {} } as Record<Section, Record<string, JsonObject>>;
+  const sections = { tools: {}, prompts: {}, resources: {}, resourceTemplates: {} } as Record<
+    Section,
+    Record<string, JsonObject>
+  >;
   for (const section of SECTIONS) {
-    if (capabilities[CAPABILITY_OF[section]] !== undefined) sections[section] = await listAll(peer, section, options);
+    if (capabilities[CAPABILITY_OF[section]] !== undefined)
+      sections[section] = await listAll(peer, section, options);
   }
   const meta = objectOr(hello._meta, {});
-  const capture: Capture = { protocolVersion: versionOf(hello, options), eras: [options.era], clientCapabilities: options.clientCapabilities };
+  const capture: Capture = {
+    protocolVersion: versionOf(hello, options),
+    eras: [options.era],
+    clientCapabilities: options.clientCapabilities,
+  };
   const surface: Surface = {
     capture,
     serverInfo: objectOr(hello.serverInfo ?? meta['io.modelcontextprotocol/serverInfo'], {}),
@@ -62,15 +81,22 @@ export async function captureSurface(peer: Peer, options: CaptureOptions): Promi
 
 async function greet(peer: Peer, options: CaptureOptions): Promise<JsonObject> {
   const { clientCapabilities, timeoutMs, protocolVersion } = options;
-  if (options.era === 'stateless') return peer.ask('server/discover', { _meta: statelessMeta(clientCapabilities) }, timeoutMs);
-  const hello = await peer.ask('initialize', { protocolVersion, capabilities: clientCapabilities, clientInfo: CLIENT_INFO }, timeoutMs);
+  if (options.era === 'stateless')
+    return peer.ask('server/discover', { _meta: statelessMeta(clientCapabilities) }, timeoutMs);
+  const hello = await peer.ask(
+    'initialize',
+    { protocolVersion, capabilities: clientCapabilities, clientInfo: CLIENT_INFO },
+    timeoutMs,
+  );
   peer.tell('notifications/initialized');
   return hello;
 }
 
 function versionOf(hello: JsonObject, { era, protocolVersion }: CaptureOptions): string {
   if (era === 'stateless') return STATELESS_VERSION;
-  return typeof hello.protocolVersion === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(hello.protocolVersion) ? hello.protocolVersion : protocolVersion;
+  return typeof hello.protocolVersion === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(hello.protocolVersion)
+    ? hello.protocolVersion
+    : protocolVersion;
 }
 
 function objectOr(value: Json | undefined, other: JsonObject): JsonObject {
@@ -78,7 +104,11 @@ function objectOr(value: Json | undefined, other: JsonObject): JsonObject {
 }
 
 /** Every page of one section, keyed. Refuses double keys, endless pages and more items than anybody could review. */
-export async function listAll(peer: Peer, section: Section, options: Pick<CaptureOptions, 'era' | 'timeoutMs' | 'clientCapabilities'>): Promise<Record<string, JsonObject>> {
+export async function listAll(
+  peer: Peer,
+  section: Section,
+  options: Pick<CaptureOptions, 'era' | 'timeoutMs' | 'clientCapabilities'>,
+): Promise<Record<string, JsonObject>> {
   const items: Record<string, JsonObject> = Object.create(null);
   const cursors = new Set<string>();
   let cursor: string | undefined;
@@ -92,7 +122,8 @@ export async function listAll(peer: Peer, section: Section, options: Pick<Captur
       addItem(items, section, item);
     }
     cursor = typeof page.nextCursor === 'string' && page.nextCursor !== '' ? page.nextCursor : undefined;
-    if (cursor !== undefined && cursors.has(cursor)) throw unreadable(section, 'pages that end', `the cursor ${quote(cursor, 60)} again`);
+    if (cursor !== undefined && cursors.has(cursor))
+      throw unreadable(section, 'pages that end', `the cursor ${quote(cursor, 60)} again`);
     if (cursor !== undefined) cursors.add(cursor);
   } while (cursor !== undefined);
   return items;
@@ -114,5 +145,9 @@ function addItem(items: Record<string, JsonObject>, section: Section, item: Json
 }
 
 function unreadable(section: Section, expected: string, found: string): LockkeeperError {
-  return new LockkeeperError('SURFACE_UNREADABLE', { expected: `${LIST_METHOD[section]}: ${expected}`, found, next: 'The server breaks the protocol; use another release' });
+  return new LockkeeperError('SURFACE_UNREADABLE', {
+    expected: `${LIST_METHOD[section]}: ${expected}`,
+    found,
+    next: 'The server breaks the protocol; use another release',
+  });
 }

@@ -1,6 +1,7 @@
 /** Before a client hears anything: is this live server the locked one? */
-import { LockkeeperError } from '../../schemas/errors.ts';
+
 import type { JsonObject } from '../../schemas/common.ts';
+import { LockkeeperError } from '../../schemas/errors.ts';
 import type { LockEntry } from '../../schemas/lock.ts';
 import { type Era, pinSurface, SECTIONS, type Section, type Surface } from '../../schemas/surface.ts';
 import type { LiveSurface } from '../gate/surface.ts';
@@ -27,16 +28,33 @@ export interface SeenDrift {
  * Takes the surface as the lock says it was taken. What describes the server as a whole must be the same; single items
  * that drifted are returned and stay closed. Throws SURFACE_DRIFT when no locked tool is left.
  */
-export async function assertSurface(peer: Peer, compare: Compare): Promise<{ hello: JsonObject; drifts: SeenDrift[] }> {
+export async function assertSurface(
+  peer: Peer,
+  compare: Compare,
+): Promise<{ hello: JsonObject; drifts: SeenDrift[] }> {
   const { entry, era, timeoutMs } = compare;
   const { protocolVersion, clientCapabilities } = entry.surface.capture;
-  const { hello, surface } = await captureSurface(peer, { era, protocolVersion, clientCapabilities, timeoutMs });
+  const { hello, surface } = await captureSurface(peer, {
+    era,
+    protocolVersion,
+    clientCapabilities,
+    timeoutMs,
+  });
   if (era === 'session') assertSameServer(entry, surface);
   const drifts = SECTIONS.flatMap((section) => driftsIn(section, surface[section], compare));
   const locked = Object.keys(entry.surface.tools);
-  const standing = locked.filter((name) => compare.live.standing('tools', name) === 'locked' && Object.hasOwn(surface.tools, name));
+  const standing = locked.filter(
+    (name) => compare.live.standing('tools', name) === 'locked' && Object.hasOwn(surface.tools, name),
+  );
   if (locked.length > 0 && standing.length === 0) {
-    throw drift(entry, `the ${locked.length} locked tools`, `none of them as locked (${drifts.slice(0, 3).map(({ key, fields }) => `${key}: ${fields.join(', ') || 'missing'}`).join('; ')})`);
+    throw drift(
+      entry,
+      `the ${locked.length} locked tools`,
+      `none of them as locked (${drifts
+        .slice(0, 3)
+        .map(({ key, fields }) => `${key}: ${fields.join(', ') || 'missing'}`)
+        .join('; ')})`,
+    );
   }
   return { hello, drifts };
 }
@@ -44,9 +62,15 @@ export async function assertSurface(peer: Peer, compare: Compare): Promise<{ hel
 function assertSameServer(entry: LockEntry, surface: Surface): void {
   const { volatile, capture, server } = entry.surface;
   const found = pinSurface({ ...surface, capture, volatile }).server;
-  const differing = [...new Set([...Object.keys(server), ...Object.keys(found)])].filter((field) => server[field] !== found[field]);
+  const differing = [...new Set([...Object.keys(server), ...Object.keys(found)])].filter(
+    (field) => server[field] !== found[field],
+  );
   if (differing.length === 0) return;
-  throw drift(entry, `serverInfo, capabilities and instructions as locked`, `other ${differing.join(' and ')}`);
+  throw drift(
+    entry,
+    `serverInfo, capabilities and instructions as locked`,
+    `other ${differing.join(' and ')}`,
+  );
 }
 
 function drift(entry: LockEntry, expected: string, found: string): LockkeeperError {
@@ -57,27 +81,39 @@ function drift(entry: LockEntry, expected: string, found: string): LockkeeperErr
   });
 }
 
-function driftsIn(section: Section, items: Readonly<Record<string, JsonObject>>, { entry, live }: Compare): SeenDrift[] {
+function driftsIn(
+  section: Section,
+  items: Readonly<Record<string, JsonObject>>,
+  { entry, live }: Compare,
+): SeenDrift[] {
   const drifts: SeenDrift[] = [];
   for (const item of Object.values(items)) {
     const seen = live.see(section, item);
     if (seen.drift) drifts.push(seen.drift);
   }
   for (const key of Object.keys(entry.surface[section])) {
-    if (!Object.hasOwn(items, key)) drifts.push({ section, key, standing: 'missing', fields: [], digest: null });
+    if (!Object.hasOwn(items, key))
+      drifts.push({ section, key, standing: 'missing', fields: [], digest: null });
   }
   return drifts;
 }
 
 /** Reads sections again after a list_changed notice. */
-export async function relist(peer: Peer, compare: Compare, sections: readonly Section[]): Promise<SeenDrift[]> {
+export async function relist(
+  peer: Peer,
+  compare: Compare,
+  sections: readonly Section[],
+): Promise<SeenDrift[]> {
   const { clientCapabilities } = compare.entry.surface.capture;
   const drifts: SeenDrift[] = [];
   for (const section of sections) {
     if (section === 'resourceTemplates' && Object.keys(compare.entry.surface[section]).length === 0) continue;
-    const items = await listAll(peer, section, { era: compare.era, timeoutMs: compare.timeoutMs, clientCapabilities });
+    const items = await listAll(peer, section, {
+      era: compare.era,
+      timeoutMs: compare.timeoutMs,
+      clientCapabilities,
+    });
     drifts.push(...driftsIn(section, items, compare));
   }
   return drifts;
 }
-

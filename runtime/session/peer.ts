@@ -36,12 +36,10 @@ interface Asked {
   readonly reject: (error: unknown) => void;
 }
 
+/** Starts listening to a server; see the handlers for what comes back. */
 export function openPeer(process: SandboxedProcess, handlers: PeerHandlers): Peer {
-  const prefix = `lk-${randomBytes(4).toString('hex')}`;
   const asked = new Map<string, Asked>();
   const words = lastWordsOf(process);
-  let count = 0;
-  let bad = 0;
   let gone: LockkeeperError | null = null;
   const end = (error: LockkeeperError): void => {
     if (gone) return;
@@ -50,9 +48,43 @@ export function openPeer(process: SandboxedProcess, handlers: PeerHandlers): Pee
     asked.clear();
     handlers.gone(error);
   };
+  listen(process, { asked, words, handlers, end });
+  const send = (bytes: Buffer): void => {
+    if (!gone && !process.stdin.destroyed) process.stdin.write(Buffer.concat([bytes, NEWLINE]));
+  };
+  const nextId = counter();
+  return {
+    send,
+    tell: (method, params) =>
+      send(encode(params ? { jsonrpc: '2.0', method, params } : { jsonrpc: '2.0', method })),
+    ask: (method, params, timeoutMs) =>
+      gone
+        ? Promise.reject(gone)
+        : question({ asked, words, send, id: nextId() }, { method, params, timeoutMs }),
+    lastWords: words,
+  };
+}
+
+/** Ids that no client can guess, so that no answer meant for us is taken for theirs. */
+function counter(): () => string {
+  const prefix = `lk-${randomBytes(4).toString('hex')}`;
+  let count = 0;
+  return () => `${prefix}:${++count}`;
+}
+
+interface Listening {
+  readonly asked: Map<string, Asked>;
+  readonly words: () => string;
+  readonly handlers: PeerHandlers;
+  readonly end: (error: LockkeeperError) => void;
+}
+
+function listen(process: SandboxedProcess, { asked, words, handlers, end }: Listening): void {
+  let bad = 0;
   const take = (message: Message): void => {
-    const mine = 'id' in message && typeof message.id === 'string' && (message.kind === 'response' || message.kind === 'error') ? asked.get(message.id) : undefined;
-    if (!mine || !('id' in message)) return handlers.message(message);
+    const answers = message.kind === 'response' || message.kind === 'error';
+    const mine = answers && typeof message.id === 'string' ? asked.get(message.id) : undefined;
+    if (!mine || !answers) return handlers.message(message);
     asked.delete(String(message.id));
     settle(mine, message);
   };
@@ -63,53 +95,75 @@ export function openPeer(process: SandboxedProcess, handlers: PeerHandlers): Pee
         message = parseMessage(bytes);
       } catch (error) {
         handlers.badLine(error as LockkeeperError);
-        if (++bad > MAX_BAD_LINES) end(died('a server that speaks JSON-RPC', `${bad} lines that are not messages`));
+        if (++bad > MAX_BAD_LINES)
+          end(died('a server that speaks JSON-RPC', `${bad} lines that are not messages`));
         return;
       }
       take(message);
     },
-    end: () => void process.exited.then(({ code, signal }) => end(died('a running server', `it ended (${signal ?? `exit ${code}`})${words() ? `, last saying ${words()}` : ''}`))),
-    error: (error) => end(error instanceof LockkeeperError ? error : died('a readable server', quote(error.message))),
+    end: () =>
+      void process.exited.then(({ code, signal }) =>
+        end(
+          died(
+            'a running server',
+            `it ended (${signal ?? `exit ${code}`})${words() ? `, last saying ${words()}` : ''}`,
+          ),
+        ),
+      ),
+    error: (error) =>
+      end(error instanceof LockkeeperError ? error : died('a readable server', quote(error.message))),
   });
-  const send = (bytes: Buffer): void => {
-    if (gone || process.stdin.destroyed) return;
-    process.stdin.write(Buffer.concat([bytes, NEWLINE]));
-  };
-  return {
-    send,
-    tell: (method, params) => send(encode(params ? { jsonrpc: '2.0', method, params } : { jsonrpc: '2.0', method })),
-    ask: (method, params, timeoutMs) => {
-      if (gone) return Promise.reject(gone);
-      const id = `${prefix}:${++count}`;
-      return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => {
-          asked.delete(id);
-          reject(silent(method, timeoutMs, words()));
-        }, timeoutMs);
-        const done = <T>(finish: (value: T) => void) => (value: T) => {
-          clearTimeout(timer);
-          finish(value);
-        };
-        asked.set(id, { method, resolve: done(resolve), reject: done(reject) });
-        send(encode({ jsonrpc: '2.0', id, method, params }));
-      });
-    },
-    lastWords: words,
-  };
+}
+
+function question(
+  at: { asked: Map<string, Asked>; words: () => string; send: (bytes: Buffer) => void; id: string },
+  { method, params, timeoutMs }: { method: string; params: JsonObject; timeoutMs: number },
+): Promise<JsonObject> {
+  const { asked, words, send, id } = at;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      asked.delete(id);
+      reject(silent(method, timeoutMs, words()));
+    }, timeoutMs);
+    const done =
+      <T>(finish: (value: T) => void) =>
+      (value: T) => {
+        clearTimeout(timer);
+        finish(value);
+      };
+    asked.set(id, { method, resolve: done(resolve), reject: done(reject) });
+    send(encode({ jsonrpc: '2.0', id, method, params }));
+  });
 }
 
 function settle({ method, resolve, reject }: Asked, message: Message): void {
   if (message.kind === 'response') {
     const { result } = message;
     if (result !== null && typeof result === 'object' && !Array.isArray(result)) return resolve(result);
-    return reject(new LockkeeperError('SURFACE_UNREADABLE', { expected: `an object as the result of ${method}`, found: quote(JSON.stringify(result), 80), next: 'The server breaks the protocol; use another release' }));
+    return reject(
+      new LockkeeperError('SURFACE_UNREADABLE', {
+        expected: `an object as the result of ${method}`,
+        found: quote(JSON.stringify(result), 80),
+        next: 'The server breaks the protocol; use another release',
+      }),
+    );
   }
   const error: Json = message.kind === 'error' ? message.error : {};
-  reject(new LockkeeperError('SURFACE_UNREADABLE', { expected: `a result of ${method}`, found: quote(JSON.stringify(error), 300), next: 'See what the server says on stderr' }));
+  reject(
+    new LockkeeperError('SURFACE_UNREADABLE', {
+      expected: `a result of ${method}`,
+      found: quote(JSON.stringify(error), 300),
+      next: 'See what the server says on stderr',
+    }),
+  );
 }
 
 function died(expected: string, found: string): LockkeeperError {
-  return new LockkeeperError('SERVER_DIED', { expected, found, next: 'See its last words; if it needs a permission, publish it with that permission' });
+  return new LockkeeperError('SERVER_DIED', {
+    expected,
+    found,
+    next: 'See its last words; if it needs a permission, publish it with that permission',
+  });
 }
 
 function silent(method: string, ms: number, words: string): LockkeeperError {

@@ -24,14 +24,21 @@ function body(scribe: Scribe, kind: AuditBody['kind'], rest: Partial<AuditBody>)
   return { kind, at: new Date().toISOString(), runtime: journal.id, session, user, subject, ...rest };
 }
 
-export function sessionRecord(scribe: Scribe, kind: 'session.started' | 'session.ended' | 'session.refused', rest: Partial<AuditBody>): AuditBody {
+export function sessionRecord(
+  scribe: Scribe,
+  kind: 'session.started' | 'session.ended' | 'session.refused',
+  rest: Partial<AuditBody>,
+): AuditBody {
   return body(scribe, kind, rest);
 }
 
 /** What a call said, redacted, with the digest of what it really said. */
 function said(scribe: Scribe, message: Request | Notification): Partial<AuditBody> {
   const { _meta, ...rest } = message.params;
-  const args: Json = message.method === 'tools/call' || message.method === 'prompts/get' ? (rest.arguments ?? {}) : (rest as JsonObject);
+  const args: Json =
+    message.method === 'tools/call' || message.method === 'prompts/get'
+      ? (rest.arguments ?? {})
+      : (rest as JsonObject);
   const data = namedData(args);
   return {
     arguments: redact(args, scribe.journal.key),
@@ -41,7 +48,11 @@ function said(scribe: Scribe, message: Request | Notification): Partial<AuditBod
   };
 }
 
-export function forwarded(scribe: Scribe, message: Request | Notification, at: { direction: Direction; call?: string; target?: string | undefined }): AuditBody {
+export function forwarded(
+  scribe: Scribe,
+  message: Request | Notification,
+  at: { direction: Direction; call?: string; target?: string | undefined },
+): AuditBody {
   const kind = message.kind === 'request' ? 'request.forwarded' : 'notice.forwarded';
   return body(scribe, kind, {
     direction: at.direction,
@@ -53,7 +64,11 @@ export function forwarded(scribe: Scribe, message: Request | Notification, at: {
   });
 }
 
-export function refused(scribe: Scribe, message: Request | Notification | null, at: { direction: Direction; error: LockkeeperError; target?: string | undefined }): AuditBody {
+export function refused(
+  scribe: Scribe,
+  message: Request | Notification | null,
+  at: { direction: Direction; error: LockkeeperError; target?: string | undefined },
+): AuditBody {
   const kind = message?.kind === 'notification' ? 'notice.refused' : 'request.refused';
   return body(scribe, kind, {
     direction: at.direction,
@@ -65,7 +80,11 @@ export function refused(scribe: Scribe, message: Request | Notification | null, 
   });
 }
 
-export function finished(scribe: Scribe, pending: Pending, at: { outcome: 'ok' | 'error' | 'lost'; bytes: number; message?: string }): AuditBody {
+export function finished(
+  scribe: Scribe,
+  pending: Pending,
+  at: { outcome: 'ok' | 'error' | 'lost'; bytes: number; message?: string },
+): AuditBody {
   return body(scribe, 'request.finished', {
     method: pending.method,
     ...(pending.target === undefined ? {} : { target: pending.target }),
@@ -81,12 +100,22 @@ export function unbound(scribe: Scribe, direction: Direction, why: string): Audi
   return body(scribe, 'response.refused', { direction, outcome: 'refused', message: why.slice(0, 600) });
 }
 
-export function drifted(scribe: Scribe, drift: Drift | { section: string; key: string; standing: string; fields: readonly string[]; digest: string | null }): AuditBody {
+export function drifted(
+  scribe: Scribe,
+  drift:
+    | Drift
+    | { section: string; key: string; standing: string; fields: readonly string[]; digest: string | null },
+): AuditBody {
   return body(scribe, 'surface.drift', {
     target: drift.key.slice(0, 200),
     outcome: 'refused',
     code: 'TOOL_DRIFTED',
-    detail: { section: drift.section, standing: drift.standing, fields: [...drift.fields], digest: drift.digest },
+    detail: {
+      section: drift.section,
+      standing: drift.standing,
+      fields: [...drift.fields],
+      digest: drift.digest,
+    },
   });
 }
 

@@ -19,13 +19,22 @@ export async function openBlobs(dir: string): Promise<Blobs> {
   await mkdir(dir, { recursive: true, mode: 0o755 });
   const path = (digest: string): string => {
     const hex = /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1];
-    if (hex === undefined) throw new LockkeeperError('ARTIFACT_MISSING', { expected: 'a digest sha256:<64 hex>', found: quote(digest), next: 'Correct it' });
+    if (hex === undefined)
+      throw new LockkeeperError('ARTIFACT_MISSING', {
+        expected: 'a digest sha256:<64 hex>',
+        found: quote(digest),
+        next: 'Correct it',
+      });
     return join(dir, hex.slice(0, 2), hex.slice(2));
   };
   return {
     dir,
     path,
-    has: (digest) => access(path(digest)).then(() => true, () => false),
+    has: (digest) =>
+      access(path(digest)).then(
+        () => true,
+        () => false,
+      ),
     get: (digest) => readChecked(path(digest), digest),
     put: async (bytes) => {
       const digest = sha256(bytes);
@@ -38,7 +47,12 @@ export async function openBlobs(dir: string): Promise<Blobs> {
 async function readChecked(path: string, digest: string): Promise<Buffer> {
   const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== 'ENOENT') throw cause;
-    throw new LockkeeperError('ARTIFACT_MISSING', { expected: `bytes with digest ${digest}`, found: 'nothing in the store', next: 'Pull or scan the release again', cause });
+    throw new LockkeeperError('ARTIFACT_MISSING', {
+      expected: `bytes with digest ${digest}`,
+      found: 'nothing in the store',
+      next: 'Pull or scan the release again',
+      cause,
+    });
   });
   const found = sha256(bytes);
   if (found === digest) return bytes;

@@ -19,7 +19,11 @@ export interface Materialised {
 type Manifest = Record<string, string>;
 
 /** Does the artifact run here? npm's rule for os and cpu lists, `!` being "not". */
-export function fitsPlatform(artifact: Pick<Artifact, 'os' | 'cpu'>, platform: string = process.platform, arch: string = process.arch): boolean {
+export function fitsPlatform(
+  artifact: Pick<Artifact, 'os' | 'cpu'>,
+  platform: string = process.platform,
+  arch: string = process.arch,
+): boolean {
   const fits = (list: readonly string[] | undefined, value: string): boolean => {
     if (!list || list.length === 0 || list.includes('any')) return true;
     if (list.includes(`!${value}`)) return false;
@@ -36,7 +40,11 @@ export function fitsPlatform(artifact: Pick<Artifact, 'os' | 'cpu'>, platform: s
 export async function materialise(closure: Closure, blobs: Blobs, dir: string): Promise<Materialised> {
   const computed = closureDigest(closure.artifacts);
   if (computed !== closure.digest) {
-    throw new LockkeeperError('ARTIFACT_MISMATCH', { expected: `a closure with digest ${closure.digest}`, found: computed, next: 'Run: lk lock' });
+    throw new LockkeeperError('ARTIFACT_MISMATCH', {
+      expected: `a closure with digest ${closure.digest}`,
+      found: computed,
+      next: 'Run: lk lock',
+    });
   }
   const wanted = closure.artifacts.filter((artifact) => fitsPlatform(artifact));
   const missing = closure.artifacts.find((artifact) => !artifact.optional && !fitsPlatform(artifact));
@@ -61,7 +69,11 @@ async function isWhole(home: string, appDir: string): Promise<boolean> {
   return canonical(manifestOf(appDir)) === stored;
 }
 
-async function build(artifacts: readonly Artifact[], tarballs: readonly Buffer[], home: string): Promise<void> {
+async function build(
+  artifacts: readonly Artifact[],
+  tarballs: readonly Buffer[],
+  home: string,
+): Promise<void> {
   const temporary = `${home}.${randomBytes(6).toString('hex')}`;
   const app = join(temporary, 'app');
   try {
@@ -92,7 +104,11 @@ async function swapIn(temporary: string, home: string): Promise<void> {
 
 async function layOut(tarball: Buffer, artifact: Artifact, app: string): Promise<void> {
   if (artifact.location.split('/').includes('..')) {
-    throw new LockkeeperError('ARCHIVE_HOSTILE', { expected: 'locations below node_modules', found: artifact.location, next: 'Do not use this release' });
+    throw new LockkeeperError('ARCHIVE_HOSTILE', {
+      expected: 'locations below node_modules',
+      found: artifact.location,
+      next: 'Do not use this release',
+    });
   }
   const made = new Set<string>();
   for (const file of await readTarball(tarball, artifact.purl)) {
@@ -117,7 +133,8 @@ function manifestOf(root: string): Manifest {
       const path = `${folder}/${entry.name}`;
       const name = below ? `${below}/${entry.name}` : entry.name;
       if (entry.isDirectory()) walk(path, name);
-      else if (entry.isFile()) manifest[name] = `${sha256(readFileSync(path))} ${(statSync(path).mode & 0o777).toString(8)}`;
+      else if (entry.isFile())
+        manifest[name] = `${sha256(readFileSync(path))} ${(statSync(path).mode & 0o777).toString(8)}`;
       else manifest[name] = 'neither file nor folder';
     }
   };

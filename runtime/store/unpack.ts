@@ -1,7 +1,7 @@
 /** npm tarballs under limits. Only plain files come out; anything that could reach elsewhere refuses the whole archive. */
 import { posix } from 'node:path';
-import { gunzip } from 'node:zlib';
 import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import { Parser, type ReadEntry } from 'tar';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 
@@ -12,7 +12,11 @@ export interface UnpackLimits {
   readonly maxFileBytes: number;
 }
 
-export const UNPACK_LIMITS: UnpackLimits = { maxEntries: 100_000, maxBytes: 1024 ** 3, maxFileBytes: 256 * 1024 ** 2 };
+export const UNPACK_LIMITS: UnpackLimits = {
+  maxEntries: 100_000,
+  maxBytes: 1024 ** 3,
+  maxFileBytes: 256 * 1024 ** 2,
+};
 
 export interface UnpackedFile {
   /** Path below the package folder, with forward slashes and no dot parts. */
@@ -27,16 +31,27 @@ const inflate = promisify(gunzip);
  * All files of a gzipped npm tarball, in memory, its first path component removed as npm does. Throws ARCHIVE_HOSTILE
  * for links, devices, paths that leave the folder, paths that collide (also by letter case), and broken limits.
  */
-export async function readTarball(tgz: Uint8Array, label: string, limits: UnpackLimits = UNPACK_LIMITS): Promise<UnpackedFile[]> {
-  const tar = await inflate(tgz, { maxOutputLength: limits.maxBytes + limits.maxEntries * 1024 }).catch((cause: NodeJS.ErrnoException) => {
-    const found = cause.code === 'ERR_BUFFER_TOO_LARGE' ? 'more than that' : quote(cause.message);
-    throw hostile(label, `a gzip of at most ${limits.maxBytes} bytes unpacked`, found, cause);
-  });
+export async function readTarball(
+  tgz: Uint8Array,
+  label: string,
+  limits: UnpackLimits = UNPACK_LIMITS,
+): Promise<UnpackedFile[]> {
+  const tar = await inflate(tgz, { maxOutputLength: limits.maxBytes + limits.maxEntries * 1024 }).catch(
+    (cause: NodeJS.ErrnoException) => {
+      const found = cause.code === 'ERR_BUFFER_TOO_LARGE' ? 'more than that' : quote(cause.message);
+      throw hostile(label, `a gzip of at most ${limits.maxBytes} bytes unpacked`, found, cause);
+    },
+  );
   return parse(tar, label, limits);
 }
 
 function hostile(label: string, expected: string, found: string, cause?: unknown): LockkeeperError {
-  return new LockkeeperError('ARCHIVE_HOSTILE', { expected: `${label}: ${expected}`, found, next: 'Do not use this package; report it to its registry', cause });
+  return new LockkeeperError('ARCHIVE_HOSTILE', {
+    expected: `${label}: ${expected}`,
+    found,
+    next: 'Do not use this package; report it to its registry',
+    cause,
+  });
 }
 
 async function parse(tar: Buffer, label: string, limits: UnpackLimits): Promise<UnpackedFile[]> {
@@ -55,7 +70,11 @@ async function parse(tar: Buffer, label: string, limits: UnpackLimits): Promise<
     }
     total += entry.size;
     if (entry.size > limits.maxFileBytes || total > limits.maxBytes) {
-      throw hostile(label, `files of at most ${limits.maxFileBytes} bytes, ${limits.maxBytes} together`, `${quote(entry.path)} with ${entry.size} bytes`);
+      throw hostile(
+        label,
+        `files of at most ${limits.maxFileBytes} bytes, ${limits.maxBytes} together`,
+        `${quote(entry.path)} with ${entry.size} bytes`,
+      );
     }
     const path = safePath(entry.path, label);
     const key = path.toLowerCase();
@@ -63,12 +82,20 @@ async function parse(tar: Buffer, label: string, limits: UnpackLimits): Promise<
     seen.add(key);
     const chunks: Buffer[] = [];
     entry.on('data', (chunk) => chunks.push(Buffer.from(chunk)));
-    entry.on('end', () => files.push({ path, bytes: Buffer.concat(chunks), executable: ((entry.mode ?? 0) & 0o111) !== 0 }));
+    entry.on('end', () =>
+      files.push({ path, bytes: Buffer.concat(chunks), executable: ((entry.mode ?? 0) & 0o111) !== 0 }),
+    );
   };
   await new Promise<void>((resolve, reject) => {
     const parser = new Parser({ strict: true, onReadEntry: (entry) => attempt(() => take(entry), reject) });
     parser.on('end', () => resolve());
-    parser.on('error', (cause: Error) => reject(cause instanceof LockkeeperError ? cause : hostile(label, 'a whole tar archive', quote(cause.message), cause)));
+    parser.on('error', (cause: Error) =>
+      reject(
+        cause instanceof LockkeeperError
+          ? cause
+          : hostile(label, 'a whole tar archive', quote(cause.message), cause),
+      ),
+    );
     attempt(() => parser.end(tar), reject);
   });
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));
@@ -84,13 +111,15 @@ function attempt(run: () => void, reject: (error: unknown) => void): void {
 
 /** The path without its first component. Absolute, parent, empty, backslash, NUL and over-long paths are refused. */
 function safePath(path: string, label: string): string {
-  const refused = (why: string): LockkeeperError => hostile(label, 'paths inside the package', `${quote(path)} (${why})`);
+  const refused = (why: string): LockkeeperError =>
+    hostile(label, 'paths inside the package', `${quote(path)} (${why})`);
   if (/[\0\\]/.test(path)) throw refused('NUL or backslash');
   if (path.startsWith('/')) throw refused('absolute');
   const parts = path.split('/');
   if (parts.includes('..')) throw refused('leaves the folder');
   const rest = posix.normalize(parts.slice(1).join('/'));
   if (rest === '.' || rest === '' || rest.startsWith('/')) throw refused('names no file');
-  if (rest.length > 1024 || rest.split('/').some((part) => Buffer.byteLength(part) > 255)) throw refused('too long');
+  if (rest.length > 1024 || rest.split('/').some((part) => Buffer.byteLength(part) > 255))
+    throw refused('too long');
   return rest;
 }

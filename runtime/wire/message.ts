@@ -6,8 +6,19 @@ import { parseStrict } from '../../schemas/json.ts';
 export type Id = string | number;
 
 export type Message =
-  | { readonly kind: 'request'; readonly id: Id; readonly method: string; readonly params: JsonObject; readonly bytes: Buffer }
-  | { readonly kind: 'notification'; readonly method: string; readonly params: JsonObject; readonly bytes: Buffer }
+  | {
+      readonly kind: 'request';
+      readonly id: Id;
+      readonly method: string;
+      readonly params: JsonObject;
+      readonly bytes: Buffer;
+    }
+  | {
+      readonly kind: 'notification';
+      readonly method: string;
+      readonly params: JsonObject;
+      readonly bytes: Buffer;
+    }
   | { readonly kind: 'response'; readonly id: Id; readonly result: Json; readonly bytes: Buffer }
   | { readonly kind: 'error'; readonly id: Id | null; readonly error: JsonObject; readonly bytes: Buffer };
 export type Request = Extract<Message, { kind: 'request' }>;
@@ -19,23 +30,36 @@ const DEPTH = 64;
 /** Throws JSON_INVALID or FRAME_INVALID; batches are refused by name. */
 export function parseMessage(bytes: Buffer): Message {
   const value = parseStrict(bytes, { maxDepth: DEPTH, maxBytes: bytes.length });
-  if (Array.isArray(value)) throw invalid('one message a line', 'a batch, which only protocol 2025-03-26 had');
+  if (Array.isArray(value))
+    throw invalid('one message a line', 'a batch, which only protocol 2025-03-26 had');
   if (value === null || typeof value !== 'object') throw invalid('an object', typeof value);
-  if (value.jsonrpc !== '2.0') throw invalid('"jsonrpc": "2.0"', quote(JSON.stringify(value.jsonrpc ?? null), 40));
+  if (value.jsonrpc !== '2.0')
+    throw invalid('"jsonrpc": "2.0"', quote(JSON.stringify(value.jsonrpc ?? null), 40));
   if (value.method !== undefined) return call(value, bytes);
-  if (value.result !== undefined && value.error === undefined) return { kind: 'response', id: idOf(value.id), result: value.result, bytes };
+  if (value.result !== undefined && value.error === undefined)
+    return { kind: 'response', id: idOf(value.id), result: value.result, bytes };
   if (value.error !== undefined && value.result === undefined && isObject(value.error)) {
-    return { kind: 'error', id: value.id === null || value.id === undefined ? null : idOf(value.id), error: value.error, bytes };
+    return {
+      kind: 'error',
+      id: value.id === null || value.id === undefined ? null : idOf(value.id),
+      error: value.error,
+      bytes,
+    };
   }
   throw invalid('a method, a result or an error', 'none of them, or several');
 }
 
 function call(value: JsonObject, bytes: Buffer): Message {
   const { method, params = {}, id } = value;
-  if (typeof method !== 'string' || method.length > 200) throw invalid('a method name', quote(JSON.stringify(method), 60));
-  if (!isObject(params)) throw invalid('params as an object', Array.isArray(params) ? 'an array' : typeof params);
-  if (value.result !== undefined || value.error !== undefined) throw invalid('a call or an answer', 'both in one message');
-  return id === undefined ? { kind: 'notification', method, params, bytes } : { kind: 'request', id: idOf(id), method, params, bytes };
+  if (typeof method !== 'string' || method.length > 200)
+    throw invalid('a method name', quote(JSON.stringify(method), 60));
+  if (!isObject(params))
+    throw invalid('params as an object', Array.isArray(params) ? 'an array' : typeof params);
+  if (value.result !== undefined || value.error !== undefined)
+    throw invalid('a call or an answer', 'both in one message');
+  return id === undefined
+    ? { kind: 'notification', method, params, bytes }
+    : { kind: 'request', id: idOf(id), method, params, bytes };
 }
 
 function idOf(id: Json | undefined): Id {
@@ -62,7 +86,11 @@ export const REFUSED = 4030;
 
 export function refusalOf(id: Id | null, error: LockkeeperError): Buffer {
   const { code, expected, found, next, message } = error;
-  return encode({ jsonrpc: '2.0', id, error: { code: REFUSED, message: `Lockkeeper: ${message}`, data: { code, expected, found, next } } });
+  return encode({
+    jsonrpc: '2.0',
+    id,
+    error: { code: REFUSED, message: `Lockkeeper: ${message}`, data: { code, expected, found, next } },
+  });
 }
 
 export function encode(value: unknown): Buffer {

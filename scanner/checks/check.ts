@@ -46,7 +46,11 @@ export function firedOr(findings: readonly Omit<Finding, 'check'>[], note: strin
   return findings.length > 0 ? { outcome: 'fired', findings } : ok(note);
 }
 
-export function finding(severity: Severity, message: string, evidence: readonly Evidence[]): Omit<Finding, 'check'> {
+export function finding(
+  severity: Severity,
+  message: string,
+  evidence: readonly Evidence[],
+): Omit<Finding, 'check'> {
   return { severity, message: message.slice(0, 1000), evidence: evidence.slice(0, 200) };
 }
 

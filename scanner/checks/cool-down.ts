@@ -9,11 +9,19 @@ export const coolDown: Check = {
   owasp: 'MCP04',
   run: ({ upstream, policy, now }) => {
     if (typeof upstream === 'string') return unknown(upstream);
-    if (upstream.publishedAt === null) return unknown('the package registry does not tell when it was published');
+    if (upstream.publishedAt === null)
+      return unknown('the package registry does not tell when it was published');
     const days = (now.getTime() - Date.parse(upstream.publishedAt)) / DAY_MS;
     const { coolDownDays } = policy.scan;
     if (days >= coolDownDays) return ok(`published ${Math.floor(days)} days ago by the registry's own date`);
     const message = `published ${days.toFixed(1)} days ago; the policy waits ${coolDownDays}`;
-    return { outcome: 'fired', findings: [finding('medium', message, [{ kind: 'fact', source: 'package registry, time', value: upstream.publishedAt }])] };
+    return {
+      outcome: 'fired',
+      findings: [
+        finding('medium', message, [
+          { kind: 'fact', source: 'package registry, time', value: upstream.publishedAt },
+        ]),
+      ],
+    };
   },
 };

@@ -7,7 +7,15 @@ export const egress: Check = {
   owasp: 'MCP10',
   run: ({ egress: events }) =>
     firedOr(
-      events.map((event) => finding('high', `it tried to reach ${event.host}:${event.port}`, [{ kind: 'fact', source: `sandbox, ${event.via}`, value: `${event.host}:${event.port}: ${event.reason}` }])),
+      events.map((event) =>
+        finding('high', `it tried to reach ${event.host}:${event.port}`, [
+          {
+            kind: 'fact',
+            source: `sandbox, ${event.via}`,
+            value: `${event.host}:${event.port}: ${event.reason}`,
+          },
+        ]),
+      ),
       'it started and showed its surface without trying',
     ),
 };

@@ -8,14 +8,25 @@ export const emptySchema: Check = {
   title: 'Input schemas say what they take',
   owasp: 'MCP03',
   run: ({ surface }) => {
-    const tools = Object.entries(surface.tools).filter(([, tool]) => saysNothing(tool.inputSchema as JsonObject | undefined));
+    const tools = Object.entries(surface.tools).filter(([, tool]) =>
+      saysNothing(tool.inputSchema as JsonObject | undefined),
+    );
     const findings = tools.map(([name, tool]) =>
-      finding('high', `${name} takes anything: its input schema has neither type nor properties`, [{ kind: 'text', at: pointerOf('tools', name, 'inputSchema'), excerpt: JSON.stringify(tool.inputSchema ?? null).slice(0, 200) }]),
+      finding('high', `${name} takes anything: its input schema has neither type nor properties`, [
+        {
+          kind: 'text',
+          at: pointerOf('tools', name, 'inputSchema'),
+          excerpt: JSON.stringify(tool.inputSchema ?? null).slice(0, 200),
+        },
+      ]),
     );
     return firedOr(findings, `${Object.keys(surface.tools).length} tools, each with a schema`);
   },
 };
 
 function saysNothing(schema: JsonObject | undefined): boolean {
-  return schema === undefined || !['type', 'properties', 'anyOf', 'oneOf', 'allOf', '$ref', 'const', 'enum'].some((key) => key in schema);
+  return (
+    schema === undefined ||
+    !['type', 'properties', 'anyOf', 'oneOf', 'allOf', '$ref', 'const', 'enum'].some((key) => key in schema)
+  );
 }

@@ -5,5 +5,10 @@ export const eras: Check = {
   title: 'The same surface in every protocol era it speaks',
   owasp: 'MCP03',
   run: ({ eraNote, surface }) =>
-    firedOr(eraNote === null ? [] : [finding('medium', eraNote, [{ kind: 'fact', source: 'observation', value: eraNote }])], surface.capture.eras.join(' and ')),
+    firedOr(
+      eraNote === null
+        ? []
+        : [finding('medium', eraNote, [{ kind: 'fact', source: 'observation', value: eraNote }])],
+      surface.capture.eras.join(' and '),
+    ),
 };

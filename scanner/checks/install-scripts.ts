@@ -16,10 +16,24 @@ export const installScripts: Check = {
       for (const hook of HOOKS) {
         const script = scripts[hook];
         if (typeof script !== 'string') continue;
-        findings.push(finding('high', `${purl} has the install script ${hook}`, [{ kind: 'file', artifact: purl, path: 'package.json', line: 0, excerpt: `${hook}: ${script}`.slice(0, 300) }]));
+        findings.push(
+          finding('high', `${purl} has the install script ${hook}`, [
+            {
+              kind: 'file',
+              artifact: purl,
+              path: 'package.json',
+              line: 0,
+              excerpt: `${hook}: ${script}`.slice(0, 300),
+            },
+          ]),
+        );
       }
       if (all.some((file) => file.path === 'binding.gyp')) {
-        findings.push(finding('medium', `${purl} builds native code when installed`, [{ kind: 'file', artifact: purl, path: 'binding.gyp', line: 0, excerpt: 'binding.gyp' }]));
+        findings.push(
+          finding('medium', `${purl} builds native code when installed`, [
+            { kind: 'file', artifact: purl, path: 'binding.gyp', line: 0, excerpt: 'binding.gyp' },
+          ]),
+        );
       }
     }
     return firedOr(findings, `none in ${closure.artifacts.length} packages`);

@@ -8,7 +8,11 @@ export const integrity: Check = {
   run: ({ closure }) => {
     const bare = closure.artifacts.filter((artifact) => artifact.sha512 === '');
     return firedOr(
-      bare.map((artifact) => finding('critical', `${artifact.purl} has no sha512`, [{ kind: 'fact', source: 'closure', value: artifact.location }])),
+      bare.map((artifact) =>
+        finding('critical', `${artifact.purl} has no sha512`, [
+          { kind: 'fact', source: 'closure', value: artifact.location },
+        ]),
+      ),
       `${closure.artifacts.length} artifacts, all verified by sha512`,
     );
   },

@@ -11,15 +11,43 @@ export interface Use {
 }
 
 const MODULES: Readonly<Record<string, Capability>> = {
-  http: 'network', https: 'network', http2: 'network', net: 'network', tls: 'network', dgram: 'network', dns: 'network', undici: 'network', axios: 'network', 'node-fetch': 'network', got: 'network', ws: 'network',
-  child_process: 'exec', worker_threads: 'exec', cluster: 'exec', execa: 'exec', 'cross-spawn': 'exec',
-  vm: 'dynamic code', module: 'dynamic code',
+  http: 'network',
+  https: 'network',
+  http2: 'network',
+  net: 'network',
+  tls: 'network',
+  dgram: 'network',
+  dns: 'network',
+  undici: 'network',
+  axios: 'network',
+  'node-fetch': 'network',
+  got: 'network',
+  ws: 'network',
+  child_process: 'exec',
+  worker_threads: 'exec',
+  cluster: 'exec',
+  execa: 'exec',
+  'cross-spawn': 'exec',
+  vm: 'dynamic code',
+  module: 'dynamic code',
 };
 const PATTERNS: readonly (readonly [RegExp, Capability, (match: RegExpExecArray) => string])[] = [
-  [/(?:\brequire\s*\(\s*|\bfrom\s*|\bimport\s*\(?\s*)['"](?:node:)?([\w@/.-]+)['"]/g, 'network', (match) => match[1] ?? ''],
-  [/\b(?:fetch|XMLHttpRequest|WebSocket|EventSource)\s*\(/g, 'network', (match) => match[0].replace(/\W+$/, '')],
+  [
+    /(?:\brequire\s*\(\s*|\bfrom\s*|\bimport\s*\(?\s*)['"](?:node:)?([\w@/.-]+)['"]/g,
+    'network',
+    (match) => match[1] ?? '',
+  ],
+  [
+    /\b(?:fetch|XMLHttpRequest|WebSocket|EventSource)\s*\(/g,
+    'network',
+    (match) => match[0].replace(/\W+$/, ''),
+  ],
   [/['"`]((?:https?|wss?):\/\/[A-Za-z0-9.-]+\.[a-z]{2,}(?::\d+)?)/g, 'network', (match) => match[1] ?? ''],
-  [/\bprocess\.env\.([A-Za-z_]\w*)|\bprocess\.env\[['"]([^'"]+)['"]\]/g, 'env', (match) => match[1] ?? match[2] ?? ''],
+  [
+    /\bprocess\.env\.([A-Za-z_]\w*)|\bprocess\.env\[['"]([^'"]+)['"]\]/g,
+    'env',
+    (match) => match[1] ?? match[2] ?? '',
+  ],
   [/\beval\s*\(|\bnew\s+Function\s*\(/g, 'dynamic code', (match) => match[0].replace(/\W+$/, '')],
 ];
 /** Hosts that code names without calling: schemas and vocabularies. */
@@ -41,7 +69,13 @@ export function usesIn(path: string, code: string): Use[] {
       if (kind === undefined || NAMED_ONLY.test(what)) continue;
       if (uses.length >= MAX_USES_PER_FILE) return uses;
       const before = plain.slice(0, match.index);
-      uses.push({ capability: kind, what, path, line: before.split('\n').length, excerpt: plain.slice(match.index, match.index + 120).split('\n')[0] ?? '' });
+      uses.push({
+        capability: kind,
+        what,
+        path,
+        line: before.split('\n').length,
+        excerpt: plain.slice(match.index, match.index + 120).split('\n')[0] ?? '',
+      });
     }
   }
   return uses;

@@ -16,13 +16,30 @@ export const surfaceDiff: Check = {
     const findings = (['risk', 'contract', 'text'] as const).flatMap((risk) => {
       const some = changes.filter((change) => change.risk === risk);
       const severity = SEVERITY[risk] ?? 'info';
-      return some.length ? [finding(severity, `${some.length} ${risk} ${some.length === 1 ? 'change' : 'changes'} since ${baseline.version}`, some.map(evidenceOf))] : [];
+      return some.length
+        ? [
+            finding(
+              severity,
+              `${some.length} ${risk} ${some.length === 1 ? 'change' : 'changes'} since ${baseline.version}`,
+              some.map(evidenceOf),
+            ),
+          ]
+        : [];
     });
-    return firedOr(findings, `same as ${baseline.version}${quiet ? ` but for ${quiet} cosmetic or additive changes` : ''}`);
+    return firedOr(
+      findings,
+      `same as ${baseline.version}${quiet ? ` but for ${quiet} cosmetic or additive changes` : ''}`,
+    );
   },
 };
 
-function evidenceOf({ at, before, after }: Change): { kind: 'change'; at: string; before: string; after: string } {
-  const show = (value: unknown): string => (value === undefined ? '(absent)' : excerpt(typeof value === 'string' ? value : canonical(value), 0, 240));
+function evidenceOf({ at, before, after }: Change): {
+  kind: 'change';
+  at: string;
+  before: string;
+  after: string;
+} {
+  const show = (value: unknown): string =>
+    value === undefined ? '(absent)' : excerpt(typeof value === 'string' ? value : canonical(value), 0, 240);
   return { kind: 'change', at, before: show(before), after: show(after) };
 }

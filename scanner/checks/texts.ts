@@ -11,8 +11,9 @@ export function textsOf(surface: Surface): Text[] {
   const texts: Text[] = [];
   const walk = (at: string, value: Json | undefined): void => {
     if (typeof value === 'string') texts.push({ at, text: value });
-    else if (Array.isArray(value)) value.forEach((item, index) => walk(`${at}/${index}`, item));
-    else if (value !== null && typeof value === 'object') {
+    else if (Array.isArray(value)) {
+      for (const [index, item] of value.entries()) walk(`${at}/${index}`, item);
+    } else if (value !== null && typeof value === 'object') {
       for (const [key, item] of Object.entries(value)) {
         texts.push({ at: at + pointerOf(key), text: key });
         walk(at + pointerOf(key), item);

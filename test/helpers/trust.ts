@@ -1,7 +1,13 @@
 /** A small company with really signed objects: root, reviewers, one release, its approvals and its lock. */
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { signLockFile } from '../../runtime/trust/lock.ts';
-import { APPROVAL_PREDICATE, type Approval, envelopeDigest, STATEMENT_TYPE, subjectsOf } from '../../schemas/approval.ts';
+import {
+  APPROVAL_PREDICATE,
+  type Approval,
+  envelopeDigest,
+  STATEMENT_TYPE,
+  subjectsOf,
+} from '../../schemas/approval.ts';
 import type { JsonObject } from '../../schemas/common.ts';
 import { type Envelope, keyIdOf, seal } from '../../schemas/dsse.ts';
 import { canonical, digestOf, sha256 } from '../../schemas/json.ts';
@@ -21,7 +27,8 @@ export interface Key {
 }
 
 export function makeKey(person: string, type: 'ed25519' | 'p256' = 'ed25519'): Key {
-  const pair = type === 'ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const pair =
+    type === 'ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return {
     person,
     key: pair.privateKey,
@@ -49,7 +56,13 @@ export function makeRoot(change: (root: Root) => void = () => undefined, signer 
     issuedAt: at(-24),
     expires: at(24 * 300),
     trial: false,
-    keys: [root, lock, alice, bob, carol].map(({ keyid, pem, person }) => ({ keyid, publicKey: pem, person, notBefore: at(-24), notAfter: at(24 * 300) })),
+    keys: [root, lock, alice, bob, carol].map(({ keyid, pem, person }) => ({
+      keyid,
+      publicKey: pem,
+      person,
+      notBefore: at(-24),
+      notAfter: at(24 * 300),
+    })),
     roles: {
       root: { keyids: [root.keyid], threshold: 1 },
       approver: { keyids: [alice.keyid, bob.keyid, carol.keyid], threshold: 2 },
@@ -66,7 +79,9 @@ const artifact = (location: string, purl: string): Artifact => ({
   location,
   purl,
   sha256: sha256(purl),
-  sha512: Buffer.from(sha256(purl) + sha256(location)).toString('hex').slice(0, 128),
+  sha512: Buffer.from(sha256(purl) + sha256(location))
+    .toString('hex')
+    .slice(0, 128),
   size: 1000,
   optional: false,
 });
@@ -77,7 +92,15 @@ export const surface: Surface = {
   capabilities: { tools: {} },
   instructions: null,
   tools: {
-    forecast: { name: 'forecast', description: 'Forecast for a city', inputSchema: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] } as JsonObject },
+    forecast: {
+      name: 'forecast',
+      description: 'Forecast for a city',
+      inputSchema: {
+        type: 'object',
+        properties: { city: { type: 'string' } },
+        required: ['city'],
+      } as JsonObject,
+    },
   },
   prompts: {},
   resources: {},
@@ -86,7 +109,10 @@ export const surface: Surface = {
 };
 
 export function makeEntry(): Omit<LockEntry, 'approvals'> {
-  const artifacts = [artifact('node_modules/weather', 'pkg:npm/weather@1.2.3'), artifact('node_modules/zod', 'pkg:npm/zod@4.0.0')];
+  const artifacts = [
+    artifact('node_modules/weather', 'pkg:npm/weather@1.2.3'),
+    artifact('node_modules/zod', 'pkg:npm/zod@4.0.0'),
+  ];
   return {
     server: 'acme.tools/weather',
     version: '1.2.3',
@@ -99,11 +125,19 @@ export function makeEntry(): Omit<LockEntry, 'approvals'> {
     surfaceText: digestOf(surface),
     report: sha256('report'),
     permissions: { egress: [], mounts: [], env: [], limits: DEFAULT_LIMITS },
-    launch: { transport: 'stdio', command: ['node', '/app/node_modules/weather/index.js'], projectArgs: false },
+    launch: {
+      transport: 'stdio',
+      command: ['node', '/app/node_modules/weather/index.js'],
+      projectArgs: false,
+    },
   };
 }
 
-export function makeApproval(by: Key, entry: Omit<LockEntry, 'approvals'>, change: (approval: Approval) => void = () => undefined): Envelope {
+export function makeApproval(
+  by: Key,
+  entry: Omit<LockEntry, 'approvals'>,
+  change: (approval: Approval) => void = () => undefined,
+): Envelope {
   const approval: Approval = {
     _type: 'https://in-toto.io/Statement/v1',
     subject: subjectsOf({ closure: entry.closure }),
@@ -154,6 +188,9 @@ export function makeLock(parts: Partial<LockParts> = {}): LockFile {
     servers: { weather: { ...entry, approvals: approvals.map(envelopeDigest) } },
   };
   parts.lock?.(lock);
-  const evidence = { root: parts.root ?? makeRoot(), approvals: Object.fromEntries(approvals.map((envelope) => [envelopeDigest(envelope), envelope])) };
+  const evidence = {
+    root: parts.root ?? makeRoot(),
+    approvals: Object.fromEntries(approvals.map((envelope) => [envelopeDigest(envelope), envelope])),
+  };
   return signLockFile(lock, evidence, (parts.signer ?? people.lock).key);
 }

@@ -39,12 +39,16 @@ describe('parseStrict', () => {
     expect(() => parseStrict('"aaaa"', { maxBytes: 5 })).toThrow('at most 5 bytes');
   });
 
-  it.each(['{"a":{"a":{"a":1}},"b":[{"a":1},{"a":2}]}', '["{\\"a\\":1,\\"a\\":2}"]', '{"":0,"a":""}', '-0.0e-2', '"\\\\"', '[]'])(
-    'reads %s as JSON.parse does',
-    (text) => {
-      expect(parseStrict(text)).toEqual(JSON.parse(text));
-    },
-  );
+  it.each([
+    '{"a":{"a":{"a":1}},"b":[{"a":1},{"a":2}]}',
+    '["{\\"a\\":1,\\"a\\":2}"]',
+    '{"":0,"a":""}',
+    '-0.0e-2',
+    '"\\\\"',
+    '[]',
+  ])('reads %s as JSON.parse does', (text) => {
+    expect(parseStrict(text)).toEqual(JSON.parse(text));
+  });
 
   it('keeps __proto__ an ordinary key', () => {
     expect(Object.keys(parseStrict('{"__proto__":1,"a":2}') as object)).toEqual(['__proto__', 'a']);

@@ -4,7 +4,18 @@ import type { Approval } from '../../../schemas/approval.ts';
 import { type Code, LockkeeperError } from '../../../schemas/errors.ts';
 import { renderLockFile } from '../../../schemas/lock.ts';
 import { closureDigest } from '../../../schemas/release.ts';
-import { at, type LockParts, makeApproval, makeEntry, makeKey, makeLock, makeRoot, NOW, people, pin } from '../../helpers/trust.ts';
+import {
+  at,
+  type LockParts,
+  makeApproval,
+  makeEntry,
+  makeKey,
+  makeLock,
+  makeRoot,
+  NOW,
+  people,
+  pin,
+} from '../../helpers/trust.ts';
 
 const context: LockContext = { pin, audience: 'acme/app', environment: 'development', now: NOW, seen: null };
 const bytes = (parts: Partial<LockParts> = {}): Buffer => Buffer.from(renderLockFile(makeLock(parts)));
@@ -21,7 +32,9 @@ function refusal(run: () => unknown): LockkeeperError {
 
 const { alice, bob, carol, mallory } = people;
 const entry = makeEntry();
-const approvals = (...changes: ((approval: Approval) => void)[]): { approvals: ReturnType<typeof makeApproval>[]; entry: typeof entry } => ({
+const approvals = (
+  ...changes: ((approval: Approval) => void)[]
+): { approvals: ReturnType<typeof makeApproval>[]; entry: typeof entry } => ({
   entry,
   approvals: [alice, bob].map((person, index) => makeApproval(person, entry, changes[index] ?? changes[0])),
 });
@@ -44,10 +57,22 @@ describe('a good lock', () => {
 describe('what the file itself says', () => {
   const text = bytes().toString();
   it.each<[string, string, Code]>([
-    ['one changed byte in the lock', text.replace('"version": "1.2.3"', '"version": "1.2.4"'), 'SIGNATURE_INVALID'],
+    [
+      'one changed byte in the lock',
+      text.replace('"version": "1.2.3"', '"version": "1.2.4"'),
+      'SIGNATURE_INVALID',
+    ],
     ['an unknown field', text.replace('"audience"', '"aardvark": 1,\n    "audience"'), 'DOCUMENT_INVALID'],
-    ['an unsigned extra field', text.replace('"signatures"', '"note": "hi",\n  "signatures"'), 'DOCUMENT_INVALID'],
-    ['a duplicate key', text.replace('"audience": "acme/app",', '"audience": "acme/app",\n    "audience": "acme/app",'), 'JSON_INVALID'],
+    [
+      'an unsigned extra field',
+      text.replace('"signatures"', '"note": "hi",\n  "signatures"'),
+      'DOCUMENT_INVALID',
+    ],
+    [
+      'a duplicate key',
+      text.replace('"audience": "acme/app",', '"audience": "acme/app",\n    "audience": "acme/app",'),
+      'JSON_INVALID',
+    ],
     ['other spaces', text.replace('  "lock": {', '  "lock":  {'), 'LOCK_FORM'],
     ['a trailing newline more', `${text}\n`, 'LOCK_FORM'],
     ['another tool', '{"version":1,"servers":{}}', 'DOCUMENT_FOREIGN'],
@@ -71,7 +96,10 @@ describe('what the file itself says', () => {
 
 describe('attacks', () => {
   const swapped = makeEntry();
-  swapped.closure.artifacts[1] = { ...(swapped.closure.artifacts[1] ?? entry.closure.artifacts[0]), sha256: `sha256:${'0'.repeat(64)}` } as never;
+  swapped.closure.artifacts[1] = {
+    ...(swapped.closure.artifacts[1] ?? entry.closure.artifacts[0]),
+    sha256: `sha256:${'0'.repeat(64)}`,
+  } as never;
   const redigested = structuredClone(swapped);
   redigested.closure.digest = closureDigest(redigested.closure.artifacts);
   const wide = structuredClone(entry);
@@ -87,24 +115,68 @@ describe('attacks', () => {
     ['a lock signed by another key', { signer: mallory }, {}, 'SIGNATURE_INVALID'],
     ['a root signed by another key', { root: makeRoot(undefined, mallory) }, {}, 'ROOT_UNTRUSTED'],
     ['another pinned root', {}, { pin: { rootKeys: [mallory.keyid], threshold: 1 } }, 'ROOT_UNTRUSTED'],
-    ['a pin of two root keys', {}, { pin: { rootKeys: [...pin.rootKeys, mallory.keyid], threshold: 2 } }, 'ROOT_UNTRUSTED'],
+    [
+      'a pin of two root keys',
+      {},
+      { pin: { rootKeys: [...pin.rootKeys, mallory.keyid], threshold: 2 } },
+      'ROOT_UNTRUSTED',
+    ],
     ['an expired root', { root: makeRoot((root) => void (root.expires = at(-1))) }, {}, 'ROOT_EXPIRED'],
-    ['a root that names a key by another id', { root: makeRoot((root) => void Object.assign(root.keys[2] ?? {}, { keyid: mallory.keyid })) }, {}, 'ROOT_UNTRUSTED'],
-    ['a lock key out of its dates', { root: makeRoot((root) => void Object.assign(root.keys[1] ?? {}, { notAfter: at(-1) })) }, {}, 'SIGNATURE_INVALID'],
+    [
+      'a root that names a key by another id',
+      { root: makeRoot((root) => void Object.assign(root.keys[2] ?? {}, { keyid: mallory.keyid })) },
+      {},
+      'ROOT_UNTRUSTED',
+    ],
+    [
+      'a lock key out of its dates',
+      { root: makeRoot((root) => void Object.assign(root.keys[1] ?? {}, { notAfter: at(-1) })) },
+      {},
+      'SIGNATURE_INVALID',
+    ],
     ['an expired lock', {}, { now: new Date(at(72)) }, 'LOCK_EXPIRED'],
     ['a lock from the future', {}, { now: new Date(at(-2)) }, 'LOCK_FUTURE'],
     ['a lock for another project', {}, { audience: 'acme/other' }, 'LOCK_AUDIENCE'],
     ['a lock for another environment', {}, { environment: 'production' }, 'LOCK_AUDIENCE'],
     ['an older lock', {}, { seen: { version: 8, digest: `sha256:${'2'.repeat(64)}` } }, 'LOCK_ROLLBACK'],
-    ['the same version with another digest', {}, { seen: { version: 7, digest: `sha256:${'2'.repeat(64)}` } }, 'LOCK_EQUIVOCATION'],
-    ['a release revoked in the lock', { lock: (lock) => void lock.revoked.push({ server: entry.server, version: entry.version, reason: 'CVE', at: at(-1) }) }, {}, 'RELEASE_REVOKED'],
+    [
+      'the same version with another digest',
+      {},
+      { seen: { version: 7, digest: `sha256:${'2'.repeat(64)}` } },
+      'LOCK_EQUIVOCATION',
+    ],
+    [
+      'a release revoked in the lock',
+      {
+        lock: (lock) =>
+          void lock.revoked.push({ server: entry.server, version: entry.version, reason: 'CVE', at: at(-1) }),
+      },
+      {},
+      'RELEASE_REVOKED',
+    ],
     ['one approval only', { approvals: [makeApproval(alice, entry)] }, {}, 'APPROVAL_THRESHOLD'],
-    ['one person twice', { approvals: [makeApproval(alice, entry), makeApproval(alice, entry, (a) => void (a.predicate.expires = at(50)))] }, {}, 'APPROVAL_THRESHOLD'],
+    [
+      'one person twice',
+      {
+        approvals: [
+          makeApproval(alice, entry),
+          makeApproval(alice, entry, (a) => void (a.predicate.expires = at(50))),
+        ],
+      },
+      {},
+      'APPROVAL_THRESHOLD',
+    ],
     [
       'one person with two keys',
       {
         root: makeRoot((root) => {
-          root.keys.push({ keyid: twoKeys.keyid, publicKey: twoKeys.pem, person: 'alice', notBefore: at(-24), notAfter: at(2400) });
+          root.keys.push({
+            keyid: twoKeys.keyid,
+            publicKey: twoKeys.pem,
+            person: 'alice',
+            notBefore: at(-24),
+            notAfter: at(2400),
+          });
           root.roles.approver.keyids.push(twoKeys.keyid);
         }),
         approvals: [makeApproval(alice, entry), makeApproval(twoKeys, entry)],
@@ -112,25 +184,106 @@ describe('attacks', () => {
       {},
       'APPROVAL_THRESHOLD',
     ],
-    ['an approval by the requester', { entry: { ...entry, requestedBy: 'bob' }, approvals: [alice, bob].map((p) => makeApproval(p, { ...entry, requestedBy: 'bob' })) }, {}, 'APPROVAL_REQUESTER'],
-    ['an approval by a stranger', { approvals: [makeApproval(alice, entry), makeApproval(mallory, entry)] }, {}, 'KEY_UNKNOWN'],
-    ['a person who signs in another name', { approvals: [makeApproval(alice, entry), makeApproval(bob, entry, (a) => void (a.predicate.approvedBy = 'carol'))] }, {}, 'SIGNATURE_INVALID'],
-    ['an approval whose signature is another', { approvals: [good[0] as never, { ...(good[1] as never as object), signatures: [{ ...makeApproval(carol, entry).signatures[0], keyid: bob.keyid }] } as never] }, {}, 'SIGNATURE_INVALID'],
+    [
+      'an approval by the requester',
+      {
+        entry: { ...entry, requestedBy: 'bob' },
+        approvals: [alice, bob].map((p) => makeApproval(p, { ...entry, requestedBy: 'bob' })),
+      },
+      {},
+      'APPROVAL_REQUESTER',
+    ],
+    [
+      'an approval by a stranger',
+      { approvals: [makeApproval(alice, entry), makeApproval(mallory, entry)] },
+      {},
+      'KEY_UNKNOWN',
+    ],
+    [
+      'a person who signs in another name',
+      {
+        approvals: [
+          makeApproval(alice, entry),
+          makeApproval(bob, entry, (a) => void (a.predicate.approvedBy = 'carol')),
+        ],
+      },
+      {},
+      'SIGNATURE_INVALID',
+    ],
+    [
+      'an approval whose signature is another',
+      {
+        approvals: [
+          good[0] as never,
+          {
+            ...(good[1] as never as object),
+            signatures: [{ ...makeApproval(carol, entry).signatures[0], keyid: bob.keyid }],
+          } as never,
+        ],
+      },
+      {},
+      'SIGNATURE_INVALID',
+    ],
     ['an expired approval', approvals((a) => void (a.predicate.expires = at(-0.5))), {}, 'APPROVAL_EXPIRED'],
-    ['an approval of tomorrow', approvals((a) => void (a.predicate.notBefore = at(1))), {}, 'APPROVAL_NOT_YET'],
-    ['an approval for another environment', approvals((a) => void (a.predicate.environments = ['production'])), {}, 'APPROVAL_SCOPE'],
-    ['an approval for no environment', approvals((a) => void (a.predicate.environments = [])), {}, 'APPROVAL_SCOPE'],
+    [
+      'an approval of tomorrow',
+      approvals((a) => void (a.predicate.notBefore = at(1))),
+      {},
+      'APPROVAL_NOT_YET',
+    ],
+    [
+      'an approval for another environment',
+      approvals((a) => void (a.predicate.environments = ['production'])),
+      {},
+      'APPROVAL_SCOPE',
+    ],
+    [
+      'an approval for no environment',
+      approvals((a) => void (a.predicate.environments = [])),
+      {},
+      'APPROVAL_SCOPE',
+    ],
     ['an artifact swapped under an old digest', { entry: swapped, approvals: good }, {}, 'APPROVAL_SUBJECT'],
     ['an artifact swapped with its digest', { entry: redigested, approvals: good }, {}, 'APPROVAL_SUBJECT'],
     ['a subject left out of the approval', approvals((a) => void a.subject.pop()), {}, 'APPROVAL_SUBJECT'],
     ['wider permissions', { entry: wide, approvals: good }, {}, 'APPROVAL_SUBJECT'],
     ['another command line', { entry: shelled, approvals: good }, {}, 'APPROVAL_SUBJECT'],
-    ['a tool pin changed under the surface digest', { entry: reworded, approvals: good }, {}, 'APPROVAL_SUBJECT'],
-    ['another version under the approval', { entry: { ...entry, version: '1.2.4' }, approvals: good }, {}, 'APPROVAL_SUBJECT'],
-    ['another server under the approval', { entry: { ...entry, server: 'acme.tools/other' }, approvals: good }, {}, 'APPROVAL_SUBJECT'],
-    ['another requester under the approval', { entry: { ...entry, requestedBy: 'carol' }, approvals: good }, {}, 'APPROVAL_SUBJECT'],
-    ['a reviewer taken out of the root', { root: makeRoot((root) => void (root.roles.approver.keyids = [alice.keyid, carol.keyid])) }, {}, 'KEY_UNKNOWN'],
-    ['an approval missing from the evidence', { lock: (lock) => void lock.servers.weather?.approvals.push(`sha256:${'3'.repeat(64)}`) }, {}, 'APPROVAL_SUBJECT'],
+    [
+      'a tool pin changed under the surface digest',
+      { entry: reworded, approvals: good },
+      {},
+      'APPROVAL_SUBJECT',
+    ],
+    [
+      'another version under the approval',
+      { entry: { ...entry, version: '1.2.4' }, approvals: good },
+      {},
+      'APPROVAL_SUBJECT',
+    ],
+    [
+      'another server under the approval',
+      { entry: { ...entry, server: 'acme.tools/other' }, approvals: good },
+      {},
+      'APPROVAL_SUBJECT',
+    ],
+    [
+      'another requester under the approval',
+      { entry: { ...entry, requestedBy: 'carol' }, approvals: good },
+      {},
+      'APPROVAL_SUBJECT',
+    ],
+    [
+      'a reviewer taken out of the root',
+      { root: makeRoot((root) => void (root.roles.approver.keyids = [alice.keyid, carol.keyid])) },
+      {},
+      'KEY_UNKNOWN',
+    ],
+    [
+      'an approval missing from the evidence',
+      { lock: (lock) => void lock.servers.weather?.approvals.push(`sha256:${'3'.repeat(64)}`) },
+      {},
+      'APPROVAL_SUBJECT',
+    ],
   ])('refuses %s', (_name, parts, change, code) => {
     const error = refusal(() => verifyLock(bytes(parts), { ...context, ...change }));
     expect(error.code).toBe(code);
@@ -153,10 +306,16 @@ describe('assertAnswers', () => {
     expect(() => assertAnswers(lock, intent)).not.toThrow();
   });
   it.each([
-    ['a server that is not locked', { ...intent, servers: { ...intent.servers, more: { server: 'a/b', range: '*' } } }],
+    [
+      'a server that is not locked',
+      { ...intent, servers: { ...intent.servers, more: { server: 'a/b', range: '*' } } },
+    ],
     ['a server that is not asked for', { ...intent, servers: {} }],
     ['another range', { ...intent, servers: { weather: { server: 'acme.tools/weather', range: '^2.0.0' } } }],
-    ['a mount that was not asked for', { ...intent, servers: { weather: { ...intent.servers.weather, mounts: { '/data': '/' } } } }],
+    [
+      'a mount that was not asked for',
+      { ...intent, servers: { weather: { ...intent.servers.weather, mounts: { '/data': '/' } } } },
+    ],
     ['another registry', { ...intent, registry: 'https://other.example' }],
   ])('refuses %s', (_name, changed) => {
     expect(refusal(() => assertAnswers(lock, changed)).code).toBe('LOCK_INTENT');

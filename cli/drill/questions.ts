@@ -1,0 +1,43 @@
+import type { AuditRecord } from '../../schemas/audit.ts';
+import type { Json } from '../../schemas/common.ts';
+import { type Stage, say } from './stage.ts';
+
+/** After the incident: five questions that nobody could answer before, put to the audit. */
+export async function fiveQuestions(stage: Stage, known: { version: string; secret: string }): Promise<void> {
+  const { company } = stage;
+  const { records } = (await company.must('alice', 'audit', '--limit', '1000')) as unknown as {
+    records: AuditRecord[];
+  };
+  const calls = records.filter(
+    (record) => record.body.kind === 'request.forwarded' && record.body.method === 'tools/call',
+  );
+  const distinct = (values: readonly (string | undefined)[]): string =>
+    [...new Set(values.filter((value) => value !== undefined))].sort().join(', ');
+  const answers: readonly (readonly [string, string, string])[] = [
+    [
+      'which servers were active',
+      distinct(calls.map(({ body }) => `${body.subject?.server}@${body.subject?.version}`)),
+      known.version,
+    ],
+    [
+      'which tools were called',
+      distinct(calls.map(({ body }) => body.target)),
+      'create_entities, read_graph',
+    ],
+    [
+      'what data was touched',
+      distinct([
+        ...calls.map(({ body }) => JSON.stringify(body.arguments as Json)),
+        ...records.filter((r) => r.body.kind === 'egress.refused').flatMap((r) => r.body.data ?? []),
+      ]),
+      known.secret,
+    ],
+    ['when', distinct(calls.map(({ body }) => body.at)), new Date().toISOString().slice(0, 10)],
+    ['who approved it', distinct(calls.flatMap(({ body }) => body.subject?.approvedBy ?? [])), 'alice, bob'],
+  ];
+  for (const [question, found, holds] of answers)
+    say(stage, `the audit answers: ${question}`, holds, {
+      text: found.slice(0, 300),
+      ok: found.includes(holds),
+    });
+}

@@ -1,0 +1,48 @@
+/** Which names a server may reach, and which addresses no server ever may. Pure. */
+import { BlockList, isIP } from 'node:net';
+
+/** Addresses that are never outside: loopback, private, link-local (cloud metadata among them), multicast, reserved. */
+const INSIDE = new BlockList();
+for (const [net, bits] of [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['224.0.0.0', 3],
+] as const) {
+  INSIDE.addSubnet(net, bits, 'ipv4');
+}
+for (const [net, bits] of [
+  ['::', 96],
+  ['64:ff9b::', 96],
+  ['100::', 64],
+  ['fc00::', 7],
+  ['fe80::', 10],
+  ['ff00::', 8],
+  ['2002::', 16],
+] as const) {
+  INSIDE.addSubnet(net, bits, 'ipv6');
+}
+
+export function isInside(address: string): boolean {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+  if (mapped !== undefined) return INSIDE.check(mapped, 'ipv4');
+  const family = isIP(address);
+  return family === 0 || INSIDE.check(address, family === 4 ? 'ipv4' : 'ipv6');
+}
+
+export function permits(allow: readonly string[], host: string, port: number): boolean {
+  return allow.some((entry) => {
+    const at = entry.lastIndexOf(':');
+    const name = entry.slice(0, at);
+    if (Number(entry.slice(at + 1)) !== port) return false;
+    return name.startsWith('*.')
+      ? host.endsWith(name.slice(1)) && host.length > name.length - 1
+      : host === name;
+  });
+}

@@ -1,0 +1,20 @@
+/** Which protocol era a client speaks, and which version of it. */
+import type { Era } from '../../schemas/surface.ts';
+import { isObject, type Request } from '../wire/message.ts';
+import { SESSION_VERSION } from './capture.ts';
+
+const KNOWN_VERSIONS = ['2024-11-05', '2025-03-26', '2025-06-18', SESSION_VERSION];
+
+/** The era of a first request; null when it belongs to neither's beginning. */
+export function eraOf({ method, params }: Request): Era | null {
+  if (method === 'initialize') return 'session';
+  const meta = params._meta;
+  const named = isObject(meta) && meta['io.modelcontextprotocol/protocolVersion'] !== undefined;
+  return method === 'server/discover' || named ? 'stateless' : null;
+}
+
+/** The version a session is answered with: the one asked for, or the newest known. */
+export function versionFor({ params }: Request): string {
+  const asked = params.protocolVersion;
+  return typeof asked === 'string' && KNOWN_VERSIONS.includes(asked) ? asked : SESSION_VERSION;
+}

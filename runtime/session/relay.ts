@@ -1,0 +1,241 @@
+/** Both directions of a session whose server is known to be the locked one. */
+import { randomUUID } from 'node:crypto';
+import type { AuditBody } from '../../schemas/audit.ts';
+import { asLockkeeperError, type LockkeeperError, quote } from '../../schemas/errors.ts';
+import type { Section } from '../../schemas/surface.ts';
+import { boundTo, type GateState, judgeToClient, judgeToServer, type Pending } from '../gate/gate.ts';
+import { STALE_BY } from '../gate/methods.ts';
+import { filterPage } from '../gate/surface.ts';
+import {
+  encode,
+  idKey,
+  isObject,
+  type Message,
+  type Notification,
+  type Request,
+  type Response,
+  refusalOf,
+} from '../wire/message.ts';
+import { relist } from './handshake.ts';
+import type { Peer } from './peer.ts';
+import * as records from './records.ts';
+
+export interface RelayOptions {
+  readonly scribe: records.Scribe;
+  readonly toClient: (bytes: Buffer) => void;
+  readonly relistMs: number;
+  readonly say: (line: string) => void;
+  /** Nothing is in flight or waiting any more. */
+  readonly idle: () => void;
+  /** The session cannot go on. */
+  readonly fail: (error: LockkeeperError) => void;
+}
+
+/** Several list_changed notices in a row are one reading. */
+const RELIST_DELAY_MS = 25;
+const MAX_WAITING = 1000;
+const METHOD_NOT_FOUND = -32601;
+
+/** What a relay may judge and speak with; there is none until the handshake is done. */
+export interface Link {
+  readonly state: GateState;
+  readonly peer: Peer;
+}
+
+export class Relay {
+  readonly fromClient = new Map<string, Pending>();
+  readonly fromServer = new Map<string, Pending>();
+  readonly #o: RelayOptions;
+  #link: Link | null = null;
+  /** While above zero, messages wait: the surface is not known to be the locked one. */
+  #held = 1;
+  #waitingClient: Message[] = [];
+  #waitingServer: Message[] = [];
+  #stale = new Set<Section>();
+  #calls = 0;
+  /** Settles when every record asked for so far is on the disk and its effect done. */
+  tail: Promise<unknown> = Promise.resolve();
+
+  constructor(options: RelayOptions) {
+    this.#o = options;
+  }
+
+  get isIdle(): boolean {
+    return this.fromClient.size === 0 && this.#waitingClient.length === 0 && this.#held === 0;
+  }
+
+  /** The handshake is done: what waited goes first, and before it `first`, if the server is to see it. */
+  open(link: Link, first: Request | null): void {
+    this.#link = link;
+    if (first) this.#waitingClient.unshift(first);
+    this.#release();
+  }
+
+  #release(): void {
+    if (--this.#held > 0) return;
+    const server = this.#waitingServer;
+    const client = this.#waitingClient;
+    this.#waitingServer = [];
+    this.#waitingClient = [];
+    for (const message of server) this.serverMessage(message);
+    for (const message of client) this.clientMessage(message);
+    if (this.isIdle) this.#o.idle();
+  }
+
+  clientMessage(message: Message): void {
+    if (this.#held > 0 || !this.#link) {
+      if (this.#waitingClient.length < MAX_WAITING) this.#waitingClient.push(message);
+      return;
+    }
+    if (message.kind === 'response' || message.kind === 'error') return this.#answerToServer(message);
+    if (message.method === 'notifications/initialized') return;
+    const verdict = judgeToServer(message, this.#link.state);
+    if (verdict.allow) return this.#forward(message, verdict);
+    const { error, target } = verdict;
+    this.record(records.refused(this.#o.scribe, message, { direction: 'to-server', error, target }), () => {
+      if (message.kind === 'request') this.#o.toClient(refusalOf(message.id, error));
+    });
+  }
+
+  /** 11 the record, durable; 12 the very bytes that were judged. */
+  #forward(message: Request | Notification, { rule, target }: Pick<Pending, 'rule' | 'target'>): void {
+    const { scribe } = this.#o;
+    const send = (): void => this.#link?.peer.send(message.bytes);
+    if (message.kind === 'notification') {
+      return this.record(records.forwarded(scribe, message, { direction: 'to-server' }), send);
+    }
+    const call = `${scribe.session}/${++this.#calls}`;
+    const key = idKey(message.id);
+    this.fromClient.set(key, { method: message.method, rule, target, call, since: performance.now() });
+    const failed = (error: LockkeeperError): void => {
+      this.fromClient.delete(key);
+      this.#o.toClient(refusalOf(message.id, error));
+    };
+    this.record(records.forwarded(scribe, message, { direction: 'to-server', call, target }), send, failed);
+  }
+
+  /** The record first; only when it is on the disk, the effect. */
+  record(
+    body: AuditBody,
+    effect: () => void,
+    failed: (error: LockkeeperError) => void = () => undefined,
+  ): void {
+    this.tail = this.#o.scribe.journal.append(body).then(effect, (thrown: unknown) => {
+      const error = asLockkeeperError(thrown);
+      this.#o.say(error.message);
+      failed(error);
+    });
+  }
+
+  note(body: AuditBody): void {
+    this.#o.scribe.journal.note(body);
+  }
+
+  #answerToServer(message: Response): void {
+    const pending = boundTo(message, this.fromServer);
+    if (!pending || message.id === null) {
+      return this.note(records.unbound(this.#o.scribe, 'to-server', 'an answer to nothing the server asked'));
+    }
+    this.fromServer.delete(idKey(message.id));
+    const outcome = message.kind === 'error' ? 'error' : 'ok';
+    this.note(records.finished(this.#o.scribe, pending, { outcome, bytes: message.bytes.length }));
+    this.#link?.peer.send(message.bytes);
+  }
+
+  serverMessage(message: Message): void {
+    if (message.kind === 'response' || message.kind === 'error') return this.#answerToClient(message);
+    if (!this.#link || (this.#held > 0 && message.kind === 'request')) {
+      if (this.#waitingServer.length < MAX_WAITING) this.#waitingServer.push(message);
+      return;
+    }
+    if (message.kind === 'notification') this.#noticeToClient(message, this.#link);
+    else this.#requestToClient(message, this.#link);
+  }
+
+  /** 13 bound to its request, 14 its outcome noted, 15 answered; lists without what is not in the lock. */
+  #answerToClient(message: Response): void {
+    const { scribe, toClient } = this.#o;
+    const pending = boundTo(message, this.fromClient);
+    if (!pending || message.id === null || !this.#link) {
+      const why = `an answer to nothing the client asked: id ${quote(String(message.id), 60)}`;
+      return this.note(records.unbound(scribe, 'to-client', why));
+    }
+    this.fromClient.delete(idKey(message.id));
+    const failed = message.kind === 'error' || (isObject(message.result) && message.result.isError === true);
+    this.note(
+      records.finished(scribe, pending, { outcome: failed ? 'error' : 'ok', bytes: message.bytes.length }),
+    );
+    const section = pending.rule.lists;
+    if (message.kind === 'response' && section !== undefined) {
+      const page = filterPage(section, message.result, this.#link.state.live);
+      for (const drift of page.drifts) this.note(records.drifted(scribe, drift));
+      const whole = page.drifts.length === 0;
+      toClient(whole ? message.bytes : encode({ jsonrpc: '2.0', id: message.id, result: page.result }));
+    } else toClient(message.bytes);
+    if (this.isIdle) this.#o.idle();
+  }
+
+  #requestToClient(message: Request, { state, peer }: Link): void {
+    const { scribe, toClient } = this.#o;
+    const verdict = judgeToClient(message, state, this.fromServer);
+    if (!verdict.allow) {
+      const { error } = verdict;
+      return this.record(records.refused(scribe, message, { direction: 'to-client', error }), () =>
+        peer.send(
+          encode({
+            jsonrpc: '2.0',
+            id: message.id,
+            error: { code: METHOD_NOT_FOUND, message: error.message },
+          }),
+        ),
+      );
+    }
+    const call = `${scribe.session}/s-${randomUUID()}`;
+    const pending = {
+      method: message.method,
+      rule: verdict.rule,
+      target: undefined,
+      call,
+      since: performance.now(),
+    };
+    this.fromServer.set(idKey(message.id), pending);
+    this.record(records.forwarded(scribe, message, { direction: 'to-client', call }), () =>
+      toClient(message.bytes),
+    );
+  }
+
+  #noticeToClient(message: Notification, { state }: Link): void {
+    const { scribe, toClient } = this.#o;
+    const verdict = judgeToClient(message, state, this.fromServer);
+    if (!verdict.allow) {
+      return this.note(records.refused(scribe, message, { direction: 'to-client', error: verdict.error }));
+    }
+    const stale = STALE_BY[message.method];
+    if (stale) return this.#reread(stale, message);
+    this.note(records.forwarded(scribe, message, { direction: 'to-client' }));
+    toClient(message.bytes);
+  }
+
+  /** A list changed: calls wait until it is read again and judged. */
+  #reread(sections: readonly Section[], notice: Notification): void {
+    const fresh = sections.filter((section) => !this.#stale.has(section));
+    if (fresh.length === 0) return;
+    for (const section of fresh) this.#stale.add(section);
+    this.#held++;
+    setTimeout(() => {
+      for (const section of fresh) this.#stale.delete(section);
+      this.#readAgain(fresh, notice).catch((error: unknown) => this.#o.fail(asLockkeeperError(error)));
+    }, RELIST_DELAY_MS);
+  }
+
+  async #readAgain(sections: readonly Section[], notice: Notification): Promise<void> {
+    const { scribe, toClient, relistMs } = this.#o;
+    if (!this.#link) return;
+    const { state, peer } = this.#link;
+    const compare = { entry: state.entry, era: state.era, live: state.live, timeoutMs: relistMs };
+    for (const drift of await relist(peer, compare, sections)) this.note(records.drifted(scribe, drift));
+    this.note(records.forwarded(scribe, notice, { direction: 'to-client' }));
+    toClient(notice.bytes);
+    this.#release();
+  }
+}
