@@ -93,22 +93,26 @@ async function start(plan: LaunchPlan, options: BubblewrapOptions): Promise<Sand
   }
 }
 
-/** Join the control groups as root, then become the ordinary user, then bubblewrap. Each execs the next: one process. */
+/** Refuses to go on when the runtime died before the kernel was told to kill this process with it. */
+const WITH_PARENT = 'test "$PPID" = "$1" || exit 1; shift; exec "$@"';
+
+/**
+ * Join the control groups as root, become the ordinary user, die with the runtime, become bubblewrap: each word execs
+ * the next, so that all of it is one process.
+ */
 function outerCommand(cgroup: Cgroup | null, command: readonly string[]): [string, ...string[]] {
-  const bwrap: [string, ...string[]] = ['bwrap', '--args', '3', '--', ...command];
-  if (!isRoot()) return bwrap;
-  const drop = [
-    'setpriv',
+  const bwrap = ['bwrap', '--args', '3', '--', ...command];
+  const alive = ['--pdeathsig', 'KILL', '--', 'sh', '-c', WITH_PARENT, 'sh', String(process.pid), ...bwrap];
+  if (!isRoot()) return ['setpriv', ...alive];
+  const user = [
     `--reuid=${UID}`,
     `--regid=${UID}`,
     '--clear-groups',
     '--inh-caps=-all',
     '--bounding-set=-all',
-    '--',
-    ...bwrap,
   ];
   const enter = (cgroup?.procs ?? []).map((file) => `echo $$ > ${file}`);
-  return ['sh', '-c', [...enter, 'exec "$@"'].join(' && '), 'sh', ...drop];
+  return ['sh', '-c', [...enter, 'exec "$@"'].join(' && '), 'sh', 'setpriv', ...user, ...alive];
 }
 
 function settings(plan: LaunchPlan, preload: string | null): string[] {

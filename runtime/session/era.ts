@@ -1,4 +1,5 @@
 /** Which protocol era a client speaks, and which version of it. */
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Era } from '../../schemas/surface.ts';
 import { isObject, type Request } from '../wire/message.ts';
 import { SESSION_VERSION } from './capture.ts';
@@ -17,4 +18,13 @@ export function eraOf({ method, params }: Request): Era | null {
 export function versionFor({ params }: Request): string {
   const asked = params.protocolVersion;
   return typeof asked === 'string' && KNOWN_VERSIONS.includes(asked) ? asked : SESSION_VERSION;
+}
+
+/** The refusal of a first request that begins no era this server speaks. */
+export function notFirst(eras: readonly Era[], method: string): LockkeeperError {
+  return new LockkeeperError('METHOD_REFUSED', {
+    expected: `${eras.includes('session') ? 'initialize' : 'server/discover'} first, as this server speaks`,
+    found: quote(method, 80),
+    next: 'Use a client that falls back to it',
+  });
 }

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import type { AuditSubject } from '../../schemas/audit.ts';
-import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
+import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts';
 import type { LockEntry } from '../../schemas/lock.ts';
 import type { Era, Surface } from '../../schemas/surface.ts';
 import { argumentCheck } from '../gate/schema.ts';
@@ -11,7 +11,7 @@ import type { Journal } from '../journal/journal.ts';
 import type { EgressEvent, SandboxedProcess } from '../ports.ts';
 import { readLines } from '../wire/lines.ts';
 import { encode, isObject, type Message, parseMessage, type Request, refusalOf } from '../wire/message.ts';
-import { eraOf, versionFor } from './era.ts';
+import { eraOf, notFirst, versionFor } from './era.ts';
 import { assertSurface } from './handshake.ts';
 import { openPeer, type Peer } from './peer.ts';
 import * as records from './records.ts';
@@ -166,11 +166,7 @@ class Session {
     }
     if (message.method === 'ping')
       return this.#toClient(encode({ jsonrpc: '2.0', id: message.id, result: {} }));
-    const error = new LockkeeperError('METHOD_REFUSED', {
-      expected: `${eras.includes('session') ? 'initialize' : 'server/discover'} first, as this server speaks`,
-      found: quote(message.method, 80),
-      next: 'Use a client that falls back to it',
-    });
+    const error = notFirst(eras, message.method);
     // A stateless client takes "method not found" as the sign to fall back to initialize.
     const notFound = { code: METHOD_NOT_FOUND, message: `Method not found. ${error.message}` };
     const answer =

@@ -1,0 +1,196 @@
+/** Sessions with the scripted server: a lock made from the good one, a client made of streams. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { overseen } from '../../runtime/isolation/process.ts';
+import { type Journal, openJournal } from '../../runtime/journal/journal.ts';
+import { readJournal } from '../../runtime/journal/read.ts';
+import type { SandboxedProcess } from '../../runtime/ports.ts';
+import { CLIENT_CAPABILITIES, captureSurface, SESSION_VERSION } from '../../runtime/session/capture.ts';
+import { openPeer } from '../../runtime/session/peer.ts';
+import { type SessionEnd, serveSession } from '../../runtime/session/serve.ts';
+import { readLines } from '../../runtime/wire/lines.ts';
+import type { AuditBody } from '../../schemas/audit.ts';
+import type { JsonObject } from '../../schemas/common.ts';
+import type { LockEntry } from '../../schemas/lock.ts';
+import { pinSurface, type Surface } from '../../schemas/surface.ts';
+import { makeEntry } from './trust.ts';
+
+export const SCRIPTED = join(import.meta.dirname, '../servers/scripted.mjs');
+
+export function tempDir(): string {
+  return mkdtempSync(join(tmpdir(), 'lk-test-'));
+}
+
+/** A server as a plain child process: for tests of the gate, which is the same whatever isolates. */
+export function plainProcess(words: readonly string[]): Promise<SandboxedProcess> {
+  const child = spawn(process.execPath, words, { stdio: ['pipe', 'pipe', 'pipe'], env: {} });
+  return overseen(child, { driver: 'plain', isolation: { driver: 'plain' }, cleanup: async () => undefined });
+}
+
+export async function capture(words: readonly string[]): Promise<Surface> {
+  const child = await plainProcess(words);
+  try {
+    const peer = openPeer(child, {
+      message: () => undefined,
+      badLine: () => undefined,
+      gone: () => undefined,
+    });
+    const { surface } = await captureSurface(peer, {
+      era: 'session',
+      protocolVersion: SESSION_VERSION,
+      clientCapabilities: CLIENT_CAPABILITIES,
+      timeoutMs: 5000,
+    });
+    return surface;
+  } finally {
+    await child.stop(500);
+  }
+}
+
+let good: Promise<Surface> | undefined;
+
+export interface Running {
+  readonly dir: string;
+  readonly process: () => SandboxedProcess | null;
+  readonly end: Promise<SessionEnd>;
+  /** Everything the client received, parsed. */
+  readonly received: JsonObject[];
+  /** Sends messages as lines. */
+  send(...messages: (JsonObject | string)[]): void;
+  /** The next message that fits. */
+  next(fits: (message: JsonObject) => boolean): Promise<JsonObject>;
+  request(id: number, method: string, params?: JsonObject): Promise<JsonObject>;
+  close(): Promise<SessionEnd>;
+  /** Calls that reached the server, from its own log. */
+  calls(): JsonObject[];
+  records(): Promise<AuditBody[]>;
+}
+
+export interface SessionSetup {
+  readonly how?: string;
+  readonly entry?: (entry: LockEntry) => void;
+  readonly journal?: Journal;
+  readonly lockExpires?: number;
+  readonly handshakeMs?: number;
+  readonly start?: (log: string) => Promise<SandboxedProcess>;
+}
+
+export async function startSession(setup: SessionSetup = {}): Promise<Running> {
+  good ??= capture([SCRIPTED]);
+  const surface = await good;
+  const entry: LockEntry = { ...makeEntry(), surface: pinSurface(surface), approvals: [] };
+  setup.entry?.(entry);
+  const dir = tempDir();
+  const log = join(dir, 'calls');
+  const journal = setup.journal ?? (await openJournal(join(dir, 'journal')));
+  const input = new PassThrough();
+  const output = new PassThrough();
+  const received: JsonObject[] = [];
+  const waiting = new Set<() => void>();
+  readLines(output, 1e9, {
+    line: (bytes) => {
+      received.push(JSON.parse(bytes.toString()) as JsonObject);
+      for (const look of waiting) look();
+    },
+    end: () => undefined,
+    error: () => undefined,
+  });
+  let child: SandboxedProcess | null = null;
+  const digest = `sha256:${'a'.repeat(64)}` as const;
+  const end = serveSession({
+    entry,
+    subject: {
+      server: entry.server,
+      version: entry.version,
+      lock: digest,
+      closure: digest,
+      surface: entry.surface.digest as typeof digest,
+      approvedBy: ['alice', 'bob'],
+    },
+    surface,
+    lockExpires: setup.lockExpires ?? Date.now() + 60_000,
+    user: 'erin',
+    journal,
+    client: { input, output },
+    start: async () => {
+      child = await (setup.start ? setup.start(log) : plainProcess([SCRIPTED, setup.how ?? 'good', log]));
+      return child;
+    },
+    handshakeMs: setup.handshakeMs ?? 5000,
+    say: () => undefined,
+  });
+  const next: Running['next'] = (fits) =>
+    new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new Error(`nothing fits in ${JSON.stringify(received).slice(0, 2000)}`)),
+        10_000,
+      );
+      const look = (): void => {
+        const found = received.find(fits);
+        if (!found) return;
+        clearTimeout(timer);
+        waiting.delete(look);
+        resolve(found);
+      };
+      waiting.add(look);
+      look();
+    });
+  const send: Running['send'] = (...messages) => {
+    for (const message of messages)
+      input.write(
+        `${typeof message === 'string' ? message : JSON.stringify({ jsonrpc: '2.0', ...message })}\n`,
+      );
+  };
+  return {
+    dir,
+    process: () => child,
+    end,
+    received,
+    send,
+    next,
+    request: (id, method, params = {}) => {
+      send({ id, method, params });
+      return next((message) => message.id === id && message.method === undefined);
+    },
+    close: async () => {
+      input.end();
+      return end;
+    },
+    calls: () =>
+      existsSync(log)
+        ? readFileSync(log, 'utf8')
+            .trim()
+            .split('\n')
+            .map((line) => JSON.parse(line) as JsonObject)
+        : [],
+    records: async () => {
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      const bodies: AuditBody[] = [];
+      for await (const record of readJournal(join(dir, 'journal'))) bodies.push(record.body);
+      return bodies;
+    },
+  };
+}
+
+export const INITIALIZE = {
+  protocolVersion: '2025-06-18',
+  capabilities: {},
+  clientInfo: { name: 'test', version: '1' },
+};
+
+/** A session whose handshake is done. */
+export async function openSession(setup: SessionSetup = {}): Promise<Running> {
+  const running = await startSession(setup);
+  await running.request(0, 'initialize', INITIALIZE);
+  running.send({ method: 'notifications/initialized' });
+  return running;
+}
+
+/** The code of a refusal, or undefined. */
+export function codeOf(message: JsonObject): unknown {
+  const error = message.error as { data?: { code?: string } } | undefined;
+  return error?.data?.code;
+}

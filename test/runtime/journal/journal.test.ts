@@ -1,0 +1,168 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { openJournal } from '../../../runtime/journal/journal.ts';
+import { readJournal, verifyJournal } from '../../../runtime/journal/read.ts';
+import { startShipping } from '../../../runtime/journal/ship.ts';
+import type { AuditBody, AuditRecord } from '../../../schemas/audit.ts';
+import { tempDir } from '../../helpers/session.ts';
+
+const body = (n: number): AuditBody => ({
+  kind: 'request.forwarded',
+  at: '2026-11-24T00:00:00.000Z',
+  runtime: 'j',
+  session: 's',
+  user: 'u',
+  subject: null,
+  call: String(n),
+});
+const segmentOf = (root: string): string => {
+  const [name = ''] = readdirSync(root);
+  return join(root, name, '000001.ndjson');
+};
+
+describe('the journal', () => {
+  it('numbers and chains records, alone and in groups', async () => {
+    const root = tempDir();
+    const journal = await openJournal(root);
+    expect(await journal.append(body(1))).toBe(1);
+    expect(await Promise.all(Array.from({ length: 500 }, (_, i) => journal.append(body(i))))).toEqual(
+      Array.from({ length: 500 }, (_, i) => i + 2),
+    );
+    journal.note(body(0));
+    await journal.close();
+    expect(await verifyJournal(root)).toEqual({ journals: 1, records: 502 });
+  });
+
+  it('goes on where it ended', async () => {
+    const root = tempDir();
+    for (const n of [1, 2, 3]) {
+      const journal = await openJournal(root);
+      expect(await journal.append(body(n))).toBe(n);
+      await journal.close();
+    }
+    expect(await verifyJournal(root)).toEqual({ journals: 1, records: 3 });
+  });
+
+  it('gives each of several processes its own', async () => {
+    const root = tempDir();
+    const open = [await openJournal(root), await openJournal(root), await openJournal(root)];
+    expect(new Set(open.map((journal) => journal.id)).size).toBe(3);
+    for (const journal of open) await journal.close();
+    const again = await openJournal(root);
+    expect(open.map((journal) => journal.id)).toContain(again.id);
+    await again.close();
+  });
+
+  it('cuts a line that a crash tore, and says so', async () => {
+    const root = tempDir();
+    const journal = await openJournal(root);
+    await journal.append(body(1));
+    await journal.close();
+    appendFileSync(segmentOf(root), '{"seq":2,"prev":"sha256:');
+    const again = await openJournal(root);
+    expect(await again.append(body(2))).toBe(3);
+    await again.close();
+    const kinds: string[] = [];
+    for await (const record of readJournal(root)) kinds.push(record.body.kind);
+    expect(kinds).toEqual(['request.forwarded', 'journal.recovered', 'request.forwarded']);
+  });
+
+  it.each<[string, (text: string) => string]>([
+    ['a changed word', (text) => text.replace('"user":"u"', '"user":"v"')],
+    ['a removed line', (text) => text.split('\n').toSpliced(1, 1).join('\n')],
+    [
+      'two lines swapped',
+      (text) =>
+        text
+          .split('\n')
+          .toSpliced(1, 2, text.split('\n')[2] ?? '', text.split('\n')[1] ?? '')
+          .join('\n'),
+    ],
+    ['a line that is none', (text) => text.replace('\n', '\nhello\n')],
+  ])('refuses %s', async (_name, change) => {
+    const root = tempDir();
+    const journal = await openJournal(root);
+    for (const n of [1, 2, 3]) await journal.append(body(n));
+    await journal.close();
+    const before = readFileSync(segmentOf(root), 'utf8');
+    const after = change(before);
+    expect(after).not.toBe(before);
+    writeFileSync(segmentOf(root), after);
+    await expect(verifyJournal(root)).rejects.toMatchObject({ code: 'JOURNAL_CHAIN' });
+    await expect(openJournal(root)).rejects.toMatchObject({ code: 'JOURNAL_CHAIN' });
+    expect(readFileSync(segmentOf(root), 'utf8')).toBe(after);
+  });
+});
+
+const WRITER = join(import.meta.dirname, '../../helpers/journal-writer.ts');
+
+describe('the journal and the machine', () => {
+  it('refuses everything once the disk is full, and the chain still verifies', async () => {
+    const root = tempDir();
+    // A file size limit is a full disk for this process alone; SIGXFSZ ignored makes it an error of the write.
+    const out = execFileSync(
+      'sh',
+      [
+        '-c',
+        `trap '' XFSZ; exec prlimit --fsize=20000 -- "$@"`,
+        'sh',
+        process.execPath,
+        WRITER,
+        'fill',
+        root,
+      ],
+      { encoding: 'utf8' },
+    );
+    const { durable, codes } = JSON.parse(out) as { durable: number; codes: string[] };
+    expect(codes).toEqual(['JOURNAL_BROKEN']);
+    expect(durable).toBeGreaterThan(10);
+    const journal = await openJournal(root);
+    await journal.close();
+    const { records } = await verifyJournal(root);
+    expect(records).toBeGreaterThanOrEqual(durable);
+  });
+
+  it('keeps every record it called durable through kill -9', async () => {
+    const root = tempDir();
+    const child = spawn(process.execPath, [WRITER, 'count', root], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let told = 0;
+    child.stdout.on('data', (chunk: Buffer) => {
+      told = Number(chunk.toString().trim().split('\n').at(-1));
+    });
+    while (told < 500) await sleep(10);
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    const journal = await openJournal(root);
+    await journal.close();
+    const { records } = await verifyJournal(root);
+    expect(records).toBeGreaterThanOrEqual(told);
+  });
+});
+
+describe('shipping', () => {
+  it('sends all in order, again after failures, and nothing twice after a restart', async () => {
+    const root = tempDir();
+    const journal = await openJournal(root);
+    for (let n = 1; n <= 20; n++) await journal.append(body(n));
+    const taken: AuditRecord[] = [];
+    let failures = 1;
+    const send = async (records: AuditRecord[]): Promise<number> => {
+      if (failures-- > 0) throw new Error('unreachable');
+      taken.push(...records);
+      return records.at(-1)?.seq ?? 0;
+    };
+    const first = startShipping({ dir: journal.dir, send, onError: () => undefined });
+    expect(await first.close()).toBe(false);
+    const second = startShipping({ dir: journal.dir, send, onError: () => undefined });
+    expect(await second.close()).toBe(true);
+    await journal.append(body(21));
+    expect(await startShipping({ dir: journal.dir, send, onError: () => undefined }).close()).toBe(true);
+    expect(taken.map((record) => record.seq)).toEqual(Array.from({ length: 21 }, (_, i) => i + 1));
+    await journal.close();
+    expect(existsSync(join(journal.dir, 'shipped'))).toBe(true);
+  });
+});

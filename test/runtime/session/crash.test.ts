@@ -1,0 +1,69 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { openJournal } from '../../../runtime/journal/journal.ts';
+import { readJournal } from '../../../runtime/journal/read.ts';
+import { openDir } from '../../helpers/sandbox.ts';
+
+const RUNTIME = join(import.meta.dirname, '../../helpers/runtime-process.ts');
+
+const alive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+describe('kill -9 of the runtime in the middle of 1,000 calls', () => {
+  it('leaves no forwarded call without its record, no orphan, and a chain that verifies', async () => {
+    const dir = openDir();
+    const child = spawn(process.execPath, [RUNTIME, dir], { stdio: ['pipe', 'pipe', 'inherit'] });
+    let answers = 0;
+    child.stdout.on('data', (chunk: Buffer) => {
+      answers += chunk.toString().split('\n').length - 1;
+    });
+    const line = (message: object): string => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`;
+    child.stdin.write(
+      line({
+        id: 0,
+        method: 'initialize',
+        params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } },
+      }),
+    );
+    while (answers < 1) await sleep(5);
+    for (let id = 1; id <= 1000; id++)
+      child.stdin.write(
+        line({ id, method: 'tools/call', params: { name: 'echo', arguments: { message: `call ${id}` } } }),
+      );
+    child.stdin.on('error', () => undefined);
+    while (answers < 150) await sleep(1);
+    const inside = Number(readFileSync(join(dir, 'pid'), 'utf8'));
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    for (let i = 0; i < 200 && alive(inside); i++) await sleep(10);
+    expect(alive(inside)).toBe(false);
+
+    const log = join(dir, 'mount/calls');
+    expect(existsSync(log)).toBe(true);
+    const seen = readFileSync(log, 'utf8')
+      .split('\n')
+      .slice(0, -1)
+      .map(
+        (entry) => (JSON.parse(entry) as { call: { arguments: { message: string } } }).call.arguments.message,
+      );
+    expect(seen.length).toBeGreaterThanOrEqual(150);
+    expect(seen.length).toBeLessThan(1000);
+    const journal = await openJournal(join(dir, 'journal'));
+    await journal.close();
+    const recorded = new Set<string>();
+    for await (const { body } of readJournal(join(dir, 'journal'))) {
+      if (body.kind === 'request.forwarded') recorded.add((body.arguments as { message: string }).message);
+    }
+    expect(seen.filter((message) => !recorded.has(message))).toEqual([]);
+  });
+});

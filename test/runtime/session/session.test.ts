@@ -1,0 +1,305 @@
+import { describe, expect, it } from 'vitest';
+import { verifyJournal } from '../../../runtime/journal/read.ts';
+import { codeOf, INITIALIZE, openSession, startSession } from '../../helpers/session.ts';
+
+const isAlive = (pid: number | undefined): boolean => {
+  try {
+    process.kill(pid ?? 0, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+describe('a good session', () => {
+  it('answers, records before it forwards, and ends with nothing left', async () => {
+    const session = await openSession();
+    const list = await session.request(1, 'tools/list');
+    expect((list.result as { tools: { name: string }[] }).tools.map((tool) => tool.name)).toEqual([
+      'echo',
+      'act',
+    ]);
+    const echo = await session.request(2, 'tools/call', {
+      name: 'echo',
+      arguments: { message: '/srv/data/a.txt' },
+    });
+    expect(echo.result).toEqual({ content: [{ type: 'text', text: '/srv/data/a.txt' }] });
+    expect(await session.close()).toEqual({ reason: 'client closed', error: null });
+    expect(isAlive(session.process()?.pid)).toBe(false);
+    const records = await session.records();
+    expect(records.map((record) => record.kind)).toEqual([
+      'session.started',
+      'request.forwarded',
+      'request.finished',
+      'request.forwarded',
+      'request.finished',
+      'session.ended',
+    ]);
+    expect(records[3]).toMatchObject({
+      user: 'erin',
+      target: 'echo',
+      arguments: { message: '/srv/data/a.txt' },
+      data: ['/srv/data/a.txt'],
+      subject: { approvedBy: ['alice', 'bob'] },
+    });
+    expect(records[4]).toMatchObject({ call: records[3]?.call, outcome: 'ok' });
+    await verifyJournal(`${session.dir}/journal`);
+  });
+
+  it('answers what was asked before the client closed', async () => {
+    const session = await startSession();
+    session.send(
+      { id: 1, method: 'initialize', params: INITIALIZE },
+      { id: 2, method: 'tools/call', params: { name: 'echo', arguments: { message: 'hi' } } },
+    );
+    await session.close();
+    expect(session.received.map((message) => message.id)).toEqual([1, 2]);
+  });
+
+  it('answers with the version that the client asked for', async () => {
+    const session = await startSession();
+    const hello = await session.request(1, 'initialize', { ...INITIALIZE, protocolVersion: '2024-11-05' });
+    expect(hello.result).toMatchObject({ protocolVersion: '2024-11-05', serverInfo: { name: 'scripted' } });
+    await session.close();
+  });
+
+  it('tells a stateless client to fall back', async () => {
+    const session = await startSession();
+    const answer = await session.request(1, 'server/discover', {
+      _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' },
+    });
+    expect(answer.error).toMatchObject({ code: -32601 });
+    expect((await session.request(2, 'initialize', INITIALIZE)).result).toBeDefined();
+    await session.close();
+  });
+});
+
+describe('a server that is not the locked one', () => {
+  it.each(['instructed'])('%s: refuses the session before anything is answered', async (how) => {
+    const session = await startSession({ how });
+    expect(codeOf(await session.request(1, 'initialize', INITIALIZE))).toBe('SURFACE_DRIFT');
+    expect((await session.end).error?.code).toBe('SURFACE_DRIFT');
+    expect(isAlive(session.process()?.pid)).toBe(false);
+    expect((await session.records()).map((record) => record.kind)).toContain('session.refused');
+  });
+
+  it.each([
+    ['reworded', 'echo', 'TOOL_DRIFTED'],
+    ['flipped', 'echo', 'TOOL_DRIFTED'],
+    ['extra', 'shell', 'TOOL_REFUSED'],
+  ])('%s: %s is hidden, refused and recorded', async (how, tool, code) => {
+    const session = await openSession({ how });
+    const { tools } = (await session.request(1, 'tools/list')).result as { tools: { name: string }[] };
+    expect(tools.map(({ name }) => name)).not.toContain(tool);
+    expect(codeOf(await session.request(2, 'tools/call', { name: tool, arguments: { message: 'x' } }))).toBe(
+      code,
+    );
+    await session.close();
+    expect(session.calls()).toEqual([]);
+    expect(
+      (await session.records())
+        .filter((record) => record.kind === 'surface.drift')
+        .map((record) => record.target),
+    ).toContain(tool);
+  });
+
+  it('records a locked tool that is missing', async () => {
+    const session = await openSession({ how: 'gone' });
+    await session.close();
+    expect((await session.records()).find((record) => record.kind === 'surface.drift')).toMatchObject({
+      target: 'act',
+      detail: { standing: 'missing' },
+    });
+  });
+
+  it.each([
+    ['silent', 'SERVER_SILENT'],
+    ['dies', 'SERVER_DIED'],
+    ['long', 'FRAME_TOO_LARGE'],
+    ['doublekeys', 'SERVER_SILENT'],
+    ['twice', 'SURFACE_UNREADABLE'],
+  ])('%s in the handshake: %s, and no process stays', async (how, code) => {
+    const session = await startSession({ how, handshakeMs: 1500 });
+    const answer = await session.request(1, 'initialize', INITIALIZE);
+    expect(codeOf(answer)).toBe(code);
+    await session.end;
+    expect(isAlive(session.process()?.pid)).toBe(false);
+    expect(process.memoryUsage().rss).toBeLessThan(1.5e9);
+  });
+});
+
+describe('a tool that changes while the server runs', () => {
+  it('is read again on list_changed, hidden, and its calls are refused', async () => {
+    const session = await openSession();
+    await session.request(1, 'tools/call', { name: 'act', arguments: { what: 'change' } });
+    await session.next((message) => message.method === 'notifications/tools/list_changed');
+    const { tools } = (await session.request(2, 'tools/list')).result as { tools: { name: string }[] };
+    expect(tools.map((tool) => tool.name)).toEqual(['act']);
+    expect(
+      codeOf(await session.request(3, 'tools/call', { name: 'echo', arguments: { message: 'x' } })),
+    ).toBe('TOOL_DRIFTED');
+    await session.close();
+    expect(session.calls()).toHaveLength(1);
+  });
+});
+
+describe('what a client may not send', () => {
+  it.each<[string, object | string, string]>([
+    [
+      'an unlisted tool',
+      { id: 1, method: 'tools/call', params: { name: 'shell', arguments: {} } },
+      'TOOL_REFUSED',
+    ],
+    [
+      'a tool named like a prototype member',
+      { id: 1, method: 'tools/call', params: { name: 'constructor', arguments: {} } },
+      'TOOL_REFUSED',
+    ],
+    [
+      'arguments that do not fit',
+      { id: 1, method: 'tools/call', params: { name: 'echo', arguments: { message: 7 } } },
+      'ARGUMENTS_INVALID',
+    ],
+    [
+      'arguments besides',
+      { id: 1, method: 'tools/call', params: { name: 'echo', arguments: { message: 'x', more: 1 } } },
+      'ARGUMENTS_INVALID',
+    ],
+    ['no arguments', { id: 1, method: 'tools/call', params: { name: 'echo' } }, 'ARGUMENTS_INVALID'],
+    ['an unknown method', { id: 1, method: 'tools/install', params: {} }, 'METHOD_REFUSED'],
+    ['a method of another era', { id: 1, method: 'subscriptions/listen', params: {} }, 'METHOD_REFUSED'],
+    ['a second initialize', { id: 1, method: 'initialize', params: INITIALIZE }, 'METHOD_REFUSED'],
+    ['a prompt nobody locked', { id: 1, method: 'prompts/get', params: { name: 'x' } }, 'TOOL_REFUSED'],
+    [
+      'a resource nobody locked',
+      { id: 1, method: 'resources/read', params: { uri: 'file:///etc/passwd' } },
+      'TOOL_REFUSED',
+    ],
+    ['a call without a name', { id: 1, method: 'tools/call', params: {} }, 'FRAME_INVALID'],
+    ['no JSON', 'hello', 'JSON_INVALID'],
+    [
+      'a duplicate key',
+      '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","name":"act","arguments":{}}}',
+      'JSON_INVALID',
+    ],
+    ['a batch', '[{"jsonrpc":"2.0","id":1,"method":"ping"}]', 'FRAME_INVALID'],
+    ['a null id', '{"jsonrpc":"2.0","id":null,"method":"ping"}', 'FRAME_INVALID'],
+    ['another version of JSON-RPC', '{"id":1,"method":"ping"}', 'FRAME_INVALID'],
+  ])('%s: refused, recorded once, never forwarded', async (_name, message, code) => {
+    const session = await openSession();
+    session.send(message as never);
+    expect(codeOf(await session.next((answer) => answer.error !== undefined))).toBe(code);
+    await session.close();
+    expect(session.calls()).toEqual([]);
+    const refusals = (await session.records()).filter((record) => record.kind === 'request.refused');
+    expect(refusals).toHaveLength(1);
+    expect(refusals[0]).toMatchObject({ user: 'erin', outcome: 'refused', code, direction: 'to-server' });
+  });
+
+  it('refuses an id that is in flight', async () => {
+    const session = await openSession();
+    const call = { id: 5, method: 'tools/call', params: { name: 'echo', arguments: { message: 'a' } } };
+    session.send(call, call);
+    const answers = [
+      await session.next((m) => m.id === 5 && m.error !== undefined),
+      await session.next((m) => m.id === 5 && m.result !== undefined),
+    ];
+    expect(codeOf(answers[0] ?? {})).toBe('ID_DUPLICATE');
+    await session.close();
+    expect(session.calls()).toHaveLength(1);
+  });
+
+  it('refuses calls once the lock has ended', async () => {
+    const session = await openSession({ lockExpires: Date.now() + 700 });
+    await new Promise((resolve) => setTimeout(resolve, 800));
+    expect(
+      codeOf(await session.request(1, 'tools/call', { name: 'echo', arguments: { message: 'x' } })),
+    ).toBe('LOCK_EXPIRED');
+    await session.close();
+    expect(session.calls()).toEqual([]);
+  });
+
+  it('refuses a line over the limit without keeping it', async () => {
+    const session = await openSession();
+    session.send(`{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":"${'a'.repeat(9 * 1024 * 1024)}"}}`);
+    expect((await session.end).error?.code).toBe('FRAME_TOO_LARGE');
+    expect(isAlive(session.process()?.pid)).toBe(false);
+  });
+});
+
+describe('what a server may not send', () => {
+  it('drops lines that are no messages and answers nobody asked for, with a record', async () => {
+    const session = await openSession();
+    await session.request(1, 'tools/call', { name: 'act', arguments: { what: 'noise' } });
+    await session.close();
+    expect(session.received.map((message) => message.id)).toEqual([0, 1]);
+    expect((await session.records()).filter((record) => record.kind === 'response.refused')).toHaveLength(2);
+  });
+
+  it('refuses a request for a capability the client did not declare, and one nobody knows', async () => {
+    const session = await openSession();
+    await session.request(1, 'tools/call', { name: 'act', arguments: { what: 'sample' } });
+    await session.request(2, 'tools/call', { name: 'act', arguments: { what: 'odd' } });
+    await session.close();
+    expect(session.received.filter((message) => message.method !== undefined)).toEqual([]);
+    expect(
+      session
+        .calls()
+        .filter((entry) => entry.answer)
+        .map((entry) => (entry.answer as { error: { code: number } }).error.code),
+    ).toEqual([-32601, -32601]);
+    const refusals = (await session.records()).filter(
+      (record) => record.kind === 'request.refused' && record.direction === 'to-client',
+    );
+    expect(refusals.map((record) => record.method)).toEqual(['sampling/createMessage', 'client/secrets']);
+  });
+
+  it('passes a request for a declared capability and the answer back', async () => {
+    const session = await startSession();
+    await session.request(0, 'initialize', { ...INITIALIZE, capabilities: { sampling: {} } });
+    session.send({ id: 1, method: 'tools/call', params: { name: 'act', arguments: { what: 'sample' } } });
+    const asked = await session.next((message) => message.method === 'sampling/createMessage');
+    session.send({ id: asked.id as string, result: { role: 'assistant' } });
+    await session.next((message) => message.id === 1);
+    await session.close();
+    expect(session.calls().at(-1)).toMatchObject({ answer: { id: 'srv-1', result: { role: 'assistant' } } });
+  });
+
+  it('passes progress', async () => {
+    const session = await openSession();
+    session.send({ id: 1, method: 'tools/call', params: { name: 'act', arguments: { what: 'progress' } } });
+    expect((await session.next((message) => message.method === 'notifications/progress')).params).toEqual({
+      progressToken: 't',
+      progress: 1,
+    });
+    await session.close();
+  });
+
+  it.each([
+    ['flood', 'FRAME_TOO_LARGE'],
+    ['die', 'SERVER_DIED'],
+  ])('%s: the call is told, the session ends, nothing stays', async (what, code) => {
+    const session = await openSession();
+    expect(codeOf(await session.request(1, 'tools/call', { name: 'act', arguments: { what } }))).toBe(code);
+    expect((await session.end).error?.code).toBe(code);
+    expect(isAlive(session.process()?.pid)).toBe(false);
+    expect((await session.records()).find((record) => record.kind === 'request.finished')).toMatchObject({
+      outcome: 'lost',
+    });
+  });
+});
+
+describe('secrets', () => {
+  it('are never in the journal', async () => {
+    const session = await openSession();
+    await session.request(1, 'tools/call', {
+      name: 'act',
+      arguments: { what: 'x', api_key: 'sk-live-123', nested: { password: 'hunter2' } },
+    });
+    await session.close();
+    const text = JSON.stringify(await session.records());
+    expect(text).not.toContain('sk-live-123');
+    expect(text).not.toContain('hunter2');
+    expect(text).toContain('[secret hmac-sha256:');
+  });
+});
