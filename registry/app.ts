@@ -4,6 +4,7 @@ import Fastify, {
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  LogController,
 } from 'fastify';
 import type { Static, TSchema } from 'typebox';
 import { ROUTES, type RouteName } from '../schemas/api.ts';
@@ -18,7 +19,7 @@ import { accessRoutes } from './routes/access.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { dashboardRoutes } from './routes/dashboard.ts';
 import { lockRoutes } from './routes/locks.ts';
-import { mcpRegistryRoutes } from './routes/mcp-registry.ts';
+import { CORS, mcpRegistryRoutes } from './routes/mcp-registry.ts';
 import { releaseRoutes } from './routes/releases.ts';
 import { reviewRoutes } from './routes/reviews.ts';
 
@@ -44,7 +45,7 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
     bodyLimit: BODY_BYTES,
     requestTimeout: 60_000,
     routerOptions: { maxParamLength: 400, ignoreDuplicateSlashes: true, ignoreTrailingSlash: true },
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
   });
   app.removeAllContentTypeParsers();
@@ -74,6 +75,7 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
     ...mcpRegistryRoutes(deps),
     ...dashboardRoutes(app),
   };
+  app.options('/v0.1/*', (_request, reply) => reply.code(204).headers(CORS).send());
   for (const name of Object.keys(ROUTES) as RouteName[])
     register(app, name, { handler: handlers[name], deps });
   return app;

@@ -78,7 +78,10 @@ export type ReleaseState = Static<typeof ReleaseState>;
 export const Submission = Closed({
   name: ServerName,
   version: Version,
-  source: Type.String({ pattern: '^npm:(?:@[a-z0-9._~-]+/)?[a-z0-9._~-]+@[0-9A-Za-z.+-]+$', maxLength: 400 }),
+  source: Type.String({
+    pattern: '^npm:(?:@[a-z0-9._~-]+/)?[a-z0-9._~-]+@[0-9]+[.][0-9]+[.][0-9]+(?:[-+][0-9A-Za-z.+-]+)?$',
+    maxLength: 400,
+  }),
   description: Type.String({ minLength: 1, maxLength: 100 }),
   args: Type.Array(Type.String({ maxLength: 4096 }), { maxItems: 64 }),
   projectArgs: Type.Boolean(),

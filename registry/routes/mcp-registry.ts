@@ -14,15 +14,18 @@ const SCHEMA = 'https://static.modelcontextprotocol.io/schemas/2025-12-11/server
 const DEFAULT_LIMIT = 30;
 const MAX_LIMIT = 100;
 
+/** Editors read from web pages too; nothing here needs an account. */
+export const CORS = {
+  'access-control-allow-origin': '*',
+  'access-control-allow-methods': 'GET, OPTIONS',
+  'access-control-allow-headers': 'Authorization, Content-Type',
+};
+
 export function mcpRegistryRoutes(deps: Deps): Handlers {
   const open =
     (handler: Handler): Handler =>
     async (call) => {
-      void call.reply
-        .header('access-control-allow-origin', '*')
-        .header('access-control-allow-methods', 'GET, OPTIONS')
-        .header('access-control-allow-headers', 'Authorization, Content-Type')
-        .header('cache-control', 'public, max-age=60');
+      void call.reply.headers(CORS).header('cache-control', 'public, max-age=60');
       return handler(call);
     };
   return {

@@ -1,0 +1,96 @@
+/**
+ * Databases for the tests: the embedded PostgreSQL and, where Debian has one installed, that too. Each is migrated once
+ * into a template that every test file copies.
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { runMigrations } from 'graphile-worker';
+import type { TestProject } from 'vitest/node';
+import { migrate } from '../../registry/db/migrate.ts';
+import { openPool } from '../../registry/db/pool.ts';
+import { startEmbedded } from '../../registry/embedded.ts';
+
+export interface TestServer {
+  readonly name: string;
+  readonly host: string;
+  readonly user: string;
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    servers: TestServer[];
+  }
+}
+
+const TEMPLATE = 'lockkeeper_template';
+
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const dir = mkdtempSync(join(tmpdir(), 'lk-pg-'));
+  chmodSync(dir, 0o755);
+  const servers: TestServer[] = [];
+  const stops: (() => Promise<void>)[] = [];
+  const embedded = await startEmbedded({ dir: join(dir, 'e'), progress: () => undefined, durable: false });
+  stops.push(() => embedded.stop());
+  const { host, user } = embedded.connection as { host: string; user: string };
+  servers.push({ name: 'embedded PostgreSQL', host, user });
+  const system = await startSystem(join(dir, 's'));
+  if (system) {
+    stops.push(system.stop);
+    servers.push({ name: 'PostgreSQL of the system', host: system.host, user: 'lockkeeper' });
+  }
+  for (const server of servers) await makeTemplate(server);
+  project.provide('servers', servers);
+  return async () => {
+    for (const stop of stops) await stop();
+    rmSync(dir, { recursive: true, force: true });
+  };
+}
+
+async function makeTemplate({ host, user }: TestServer): Promise<void> {
+  const admin = openPool({ host, user, database: 'postgres' }, 1);
+  await admin.query(`create database ${TEMPLATE}`);
+  await admin.end();
+  const pool = openPool({ host, user, database: TEMPLATE }, 2);
+  await migrate(pool);
+  await runMigrations({ pgPool: pool });
+  await pool.end();
+}
+
+async function startSystem(dir: string): Promise<{ host: string; stop: () => Promise<void> } | null> {
+  const versions = existsSync('/usr/lib/postgresql') ? readdirSync('/usr/lib/postgresql').sort() : [];
+  const bin = versions.length ? `/usr/lib/postgresql/${versions.at(-1)}/bin` : null;
+  if (!bin || !existsSync(`${bin}/initdb`)) return null;
+  const as: { uid?: number; gid?: number } = {};
+  if (process.getuid?.() === 0) {
+    as.uid = Number(execFileSync('id', ['-u', 'postgres']));
+    as.gid = Number(execFileSync('id', ['-g', 'postgres']));
+  }
+  mkdirSync(dir);
+  if (as.uid !== undefined && as.gid !== undefined) chownSync(dir, as.uid, as.gid);
+  const init = [
+    '-D',
+    `${dir}/data`,
+    '-U',
+    'lockkeeper',
+    '--auth=trust',
+    '--no-sync',
+    '--encoding=UTF8',
+    '--locale=C',
+  ];
+  execFileSync(`${bin}/initdb`, init, { ...as, cwd: '/', stdio: 'ignore' });
+  const words = ['-D', `${dir}/data`, '-k', dir, '-c', 'listen_addresses=', '-c', 'fsync=off'];
+  const child = spawn(`${bin}/postgres`, words, { ...as, cwd: '/', stdio: 'ignore' });
+  for (let i = 0; i < 100 && !existsSync(`${dir}/.s.PGSQL.5432`); i++) await sleep(50);
+  await sleep(300);
+  return {
+    host: dir,
+    stop: async () => {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGINT');
+      await ended;
+    },
+  };
+}
