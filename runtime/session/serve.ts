@@ -38,13 +38,11 @@ export interface SessionEnd {
   readonly error: LockkeeperError | null;
 }
 
-/** Longest line of a client, bytes. */
 const CLIENT_LINE_BYTES = 8 * 1024 * 1024;
 const MAX_BAD_LINES = 100;
 const HANDSHAKE_MS = 30_000;
 const STOP_GRACE_MS = 2000;
-/** How long answers may take after the client closed. */
-const DRAIN_MS = 30_000;
+const DRAIN_MS = 30_000; // for answers after the client closed
 const METHOD_NOT_FOUND = -32601;
 const NEWLINE = Buffer.from('\n');
 
@@ -84,9 +82,8 @@ class Session {
   }
 
   async run(): Promise<SessionEnd> {
-    const end = await this.#serve().catch(
-      (error: unknown): SessionEnd => ({ reason: 'refused', error: asLockkeeperError(error) }),
-    );
+    const refused = (error: unknown): SessionEnd => ({ reason: 'refused', error: asLockkeeperError(error) });
+    const end = await this.#serve().catch(refused);
     this.#o.client.input.pause();
     await this.#close(end);
     return end;

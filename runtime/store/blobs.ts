@@ -30,12 +30,12 @@ export async function openBlobs(dir: string): Promise<Blobs> {
   return {
     dir,
     path,
-    has: (digest) =>
+    has: async (digest) =>
       access(path(digest)).then(
         () => true,
         () => false,
       ),
-    get: (digest) => readChecked(path(digest), digest),
+    get: async (digest) => readChecked(path(digest), digest),
     put: async (bytes) => {
       const digest = sha256(bytes);
       await writeOnce(path(digest), bytes);

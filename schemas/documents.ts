@@ -1,0 +1,40 @@
+/** The schemas that others may read files by, as JSON Schema 2020-12 documents. */
+import type { TSchema } from 'typebox';
+import { Approval } from './approval.ts';
+import { AuditRecord } from './audit.ts';
+import { Envelope } from './dsse.ts';
+import { Finding, Report } from './finding.ts';
+import { Intent } from './intent.ts';
+import { LockFile } from './lock.ts';
+import { Policy } from './policy.ts';
+import { Problem } from './problem.ts';
+import { Permissions, Release, Submission } from './release.ts';
+import { Root } from './root.ts';
+import { Surface } from './surface.ts';
+
+export const SCHEMAS: Readonly<Record<string, TSchema>> = {
+  approval: Approval,
+  'audit-record': AuditRecord,
+  envelope: Envelope,
+  finding: Finding,
+  intent: Intent,
+  lock: LockFile,
+  permissions: Permissions,
+  policy: Policy,
+  problem: Problem,
+  release: Release,
+  report: Report,
+  root: Root,
+  submission: Submission,
+  surface: Surface,
+};
+
+/** File name -> text. */
+export function documents(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(SCHEMAS).map(([name, schema]) => [
+      `${name}.schema.json`,
+      `${JSON.stringify({ $schema: 'https://json-schema.org/draft/2020-12/schema', $id: `https://lockkeeper.dev/schemas/${name}.schema.json`, ...schema }, null, 2)}\n`,
+    ]),
+  );
+}
