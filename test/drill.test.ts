@@ -1,0 +1,26 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+
+const run = promisify(execFile);
+const MAIN = join(import.meta.dirname, '../cli/main.ts');
+
+describe('[npm] the drill: the whole product in one story', () => {
+  it('holds at every step', { timeout: 300_000 }, async () => {
+    const home = mkdtempSync(join(tmpdir(), 'lk-test-'));
+    const { stdout } = await run(process.execPath, [MAIN, 'drill', '--json'], {
+      env: { ...process.env, LOCKKEEPER_HOME: home },
+      maxBuffer: 1e8,
+    });
+    const { conclusion, steps } = JSON.parse(stdout) as {
+      conclusion: string;
+      steps: { step: string; ok: boolean; found: string }[];
+    };
+    expect(steps.filter((step) => !step.ok)).toEqual([]);
+    expect(steps.length).toBeGreaterThanOrEqual(17);
+    expect(conclusion).toBe('ok');
+  });
+});

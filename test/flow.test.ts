@@ -1,0 +1,294 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { Client as OldClient } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Company, foundCompany } from '../cli/drill/company.ts';
+import { type DrillNpm, startDrillNpm } from '../cli/drill/npm.ts';
+import { npmOptionsOf } from '../scanner/npm.ts';
+import type { AuditRecord } from '../schemas/audit.ts';
+import type { JsonObject } from '../schemas/common.ts';
+import type { CheckResult, Report } from '../schemas/finding.ts';
+import type { Release } from '../schemas/release.ts';
+
+const run = promisify(execFile);
+const root = dirname(import.meta.dirname);
+const MAIN = join(root, 'cli/main.ts');
+const SERVER = 'npm.modelcontextprotocol/server-filesystem';
+const ACCEPT = ['LK-MNT-01', 'LK-REL-01', 'LK-ART-02', 'LK-SRF-01', 'LK-CAP-01', 'LK-TXT-02'].flatMap(
+  (check) => ['--accept', `${check}=looked at`],
+);
+
+describe('[npm] one official server, from unknown to running', () => {
+  let dir: string;
+  let npm: DrillNpm;
+  let company: Company;
+  let machine: NodeJS.ProcessEnv;
+  let project: string;
+
+  beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'lk-flow-'));
+    chmodSync(dir, 0o755);
+    npm = await startDrillNpm(await npmOptionsOf(dir), dir);
+    company = await foundCompany({ dir, npmRegistry: npm.url, environment: process.env });
+    project = join(dir, 'project');
+    machine = { ...process.env, LOCKKEEPER_HOME: join(dir, 'machines/erin') };
+    for (const [person, roles] of Object.entries({
+      dave: 'publisher',
+      alice: 'reviewer,auditor',
+      bob: 'reviewer',
+      erin: 'developer',
+    })) {
+      const { code } = (await company.must('admin', 'people', 'add', person, '--roles', roles)) as {
+        code: string;
+      };
+      await company.must(person, 'login', company.url, '--code', code);
+      if (roles.includes('reviewer'))
+        for (const verb of ['new', 'enrol']) await company.must(person, 'keys', verb);
+    }
+  });
+  afterAll(async () => {
+    await company?.close();
+    await npm?.close();
+  });
+
+  const publish = async (version: string): Promise<Report> => {
+    const { report } = (await company.must(
+      'dave',
+      'publish',
+      `npm:@modelcontextprotocol/server-filesystem@${version}`,
+      '--arg',
+      '/data',
+      '--mount',
+      '/data:ro',
+    )) as unknown as { report: Report };
+    return report;
+  };
+  /** The schedule submits new versions by itself; nobody publishes this one. */
+  const candidate = async (version: string): Promise<Report> => {
+    for (let i = 0; i < 90; i++) {
+      const { data } = await company.lk('alice', 'review', `${SERVER}@${version}`);
+      if (data.report) {
+        expect(data.release).toMatchObject({ requestedBy: 'lockkeeper', state: 'in_review' });
+        return data.report as unknown as Report;
+      }
+      await sleep(1000);
+    }
+    throw new Error(`${version} did not appear`);
+  };
+  const approve = async (version: string): Promise<void> => {
+    for (const person of ['alice', 'bob'])
+      await company.must(person, 'approve', `${SERVER}@${version}`, ...ACCEPT);
+  };
+  const fired = (report: Report): string[] =>
+    report.checks.filter((check: CheckResult) => check.outcome === 'fired').map((check) => check.id);
+
+  it('is scanned: every artifact verified, and the version whose schemas a dependency emptied says so', async () => {
+    const report = await publish('2025.8.21');
+    expect(report.closure.artifacts).toBe(report.closure.verified);
+    expect(report.closure.artifacts).toBeGreaterThan(50);
+    expect(report.surface.tools).toHaveLength(14);
+    const { release } = (await company.must('alice', 'review', `${SERVER}@2025.8.21`)) as unknown as {
+      release: Release;
+    };
+    const zod =
+      release.closure?.artifacts.find((artifact) => artifact.location === 'node_modules/zod')?.purl ?? '';
+    const surface = JSON.stringify(await company.must('alice', 'diff', `${SERVER}@2025.8.21`));
+    expect(surface).toContain('"before":null');
+    // The closure settles it: with zod 4 the generator of this version loses every schema, with zod 3 it keeps them.
+    expect(fired(report).includes('LK-SRF-02')).toBe(/zod@4/.test(zod));
+  });
+
+  it('is approved by two, locked, gated, and serves a client of the SDK', { timeout: 120_000 }, async () => {
+    await publish('2025.11.25');
+    await approve('2025.11.25');
+    writeFileSync(join(project, 'docs/note.txt'), 'a note');
+    await company.must('erin', 'add', 'filesystem@2025.11.25', '--mount', '/data=./docs');
+    await company.must('erin', 'lock');
+    expect(await company.must('erin', 'ci')).toMatchObject({
+      conclusion: 'ok',
+      servers: [{ version: '2025.11.25', approvedBy: ['alice', 'bob'] }],
+    });
+    expect(await company.must('erin', 'verify')).toMatchObject({ conclusion: 'ok' });
+
+    const client = new OldClient({ name: 'flow', version: '1' });
+    const env = Object.fromEntries(
+      Object.entries(machine).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    );
+    await client.connect(
+      new StdioClientTransport({
+        command: process.execPath,
+        args: [MAIN, 'run', 'filesystem'],
+        cwd: project,
+        env,
+        stderr: 'ignore',
+      }),
+    );
+    expect((await client.listTools()).tools).toHaveLength(14);
+    const read = (path: string): Promise<unknown> =>
+      client.callTool({ name: 'read_text_file', arguments: { path } });
+    expect(JSON.stringify(await read('/data/note.txt'))).toContain('a note');
+    expect(await read('/etc/passwd')).toMatchObject({ isError: true });
+    expect(
+      await client.callTool({ name: 'write_file', arguments: { path: '/data/new.txt', content: 'x' } }),
+    ).toMatchObject({ isError: true });
+    await expect(client.callTool({ name: 'run_shell', arguments: {} })).rejects.toThrow('not in the lock');
+    await expect(client.callTool({ name: 'read_text_file', arguments: { path: 7 } })).rejects.toThrow(
+      'locked schema',
+    );
+    await client.close();
+    expect(readdirSync(join(project, 'docs'))).toEqual(['note.txt']);
+    const { records } = (await company.must('alice', 'audit', '--tool', 'read_text_file')) as unknown as {
+      records: AuditRecord[];
+    };
+    const call = records.find(
+      (record) => record.body.kind === 'request.forwarded' && record.body.data?.includes('/data/note.txt'),
+    );
+    expect(call?.body).toMatchObject({
+      user: 'erin',
+      subject: { server: SERVER, version: '2025.11.25', approvedBy: ['alice', 'bob'] },
+      arguments: { path: '/data/note.txt' },
+    });
+    expect(
+      records.some((record) => record.body.kind === 'request.finished' && record.body.outcome === 'ok'),
+    ).toBe(true);
+  });
+
+  it('serves a client nobody here wrote', { timeout: 60_000 }, async () => {
+    const words = [
+      '--cli',
+      '-e',
+      `LOCKKEEPER_HOME=${join(dir, 'machines/erin')}`,
+      process.execPath,
+      MAIN,
+      'run',
+      'filesystem',
+      '--method',
+      'tools/call',
+      '--tool-name',
+      'list_directory',
+      '--tool-arg',
+      'path=/data',
+    ];
+    const { stdout } = await run(
+      process.execPath,
+      [join(root, 'node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js'), ...words],
+      {
+        cwd: project,
+        env: { ...machine, PATH: `${dirname(process.execPath)}:${process.env.PATH}` },
+      },
+    );
+    expect(stdout).toContain('[FILE] note.txt');
+  });
+
+  it('leaves the lock where it is when a newer version comes along, until that is approved', {
+    timeout: 120_000,
+  }, async () => {
+    const report = await candidate('2026.8.31');
+    expect(report.baseline).toMatchObject({ version: '2025.11.25' });
+    expect(fired(report)).toContain('LK-SRF-01');
+    const diff = (await company.must('alice', 'diff', `${SERVER}@2026.8.31`)) as {
+      changes: { at: string; risk: string }[];
+    };
+    expect(diff.changes.length).toBeGreaterThan(5);
+    const intent = readFileSync(join(project, 'lockkeeper.json'), 'utf8');
+    writeFileSync(join(project, 'lockkeeper.json'), intent.replace('"2025.11.25"', '"*"'));
+    expect(JSON.stringify(await company.must('erin', 'lock'))).toContain('= filesystem 2025.11.25');
+    await approve('2026.8.31');
+    expect(JSON.stringify(await company.must('erin', 'lock'))).toContain(
+      '~ filesystem 2025.11.25 -> 2026.8.31',
+    );
+  });
+
+  it.each<[string, (text: string) => string, string]>([
+    [
+      'a byte of the signature',
+      (text) => text.replace(/"sig": "(.)(?!.*"sig")/s, (_, c: string) => `"sig": "${c === 'A' ? 'B' : 'A'}`),
+      'SIGNATURE_INVALID',
+    ],
+    [
+      'a digest of an artifact',
+      (text) => text.replace(/"sha256": "sha256:[0-9a-f]{4}/, '"sha256": "sha256:0000'),
+      'SIGNATURE_INVALID',
+    ],
+    ['a wider mount', (text) => text.replace('"mode": "ro"', '"mode": "rw"'), 'SIGNATURE_INVALID'],
+    [
+      'an unknown field',
+      (text) => text.replace('"audience"', '"allow": true,\n    "audience"'),
+      'DOCUMENT_INVALID',
+    ],
+    [
+      'a duplicate key',
+      (text) =>
+        text.replace(
+          '"environment": "development",',
+          '"environment": "development",\n    "environment": "development",',
+        ),
+      'JSON_INVALID',
+    ],
+    ['another tool’s lock', () => '{"lockfileVersion": 3}', 'DOCUMENT_FOREIGN'],
+    ['nothing', () => '', 'JSON_INVALID'],
+  ])(
+    'refuses a lock with %s changed: gate, verify and runtime, and starts nothing',
+    { timeout: 60_000 },
+    async (_name, change, code) => {
+      const path = join(project, 'mcp.lock');
+      const good = readFileSync(path, 'utf8');
+      const bad = change(good);
+      expect(bad).not.toBe(good);
+      writeFileSync(path, bad);
+      const before = await count(join(dir, 'machines/erin/journal'));
+      const said = [
+        await company.lk('erin', 'ci'),
+        await company.lk('erin', 'verify'),
+        await company.lk('erin', 'run', 'filesystem'),
+      ];
+      writeFileSync(path, good);
+      expect(said.map(({ exit }) => exit)).toEqual([3, 3, 3]);
+      expect(said.map(({ data }) => (data.error as JsonObject | undefined)?.code ?? data.code)).toEqual([
+        code,
+        code,
+        code,
+      ]);
+      expect(await count(join(dir, 'machines/erin/journal'))).toBe(before);
+      expect((await company.lk('erin', 'ci')).exit).toBe(0);
+    },
+  );
+
+  it('could not verify is not ok: exit 4 when the registry does not answer', {
+    timeout: 60_000,
+  }, async () => {
+    const intent = join(project, 'lockkeeper.json');
+    const good = readFileSync(intent, 'utf8');
+    await company.close();
+    const gate = await company.lk('erin', 'ci');
+    expect([gate.exit, gate.data.conclusion, gate.data.code]).toEqual([
+      4,
+      'unverified',
+      'REGISTRY_UNREACHABLE',
+    ]);
+    expect((await company.lk('erin', 'verify')).exit).toBe(0);
+    const child = spawn(process.execPath, [MAIN, 'run', 'filesystem'], { cwd: project, env: machine });
+    child.stdin.end(
+      '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}\n',
+    );
+    const [exit] = (await once(child, 'close')) as [number];
+    // 2026.8.31 was never pulled to this machine: without the registry there are no bytes to run.
+    expect(exit).toBe(4);
+    writeFileSync(intent, good);
+  });
+});
+
+/** Bytes of all journals: what did not grow was not started. */
+async function count(folder: string): Promise<number> {
+  let bytes = 0;
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true }))
+    if (entry.isFile() && entry.name.endsWith('.ndjson'))
+      bytes += readFileSync(join(entry.parentPath, entry.name)).length;
+  return bytes;
+}
