@@ -93,27 +93,47 @@ function register(
       next: 'Report this',
     });
   const { method, path } = ROUTES[name];
-  app.route({
-    method,
-    url: path,
-    handler: async (request, reply) => {
-      const actor = await authorise(request, name, deps.pool);
-      return handler({
-        actor,
-        request,
-        reply,
-        body: (schema) =>
-          assertValid(schema, request.body, `the body of ${method} ${path}`, 'REQUEST_INVALID'),
-        query: (schema) =>
-          assertValid(
-            schema,
-            { ...(request.query as object) },
-            `the query of ${method} ${path}`,
-            'REQUEST_INVALID',
-          ),
-        param: (param) => (request.params as Record<string, string>)[param] ?? '',
-      });
-    },
+  // Proxies decode %2F: the two parts of a server's name may arrive as two.
+  const urls =
+    path.startsWith('/v0.1/') && path.includes(':name')
+      ? [path, path.replace(':name', ':namespace/:base')]
+      : [path];
+  for (const url of urls)
+    app.route({
+      method,
+      url,
+      handler: async (request, reply) => {
+        if (/%00/.test(request.url)) throw nulInAddress();
+        const actor = await authorise(request, name, deps.pool);
+        return handler({
+          actor,
+          request,
+          reply,
+          body: (schema) =>
+            assertValid(schema, request.body, `the body of ${method} ${path}`, 'REQUEST_INVALID'),
+          query: (schema) =>
+            assertValid(
+              schema,
+              { ...(request.query as object) },
+              `the query of ${method} ${path}`,
+              'REQUEST_INVALID',
+            ),
+          param: (param) => paramOf(request, param),
+        });
+      },
+    });
+}
+
+function paramOf(request: FastifyRequest, name: string): string {
+  const params = request.params as Record<string, string>;
+  return params[name] ?? (name === 'name' ? `${params.namespace}/${params.base}` : '');
+}
+
+function nulInAddress(): LockkeeperError {
+  return new LockkeeperError('REQUEST_INVALID', {
+    expected: 'an address without NUL',
+    found: 'one',
+    next: 'Correct the request',
   });
 }
 

@@ -1,6 +1,7 @@
 /** The registry's settings; the only reader of its environment. An unknown LOCKKEEPER_ variable refuses to start. */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import cron from 'node-cron';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 
 export interface RegistryConfig {
@@ -62,6 +63,14 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
   }
   if (env.DATABASE_URL !== undefined && !/^postgres(ql)?:\/\//.test(env.DATABASE_URL))
     throw invalid('DATABASE_URL as postgres://…', 'another scheme');
+  if (Number(env.LOCKKEEPER_PORT ?? 0) > 65_535)
+    throw invalid('LOCKKEEPER_PORT of at most 65535', quote(env.LOCKKEEPER_PORT ?? ''));
+  if (env.LOCKKEEPER_UPSTREAM_CRON !== undefined && !cron.validate(env.LOCKKEEPER_UPSTREAM_CRON)) {
+    throw invalid(
+      'LOCKKEEPER_UPSTREAM_CRON as a cron expression, such as 7 * * * *',
+      quote(env.LOCKKEEPER_UPSTREAM_CRON),
+    );
+  }
   return {
     dataDir: env.LOCKKEEPER_DATA ?? defaultData(env),
     host: env.LOCKKEEPER_HOST ?? '127.0.0.1',

@@ -3,7 +3,7 @@
  * socket alone, durable. One folder holds program, data and socket.
  */
 import { execFile, spawn } from 'node:child_process';
-import { chmod, chown, cp, mkdir, readFile, rm, stat, symlink } from 'node:fs/promises';
+import { chmod, chown, cp, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -70,6 +70,7 @@ export async function startEmbedded({ dir, progress, durable = true }: EmbeddedO
   };
   const words = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   await writeIdentity(data, owner);
+  await writeFile(join(data, 'owner.pid'), String(process.pid));
   const child = spawn(join(program, 'bin/postgres'), ['-D', data, ...words], {
     ...as,
     cwd: '/',
@@ -117,7 +118,6 @@ async function own(folder: string, owner: Owner | null): Promise<void> {
 
 /** The peer of a socket is this process's user; it may act as the one database user there is. */
 async function writeIdentity(data: string, owner: Owner | null): Promise<void> {
-  const { writeFile } = await import('node:fs/promises');
   await writeFile(join(data, 'pg_hba.conf'), `local all ${USER} peer map=host\n`);
   const names = [process.getuid?.() ?? 0, ...(owner ? [owner.uid] : [])];
   const passwd = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
@@ -172,18 +172,22 @@ async function exists(path: string): Promise<boolean> {
 async function assertFree(data: string): Promise<void> {
   const pid = Number((await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n')[0]);
   if (!Number.isInteger(pid) || pid <= 1 || !(await isPostgresOf(pid, data))) return;
-  const parent = Number(
-    /^PPid:\s+(\d+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8').catch(() => ''))?.[1] ?? 0,
-  );
-  if (parent > 1) {
+  const owner = Number((await readFile(join(data, 'owner.pid'), 'utf8').catch(() => '')) || 0);
+  if (owner > 1 && owner !== process.pid && (await parentOf(pid)) === owner) {
     throw unavailable(
       'a data folder that nobody uses',
-      `PostgreSQL process ${pid} on it, started by process ${parent}`,
+      `PostgreSQL process ${pid} on it, started by process ${owner}`,
       'Stop the other lk serve, or choose another folder with --data',
     );
   }
   process.kill(pid, 'SIGINT');
   for (let i = 0; i < 200 && (await isPostgresOf(pid, data)); i++) await sleep(50);
+}
+
+async function parentOf(pid: number): Promise<number> {
+  return Number(
+    /^PPid:\s+(\d+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8').catch(() => ''))?.[1] ?? 0,
+  );
 }
 
 async function isPostgresOf(pid: number, data: string): Promise<boolean> {

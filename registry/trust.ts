@@ -3,12 +3,13 @@ import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypt
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openRoot, type TrustedRoot } from '../runtime/trust/root.ts';
-import { type Envelope, keyIdOf, readPrivateKey, seal } from '../schemas/dsse.ts';
+import { type Envelope, keyIdOf, readPrivateKey, seal, verifiedKeys } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
-import { canonical } from '../schemas/json.ts';
+import { canonical, parseStrict } from '../schemas/json.ts';
 import type { Policy } from '../schemas/policy.ts';
-import { ROOT_TYPE, type Root, type RootKey } from '../schemas/root.ts';
-import { type Pool, withTransaction } from './db/pool.ts';
+import { ROOT_TYPE, Root, type RootKey } from '../schemas/root.ts';
+import { assertValid } from '../schemas/validate.ts';
+import { type Client, type Pool, withTransaction } from './db/pool.ts';
 import { activeKeys, enrolKey, insertRoot, newestRoot, recordEvent } from './db/records.ts';
 
 export interface RegistryKeys {
@@ -18,6 +19,7 @@ export interface RegistryKeys {
 }
 
 const YEAR_MS = 365 * 86_400_000;
+const RENEW_MS = 60 * 86_400_000;
 /** What the registry's own keys are called in the root; no person may take the name. */
 export const SELF = 'lockkeeper';
 
@@ -58,6 +60,8 @@ export interface Trust {
   /** The newest root, opened again at each call: another replica may have signed a newer one. */
   current(): Promise<{ envelope: Envelope; trusted: TrustedRoot }>;
   enrol(key: { keyid: string; person: string; publicKey: string }): Promise<number>;
+  /** Signs the next root: roles of people changed. */
+  renew(): Promise<number>;
 }
 
 /** Makes root version 1 if there is none. Throws CONFIG_INVALID when `trial` is not what the folder was made with. */
@@ -100,6 +104,7 @@ export async function openTrust(
       });
       return reissue(pool, keys, { ...setting, first: false });
     },
+    renew: () => reissue(pool, keys, { ...setting, first: false }),
   };
 }
 
@@ -115,11 +120,21 @@ async function reissue(
       'select coalesce(max(version), 0) as version from roots',
     );
     const last = rows[0]?.version ?? 0;
-    if (setting.first && last > 0) return last;
+    if (setting.first && last > 0 && !(await isDue(client, keys))) return last;
     const root = makeRoot(last + 1, keys, { ...setting, reviewers: await activeKeys(client) });
     await insertRoot(client, root.version, seal(ROOT_TYPE, Buffer.from(canonical(root)), [keys.root]));
     return root.version;
   });
+}
+
+/** A root in the last two months of its year is signed anew at start. */
+async function isDue(client: Client, keys: RegistryKeys): Promise<boolean> {
+  const envelope = await newestRoot(client);
+  if (!envelope) return true;
+  const root = assertValid(Root, parseStrict(Buffer.from(envelope.payload, 'base64')), 'root.json');
+  const own = createPublicKey(keys.root);
+  const mine = verifiedKeys(envelope, new Map([[keyIdOf(own), own]])).size === 1;
+  return mine && !(Date.parse(root.expires) > Date.now() + RENEW_MS);
 }
 
 function makeRoot(

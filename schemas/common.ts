@@ -21,7 +21,8 @@ export const Sha512 = Type.String({ pattern: '^[0-9a-f]{128}$' });
 
 /** RFC 3339 instant in UTC with milliseconds. */
 export const Instant = Type.String({
-  pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$',
+  pattern:
+    '^[12]\\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\\d|3[01])T(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d\\.\\d{3}Z$',
   description: 'RFC 3339 instant in UTC, milliseconds',
 });
 

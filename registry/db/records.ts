@@ -44,7 +44,7 @@ export async function activeKeys(client: Client): Promise<ReviewerKey[]> {
     public_key: string;
     enrolled_at: Date;
   }>(
-    'select keyid, person, public_key, enrolled_at from reviewer_keys where replaced_at is null order by person',
+    `select keyid, person, public_key, enrolled_at from reviewer_keys k join people p using (person) where replaced_at is null and 'reviewer' = any(p.roles) order by person`,
   );
   return rows.map((row) => ({
     keyid: row.keyid,
@@ -110,6 +110,11 @@ export async function digestAt(client: Client, runtime: string, seq: number): Pr
   return rows[0]?.digest ?? null;
 }
 
+/** PostgreSQL's text holds no NUL; the record's own bytes keep it. */
+function storable(text: string | undefined): string | null {
+  return text === undefined ? null : text.replaceAll('\u0000', '\ufffd');
+}
+
 export async function insertRecords(
   client: Client,
   runtime: string,
@@ -124,9 +129,9 @@ export async function insertRecords(
       records.map((record) => record.seq),
       records.map((record) => record.body.at),
       records.map((record) => record.body.kind),
-      records.map((record) => record.body.user),
-      records.map((record) => record.body.subject?.server ?? null),
-      records.map((record) => record.body.target ?? null),
+      records.map((record) => storable(record.body.user)),
+      records.map((record) => storable(record.body.subject?.server)),
+      records.map((record) => storable(record.body.target)),
       records.map((record) => record.digest),
       records.map((record) => Buffer.from(JSON.stringify(record))),
     ],

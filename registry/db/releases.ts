@@ -190,14 +190,24 @@ export async function insertApproval(
   );
 }
 
-/** Approval envelopes of a release that have not expired, oldest first. */
+/** Approval envelopes of a release, oldest first; ended ones only when asked for. */
 export async function approvalsOf(
   client: Client,
   id: number | string,
-): Promise<{ digest: string; person: string; envelope: Envelope }[]> {
-  const { rows } = await client.query<{ digest: string; person: string; envelope: Buffer }>(
-    'select digest, person, envelope from approvals where release_id = $1 and expires_at > now() order by given_at, digest',
-    [id],
+  ended = false,
+): Promise<{ digest: string; person: string; envelope: Envelope; expires: string }[]> {
+  const { rows } = await client.query<{ digest: string; person: string; envelope: Buffer; expires_at: Date }>(
+    'select digest, person, envelope, expires_at from approvals where release_id = $1 and ($2 or expires_at > now()) order by given_at, digest',
+    [id, ended],
   );
-  return rows.map((row) => ({ ...row, envelope: JSON.parse(row.envelope.toString('utf8')) as Envelope }));
+  return rows.map(({ digest, person, envelope, expires_at: expires }) => ({
+    digest,
+    person,
+    envelope: JSON.parse(envelope.toString('utf8')) as Envelope,
+    expires: expires.toISOString(),
+  }));
+}
+
+export async function deleteApproval(client: Client, digest: string): Promise<void> {
+  await client.query('delete from approvals where digest = $1', [digest]);
 }

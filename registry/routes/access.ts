@@ -91,7 +91,7 @@ async function addPerson(call: Call, deps: Deps): Promise<unknown> {
       found: `${person}, which is reserved`,
       next: 'Choose another',
     });
-  return withTransaction(deps.pool, async (client) => {
+  const view = await withTransaction(deps.pool, async (client) => {
     await putPerson(client, person, roles);
     const { code, expires } = await newCode(client, person, CODE_HOURS);
     await recordEvent(client, {
@@ -102,6 +102,11 @@ async function addPerson(call: Call, deps: Deps): Promise<unknown> {
     });
     return { person, roles, code, codeExpires: expires };
   });
+  // Somebody who is no reviewer any more is no approver either, from the next root on.
+  const { trusted } = await deps.trust.current();
+  const approves = trusted.root.keys.some((key) => key.person === person);
+  if (approves && !roles.includes('reviewer')) await deps.trust.renew();
+  return view;
 }
 
 /** The proof is signed by the key it enrols, in the name of the caller, and fresh. */

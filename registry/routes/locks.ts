@@ -1,5 +1,5 @@
 /** Resolving an intent to a signed lock, and telling what became of a lock's releases. */
-import { assertApproved } from '../../runtime/trust/approval.ts';
+import { assertApproved, opens } from '../../runtime/trust/approval.ts';
 import { signLockFile } from '../../runtime/trust/lock.ts';
 import type { TrustedRoot } from '../../runtime/trust/root.ts';
 import { LockBody, LockCheckBody } from '../../schemas/api.ts';
@@ -126,7 +126,9 @@ async function resolve(
   const facts = factsOfRow(row);
   assertPermitted(alias, request, { permissions: facts.permissions, launch: facts.launch });
   const given = await approvalsOf(deps.pool, row.id);
-  const scoped = given.filter(({ envelope }) => environmentsOf(envelope).includes(intent.environment));
+  const scoped = given.filter(
+    ({ envelope }) => environmentsOf(envelope).includes(intent.environment) && opens(envelope, trusted),
+  );
   assertApproved(
     scoped.map(({ envelope }) => envelope),
     trusted,

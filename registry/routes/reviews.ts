@@ -1,16 +1,19 @@
 /** Approving, rejecting, deprecating, revoking. */
-import { assertCovers, assertNotRequester, openApproval } from '../../runtime/trust/approval.ts';
+import { assertCovers, assertNotRequester, openApproval, opens } from '../../runtime/trust/approval.ts';
+import type { TrustedRoot } from '../../runtime/trust/root.ts';
 import { ApprovalBody, ReasonBody } from '../../schemas/api.ts';
 import { APPROVAL_PREDICATE, type Approval, subjectsOf } from '../../schemas/approval.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { Report } from '../../schemas/finding.ts';
 import { parseStrict } from '../../schemas/json.ts';
+import type { ReleaseState } from '../../schemas/release.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Call, Handlers } from '../app.ts';
-import { isDuplicate, withTransaction } from '../db/pool.ts';
+import { type Client, isDuplicate, withTransaction } from '../db/pool.ts';
 import { recordEvent } from '../db/records.ts';
 import {
   approvalsOf,
+  deleteApproval,
   findRelease,
   insertApproval,
   moveState,
@@ -23,6 +26,8 @@ import { MOVES, type Move, wrongState } from '../lifecycle.ts';
 import { releaseOf } from './releases.ts';
 
 const DAY_MS = 86_400_000;
+/** How long before its end an approval may be given anew. */
+const RENEW_MS = 30 * DAY_MS;
 
 export function reviewRoutes(deps: Deps): Handlers {
   return {
@@ -32,6 +37,23 @@ export function reviewRoutes(deps: Deps): Handlers {
     deprecate: (call) => move(call, deps, 'deprecate'),
     revoke: (call) => move(call, deps, 'revoke'),
   };
+}
+
+/** An approved release is reviewed again when its approvals end or a reviewer's key was replaced. */
+function assertReviewable(state: ReleaseState): void {
+  if (state !== 'in_review' && state !== 'approved') throw wrongState('approve', state);
+}
+
+/** An approval that a new one of the same person takes the place of: nearly over, or by a key that no longer counts. */
+async function dropWorn(
+  client: Client,
+  id: string,
+  by: { person: string; trusted: TrustedRoot },
+): Promise<void> {
+  for (const { digest, person, envelope, expires } of await approvalsOf(client, id, true)) {
+    const worn = Date.parse(expires) < Date.now() + RENEW_MS || !opens(envelope, by.trusted);
+    if (person === by.person && worn) await deleteApproval(client, digest);
+  }
 }
 
 /** Gating checks that fired or are unknown: an approval has to accept each by name. */
@@ -46,7 +68,7 @@ async function openChecks(row: ReleaseRow, { blobs }: Deps): Promise<string[]> {
 
 async function statement(call: Call, deps: Deps): Promise<unknown> {
   const row = await releaseOf(call, deps.pool);
-  if (row.state !== 'in_review') throw wrongState('approve', row.state);
+  assertReviewable(row.state);
   assertNotRequester(call.actor.person, row.requested_by);
   const facts = factsOfRow(row);
   const now = new Date();
@@ -76,7 +98,7 @@ async function statement(call: Call, deps: Deps): Promise<unknown> {
 async function approve(call: Call, deps: Deps): Promise<unknown> {
   const { envelope } = call.body(ApprovalBody);
   const row = await releaseOf(call, deps.pool);
-  if (row.state !== 'in_review') throw wrongState('approve', row.state);
+  assertReviewable(row.state);
   const { trusted } = await deps.trust.current();
   const opened = openApproval(envelope, trusted);
   if (opened.person !== call.actor.person) {
@@ -99,7 +121,8 @@ async function approve(call: Call, deps: Deps): Promise<unknown> {
   const given = await withTransaction(deps.pool, async (client) => {
     await client.query('select 1 from releases where id = $1 for update', [row.id]);
     const now = await findRelease(client, row.id);
-    if (now?.state !== 'in_review') throw wrongState('approve', now?.state ?? 'rejected');
+    assertReviewable(now?.state ?? 'rejected');
+    await dropWorn(client, row.id, { person: opened.person, trusted });
     await insertApproval(client, {
       digest: opened.digest,
       releaseId: Number(row.id),
@@ -114,7 +137,8 @@ async function approve(call: Call, deps: Deps): Promise<unknown> {
       subject: `${row.name}@${row.version}`,
       detail: { approval: opened.digest },
     });
-    if (persons.size >= threshold) await moveState(client, row.id, MOVES.approve);
+    if (persons.size >= threshold && now?.state === 'in_review')
+      await moveState(client, row.id, MOVES.approve);
     return persons.size;
   }).catch((error: unknown) => {
     if (!isDuplicate(error)) throw error;

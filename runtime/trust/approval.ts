@@ -79,6 +79,16 @@ export function openApproval(envelope: Envelope, trusted: TrustedRoot): OpenedAp
   return { approval, person, keyid, digest: envelopeDigest(envelope) };
 }
 
+/** Does this root still take the approval? For leaving out what no longer counts; a verifier uses `openApproval`. */
+export function opens(envelope: Envelope, trusted: TrustedRoot): boolean {
+  try {
+    openApproval(envelope, trusted);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * One approval against the facts: numbered as a reviewer ticks them off. Throws APPROVAL_SUBJECT, APPROVAL_REQUESTER,
  * APPROVAL_NOT_YET or APPROVAL_EXPIRED.
@@ -140,14 +150,15 @@ export function assertNotRequester(person: string, requestedBy: string): void {
 
 function assertDates({ approval, person }: OpenedApproval, now: Date): void {
   const { notBefore, expires } = approval.predicate;
-  if (now.getTime() < Date.parse(notBefore)) {
+  // Both written so that a date that is none is refused.
+  if (!(now.getTime() >= Date.parse(notBefore))) {
     throw new LockkeeperError('APPROVAL_NOT_YET', {
       expected: `an approval valid at ${now.toISOString()}`,
       found: `${person}'s, which begins at ${notBefore}`,
       next: 'Check this machine’s clock, or wait',
     });
   }
-  if (now.getTime() >= Date.parse(expires)) {
+  if (!(now.getTime() < Date.parse(expires))) {
     throw new LockkeeperError('APPROVAL_EXPIRED', {
       expected: `an approval valid at ${now.toISOString()}`,
       found: `${person}'s, which ended at ${expires}`,

@@ -110,14 +110,14 @@ function assertAudience(lock: Lock, context: LockContext): void {
 
 function assertFresh(lock: Lock, now: Date): void {
   const time = now.getTime();
-  if (Date.parse(lock.issuedAt) > time + CLOCK_SKEW_MS) {
+  if (!(Date.parse(lock.issuedAt) <= time + CLOCK_SKEW_MS)) {
     throw new LockkeeperError('LOCK_FUTURE', {
       expected: `a lock issued before ${now.toISOString()}`,
       found: `one issued at ${lock.issuedAt}`,
       next: 'Check this machine’s clock',
     });
   }
-  if (Date.parse(lock.expires) <= time) {
+  if (!(time < Date.parse(lock.expires))) {
     throw new LockkeeperError('LOCK_EXPIRED', {
       expected: `a lock valid at ${now.toISOString()}`,
       found: `one that ended at ${lock.expires}`,

@@ -38,7 +38,8 @@ export function openRoot(envelope: Envelope, pin: RootPin, now: Date): TrustedRo
       signed.size === 0 ? 'none of them' : `${signed.size}`,
     );
   }
-  if (Date.parse(root.expires) <= now.getTime()) {
+  // Written so that a date that is none counts as over.
+  if (!(now.getTime() < Date.parse(root.expires))) {
     throw new LockkeeperError('ROOT_EXPIRED', {
       expected: `a root valid at ${now.toISOString()}`,
       found: `one that ended at ${root.expires}`,

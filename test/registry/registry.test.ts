@@ -302,6 +302,30 @@ describe.each(servers())('the registry on $name', (server) => {
     });
   });
 
+  describe('approving again', () => {
+    it('renews an approval that is nearly over, and one whose key was replaced; never a good one', async () => {
+      const heidi = await registry.reviewer('heidi');
+      const id = await registry.approved('dave', [alice, bob], submissionOf('1.0.6'));
+      expect((await registry.approve(alice, id)).body.code).toBe('APPROVAL_THRESHOLD');
+      await registry.pool.query(
+        `update approvals set expires_at = now() + interval '1 day' where release_id = $1 and person = 'alice'`,
+        [id],
+      );
+      expect((await registry.approve(alice, id)).body).toMatchObject({ state: 'approved', given: 2 });
+      expect((await registry.approve(heidi, id)).status).toBe(200);
+      const fresh = await registry.reviewer('heidi');
+      expect((await registry.approve(fresh, id)).status).toBe(200);
+    });
+
+    it('takes the key of somebody who is no reviewer any more out of the root', async () => {
+      const ivan = await registry.reviewer('ivan');
+      await registry.call('root', 'POST', '/v1/people', { person: 'ivan', roles: ['developer'] });
+      const { body } = await registry.call(null, 'GET', '/v1/trust');
+      const { root } = openRoot(body.root, body, new Date());
+      expect(root.roles.approver.keyids).not.toContain(ivan.keyid);
+    });
+  });
+
   describe('keys and the root', () => {
     it('replaces a person’s key; the old one no longer approves', async () => {
       const old = await registry.reviewer('grace');
