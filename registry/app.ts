@@ -12,7 +12,7 @@ import { asLockkeeperError, CODES, LockkeeperError, quote } from '../schemas/err
 import { parseStrict } from '../schemas/json.ts';
 import { problemOf } from '../schemas/problem.ts';
 import { assertValid } from '../schemas/validate.ts';
-import { authorise } from './auth.ts';
+import { authorise, NOBODY } from './auth.ts';
 import type { Actor } from './db/people.ts';
 import type { Deps } from './deps.ts';
 import { accessRoutes } from './routes/access.ts';
@@ -37,6 +37,9 @@ export type Handlers = Readonly<Partial<Record<RouteName, Handler>>>;
 
 /** Bodies are small but for audit batches and locks. */
 const BODY_BYTES = 16 * 1024 * 1024;
+
+/** Whom `authorise` let in, by request. */
+const callers = new WeakMap<FastifyRequest, Actor>();
 
 /** Builds the app that production and tests share. Throws when a row of the table has no handler, or two. */
 export async function buildApp(deps: Deps): Promise<FastifyInstance> {
@@ -102,9 +105,13 @@ function register(
     app.route({
       method,
       url,
-      handler: async (request, reply) => {
+      // Who calls is settled before a byte of the body is read.
+      onRequest: async (request) => {
         if (/%00/.test(request.url)) throw nulInAddress();
-        const actor = await authorise(request, name, deps.pool);
+        callers.set(request, await authorise(request, name, deps.pool));
+      },
+      handler: async (request, reply) => {
+        const actor = callers.get(request) ?? NOBODY;
         return handler({
           actor,
           request,

@@ -44,7 +44,7 @@ export const add: Command = {
       throw error;
     });
     const api = await context.api(before.registry);
-    const server = await serverNamed(await listReleases(api, { state: 'approved' }), name);
+    const server = serverNamed(await listReleases(api, { state: 'approved' }), name);
     const alias = text(values, 'alias') ?? aliasOf(server);
     const intent = assertValid(
       Intent,

@@ -3,7 +3,7 @@
  * own Node and the libraries it links: no registry is asked and nothing in it is older than this machine.
  */
 import { execFile, spawn } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,6 +24,8 @@ export interface ContainerOptions {
 }
 
 const UID = 65534;
+/** Raised when the image is made differently. */
+const LAYOUT = 2;
 const PRELOAD = fileURLToPath(new URL('../egress/preload.cjs', import.meta.url));
 
 export function container({ engine, nodePath }: ContainerOptions): IsolationDriver {
@@ -181,7 +183,7 @@ async function assertLimits(name: string, plan: LaunchPlan, engine: string): Pro
 
 /** localhost/lockkeeper-node:<digest of the Node binary>, made on first use. */
 async function ensureImage({ engine, nodePath }: ContainerOptions): Promise<string> {
-  const tag = `localhost/lockkeeper-node:${sha256(await readFile(nodePath)).slice(7, 23)}`;
+  const tag = `localhost/lockkeeper-node:${LAYOUT}-${sha256(await readFile(nodePath)).slice(7, 23)}`;
   const there = await run(engine, ['image', 'inspect', tag]).then(
     () => true,
     () => false,
@@ -194,8 +196,10 @@ async function ensureImage({ engine, nodePath }: ContainerOptions): Promise<stri
     await place(nodePath, join(root, 'lockkeeper/node'));
     for (const folder of ['tmp', 'app', 'proc', 'dev', 'etc'])
       await mkdir(join(root, folder), { recursive: true });
+    // An engine gives its tmpfs the mode that the folder has in the image.
+    await chmod(join(root, 'tmp'), 0o1777);
     await writeFile(join(root, 'etc/passwd'), `mcp:x:${UID}:${UID}::/tmp:/sbin/nologin\n`);
-    await create({ cwd: root, file: join(dir, 'image.tar'), portable: true }, ['.']);
+    await create({ cwd: root, file: join(dir, 'image.tar') }, ['.']);
     await run(engine, ['import', join(dir, 'image.tar'), tag], { timeout: 120_000 });
   } finally {
     await rm(dir, { recursive: true, force: true });
