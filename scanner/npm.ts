@@ -1,80 +1,79 @@
-/** The npm client's own configuration, and the facts a registry tells about a version. */
+/** The npm client's own configuration, as this machine has it. Lockkeeper names no registry of its own. */
 import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import pacote from 'pacote';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
-import type { NpmOptions, Upstream } from './ports.ts';
+import type { NpmOptions } from './ports.ts';
+
+export { upstreamVersions } from './upstream.ts';
 
 const run = promisify(execFile);
+const CONFIG_MS = 30_000;
+const REQUEST_MS = 60_000;
 
-/** Registry, proxy and credentials as `npm config` has them on this machine. Lockkeeper names no registry of its own. */
-export async function npmOptionsOf(cwd: string): Promise<NpmOptions> {
-  const { stdout } = await run(
-    'npm',
-    ['config', 'get', 'registry', 'cache', 'cafile', 'https-proxy', 'strict-ssl'],
-    { cwd, timeout: 30_000 },
+/** npm's settings that reach a registry, and their names in its libraries. */
+const SETTINGS: Readonly<Record<string, string>> = {
+  registry: 'registry',
+  'https-proxy': 'httpsProxy',
+  proxy: 'proxy',
+  noproxy: 'noProxy',
+  'strict-ssl': 'strictSSL',
+  ca: 'ca',
+  'local-address': 'localAddress',
+};
+
+/**
+ * Registry, scopes, proxy, authorities and credentials from `npm config` and the npmrc files it names. `environment`
+ * fills `${NAME}` in those files, as npm does. Throws CONFIG_INVALID where npm cannot be asked: guessing a registry
+ * would let a release come from another one than the company's.
+ */
+export async function npmOptionsOf(
+  cwd: string,
+  environment: Readonly<Record<string, string | undefined>> = {},
+): Promise<NpmOptions> {
+  const { stdout } = await run('npm', ['config', 'list', '--json'], { cwd, timeout: CONFIG_MS }).catch(
+    (cause: Error) => {
+      throw new LockkeeperError('CONFIG_INVALID', {
+        expected: 'npm to tell its registry (npm config list --json)',
+        found: quote(cause.message, 200),
+        next: 'Install npm, or put it on the PATH of this process',
+        cause,
+      });
+    },
   );
-  const options: Record<string, unknown> = {};
-  for (const line of stdout.split('\n')) {
-    const [, name, value] = /^([a-z-]+)=(.*)$/.exec(line.trim()) ?? [];
-    if (name && value && value !== 'null' && value !== 'undefined')
-      options[camel(name)] = value === 'true' ? true : value === 'false' ? false : value;
+  const config = JSON.parse(stdout) as Record<string, unknown>;
+  const options: Record<string, unknown> = { timeout: REQUEST_MS };
+  for (const [key, value] of Object.entries(config)) {
+    const name = SETTINGS[key] ?? (/^@[^/:]+:registry$/.test(key) ? key : undefined);
+    if (name !== undefined && value !== null && value !== '') options[name] = value;
+  }
+  if (typeof config.cache === 'string') options.cache = join(config.cache, '_cacache');
+  const authorities = typeof config.cafile === 'string' ? await readFile(config.cafile, 'utf8') : null;
+  if (authorities !== null) options.ca = certificatesOf(authorities);
+  for (const file of [config.globalconfig, config.userconfig, join(cwd, '.npmrc')]) {
+    if (typeof file !== 'string') continue;
+    Object.assign(options, credentialsIn(await readFile(file, 'utf8').catch(() => ''), environment));
   }
   return options;
 }
 
-function camel(name: string): string {
-  return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+function certificatesOf(pem: string): string[] {
+  return pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
 }
 
-interface Packument {
-  readonly versions?: Readonly<Record<string, { maintainers?: unknown; _npmUser?: { name?: unknown } }>>;
-  readonly time?: Readonly<Record<string, string>>;
-  readonly maintainers?: unknown;
-}
-
-async function packumentOf(name: string, npm: NpmOptions): Promise<Packument> {
-  try {
-    return (await pacote.packument(name, {
-      ...npm,
-      fullMetadata: true,
-      preferOnline: true,
-    })) as unknown as Packument;
-  } catch (cause) {
-    throw unreachable(`the versions of ${name}`, cause);
+/** `//host/path:_authToken=…` and its kin: settings that `npm config` keeps to itself. */
+export function credentialsIn(
+  npmrc: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const line of npmrc.split('\n')) {
+    const pattern =
+      /^\s*(\/\/[^=\s]+:(?:_authToken|_auth|username|_password|certfile|keyfile))\s*=\s*"?(.*?)"?\s*$/;
+    const [, key, value] = pattern.exec(line) ?? [];
+    if (key === undefined || value === undefined) continue;
+    found[key] = value.replace(/\$\{([^}]+)\}/g, (whole, name: string) => environment[name] ?? whole);
   }
-}
-
-export function unreachable(expected: string, cause: unknown): LockkeeperError {
-  const { code, message } = cause as { code?: string; message?: string };
-  const gone = code === 'E404' || code === 'ETARGET';
-  return new LockkeeperError(gone ? 'SOURCE_INVALID' : 'SOURCE_UNREACHABLE', {
-    expected: `${expected} from the package registry`,
-    found: quote(`${code ?? ''} ${message ?? ''}`.trim(), 300),
-    next: gone ? 'Check the name and the version' : 'Check the registry in npm config and try again',
-    cause,
-  });
-}
-
-/** Publish time and maintainers of one version; null where the registry does not tell them. */
-export async function upstreamFacts(name: string, version: string, npm: NpmOptions): Promise<Upstream> {
-  const packument = await packumentOf(name, npm);
-  const time = packument.time?.[version];
-  const listed = packument.versions?.[version]?.maintainers ?? packument.maintainers;
-  const names = Array.isArray(listed) ? listed.map(nameOf).filter((item) => item !== null) : [];
-  return {
-    publishedAt: time !== undefined && !Number.isNaN(Date.parse(time)) ? new Date(time).toISOString() : null,
-    maintainers: names.length > 0 ? [...new Set(names)].sort() : null,
-  };
-}
-
-function nameOf(maintainer: unknown): string | null {
-  if (typeof maintainer === 'string') return maintainer;
-  const { name, email } = (maintainer ?? {}) as { name?: unknown; email?: unknown };
-  return typeof name === 'string' ? `${name}${typeof email === 'string' ? ` <${email}>` : ''}` : null;
-}
-
-/** Every version there is, in the registry's order. */
-export async function upstreamVersions(name: string, npm: NpmOptions): Promise<string[]> {
-  return Object.keys((await packumentOf(name, npm)).versions ?? {});
+  return found;
 }

@@ -1,83 +1,87 @@
-/** Starting a server as the runtime would, without a network, to see what it shows and what it tries. */
-import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { startEgressProxy } from '../runtime/egress/proxy.ts';
-import type { EgressEvent, LaunchPlan } from '../runtime/ports.ts';
-import {
-  type Captured,
-  CLIENT_CAPABILITIES,
-  captureSurface,
-  SESSION_VERSION,
-  STATELESS_VERSION,
-} from '../runtime/session/capture.ts';
-import { openPeer, type Peer } from '../runtime/session/peer.ts';
-import { encode } from '../runtime/wire/message.ts';
+/** What a server shows and tries when it is started as the runtime would start it, without a network. */
+import type { EgressEvent } from '../runtime/ports.ts';
+import { SESSION_VERSION, STATELESS_VERSION } from '../runtime/session/capture.ts';
 import { asLockkeeperError, type LockkeeperError } from '../schemas/errors.ts';
-import type { Launch, Permissions } from '../schemas/release.ts';
 import { type Era, pinSurface, type Surface } from '../schemas/surface.ts';
+import { type Look, lookAt, type Subject } from './look.ts';
 import type { ScanPorts } from './ports.ts';
 import { volatileBetween } from './volatile.ts';
 
-export interface Subject {
-  readonly appDir: string;
-  readonly launch: Launch;
-  readonly permissions: Permissions;
-}
-
 export interface Observed {
   readonly surface: Surface;
-  /** Connections asked for in all starts, each once. */
+  /** Connections asked for in all starts, each once, in name order. */
   readonly egress: readonly EgressEvent[];
   readonly isolation: string;
-  /** Why the two eras are not both locked, when a server speaks both but shows different tools. */
+  /** Why the two eras are not both locked, when a server speaks both but shows different things. */
   readonly eraNote: string | null;
+  /** Names of the variables that held a placeholder while the surface was taken. */
+  readonly environment: readonly string[];
+  /** The last bytes of stderr of each start. */
+  readonly stderr: readonly string[];
 }
 
-const TIMEOUT_MS = 30_000;
-const STOP_MS = 1500;
+const ANSWER_MS = 30_000;
+/** Two places of the world on different days. */
+const ZONES = ['UTC', 'Pacific/Apia'] as const;
 
 /**
- * Two starts in the session era, whose differences are volatile, and one in the stateless era. Throws
- * SURFACE_UNREADABLE, SERVER_SILENT, SERVER_DIED and what a sandbox throws; leaves no process.
+ * Two starts in the server's era, whose differences are volatile, and one look at the other era. Variables that the
+ * release may be given hold a placeholder; a server that cannot start so is tried without them. Throws
+ * SURFACE_UNREADABLE, SERVER_SILENT, SERVER_DIED, FRAME_TOO_LARGE and what a sandbox throws. Leaves no process.
  */
 export async function observe(subject: Subject, ports: ScanPorts): Promise<Observed> {
-  const events: EgressEvent[] = [];
-  const look = (era: Era, timezone: string): Promise<Captured & { isolation: string }> =>
-    observeOnce(subject, ports, { era, timezone, events });
-  const stateless = await settled(look('stateless', 'UTC'));
-  const first = await settled(look('session', 'UTC'));
-  if (first instanceof Error) {
-    if (stateless instanceof Error) throw first;
-    const second = await look('stateless', 'Pacific/Apia');
-    return {
-      ...merged(stateless.surface, second.surface, ['stateless']),
-      egress: distinct(events),
-      isolation: second.isolation,
-      eraNote: null,
-    };
-  }
-  const second = await look('session', 'Pacific/Apia');
-  const both = !(stateless instanceof Error) && sameItems(first.surface, stateless.surface);
-  const eraNote =
-    stateless instanceof Error || both
-      ? null
-      : 'it also speaks 2026-07-28, where it shows another surface; only the session era is locked';
-  return {
-    ...merged(first.surface, second.surface, both ? ['session', 'stateless'] : ['session']),
-    egress: distinct(events),
-    isolation: second.isolation,
-    eraNote,
-  };
+  const names = subject.permissions.env;
+  if (names.length === 0) return observeWith([], subject, ports);
+  const given = await settled(observeWith(names, subject, ports));
+  return given instanceof Error ? observeWith([], subject, ports) : given;
 }
 
 function settled<T>(promise: Promise<T>): Promise<T | LockkeeperError> {
   return promise.catch((error: unknown) => asLockkeeperError(error));
 }
 
-function merged(first: Surface, second: Surface, eras: Era[]): { surface: Surface } {
-  const volatile = volatileBetween(first, second);
-  return { surface: { ...first, capture: { ...first.capture, eras }, volatile } };
+async function observeWith(
+  environment: readonly string[],
+  subject: Subject,
+  ports: ScanPorts,
+): Promise<Observed> {
+  const answerMs = ports.answerMs ?? ANSWER_MS;
+  const events: EgressEvent[] = [];
+  const look = (era: Era, timezone: string, ms = answerMs): Promise<Look> =>
+    lookAt(subject, ports, { era, timezone, environment, events, answerMs: ms });
+  const done = (first: Look, second: Look, also: { eras: Era[]; eraNote: string | null }): Observed => ({
+    surface: merged(first.surface, second.surface, also.eras),
+    egress: distinct(events),
+    isolation: first.isolation,
+    eraNote: also.eraNote,
+    environment,
+    stderr: [first.stderr, second.stderr],
+  });
+  const first = await settled(look('session', ZONES[0]));
+  if (first instanceof Error) {
+    const stateless = await settled(look('stateless', ZONES[0]));
+    if (stateless instanceof Error || !speaksStateless(stateless)) throw first;
+    return done(stateless, await look('stateless', ZONES[1]), { eras: ['stateless'], eraNote: null });
+  }
+  const second = await look('session', ZONES[1]);
+  const stateless = await settled(look('stateless', ZONES[0], answerMs / 6));
+  return done(first, second, erasOf(first, stateless));
+}
+
+/** Some servers of the session era answer anything; only one that names the version speaks it. */
+function speaksStateless({ hello }: Look): boolean {
+  return Array.isArray(hello.supportedVersions) && hello.supportedVersions.includes(STATELESS_VERSION);
+}
+
+function erasOf(session: Look, stateless: Look | LockkeeperError): { eras: Era[]; eraNote: string | null } {
+  if (stateless instanceof Error || !speaksStateless(stateless)) return { eras: ['session'], eraNote: null };
+  if (sameItems(session.surface, stateless.surface)) return { eras: ['session', 'stateless'], eraNote: null };
+  const note = `it also speaks ${STATELESS_VERSION}, where it shows another surface than in ${SESSION_VERSION}; only the session era is locked`;
+  return { eras: ['session'], eraNote: note };
+}
+
+function merged(first: Surface, second: Surface, eras: Era[]): Surface {
+  return { ...first, capture: { ...first.capture, eras }, volatile: volatileBetween(first, second) };
 }
 
 function sameItems(a: Surface, b: Surface): boolean {
@@ -89,80 +93,6 @@ function sameItems(a: Surface, b: Surface): boolean {
 }
 
 function distinct(events: readonly EgressEvent[]): EgressEvent[] {
-  return [...new Map(events.map((event) => [`${event.host}:${event.port}`, event])).values()];
-}
-
-interface Start {
-  readonly era: Era;
-  readonly timezone: string;
-  readonly events: EgressEvent[];
-}
-
-async function observeOnce(
-  subject: Subject,
-  ports: ScanPorts,
-  { era, timezone, events }: Start,
-): Promise<Captured & { isolation: string }> {
-  const scratch = await mkdtemp(join(ports.workDir, 'observe-'));
-  await chmod(scratch, 0o755);
-  const socketPath = join(scratch, 'egress.sock');
-  const proxy = await startEgressProxy({
-    socketPath,
-    allow: [],
-    onEvent: async (event) => void (events.length < 1000 && events.push(event)),
-  });
-  try {
-    const plan = await planOf(subject, { scratch, socketPath, timezone });
-    const process = await ports.driver.start(plan);
-    try {
-      const peer: Peer = openPeer(process, {
-        message: (message) => {
-          if (message.kind !== 'request') return;
-          const answer =
-            message.method === 'ping'
-              ? { result: {} }
-              : { error: { code: -32601, message: 'nobody is here to answer' } };
-          peer.send(encode({ jsonrpc: '2.0', id: message.id, ...answer }));
-        },
-        badLine: () => undefined,
-        gone: () => undefined,
-      });
-      const options = {
-        era,
-        protocolVersion: era === 'session' ? SESSION_VERSION : STATELESS_VERSION,
-        clientCapabilities: CLIENT_CAPABILITIES,
-        timeoutMs: era === 'session' ? TIMEOUT_MS : TIMEOUT_MS / 2,
-      };
-      return { ...(await captureSurface(peer, options)), isolation: `${process.driver}` };
-    } finally {
-      await process.stop(STOP_MS);
-    }
-  } finally {
-    await proxy.close();
-    await rm(scratch, { recursive: true, force: true });
-  }
-}
-
-/** Mounts are empty folders that the server may use as it was permitted. */
-async function planOf(
-  { appDir, launch, permissions }: Subject,
-  at: { scratch: string; socketPath: string; timezone: string },
-): Promise<LaunchPlan> {
-  const mounts = [];
-  for (const [index, { target, mode }] of permissions.mounts.entries()) {
-    const source = join(at.scratch, `mount-${index}`);
-    await mkdir(source);
-    await chmod(source, 0o777);
-    mounts.push({ source, target, mode });
-  }
-  const [first = 'node', ...rest] = launch.command;
-  return {
-    id: `scan-${randomBytes(6).toString('hex')}`,
-    appDir,
-    command: [first, ...rest],
-    env: { TZ: at.timezone },
-    mounts,
-    limits: permissions.limits,
-    egressSocket: at.socketPath,
-  };
+  const byTarget = new Map(events.map((event) => [`${event.host}:${event.port}`, event]));
+  return [...byTarget.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, event]) => event);
 }

@@ -1,18 +1,23 @@
 /** What a scan needs from the world, and what passes between its steps. */
 import type { IsolationDriver } from '../runtime/ports.ts';
 import type { Blobs } from '../runtime/store/blobs.ts';
+import type { JsonObject } from '../schemas/common.ts';
 import type { Report } from '../schemas/finding.ts';
 import type { Policy } from '../schemas/policy.ts';
 import type { Closure, Launch, Submission } from '../schemas/release.ts';
 import type { Surface } from '../schemas/surface.ts';
 
-/** Options of the npm client, such as its registry and credentials. Empty: what the ordinary client is configured with. */
+/** Options of the npm client, such as its registry and credentials. Empty: its library's own defaults. */
 export type NpmOptions = Readonly<Record<string, unknown>>;
 
 /** Facts of one package version as its package registry tells them. Absent is absent, never guessed. */
 export interface Upstream {
   readonly publishedAt: string | null;
   readonly maintainers: readonly string[] | null;
+  /** Who published this version. */
+  readonly publisher: string | null;
+  /** The part of the registry's answer that these were read from; evidence. */
+  readonly slice: JsonObject;
 }
 
 export interface ScanPorts {
@@ -23,6 +28,10 @@ export interface ScanPorts {
   readonly npm: NpmOptions;
   readonly now: () => Date;
   readonly progress: (step: string) => void;
+  /** Milliseconds that a server has for each answer while it is observed; 30,000 unless told. */
+  readonly answerMs?: number;
+  /** Milliseconds for resolving all dependencies; 180,000 unless told. */
+  readonly resolveMs?: number;
 }
 
 /** The last approved release of the same server, as evidence to compare with. */

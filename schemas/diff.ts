@@ -119,13 +119,14 @@ function fieldRisk(
   const parts = at.split('/').slice(1);
   const last = parts.at(-1) ?? '';
   const field = parts[2] ?? last;
-  if (field === 'annotations') return annotationRisk(last, kind, after);
+  if (field === 'annotations')
+    return parts.length === 3 ? hintsRisk(kind, after) : annotationRisk(last, kind, after);
   if (last === 'description' || parts[0] === 'instructions' || TEXT_FIELDS.has(last))
     return textRisk(before, after);
   if (parts[0] === 'serverInfo') return last === 'name' ? 'contract' : 'cosmetic';
   if (parts[0] === 'capabilities') return kind === 'added' ? 'additive' : 'contract';
   if (field === 'inputSchema') return schemaRisk(parts, kind, after);
-  if (field === 'outputSchema') return kind === 'added' ? 'additive' : 'contract';
+  if (field === 'outputSchema') return kind !== 'added' ? 'contract' : hasText(after) ? 'text' : 'additive';
   if (field === '_meta') return 'risk';
   if (COSMETIC_FIELDS.has(last)) return 'cosmetic';
   if (field === 'title' || field === 'execution')
@@ -142,7 +143,27 @@ function textRisk(before: Json | undefined, after: Json | undefined): RiskClass 
   return plain(before) === plain(after) ? 'cosmetic' : 'text';
 }
 
-/** Hints that lower a guard are risk; a hint that first appears says more than was said before. */
+/** Does a schema say anything to a model in words? */
+function hasText(value: Json | undefined): boolean {
+  if (value === undefined || value === null || typeof value !== 'object') return false;
+  if (Array.isArray(value)) return value.some(hasText);
+  return Object.entries(value).some(
+    ([key, item]) =>
+      (typeof item === 'string' && (key === 'description' || key === 'title')) || hasText(item),
+  );
+}
+
+/** All hints at once: as risky as the riskiest of them. */
+function hintsRisk(kind: Change['kind'], after: Json | undefined): RiskClass {
+  if (kind !== 'added' || after === undefined || !isObject(after)) return 'risk';
+  const risks = Object.entries(after).map(([hint, value]) => annotationRisk(hint, kind, value));
+  return risks.reduce((top, risk) => (RANK[risk] > RANK[top] ? risk : top), 'additive');
+}
+
+/**
+ * Hints that lower a guard are risk. So is a hint that first appears and promises less harm than its absence does: a
+ * policy that reads it would let more through. One that admits more says more than was said before.
+ */
 function annotationRisk(hint: string, kind: Change['kind'], after: Json | undefined): RiskClass {
   if (hint === 'title') return 'text';
   if (kind === 'removed') return 'risk';
@@ -151,7 +172,12 @@ function annotationRisk(hint: string, kind: Change['kind'], after: Json | undefi
     (hint === 'destructiveHint' && after === true) ||
     (hint === 'openWorldHint' && after === true) ||
     (hint === 'idempotentHint' && after === false);
-  if (kind === 'added') return 'additive';
+  const promises =
+    (hint === 'readOnlyHint' && after === true) ||
+    (hint === 'destructiveHint' && after === false) ||
+    (hint === 'openWorldHint' && after === false) ||
+    (hint === 'idempotentHint' && after === true);
+  if (kind === 'added') return promises ? 'risk' : 'additive';
   return lowersGuard ? 'risk' : 'contract';
 }
 

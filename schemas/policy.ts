@@ -30,6 +30,7 @@ export const DEFAULT_POLICY: Policy = {
       'LK-REL-01',
       'LK-MNT-01',
       'LK-SRF-01',
+      'LK-SRF-04',
       'LK-TXT-01',
       'LK-TXT-02',
       'LK-CAP-01',

@@ -1,49 +1,145 @@
+import type { Evidence, Finding } from '../../schemas/finding.ts';
 import type { Artifact } from '../../schemas/release.ts';
-import { type Check, type Facts, finding, firedOr, ok } from './check.ts';
-import { isSource, type Use, usesIn } from './source.ts';
+import { type Check, type Facts, finding, firedOr, type Outcome, ok } from './check.ts';
+import { type Capability, isReadable, isSource, type Use, usesIn } from './source.ts';
 
-/**
- * What the code can newly reach since the last approved release: network, processes, variables, code made at run time.
- * Only packages whose bytes changed are read.
- */
+/** Gravest first; from `files` on they are ordinary. */
+const ORDER: readonly Capability[] = [
+  'programs',
+  'native code',
+  'dynamic code',
+  'network',
+  'files of the user',
+  'files',
+  'environment',
+];
+/** Code that is shipped, but loaded by a test runner alone. */
+const TEST_FILE = /(?:^|\/)(?:__tests__|tests?)\/|\.(?:test|spec)\.[cm]?[jt]sx?$/;
+
+function isGrave({ capability: kind, path }: Use): boolean {
+  return ORDER.indexOf(kind) < ORDER.indexOf('files') && !TEST_FILE.test(path);
+}
+
+function byGravity(a: Capability, b: Capability): number {
+  return ORDER.indexOf(a) - ORDER.indexOf(b);
+}
+
+/** What the code can newly reach since the last approved release. Packages whose bytes are the same are not read again. */
 export const capability: Check = {
   id: 'LK-CAP-01',
   title: 'No new reach since the last approval',
   owasp: 'MCP04',
-  run: async (facts) => {
-    const { baseline, closure, rootPurl } = facts;
-    if (baseline === null) {
-      const uses = await usesOf([rootPurl], facts);
-      const kinds = [...new Set(uses.map((use) => `${use.capability}: ${use.what}`))].sort();
-      return ok(
-        `first release; its own code uses ${kinds.slice(0, 20).join(', ') || 'none of network, processes, variables'}`,
-      );
-    }
-    const before = new Map(baseline.closure.artifacts.map((artifact) => [artifact.purl, artifact.sha256]));
-    const after = new Map(closure.artifacts.map((artifact) => [artifact.purl, artifact.sha256]));
-    const changed = changedIn(closure.artifacts, before);
-    const gone = changedIn(baseline.closure.artifacts, after);
-    const known = new Set((await usesOf(gone, facts)).map((use) => keyOf(use)));
-    const fresh = (await usesOf(changed, facts)).filter((use) => !known.has(keyOf(use)));
-    const first = new Map<string, Use & { purl: string }>();
-    for (const use of fresh) if (!first.has(keyOf(use))) first.set(keyOf(use), use);
-    const findings = [...first.values()].map((use) =>
-      finding(
-        use.purl === rootPurl ? 'high' : 'medium',
-        `${nameOf(use.purl)} newly uses ${use.capability}: ${use.what}`,
-        [{ kind: 'file', artifact: use.purl, path: use.path, line: use.line, excerpt: use.excerpt }],
-      ),
-    );
-    return firedOr(findings.slice(0, 100), `${changed.length} changed packages reach nothing new`);
-  },
+  run: (facts) =>
+    facts.baseline === null ? describe(facts) : compare(facts, facts.baseline.closure.artifacts),
 };
 
-function changedIn(artifacts: readonly Artifact[], other: ReadonlyMap<string, string>): string[] {
+interface Reach {
+  readonly purl: string;
+  readonly name: string;
+  readonly uses: readonly Use[];
+  /** Files too large to be read: what they reach is not known. */
+  readonly unread: readonly string[];
+}
+
+async function describe(facts: Facts): Promise<Outcome> {
+  const { closure, rootPurl } = facts;
+  const own = await reachOf(rootPurl, facts);
+  const listed = [
+    ...new Set(
+      [...own.uses]
+        .sort((a, b) => byGravity(a.capability, b.capability))
+        .map(({ capability: kind, what }) => `${kind}: ${what}`),
+    ),
+  ];
+  const packages = new Map<Capability, number>();
+  for (const { purl } of closure.artifacts) {
+    if (purl === rootPurl) continue;
+    const { uses } = await reachOf(purl, facts);
+    for (const kind of new Set(uses.map((use) => use.capability)))
+      packages.set(kind, (packages.get(kind) ?? 0) + 1);
+  }
+  const others = [...packages]
+    .sort(([a], [b]) => byGravity(a, b))
+    .map(([kind, count]) => `${kind} in ${count}`);
+  return ok(
+    `first release; its own code uses ${listed.slice(0, 20).join(', ') || 'nothing of the kind'}; of the other ${closure.artifacts.length - 1} packages: ${others.join(', ') || 'none does'}`,
+  );
+}
+
+async function compare(facts: Facts, before: readonly Artifact[]): Promise<Outcome> {
+  const { closure, rootPurl } = facts;
+  const known = new Set<string>();
+  for (const purl of changedIn(before, closure.artifacts)) {
+    const { name, uses } = await reachOf(purl, facts);
+    for (const use of uses) known.add(`${name} ${use.capability} ${use.what}`);
+  }
+  const findings: Omit<Finding, 'check'>[] = [];
+  const changed = changedIn(closure.artifacts, before);
+  for (const purl of changed) {
+    const reach = await reachOf(purl, facts);
+    const fresh = reach.uses.filter((use) => !known.has(`${reach.name} ${use.capability} ${use.what}`));
+    findings.push(...(purl === rootPurl ? inDetail(purl, fresh) : inShort(reach, fresh)), ...unreadIn(reach));
+  }
+  return firedOr(ordered(findings), `${changed.length} changed packages reach nothing new`);
+}
+
+/** The server's own code: a finding for each new capability, all its places as evidence. */
+function inDetail(purl: string, uses: readonly Use[]): Omit<Finding, 'check'>[] {
+  const groups = Map.groupBy(uses, (use) => `${use.capability}: ${use.what}`);
+  return [...groups].map(([what, places]) => {
+    const grave = places.some(isGrave);
+    return finding(
+      grave ? 'high' : 'medium',
+      `the server's own code newly uses ${what}`,
+      places.map((use) => place(purl, use)),
+    );
+  });
+}
+
+/** A dependency: one finding, with what is new in it. */
+function inShort({ purl, name }: Reach, uses: readonly Use[]): Omit<Finding, 'check'>[] {
+  if (uses.length === 0) return [];
+  const what = [...new Set(uses.map((use) => `${use.capability}: ${use.what}`))].sort();
+  const grave = uses.some(isGrave);
+  const more = what.length > 8 ? ` and ${what.length - 8} more` : '';
+  const message = `${name} newly uses ${what.slice(0, 8).join(', ')}${more}`;
+  return [
+    finding(
+      grave ? 'medium' : 'low',
+      message,
+      uses.slice(0, 20).map((use) => place(purl, use)),
+    ),
+  ];
+}
+
+function unreadIn({ purl, name, unread }: Reach): Omit<Finding, 'check'>[] {
+  return unread.map((path) =>
+    finding('medium', `${name} has code too large to be read: ${path}`, [
+      { kind: 'file', artifact: purl, path, line: 0, excerpt: '' },
+    ]),
+  );
+}
+
+const RANK = ['critical', 'high', 'medium', 'low', 'info'];
+
+/** Gravest first; at most 200, the rest told as a number. */
+function ordered(findings: readonly Omit<Finding, 'check'>[]): Omit<Finding, 'check'>[] {
+  const sorted = [...findings].sort((a, b) => RANK.indexOf(a.severity) - RANK.indexOf(b.severity));
+  const rest = sorted.length - 200;
+  if (rest <= 0) return sorted;
+  return [
+    ...sorted.slice(0, 200),
+    finding('medium', `and ${rest} more of the same kind`, [
+      { kind: 'fact', source: 'closure', value: `${sorted.length} findings` },
+    ]),
+  ];
+}
+
+function changedIn(artifacts: readonly Artifact[], other: readonly Artifact[]): string[] {
+  const same = new Set(other.map(({ purl, sha256 }) => `${purl} ${sha256}`));
   return [
     ...new Set(
-      artifacts
-        .filter((artifact) => other.get(artifact.purl) !== artifact.sha256)
-        .map((artifact) => artifact.purl),
+      artifacts.filter(({ purl, sha256 }) => !same.has(`${purl} ${sha256}`)).map(({ purl }) => purl),
     ),
   ];
 }
@@ -55,26 +151,20 @@ function nameOf(purl: string): string {
     .replace(/@[^@]*$/, '');
 }
 
-function keyOf(use: Use & { purl: string }): string {
-  return `${nameOf(use.purl)} ${use.capability} ${use.what}`;
+function place(artifact: string, { path, line, excerpt }: Use): Evidence {
+  return { kind: 'file', artifact, path, line, excerpt };
 }
 
-async function usesOf(purls: readonly string[], facts: Facts): Promise<(Use & { purl: string })[]> {
-  const uses = [];
-  for (const purl of purls) {
-    for (const file of await facts.files(purl)) {
-      if (file.path.endsWith('.node'))
-        uses.push({
-          purl,
-          capability: 'native code' as const,
-          what: file.path,
-          path: file.path,
-          line: 0,
-          excerpt: '',
-        });
-      if (isSource(file.path, file.bytes.length))
-        uses.push(...usesIn(file.path, file.bytes.toString('utf8')).map((use) => ({ purl, ...use })));
-    }
+async function reachOf(purl: string, facts: Facts): Promise<Reach> {
+  const uses: Use[] = [];
+  const unread: string[] = [];
+  for (const file of await facts.files(purl)) {
+    const { path, bytes } = file;
+    if (/\.(?:node|wasm|so|dylib|dll|exe)$/.test(path))
+      uses.push({ capability: 'native code', what: path, path, line: 0, excerpt: '' });
+    if (!isSource(file)) continue;
+    if (isReadable(file)) uses.push(...usesIn(path, bytes.toString('utf8')));
+    else unread.push(path);
   }
-  return uses;
+  return { purl, name: nameOf(purl), uses, unread };
 }

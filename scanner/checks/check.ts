@@ -10,12 +10,16 @@ import type { Baseline, Upstream } from '../ports.ts';
 
 export interface Facts {
   readonly closure: Closure;
+  /** Purls whose registry promised no digest. */
+  readonly unpromised: readonly string[];
   /** Files of one package of this closure or of the baseline's, by purl. */
   readonly files: (purl: string) => Promise<readonly UnpackedFile[]>;
   readonly rootPurl: string;
   readonly surface: Surface;
   readonly eraNote: string | null;
   readonly egress: readonly EgressEvent[];
+  /** Driver that the server was observed in. */
+  readonly isolation: string;
   readonly baseline: Baseline | null;
   /** Changes from the baseline's surface; empty without one. */
   readonly changes: readonly Change[];

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../schemas/common.ts';
+import type { Json } from '../../schemas/common.ts';
 import { pointerOf } from '../../schemas/surface.ts';
 import { type Check, finding, firedOr } from './check.ts';
 
@@ -8,9 +8,7 @@ export const emptySchema: Check = {
   title: 'Input schemas say what they take',
   owasp: 'MCP03',
   run: ({ surface }) => {
-    const tools = Object.entries(surface.tools).filter(([, tool]) =>
-      saysNothing(tool.inputSchema as JsonObject | undefined),
-    );
+    const tools = Object.entries(surface.tools).filter(([, tool]) => saysNothing(tool.inputSchema));
     const findings = tools.map(([name, tool]) =>
       finding('high', `${name} takes anything: its input schema has neither type nor properties`, [
         {
@@ -24,9 +22,10 @@ export const emptySchema: Check = {
   },
 };
 
-function saysNothing(schema: JsonObject | undefined): boolean {
+function saysNothing(schema: Json | undefined): boolean {
   return (
-    schema === undefined ||
+    schema === null ||
+    typeof schema !== 'object' ||
     !['type', 'properties', 'anyOf', 'oneOf', 'allOf', '$ref', 'const', 'enum'].some((key) => key in schema)
   );
 }

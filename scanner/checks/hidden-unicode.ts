@@ -1,18 +1,63 @@
+import type { Severity } from '../../schemas/finding.ts';
 import { type Check, finding, firedOr } from './check.ts';
 import { textsOf } from './texts.ts';
 
-/** Characters that a person does not see and a model reads: tags, zero-width, bidi controls, soft tricks. */
-const HIDDEN: readonly (readonly [RegExp, string])[] = [
-  [/[\u{e0000}-\u{e007f}]/u, 'Unicode tag characters'],
-  [/[\u202a-\u202e\u2066-\u2069]/u, 'bidirectional controls'],
-  [
-    /[\u200b\u2060-\u2064\u180e\u00ad\u115f\u1160\u3164\uffa0]|(?<![\p{L}\p{M}\p{Emoji}])[\u200c\u200d]|\ufeff/u,
-    'invisible characters',
-  ],
-  [/[\ufe00-\ufe0e\u{e0100}-\u{e01ef}]{2,}/u, 'runs of variation selectors'],
-  [/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/u, 'control characters'],
+interface Trick {
+  readonly name: string;
+  readonly severity: Severity;
+  readonly pattern: RegExp;
+  /** Where the text has this, the pattern is honest writing. */
+  readonly unless?: RegExp;
+}
+
+/** Scripts that join and separate letters with characters of no width, and emoji, which do the same. */
+const JOINING =
+  '\\p{Script=Arabic}\\p{Script=Devanagari}\\p{Script=Bengali}\\p{Script=Tamil}\\p{Script=Malayalam}\\p{Script=Sinhala}\\p{Script=Mongolian}\\p{Extended_Pictographic}\\ufe0f\\u{1f3fb}-\\u{1f3ff}';
+const RIGHT_TO_LEFT = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}]/u;
+/** Greek letters that are drawn like Latin ones; others stand honestly beside Latin text, as in μs. */
+const GREEK_LOOKALIKE = 'ΑΒΕΖΗΙΚΜΝΟΡΤΥΧαινορτυχ';
+
+const TRICKS: readonly Trick[] = [
+  { name: 'Unicode tag characters', severity: 'critical', pattern: /[\u{e0000}-\u{e007f}]/u },
+  { name: 'bidirectional controls', severity: 'critical', pattern: /[\u202a-\u202e\u2066-\u2069]/u },
+  {
+    name: 'direction marks in text of one direction',
+    severity: 'high',
+    pattern: /[\u200e\u200f\u061c]/u,
+    unless: RIGHT_TO_LEFT,
+  },
+  {
+    name: 'invisible characters',
+    severity: 'high',
+    pattern:
+      /[\u200b\u2060-\u2065\u206a-\u206f\u180e\u00ad\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufeff\ufff9-\ufffb]|\u034f/u,
+  },
+  {
+    name: 'joiners between letters that do not join',
+    severity: 'high',
+    pattern: new RegExp(`(?<![${JOINING}])[\\u200c\\u200d]`, 'u'),
+  },
+  {
+    name: 'runs of variation selectors',
+    severity: 'critical',
+    pattern: /[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]{2,}/u,
+  },
+  {
+    name: 'control characters',
+    severity: 'high',
+    pattern: /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/u,
+  },
+  {
+    name: 'letters of two alphabets in one word',
+    severity: 'high',
+    pattern: new RegExp(
+      `[A-Za-z][\\p{Script=Cyrillic}${GREEK_LOOKALIKE}]|[\\p{Script=Cyrillic}${GREEK_LOOKALIKE}][A-Za-z]`,
+      'u',
+    ),
+  },
 ];
 
+/** Characters that a person does not see, or takes for others, and a model reads. */
 export const hiddenUnicode: Check = {
   id: 'LK-TXT-01',
   title: 'No hidden characters in tool text',
@@ -20,21 +65,35 @@ export const hiddenUnicode: Check = {
   run: ({ surface }) => {
     const texts = textsOf(surface);
     const findings = texts.flatMap(({ at, text }) =>
-      HIDDEN.filter(([pattern]) => pattern.test(text)).map(([, name]) =>
-        finding('critical', `${name} in ${at}`, [{ kind: 'text', at, excerpt: revealed(text) }]),
-      ),
+      tricksIn(text).map(({ name, severity, pattern }) => {
+        const hidden = tagged(text);
+        const evidence = [{ kind: 'text' as const, at: revealed(at), excerpt: revealed(text, pattern) }];
+        return finding(
+          severity,
+          `${name} in ${revealed(at)}${hidden ? `, which spell ${JSON.stringify(hidden)}` : ''}`,
+          evidence,
+        );
+      }),
     );
     return firedOr(findings.slice(0, 100), `${texts.length} texts`);
   },
 };
 
-/** The text with everything outside ASCII and common letters shown by number. */
-function revealed(text: string): string {
-  const at = Math.max(
-    0,
-    text.search(/[\u{e0000}-\u{e007f}\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]/u) - 40,
-  );
+export function tricksIn(text: string): Trick[] {
+  if (/^[\x20-\x7e\n\r\t]*$/.test(text)) return [];
+  return TRICKS.filter(({ pattern, unless }) => pattern.test(text) && !unless?.test(text));
+}
+
+/** What tag characters say to a model; they are ASCII moved out of sight. */
+function tagged(text: string): string {
+  const letters = [...text].map((c) => c.codePointAt(0) ?? 0).filter((c) => c >= 0xe0020 && c < 0xe007f);
+  return String.fromCodePoint(...letters.slice(0, 200).map((c) => c - 0xe0000));
+}
+
+/** The text around the place, everything outside ASCII shown by number. */
+function revealed(text: string, pattern?: RegExp): string {
+  const from = pattern ? Math.max(0, text.search(pattern) - 40) : 0;
   return text
-    .slice(at, at + 200)
-    .replace(/[^\x20-\x7e\p{L}]/gu, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
+    .slice(from, from + 200)
+    .replace(/[^\x20-\x7e]/gu, (c) => (c === '\n' ? ' ' : `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`));
 }

@@ -11,6 +11,7 @@ import { instructions } from './instructions.ts';
 import { integrity } from './integrity.ts';
 import { maintainers } from './maintainers.ts';
 import { surfaceDiff } from './surface-diff.ts';
+import { volatile } from './volatile.ts';
 
 export const checks: readonly Check[] = [
   integrity,
@@ -20,6 +21,7 @@ export const checks: readonly Check[] = [
   surfaceDiff,
   emptySchema,
   eras,
+  volatile,
   hiddenUnicode,
   instructions,
   capability,

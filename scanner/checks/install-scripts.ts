@@ -1,6 +1,11 @@
+import type { UnpackedFile } from '../../runtime/store/unpack.ts';
+import type { Finding } from '../../schemas/finding.ts';
 import { type Check, finding, firedOr } from './check.ts';
 
 const HOOKS = ['preinstall', 'install', 'postinstall'];
+/** Scripts that build or fetch a native module, and nothing else that can be seen. */
+const NATIVE_BUILD =
+  /^(?:node-gyp(?:-build)?(?: rebuild)?|node-pre-gyp install(?: --fallback-to-build)?|prebuild-install)(?:\s*\|\|\s*(?:node-gyp rebuild|npm run \S+))?$/;
 
 /** Scripts that npm would run at install time. Lockkeeper never runs them, but they say what a package is ready to do. */
 export const installScripts: Check = {
@@ -8,43 +13,47 @@ export const installScripts: Check = {
   title: 'Install scripts anywhere in the closure',
   owasp: 'MCP04',
   run: async ({ closure, files }) => {
-    const findings = [];
-    for (const { purl } of closure.artifacts) {
-      const all = await files(purl);
-      const manifest = all.find((file) => file.path === 'package.json');
-      const scripts = scriptsOf(manifest?.bytes.toString('utf8') ?? '');
-      for (const hook of HOOKS) {
-        const script = scripts[hook];
-        if (typeof script !== 'string') continue;
-        findings.push(
-          finding('high', `${purl} has the install script ${hook}`, [
-            {
-              kind: 'file',
-              artifact: purl,
-              path: 'package.json',
-              line: 0,
-              excerpt: `${hook}: ${script}`.slice(0, 300),
-            },
-          ]),
-        );
-      }
-      if (all.some((file) => file.path === 'binding.gyp')) {
-        findings.push(
-          finding('medium', `${purl} builds native code when installed`, [
-            { kind: 'file', artifact: purl, path: 'binding.gyp', line: 0, excerpt: 'binding.gyp' },
-          ]),
-        );
-      }
-    }
+    const findings: Omit<Finding, 'check'>[] = [];
+    for (const { purl } of closure.artifacts) findings.push(...scriptsIn(purl, await files(purl)));
     return firedOr(findings, `none in ${closure.artifacts.length} packages`);
   },
 };
 
-function scriptsOf(text: string): Record<string, unknown> {
+function scriptsIn(purl: string, files: readonly UnpackedFile[]): Omit<Finding, 'check'>[] {
+  const text = files.find((file) => file.path === 'package.json')?.bytes.toString('utf8') ?? '';
+  const scripts = scriptsOf(text);
+  const file = (path: string, line: number, excerpt: string) =>
+    [{ kind: 'file', artifact: purl, path, line, excerpt: excerpt.slice(0, 300) }] as const;
+  if (scripts === null) {
+    const message = `${purl} has a package.json that cannot be read, so its scripts are not known`;
+    return [finding('high', message, file('package.json', 0, text))];
+  }
+  const found = HOOKS.flatMap((hook) => {
+    const script = scripts[hook];
+    if (typeof script !== 'string') return [];
+    const severity = NATIVE_BUILD.test(script.trim()) ? 'medium' : 'high';
+    const line = text.slice(0, Math.max(0, text.search(`"${hook}"\\s*:`))).split('\n').length;
+    return [
+      finding(
+        severity,
+        `${purl} has the install script ${hook}`,
+        file('package.json', line, `${hook}: ${script}`),
+      ),
+    ];
+  });
+  if (files.some(({ path }) => path === 'binding.gyp') && scripts.install === undefined) {
+    found.push(
+      finding('medium', `${purl} builds native code when installed`, file('binding.gyp', 0, 'binding.gyp')),
+    );
+  }
+  return found;
+}
+
+function scriptsOf(text: string): Record<string, unknown> | null {
   try {
-    const { scripts } = JSON.parse(text) as { scripts?: unknown };
+    const { scripts } = JSON.parse(text.replace(/^\ufeff/, '')) as { scripts?: unknown };
     return scripts !== null && typeof scripts === 'object' ? (scripts as Record<string, unknown>) : {};
   } catch {
-    return {};
+    return null;
   }
 }

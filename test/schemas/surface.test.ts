@@ -114,14 +114,14 @@ describe('real drift', () => {
     ]);
   });
 
-  it('filesystem 2026.7.4 -> 2026.7.10: hints added are no risk', () => {
+  it('filesystem 2026.7.4 -> 2026.7.10: a hint that promises less harm than its absence is to be confirmed', () => {
     const changes = diffSurfaces(
       of('modelcontextprotocol__server-filesystem@2026.7.4'),
       of('modelcontextprotocol__server-filesystem@2026.7.10'),
     );
     expect(
       changes.filter((change) => change.at.endsWith('openWorldHint')).map((change) => change.risk),
-    ).toEqual(Array.from({ length: 14 }, () => 'additive'));
+    ).toEqual(Array.from({ length: 14 }, () => 'risk'));
   });
 
   it('puppeteer 0.6.2 -> 2025.5.12: optional parameters are new reach', () => {

@@ -1,0 +1,73 @@
+/** The report: what was scanned, what was seen, what every check says. The same facts give the same bytes. */
+import { LockkeeperError } from '../schemas/errors.ts';
+import type { CheckResult, Report } from '../schemas/finding.ts';
+import { pinSurface } from '../schemas/surface.ts';
+import type { Check, Facts, Outcome } from './checks/check.ts';
+import type { ScanRequest } from './ports.ts';
+
+export const SCANNER_VERSION = '1';
+
+/** Every check in its listed order. One that breaks has not run: unknown, never ok. Refusals go through. */
+export async function judge(checks: readonly Check[], facts: Facts): Promise<CheckResult[]> {
+  const results: CheckResult[] = [];
+  for (const check of checks) {
+    const { id, title, owasp } = check;
+    const head = { id, title, owasp, gates: facts.policy.scan.gates.includes(id) };
+    const outcome = await outcomeOf(check, facts);
+    if (outcome.outcome !== 'fired') results.push({ ...head, ...outcome });
+    else {
+      const findings = outcome.findings.map((one) => ({ check: id, ...one }));
+      results.push({ ...head, outcome: 'fired', findings });
+    }
+  }
+  return results;
+}
+
+async function outcomeOf(check: Check, facts: Facts): Promise<Outcome> {
+  try {
+    return await check.run(facts);
+  } catch (error) {
+    if (error instanceof LockkeeperError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    return { outcome: 'unknown', reason: `the check did not finish: ${reason}` };
+  }
+}
+
+interface Conclusion {
+  readonly request: ScanRequest;
+  readonly facts: Facts;
+  readonly results: readonly CheckResult[];
+  readonly evidence: Readonly<Record<string, string>>;
+}
+
+/** Pure: nothing of the world but what the facts hold. */
+export function reportOf({ request, facts, results, evidence }: Conclusion): Report {
+  const { submission, baseline, trial } = request;
+  const { name, version, source } = submission;
+  const { closure, surface, egress, unpromised, isolation, rootPurl, now } = facts;
+  return {
+    lockkeeper: 'report/v1',
+    release: { name, version, purl: rootPurl, source },
+    scannedAt: now.toISOString(),
+    scanner: { version: SCANNER_VERSION, node: process.version, isolation },
+    closure: {
+      digest: closure.digest,
+      artifacts: closure.artifacts.length,
+      bytes: closure.artifacts.reduce((sum, artifact) => sum + artifact.size, 0),
+      verified: closure.artifacts.length - unpromised.length,
+    },
+    surface: {
+      digest: pinSurface(surface).digest,
+      protocolVersion: surface.capture.protocolVersion,
+      tools: Object.keys(surface.tools).sort(),
+      prompts: Object.keys(surface.prompts).length,
+      resources: Object.keys(surface.resources).length,
+      volatile: surface.volatile,
+    },
+    egressTried: egress.map((event) => `${event.host}:${event.port}`),
+    baseline: baseline ? { name, version: baseline.version } : null,
+    checks: [...results],
+    trial,
+    evidence,
+  };
+}

@@ -1,0 +1,162 @@
+import { describe, expect, it } from 'vitest';
+import { type Paint, renderDiff, renderReport } from '../../scanner/render.ts';
+import type { DiffView } from '../../schemas/api.ts';
+import type { CheckResult, Report } from '../../schemas/finding.ts';
+import { DEFAULT_LIMITS } from '../../schemas/release.ts';
+
+const same = (text: string): string => text;
+const plain: Paint = { bold: same, dim: same, red: same, green: same, yellow: same };
+const marked: Paint = {
+  ...plain,
+  red: (text) => `<r>${text}</r>`,
+  yellow: (text) => `<y>${text}</y>`,
+  green: (text) => `<g>${text}</g>`,
+};
+const head = (id: string, title: string) => ({ id, title, gates: true, owasp: 'MCP03' });
+const digest = `sha256:${'a'.repeat(64)}`;
+
+const checks: CheckResult[] = [
+  { ...head('LK-ART-01', 'Every artifact verified'), outcome: 'ok', note: '2 artifacts' },
+  { ...head('LK-MNT-01', 'Maintainers'), outcome: 'unknown', reason: 'the registry does not tell' },
+  {
+    ...head('LK-TXT-01', 'No hidden characters'),
+    outcome: 'fired',
+    findings: Array.from({ length: 6 }, (_, i) => ({
+      check: 'LK-TXT-01',
+      severity: 'high' as const,
+      message: `number ${i} \u001b[2J\u202e`,
+      evidence: [{ kind: 'text' as const, at: '/tools/a', excerpt: 'x\u200by\nz' }],
+    })),
+  },
+];
+const report: Report = {
+  lockkeeper: 'report/v1',
+  release: {
+    name: 'io.github.acme/server',
+    version: '1.0.0',
+    purl: 'pkg:npm/a@1.0.0',
+    source: 'npm:a@1.0.0',
+  },
+  scannedAt: '2026-11-24T12:00:00.000Z',
+  scanner: { version: '1', node: 'v24', isolation: 'bubblewrap' },
+  closure: { digest, artifacts: 2, bytes: 2_097_152, verified: 2 },
+  surface: {
+    digest,
+    protocolVersion: '2025-11-25',
+    tools: ['a', 'b'],
+    prompts: 1,
+    resources: 0,
+    volatile: [],
+  },
+  egressTried: [],
+  baseline: null,
+  checks,
+  trial: false,
+  evidence: {},
+};
+
+describe('a report for people', () => {
+  it('says how many artifacts, which tools, what it may touch, what fired and what is unknown', () => {
+    const asked = {
+      permissions: {
+        egress: ['api.example:443'],
+        mounts: [{ target: '/data', mode: 'rw' as const }],
+        env: ['KEY'],
+        limits: DEFAULT_LIMITS,
+      },
+      launch: { transport: 'stdio' as const, command: ['node'], projectArgs: true },
+    };
+    expect(
+      renderReport(report, plain, asked),
+    ).toBe(`io.github.acme/server 1.0.0  npm:a@1.0.0, scanned 2026-11-24T12:00 in bubblewrap
+
+Artifacts  2, all verified, 2.0 MiB
+Tools      2: a, b
+Also       1 prompt, 0 resources; protocol 2025-11-25
+May touch  network api.example:443; files /data (rw); variables KEY; arguments of the project
+Tried      no connection while observed
+Against    nothing: the first release of this server
+
+fired    LK-TXT-01  No hidden characters (must be accepted to approve)
+         high: number 0 \\u{1b}[2J\\u{202e}
+           x\\u{200b}y z
+         high: number 1 \\u{1b}[2J\\u{202e}
+           x\\u{200b}y z
+         high: number 2 \\u{1b}[2J\\u{202e}
+           x\\u{200b}y z
+         high: number 3 \\u{1b}[2J\\u{202e}
+           x\\u{200b}y z
+         and 2 more (--json shows all)
+unknown  LK-MNT-01  Maintainers: the registry does not tell
+ok       LK-ART-01  Every artifact verified: 2 artifacts`);
+  });
+
+  it('is loud about a trial, about what is not verified and about what was tried', () => {
+    const text = renderReport(
+      {
+        ...report,
+        trial: true,
+        egressTried: ['collect.example:443'],
+        closure: { ...report.closure, verified: 1 },
+        surface: { ...report.surface, volatile: ['/tools/a/description'] },
+      },
+      marked,
+    );
+    expect(text).toContain('<y>TRIAL: one approval is enough');
+    expect(text).toContain('2, only 1 verified');
+    expect(text).toContain('Tried      collect.example:443');
+    expect(text).toContain('Not pinned /tools/a/description');
+    expect(text).toContain('<r>fired');
+  });
+});
+
+describe('a difference for people', () => {
+  const long = 'The same beginning, '.repeat(20);
+  const view: DiffView = {
+    before: { id: 1, version: '1.0.0' },
+    after: { id: 2, version: '1.1.0' },
+    changes: [
+      { at: '/tools/a/icons', kind: 'changed', risk: 'cosmetic', before: [], after: [1] },
+      {
+        at: '/tools/a/description',
+        kind: 'changed',
+        risk: 'text',
+        before: `${long}and this end`,
+        after: `${long}but that end`,
+      },
+      { at: '/tools/b', kind: 'added', risk: 'risk', after: { name: 'b' } },
+    ],
+    artifacts: { added: ['pkg:npm/x@1'], removed: [] },
+  };
+
+  it('shows the gravest first, and long texts where they part', () => {
+    expect(renderDiff(view, plain)).toBe(
+      `1.0.0 -> 1.1.0: 3 changes of the surface, up to class risk; 1 package added, 0 removed
+
+risk      added  /tools/b
+  + {"name":"b"}
+text      changed  /tools/a/description
+  - … The same beginning, The same and this end
+  + … The same beginning, The same but that end
+cosmetic  changed  /tools/a/icons
+  - []
+  + [1]
+
+Packages
++ pkg:npm/x@1`.replaceAll('… The same beginning, The same ', `…${long.slice(long.length - 30)}`),
+    );
+    expect(renderDiff(view, marked)).toContain('<r>risk    </r>  added  /tools/b');
+  });
+
+  it('says when there is nothing to compare with, and counts what does not fit', () => {
+    expect(renderDiff({ ...view, before: null }, plain)).toBe(
+      'Nothing of this server was approved before 1.1.0: all of it is new.',
+    );
+    const many = Array.from({ length: 70 }, (_, i) => ({
+      at: `/tools/t${i}`,
+      kind: 'removed' as const,
+      risk: 'contract' as const,
+    }));
+    expect(renderDiff({ ...view, changes: many }, plain)).toContain('and 10 more (--json shows all)');
+  });
+});
