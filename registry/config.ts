@@ -22,6 +22,8 @@ export interface RegistryConfig {
   readonly logLevel: 'silent' | 'error' | 'warn' | 'info' | 'debug';
   /** Options of the npm client; null takes what npm is configured with. For drills and tests. */
   readonly npm: Readonly<Record<string, unknown>> | null;
+  /** What fills `${NAME}` in npmrc files. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
 interface Setting {
@@ -83,6 +85,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
     role: (env.LOCKKEEPER_ROLE ?? 'all') as RegistryConfig['role'],
     logLevel: (env.LOCKKEEPER_LOG_LEVEL ?? 'warn') as RegistryConfig['logLevel'],
     npm: null,
+    environment: env,
   };
 }
 

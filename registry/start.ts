@@ -97,7 +97,7 @@ async function scanDeps(deps: Deps, config: RegistryConfig): Promise<ScanDeps> {
   const workDir = join(config.dataDir, 'scan');
   await mkdir(workDir, { recursive: true });
   await chmod(workDir, 0o755);
-  const npm = config.npm ?? (await npmOptionsOf(workDir));
+  const npm = config.npm ?? (await npmOptionsOf(workDir, config.environment));
   return {
     ...deps,
     scan: async (request, progress) => {

@@ -20,7 +20,7 @@ export const drill: Command = {
   async run(context, _words, values) {
     const dir = await mkdtemp(join(tmpdir(), 'lk-drill-'));
     await chmod(dir, 0o755);
-    const npm = await startDrillNpm(await npmOptionsOf(dir), dir);
+    const npm = await startDrillNpm(await npmOptionsOf(dir, context.config.environment), dir);
     const company = await foundCompany({
       dir,
       npmRegistry: npm.url,
