@@ -14,6 +14,8 @@ export interface Call {
 
 export interface Api {
   readonly registry: string;
+  /** What it is asked with; empty for nobody. */
+  readonly token: string;
   call<S extends TSchema>(route: RouteName, answer: S, call?: Call): Promise<Static<S>>;
   /** The bytes of a blob, unchecked: the store checks the digest. */
   blob(digest: string): Promise<Buffer>;
@@ -48,6 +50,7 @@ export function openApi(registry: string, token: string | null): Api {
   };
   return {
     registry: base,
+    token: token ?? '',
     call: async (route, answer, call = {}) => {
       const response = await send(route, call);
       const bytes = new Uint8Array(await response.arrayBuffer());

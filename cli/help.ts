@@ -4,7 +4,7 @@ import type { Paint } from './output.ts';
 
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   'Run a registry': ['serve', 'login', 'people', 'keys'],
-  'Publish and review': ['publish', 'review', 'diff', 'approve', 'reject', 'revoke'],
+  'Publish and review': ['publish', 'review', 'diff', 'approve', 'dashboard', 'reject', 'revoke'],
   'Use in a project': ['add', 'lock', 'ci', 'verify', 'run'],
   'See what happened': ['audit', 'drill', 'doctor'],
 };
@@ -23,7 +23,7 @@ export async function overview(
     lines.push(paint.bold(title));
     for (const name of names) {
       const load = commands[name];
-      if (load) lines.push(`  ${name.padEnd(9)} ${(await load()).summary}`);
+      if (load) lines.push(`  ${name.padEnd(10)} ${(await load()).summary}`);
     }
     lines.push('');
   }

@@ -152,6 +152,14 @@ export const Health = Closed({
 });
 export type Health = Static<typeof Health>;
 
+/** GET /local, of a dashboard on a reviewer's own machine. Without a key it can only be looked at. */
+export const LocalView = Closed({
+  registry: Type.String(),
+  person: Person,
+  keyid: Type.Union([Type.Null(), KeyId]),
+});
+export type LocalView = Static<typeof LocalView>;
+
 export interface Route {
   readonly method: 'GET' | 'POST';
   readonly path: string;

@@ -6,11 +6,11 @@ import { dirname, join } from 'node:path';
 const root = dirname(import.meta.dirname);
 const out = join(root, 'dist');
 rmSync(out, { recursive: true, force: true });
-const compile = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.build.json'], {
-  cwd: root,
-  stdio: 'inherit',
-});
-if (compile.status !== 0) process.exit(1);
+const BROWSER = ['-p', 'tsconfig.web.json', '--noEmit', 'false', '--outDir', 'dist', '--rootDir', '.'];
+for (const words of [['-p', 'tsconfig.build.json'], BROWSER]) {
+  const { status } = spawnSync(join(root, 'node_modules/.bin/tsc'), words, { cwd: root, stdio: 'inherit' });
+  if (status !== 0) process.exit(1);
+}
 for (const file of globSync('{runtime,scanner,registry,cli,web}/**/*.{json,cjs,mjs,sql,css,html,js}', {
   cwd: root,
 })) {

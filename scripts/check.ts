@@ -6,6 +6,7 @@ const root = dirname(import.meta.dirname);
 const bin = (name: string): string => join(root, 'node_modules/.bin', name);
 const steps: readonly (readonly [string, ...string[]])[] = [
   [bin('tsc'), '-p', '.'],
+  [bin('tsc'), '-p', 'tsconfig.web.json'],
   [bin('biome'), 'ci', '--error-on-warnings', '.'],
   [
     bin('oxlint'),

@@ -11,6 +11,8 @@ const PARTS = {
   postgresql: '/usr/lib/postgresql',
   podman: '/usr/bin/podman',
   runc: '/usr/sbin/runc',
+  chromium: '/usr/bin/chromium',
+  'fonts-dejavu-core': '/usr/share/fonts/truetype/dejavu',
 };
 
 function debian() {

@@ -1,4 +1,5 @@
 /** The registry, seen from the page. The token lives in this tab only. */
+import type { LocalView, Me } from '../schemas/api.ts';
 import type { Problem } from '../schemas/problem.ts';
 
 const KEY = 'lockkeeper-token';
@@ -8,6 +9,7 @@ export function token(): string | null {
 }
 
 export function keepToken(value: string | null): void {
+  known = {};
   if (value === null) sessionStorage.removeItem(KEY);
   else sessionStorage.setItem(KEY, value);
 }
@@ -20,9 +22,24 @@ export async function ask<T>(path: string, body?: unknown): Promise<T> {
   if (body !== undefined) headers['content-type'] = 'application/json';
   const init: RequestInit =
     body === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify(body) };
-  const response = await fetch(path, init);
+  const response = await fetch(path, init).catch(() => {
+    throw new Error('Nobody answers any more. Is the registry, or lk dashboard, still running?');
+  });
   if (response.ok) return (await response.json()) as T;
   const problem = (await response.json().catch(() => null)) as Problem | null;
   if (response.status === 401 && bearer) keepToken(null);
   throw new Error(problem?.detail ?? `The registry answered ${response.status}.`);
+}
+
+let known: { me?: Promise<Me>; local?: Promise<LocalView | null> } = {};
+
+export function me(): Promise<Me> {
+  known.me ??= ask<Me>('/v1/me');
+  return known.me;
+}
+
+/** What signs beside this page: null where the registry itself serves it, which must never see a key. */
+export function local(): Promise<LocalView | null> {
+  known.local ??= ask<LocalView>('/local').catch(() => null);
+  return known.local;
 }

@@ -1,13 +1,26 @@
-/** The dashboard: signs in with a one-time code and shows one page per address. */
-import type { Health, Me, TokenView } from '../schemas/api.ts';
-import { ask, keepToken, token } from './api.ts';
-import { card, el } from './dom.ts';
-import { audit, queue, releasePage } from './views.ts';
+/** The dashboard: signs in with a one-time code, or is let in by lk dashboard, and shows one page per address. */
+import type { Health, TokenView } from '../schemas/api.ts';
+import { ask, keepToken, local, me, token } from './api.ts';
+import { audit } from './audit.ts';
+import { card, el, field, form, textOf } from './dom.ts';
+import { allReleases, queue } from './list.ts';
+import { publish } from './publish.ts';
+import { releasePage } from './release.ts';
 
-const PAGES: readonly (readonly [string, string, () => Promise<HTMLElement>])[] = [
-  ['#/', 'Review', () => queue('in_review')],
-  ['#/releases', 'Releases', () => queue('')],
-  ['#/audit', 'Audit', audit],
+interface Page {
+  readonly href: string;
+  readonly title: string;
+  /** Shown to people with one of these roles. */
+  readonly roles: readonly string[];
+  readonly open: () => Promise<HTMLElement>;
+}
+
+const READERS = ['admin', 'reviewer', 'publisher', 'developer', 'auditor'];
+const PAGES: readonly Page[] = [
+  { href: '#/', title: 'Review', roles: READERS, open: queue },
+  { href: '#/releases', title: 'Releases', roles: READERS, open: allReleases },
+  { href: '#/publish', title: 'Publish', roles: ['publisher', 'admin'], open: publish },
+  { href: '#/audit', title: 'Audit', roles: ['auditor', 'admin'], open: audit },
 ];
 
 function byId(id: string): HTMLElement {
@@ -16,19 +29,50 @@ function byId(id: string): HTMLElement {
   return node;
 }
 
+let turn = 0;
+
+/** The newest address wins; an answer that comes late is dropped. */
 async function render(): Promise<void> {
+  const mine = ++turn;
   const address = location.hash || '#/';
-  const view = byId('view');
-  byId('nav').replaceChildren(...(token() ? PAGES.map(([href, title]) => link(href, title, address)) : []));
-  try {
-    view.replaceChildren(token() ? await page(address) : signInForm());
-    byId('who').textContent = token() ? await whoami() : '';
-  } catch (error) {
-    view.replaceChildren(
-      el('p', { role: 'alert' }, (error as Error).message),
-      ...(token() ? [] : [signInForm()]),
-    );
+  const [, secret] = /^#\/open\/([\w-]+)$/.exec(address) ?? [];
+  if (secret !== undefined) {
+    keepToken(secret);
+    return location.replace('#/');
   }
+  const view = byId('view');
+  const problem = (error: unknown): HTMLElement => el('p', { role: 'alert' }, (error as Error).message);
+  let parts: HTMLElement[];
+  try {
+    parts = [token() ? await page(address) : signInForm()];
+  } catch (error) {
+    parts = token() ? [problem(error)] : [problem(error), signInForm()];
+  }
+  if (mine !== turn) return;
+  view.replaceChildren(...parts);
+  await frame(address).catch(() => undefined);
+  document.title = `${view.querySelector('h1')?.textContent ?? 'Sign in'} · Lockkeeper`;
+  view.focus({ preventScroll: true });
+}
+
+/** What stands around the page: who is here, and where they may go. */
+async function frame(address: string): Promise<void> {
+  const who = byId('who');
+  if (!token()) {
+    byId('nav').replaceChildren();
+    return who.replaceChildren();
+  }
+  const { person, roles } = await me();
+  const pages = PAGES.filter((item) => item.roles.some((role) => roles.some((mine) => mine === role)));
+  byId('nav').replaceChildren(...pages.map(({ href, title }) => link(href, title, address)));
+  const out = el('button', { type: 'button', class: 'quiet' }, 'Sign out');
+  out.addEventListener('click', () => {
+    keepToken(null);
+    void render();
+  });
+  const signer = await local();
+  const key = signer === null ? '' : signer.keyid === null ? ' · no key here' : ' · signs here';
+  who.replaceChildren(`${person} (${roles.join(', ')})${key} `, out);
 }
 
 function link(href: string, title: string, address: string): HTMLElement {
@@ -38,54 +82,26 @@ function link(href: string, title: string, address: string): HTMLElement {
 function page(address: string): Promise<HTMLElement> {
   const [, id] = /^#\/release\/([0-9]+)$/.exec(address) ?? [];
   if (id !== undefined) return releasePage(id);
-  const [, , open] = PAGES.find(([href]) => href === address) ?? PAGES[0] ?? [];
-  return open ? open() : Promise.reject(new Error('There is no such page.'));
-}
-
-async function whoami(): Promise<string> {
-  const me = await ask<Me>('/v1/me');
-  return `${me.person} (${me.roles.join(', ')})`;
+  const found = PAGES.find(({ href }) => href === address);
+  return found ? found.open() : Promise.reject(new Error('There is no such page.'));
 }
 
 function signInForm(): HTMLElement {
-  const code = el('input', {
-    name: 'code',
-    placeholder: 'one-time code',
-    autocomplete: 'off',
-    required: '',
-    'aria-label': 'One-time code',
-  });
-  const form = el('form', {}, code, el('button', { type: 'submit' }, 'Sign in'));
-  form.addEventListener('submit', (event) => {
-    event.preventDefault();
-    void signIn((code as HTMLInputElement).value);
-  });
-  return card(
-    'Sign in',
-    el(
-      'p',
-      {},
-      'Use the one-time code that the registry printed when it started, or that an administrator gave you.',
-    ),
-    form,
-  );
-}
-
-async function signIn(code: string): Promise<void> {
-  try {
-    const view = await ask<TokenView>('/v1/sign-in', { code: code.trim() });
-    keepToken(view.token);
-  } catch (error) {
-    byId('view').prepend(el('p', { role: 'alert' }, (error as Error).message));
-    return;
-  }
-  await render();
+  const code = field({ name: 'code', label: 'One-time code', required: true });
+  const send = async (values: FormData): Promise<void> => {
+    const { token: given } = await ask<TokenView>('/v1/sign-in', { code: textOf(values, 'code') });
+    keepToken(given);
+    await render();
+  };
+  const text =
+    'Use the one-time code that the registry printed when it started, or that an administrator gave you.';
+  return card('Sign in', el('p', {}, text), form([code], { text: 'Sign in' }, send));
 }
 
 async function start(): Promise<void> {
-  const health = await ask<Health>('/v1/health');
-  byId('trial').hidden = !health.trial;
   await render();
+  const health = await ask<Health>('/v1/health').catch(() => null);
+  byId('trial').hidden = health?.trial !== true;
 }
 
 addEventListener('hashchange', () => void render());

@@ -1,13 +1,8 @@
-import { ApprovalView, PolicyView, StatementView } from '../../schemas/api.ts';
-import { type Approval, STATEMENT_TYPE } from '../../schemas/approval.ts';
-import { seal } from '../../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { canonical } from '../../schemas/json.ts';
-import { type Command, list, text, type Values } from '../command.ts';
+import { giveApproval } from '../approval.ts';
+import { type Command, list, text } from '../command.ts';
 import { findRelease } from '../releases.ts';
 import { keyName } from './keys.ts';
-
-const DAY_MS = 86_400_000;
 
 export const approve: Command = {
   summary: 'sign an approval of exactly these bytes, this tool text and these permissions',
@@ -33,19 +28,13 @@ export const approve: Command = {
     const api = await context.api();
     const release = await findRelease(api, spec);
     const { key } = await context.home.readKey(await keyName(context, values));
-    const view = await api.call('statement', StatementView, { parameters: { id: release.id } });
-    const policy = await api.call('policy', PolicyView);
-    const statement = fill(view.statement, {
-      values,
-      now: context.now(),
-      maxDays: policy.approvals.maxAgeDays,
-    });
-    assertAccepted(view.missing, statement);
-    const envelope = seal(STATEMENT_TYPE, Buffer.from(canonical(statement)), [key]);
-    const given = await api.call('approve', ApprovalView, {
-      parameters: { id: release.id },
-      body: { envelope },
-    });
+    const days = text(values, 'days');
+    const wish = {
+      environments: list(values, 'environment'),
+      accepts: Object.fromEntries(list(values, 'accept').map(acceptOf)),
+      days: days === undefined ? null : Number(days),
+    };
+    const given = await giveApproval(release, wish, { api, key, now: context.now() });
     const label = `${release.name} ${release.version}`;
     const rest = given.needed - given.given;
     const state =
@@ -56,29 +45,6 @@ export const approve: Command = {
   },
 };
 
-function fill(statement: Approval, at: { values: Values; now: Date; maxDays: number }): Approval {
-  const { values, now, maxDays } = at;
-  const days = Number(text(values, 'days') ?? maxDays);
-  if (!Number.isInteger(days) || days < 1 || days > maxDays) {
-    throw new LockkeeperError('USAGE', {
-      expected: `--days from 1 to ${maxDays}`,
-      found: quote(String(values.days)),
-      next: 'See: lk approve --help',
-    });
-  }
-  const environments = list(values, 'environment');
-  return {
-    ...statement,
-    predicate: {
-      ...statement.predicate,
-      environments: environments.length ? environments : ['development'],
-      accepts: Object.fromEntries(list(values, 'accept').map(acceptOf)),
-      notBefore: now.toISOString(),
-      expires: new Date(now.getTime() + days * DAY_MS).toISOString(),
-    },
-  };
-}
-
 function acceptOf(word: string): [string, string] {
   const [, check, reason] = /^(LK-[A-Z]+-[0-9]{2})=(.{3,})$/s.exec(word) ?? [];
   if (check !== undefined && reason !== undefined) return [check, reason];
@@ -86,15 +52,5 @@ function acceptOf(word: string): [string, string] {
     expected: '--accept CHECK=REASON, such as LK-REL-01=seen upstream',
     found: quote(word),
     next: 'See: lk review',
-  });
-}
-
-function assertAccepted(missing: readonly string[], statement: Approval): void {
-  const open = missing.filter((check) => !(check in statement.predicate.accepts));
-  if (open.length === 0) return;
-  throw new LockkeeperError('FORBIDDEN', {
-    expected: `a reason for each check that fired or is unknown: ${missing.join(', ')}`,
-    found: `none for ${open.join(', ')}`,
-    next: `Read the evidence with lk review, then add ${open.map((check) => `--accept "${check}=REASON"`).join(' ')}`,
   });
 }

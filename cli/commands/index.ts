@@ -10,6 +10,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   review: async () => (await import('./review.ts')).review,
   diff: async () => (await import('./diff.ts')).diff,
   approve: async () => (await import('./approve.ts')).approve,
+  dashboard: async () => (await import('./dashboard.ts')).dashboard,
   reject: async () => (await import('./reject.ts')).reject,
   revoke: async () => (await import('./revoke.ts')).revoke,
   add: async () => (await import('./add.ts')).add,

@@ -94,19 +94,28 @@ export function opens(envelope: Envelope, trusted: TrustedRoot): boolean {
  * APPROVAL_NOT_YET or APPROVAL_EXPIRED.
  */
 export function assertCovers(opened: OpenedApproval, facts: ApprovedFacts, now: Date): void {
-  const { predicate, subject } = opened.approval;
+  // 1 to 5 what it is about
+  assertStates(opened.approval, facts);
+  // 6 four eyes
+  assertNotRequester(opened.person, facts.requestedBy);
+  // 7 dates
+  assertDates(opened, now);
+}
+
+/** Is this statement about exactly these facts? A reviewer's machine asks before it signs. Throws APPROVAL_SUBJECT. */
+export function assertStates({ predicate, subject }: Approval, facts: ApprovedFacts): void {
   const subjectError = (what: string, expected: string, found: string): LockkeeperError =>
     new LockkeeperError('APPROVAL_SUBJECT', {
       expected: `${what} ${quote(expected)} as it will run`,
-      found: `${opened.person}'s approval for ${quote(found)}`,
+      found: `${predicate.approvedBy}'s approval for ${quote(found)}`,
       next: `Review ${facts.name} ${facts.version} again with: lk review ${facts.name}@${facts.version}`,
     });
   // 1 the closure digest is the digest of the artifacts themselves
   const computed = closureDigest(facts.closure.artifacts);
   if (computed !== facts.closure.digest)
     throw subjectError('a closure with the digest', facts.closure.digest, computed);
-  // 2 name, version, purl
   const named: readonly [string, string, string][] = [
+    // 2 name, version, purl
     ['server', facts.name, predicate.server.name],
     ['version', facts.version, predicate.server.version],
     ['package', facts.purl, predicate.server.purl],
@@ -123,20 +132,10 @@ export function assertCovers(opened: OpenedApproval, facts: ApprovedFacts, now: 
     throw subjectError('subjects', `${facts.closure.artifacts.length} artifacts`, `${subject.length} others`);
   }
   // 5 permissions and launch
-  if (!isDeepStrictEqual(predicate.permissions, facts.permissions)) {
-    throw subjectError(
-      'permissions',
-      JSON.stringify(facts.permissions),
-      JSON.stringify(predicate.permissions),
-    );
+  for (const what of ['permissions', 'launch'] as const) {
+    if (isDeepStrictEqual(predicate[what], facts[what])) continue;
+    throw subjectError(what, JSON.stringify(facts[what]), JSON.stringify(predicate[what]));
   }
-  if (!isDeepStrictEqual(predicate.launch, facts.launch)) {
-    throw subjectError('a launch', JSON.stringify(facts.launch), JSON.stringify(predicate.launch));
-  }
-  // 6 four eyes
-  assertNotRequester(opened.person, facts.requestedBy);
-  // 7 dates
-  assertDates(opened, now);
 }
 
 export function assertNotRequester(person: string, requestedBy: string): void {

@@ -1,0 +1,93 @@
+/** Giving an approval: the statement is checked against what the registry shows, filled in, signed and sent. */
+import type { KeyObject } from 'node:crypto';
+import { assertStates } from '../runtime/trust/approval.ts';
+import { ApprovalView, PolicyView, StatementView } from '../schemas/api.ts';
+import { type Approval, STATEMENT_TYPE } from '../schemas/approval.ts';
+import { seal } from '../schemas/dsse.ts';
+import { LockkeeperError, quote } from '../schemas/errors.ts';
+import { Report } from '../schemas/finding.ts';
+import { canonical, digestOf } from '../schemas/json.ts';
+import type { Release } from '../schemas/release.ts';
+import type { Api } from './api.ts';
+
+const DAY_MS = 86_400_000;
+
+/** What the reviewer decides; everything else in the statement is fact. */
+export interface Wish {
+  /** Where it may run. Empty: development. */
+  readonly environments: readonly string[];
+  /** Reasons by check, for checks that fired or are unknown. */
+  readonly accepts: Readonly<Record<string, string>>;
+  /** How long it lasts; null: as long as the policy permits. */
+  readonly days: number | null;
+}
+
+export interface Signing {
+  readonly api: Api;
+  readonly key: KeyObject;
+  readonly now: Date;
+}
+
+/**
+ * Signs and sends. The registry writes the statement; nothing of it is believed that differs from the release and the
+ * report it shows. Throws APPROVAL_SUBJECT, FORBIDDEN, USAGE and what the registry refuses.
+ */
+export async function giveApproval(release: Release, wish: Wish, at: Signing): Promise<ApprovalView> {
+  const { api, key, now } = at;
+  const parameters = { id: release.id };
+  const { statement, missing } = await api.call('statement', StatementView, { parameters });
+  const report = await api.call('report', Report, { parameters });
+  assertShown(statement, release, report);
+  const policy = await api.call('policy', PolicyView);
+  assertAccepted(missing, wish.accepts);
+  const filled = fill(statement, wish, { now, maxDays: policy.approvals.maxAgeDays });
+  const envelope = seal(STATEMENT_TYPE, Buffer.from(canonical(filled)), [key]);
+  return api.call('approve', ApprovalView, { parameters, body: { envelope } });
+}
+
+function assertShown(statement: Approval, release: Release, report: Report): void {
+  const { closure, launch, name, version, purl, permissions, requestedBy } = release;
+  if (!closure || !launch) {
+    throw new LockkeeperError('STATE_CONFLICT', {
+      expected: 'a release that was scanned',
+      found: `one that is ${release.state}`,
+      next: 'Wait for the scan',
+    });
+  }
+  assertStates(statement, {
+    ...{ name, version, purl, closure, permissions, launch, requestedBy },
+    surfaceDigest: report.surface.digest,
+    reportDigest: digestOf(report),
+  });
+}
+
+function fill(statement: Approval, wish: Wish, { now, maxDays }: { now: Date; maxDays: number }): Approval {
+  const days = wish.days ?? maxDays;
+  if (!Number.isInteger(days) || days < 1 || days > maxDays) {
+    throw new LockkeeperError('USAGE', {
+      expected: `a whole number of days from 1 to ${maxDays}`,
+      found: quote(String(wish.days)),
+      next: 'See: lk approve --help',
+    });
+  }
+  return {
+    ...statement,
+    predicate: {
+      ...statement.predicate,
+      environments: wish.environments.length > 0 ? [...wish.environments] : ['development'],
+      accepts: { ...wish.accepts },
+      notBefore: now.toISOString(),
+      expires: new Date(now.getTime() + days * DAY_MS).toISOString(),
+    },
+  };
+}
+
+function assertAccepted(missing: readonly string[], accepts: Wish['accepts']): void {
+  const open = missing.filter((check) => !Object.hasOwn(accepts, check));
+  if (open.length === 0) return;
+  throw new LockkeeperError('FORBIDDEN', {
+    expected: `a reason for each check that fired or is unknown: ${missing.join(', ')}`,
+    found: `none for ${open.join(', ')}`,
+    next: `Read the evidence with lk review, then add ${open.map((check) => `--accept "${check}=REASON"`).join(' ')}`,
+  });
+}

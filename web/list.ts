@@ -1,0 +1,63 @@
+/** The queue and the list of all releases. */
+import type { ReleaseList } from '../schemas/api.ts';
+import type { Release } from '../schemas/release.ts';
+import { ask } from './api.ts';
+import { card, day, el, soft, table, tag } from './dom.ts';
+
+const PAGE = 50;
+const HEAD = ['Server', 'Version', 'State', 'Requested by', 'Approvals', 'Submitted (UTC)'];
+
+export async function queue(): Promise<HTMLElement> {
+  const waiting = await releases('in_review');
+  const coming = [...(await releases('scanning')).releases, ...(await releases('submitted')).releases];
+  return el(
+    'div',
+    {},
+    el('h1', {}, 'Waiting for review'),
+    card(
+      '',
+      await listed(waiting, 'in_review', 'Nothing waits for you. Publish a server, or look at all releases.'),
+    ),
+    coming.length > 0 ? card('Being scanned', table(HEAD, coming.map(rowOf))) : null,
+  );
+}
+
+export async function allReleases(): Promise<HTMLElement> {
+  const body = await listed(await releases(''), '', 'Nothing was submitted yet.');
+  return el('div', {}, el('h1', {}, 'All releases'), card('', body));
+}
+
+function releases(state: string, before?: number): Promise<ReleaseList> {
+  const from = before === undefined ? '' : `&before=${before}`;
+  return ask<ReleaseList>(`/v1/releases?limit=${PAGE}${state ? `&state=${state}` : ''}${from}`);
+}
+
+function rowOf(release: Release): (Node | string)[] {
+  return [
+    el('a', { href: `#/release/${release.id}` }, release.name),
+    release.version,
+    tag(release.state),
+    release.requestedBy,
+    String(release.approvals.length),
+    day(release.submittedAt),
+  ];
+}
+
+/** A table that grows by a page as long as there is more. */
+async function listed(first: ReleaseList, state: string, none: string): Promise<HTMLElement> {
+  if (first.releases.length === 0) return soft(none);
+  const list = table(HEAD, first.releases.map(rowOf));
+  const more = el('button', { type: 'button', class: 'quiet' }, 'Show more');
+  let { next } = first;
+  more.hidden = next === null;
+  more.addEventListener('click', () => {
+    if (next === null) return;
+    void releases(state, next).then((page) => {
+      const rows = table(HEAD, page.releases.map(rowOf)).querySelectorAll('tbody > tr');
+      list.querySelector('tbody')?.append(...rows);
+      next = page.next;
+      more.hidden = next === null;
+    });
+  });
+  return el('div', {}, list, more);
+}

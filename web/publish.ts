@@ -1,0 +1,74 @@
+/** Submitting a server for scan and review. */
+import type { Permissions, Release, Submission } from '../schemas/release.ts';
+import { ask } from './api.ts';
+import { card, el, field, form, soft, textOf, wordsOf } from './dom.ts';
+
+/** The same limits that lk publish starts with. */
+const LIMITS: Permissions['limits'] = { memoryMiB: 1024, cpus: 1, pids: 128, tmpMiB: 64 };
+
+export async function publish(): Promise<HTMLElement> {
+  const fields = [
+    field({
+      name: 'source',
+      label: 'Package',
+      hint: 'npm:NAME@VERSION, one exact version, such as npm:@modelcontextprotocol/server-memory@2026.8.31',
+      required: true,
+    }),
+    field({ name: 'name', label: 'Name in the registry', hint: 'Empty: npm.SCOPE/PACKAGE' }),
+    field({ name: 'description', label: 'What it is for', hint: 'One line of at most 100 characters' }),
+    field({ name: 'args', label: 'Arguments it always starts with', hint: 'One a line', rows: 2 }),
+    field({
+      name: 'mounts',
+      label: 'Folders',
+      hint: 'Inside the sandbox: /data:ro or /data:rw. Empty: none',
+    }),
+    field({ name: 'egress', label: 'Hosts it may reach', hint: 'host:port or *.suffix:port. Empty: none' }),
+    field({ name: 'env', label: 'Variables it may be given', hint: 'Names alone. Empty: none' }),
+  ];
+  const sent = async (values: FormData): Promise<void> => {
+    const release = await ask<Release>('/v1/releases', submissionOf(values));
+    location.hash = `#/release/${release.id}`;
+  };
+  return el(
+    'div',
+    {},
+    el('h1', {}, 'Publish a server'),
+    card(
+      '',
+      soft(
+        'It is fetched whole, started without a network, and reported on. Nobody can run it before reviewers approve it.',
+      ),
+      form(fields, { text: 'Submit for scan and review' }, sent),
+    ),
+  );
+}
+
+function submissionOf(values: FormData): Submission {
+  const source = textOf(values, 'source');
+  const [, packageName = '', scope, base = '', version = ''] =
+    /^npm:((?:@([^/]+)\/)?([^/@]+))@([0-9][^@]*)$/.exec(source) ?? [];
+  if (version === '') throw new Error(`Expected npm:NAME@VERSION with one exact version; found "${source}".`);
+  return {
+    name: textOf(values, 'name') || (scope === undefined ? `npm/${base}` : `npm.${scope}/${base}`),
+    version,
+    source,
+    description: textOf(values, 'description') || `${packageName} from npm`.slice(0, 100),
+    args: textOf(values, 'args')
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line !== ''),
+    projectArgs: false,
+    permissions: {
+      egress: wordsOf(values, 'egress'),
+      mounts: wordsOf(values, 'mounts').map(mountOf),
+      env: wordsOf(values, 'env'),
+      limits: LIMITS,
+    },
+  };
+}
+
+function mountOf(word: string): Permissions['mounts'][number] {
+  const [, target, mode] = /^(\/[^:]+):(ro|rw)$/.exec(word) ?? [];
+  if (target !== undefined && (mode === 'ro' || mode === 'rw')) return { target, mode };
+  throw new Error(`Expected a folder as /data:ro or /data:rw; found "${word}".`);
+}

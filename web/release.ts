@@ -1,0 +1,183 @@
+/** One release as its reviewers read it: what it is, what fired, what it may touch, what a model sees, what changed. */
+import type { DiffView } from '../schemas/api.ts';
+import type { CheckResult, Evidence, Report } from '../schemas/finding.ts';
+import type { Release } from '../schemas/release.ts';
+import type { Surface } from '../schemas/surface.ts';
+import { ask } from './api.ts';
+import { decide } from './decide.ts';
+import { type Child, card, day, el, facts, fold, short, soft, table, tag } from './dom.ts';
+import { changed, changes, sees } from './surface.ts';
+
+const SHOWN_FINDINGS = 20;
+const SHOWN_EVIDENCE = 5;
+/** A page that waits for a scan looks again after this long. */
+const AGAIN_MS = 1500;
+
+export async function releasePage(id: string): Promise<HTMLElement> {
+  const page = el('div');
+  const fill = async (): Promise<void> => page.replaceChildren(...(await partsOf(id, fill)));
+  await fill();
+  return page;
+}
+
+async function partsOf(id: string, again: () => Promise<void>): Promise<Node[]> {
+  const release = await ask<Release>(`/v1/releases/${id}`);
+  const title = el('h1', {}, `${release.name} ${release.version} `, tag(release.state));
+  if (release.reportDigest === null) {
+    const scanning = release.state === 'submitted' || release.state === 'scanning';
+    if (scanning) setTimeout(() => location.hash === `#/release/${id}` && void again(), AGAIN_MS);
+    const note = scanning
+      ? 'It is being fetched, started without a network and checked.'
+      : 'There is no report.';
+    return [title, head(release), card('', soft(note))];
+  }
+  const [report, diff, surface] = await Promise.all([
+    ask<Report>(`/v1/releases/${id}/report`),
+    ask<DiffView>(`/v1/releases/${id}/diff`),
+    ask<Surface>(`/v1/releases/${id}/surface`),
+  ]);
+  return [
+    title,
+    strip(report, diff),
+    head(release),
+    checks(report),
+    touches(release, report),
+    changes(diff),
+    sees(surface),
+    await decide(release, report, again),
+  ];
+}
+
+/** The four numbers that a reviewer looks for first. */
+function strip(report: Report, diff: DiffView): HTMLElement {
+  const count = (outcome: CheckResult['outcome']): number =>
+    report.checks.filter((check) => check.outcome === outcome).length;
+  const figure = (value: string, text: string, kind: string): HTMLElement =>
+    el('div', { class: `figure ${kind}` }, el('strong', {}, value), text);
+  const { artifacts, verified } = report.closure;
+  return el(
+    'div',
+    { class: 'strip' },
+    figure(String(count('fired')), 'checks fired', count('fired') > 0 ? 'fired' : 'ok'),
+    figure(String(count('unknown')), 'checks unknown', count('unknown') > 0 ? 'unknown' : 'ok'),
+    figure(`${verified} of ${artifacts}`, 'artifacts verified', verified === artifacts ? 'ok' : 'fired'),
+    diff.before === null
+      ? figure('new', 'never approved before', '')
+      : figure(
+          String(diff.changes.length),
+          `changes since ${diff.before.version}`,
+          diff.changes.length > 0 ? 'unknown' : 'ok',
+        ),
+  );
+}
+
+function head(release: Release): HTMLElement {
+  const { closure, surfaceDigest, launch, reason } = release;
+  return card(
+    '',
+    facts([
+      ['Source', el('code', {}, release.source)],
+      ['About', release.description],
+      ['Requested by', `${release.requestedBy}, ${day(release.submittedAt)} UTC`],
+      ['Approvals', String(release.approvals.length)],
+      ...(launch ? ([['Started as', el('code', {}, launch.command.join(' '))]] as const) : []),
+      ...(closure
+        ? ([
+            [
+              'Closure',
+              el(
+                'code',
+                {},
+                `${short(closure.digest)} · ${closure.artifacts.length} ${closure.artifacts.length === 1 ? 'artifact' : 'artifacts'}`,
+              ),
+            ],
+          ] as const)
+        : []),
+      ...(surfaceDigest ? ([['Surface', el('code', {}, short(surfaceDigest))]] as const) : []),
+      ...(reason ? ([['Reason', reason]] as const) : []),
+    ]),
+  );
+}
+
+function touches({ permissions }: Release, report: Report): HTMLElement {
+  const none = (list: readonly string[]): string => list.join(', ') || 'none';
+  const { memoryMiB, cpus, pids } = permissions.limits;
+  return card(
+    'What it may touch',
+    facts([
+      ['Network', none(permissions.egress)],
+      ['Folders', none(permissions.mounts.map((mount) => `${mount.target} (${mount.mode})`))],
+      ['Variables', none(permissions.env)],
+      ['Limits', `${memoryMiB} MiB, ${cpus} cpu, ${pids} processes`],
+      ['Connections tried', none(report.egressTried)],
+      ...(report.surface.volatile.length > 0
+        ? ([['Not pinned', none(report.surface.volatile)]] as const)
+        : []),
+    ]),
+  );
+}
+
+const ORDER: readonly CheckResult['outcome'][] = ['fired', 'unknown', 'ok'];
+
+function checks(report: Report): HTMLElement {
+  const sorted = [...report.checks].sort((a, b) => ORDER.indexOf(a.outcome) - ORDER.indexOf(b.outcome));
+  const [loud, quiet] = [
+    sorted.filter((check) => check.outcome !== 'ok'),
+    sorted.filter((check) => check.outcome === 'ok'),
+  ];
+  return card(
+    'Checks',
+    ...loud.map((check) =>
+      fold(
+        [
+          tag(check.outcome),
+          ' ',
+          el('code', {}, check.id),
+          ` ${check.title}`,
+          check.gates ? el('small', {}, ' needs a reason to approve') : null,
+        ],
+        [outcome(check)],
+        true,
+      ),
+    ),
+    fold(
+      [`${quiet.length} checks are ok`],
+      [
+        table(
+          ['Check', 'What', 'Outcome'],
+          quiet.map((check) => [el('code', {}, check.id), check.title, outcome(check)]),
+        ),
+      ],
+    ),
+  );
+}
+
+function outcome(check: CheckResult): HTMLElement {
+  if (check.outcome === 'ok') return el('span', { class: 'soft' }, check.note);
+  if (check.outcome === 'unknown') return el('p', {}, check.reason);
+  const more = check.findings.length - SHOWN_FINDINGS;
+  return el(
+    'ul',
+    { class: 'findings' },
+    ...check.findings.slice(0, SHOWN_FINDINGS).map((finding) => {
+      const hidden = finding.evidence.length - SHOWN_EVIDENCE;
+      return el(
+        'li',
+        {},
+        tag(`severity-${finding.severity}`, finding.severity),
+        ` ${finding.message}`,
+        ...finding.evidence.slice(0, SHOWN_EVIDENCE).map(evidence),
+        hidden > 0 ? soft(`and ${hidden} more places`) : null,
+      );
+    }),
+    more > 0 ? soft(`and ${more} more; lk review --json shows all`) : null,
+  );
+}
+
+function evidence(item: Evidence): HTMLElement {
+  if (item.kind === 'change') return changed(item.at, item.before, item.after);
+  if (item.kind === 'file')
+    return el('pre', {}, `${item.artifact} ${item.path}:${item.line}\n${item.excerpt}`);
+  if (item.kind === 'text') return el('pre', {}, `${item.at}\n${item.excerpt}`);
+  return el('pre', {}, `${item.source}: ${item.value}`);
+}
