@@ -18,6 +18,8 @@ export type Asked = Pick<Release, 'permissions' | 'launch'>;
 
 const WIDTH = 110;
 const SHOWN_FINDINGS = 4;
+/** Lines of one row of the summary. */
+const MAX_LINES = 6;
 const SHOWN_PACKAGES = 40;
 /** Changes of a difference that are shown with their values; the rest are counted. */
 const SHOWN_CHANGES = 60;
@@ -72,7 +74,23 @@ function summary(report: Report, asked: Asked | undefined): string[] {
     'Against',
     baseline ? `${baseline.version}, the last approved` : 'nothing: the first release of this server',
   ]);
-  return rows.map(([name, text]) => `${name.padEnd(11)}${line(text, WIDTH - 11)}`);
+  return rows.flatMap(([name, text]) =>
+    wrapped(text).map((part, index) => `${(index === 0 ? name : '').padEnd(11)}${part}`),
+  );
+}
+
+/** Words over as many lines as a summary may take; a word that is too long for one is cut. */
+function wrapped(text: string, width = WIDTH - 11): string[] {
+  const lines: string[] = [];
+  let current = '';
+  for (const word of line(text, MAX_LINES * width).split(' ')) {
+    if (current !== '' && current.length + 1 + word.length > width) {
+      lines.push(current);
+      current = '';
+    }
+    current = current === '' ? line(word, width) : `${current} ${word}`;
+  }
+  return [...lines, current].slice(0, MAX_LINES);
 }
 
 function touches({ permissions, launch }: Asked): string {

@@ -5,7 +5,7 @@ import type { Release } from '../schemas/release.ts';
 import type { Surface } from '../schemas/surface.ts';
 import { ask } from './api.ts';
 import { decide } from './decide.ts';
-import { type Child, card, day, el, facts, fold, short, soft, table, tag } from './dom.ts';
+import { card, day, el, facts, fold, short, soft, table, tag } from './dom.ts';
 import { changed, changes, sees } from './surface.ts';
 
 const SHOWN_FINDINGS = 20;

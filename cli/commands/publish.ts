@@ -68,7 +68,10 @@ export const publish: Command = {
     const report = await api.call('report', Report, { parameters: { id: release.id } });
     const me = await api.call('me', Me);
     const next = `Next: two other people than ${me.person} run: lk review ${release.id}, lk approve ${release.id}`;
-    return { data: { release: scanned, report }, text: `${renderReport(report, context.paint)}\n${next}` };
+    return {
+      data: { release: scanned, report },
+      text: `${renderReport(report, context.paint, scanned)}\n${next}`,
+    };
   },
 };
 

@@ -52,7 +52,7 @@ export const review: Command = {
         : '';
     return {
       data: { release, report },
-      text: [head, '', renderReport(report, context.paint), next].join('\n'),
+      text: [head, '', renderReport(report, context.paint, release), next].join('\n'),
     };
   },
 };
