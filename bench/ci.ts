@@ -1,105 +1,97 @@
-/** The gate on 50 servers, cold: a new process that reads, verifies and concludes. The registry's answer is not timed. */
+/** The gate on 50 servers, cold: real releases in a real registry, a new process each time, beside an empty one. */
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { signLockFile } from '../runtime/trust/lock.ts';
-import { envelopeDigest } from '../schemas/approval.ts';
-import { renderLockFile } from '../schemas/lock.ts';
-import { openDir } from '../test/helpers/sandbox.ts';
-import { makeApproval, makeEntry, makeRoot, people, pin } from '../test/helpers/trust.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Company, foundCompany } from '../cli/drill/company.ts';
+import type { Release } from '../schemas/release.ts';
+import { type LocalPackage, startNpmRegistry } from '../test/helpers/npm-registry.ts';
+import { plain } from '../test/scanner/harness.ts';
 import type { BenchResult } from './main.ts';
 import { quantile } from './measure.ts';
 
 const MAIN = join(import.meta.dirname, '../cli/main.ts');
-const RUNS = 15;
+const RUNS = 20;
+const SIZES = [1, 50] as const;
+const VERSIONS = Array.from({ length: SIZES[1] }, (_, index) => `server-${index}`);
 
 export async function ci(): Promise<BenchResult> {
-  const rows: string[][] = [];
-  const data: Record<string, { p50: number; p99: number; bytes: number }> = {};
-  for (const servers of [1, 50]) {
-    const dir = openDir();
-    const { text, intent } = lockOf(servers);
-    writeFileSync(join(dir, 'mcp.lock'), text);
-    writeFileSync(join(dir, 'lockkeeper.json'), JSON.stringify(intent));
-    const times: number[] = [];
-    for (let i = 0; i < RUNS; i++) {
-      const at = performance.now();
-      execFileSync(process.execPath, [MAIN, 'verify'], {
-        cwd: dir,
-        env: { LOCKKEEPER_HOME: dir, PATH: process.env.PATH ?? '' },
-        stdio: 'ignore',
-      });
-      times.push(performance.now() - at);
+  const dir = mkdtempSync(join(tmpdir(), 'lk-bench-'));
+  chmodSync(dir, 0o755);
+  const npm = await startNpmRegistry(VERSIONS.map(packageOf));
+  const company = await foundCompany({ dir, npmRegistry: npm.url, environment: bare() });
+  try {
+    await approveAll(company);
+    const rows: string[][] = [];
+    const data: Record<string, { p50: number; p99: number }> = {};
+    let added = 0;
+    for (const size of SIZES) {
+      for (; added < size; added++) await company.must('admin', 'add', VERSIONS[added] ?? '');
+      await company.must('admin', 'lock');
+      const cases: Record<string, string[]> = {
+        [`lk ci, ${size}`]: [MAIN, 'ci'],
+        [`lk verify, ${size}`]: [MAIN, 'verify'],
+        [`node alone, ${size}`]: ['-e', '0'],
+      };
+      for (const [name, times] of Object.entries(paired(cases, company))) {
+        data[name] = { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
+        rows.push([name, quantile(times, 0.5).toFixed(0), quantile(times, 0.99).toFixed(0)]);
+      }
     }
-    data[`${servers}`] = { p50: quantile(times, 0.5), p99: quantile(times, 0.99), bytes: text.length };
-    rows.push([
-      `${servers} servers`,
-      quantile(times, 0.5).toFixed(0),
-      quantile(times, 0.99).toFixed(0),
-      `${(text.length / 1024).toFixed(0)} KiB`,
-    ]);
+    return {
+      head: ['case, servers', 'p50 ms', 'p99 ms'],
+      rows,
+      notes: [
+        `${RUNS} interleaved cold runs each. The difference between ci and verify is one question to the registry.`,
+      ],
+      data,
+    };
+  } finally {
+    await company.close();
+    await npm.close();
+    rmSync(dir, { recursive: true, force: true });
   }
-  return {
-    head: ['lock', 'p50 ms', 'p99 ms', 'size'],
-    rows,
-    notes: [
-      `${RUNS} cold runs each of lk verify, which is lk ci without its one question to the registry; most of it is Node starting.`,
-    ],
-    data,
-  };
 }
 
-function lockOf(servers: number): { text: string; intent: object } {
-  const now = Date.now();
-  const at = (hours: number): string => new Date(now + hours * 3_600_000).toISOString();
-  const root = makeRoot((document) => {
-    Object.assign(document, { issuedAt: at(-1), expires: at(1000) });
-    for (const key of document.keys) Object.assign(key, { notBefore: at(-1), notAfter: at(1000) });
-  });
-  const entries: Record<string, unknown> = {};
-  const approvals: Record<string, ReturnType<typeof makeApproval>> = {};
-  for (let i = 0; i < servers; i++) {
-    const entry = {
-      ...makeEntry(),
-      server: `acme.tools/server-${i}`,
-      request: { server: `acme.tools/server-${i}`, range: '*' },
-    };
-    const given = [people.alice, people.bob].map((key) =>
-      makeApproval(
-        key,
-        entry,
-        (a) => void Object.assign(a.predicate, { notBefore: at(-1), expires: at(100) }),
-      ),
-    );
-    for (const envelope of given) approvals[envelopeDigest(envelope)] = envelope;
-    entries[`server-${i}`] = { ...entry, approvals: given.map(envelopeDigest) };
+function packageOf(name: string): LocalPackage {
+  const tool = { name: 'echo', description: `Echo of ${name}`, inputSchema: { type: 'object' } };
+  return plain({ tools: [tool] }, { name: `@acme/${name}` });
+}
+
+function bare(): NodeJS.ProcessEnv {
+  return { PATH: process.env.PATH ?? '' };
+}
+
+/** Wall times in milliseconds, one run of each case in turn. */
+function paired(cases: Readonly<Record<string, string[]>>, { dir }: Company): Record<string, number[]> {
+  const times: Record<string, number[]> = Object.fromEntries(Object.keys(cases).map((name) => [name, []]));
+  const env = { ...bare(), LOCKKEEPER_HOME: join(dir, 'machines/admin') };
+  for (let run = 0; run < RUNS; run++) {
+    for (const [name, words] of Object.entries(cases)) {
+      const at = performance.now();
+      execFileSync(process.execPath, words, { cwd: join(dir, 'project'), env, stdio: 'ignore' });
+      times[name]?.push(performance.now() - at);
+    }
   }
-  const lock = {
-    lockkeeper: 'mcp.lock/v1' as const,
-    audience: 'bench',
-    environment: 'development',
-    registry: 'http://127.0.0.1:1',
-    version: 1,
-    issuedAt: at(-1),
-    expires: at(71),
-    previous: null,
-    rootVersion: 3,
-    revoked: [],
-    servers: entries as never,
-  };
-  const file = signLockFile(lock, { root, approvals }, people.lock.key);
-  const requests = Object.fromEntries(
-    Object.keys(entries).map((alias) => [alias, { server: `acme.tools/${alias}`, range: '*' }]),
-  );
-  return {
-    text: renderLockFile(file),
-    intent: {
-      lockkeeper: 'intent/v1',
-      project: 'bench',
-      environment: 'development',
-      registry: 'http://127.0.0.1:1',
-      trust: pin,
-      servers: requests,
-    },
-  };
+  return times;
+}
+
+async function approveAll(company: Company): Promise<void> {
+  const reviewers = ['alice', 'bob'];
+  for (const person of reviewers) {
+    const { code } = (await company.must('admin', 'people', 'add', person, '--roles', 'reviewer')) as {
+      code: string;
+    };
+    await company.must(person, 'login', company.url, '--code', code);
+    for (const verb of ['new', 'enrol']) await company.must(person, 'keys', verb);
+  }
+  for (const name of VERSIONS) await company.must('admin', 'publish', `npm:@acme/${name}@1.0.0`, '--no-wait');
+  for (;;) {
+    const { releases } = (await company.must('alice', 'review')) as unknown as { releases: Release[] };
+    process.stderr.write(`scanned ${releases.length} of ${VERSIONS.length}\n`);
+    if (releases.length === VERSIONS.length) break;
+    await sleep(2000);
+  }
+  for (const name of VERSIONS) for (const person of reviewers) await company.must(person, 'approve', name);
 }

@@ -1,6 +1,6 @@
 /** npm run bench -- NAME [--json]: measures, prints a table, says what dominates. */
 import { parseArgs } from 'node:util';
-import { LockkeeperError } from '../schemas/errors.ts';
+import { asLockkeeperError, LockkeeperError } from '../schemas/errors.ts';
 import { ci } from './ci.ts';
 import { journal } from './journal.ts';
 import { proxy } from './proxy.ts';
@@ -14,28 +14,39 @@ export interface BenchResult {
 
 const BENCHES: Readonly<Record<string, () => Promise<BenchResult>>> = { proxy, journal, ci };
 
-const { values, positionals } = parseArgs({ options: { json: { type: 'boolean' } }, allowPositionals: true });
-const bench = BENCHES[positionals[0] ?? ''];
-if (!bench) {
-  const found = positionals[0] ?? 'none';
-  throw new LockkeeperError('USAGE', {
-    expected: `one of ${Object.keys(BENCHES).join(', ')}`,
-    found,
-    next: 'Such as: npm run bench -- proxy',
-  });
+try {
+  await main();
+  process.exit(0);
+} catch (thrown) {
+  const { message, code, exit } = asLockkeeperError(thrown);
+  process.stderr.write(`bench: ${message} [${code}]\n`);
+  process.exit(exit);
 }
-const { head, rows, notes, data } = await bench();
-if (values.json) process.stdout.write(`${JSON.stringify(data)}\n`);
-else {
-  const widths = head.map((_, column) =>
-    Math.max(...[head, ...rows].map((row) => (row[column] ?? '').length)),
-  );
+
+async function main(): Promise<void> {
+  const options = { json: { type: 'boolean' } } as const;
+  const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  const bench = BENCHES[positionals[0] ?? ''];
+  if (!bench) {
+    throw new LockkeeperError('USAGE', {
+      expected: `one of ${Object.keys(BENCHES).join(', ')}`,
+      found: positionals[0] ?? 'none',
+      next: 'Such as: npm run bench -- proxy',
+    });
+  }
+  const result = await bench();
+  process.stdout.write(values.json ? `${JSON.stringify(result.data)}\n` : tableOf(result));
+}
+
+/** The first column to the left, figures to the right. */
+function tableOf({ head, rows, notes }: BenchResult): string {
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
   const line = (row: readonly string[]): string =>
     row
       .map((cell, column) =>
-        column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+        column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0),
       )
       .join('  ');
-  process.stdout.write(`${[head, ...rows].map(line).join('\n')}\n\n${notes.join('\n')}\n`);
+  return `${all.map(line).join('\n')}\n\n${notes.join('\n')}\n`;
 }
-process.exit(0);

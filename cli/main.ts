@@ -30,11 +30,30 @@ async function main(argv: readonly string[]): Promise<number> {
       process.stdout.write(helpOf(name, command, paint));
       return 0;
     }
-    const context = makeContext({ config, home: openHome(config.home), values });
-    return print(await command.run(context, words, values), json);
+    const home = openHome(config.home);
+    const context = makeContext({ config, home, values });
+    const result = await command.run(context, words, values).catch(async (error: unknown) => {
+      throw await withOthers(error, home);
+    });
+    return print(result, json);
   } catch (error) {
     return printError(asLockkeeperError(error), json);
   }
+}
+
+/** Where one person may not, another who signed in on this machine perhaps may. */
+async function withOthers(error: unknown, home: Home): Promise<unknown> {
+  if (!(error instanceof LockkeeperError) || error.code !== 'FORBIDDEN') return error;
+  const { expected, found, next } = error;
+  const people = [...new Set((await home.signIns().catch(() => [])).map(({ person }) => person))];
+  if (!expected.startsWith('one of the roles') || people.length < 2) return error;
+  const others = people.map((person) => `--as ${person}`).join(', ');
+  return new LockkeeperError('FORBIDDEN', {
+    expected,
+    found,
+    next: `${next}; signed in here are ${others}`,
+    cause: error,
+  });
 }
 
 async function findCommand(name: string): Promise<Command> {

@@ -18,8 +18,9 @@ export function parseSpec(spec: string): Spec {
   return at > 0 ? { name: spec.slice(0, at), version: spec.slice(at + 1) } : { name: spec, version: null };
 }
 
+/** The whole name, its last part, or what a project would call it. */
 export function answersTo(release: Pick<ReleaseView, 'name'>, name: string): boolean {
-  return release.name === name || aliasOf(release.name) === name;
+  return [release.name, release.name.split('/').at(-1), aliasOf(release.name)].includes(name);
 }
 
 /** Every release that fits the filter, newest first, read page by page. */

@@ -3,10 +3,19 @@
  * waits for that before it acts. A lone record is written and synced at once; records that queue up share one sync.
  */
 import { randomBytes } from 'node:crypto';
-import { closeSync, fdatasync, fdatasyncSync, ftruncateSync, openSync, write, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fdatasync,
+  fdatasyncSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  write,
+  writeSync,
+} from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { type AuditBody, type AuditRecord, link } from '../../schemas/audit.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
@@ -154,8 +163,15 @@ class Writer {
     if (tail.torn > 0) ftruncateSync(this.#fd, tail.bytes);
   }
 
+  /** A file is durable when its folder's entry is: a synced record in a file that a crash forgets is none. */
   #open(): number {
-    return openSync(join(this.#dir, `${String(this.#segment).padStart(6, '0')}.ndjson`), 'a', 0o600);
+    const fd = openSync(join(this.#dir, `${String(this.#segment).padStart(6, '0')}.ndjson`), 'a', 0o600);
+    for (const folder of [this.#dir, dirname(this.#dir)]) {
+      const at = openSync(folder, 'r');
+      fsyncSync(at);
+      closeSync(at);
+    }
+    return fd;
   }
 
   append(body: AuditBody): Promise<number> {
