@@ -30,7 +30,7 @@ export interface Signing {
 
 /**
  * Signs and sends. The registry writes the statement; nothing of it is believed that differs from the release and the
- * report it shows. Throws APPROVAL_SUBJECT, FORBIDDEN, USAGE and what the registry refuses.
+ * report it shows. Throws APPROVAL_SUBJECT, APPROVAL_CHECKS, USAGE and what the registry refuses.
  */
 export async function giveApproval(release: Release, wish: Wish, at: Signing): Promise<ApprovalView> {
   const { api, key, now } = at;
@@ -85,8 +85,8 @@ function fill(statement: Approval, wish: Wish, { now, maxDays }: { now: Date; ma
 function assertAccepted(missing: readonly string[], accepts: Wish['accepts']): void {
   const open = missing.filter((check) => !Object.hasOwn(accepts, check));
   if (open.length === 0) return;
-  throw new LockkeeperError('FORBIDDEN', {
-    expected: `a reason for each check that fired or is unknown: ${missing.join(', ')}`,
+  throw new LockkeeperError('APPROVAL_CHECKS', {
+    expected: `a reason for each gating check that fired or is unknown: ${missing.join(', ')}`,
     found: `none for ${open.join(', ')}`,
     next: `Read the evidence with lk review, then add ${open.map((check) => `--accept "${check}=REASON"`).join(' ')}`,
   });

@@ -20,6 +20,7 @@ import { auditRoutes } from './routes/audit.ts';
 import { dashboardRoutes } from './routes/dashboard.ts';
 import { lockRoutes } from './routes/locks.ts';
 import { CORS, mcpRegistryRoutes } from './routes/mcp-registry.ts';
+import { peopleRoutes } from './routes/people.ts';
 import { releaseRoutes } from './routes/releases.ts';
 import { reviewRoutes } from './routes/reviews.ts';
 
@@ -71,6 +72,7 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
   );
   const handlers: Handlers = {
     ...accessRoutes(deps),
+    ...peopleRoutes(deps),
     ...releaseRoutes(deps),
     ...reviewRoutes(deps),
     ...lockRoutes(deps),

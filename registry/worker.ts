@@ -96,9 +96,10 @@ export async function scanJob(
 
 async function baselineOf(row: ReleaseRow, { pool, blobs }: ScanDeps): Promise<Baseline | null> {
   const last = await lastApproved(pool, row.name, row.id);
-  if (!last?.closure || last.surface_text === null) return null;
+  if (!last?.closure || !last.launch || last.surface_text === null) return null;
   const surface = assertValid(Surface, parseStrict(await blobs.get(last.surface_text)), 'a stored surface');
-  return { version: last.version, closure: last.closure, surface, maintainers: last.maintainers };
+  const { version, closure, launch, maintainers, submission } = last;
+  return { version, closure, surface, maintainers, launch, permissions: submission.permissions };
 }
 
 /** New versions of approved servers become candidates, asked for by the registry itself, with the permissions approved last. */

@@ -4,7 +4,7 @@ import type { Blobs } from '../runtime/store/blobs.ts';
 import type { JsonObject } from '../schemas/common.ts';
 import type { Report } from '../schemas/finding.ts';
 import type { Policy } from '../schemas/policy.ts';
-import type { Closure, Launch, Submission } from '../schemas/release.ts';
+import type { Closure, Launch, Permissions, Submission } from '../schemas/release.ts';
 import type { Surface } from '../schemas/surface.ts';
 
 /** Options of the npm client, such as its registry and credentials. Empty: its library's own defaults. */
@@ -40,6 +40,8 @@ export interface Baseline {
   readonly closure: Closure;
   readonly surface: Surface;
   readonly maintainers: readonly string[] | null;
+  readonly permissions: Permissions;
+  readonly launch: Launch;
 }
 
 export interface ScanRequest {

@@ -4,6 +4,7 @@ import { materialise } from '../runtime/store/materialise.ts';
 import { readTarball, type UnpackedFile } from '../runtime/store/unpack.ts';
 import { diffSurfaces } from '../schemas/diff.ts';
 import { canonical } from '../schemas/json.ts';
+import { diffReach } from '../schemas/reach.ts';
 import type { Artifact, Closure } from '../schemas/release.ts';
 import type { Facts } from './checks/check.ts';
 import { checks } from './checks/index.ts';
@@ -35,10 +36,11 @@ export async function scan(request: ScanRequest, ports: ScanPorts): Promise<Scan
     (error: Error) => error.message,
   );
   const changes = baseline ? diffSurfaces(baseline.surface, observed.surface) : [];
+  const reachChanges = baseline ? diffReach(baseline, { permissions: submission.permissions, launch }) : [];
   const evidence = await storeEvidence({ closure, observed, upstream }, ports);
   const facts: Facts = {
     ...observed,
-    ...{ closure, unpromised, files, rootPurl, baseline, changes, upstream, policy },
+    ...{ closure, unpromised, files, rootPurl, baseline, changes, reachChanges, upstream, policy },
     now: ports.now(),
   };
   ports.progress('running the checks');

@@ -39,8 +39,23 @@ export type Me = Static<typeof Me>;
 
 /** POST /v1/people (admin): makes or changes a person; answers with a one-time sign-in code. */
 export const PersonBody = Closed({ person: Person, roles: Roles });
-export const PersonView = Closed({ person: Person, roles: Roles, code: Type.String(), codeExpires: Instant });
+export const PersonView = Closed({
+  person: Person,
+  roles: Roles,
+  code: Type.String(),
+  codeExpires: Instant,
+  /** Approved releases that this person's approval no longer counts for. */
+  voided: Type.Integer({ minimum: 0 }),
+});
 export type PersonView = Static<typeof PersonView>;
+
+/** GET /v1/people (admin) */
+export const PeopleList = Closed({ people: Type.Array(Closed({ person: Person, roles: Roles })) });
+
+/** POST /v1/people/:person/code (admin): another sign-in code; POST /v1/people/:person/remove (admin). */
+export const NothingBody = Closed({});
+export const CodeView = Closed({ person: Person, code: Type.String(), codeExpires: Instant });
+export const RemovedView = Closed({ person: Person, voided: Type.Integer({ minimum: 0 }) });
 
 /** POST /v1/tokens: a token for the caller with some of their roles; hours up to 2160. */
 export const TokenBody = Closed({ roles: Roles, hours: Type.Integer({ minimum: 1, maximum: 2160 }) });
@@ -48,7 +63,8 @@ export const TokenBody = Closed({ roles: Roles, hours: Type.Integer({ minimum: 1
 /** POST /v1/keys (reviewer): enrols the caller's key. The body is signed by the key itself, to prove possession. */
 export const KEY_PROOF_TYPE = 'application/vnd.lockkeeper.key-proof+json';
 export const KeyProof = Closed({ person: Person, publicKey: Type.String({ maxLength: 1000 }), at: Instant });
-export const KeyBody = Closed({ proof: Envelope });
+/** `replace`: another key of the same person may be retired, and with it the approvals it signed. */
+export const KeyBody = Closed({ proof: Envelope, replace: Type.Boolean() });
 export const KeyView = Closed({ keyid: KeyId, person: Person, rootVersion: Type.Integer({ minimum: 1 }) });
 export type KeyView = Static<typeof KeyView>;
 
@@ -75,11 +91,13 @@ export const ReleaseList = Closed({
 });
 export type ReleaseList = Static<typeof ReleaseList>;
 
-/** GET /v1/releases/:id/diff: against the last approved release of the same server. */
+/** GET /v1/releases/:id/diff: against the release that was the last approved one when it was scanned. */
 export const DiffView = Closed({
   before: Type.Union([Type.Null(), Closed({ id: Type.Integer(), version: Type.String() })]),
   after: Closed({ id: Type.Integer(), version: Type.String() }),
   changes: Type.Array(Change),
+  /** Of permissions and launch. */
+  reach: Type.Array(Change),
   artifacts: Closed({ added: Type.Array(Type.String()), removed: Type.Array(Type.String()) }),
 });
 export type DiffView = Static<typeof DiffView>;
@@ -177,6 +195,9 @@ export const ROUTES = {
   signIn: { method: 'POST', path: '/v1/sign-in', roles: ['anonymous', ...SIGNED_IN] },
   me: { method: 'GET', path: '/v1/me', roles: SIGNED_IN },
   people: { method: 'POST', path: '/v1/people', roles: ['admin'] },
+  peopleList: { method: 'GET', path: '/v1/people', roles: ['admin'] },
+  personCode: { method: 'POST', path: '/v1/people/:person/code', roles: ['admin'] },
+  personRemove: { method: 'POST', path: '/v1/people/:person/remove', roles: ['admin'] },
   tokens: { method: 'POST', path: '/v1/tokens', roles: PEOPLE },
   keys: { method: 'POST', path: '/v1/keys', roles: ['reviewer'] },
   policy: { method: 'GET', path: '/v1/policy', roles: SIGNED_IN },

@@ -43,6 +43,8 @@ export const CODES = {
   APPROVAL_REQUESTER: { status: 422, exit: 3, title: 'The requester may not approve their own request' },
   APPROVAL_SUBJECT: { status: 422, exit: 3, title: 'The approval is for other bytes' },
   APPROVAL_SCOPE: { status: 422, exit: 3, title: 'The approval does not cover this use' },
+  APPROVAL_CHECKS: { status: 422, exit: 3, title: 'The approval leaves checks open' },
+  APPROVAL_GIVEN: { status: 409, exit: 3, title: 'This person approved it before' },
   APPROVAL_EXPIRED: { status: 422, exit: 3, title: 'The approval has expired' },
   APPROVAL_NOT_YET: { status: 422, exit: 3, title: 'The approval is not valid yet' },
   RELEASE_REVOKED: { status: 422, exit: 3, title: 'The release was revoked' },

@@ -11,6 +11,7 @@ import {
   Instant,
   type Json,
   type JsonObject,
+  Person,
   Purl,
   ServerName,
   Version,
@@ -41,6 +42,8 @@ export const LockEntry = Closed({
   report: Digest,
   permissions: Permissions,
   launch: Launch,
+  /** Whom the approvals are of, for people to read; a verifier counts the approvals themselves and compares. */
+  approvedBy: Type.Array(Person, { minItems: 1, maxItems: 100, uniqueItems: true }),
   approvals: Type.Array(Digest, { minItems: 1, maxItems: 100, uniqueItems: true }),
 });
 export type LockEntry = Static<typeof LockEntry>;

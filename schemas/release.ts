@@ -1,6 +1,6 @@
 /** A release: one exact version of a server, from where it came to every byte it runs. */
 import Type, { type Static } from 'typebox';
-import { Closed, Digest, Instant, Person, Purl, ServerName, Sha512, Version } from './common.ts';
+import { Closed, Digest, Environment, Instant, Person, Purl, ServerName, Sha512, Version } from './common.ts';
 import { digestOf } from './json.ts';
 
 /** One package of the closure: where it stands in the tree and which bytes it is. */
@@ -108,7 +108,15 @@ export const Release = Closed({
   closure: Type.Union([Type.Null(), Closure]),
   surfaceDigest: Type.Union([Type.Null(), Digest]),
   reportDigest: Type.Union([Type.Null(), Digest]),
-  /** Digests of the approval envelopes given so far. */
-  approvals: Type.Array(Digest),
+  /** Approvals given so far, oldest first: as their statements say, by the digest of their envelopes. */
+  approvals: Type.Array(
+    Closed({
+      digest: Digest,
+      person: Person,
+      environments: Type.Array(Environment),
+      accepts: Type.Record(Type.String(), Type.String()),
+      expires: Instant,
+    }),
+  ),
 });
 export type Release = Static<typeof Release>;

@@ -64,22 +64,25 @@ function strip(report: Report, diff: DiffView): HTMLElement {
     diff.before === null
       ? figure('new', 'never approved before', '')
       : figure(
-          String(diff.changes.length),
+          String(diff.changes.length + diff.reach.length),
           `changes since ${diff.before.version}`,
-          diff.changes.length > 0 ? 'unknown' : 'ok',
+          diff.changes.length + diff.reach.length > 0 ? 'unknown' : 'ok',
         ),
   );
 }
 
 function head(release: Release): HTMLElement {
-  const { closure, surfaceDigest, launch, reason } = release;
+  const { closure, surfaceDigest, launch, reason, approvals } = release;
   return card(
     '',
     facts([
       ['Source', el('code', {}, release.source)],
       ['About', release.description],
       ['Requested by', `${release.requestedBy}, ${day(release.submittedAt)} UTC`],
-      ['Approvals', String(release.approvals.length)],
+      [
+        'Approvals',
+        approvals.length > 0 ? el('ul', { class: 'findings' }, ...approvals.map(approvalOf)) : 'none yet',
+      ],
       ...(launch ? ([['Started as', el('code', {}, launch.command.join(' '))]] as const) : []),
       ...(closure
         ? ([
@@ -97,6 +100,11 @@ function head(release: Release): HTMLElement {
       ...(reason ? ([['Reason', reason]] as const) : []),
     ]),
   );
+}
+
+function approvalOf({ person, environments, expires, accepts }: Release['approvals'][number]): HTMLElement {
+  const reasons = Object.entries(accepts).map(([check, why]) => soft(`${check}: ${why}`));
+  return el('li', {}, `${person} for ${environments.join(', ')}, until ${expires.slice(0, 10)}`, ...reasons);
 }
 
 function touches({ permissions }: Release, report: Report): HTMLElement {

@@ -19,7 +19,9 @@ const RISKS = ['risk', 'contract', 'text', 'additive', 'cosmetic'];
 export function changes(diff: DiffView): HTMLElement {
   if (diff.before === null)
     return card('Changes', soft('No release of this server was approved before: all of it is new.'));
-  const sorted = [...diff.changes].sort((a, b) => RISKS.indexOf(a.risk) - RISKS.indexOf(b.risk));
+  const sorted = [...diff.reach, ...diff.changes].sort(
+    (a, b) => RISKS.indexOf(a.risk) - RISKS.indexOf(b.risk),
+  );
   const rows = sorted.map((change): Child[] => [
     tag(change.risk),
     el('code', {}, change.at),

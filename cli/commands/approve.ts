@@ -49,7 +49,8 @@ function acceptOf(word: string): [string, string] {
   const [, check, reason] = /^(LK-[A-Z]+-[0-9]{2})=(.{3,})$/s.exec(word) ?? [];
   if (check !== undefined && reason !== undefined) return [check, reason];
   throw new LockkeeperError('USAGE', {
-    expected: '--accept CHECK=REASON, such as LK-REL-01=seen upstream',
+    expected:
+      '--accept CHECK=REASON with a reason of at least three characters, such as LK-REL-01=seen upstream',
     found: quote(word),
     next: 'See: lk review',
   });

@@ -1,10 +1,12 @@
-import { renderDiff } from '../../scanner/render.ts';
+import { renderDiff, renderSurface } from '../../scanner/render-diff.ts';
 import { DiffView } from '../../schemas/api.ts';
+import { Surface } from '../../schemas/surface.ts';
 import type { Command } from '../command.ts';
 import { findRelease } from '../releases.ts';
 
 export const diff: Command = {
-  summary: 'show what a release changes against the last approved one',
+  summary:
+    'show what a release changes against the last approved one; of a first release, everything a model sees',
   words: 'NAME[@VERSION] | ID',
   options: {},
   optionHelp: {},
@@ -14,6 +16,9 @@ export const diff: Command = {
     const api = await context.api();
     const release = await findRelease(api, spec);
     const view = await api.call('diff', DiffView, { parameters: { id: release.id } });
-    return { data: view, text: renderDiff(view, context.paint) };
+    const text = renderDiff(view, context.paint);
+    if (view.before !== null) return { data: view, text };
+    const surface = await api.call('surface', Surface, { parameters: { id: release.id } });
+    return { data: { ...view, surface }, text: `${text}\n\n${renderSurface(surface, context.paint)}` };
   },
 };

@@ -3,7 +3,7 @@ import { short } from '../../runtime/trust/root.ts';
 import { KEY_PROOF_TYPE, KeyView, Me } from '../../schemas/api.ts';
 import { seal } from '../../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { type Command, type Context, type Result, text, type Values } from '../command.ts';
+import { type Command, type Context, flag, type Result, text, type Values } from '../command.ts';
 import { table } from '../output.ts';
 
 /** The key that a person signs with unless told otherwise: named after them. */
@@ -18,8 +18,12 @@ export async function keyName(context: Context, values: Values): Promise<string>
 export const keys: Command = {
   summary: 'make the key you sign approvals with, and enrol it at the registry',
   words: 'new | enrol | list',
-  options: { name: { type: 'string' }, type: { type: 'string' } },
-  optionHelp: { name: 'name of the key file (default: your name)', type: 'ed25519 (default) or p256' },
+  options: { name: { type: 'string' }, type: { type: 'string' }, replace: { type: 'boolean' } },
+  optionHelp: {
+    name: 'name of the key file (default: your name)',
+    type: 'ed25519 (default) or p256',
+    replace: 'retire the key you enrolled before, and the approvals it signed',
+  },
   examples: ['lk keys new', 'lk keys new --type p256 --name work', 'lk keys enrol', 'lk keys list'],
   arity: [1, 1],
   async run(context, [verb = ''], values) {
@@ -45,7 +49,7 @@ async function newKey(context: Context, values: Values): Promise<Result> {
   const { keyid } = await context.home.readKey(name);
   return {
     data: { name, keyid, type, path },
-    text: `Made the ${type} key ${context.paint.bold(short(keyid))} at ${path} (readable by you alone; it has no copy).\nNext: lk keys enrol`,
+    text: `Made the ${type} key ${context.paint.bold(short(keyid))} at ${path} (readable by you alone; it has no copy).\nNext: lk keys enrol${text(values, 'as') === undefined ? '' : ` --as ${text(values, 'as')}`}`,
   };
 }
 
@@ -66,7 +70,9 @@ async function enrol(context: Context, values: Values): Promise<Result> {
   const publicKey = publicPem(key);
   const proof = { person, publicKey, at: context.now().toISOString() };
   const envelope = seal(KEY_PROOF_TYPE, Buffer.from(JSON.stringify(proof)), [key]);
-  const view = await api.call('keys', KeyView, { body: { proof: envelope } });
+  const view = await api.call('keys', KeyView, {
+    body: { proof: envelope, replace: flag(values, 'replace') },
+  });
   return {
     data: view,
     text: `${context.paint.bold(view.person)} now signs with key ${short(keyid)} (root version ${view.rootVersion}).`,

@@ -1,37 +1,82 @@
-import { PersonView, type RoleName, Roles } from '../../schemas/api.ts';
+import Type, { type Static } from 'typebox';
+import { CodeView, PeopleList, PersonView, RemovedView, type RoleName, Roles } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { type Command, required } from '../command.ts';
+import type { Api } from '../api.ts';
+import { type Command, type Context, type Result, required, type Values } from '../command.ts';
+import { table } from '../output.ts';
 
 export const people: Command = {
-  summary: 'add a person to the registry, or change their roles (admin)',
-  words: 'add PERSON --roles ROLES',
+  summary: 'add people to the registry, change their roles, give them sign-in codes, let them go (admin)',
+  words: 'list | add PERSON --roles ROLES | code PERSON | remove PERSON',
   options: { roles: { type: 'string' } },
   optionHelp: { roles: 'comma-separated: admin, reviewer, publisher, developer, auditor, runtime' },
-  examples: ['lk people add alice --roles reviewer,developer', 'lk people add ci --roles runtime'],
-  arity: [2, 2],
-  async run(context, [verb = '', person = ''], values) {
-    const roles = assertValid(
-      Roles,
-      required(values, 'roles', 'the roles of this person').split(',') as RoleName[],
-      '--roles',
-      'USAGE',
-    );
-    assertAdd(verb);
-    const api = await context.api();
-    const view = await api.call('people', PersonView, { body: { person, roles } });
-    return {
-      data: view,
-      text: `${context.paint.bold(view.person)} may sign in as ${view.roles.join(', ')} with (once, until ${view.codeExpires}):\n\n  lk login ${api.registry} --code ${view.code}\n\nGive the code to ${view.person} alone: whoever uses it is ${view.person}.`,
-    };
+  examples: [
+    'lk people list',
+    'lk people add alice --roles reviewer,developer',
+    'lk people code alice',
+    'lk people remove alice',
+  ],
+  arity: [1, 2],
+  async run(context, [verb = '', person], values) {
+    const act = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
+    if (!act || (person === undefined) !== (verb === 'list')) {
+      throw new LockkeeperError('USAGE', {
+        expected: `lk people ${people.words}`,
+        found: quote([verb, person].filter(Boolean).join(' ')),
+        next: 'See: lk people --help',
+      });
+    }
+    return act(await context.api(), { context, person: person ?? '', values });
   },
 };
 
-function assertAdd(verb: string): void {
-  if (verb !== 'add')
-    throw new LockkeeperError('USAGE', {
-      expected: 'lk people add',
-      found: quote(verb),
-      next: 'See: lk people --help',
-    });
+interface Words {
+  readonly context: Context;
+  readonly person: string;
+  readonly values: Values;
+}
+
+const VERBS: Readonly<Record<string, (api: Api, words: Words) => Promise<Result>>> = {
+  list,
+  add,
+  code,
+  remove,
+};
+
+async function list(api: Api): Promise<Result> {
+  const view = await api.call('peopleList', PeopleList);
+  const rows = view.people.map(({ person, roles }) => [person, roles.join(', ')]);
+  return { data: view, text: table(['PERSON', 'ROLES'], rows) };
+}
+
+async function add(api: Api, { context, person, values }: Words): Promise<Result> {
+  const words = required(values, 'roles', 'the roles of this person').split(',') as RoleName[];
+  const roles = assertValid(Roles, words, '--roles', 'USAGE');
+  const view = await api.call('people', PersonView, { body: { person, roles } });
+  const head = `${context.paint.bold(view.person)} may sign in as ${view.roles.join(', ')} with (once, until ${view.codeExpires}):`;
+  return { data: view, text: `${head}${howTo(api, view)}${voidedText(view)}` };
+}
+
+async function code(api: Api, { context, person }: Words): Promise<Result> {
+  const view = await api.call('personCode', CodeView, { parameters: { person }, body: {} });
+  const head = `${context.paint.bold(view.person)} may sign in with (once, until ${view.codeExpires}):`;
+  return { data: view, text: `${head}${howTo(api, view)}` };
+}
+
+async function remove(api: Api, { context, person }: Words): Promise<Result> {
+  const view = await api.call('personRemove', RemovedView, { parameters: { person }, body: {} });
+  return { data: view, text: `${context.paint.bold(view.person)} can no longer sign in.${voidedText(view)}` };
+}
+
+const Given = Type.Object({ person: Type.String(), code: Type.String() });
+
+function howTo(api: Api, view: Static<typeof Given>): string {
+  return `\n\n  lk login ${api.registry} --code ${view.code}\n\nGive the code to ${view.person} alone: whoever uses it is ${view.person}.`;
+}
+
+function voidedText({ person, voided }: { person: string; voided: number }): string {
+  if (voided === 0) return '';
+  const what = voided === 1 ? '1 approved release rests' : `${voided} approved releases rest`;
+  return `\n${what} on an approval of ${person} that no longer counts: have them approved again by others.`;
 }

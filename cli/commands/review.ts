@@ -1,7 +1,8 @@
 import { renderReport } from '../../scanner/render.ts';
 import { Report } from '../../schemas/finding.ts';
+import type { Release as ReleaseView } from '../../schemas/release.ts';
 import { type Command, text } from '../command.ts';
-import { table } from '../output.ts';
+import { plain, table } from '../output.ts';
 import { findRelease, listReleases } from '../releases.ts';
 
 export const review: Command = {
@@ -45,7 +46,11 @@ export const review: Command = {
       };
     }
     const report = await api.call('report', Report, { parameters: { id: release.id } });
-    const head = `Release ${release.id} is ${release.state}; requested by ${release.requestedBy}; ${release.approvals.length} approvals.${release.reason ? ` ${release.reason}` : ''}`;
+    const reason = release.reason ? ` ${release.reason}` : '';
+    const head = [
+      `Release ${release.id} is ${release.state}; requested by ${release.requestedBy}.${reason}`,
+      ...release.approvals.flatMap(approvalLines),
+    ].join('\n');
     const next =
       release.state === 'in_review'
         ? `Next: lk diff ${release.id}, then lk approve ${release.id} or lk reject ${release.id} --reason TEXT`
@@ -56,3 +61,15 @@ export const review: Command = {
     };
   },
 };
+
+function approvalLines({
+  person,
+  environments,
+  expires,
+  accepts,
+}: ReleaseView['approvals'][number]): string[] {
+  return [
+    `Approved by ${person} for ${environments.join(', ')}, until ${expires.slice(0, 10)}.`,
+    ...Object.entries(accepts).map(([check, why]) => `  accepts ${check}: ${plain(why)}`),
+  ];
+}

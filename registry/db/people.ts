@@ -14,9 +14,43 @@ const HOUR_MS = 3_600_000;
 
 export async function putPerson(client: Client, person: string, roles: readonly RoleName[]): Promise<void> {
   await client.query(
-    'insert into people (person, roles) values ($1, $2) on conflict (person) do update set roles = excluded.roles',
+    'insert into people (person, roles) values ($1, $2) on conflict (person) do update set roles = excluded.roles, left_at = null',
     [person, roles],
   );
+}
+
+export interface PersonRow {
+  readonly person: string;
+  readonly roles: RoleName[];
+}
+
+/** Everybody who is here, by name. */
+export async function listPeople(client: Client): Promise<PersonRow[]> {
+  const { rows } = await client.query<PersonRow>(
+    'select person, roles from people where left_at is null order by person',
+  );
+  return rows;
+}
+
+/** Ends a person's sign-ins. False when there is nobody of that name. */
+export async function removePerson(client: Client, person: string): Promise<boolean> {
+  await client.query('delete from tokens where person = $1', [person]);
+  await client.query('delete from sign_in_codes where person = $1 and used_at is null', [person]);
+  const { rowCount } = await client.query(
+    'update people set left_at = now() where person = $1 and left_at is null',
+    [person],
+  );
+  return rowCount === 1;
+}
+
+/** How many approved releases rest on this person, among others. */
+export async function restingOn(client: Client, person: string): Promise<number> {
+  const { rows } = await client.query<{ count: string }>(
+    `select count(distinct r.id) from approvals a join releases r on r.id = a.release_id
+     where a.person = $1 and r.state = 'approved' and a.expires_at > now()`,
+    [person],
+  );
+  return Number(rows[0]?.count ?? 0);
 }
 
 /** 24 of 32 characters that cannot be taken for one another, in groups of four: 120 bits, and no leading dash. */
@@ -50,7 +84,7 @@ export async function useCode(
   const { rows } = await client.query<{ person: string; roles: RoleName[] }>(
     `with used as (
        update sign_in_codes set used_at = now() where code_hash = $1 and used_at is null and expires_at > now() returning person
-     ) select person, roles from people join used using (person)`,
+     ) select person, roles from people join used using (person) where left_at is null`,
     [hash(code)],
   );
   return rows[0] ?? null;
@@ -80,7 +114,7 @@ export async function actorOf(client: Client, token: string): Promise<Actor | nu
     held: RoleName[];
     expires_at: Date;
   }>(
-    'select person, t.roles, p.roles as held, expires_at from tokens t join people p using (person) where token_hash = $1 and expires_at > now()',
+    'select person, t.roles, p.roles as held, expires_at from tokens t join people p using (person) where token_hash = $1 and expires_at > now() and left_at is null',
     [hash(token)],
   );
   const [row] = rows;

@@ -1,8 +1,6 @@
 /** What the public registry API may see: releases that were approved. */
 import type { Client } from './pool.ts';
-import type { ReleaseRow } from './releases.ts';
-
-const COLUMNS = `r.*, coalesce((select array_agg(a.digest order by a.given_at, a.digest) from approvals a where a.release_id = r.id), '{}') as approvals`;
+import { COLUMNS, type ReleaseRow } from './releases.ts';
 
 export interface PublicFilter {
   readonly search: string | null;

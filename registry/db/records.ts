@@ -24,17 +24,17 @@ export interface ReviewerKey {
   readonly enrolledAt: string;
 }
 
-/** The key a person signs with from now on; an older one is replaced. */
+/** The key a person signs with from now on; an older one is replaced, one of theirs from before taken up again. */
 export async function enrolKey(client: Client, key: Omit<ReviewerKey, 'enrolledAt'>): Promise<void> {
   await client.query(
     'update reviewer_keys set replaced_at = now() where person = $1 and replaced_at is null',
     [key.person],
   );
-  await client.query('insert into reviewer_keys (keyid, person, public_key) values ($1, $2, $3)', [
-    key.keyid,
-    key.person,
-    key.publicKey,
-  ]);
+  await client.query(
+    `insert into reviewer_keys (keyid, person, public_key) values ($1, $2, $3)
+     on conflict (keyid) do update set replaced_at = null, enrolled_at = now() where reviewer_keys.person = excluded.person`,
+    [key.keyid, key.person, key.publicKey],
+  );
 }
 
 export async function activeKeys(client: Client): Promise<ReviewerKey[]> {
@@ -44,7 +44,7 @@ export async function activeKeys(client: Client): Promise<ReviewerKey[]> {
     public_key: string;
     enrolled_at: Date;
   }>(
-    `select keyid, person, public_key, enrolled_at from reviewer_keys k join people p using (person) where replaced_at is null and 'reviewer' = any(p.roles) order by person`,
+    `select keyid, person, public_key, enrolled_at from reviewer_keys k join people p using (person) where replaced_at is null and left_at is null and 'reviewer' = any(p.roles) order by person`,
   );
   return rows.map((row) => ({
     keyid: row.keyid,

@@ -22,10 +22,14 @@ export interface ReleaseRow {
   readonly maintainers: string[] | null;
   readonly submitted_at: Date;
   readonly changed_at: Date;
-  readonly approvals: string[];
+  readonly approvals: Release['approvals'];
 }
 
-const COLUMNS = `r.*, coalesce((select array_agg(a.digest order by a.given_at, a.digest) from approvals a where a.release_id = r.id), '{}') as approvals`;
+/** What a statement says is read out of the stored envelope: columns beside it could be edited by themselves. */
+const STATEMENT = `convert_from(decode(convert_from(a.envelope, 'utf8')::jsonb ->> 'payload', 'base64'), 'utf8')::jsonb -> 'predicate'`;
+export const COLUMNS = `r.*, coalesce((select jsonb_agg(jsonb_build_object('digest', a.digest, 'person', a.person,
+  'environments', ${STATEMENT} -> 'environments', 'accepts', ${STATEMENT} -> 'accepts', 'expires', ${STATEMENT} -> 'expires') order by a.given_at, a.digest)
+  from approvals a where a.release_id = r.id), '[]') as approvals`;
 
 export function viewOf(row: ReleaseRow): Release {
   return {
@@ -115,6 +119,19 @@ export async function lastApproved(
   const { rows } = await client.query<ReleaseRow>(
     `select ${COLUMNS} from releases r where r.name = $1 and r.id <> $2 and r.state in ('approved', 'deprecated') order by r.changed_at desc, r.id desc limit 1`,
     [name, except],
+  );
+  return rows[0] ?? null;
+}
+
+/** The release of this version that was scanned, whatever became of it. */
+export async function scannedVersion(
+  client: Client,
+  name: string,
+  version: string,
+): Promise<ReleaseRow | null> {
+  const { rows } = await client.query<ReleaseRow>(
+    `select ${COLUMNS} from releases r where r.name = $1 and r.version = $2 and r.report_digest is not null order by r.id desc limit 1`,
+    [name, version],
   );
   return rows[0] ?? null;
 }

@@ -1,21 +1,21 @@
-/** Signing in, people, tokens, keys, trust, policy, health. */
-import { KEY_PROOF_TYPE, KeyBody, KeyProof, PersonBody, SignInBody, TokenBody } from '../../schemas/api.ts';
+/** Signing in, tokens, keys, trust, policy, health. */
+
+import { short, type TrustedRoot } from '../../runtime/trust/root.ts';
+import { KEY_PROOF_TYPE, KeyBody, KeyProof, SignInBody, TokenBody } from '../../schemas/api.ts';
 import { readPublicKey, verifiedKeys } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Call, Handlers } from '../app.ts';
 import { signInGuard } from '../auth.ts';
-import { newCode, newToken, putPerson, useCode } from '../db/people.ts';
-import { withTransaction } from '../db/pool.ts';
+import { newToken, restingOn, useCode } from '../db/people.ts';
 import { recordEvent } from '../db/records.ts';
 import type { Deps } from '../deps.ts';
-import { keyIdsOf, SELF } from '../trust.ts';
+import { keyIdsOf } from '../trust.ts';
 import { VERSION } from '../version.ts';
 
-/** A sign-in lasts a working week; a code that an administrator hands out, three days. */
+/** A sign-in lasts a working week. */
 const SIGN_IN_HOURS = 120;
-const CODE_HOURS = 72;
 const PROOF_MS = 10 * 60_000;
 
 export function accessRoutes(deps: Deps): Handlers {
@@ -43,7 +43,6 @@ export function accessRoutes(deps: Deps): Handlers {
       return { ...grant, person: found.person, roles: found.roles };
     },
     me: async ({ actor }) => ({ person: actor.person, roles: actor.roles, expires: actor.expires }),
-    people: (call) => addPerson(call, deps),
     tokens: async (call) => {
       const { roles, hours } = call.body(TokenBody);
       const beyond = roles.filter((role) => !call.actor.roles.includes(role));
@@ -83,35 +82,9 @@ async function health({ pool, trust }: Deps): Promise<unknown> {
   };
 }
 
-async function addPerson(call: Call, deps: Deps): Promise<unknown> {
-  const { person, roles } = call.body(PersonBody);
-  if (person === SELF || person === 'anonymous')
-    throw new LockkeeperError('REQUEST_INVALID', {
-      expected: 'the name of a person',
-      found: `${person}, which is reserved`,
-      next: 'Choose another',
-    });
-  const view = await withTransaction(deps.pool, async (client) => {
-    await putPerson(client, person, roles);
-    const { code, expires } = await newCode(client, person, CODE_HOURS);
-    await recordEvent(client, {
-      person: call.actor.person,
-      action: 'person.added',
-      subject: person,
-      detail: { roles },
-    });
-    return { person, roles, code, codeExpires: expires };
-  });
-  // Somebody who is no reviewer any more is no approver either, from the next root on.
-  const { trusted } = await deps.trust.current();
-  const approves = trusted.root.keys.some((key) => key.person === person);
-  if (approves && !roles.includes('reviewer')) await deps.trust.renew();
-  return view;
-}
-
 /** The proof is signed by the key it enrols, in the name of the caller, and fresh. */
 async function enrol(call: Call, deps: Deps): Promise<unknown> {
-  const { proof } = call.body(KeyBody);
+  const { proof, replace } = call.body(KeyBody);
   const claim = assertValid(
     KeyProof,
     parseStrict(Buffer.from(proof.payload, 'base64')),
@@ -142,9 +115,22 @@ async function enrol(call: Call, deps: Deps): Promise<unknown> {
       found: `one that is enrolled for ${owner}`,
       next: 'Make your own with: lk keys new',
     });
+  if (!replace) await assertFirstKey(call.actor.person, trusted, deps);
   return {
     keyid,
     person: call.actor.person,
     rootVersion: await deps.trust.enrol({ keyid, person: call.actor.person, publicKey: claim.publicKey }),
   };
+}
+
+/** A second key retires the first, and with it what it signed: that is asked for by name. */
+async function assertFirstKey(person: string, trusted: TrustedRoot, { pool }: Deps): Promise<void> {
+  const mine = trusted.root.roles.approver.keyids.find((keyid) => trusted.personOf(keyid) === person);
+  if (mine === undefined) return;
+  const resting = await restingOn(pool, person);
+  throw new LockkeeperError('STATE_CONFLICT', {
+    expected: `no other key of ${person}, or the word that it is to be replaced`,
+    found: `key ${short(mine)}, whose approvals of ${resting} approved ${resting === 1 ? 'release' : 'releases'} would no longer count`,
+    next: 'Use the key you have, or run: lk keys enrol --replace, and approve those again',
+  });
 }

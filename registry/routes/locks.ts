@@ -1,5 +1,5 @@
 /** Resolving an intent to a signed lock, and telling what became of a lock's releases. */
-import { assertApproved, opens } from '../../runtime/trust/approval.ts';
+import { assertApproved, opened } from '../../runtime/trust/approval.ts';
 import { signLockFile } from '../../runtime/trust/lock.ts';
 import type { TrustedRoot } from '../../runtime/trust/root.ts';
 import { LockBody, LockCheckBody } from '../../schemas/api.ts';
@@ -126,10 +126,10 @@ async function resolve(
   const facts = factsOfRow(row);
   assertPermitted(alias, request, { permissions: facts.permissions, launch: facts.launch });
   const given = await approvalsOf(deps.pool, row.id);
-  const scoped = given.filter(
-    ({ envelope }) => environmentsOf(envelope).includes(intent.environment) && opens(envelope, trusted),
+  const scoped = given.filter(({ envelope }) =>
+    opened(envelope, trusted)?.approval.predicate.environments.includes(intent.environment),
   );
-  assertApproved(
+  const approvedBy = assertApproved(
     scoped.map(({ envelope }) => envelope),
     trusted,
     { facts, environment: intent.environment, now: new Date() },
@@ -152,14 +152,8 @@ async function resolve(
     report: facts.reportDigest,
     permissions: facts.permissions,
     launch: facts.launch,
+    approvedBy,
     approvals: scoped.map(({ digest }) => digest),
   };
   return { entry, envelopes: scoped };
-}
-
-function environmentsOf(envelope: Envelope): string[] {
-  const { predicate } = parseStrict(Buffer.from(envelope.payload, 'base64')) as unknown as {
-    predicate: { environments: string[] };
-  };
-  return predicate.environments;
 }

@@ -220,7 +220,7 @@ function serverResponse(row: ReleaseRow, versions: readonly ReleaseRow[]): Serve
       'dev.lockkeeper/approval': {
         closureDigest: row.closure?.digest ?? null,
         surfaceDigest: row.surface_digest,
-        approvals: row.approvals,
+        approvals: row.approvals.map(({ digest }) => digest),
       },
     },
   };

@@ -3,7 +3,9 @@ import { packageOf, purlOf } from '../../scanner/closure.ts';
 import { ReleaseQuery } from '../../schemas/api.ts';
 import { diffSurfaces } from '../../schemas/diff.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { Report } from '../../schemas/finding.ts';
 import { parseStrict } from '../../schemas/json.ts';
+import { diffReach } from '../../schemas/reach.ts';
 import { Submission } from '../../schemas/release.ts';
 import { Surface } from '../../schemas/surface.ts';
 import { assertValid } from '../../schemas/validate.ts';
@@ -14,12 +16,13 @@ import {
   findRelease,
   insertRelease,
   isReleaseBlob,
-  lastApproved,
   listReleases,
   type ReleaseRow,
+  scannedVersion,
   viewOf,
 } from '../db/releases.ts';
 import type { Deps } from '../deps.ts';
+import { factsOfRow } from '../facts.ts';
 import { queueScan } from '../queue.ts';
 
 export function releaseRoutes(deps: Deps): Handlers {
@@ -125,11 +128,18 @@ function sendJson(call: Call, bytes: Buffer): Buffer {
   return bytes;
 }
 
+/** Against what the report compared with: history does not change when another release is approved or revoked later. */
 async function diff(call: Call, { pool, blobs }: Deps): Promise<unknown> {
   const after = await scanned(call, pool);
-  const before = await lastApproved(pool, after.name, after.id);
+  const report = assertValid(
+    Report,
+    parseStrict(await blobs.get(after.report_digest ?? '')),
+    'a stored report',
+  );
+  const before = report.baseline && (await scannedVersion(pool, after.name, report.baseline.version));
   const version = { id: Number(after.id), version: after.version };
-  if (!before) return { before: null, after: version, changes: [], artifacts: { added: [], removed: [] } };
+  const none = { changes: [], reach: [], artifacts: { added: [], removed: [] } };
+  if (!before) return { before: null, after: version, ...none };
   const surfaceOf = async (row: ReleaseRow): Promise<Surface> =>
     assertValid(Surface, parseStrict(await blobs.get(row.surface_text ?? '')), 'a stored surface');
   const purls = (row: ReleaseRow): Set<string> =>
@@ -139,6 +149,7 @@ async function diff(call: Call, { pool, blobs }: Deps): Promise<unknown> {
     before: { id: Number(before.id), version: before.version },
     after: version,
     changes: diffSurfaces(await surfaceOf(before), await surfaceOf(after)),
+    reach: diffReach(factsOfRow(before), factsOfRow(after)),
     artifacts: { added: [...fresh.difference(old)].sort(), removed: [...old.difference(fresh)].sort() },
   };
 }

@@ -1,5 +1,11 @@
 /** Approving, rejecting, deprecating, revoking. */
-import { assertCovers, assertNotRequester, openApproval, opens } from '../../runtime/trust/approval.ts';
+import {
+  assertCovers,
+  assertNotRequester,
+  type OpenedApproval,
+  openApproval,
+  opened,
+} from '../../runtime/trust/approval.ts';
 import type { TrustedRoot } from '../../runtime/trust/root.ts';
 import { ApprovalBody, ReasonBody } from '../../schemas/api.ts';
 import { APPROVAL_PREDICATE, type Approval, subjectsOf } from '../../schemas/approval.ts';
@@ -44,26 +50,56 @@ function assertReviewable(state: ReleaseState): void {
   if (state !== 'in_review' && state !== 'approved') throw wrongState('approve', state);
 }
 
-/** An approval that a new one of the same person takes the place of: nearly over, or by a key that no longer counts. */
+/**
+ * An approval that a new one of the same person takes the place of: nearly over, by a key that no longer counts, or for
+ * other environments.
+ */
 async function dropWorn(
   client: Client,
   id: string,
-  by: { person: string; trusted: TrustedRoot },
+  fresh: OpenedApproval,
+  trusted: TrustedRoot,
 ): Promise<void> {
+  const wanted = environmentsOf(fresh.approval);
   for (const { digest, person, envelope, expires } of await approvalsOf(client, id, true)) {
-    const worn = Date.parse(expires) < Date.now() + RENEW_MS || !opens(envelope, by.trusted);
-    if (person === by.person && worn) await deleteApproval(client, digest);
+    if (person !== fresh.person) continue;
+    const old = opened(envelope, trusted);
+    const worn = old === null || Date.parse(expires) < Date.now() + RENEW_MS;
+    if (worn || environmentsOf(old.approval) !== wanted) await deleteApproval(client, digest);
   }
 }
 
+function environmentsOf({ predicate }: Approval): string {
+  return [...predicate.environments].sort().join(' ');
+}
+
+/** How many people approved it for the environment, of these, that most of them approved it for. */
+async function countFor(
+  client: Client,
+  id: string,
+  { environments, trusted }: { environments: readonly string[]; trusted: TrustedRoot },
+): Promise<number> {
+  const given = (await approvalsOf(client, id)).map(({ envelope }) => opened(envelope, trusted));
+  const counts = environments.map(
+    (name) =>
+      new Set(
+        given.filter((one) => one?.approval.predicate.environments.includes(name)).map((one) => one?.person),
+      ).size,
+  );
+  return Math.max(0, ...counts);
+}
+
 /** Gating checks that fired or are unknown: an approval has to accept each by name. */
-async function openChecks(row: ReleaseRow, { blobs }: Deps): Promise<string[]> {
+async function checksOf(row: ReleaseRow, { blobs }: Deps): Promise<{ open: string[]; all: string[] }> {
   const report = assertValid(
     Report,
     parseStrict(await blobs.get(row.report_digest ?? '')),
     'a stored report',
   );
-  return report.checks.filter((check) => check.gates && check.outcome !== 'ok').map((check) => check.id);
+  return {
+    open: report.checks.filter((check) => check.gates && check.outcome !== 'ok').map((check) => check.id),
+    all: report.checks.map((check) => check.id),
+  };
 }
 
 async function statement(call: Call, deps: Deps): Promise<unknown> {
@@ -92,7 +128,7 @@ async function statement(call: Call, deps: Deps): Promise<unknown> {
       expires: new Date(now.getTime() + deps.policy.approvals.maxAgeDays * DAY_MS).toISOString(),
     },
   };
-  return { statement, missing: await openChecks(row, deps) };
+  return { statement, missing: (await checksOf(row, deps)).open };
 }
 
 async function approve(call: Call, deps: Deps): Promise<unknown> {
@@ -100,66 +136,75 @@ async function approve(call: Call, deps: Deps): Promise<unknown> {
   const row = await releaseOf(call, deps.pool);
   assertReviewable(row.state);
   const { trusted } = await deps.trust.current();
-  const opened = openApproval(envelope, trusted);
-  if (opened.person !== call.actor.person) {
+  const mine = openApproval(envelope, trusted);
+  if (mine.person !== call.actor.person) {
     throw new LockkeeperError('FORBIDDEN', {
       expected: `an approval signed by ${call.actor.person}, who sends it`,
-      found: `one of ${opened.person}`,
+      found: `one of ${mine.person}`,
       next: 'Each reviewer sends their own: lk approve',
     });
   }
   // The clock of a reviewer's machine may be a little ahead of this one.
   assertCovers(
-    opened,
+    mine,
     factsOfRow(row),
     new Date(
-      Math.max(Date.now(), Math.min(Date.parse(opened.approval.predicate.notBefore), Date.now() + 300_000)),
+      Math.max(Date.now(), Math.min(Date.parse(mine.approval.predicate.notBefore), Date.now() + 300_000)),
     ),
   );
-  await assertWithinPolicy(opened.approval, row, deps);
+  await assertWithinPolicy(mine.approval, row, deps);
   const { threshold } = trusted.root.roles.approver;
   const given = await withTransaction(deps.pool, async (client) => {
     await client.query('select 1 from releases where id = $1 for update', [row.id]);
     const now = await findRelease(client, row.id);
     assertReviewable(now?.state ?? 'rejected');
-    await dropWorn(client, row.id, { person: opened.person, trusted });
+    await dropWorn(client, row.id, mine, trusted);
     await insertApproval(client, {
-      digest: opened.digest,
+      digest: mine.digest,
       releaseId: Number(row.id),
-      person: opened.person,
+      person: mine.person,
       envelope,
-      expires: opened.approval.predicate.expires,
+      expires: mine.approval.predicate.expires,
     });
-    const persons = new Set((await approvalsOf(client, row.id)).map((approval) => approval.person));
+    const { environments } = mine.approval.predicate;
+    const count = await countFor(client, row.id, { environments, trusted });
     await recordEvent(client, {
-      person: opened.person,
+      person: mine.person,
       action: 'release.approved-by',
       subject: `${row.name}@${row.version}`,
-      detail: { approval: opened.digest },
+      detail: { approval: mine.digest },
     });
-    if (persons.size >= threshold && now?.state === 'in_review')
-      await moveState(client, row.id, MOVES.approve);
-    return persons.size;
+    if (count >= threshold && now?.state === 'in_review') await moveState(client, row.id, MOVES.approve);
+    return count;
   }).catch((error: unknown) => {
     if (!isDuplicate(error)) throw error;
-    throw new LockkeeperError('APPROVAL_THRESHOLD', {
+    throw new LockkeeperError('APPROVAL_GIVEN', {
       expected: `approvals of ${threshold} distinct people`,
-      found: `a second one of ${opened.person}, who approved it before`,
+      found: `a second one of ${mine.person} for the same environments`,
       next: 'Ask another reviewer',
     });
   });
   const after = await findRelease(deps.pool, row.id);
-  return { approval: opened.digest, state: after?.state, given, needed: threshold };
+  return { approval: mine.digest, state: after?.state, given, needed: threshold };
 }
 
 async function assertWithinPolicy(approval: Approval, row: ReleaseRow, deps: Deps): Promise<void> {
   const { accepts, notBefore, expires } = approval.predicate;
-  const open = (await openChecks(row, deps)).filter((check) => !Object.hasOwn(accepts, check));
+  const checks = await checksOf(row, deps);
+  const open = checks.open.filter((check) => !Object.hasOwn(accepts, check));
   if (open.length > 0) {
-    throw new LockkeeperError('FORBIDDEN', {
+    throw new LockkeeperError('APPROVAL_CHECKS', {
       expected: 'a reason for each gating check that fired or is unknown',
       found: `none for ${open.join(', ')}`,
       next: `Add ${open.map((check) => `--accept "${check}=REASON"`).join(' ')}`,
+    });
+  }
+  const strange = Object.keys(accepts).filter((check) => !checks.all.includes(check));
+  if (strange.length > 0) {
+    throw new LockkeeperError('APPROVAL_CHECKS', {
+      expected: `checks of this report: ${checks.all.join(', ')}`,
+      found: strange.join(', '),
+      next: 'Correct the name of the check',
     });
   }
   const days = (Date.parse(expires) - Date.parse(notBefore)) / DAY_MS;

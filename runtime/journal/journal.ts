@@ -3,31 +3,14 @@
  * waits for that before it acts. A lone record is written and synced at once; records that queue up share one sync.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  fdatasync,
-  fdatasyncSync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  write,
-  writeSync,
-} from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
-import { type AuditBody, type AuditRecord, link } from '../../schemas/audit.ts';
-import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { join } from 'node:path';
+import type { AuditBody } from '../../schemas/audit.ts';
 import { readSegment, segmentsOf } from './read.ts';
+import { broken, type Tail, Writer } from './writer.ts';
 
 export { readJournal, verifyJournal } from './read.ts';
-
-const writeAsync = promisify(write);
-const syncAsync = promisify(fdatasync);
-const SEGMENT_BYTES = 32 * 1024 * 1024;
-/** A record nobody waits for is on the disk at most this much later. */
-const LAZY_MS = 100;
 
 export interface Journal {
   readonly id: string;
@@ -63,24 +46,6 @@ function claim(id: string): Promise<Server | null> {
     server.once('error', () => resolve(null));
     server.listen(`\0lockkeeper-${process.getuid?.() ?? 0}-${id}`, () => resolve(server));
   });
-}
-
-function broken(expected: string, found: string, cause?: unknown): LockkeeperError {
-  return new LockkeeperError('JOURNAL_BROKEN', {
-    expected,
-    found,
-    next: 'Free space on the journal’s disk or correct its folder; no call is forwarded until its record can be kept',
-    cause,
-  });
-}
-
-interface Tail {
-  readonly segment: number;
-  readonly bytes: number;
-  readonly seq: number;
-  readonly prev: string | null;
-  /** Bytes of a last line that a crash cut short. */
-  readonly torn: number;
 }
 
 async function tailOf(dir: string): Promise<Tail> {
@@ -131,135 +96,4 @@ async function open(dir: string, id: string, hold: Server): Promise<Journal> {
     });
   }
   return journal;
-}
-
-interface Waiting {
-  readonly seq: number;
-  readonly resolve: (seq: number) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-class Writer {
-  #dir: string;
-  #segment: number;
-  #fd: number;
-  #bytes: number;
-  #seq: number;
-  #prev: string | null;
-  #lines: string[] = [];
-  #waiting: Waiting[] = [];
-  #busy = false;
-  #scheduled = false;
-  #lazy: NodeJS.Timeout | undefined;
-  #failure: LockkeeperError | null = null;
-
-  constructor(dir: string, tail: Tail) {
-    this.#dir = dir;
-    this.#segment = tail.segment;
-    this.#bytes = tail.bytes;
-    this.#seq = tail.seq;
-    this.#prev = tail.prev;
-    this.#fd = this.#open();
-    if (tail.torn > 0) ftruncateSync(this.#fd, tail.bytes);
-  }
-
-  /** A file is durable when its folder's entry is: a synced record in a file that a crash forgets is none. */
-  #open(): number {
-    const fd = openSync(join(this.#dir, `${String(this.#segment).padStart(6, '0')}.ndjson`), 'a', 0o600);
-    for (const folder of [this.#dir, dirname(this.#dir)]) {
-      const at = openSync(folder, 'r');
-      fsyncSync(at);
-      closeSync(at);
-    }
-    return fd;
-  }
-
-  append(body: AuditBody): Promise<number> {
-    if (this.#failure) return Promise.reject(this.#failure);
-    const seq = this.#queue(body);
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ seq, resolve, reject });
-      this.#schedule();
-    });
-  }
-
-  note(body: AuditBody): void {
-    if (this.#failure) return;
-    this.#queue(body);
-    this.#lazy ??= setTimeout(() => {
-      this.#lazy = undefined;
-      this.#schedule();
-    }, LAZY_MS);
-  }
-
-  #queue(body: AuditBody): number {
-    const record: AuditRecord = link(this.#seq + 1, this.#prev, body);
-    this.#seq = record.seq;
-    this.#prev = record.digest;
-    this.#lines.push(`${JSON.stringify(record)}\n`);
-    return record.seq;
-  }
-
-  /** At the end of this turn: what one read brought in shares one sync. */
-  #schedule(): void {
-    if (this.#busy || this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      void this.#flush();
-    });
-  }
-
-  async #flush(): Promise<void> {
-    if (this.#busy || this.#lines.length === 0) return;
-    this.#busy = true;
-    while (this.#lines.length > 0 && !this.#failure) {
-      const bytes = Buffer.from(this.#lines.join(''), 'utf8');
-      const waiting = this.#waiting;
-      this.#lines = [];
-      this.#waiting = [];
-      try {
-        if (waiting.length <= 1) this.#writeNow(bytes);
-        else await this.#write(bytes);
-        this.#bytes += bytes.length;
-        if (this.#bytes > SEGMENT_BYTES) this.#rotate();
-        for (const { seq, resolve } of waiting) resolve(seq);
-      } catch (cause) {
-        this.#fail(cause, waiting);
-      }
-    }
-    this.#busy = false;
-  }
-
-  #writeNow(bytes: Buffer): void {
-    for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
-    fdatasyncSync(this.#fd);
-  }
-
-  async #write(bytes: Buffer): Promise<void> {
-    for (let at = 0; at < bytes.length; ) at += (await writeAsync(this.#fd, bytes, at)).bytesWritten;
-    await syncAsync(this.#fd);
-  }
-
-  #rotate(): void {
-    closeSync(this.#fd);
-    this.#segment++;
-    this.#bytes = 0;
-    this.#fd = this.#open();
-  }
-
-  #fail(cause: unknown, waiting: readonly Waiting[]): void {
-    this.#failure = broken(`a durable record in ${quote(this.#dir)}`, quote((cause as Error).message), cause);
-    for (const { reject } of [...waiting, ...this.#waiting]) reject(this.#failure);
-    this.#waiting = [];
-    this.#lines = [];
-  }
-
-  async close(): Promise<void> {
-    clearTimeout(this.#lazy);
-    while (this.#busy || this.#scheduled) await new Promise((resolve) => setImmediate(resolve));
-    await this.#flush();
-    closeSync(this.#fd);
-    this.#failure ??= broken('an open journal', 'a closed one');
-  }
 }

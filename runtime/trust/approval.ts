@@ -79,13 +79,12 @@ export function openApproval(envelope: Envelope, trusted: TrustedRoot): OpenedAp
   return { approval, person, keyid, digest: envelopeDigest(envelope) };
 }
 
-/** Does this root still take the approval? For leaving out what no longer counts; a verifier uses `openApproval`. */
-export function opens(envelope: Envelope, trusted: TrustedRoot): boolean {
+/** The approval if this root still takes it, or null. For leaving out what no longer counts; a verifier uses `openApproval`. */
+export function opened(envelope: Envelope, trusted: TrustedRoot): OpenedApproval | null {
   try {
-    openApproval(envelope, trusted);
-    return true;
+    return openApproval(envelope, trusted);
   } catch {
-    return false;
+    return null;
   }
 }
 

@@ -191,10 +191,13 @@ function verifyEntry(
     });
   });
   const { environment, now } = at.context;
-  return {
-    entry,
-    approvedBy: assertApproved(envelopes, at.trusted, { facts: factsOf(entry), environment, now }),
-  };
+  const approvedBy = assertApproved(envelopes, at.trusted, { facts: factsOf(entry), environment, now });
+  if (isDeepStrictEqual([...entry.approvedBy], approvedBy)) return { entry, approvedBy };
+  throw new LockkeeperError('APPROVAL_SUBJECT', {
+    expected: `${entry.server} to say that it was approved by ${approvedBy.join(', ')}`,
+    found: entry.approvedBy.join(', '),
+    next: 'Restore mcp.lock from version control, or run: lk lock',
+  });
 }
 
 /** Does the lock answer exactly what lockkeeper.json asks? Throws LOCK_INTENT naming the first difference. */

@@ -23,6 +23,8 @@ export interface Facts {
   readonly baseline: Baseline | null;
   /** Changes from the baseline's surface; empty without one. */
   readonly changes: readonly Change[];
+  /** Changes of permissions and launch from the baseline's; empty without one. */
+  readonly reachChanges: readonly Change[];
   /** A string says why nothing is known. */
   readonly upstream: Upstream | string;
   readonly policy: Policy;

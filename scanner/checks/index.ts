@@ -10,6 +10,7 @@ import { installScripts } from './install-scripts.ts';
 import { instructions } from './instructions.ts';
 import { integrity } from './integrity.ts';
 import { maintainers } from './maintainers.ts';
+import { reach } from './reach.ts';
 import { surfaceDiff } from './surface-diff.ts';
 import { volatile } from './volatile.ts';
 
@@ -19,6 +20,7 @@ export const checks: readonly Check[] = [
   coolDown,
   maintainers,
   surfaceDiff,
+  reach,
   emptySchema,
   eras,
   volatile,

@@ -50,7 +50,7 @@ function told(severity: Severity, what: string, changes: readonly Change[]): Ret
 
 const EXCERPT = 240;
 
-function evidenceOf({ at, before, after }: Change): Evidence {
+export function evidenceOf({ at, before, after }: Change): Evidence {
   const show = (value: unknown): string =>
     value === undefined ? '(absent)' : typeof value === 'string' ? value : canonical(value);
   const [old, now] = apart(show(before), show(after), EXCERPT);

@@ -219,7 +219,7 @@ export async function startTestRegistry(
       Buffer.from(JSON.stringify({ person: name, publicKey: key.pem, at: new Date().toISOString() })),
       [key.key],
     );
-    const answer = await call(name, 'POST', '/v1/keys', { proof });
+    const answer = await call(name, 'POST', '/v1/keys', { proof, replace: true });
     if (answer.status !== 200) throw new Error(JSON.stringify(answer.body));
     return key;
   };

@@ -12,7 +12,7 @@ const dir = process.argv[2] ?? '';
 const surface = await capture([SCRIPTED]);
 const digest = `sha256:${'a'.repeat(64)}`;
 await serveSession({
-  entry: { ...makeEntry(), surface: pinSurface(surface), approvals: [] },
+  entry: { ...makeEntry(), surface: pinSurface(surface), approvedBy: ['alice', 'bob'], approvals: [] },
   subject: {
     server: 'acme.tools/weather',
     version: '1.2.3',

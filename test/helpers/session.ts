@@ -81,7 +81,12 @@ export interface SessionSetup {
 export async function startSession(setup: SessionSetup = {}): Promise<Running> {
   good ??= capture([SCRIPTED]);
   const surface = await good;
-  const entry: LockEntry = { ...makeEntry(), surface: pinSurface(surface), approvals: [] };
+  const entry: LockEntry = {
+    ...makeEntry(),
+    surface: pinSurface(surface),
+    approvedBy: ['alice', 'bob'],
+    approvals: [],
+  };
   setup.entry?.(entry);
   const dir = tempDir();
   const log = join(dir, 'calls');

@@ -108,7 +108,7 @@ export const surface: Surface = {
   volatile: [],
 };
 
-export function makeEntry(): Omit<LockEntry, 'approvals'> {
+export function makeEntry(): Omit<LockEntry, 'approvals' | 'approvedBy'> {
   const artifacts = [
     artifact('node_modules/weather', 'pkg:npm/weather@1.2.3'),
     artifact('node_modules/zod', 'pkg:npm/zod@4.0.0'),
@@ -135,7 +135,7 @@ export function makeEntry(): Omit<LockEntry, 'approvals'> {
 
 export function makeApproval(
   by: Key,
-  entry: Omit<LockEntry, 'approvals'>,
+  entry: Omit<LockEntry, 'approvals' | 'approvedBy'>,
   change: (approval: Approval) => void = () => undefined,
 ): Envelope {
   const approval: Approval = {
@@ -164,8 +164,9 @@ export function makeApproval(
 
 export interface LockParts {
   root: Envelope;
-  entry: Omit<LockEntry, 'approvals'>;
+  entry: Omit<LockEntry, 'approvals' | 'approvedBy'>;
   approvals: Envelope[];
+  approvedBy: string[];
   lock: (lock: Lock) => void;
   signer: Key;
 }
@@ -185,7 +186,13 @@ export function makeLock(parts: Partial<LockParts> = {}): LockFile {
     previous: null,
     rootVersion: 3,
     revoked: [],
-    servers: { weather: { ...entry, approvals: approvals.map(envelopeDigest) } },
+    servers: {
+      weather: {
+        ...entry,
+        approvedBy: parts.approvedBy ?? ['alice', 'bob'],
+        approvals: approvals.map(envelopeDigest),
+      },
+    },
   };
   parts.lock?.(lock);
   const evidence = {

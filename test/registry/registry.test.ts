@@ -6,8 +6,8 @@ import { MOVES } from '../../registry/lifecycle.ts';
 import { scanJob, watchUpstream } from '../../registry/worker.ts';
 import { verifyLock } from '../../runtime/trust/lock.ts';
 import { openRoot } from '../../runtime/trust/root.ts';
-import { ROUTES, type RoleName, type Route } from '../../schemas/api.ts';
-import { STATEMENT_TYPE } from '../../schemas/approval.ts';
+import { KEY_PROOF_TYPE, ROUTES, type RoleName, type Route } from '../../schemas/api.ts';
+import { type Approval, STATEMENT_TYPE } from '../../schemas/approval.ts';
 import { link } from '../../schemas/audit.ts';
 import { seal } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
@@ -217,7 +217,7 @@ describe.each(servers())('the registry on $name', (server) => {
         needed: 2,
         state: 'in_review',
       });
-      expect((await registry.approve(alice, id)).body.code).toBe('APPROVAL_THRESHOLD');
+      expect((await registry.approve(alice, id)).body.code).toBe('APPROVAL_GIVEN');
       expect((await registry.approve(bob, id)).body).toMatchObject({ given: 2, state: 'approved' });
     });
 
@@ -285,9 +285,31 @@ describe.each(servers())('the registry on $name', (server) => {
         'LK-SRF-01',
       ]);
       expect((await registry.approve(alice, id, (a) => void (a.predicate.accepts = {}))).body).toMatchObject({
-        code: 'FORBIDDEN',
+        code: 'APPROVAL_CHECKS',
         found: expect.stringContaining('LK-SRF-01'),
       });
+      const strange = (a: Approval): void => void (a.predicate.accepts['LK-NOPE-99'] = 'whatever');
+      expect((await registry.approve(alice, id, strange)).body).toMatchObject({
+        code: 'APPROVAL_CHECKS',
+        found: 'LK-NOPE-99',
+      });
+    });
+
+    it('counts people for an environment, and lets one person change theirs', async () => {
+      const id = await registry.scanned('dave', submissionOf('1.0.41'));
+      const forOther = (a: Approval): void => void (a.predicate.environments = ['production']);
+      expect((await registry.approve(alice, id, forOther)).body).toMatchObject({ given: 1 });
+      expect((await registry.approve(bob, id)).body).toMatchObject({ given: 1, state: 'in_review' });
+      const forBoth = (a: Approval): void => void (a.predicate.environments = ['production', 'development']);
+      expect((await registry.approve(alice, id, forBoth)).body).toMatchObject({
+        given: 2,
+        state: 'approved',
+      });
+      const { body } = await registry.call('bob', 'GET', `/v1/releases/${id}`);
+      expect(body.approvals).toMatchObject([
+        { person: 'bob', environments: ['development'] },
+        { person: 'alice', environments: ['production', 'development'] },
+      ]);
     });
 
     it('moves a state once, whoever races', async () => {
@@ -306,7 +328,7 @@ describe.each(servers())('the registry on $name', (server) => {
     it('renews an approval that is nearly over, and one whose key was replaced; never a good one', async () => {
       const heidi = await registry.reviewer('heidi');
       const id = await registry.approved('dave', [alice, bob], submissionOf('1.0.6'));
-      expect((await registry.approve(alice, id)).body.code).toBe('APPROVAL_THRESHOLD');
+      expect((await registry.approve(alice, id)).body.code).toBe('APPROVAL_GIVEN');
       await registry.pool.query(
         `update approvals set expires_at = now() + interval '1 day' where release_id = $1 and person = 'alice'`,
         [id],
@@ -335,6 +357,31 @@ describe.each(servers())('the registry on $name', (server) => {
       expect((await registry.approve(fresh, id)).status).toBe(200);
     });
 
+    it('retires a key only when asked to, says what rests on it, and takes an old one up again', async () => {
+      const first = await registry.reviewer('judy');
+      const id = await registry.approved('dave', [first, alice], submissionOf('1.0.61'));
+      const enrol = (key: Key, replace: boolean): ReturnType<TestRegistry['call']> => {
+        const claim = { person: 'judy', publicKey: key.pem, at: new Date().toISOString() };
+        const proof = seal(KEY_PROOF_TYPE, Buffer.from(JSON.stringify(claim)), [key.key]);
+        return registry.call('judy', 'POST', '/v1/keys', { proof, replace });
+      };
+      const second = makeKey('judy');
+      expect((await enrol(second, false)).body).toMatchObject({
+        code: 'STATE_CONFLICT',
+        found: expect.stringContaining('1 approved release would no longer count'),
+      });
+      expect((await enrol(second, true)).status).toBe(200);
+      expect((await enrol(first, true)).body.keyid).toBe(first.keyid);
+      await registry.call('root', 'POST', '/v1/people', { person: 'judy', roles: ['developer'] });
+      const back = await registry.call('root', 'POST', '/v1/people', {
+        person: 'judy',
+        roles: ['reviewer', 'developer'],
+      });
+      expect(back.status).toBe(200);
+      expect((await enrol(first, false)).status).toBe(200);
+      expect((await registry.approve(first, id)).body.code).toBe('APPROVAL_GIVEN');
+    });
+
     it('refuses a proof by another key, of another person, and an old one', async () => {
       const key = makeKey('alice');
       const other = makeKey('alice');
@@ -342,6 +389,7 @@ describe.each(servers())('the registry on $name', (server) => {
         proof: seal('application/vnd.lockkeeper.key-proof+json', Buffer.from(JSON.stringify(claim)), [
           by.key,
         ]),
+        replace: false,
       });
       const at = new Date().toISOString();
       const bodies = [
@@ -358,6 +406,32 @@ describe.each(servers())('the registry on $name', (server) => {
       const { root } = openRoot(body.root, body, new Date());
       expect(root.roles.approver.threshold).toBe(2);
       expect(root.trial).toBe(false);
+    });
+  });
+
+  describe('people', () => {
+    it('leave with their sign-ins, and what rests on them is told', async () => {
+      const kim = await registry.reviewer('kim');
+      await registry.approved('dave', [kim, alice], submissionOf('1.0.71'));
+      const left = await registry.call('root', 'POST', '/v1/people/kim/remove', {});
+      expect(left.body).toEqual({ person: 'kim', voided: 1 });
+      expect((await registry.call('kim', 'GET', '/v1/me')).status).toBe(401);
+      const { body } = await registry.call('root', 'GET', '/v1/people');
+      expect(body.people.map(({ person }: { person: string }) => person)).not.toContain('kim');
+      expect((await registry.call('root', 'POST', '/v1/people/kim/code', {})).body.code).toBe('NOT_FOUND');
+    });
+
+    it('never go without an administrator', async () => {
+      const { body: all } = await registry.call('root', 'GET', '/v1/people');
+      for (const { person, roles } of all.people as { person: string; roles: string[] }[])
+        if (roles.includes('admin') && person !== 'root')
+          await registry.call('root', 'POST', `/v1/people/${person}/remove`, {});
+      for (const [url, body] of [
+        ['/v1/people', { person: 'root', roles: ['developer'] }],
+        ['/v1/people/root/remove', {}],
+      ] as const)
+        expect((await registry.call('root', 'POST', url, body)).status).toBe(409);
+      expect((await registry.call('root', 'GET', '/v1/people')).status).toBe(200);
     });
   });
 

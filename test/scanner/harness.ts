@@ -92,8 +92,9 @@ export function requestFor(change: Partial<Submission> = {}, baseline: Baseline 
 }
 
 export function baselineOf(result: ScanResult): Baseline {
-  const { closure, surface, maintainers, report } = result;
-  return { version: report.release.version, closure, surface, maintainers };
+  const { closure, surface, maintainers, report, launch } = result;
+  const { permissions } = requestFor().submission;
+  return { version: report.release.version, closure, surface, maintainers, launch, permissions };
 }
 
 /** The refusal that a promise ends in. */

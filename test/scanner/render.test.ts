@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type Paint, renderDiff, renderReport } from '../../scanner/render.ts';
+import { renderReport } from '../../scanner/render.ts';
+import { renderDiff, renderSurface } from '../../scanner/render-diff.ts';
+import type { Paint } from '../../scanner/text.ts';
 import type { DiffView } from '../../schemas/api.ts';
 import type { CheckResult, Report } from '../../schemas/finding.ts';
 import { DEFAULT_LIMITS } from '../../schemas/release.ts';
@@ -68,12 +70,13 @@ describe('a report for people', () => {
     };
     expect(
       renderReport(report, plain, asked),
-    ).toBe(`io.github.acme/server 1.0.0  npm:a@1.0.0, scanned 2026-11-24T12:00 in bubblewrap
+    ).toBe(`io.github.acme/server 1.0.0  npm:a@1.0.0, scanned 2026-11-24T12:00Z in bubblewrap
 
 Artifacts  2, all verified, 2.0 MiB
 Tools      2: a, b
 Also       1 prompt, 0 resources; protocol 2025-11-25
 May touch  network api.example:443; files /data (rw); variables KEY; arguments of the project
+Started as node
 Tried      no connection while observed
 Against    nothing: the first release of this server
 
@@ -126,13 +129,16 @@ describe('a difference for people', () => {
       },
       { at: '/tools/b', kind: 'added', risk: 'risk', after: { name: 'b' } },
     ],
-    artifacts: { added: ['pkg:npm/x@1'], removed: [] },
+    reach: [{ at: '/permissions/egress', kind: 'added', risk: 'risk', after: 'a.example:443' }],
+    artifacts: { added: ['pkg:npm/%40x/y@1'], removed: [] },
   };
 
   it('shows the gravest first, and long texts where they part', () => {
     expect(renderDiff(view, plain)).toBe(
-      `1.0.0 -> 1.1.0: 3 changes of the surface, up to class risk; 1 package added, 0 removed
+      `1.0.0 -> 1.1.0: 3 changes of the surface, 1 of what it may touch, up to class risk; 1 package added, 0 removed
 
+risk      added  /permissions/egress
+  + a.example:443
 risk      added  /tools/b
   + {"name":"b"}
 text      changed  /tools/a/description
@@ -143,20 +149,46 @@ cosmetic  changed  /tools/a/icons
   + [1]
 
 Packages
-+ pkg:npm/x@1`.replaceAll('… The same beginning, The same ', `…${long.slice(long.length - 30)}`),
++ @x/y@1`.replaceAll('… The same beginning, The same ', `…${long.slice(long.length - 30)}`),
     );
     expect(renderDiff(view, marked)).toContain('<r>risk    </r>  added  /tools/b');
   });
 
-  it('says when there is nothing to compare with, and counts what does not fit', () => {
+  it('says when there is nothing to compare with, and cuts nothing', () => {
     expect(renderDiff({ ...view, before: null }, plain)).toBe(
       'Nothing of this server was approved before 1.1.0: all of it is new.',
     );
-    const many = Array.from({ length: 70 }, (_, i) => ({
+    const many = Array.from({ length: 700 }, (_, i) => ({
       at: `/tools/t${i}`,
       kind: 'removed' as const,
       risk: 'contract' as const,
+      before: `${long}end ${i}`,
     }));
-    expect(renderDiff({ ...view, changes: many }, plain)).toContain('and 10 more (--json shows all)');
+    const text = renderDiff({ ...view, changes: many }, plain);
+    expect(text.match(/ {2}removed {2}/g)).toHaveLength(700);
+    expect(text).toContain('end 699');
+  });
+});
+
+describe('a surface for people', () => {
+  it('is told word for word, with what hides shown', () => {
+    const surface = {
+      capture: { protocolVersion: '2025-11-25', eras: ['session' as const], clientCapabilities: {} },
+      serverInfo: { name: 's' },
+      capabilities: {},
+      instructions: 'Read\nme.',
+      tools: { a: { name: 'a', description: 'Adds\u200b.', inputSchema: { type: 'object' } } },
+      prompts: {},
+      resources: {},
+      resourceTemplates: {},
+      volatile: [],
+    };
+    expect(renderSurface(surface, plain)).toBe(`Instructions
+  Read
+  me.
+
+a  tool
+  Adds\\u{200b}.
+    inputSchema: {"type":"object"}`);
   });
 });

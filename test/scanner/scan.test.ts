@@ -73,6 +73,7 @@ describe('a scan', () => {
       'LK-REL-01 ok',
       'LK-MNT-01 ok',
       'LK-SRF-01 ok',
+      'LK-PRM-01 ok',
       'LK-SRF-02 ok',
       'LK-SRF-03 ok',
       'LK-SRF-04 ok',

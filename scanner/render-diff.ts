@@ -1,0 +1,99 @@
+/** A difference, and a surface that is new as a whole, as reviewers read them: nothing of it is cut. */
+import type { DiffView } from '../schemas/api.ts';
+import { type Change, highestRisk } from '../schemas/diff.ts';
+import { SECTIONS, type Surface } from '../schemas/surface.ts';
+import { apart } from './excerpt.ts';
+import { counted, line, type Paint, WIDTH, wrapped } from './text.ts';
+
+const RANK: readonly Change['risk'][] = ['risk', 'contract', 'text', 'additive', 'cosmetic'];
+
+/** Field by field, gravest first, each with its class and what it was and is. */
+export function renderDiff(view: DiffView, paint: Paint): string {
+  const { before, after, changes, reach, artifacts } = view;
+  if (before === null) {
+    return `Nothing of this server was approved before ${line(after.version)}: all of it is new.`;
+  }
+  const top = highestRisk([...changes, ...reach]);
+  const packages = `${counted(artifacts.added.length, 'package')} added, ${artifacts.removed.length} removed`;
+  const upTo = top ? `, up to class ${paintRisk(top, paint).trim()}` : '';
+  const counts = `${counted(changes.length, 'change')} of the surface, ${reach.length} of what it may touch${upTo}; ${packages}`;
+  return [
+    `${paint.bold(line(`${before.version} -> ${after.version}`))}: ${counts}`,
+    ...(reach.length + changes.length > 0 ? [''] : []),
+    ...[...sorted(reach), ...sorted(changes)].flatMap((change) => renderChange(change, paint)),
+    ...renderPackages(artifacts, paint),
+  ].join('\n');
+}
+
+function sorted(changes: readonly Change[]): Change[] {
+  return [...changes].sort((a, b) => RANK.indexOf(a.risk) - RANK.indexOf(b.risk));
+}
+
+function renderPackages({ added, removed }: DiffView['artifacts'], paint: Paint): string[] {
+  const lines = [
+    ...added.map((purl) => ({ name: nameOf(purl), text: paint.green(`+ ${nameOf(purl)}`) })),
+    ...removed.map((purl) => ({ name: nameOf(purl), text: paint.red(`- ${nameOf(purl)}`) })),
+  ];
+  if (lines.length === 0) return [];
+  const inOrder = lines.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  return ['', paint.bold('Packages'), ...inOrder.map(({ text }) => text)];
+}
+
+/** `pkg:npm/%40scope/name@1.0.0` as npm writes it. */
+function nameOf(purl: string): string {
+  return line(purl.replace(/^pkg:npm\//, '').replace(/^%40/, '@'));
+}
+
+function renderChange(change: Change, paint: Paint): string[] {
+  let before = shown(change.before);
+  let after = shown(change.after);
+  if (before !== null && after !== null) [before, after] = apart(before, after, WIDTH);
+  const part = (mark: string, text: string | null): string[] =>
+    text === null
+      ? []
+      : wrapped(text, WIDTH - 4).map((words, index) => `  ${index === 0 ? mark : ' '} ${words}`);
+  return [
+    `${paintRisk(change.risk, paint)}  ${change.kind}  ${line(change.at)}`,
+    ...part('-', before).map((words) => paint.red(words)),
+    ...part('+', after).map((words) => paint.green(words)),
+  ];
+}
+
+function shown(value: unknown): string | null {
+  if (value === undefined) return null;
+  return (typeof value === 'string' ? value : JSON.stringify(value)).replace(/\s+/g, ' ');
+}
+
+function paintRisk(risk: Change['risk'], paint: Paint): string {
+  const word = risk.padEnd(8);
+  if (risk === 'risk') return paint.red(word);
+  return risk === 'contract' || risk === 'text' ? paint.yellow(word) : paint.dim(word);
+}
+
+/** Word for word what a model is told by a server. */
+export function renderSurface(surface: Surface, paint: Paint): string {
+  const parts: string[] = [];
+  if (surface.instructions !== null)
+    parts.push(paint.bold('Instructions'), ...indented(surface.instructions), '');
+  for (const section of SECTIONS) {
+    for (const [key, item] of Object.entries(surface[section])) {
+      const { name: _, description, ...rest } = item;
+      parts.push(`${paint.bold(line(key))}  ${paint.dim(section.replace(/s$/, ''))}`);
+      parts.push(...indented(typeof description === 'string' ? description : '(no description)'));
+      for (const [field, value] of Object.entries(rest)) {
+        parts.push(
+          ...wrapped(`${field}: ${JSON.stringify(value)}`, WIDTH - 4).map((words) =>
+            paint.dim(`    ${words}`),
+          ),
+        );
+      }
+      parts.push('');
+    }
+  }
+  return parts.join('\n').trimEnd();
+}
+
+/** Lines stay lines: a text that hides something far below its beginning is to be seen as it is. */
+function indented(text: string): string[] {
+  return text.split('\n').flatMap((row) => wrapped(row, WIDTH - 2).map((words) => `  ${words}`));
+}

@@ -1,0 +1,69 @@
+/** What a release may touch and how it is started, against the last approved one: each difference with a risk class. */
+import type { Json } from './common.ts';
+import type { Change, RiskClass } from './diff.ts';
+import { canonical } from './json.ts';
+import type { Launch, Permissions } from './release.ts';
+
+export interface Reach {
+  readonly permissions: Permissions;
+  readonly launch: Launch;
+}
+
+/** Wider is risk, narrower is cosmetic; another way of being started is contract. In pointer order. */
+export function diffReach(before: Reach, after: Reach): Change[] {
+  const changes: Change[] = [];
+  const [was, is] = [before.permissions, after.permissions];
+  for (const list of ['egress', 'env'] as const) {
+    for (const item of is[list])
+      if (!was[list].includes(item)) changes.push(added(`/permissions/${list}`, item));
+    for (const item of was[list])
+      if (!is[list].includes(item)) changes.push(removed(`/permissions/${list}`, item));
+  }
+  diffMounts(was.mounts, is.mounts, changes);
+  for (const limit of ['memoryMiB', 'cpus', 'pids', 'tmpMiB'] as const) {
+    const risk = is.limits[limit] > was.limits[limit] ? 'risk' : 'cosmetic';
+    compare(`/permissions/limits/${limit}`, was.limits[limit], is.limits[limit], { risk, changes });
+  }
+  compare('/launch/command', before.launch.command, after.launch.command, { risk: 'contract', changes });
+  const opened = after.launch.projectArgs ? 'risk' : 'cosmetic';
+  compare('/launch/projectArgs', before.launch.projectArgs, after.launch.projectArgs, {
+    risk: opened,
+    changes,
+  });
+  return changes.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+}
+
+type Mounts = Permissions['mounts'];
+
+function diffMounts(was: Mounts, is: Mounts, changes: Change[]): void {
+  const modeIn = (mounts: Mounts, target: string): string | undefined =>
+    mounts.find((mount) => mount.target === target)?.mode;
+  for (const { target, mode } of is) {
+    const old = modeIn(was, target);
+    if (old === undefined) changes.push(added('/permissions/mounts', `${target}:${mode}`));
+    else
+      compare(`/permissions/mounts${target}`, old, mode, {
+        risk: mode === 'rw' ? 'risk' : 'cosmetic',
+        changes,
+      });
+  }
+  for (const { target, mode } of was)
+    if (modeIn(is, target) === undefined) changes.push(removed('/permissions/mounts', `${target}:${mode}`));
+}
+
+function added(at: string, after: string): Change {
+  return { at, kind: 'added', risk: 'risk', after };
+}
+
+function removed(at: string, before: string): Change {
+  return { at, kind: 'removed', risk: 'cosmetic', before };
+}
+
+function compare(
+  at: string,
+  before: Json,
+  after: Json,
+  { risk, changes }: { risk: RiskClass; changes: Change[] },
+): void {
+  if (canonical(before) !== canonical(after)) changes.push({ at, kind: 'changed', risk, before, after });
+}
