@@ -17,6 +17,8 @@ export interface Api {
   /** What it is asked with; empty for nobody. */
   readonly token: string;
   call<S extends TSchema>(route: RouteName, answer: S, call?: Call): Promise<Static<S>>;
+  /** The same registry, which has to answer within so many milliseconds. */
+  within(ms: number): Api;
   /** The bytes of a blob, unchecked: the store checks the digest. */
   blob(digest: string): Promise<Buffer>;
 }
@@ -24,7 +26,7 @@ export interface Api {
 /** 30 s per request; closures have many small blobs and a report is a few hundred kilobytes. */
 const TIMEOUT_MS = 30_000;
 
-export function openApi(registry: string, token: string | null): Api {
+export function openApi(registry: string, token: string | null, timeoutMs = TIMEOUT_MS): Api {
   const base = registry.replace(/\/+$/, '');
   const send = async (route: RouteName, call: Call): Promise<Response> => {
     const url = new URL(base + pathOf(route, call.parameters));
@@ -35,7 +37,7 @@ export function openApi(registry: string, token: string | null): Api {
     const init: RequestInit = {
       method: ROUTES[route].method,
       headers,
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
       redirect: 'error',
     };
     if (call.body !== undefined) {
@@ -51,6 +53,7 @@ export function openApi(registry: string, token: string | null): Api {
   return {
     registry: base,
     token: token ?? '',
+    within: (ms) => openApi(registry, token, ms),
     call: async (route, answer, call = {}) => {
       const response = await send(route, call);
       const bytes = new Uint8Array(await response.arrayBuffer());

@@ -3,7 +3,7 @@ import { type Command, GLOBAL, GLOBAL_HELP } from './command.ts';
 import type { Paint } from './output.ts';
 
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
-  'Run a registry': ['serve', 'login', 'people', 'keys'],
+  'Run a registry': ['serve', 'login', 'people', 'token', 'keys'],
   'Publish and review': ['publish', 'review', 'diff', 'approve', 'dashboard', 'reject', 'revoke'],
   'Use in a project': ['add', 'lock', 'ci', 'verify', 'run'],
   'See what happened': ['audit', 'drill', 'doctor'],

@@ -88,7 +88,7 @@ function checkName(name: string): string {
 async function readKeyFile(path: string, name: string): Promise<ReturnType<typeof readPrivateKey>> {
   const bytes = await readIfThere(path);
   if (!bytes) {
-    throw new LockkeeperError('KEY_UNKNOWN', {
+    throw new LockkeeperError('KEY_FILE', {
       expected: `the private key ${name} at ${path}`,
       found: 'no such file',
       next: 'Run: lk keys new',
@@ -96,7 +96,7 @@ async function readKeyFile(path: string, name: string): Promise<ReturnType<typeo
   }
   const { mode } = await stat(path);
   if ((mode & 0o077) !== 0) {
-    throw new LockkeeperError('KEY_UNKNOWN', {
+    throw new LockkeeperError('KEY_FILE', {
       expected: `${path} readable by its owner alone (0600)`,
       found: `mode 0${(mode & 0o777).toString(8)}`,
       next: `Run: chmod 600 ${path}; if others may have read it, replace the key with: lk keys new`,

@@ -1,6 +1,7 @@
 /** lk: argv -> one verb -> one result, printed in one place, one exit code. */
 import { asLockkeeperError, CODES, LockkeeperError } from '../schemas/errors.ts';
 import { problemOf } from '../schemas/problem.ts';
+import { VERSION } from '../schemas/version.ts';
 import { type Api, openApi } from './api.ts';
 import { type Command, type Context, flag, parseWords, type Result, text, type Values } from './command.ts';
 import { commands } from './commands/index.ts';
@@ -12,17 +13,21 @@ import { makePaint } from './output.ts';
 async function main(argv: readonly string[]): Promise<number> {
   const json = argv.includes('--json');
   try {
-    const config = loadCliConfig(process.env, process.stderr.isTTY === true);
-    const [name, ...rest] = argv;
+    const config = loadCliConfig(process.env, process.stdout.isTTY === true);
+    const [name, ...rest] = [...argv.filter((word) => word !== '--json'), ...(json ? ['--json'] : [])];
     const paint = makePaint(config.color);
-    if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    if (name === '--version' || name === '-v' || name === 'version') {
+      process.stdout.write(json ? `${JSON.stringify({ version: VERSION })}\n` : `${VERSION}\n`);
+      return 0;
+    }
+    if (name === undefined || name === '--json' || name === '--help' || name === '-h' || name === 'help') {
       const about = name === 'help' ? rest[0] : undefined;
       process.stdout.write(
         about === undefined
           ? await overview(commands, paint)
           : helpOf(about, await findCommand(about), paint),
       );
-      return name === undefined ? CODES.USAGE.exit : 0;
+      return name === undefined || name === '--json' ? CODES.USAGE.exit : 0;
     }
     const command = await findCommand(name);
     const { words, values } = parseWords(name, command, rest);
@@ -78,13 +83,21 @@ function makeContext(from: { config: Context['config']; home: Home; values: Valu
     progress: (line) => void (terminal && process.stderr.write(`\r\u001b[K${line}`)),
     now: () => new Date(),
     json: flag(values, 'json'),
-    api: async (registry) =>
-      connect(await home.signIns(), {
-        config,
-        registry: registry ?? text(values, 'registry'),
-        as: text(values, 'as'),
-      }),
+    api: async (registry) => {
+      const given = text(values, 'registry');
+      if (registry !== undefined && given !== undefined && given.replace(/\/+$/, '') !== registry)
+        throw otherRegistry(registry, given);
+      return connect(await home.signIns(), { config, registry: registry ?? given, as: text(values, 'as') });
+    },
   };
+}
+
+function otherRegistry(expected: string, found: string): LockkeeperError {
+  return new LockkeeperError('USAGE', {
+    expected: `the registry of lockkeeper.json, ${expected}`,
+    found: `--registry ${found}`,
+    next: 'Leave it out, or change lockkeeper.json',
+  });
 }
 
 function connect(

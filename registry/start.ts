@@ -16,11 +16,13 @@ import { openPool } from './db/pool.ts';
 import type { Deps, ScanDeps } from './deps.ts';
 import { startEmbedded } from './embedded.ts';
 import { registrySchedules, startSchedules } from './schedule.ts';
-import { loadKeys, openTrust } from './trust.ts';
+import { keyIdsOf, loadKeys, openTrust } from './trust.ts';
 import { startWorker } from './worker.ts';
 
 export interface Registry {
   readonly url: string;
+  /** Ids of the root keys: what people compare before they sign in from elsewhere. */
+  readonly rootKeys: readonly string[];
   /** One-time code that signs in the administrator. */
   readonly code: string;
   close(): Promise<void>;
@@ -42,7 +44,7 @@ export async function startRegistry(
     await mkdir(config.dataDir, { recursive: true });
     await chmod(config.dataDir, 0o755);
     const log = pino(
-      { level: config.logLevel, redact: ['req.headers.authorization', 'token', 'code'] },
+      { level: config.logLevel, redact: ['req.headers.authorization', 'token'] },
       pino.destination({ dest: 2, sync: true }),
     );
     const embedded =
@@ -61,6 +63,7 @@ export async function startRegistry(
       trial: config.trial,
       policy,
     });
+    const { rootKeys } = keyIdsOf(trust.keys);
     let url = config.publicUrl ?? `http://${config.host}:${config.port}`;
     const deps: Deps = {
       pool,
@@ -74,14 +77,14 @@ export async function startRegistry(
       const runner = await startWorker(await scanDeps(deps, config), config.workers);
       undo.push(() => runner.stop());
     }
-    if (config.role === 'scanner') return { url: '', code: '', close };
+    if (config.role === 'scanner') return { url: '', rootKeys, code: '', close };
     const app = await buildApp(deps);
     undo.push(() => app.close());
     const address = await app.listen({ host: config.host, port: config.port });
     if (config.publicUrl === null) url = address;
     const schedules = startSchedules(registrySchedules(pool, config.upstreamCron), pool, log);
     undo.push(() => schedules.stop());
-    return { url, code: await adminCode(deps), close };
+    return { url, rootKeys, code: await adminCode(deps), close };
   } catch (error) {
     await close();
     throw error;

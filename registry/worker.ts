@@ -3,7 +3,7 @@ import { type Job, Logger, type Runner, run, type TaskList } from 'graphile-work
 import semver from 'semver';
 import { packageOf } from '../scanner/closure.ts';
 import type { Baseline } from '../scanner/ports.ts';
-import { asLockkeeperError } from '../schemas/errors.ts';
+import { asLockkeeperError, type Code } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';
 import type { Submission } from '../schemas/release.ts';
 import { Surface } from '../schemas/surface.ts';
@@ -23,8 +23,8 @@ import { MOVES } from './lifecycle.ts';
 import { submit } from './routes/releases.ts';
 import { SELF } from './trust.ts';
 
-/** Exit code of "could not verify": worth another try. */
-const UNVERIFIED = 4;
+/** Failures of the world around, which another try may not meet again; a server that fails does so every time. */
+const PASSING: ReadonlySet<Code> = new Set(['SOURCE_UNREACHABLE', 'ISOLATION_FAILED', 'SYSTEM', 'INTERNAL']);
 
 export async function startWorker(deps: ScanDeps, concurrency: number): Promise<Runner> {
   const taskList: TaskList = {
@@ -76,10 +76,11 @@ export async function scanJob(
     });
   } catch (thrown) {
     const error = asLockkeeperError(thrown);
-    const again = (error.exit === UNVERIFIED || error.code === 'INTERNAL') && job.attempts < job.max_attempts;
-    deps.log.warn({ release: id, code: error.code, err: thrown }, 'scan failed');
+    const once = error.code === 'SERVER_SILENT' && job.attempts === 1;
+    const again = (PASSING.has(error.code) || once) && job.attempts < job.max_attempts;
+    deps.log.warn({ release: id, code: error.code, found: error.found, again }, 'scan failed');
     if (again) {
-      await moveState(pool, id, { ...MOVES.retry, reason: error.message });
+      await moveState(pool, id, { ...MOVES.retry, reason: `try ${job.attempts} failed: ${error.message}` });
       throw error;
     }
     await withTransaction(pool, async (client) => {

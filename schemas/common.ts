@@ -23,7 +23,7 @@ export const Sha512 = Type.String({ pattern: '^[0-9a-f]{128}$' });
 export const Instant = Type.String({
   pattern:
     '^[12]\\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\\d|3[01])T(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d\\.\\d{3}Z$',
-  description: 'RFC 3339 instant in UTC, milliseconds',
+  description: 'an RFC 3339 instant in UTC with milliseconds, such as 2026-11-24T00:00:00.000Z',
 });
 
 /** A server name as in the MCP registry: reverse-DNS namespace, one slash, name. */
@@ -31,22 +31,30 @@ export const ServerName = Type.String({
   minLength: 3,
   maxLength: 200,
   pattern: '^[a-zA-Z0-9][a-zA-Z0-9.-]*[a-zA-Z0-9]/[a-zA-Z0-9][a-zA-Z0-9._-]*$',
+  description: 'a name as in the MCP registry: namespace/name, such as io.github.acme/weather',
 });
 
 export const Version = Type.String({
   minLength: 1,
   maxLength: 255,
   pattern: '^[0-9A-Za-z][0-9A-Za-z.+_-]*$',
+  description: 'an exact version, such as 1.2.3',
 });
 export const Purl = Type.String({ pattern: '^pkg:[a-z]+/.+@.+$', maxLength: 500 });
 
 /** A person of the organisation: the unit that thresholds count. */
-export const Person = Type.String({ pattern: '^[a-z0-9][a-z0-9._@-]{0,63}$' });
+export const Person = Type.String({
+  pattern: '^[a-z0-9][a-z0-9._@-]{0,63}$',
+  description: 'a name of at most 64 of a-z, 0-9, dot, dash, underscore and @',
+});
 
 /** The SHA-256 of a public key's SPKI DER. */
 export const KeyId = Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });
 
-export const Environment = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,31}$' });
+export const Environment = Type.String({
+  pattern: '^[a-z0-9][a-z0-9-]{0,31}$',
+  description: 'an environment of at most 32 of a-z, 0-9 and dash, such as development',
+});
 
 /** Any JSON value that came from outside and is carried, not interpreted. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };

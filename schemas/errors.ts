@@ -39,6 +39,7 @@ export const CODES = {
   ROOT_EXPIRED: { status: 422, exit: 3, title: 'The root of trust has expired' },
   SIGNATURE_INVALID: { status: 422, exit: 3, title: 'The signature does not verify' },
   KEY_UNKNOWN: { status: 422, exit: 3, title: 'The key is not enrolled for this' },
+  KEY_FILE: { status: 500, exit: 3, title: 'The key file cannot be used' },
   APPROVAL_THRESHOLD: { status: 422, exit: 3, title: 'Too few people approved this release' },
   APPROVAL_REQUESTER: { status: 422, exit: 3, title: 'The requester may not approve their own request' },
   APPROVAL_SUBJECT: { status: 422, exit: 3, title: 'The approval is for other bytes' },
@@ -81,6 +82,7 @@ export const CODES = {
   REGISTRY_UNREACHABLE: { status: 502, exit: 4, title: 'The registry did not answer' },
   DATABASE_UNAVAILABLE: { status: 503, exit: 4, title: 'The database is not there' },
   DATABASE_NEWER: { status: 500, exit: 1, title: 'The database is newer than this program' },
+  SYSTEM: { status: 500, exit: 1, title: 'This machine does not permit it' },
   INTERNAL: { status: 500, exit: 1, title: 'Something broke' },
 } as const satisfies Record<string, CodeEntry>;
 
@@ -122,6 +124,14 @@ export class LockkeeperError extends Error {
   }
 }
 
+interface NodeError {
+  readonly code?: string;
+  readonly syscall?: string;
+  readonly path?: string;
+  readonly address?: string;
+  readonly port?: number;
+}
+
 /** Shows outside text inside a sentence: at most `limit` characters, control characters escaped. */
 export function quote(text: string, limit = 120): string {
   const shown = text.length > limit ? `${text.slice(0, limit)}…` : text;
@@ -131,9 +141,31 @@ export function quote(text: string, limit = 120): string {
   );
 }
 
-/** Any thrown value as a LockkeeperError; what is not one becomes INTERNAL with its message kept. */
+/** What a person can do about an operating system's refusals; others are our own failures. */
+const ADVICE: Readonly<Record<string, string>> = {
+  EACCES: 'Give this user access to it, or choose another place',
+  EPERM: 'Give this user access to it, or choose another place',
+  EROFS: 'Choose a place that can be written to',
+  ENOSPC: 'Free some space on that disk',
+  EDQUOT: 'Free some space in this user’s quota',
+  EADDRINUSE: 'Stop what listens there, or choose another port with --port',
+  EADDRNOTAVAIL: 'Choose an address of this machine',
+  ENOTDIR: 'A file stands where a folder is needed: choose another place',
+  EISDIR: 'A folder stands where a file is needed: choose another place',
+  EMFILE: 'Raise the limit of open files (ulimit -n)',
+  ELOOP: 'Links lead in a circle: choose another place',
+};
+
+/** Any thrown value as a LockkeeperError: SYSTEM for what the machine refuses, else INTERNAL with its message kept. */
 export function asLockkeeperError(error: unknown): LockkeeperError {
   if (error instanceof LockkeeperError) return error;
+  const { code = '', syscall, path, address, port } = (error ?? {}) as NodeError;
+  const next = Object.hasOwn(ADVICE, code) ? ADVICE[code] : undefined;
+  if (next !== undefined) {
+    const place = path ?? [address, port].filter((part) => part !== undefined).join(':');
+    const expected = `${syscall ?? 'it'} ${place === '' ? '' : `${quote(place, 200)} `}to work`;
+    return new LockkeeperError('SYSTEM', { expected, found: code, next, cause: error });
+  }
   const found = error instanceof Error ? error.message : String(error);
   return new LockkeeperError('INTERNAL', {
     expected: 'no failure',

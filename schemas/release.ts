@@ -39,19 +39,34 @@ export const Launch = Closed({
 export type Launch = Static<typeof Launch>;
 
 export const MountMode = Type.Union([Type.Literal('ro'), Type.Literal('rw')]);
-const SandboxPath = Type.String({ pattern: '^/(?:[A-Za-z0-9._-]+/)*[A-Za-z0-9._-]+$', maxLength: 255 });
+/** Folders that the sandbox itself needs: a project's folder over one of them would be run, or hide what protects. */
+const RESERVED = 'app|bin|boot|dev|etc|lib|lib32|lib64|libx32|proc|root|run|sbin|sys|tmp|usr|var';
+const SandboxPath = Type.String({
+  pattern: `^/(?!(?:${RESERVED})(?:/|$))(?:(?!\\.{1,2}/)[A-Za-z0-9._-]+/)*(?!\\.{1,2}$)[A-Za-z0-9._-]+$`,
+  maxLength: 255,
+  description: `a path inside the sandbox such as /data, not below /${RESERVED.split('|').join(', /')}`,
+});
 
 /** What a release may touch. Empty lists mean none. */
 export const Permissions = Closed({
-  egress: Type.Array(Type.String({ pattern: '^(?:\\*\\.)?[a-z0-9-]+(?:\\.[a-z0-9-]+)*:[0-9]{1,5}$' }), {
-    description: 'host:port or *.suffix:port',
-    maxItems: 100,
-  }),
+  egress: Type.Array(
+    Type.String({
+      pattern: '^(?:\\*\\.)?[a-z0-9-]+(?:\\.[a-z0-9-]+)*:[0-9]{1,5}$',
+      description: 'host:port or *.suffix:port, in small letters',
+    }),
+    {
+      description: 'host:port or *.suffix:port',
+      maxItems: 100,
+    },
+  ),
   mounts: Type.Array(Closed({ target: SandboxPath, mode: MountMode }), { maxItems: 32 }),
-  env: Type.Array(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$' }), {
-    description: 'names of variables a project may set',
-    maxItems: 100,
-  }),
+  env: Type.Array(
+    Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$', description: 'the name of a variable' }),
+    {
+      description: 'names of variables a project may set',
+      maxItems: 100,
+    },
+  ),
   limits: Closed({
     memoryMiB: Type.Integer({ minimum: 64, maximum: 65_536 }),
     cpus: Type.Number({ minimum: 0.05, maximum: 64 }),
@@ -80,6 +95,7 @@ export const Submission = Closed({
   version: Version,
   source: Type.String({
     pattern: '^npm:(?:@[a-z0-9._~-]+/)?[a-z0-9._~-]+@[0-9]+[.][0-9]+[.][0-9]+(?:[-+][0-9A-Za-z.+-]+)?$',
+    description: 'npm:NAME@VERSION with one exact version',
     maxLength: 400,
   }),
   description: Type.String({ minLength: 1, maxLength: 100 }),

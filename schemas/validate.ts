@@ -3,11 +3,17 @@ import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { type Code, LockkeeperError, quote } from './errors.ts';
 
+interface Fault {
+  readonly keyword: string;
+  readonly schemaPath: string;
+  readonly instancePath: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly message: string;
+}
+
 interface Compiled {
   Check(value: unknown): boolean;
-  Errors(
-    value: unknown,
-  ): Iterable<{ instancePath: string; message: string; keyword: string; params: unknown }>;
+  Errors(value: unknown): Iterable<Fault>;
 }
 
 const compiled = new WeakMap<TSchema, Compiled>();
@@ -36,26 +42,52 @@ export function assertValid<S extends TSchema>(
   if (checker.Check(value)) return value as Static<S>;
   throw new LockkeeperError(code, {
     expected: `${what} as its schema says`,
-    found: problems(checker.Errors(value)).join('; ') || 'a value that does not fit',
+    found: problems([...checker.Errors(value)], schema).join('; ') || 'a value that does not fit',
     next: 'Correct these fields and try again',
   });
 }
 
-function problems(
-  errors: Iterable<{ instancePath: string; message: string; keyword: string; params: unknown }>,
-): string[] {
-  const seen = new Set<string>();
-  for (const error of errors) {
-    if (error.keyword === 'boolean') continue;
-    const names = (error.params as { additionalProperties?: string[] }).additionalProperties;
-    const extra = names
-      ? ` (${names
-          .slice(0, 5)
-          .map((name) => quote(name, 60))
-          .join(', ')})`
-      : '';
-    seen.add(`${quote(error.instancePath || '/', 120)} ${error.message}${extra}`);
-    if (seen.size >= 8) break;
+const MAX_PROBLEMS = 8;
+
+/** One sentence a field: the first thing that is wrong with it, in the words of its schema. */
+function problems(faults: readonly Fault[], schema: TSchema): string[] {
+  const fields = Map.groupBy(
+    faults.filter(({ keyword }) => keyword !== 'boolean'),
+    ({ instancePath }) => instancePath,
+  );
+  return [...fields]
+    .slice(0, MAX_PROBLEMS)
+    .map(([path, list]) => `${quote(path || '/', 120)} ${wordsOf(list, schema)}`);
+}
+
+function wordsOf(faults: readonly Fault[], schema: TSchema): string {
+  const words = faults
+    .filter(({ keyword }) => keyword === 'const')
+    .map(({ params }) => JSON.stringify(params.allowedValue));
+  if (words.length > 0) return `must be ${words.length > 1 ? 'one of ' : ''}${words.join(', ')}`;
+  const [fault] = faults;
+  if (!fault) return 'does not fit';
+  const { keyword, params, message, schemaPath } = fault;
+  const names = params.additionalProperties;
+  if (Array.isArray(names)) {
+    return `${message} (${names
+      .slice(0, 5)
+      .map((name) => quote(String(name), 60))
+      .join(', ')})`;
   }
-  return [...seen];
+  const meaning = keyword === 'pattern' ? descriptionAt(schema, schemaPath) : null;
+  return meaning === null ? message : `must be ${meaning}`;
+}
+
+/** What the schema at a path like #/properties/a/items says of itself. */
+function descriptionAt(schema: TSchema, path: string): string | null {
+  let at: unknown = schema;
+  for (const part of path.split('/').slice(1)) {
+    at =
+      at !== null && typeof at === 'object'
+        ? (at as Record<string, unknown>)[part.replaceAll('~1', '/').replaceAll('~0', '~')]
+        : null;
+  }
+  const { description } = (at ?? {}) as { description?: unknown };
+  return typeof description === 'string' ? description : null;
 }

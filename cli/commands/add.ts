@@ -44,30 +44,83 @@ export const add: Command = {
       throw error;
     });
     const api = await context.api(before.registry);
-    const server = serverNamed(await listReleases(api, { state: 'approved' }), name);
+    const approved = await listReleases(api, { state: 'approved' });
+    const server = serverNamed(approved, name);
     const alias = text(values, 'alias') ?? aliasOf(server);
-    const intent = assertValid(
-      Intent,
-      { ...before, servers: { ...before.servers, [alias]: requestOf(server, range, values) } },
-      'lockkeeper.json',
-    );
+    const known = before.servers[alias];
+    const kept = known?.server === server ? known : undefined;
+    const wanted = version === null && kept ? kept.range : range;
+    const request = requestOf(server, wanted, { values, kept });
+    const release = newestIn(approved, request);
+    assertPermitted(request, release);
+    const servers = { ...before.servers, [alias]: request };
+    const intent = assertValid(Intent, { ...before, servers }, 'lockkeeper.json');
     await writeIntent(project, intent);
     return {
       data: { alias, request: intent.servers[alias] },
-      text: `${project.intentPath} now asks for ${alias}: ${server}@${range}.\nNext: lk lock`,
+      text: [
+        `${project.intentPath} now asks for ${alias}: ${server}@${wanted}.`,
+        ...unmapped(request, release).map(
+          (target) => `It may use ${target}, which is mapped to nothing: add --mount ${target}=./FOLDER`,
+        ),
+        'Next: lk lock',
+      ].join('\n'),
     };
   },
 };
 
-function requestOf(server: string, range: string, values: Values): IntentServer {
+/** What was asked for before stays, but for what is given again. */
+function requestOf(
+  server: string,
+  range: string,
+  { values, kept }: { values: Values; kept: IntentServer | undefined },
+): IntentServer {
   const request: IntentServer = { server, range };
-  const args = list(values, 'arg');
-  const env = list(values, 'env');
-  const mounts = Object.fromEntries(list(values, 'mount').map(mountOf));
+  const args = values.arg === undefined ? (kept?.args ?? []) : list(values, 'arg');
+  const env = [...new Set([...(kept?.env ?? []), ...list(values, 'env')])];
+  const mounts = { ...kept?.mounts, ...Object.fromEntries(list(values, 'mount').map(mountOf)) };
   if (args.length) request.args = args;
   if (Object.keys(mounts).length) request.mounts = mounts;
   if (env.length) request.env = env;
   return request;
+}
+
+function newestIn(approved: readonly Release[], { server, range }: IntentServer): Release {
+  const mine = approved.filter((release) => release.name === server);
+  const [best] = mine
+    .filter(({ version }) => range === '*' || semver.satisfies(version, range))
+    .sort((a, b) => semver.rcompare(a.version, b.version));
+  if (best) return best;
+  throw new LockkeeperError('LOCK_UNRESOLVED', {
+    expected: `an approved version of ${server} in ${range}`,
+    found: `only ${mine.map(({ version }) => version).join(', ')}`,
+    next: 'Ask for one of these, or publish another: lk publish',
+  });
+}
+
+/** The registry would refuse it at lk lock; here the file is still as it was. */
+function assertPermitted(
+  { mounts, env, args }: IntentServer,
+  { permissions, launch, version }: Release,
+): void {
+  const targets = permissions.mounts.map(({ target }) => target);
+  const beyond = [
+    ...Object.keys(mounts ?? {}).filter((target) => !targets.includes(target)),
+    ...(env ?? []).filter((name) => !permissions.env.includes(name)),
+    ...(launch?.projectArgs ? [] : (args ?? [])),
+  ];
+  if (beyond.length === 0) return;
+  throw new LockkeeperError('LOCK_UNRESOLVED', {
+    expected: `what was approved for ${version}: mounts ${targets.join(', ') || 'none'}; variables ${permissions.env.join(', ') || 'none'}; ${launch?.projectArgs ? 'any' : 'no'} arguments`,
+    found: beyond.map((word) => quote(word)).join(', '),
+    next: 'Leave it out, or publish a version with these permissions: lk publish',
+  });
+}
+
+function unmapped({ mounts }: IntentServer, { permissions }: Release): string[] {
+  return permissions.mounts
+    .map(({ target }) => target)
+    .filter((target) => !Object.hasOwn(mounts ?? {}, target));
 }
 
 function mountOf(word: string): [string, string] {

@@ -1,8 +1,12 @@
 import { readJournal, verifyJournal } from '../../runtime/journal/journal.ts';
+import { counted } from '../../scanner/text.ts';
 import { AuditList } from '../../schemas/api.ts';
-import type { AuditRecord } from '../../schemas/audit.ts';
+import type { AuditBody, AuditKind, AuditRecord } from '../../schemas/audit.ts';
+import { CODES } from '../../schemas/errors.ts';
 import { type Command, type Context, flag, type Result, text, type Values } from '../command.ts';
 import { clip, table } from '../output.ts';
+
+const DEFAULT_LIMIT = 50;
 
 export const audit: Command = {
   summary: 'show who called which tool with what, when, what it touched and how it ended',
@@ -16,6 +20,7 @@ export const audit: Command = {
     until: { type: 'string' },
     limit: { type: 'string' },
     local: { type: 'boolean' },
+    all: { type: 'boolean' },
   },
   optionHelp: {
     server: 'only this server',
@@ -25,6 +30,7 @@ export const audit: Command = {
     since: 'from this instant (2026-11-24T00:00:00.000Z)',
     until: 'up to this instant',
     limit: 'at most this many records (default 50)',
+    all: 'every record, also starts, ends and notices',
     local: "read this machine's journals instead of the registry",
   },
   examples: [
@@ -39,7 +45,10 @@ export const audit: Command = {
     const records = flag(values, 'local')
       ? await readLocal(context, values)
       : await readRegistry(context, values);
-    return { data: { records }, text: records.length ? tableOf(records) : 'No records fit.' };
+    const limit = Number(text(values, 'limit') ?? DEFAULT_LIMIT);
+    const more = records.length >= limit ? `\nThe newest ${limit} records; see more with --limit.` : '';
+    const shown = records.length ? `${tableOf(records, flag(values, 'all'))}${more}` : 'No records fit.';
+    return { data: { records }, text: shown };
   },
 };
 
@@ -47,8 +56,11 @@ async function readRegistry(context: Context, values: Values): Promise<AuditReco
   const api = await context.api();
   const wanted = ['server', 'tool', 'user', 'kind', 'since', 'until', 'limit'] as const;
   const query = Object.fromEntries(wanted.map((name) => [name, text(values, name)]));
-  return (await api.call('auditRead', AuditList, { query: { ...query, limit: query.limit ?? '50' } }))
-    .records;
+  return (
+    await api.call('auditRead', AuditList, {
+      query: { ...query, limit: query.limit ?? String(DEFAULT_LIMIT) },
+    })
+  ).records;
 }
 
 async function readLocal(context: Context, values: Values): Promise<AuditRecord[]> {
@@ -56,7 +68,7 @@ async function readLocal(context: Context, values: Values): Promise<AuditRecord[
   for await (const record of readJournal(context.home.journalDir))
     if (fits(record, values)) found.push(record);
   found.sort((a, b) => (a.body.at < b.body.at ? 1 : a.body.at > b.body.at ? -1 : b.seq - a.seq));
-  return found.slice(0, Number(text(values, 'limit') ?? 50));
+  return found.slice(0, Number(text(values, 'limit') ?? DEFAULT_LIMIT));
 }
 
 function fits({ body }: AuditRecord, values: Values): boolean {
@@ -75,23 +87,63 @@ function fits({ body }: AuditRecord, values: Values): boolean {
 }
 
 async function verifyLocal(context: Context): Promise<Result> {
-  const result = await verifyJournal(context.home.journalDir);
+  const { journalDir } = context.home;
+  const result = await verifyJournal(journalDir);
+  if (result.journals === 0) {
+    return {
+      data: { conclusion: 'unverified', ...result },
+      text: `${context.paint.yellow('nothing to verify')}: no server has run on this machine yet (${journalDir} holds no journal).`,
+      exit: CODES.JOURNAL_BROKEN.exit,
+    };
+  }
+  const counts = `${counted(result.records, 'record')} in ${counted(result.journals, 'journal')}`;
   return {
     data: { conclusion: 'ok', ...result },
-    text: `${context.paint.green('ok')}: ${result.records} records in ${result.journals} journals form unbroken chains.`,
+    text: `${context.paint.green('ok')}: ${counts}, every chain unbroken.`,
   };
 }
 
-function tableOf(records: readonly AuditRecord[]): string {
-  const rows = records.map(({ body }) => [
+/** What a person looks for; the rest of the protocol's traffic is shown with --all. */
+const QUIET: ReadonlySet<AuditKind> = new Set([
+  'session.started',
+  'session.ended',
+  'notice.forwarded',
+  'request.finished',
+]);
+
+interface Row {
+  readonly body: AuditBody;
+  /** How the call ended, once it did. */
+  readonly end: AuditBody | undefined;
+}
+
+/** A call and its end as one row. */
+function rowsOf(records: readonly AuditRecord[], all: boolean): Row[] {
+  const ends = new Map(
+    records.filter(({ body }) => body.kind === 'request.finished').map(({ body }) => [body.call, body]),
+  );
+  return records
+    .filter(({ body }) => all || !QUIET.has(body.kind))
+    .map(({ body }) => ({ body, end: body.kind === 'request.forwarded' ? ends.get(body.call) : undefined }));
+}
+
+function tableOf(records: readonly AuditRecord[], all: boolean): string {
+  const rows = rowsOf(records, all).map(({ body, end }) => [
     body.at.slice(0, 19).replace('T', ' '),
     body.user,
     body.subject ? `${body.subject.server}@${body.subject.version}` : '-',
-    body.kind,
+    body.kind === 'request.forwarded' ? 'call' : body.kind,
     body.target ?? body.method ?? '-',
     body.arguments === undefined ? '-' : clip(JSON.stringify(body.arguments), 48),
     clip(body.data?.join(' ') || '-', 40),
-    [body.outcome, body.code].filter(Boolean).join(' ') || '-',
+    outcomeOf(body, end),
   ]);
   return table(['WHEN (UTC)', 'USER', 'SERVER', 'WHAT', 'TOOL', 'ARGUMENTS', 'DATA', 'OUTCOME'], rows);
+}
+
+function outcomeOf(body: AuditBody, end: AuditBody | undefined): string {
+  if (body.kind === 'request.forwarded' && !end) return 'no end recorded';
+  const { outcome, code, durationMs } = end ?? body;
+  const time = durationMs === undefined ? undefined : `${durationMs.toFixed(0)} ms`;
+  return [outcome, code, time].filter((part) => part !== undefined).join(' ') || '-';
 }

@@ -1,7 +1,7 @@
 import { assertAnswers } from '../../runtime/trust/lock.ts';
-import { LockCheckView } from '../../schemas/api.ts';
-import { asLockkeeperError, LockkeeperError } from '../../schemas/errors.ts';
+import { asLockkeeperError, CODES, type Code } from '../../schemas/errors.ts';
 import type { Command, Context, Result } from '../command.ts';
+import { assertCurrent } from '../current.ts';
 import { table } from '../output.ts';
 import { type OpenedProject, openProject, projectOf } from '../project.ts';
 
@@ -35,23 +35,34 @@ export const ci: Command = {
       return render(await conclude(context, opened), context, 0);
     } catch (thrown) {
       const error = asLockkeeperError(thrown);
+      const exit = exitOf(error.code);
       const conclusion: Conclusion = {
-        conclusion: error.exit === 3 ? 'refused' : 'unverified',
+        conclusion: exit === 3 ? 'refused' : 'unverified',
         code: error.code,
         sentence: error.message,
         lock: opened && lockOf(opened),
         servers: opened ? serversOf(opened, new Map()) : [],
         warning: opened?.verified.lock.warning ?? null,
       };
-      return render(conclusion, context, error.exit);
+      return render(conclusion, context, exit);
     }
   },
 };
 
+/** Whom the registry does not know was told nothing about the lock: that is no verdict on it. */
+const NO_VERDICT: ReadonlySet<Code> = new Set(['UNAUTHENTICATED', 'FORBIDDEN', 'RATE_LIMITED']);
+
+/** 3: the lock is refused. 4: it could not be verified. 1: the gate itself broke. */
+function exitOf(code: Code): number {
+  const { exit } = CODES[code];
+  return NO_VERDICT.has(code) || exit === 2 ? CODES.REGISTRY_UNREACHABLE.exit : exit;
+}
+
 async function conclude(context: Context, opened: OpenedProject): Promise<Conclusion> {
   const { intent, verified } = opened;
   assertAnswers(verified.lock, intent);
-  const states = await assertCurrent(context, opened);
+  const api = await context.api(intent.registry);
+  const states = await assertCurrent(api, opened);
   const servers = serversOf(opened, states);
   return {
     conclusion: 'ok',
@@ -61,48 +72,6 @@ async function conclude(context: Context, opened: OpenedProject): Promise<Conclu
     servers,
     warning: verified.lock.warning ?? null,
   };
-}
-
-/** Asks the registry what it says of these releases today. Throws RELEASE_REVOKED, LOCK_EQUIVOCATION and the like. */
-async function assertCurrent(
-  context: Context,
-  { intent, verified }: OpenedProject,
-): Promise<Map<string, string>> {
-  const api = await context.api(intent.registry);
-  const entries = Object.values(verified.lock.servers);
-  const body = {
-    audience: intent.project,
-    version: verified.lock.version,
-    digest: verified.digest,
-    releases: entries.map(({ server, version }) => ({ server, version })),
-  };
-  const check = await api.call('lockCheck', LockCheckView, { body });
-  const states = new Map(
-    check.states.map((item) => [`${item.server}@${item.version}`, item.state ?? 'unknown']),
-  );
-  for (const { server, version } of entries) {
-    const state = states.get(`${server}@${version}`) ?? 'unknown';
-    if (state === 'approved' || state === 'deprecated') continue;
-    throw new LockkeeperError('RELEASE_REVOKED', {
-      expected: `${server} ${version} approved`,
-      found: `it is ${state} at ${intent.registry}`,
-      next: 'Run: lk lock (it takes the newest approved version that fits), or change lockkeeper.json',
-    });
-  }
-  const { latest } = check;
-  if (
-    latest === null ||
-    latest.version < verified.lock.version ||
-    (latest.version === verified.lock.version && latest.digest !== verified.digest)
-  ) {
-    throw new LockkeeperError('LOCK_EQUIVOCATION', {
-      expected: `the registry to know lock version ${verified.lock.version} of ${intent.project} with this digest`,
-      found:
-        latest === null ? 'no lock of this project' : `version ${latest.version}, digest ${latest.digest}`,
-      next: 'The registry lost or replaced a lock it signed: report this, then run lk lock',
-    });
-  }
-  return states;
 }
 
 function lockOf({ verified }: OpenedProject): Conclusion['lock'] {

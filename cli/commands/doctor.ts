@@ -1,7 +1,7 @@
 import { access, constants, mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { selectDriver } from '../../runtime/isolation/select.ts';
 import { verifyJournal } from '../../runtime/journal/journal.ts';
+import { counted } from '../../scanner/text.ts';
 import { Health } from '../../schemas/api.ts';
 import { asLockkeeperError, CODES } from '../../schemas/errors.ts';
 import { openApi } from '../api.ts';
@@ -16,7 +16,7 @@ interface Line {
 }
 
 export const doctor: Command = {
-  summary: 'check this machine: Node, isolation, store, keys, journals, registry',
+  summary: 'check this machine: Node, isolation, home, keys, journals, registry',
   words: '',
   options: {},
   optionHelp: {},
@@ -67,7 +67,8 @@ const CHECKS: Readonly<Record<string, (context: Context) => Promise<string>>> = 
   },
   journals: async ({ home }) => {
     const { journals, records } = await verifyJournal(home.journalDir);
-    return `${records} records in ${journals} journals, chains unbroken (${join(home.journalDir)})`;
+    if (journals === 0) return `none yet (${home.journalDir})`;
+    return `${counted(records, 'record')} in ${counted(journals, 'journal')}, chains unbroken (${home.journalDir})`;
   },
   registry: async ({ home }) => {
     const [signIn] = await home.signIns();

@@ -27,19 +27,22 @@ export const drill: Command = {
       environment: context.config.environment,
     });
     const { paint } = context;
-    const tell = ({ step, expected, found, ok }: Step): void =>
-      context.say(
-        `${ok ? paint.green('ok  ') : paint.red('FAIL')}  ${step}\n      ${paint.dim(`expected ${clip(plain(expected), 140)}`)}\n      found    ${clip(plain(found), 140)}`,
-      );
+    const lineOf = ({ step, expected, found, ok }: Step): string =>
+      `${ok ? paint.green('ok  ') : paint.red('FAIL')}  ${step}\n      ${paint.dim(`expected ${clip(plain(expected), 140)}`)}\n      found    ${clip(plain(found), 140)}`;
+    const tell = ({ step }: Step): void => context.progress(`played: ${step}`);
     try {
       const steps = await playStory({ company, npm, tell });
+      context.progress('');
       const failed = steps.filter((step) => !step.ok).length;
       return {
         data: { conclusion: failed === 0 ? 'ok' : 'refused', steps },
-        text:
+        text: [
+          ...steps.map(lineOf),
+          '',
           failed === 0
             ? `${paint.green('The drill held')}: ${steps.length} steps.`
             : `${paint.red('The drill failed')}: ${failed} of ${steps.length} steps.`,
+        ].join('\n'),
         exit: failed === 0 ? 0 : CODES.INTERNAL.exit,
       };
     } finally {

@@ -5,6 +5,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serve,
   login: async () => (await import('./login.ts')).login,
   people: async () => (await import('./people.ts')).people,
+  token: async () => (await import('./token.ts')).token,
   keys: async () => (await import('./keys.ts')).keys,
   publish: async () => (await import('./publish.ts')).publish,
   review: async () => (await import('./review.ts')).review,

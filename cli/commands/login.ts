@@ -1,4 +1,4 @@
-import { openRoot, short } from '../../runtime/trust/root.ts';
+import { openRoot } from '../../runtime/trust/root.ts';
 import { TokenView, TrustView } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { openApi } from '../api.ts';
@@ -13,7 +13,7 @@ export const login: Command = {
     'root-key': 'expected id of the root key, told to you by another way; refuses any other',
   },
   examples: [
-    'lk login http://127.0.0.1:7411 --code 7fK2-mQ9x-11aB',
+    'lk login http://127.0.0.1:7411 --code 7fkq-mq9x-2zab-hj3c-w8r5-ty6n',
     'lk login https://lockkeeper.example --code CODE --root-key sha256:4f0c…',
   ],
   arity: [1, 1],
@@ -59,7 +59,7 @@ export const login: Command = {
       : '';
     return {
       data,
-      text: `Signed in to ${api.registry} as ${context.paint.bold(token.person)} (${token.roles.join(', ')}) until ${token.expires}.\nPinned its root key ${trust.rootKeys.map(short).join(', ')}.${warning}`,
+      text: `Signed in to ${api.registry} as ${context.paint.bold(token.person)} (${token.roles.join(', ')}) until ${token.expires}.\nPinned its root key:\n${trust.rootKeys.map((id) => `  ${id}`).join('\n')}${warning}`,
     };
   },
 };

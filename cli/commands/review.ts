@@ -42,7 +42,7 @@ export const review: Command = {
     if (release.reportDigest === null) {
       return {
         data: { release },
-        text: `${release.name} ${release.version} is ${release.state}${release.reason ? `: ${release.reason}` : ''}. It has no report yet.`,
+        text: `${release.name} ${release.version} is ${release.state}${release.reason ? `: ${release.reason.replace(/\.$/, '')}` : ''}. It has no report yet.`,
       };
     }
     const report = await api.call('report', Report, { parameters: { id: release.id } });

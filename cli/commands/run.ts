@@ -6,10 +6,15 @@ import { runLocked } from '../../runtime/run.ts';
 import { openBlobs } from '../../runtime/store/blobs.ts';
 import { assertAnswers, type VerifiedEntry } from '../../runtime/trust/lock.ts';
 import { AuditAck } from '../../schemas/api.ts';
-import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, text, type Values } from '../command.ts';
+import { assertCurrent } from '../current.ts';
 import { type OpenedProject, openProject, projectOf, seenKey } from '../project.ts';
+
+/** How long a start waits for the registry's word, ms. */
+const ASK_MS = 2500;
+const REFUSES: ReadonlySet<string> = new Set(['RELEASE_REVOKED', 'LOCK_EQUIVOCATION']);
 
 export const run: Command = {
   summary: 'start a locked server for an MCP client over stdio, isolated and recorded',
@@ -30,6 +35,7 @@ export const run: Command = {
     const { driver } = await selectDriver({ nodePath: process.execPath, ...onlyDriver(values) });
     const { lock, digest } = opened.verified;
     const api = await context.api(opened.intent.registry).catch(() => null);
+    await assertNotRevoked(context, api, opened);
     const blobs = await openBlobs(join(context.home.storeDir, 'blobs'));
     const journal = await openJournal(context.home.journalDir);
     const shipper = api && ship(context, api, journal.dir);
@@ -60,6 +66,22 @@ export const run: Command = {
     return null;
   },
 };
+
+/**
+ * A registry that is asked and says no is believed at once. One that does not answer is passed over: the lock's own end
+ * limits for how long. A lock that is older than the newest one is no reason, a replaced one is.
+ */
+async function assertNotRevoked(context: Context, api: Api | null, opened: OpenedProject): Promise<void> {
+  if (!api)
+    return context.say('lk: not signed in to the registry of this lock; it is not asked about revocations');
+  try {
+    await assertCurrent(api.within(ASK_MS), opened);
+  } catch (thrown) {
+    const error = asLockkeeperError(thrown);
+    if (REFUSES.has(error.code)) throw error;
+    context.say(`lk: the registry was not asked about revocations: ${error.message}`);
+  }
+}
 
 function onlyDriver(values: Values): { only?: 'bubblewrap' | 'podman' | 'docker' } {
   const wanted = text(values, 'isolation');

@@ -35,6 +35,7 @@ export const serve: Command = {
     context.say(
       welcome(context.paint, {
         url: registry.url,
+        rootKeys: registry.rootKeys,
         code: registry.code,
         data: config.dataDir,
         trial: config.trial,
@@ -56,7 +57,7 @@ function given(name: string, value: string | undefined): Record<string, string> 
 
 function welcome(
   paint: { bold(text: string): string; yellow(text: string): string },
-  at: { url: string; code: string; data: string; trial: boolean },
+  at: { url: string; rootKeys: readonly string[]; code: string; data: string; trial: boolean },
 ): string {
   return [
     '',
@@ -66,6 +67,10 @@ function welcome(
     'Sign in as its administrator (the code works once, for an hour):',
     '',
     `  npm run -s lk -- login ${at.url} --code ${at.code}`,
+    '',
+    'Who signs in from another machine compares the root key, or names it with --root-key:',
+    '',
+    ...at.rootKeys.map((id) => `  ${id}`),
     '',
     'Then: lk people add ALICE --roles reviewer, and see README.md for the tour.',
     'Stop with Ctrl-C.',

@@ -2,21 +2,14 @@
 import { readdirSync } from 'node:fs';
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { AuditRecord } from '../../schemas/audit.ts';
 import type { JsonObject } from '../../schemas/common.ts';
 import type { CheckResult, Report } from '../../schemas/finding.ts';
-import type { Release } from '../../schemas/release.ts';
 import type { Company } from './company.ts';
+import { askByHand, candidateOf, OUTSIDE, PACKAGE, POISONED, REAL, SECRET, SERVER } from './props.ts';
 import { fiveQuestions } from './questions.ts';
 import { type Stage, type Step, say } from './stage.ts';
 
-const PACKAGE = '@modelcontextprotocol/server-memory';
-const REAL = '2026.7.4';
-const POISONED = '2099.1.1';
-const SERVER = 'npm.modelcontextprotocol/server-memory';
-const OUTSIDE = 'paste.intern-debug.example';
-const SECRET = 'customer 4711 owes 1,200 EUR';
 /** What reviewers write when they accept what a mirror cannot tell. */
 const ACCEPT = ['LK-MNT-01', 'LK-REL-01', 'LK-ART-02'].flatMap((check) => [
   '--accept',
@@ -70,14 +63,25 @@ async function unapproved(stage: Stage): Promise<void> {
   const { company } = stage;
   await company.must('dave', 'publish', `npm:${PACKAGE}@${REAL}`);
   const add = await company.lk('erin', 'add', 'memory');
-  say(stage, 'an unapproved server is asked for', 'refused: exit 2 or 3, nothing written', {
-    text: `exit ${add.exit}, ${codeOf(add.data)}`,
-    ok: add.exit > 1 && !projectHas(company, 'lockkeeper.json'),
+  say(
+    stage,
+    'an unapproved server is asked for',
+    'refused: NOT_FOUND among what is approved, nothing written',
+    {
+      text: `exit ${add.exit}, ${codeOf(add.data)}`,
+      ok: codeOf(add.data) === 'NOT_FOUND' && !projectHas(company, 'lockkeeper.json'),
+    },
+  );
+  await askByHand(company);
+  const lock = await company.lk('erin', 'lock');
+  say(stage, 'it is asked for by hand, and locked', 'refused: LOCK_UNRESOLVED, no lock is signed', {
+    text: `exit ${lock.exit}, ${codeOf(lock.data)}`,
+    ok: codeOf(lock.data) === 'LOCK_UNRESOLVED' && !projectHas(company, 'mcp.lock'),
   });
   const run = await company.lk('erin', 'run', 'memory');
-  say(stage, 'an unapproved server is started', 'refused: nothing is locked, nothing starts', {
+  say(stage, 'an unapproved server is started', 'refused: LOCK_MISSING, nothing starts', {
     text: `exit ${run.exit}, ${codeOf(run.data)}`,
-    ok: run.exit > 1,
+    ok: codeOf(run.data) === 'LOCK_MISSING',
   });
 }
 
@@ -89,10 +93,10 @@ async function approvedAndUsed(stage: Stage): Promise<void> {
   const { company } = stage;
   const label = `${SERVER}@${REAL}`;
   await company.must('alice', 'approve', label, ...ACCEPT);
-  const early = await company.lk('erin', 'add', 'memory');
-  say(stage, 'one reviewer approved', 'not enough: two people have to', {
+  const early = await company.lk('erin', 'lock');
+  say(stage, 'one reviewer approved', 'not enough: LOCK_UNRESOLVED, two people have to', {
     text: `exit ${early.exit}, ${codeOf(early.data)}`,
-    ok: early.exit > 1,
+    ok: codeOf(early.data) === 'LOCK_UNRESOLVED',
   });
   const second = (await company.must('bob', 'approve', label, ...ACCEPT)) as { state?: string };
   await company.must('erin', 'add', 'memory');
@@ -155,18 +159,6 @@ async function internsUpdate(stage: Stage): Promise<void> {
       gate.changes.some((line) => line.includes(REAL)) &&
       !gate.changes.some((line) => line.includes(POISONED)),
   });
-}
-
-async function candidateOf(company: Company): Promise<Release | null> {
-  for (let i = 0; i < 120; i++) {
-    const { releases } = (await company.must('alice', 'review', '--state', 'all')) as unknown as {
-      releases: Release[];
-    };
-    const found = releases.find((release) => release.version === POISONED);
-    if (found && found.state !== 'submitted' && found.state !== 'scanning') return found;
-    await sleep(1000);
-  }
-  return null;
 }
 
 /** The intern edits the lock by hand. */

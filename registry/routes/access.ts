@@ -6,13 +6,13 @@ import { readPublicKey, verifiedKeys } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import { assertValid } from '../../schemas/validate.ts';
+import { VERSION } from '../../schemas/version.ts';
 import type { Call, Handlers } from '../app.ts';
 import { signInGuard } from '../auth.ts';
 import { newToken, restingOn, useCode } from '../db/people.ts';
 import { recordEvent } from '../db/records.ts';
 import type { Deps } from '../deps.ts';
 import { keyIdsOf } from '../trust.ts';
-import { VERSION } from '../version.ts';
 
 /** A sign-in lasts a working week. */
 const SIGN_IN_HOURS = 120;

@@ -17,8 +17,9 @@ const RIGHT_TO_LEFT = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Sc
 /** Greek letters that are drawn like Latin ones; others stand honestly beside Latin text, as in μs. */
 const GREEK_LOOKALIKE = 'ΑΒΕΖΗΙΚΜΝΟΡΤΥΧαινορτυχ';
 
+const TAGS = 'Unicode tag characters';
 const TRICKS: readonly Trick[] = [
-  { name: 'Unicode tag characters', severity: 'critical', pattern: /[\u{e0000}-\u{e007f}]/u },
+  { name: TAGS, severity: 'critical', pattern: /[\u{e0000}-\u{e007f}]/u },
   { name: 'bidirectional controls', severity: 'critical', pattern: /[\u202a-\u202e\u2066-\u2069]/u },
   {
     name: 'direction marks in text of one direction',
@@ -66,7 +67,7 @@ export const hiddenUnicode: Check = {
     const texts = textsOf(surface);
     const findings = texts.flatMap(({ at, text }) =>
       tricksIn(text).map(({ name, severity, pattern }) => {
-        const hidden = tagged(text);
+        const hidden = name === TAGS ? tagged(text) : '';
         const evidence = [{ kind: 'text' as const, at: revealed(at), excerpt: revealed(text, pattern) }];
         return finding(
           severity,

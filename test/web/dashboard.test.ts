@@ -150,7 +150,7 @@ describe('the dashboard', () => {
     await page.getByRole('alert').filter({ hasText: 'days' }).waitFor(WAIT);
     await page.getByLabel('For how many days').fill('30');
     await page.getByRole('button', { name: 'Sign the approval' }).click();
-    await page.locator('dt:text-is("Approvals") + dd:text-is("1")').waitFor(WAIT);
+    await page.locator('dd li').filter({ hasText: 'alice for development' }).waitFor(WAIT);
     const second = await visit(await open('bob'));
     await second.getByRole('link', { name: 'npm.acme/server' }).click();
     await second.getByRole('button', { name: 'Sign the approval' }).waitFor(WAIT);

@@ -1,0 +1,46 @@
+/** What the registry says today of a lock that verifies by itself. */
+import { LockCheckView } from '../schemas/api.ts';
+import { LockkeeperError } from '../schemas/errors.ts';
+import type { Api } from './api.ts';
+import type { OpenedProject } from './project.ts';
+
+/** Asks the registry what it says of these releases today. Throws RELEASE_REVOKED, LOCK_EQUIVOCATION and the like. */
+export async function assertCurrent(
+  api: Api,
+  { intent, verified }: OpenedProject,
+): Promise<Map<string, string>> {
+  const entries = Object.values(verified.lock.servers);
+  const body = {
+    audience: intent.project,
+    version: verified.lock.version,
+    digest: verified.digest,
+    releases: entries.map(({ server, version }) => ({ server, version })),
+  };
+  const check = await api.call('lockCheck', LockCheckView, { body });
+  const states = new Map(
+    check.states.map((item) => [`${item.server}@${item.version}`, item.state ?? 'unknown']),
+  );
+  for (const { server, version } of entries) {
+    const state = states.get(`${server}@${version}`) ?? 'unknown';
+    if (state === 'approved' || state === 'deprecated') continue;
+    throw new LockkeeperError('RELEASE_REVOKED', {
+      expected: `${server} ${version} approved`,
+      found: `it is ${state} at ${intent.registry}`,
+      next: 'Run: lk lock (it takes the newest approved version that fits), or change lockkeeper.json',
+    });
+  }
+  const { latest } = check;
+  if (
+    latest === null ||
+    latest.version < verified.lock.version ||
+    (latest.version === verified.lock.version && latest.digest !== verified.digest)
+  ) {
+    throw new LockkeeperError('LOCK_EQUIVOCATION', {
+      expected: `the registry to know lock version ${verified.lock.version} of ${intent.project} with this digest`,
+      found:
+        latest === null ? 'no lock of this project' : `version ${latest.version}, digest ${latest.digest}`,
+      next: 'The registry lost or replaced a lock it signed: report this, then run lk lock',
+    });
+  }
+  return states;
+}
