@@ -19,6 +19,7 @@ import { accessRoutes } from './routes/access.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { dashboardRoutes } from './routes/dashboard.ts';
 import { lockRoutes } from './routes/locks.ts';
+import { logRoutes } from './routes/log.ts';
 import { CORS, mcpRegistryRoutes } from './routes/mcp-registry.ts';
 import { peopleRoutes } from './routes/people.ts';
 import { releaseRoutes } from './routes/releases.ts';
@@ -77,6 +78,7 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
     ...reviewRoutes(deps),
     ...lockRoutes(deps),
     ...auditRoutes(deps),
+    ...logRoutes(deps),
     ...mcpRegistryRoutes(deps),
     ...dashboardRoutes(app),
   };

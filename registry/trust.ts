@@ -2,20 +2,23 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openRoot, type TrustedRoot } from '../runtime/trust/root.ts';
+import { openRoot, short, type TrustedRoot } from '../runtime/trust/root.ts';
 import { type Envelope, keyIdOf, readPrivateKey, seal, verifiedKeys } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
-import { canonical, parseStrict } from '../schemas/json.ts';
+import { canonical, digestOf, parseStrict } from '../schemas/json.ts';
+import type { Signer } from '../schemas/note.ts';
 import type { Policy } from '../schemas/policy.ts';
 import { ROOT_TYPE, Root, type RootKey } from '../schemas/root.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { type Client, type Pool, withTransaction } from './db/pool.ts';
-import { activeKeys, enrolKey, insertRoot, newestRoot, recordEvent } from './db/records.ts';
+import { activeKeys, enrolKey, insertRoot, newestRoot } from './db/records.ts';
+import { logThat, recordEvent } from './log.ts';
 
 export interface RegistryKeys {
   readonly root: KeyObject;
   readonly lock: KeyObject;
   readonly scanner: KeyObject;
+  readonly log: KeyObject;
 }
 
 const YEAR_MS = 365 * 86_400_000;
@@ -30,6 +33,7 @@ export async function loadKeys(dir: string): Promise<RegistryKeys> {
     root: await loadKey(dir, 'root'),
     lock: await loadKey(dir, 'lock'),
     scanner: await loadKey(dir, 'scanner'),
+    log: await loadKey(dir, 'log'),
   };
 }
 
@@ -56,6 +60,8 @@ export function keyIdsOf(keys: RegistryKeys): { rootKeys: string[]; threshold: n
 
 export interface Trust {
   readonly keys: RegistryKeys;
+  /** Signs checkpoints, under a name that is this registry's for good. */
+  readonly logSigner: Signer;
   readonly trial: boolean;
   /** The newest root, opened again at each call: another replica may have signed a newer one. */
   current(): Promise<{ envelope: Envelope; trusted: TrustedRoot }>;
@@ -95,6 +101,7 @@ export async function openTrust(
   }
   return {
     keys,
+    logSigner: { name: `lockkeeper/${short(pin.rootKeys[0] ?? '')}`, privateKey: keys.log },
     trial: setting.trial,
     current,
     enrol: async (key) => {
@@ -122,7 +129,9 @@ async function reissue(
     const last = rows[0]?.version ?? 0;
     if (setting.first && last > 0 && !(await isDue(client, keys))) return last;
     const root = makeRoot(last + 1, keys, { ...setting, reviewers: await activeKeys(client) });
-    await insertRoot(client, root.version, seal(ROOT_TYPE, Buffer.from(canonical(root)), [keys.root]));
+    const envelope = seal(ROOT_TYPE, Buffer.from(canonical(root)), [keys.root]);
+    await insertRoot(client, root.version, envelope);
+    await logThat(client, { kind: 'root', subject: `root#${root.version}`, digest: digestOf(envelope) });
     return root.version;
   });
 }

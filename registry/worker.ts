@@ -1,4 +1,5 @@
 /** The scanner's side of the registry: jobs from the queue, one state move at each end, strangers outside transactions. */
+
 import { type Job, Logger, type Runner, run, type TaskList } from 'graphile-worker';
 import semver from 'semver';
 import { packageOf } from '../scanner/closure.ts';
@@ -9,7 +10,6 @@ import type { Submission } from '../schemas/release.ts';
 import { Surface } from '../schemas/surface.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { withTransaction } from './db/pool.ts';
-import { recordEvent } from './db/records.ts';
 import {
   findRelease,
   lastApproved,
@@ -20,6 +20,7 @@ import {
 } from './db/releases.ts';
 import type { ScanDeps } from './deps.ts';
 import { MOVES } from './lifecycle.ts';
+import { recordEvent } from './log.ts';
 import { submit } from './routes/releases.ts';
 import { SELF } from './trust.ts';
 
@@ -72,6 +73,7 @@ export async function scanJob(
           action: 'release.scanned',
           subject: `${row.name}@${row.version}`,
           detail: { report: result.reportDigest },
+          logged: { kind: 'verdict', digest: result.reportDigest },
         });
     });
   } catch (thrown) {

@@ -217,6 +217,10 @@ export const ROUTES = {
   lockCheck: { method: 'POST', path: '/v1/locks/check', roles: SIGNED_IN },
   auditWrite: { method: 'POST', path: '/v1/audit', roles: ['runtime', 'developer'] },
   auditRead: { method: 'GET', path: '/v1/audit', roles: ['auditor', 'admin'] },
+  log: { method: 'GET', path: '/v1/log', roles: ['anonymous', ...SIGNED_IN] },
+  logEntries: { method: 'GET', path: '/v1/log/entries', roles: SIGNED_IN },
+  logInclusion: { method: 'GET', path: '/v1/log/inclusion', roles: ['anonymous', ...SIGNED_IN] },
+  logConsistency: { method: 'GET', path: '/v1/log/consistency', roles: ['anonymous', ...SIGNED_IN] },
   registryList: { method: 'GET', path: '/v0.1/servers', roles: ['anonymous', ...SIGNED_IN] },
   registryVersions: {
     method: 'GET',

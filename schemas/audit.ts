@@ -34,7 +34,10 @@ export type AuditSubject = Static<typeof AuditSubject>;
 export const AuditBody = Closed({
   kind: AuditKind,
   at: Instant,
-  runtime: Type.String({ description: 'id of the journal: one per runtime state folder' }),
+  runtime: Type.String({
+    pattern: '^[A-Za-z0-9._-]{1,64}$',
+    description: 'id of the journal: one per runtime state folder',
+  }),
   session: Type.String(),
   user: Type.String(),
   subject: Type.Union([Type.Null(), AuditSubject]),

@@ -77,10 +77,14 @@ export async function insertLock(
   ]);
 }
 
-export async function recordEvent(
-  client: Client,
-  event: { person: string; action: string; subject: string; detail?: unknown },
-): Promise<void> {
+export interface Event {
+  readonly person: string;
+  readonly action: string;
+  readonly subject: string;
+  readonly detail?: unknown;
+}
+
+export async function insertEvent(client: Client, event: Event): Promise<void> {
   await client.query('insert into events (person, action, subject, detail) values ($1, $2, $3, $4)', [
     event.person,
     event.action,

@@ -10,8 +10,8 @@ import { VERSION } from '../../schemas/version.ts';
 import type { Call, Handlers } from '../app.ts';
 import { signInGuard } from '../auth.ts';
 import { newToken, restingOn, useCode } from '../db/people.ts';
-import { recordEvent } from '../db/records.ts';
 import type { Deps } from '../deps.ts';
+import { recordEvent } from '../log.ts';
 import { keyIdsOf } from '../trust.ts';
 
 /** A sign-in lasts a working week. */

@@ -6,6 +6,7 @@ import type { Call, Handlers } from '../app.ts';
 import { withTransaction } from '../db/pool.ts';
 import { chainHead, digestAt, findRecords, insertRecords } from '../db/records.ts';
 import type { Deps } from '../deps.ts';
+import { logThat } from '../log.ts';
 
 export function auditRoutes(deps: Deps): Handlers {
   return {
@@ -47,6 +48,10 @@ async function take(call: Call, { pool }: Deps): Promise<unknown> {
     }
     assertContinues(fresh, head);
     await insertRecords(client, runtime, fresh);
+    const last = fresh.at(-1);
+    // The chain's head stands for all records before it.
+    if (last)
+      await logThat(client, { kind: 'audit', subject: `${runtime}#${last.seq}`, digest: last.digest });
     return { stored: fresh.length, upTo: fresh.at(-1)?.seq ?? head.seq };
   });
 }

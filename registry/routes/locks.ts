@@ -1,4 +1,5 @@
 /** Resolving an intent to a signed lock, and telling what became of a lock's releases. */
+
 import { assertApproved, opened } from '../../runtime/trust/approval.ts';
 import { signLockFile } from '../../runtime/trust/lock.ts';
 import type { TrustedRoot } from '../../runtime/trust/root.ts';
@@ -12,10 +13,11 @@ import { pinSurface, Surface } from '../../schemas/surface.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Call, Handlers } from '../app.ts';
 import { withTransaction } from '../db/pool.ts';
-import { insertLock, newestLock, recordEvent } from '../db/records.ts';
+import { insertLock, newestLock } from '../db/records.ts';
 import { approvalsOf, type ReleaseRow, releasesNamed } from '../db/releases.ts';
 import type { Deps } from '../deps.ts';
 import { factsOfRow } from '../facts.ts';
+import { recordEvent } from '../log.ts';
 import { assertPermitted, pickRelease } from '../resolve.ts';
 
 const HOUR_MS = 3_600_000;
@@ -103,6 +105,7 @@ async function lock(call: Call, deps: Deps): Promise<unknown> {
       action: 'lock.signed',
       subject: `${intent.project}#${document.version}`,
       detail: { digest },
+      logged: { kind: 'lock', digest },
     });
     return { file, digest };
   });

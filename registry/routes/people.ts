@@ -1,11 +1,12 @@
 /** Who is here: adding, changing roles, new sign-in codes, leaving. */
+
 import { NothingBody, PersonBody } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Call, Handlers } from '../app.ts';
 import { listPeople, newCode, type PersonRow, putPerson, removePerson, restingOn } from '../db/people.ts';
 import { type Client, withTransaction } from '../db/pool.ts';
-import { recordEvent } from '../db/records.ts';
 import type { Deps } from '../deps.ts';
+import { recordEvent } from '../log.ts';
 import { SELF } from '../trust.ts';
 
 /** A code that an administrator hands out lasts three days. */

@@ -1,17 +1,17 @@
 /** Publishing releases and reading them. */
+
 import { packageOf, purlOf } from '../../scanner/closure.ts';
 import { ReleaseQuery } from '../../schemas/api.ts';
 import { diffSurfaces } from '../../schemas/diff.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { Report } from '../../schemas/finding.ts';
-import { parseStrict } from '../../schemas/json.ts';
+import { digestOf, parseStrict } from '../../schemas/json.ts';
 import { diffReach } from '../../schemas/reach.ts';
 import { Submission } from '../../schemas/release.ts';
 import { Surface } from '../../schemas/surface.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Call, Handlers } from '../app.ts';
 import { isDuplicate, type Pool, withTransaction } from '../db/pool.ts';
-import { recordEvent } from '../db/records.ts';
 import {
   findRelease,
   insertRelease,
@@ -23,6 +23,7 @@ import {
 } from '../db/releases.ts';
 import type { Deps } from '../deps.ts';
 import { factsOfRow } from '../facts.ts';
+import { recordEvent } from '../log.ts';
 import { queueScan } from '../queue.ts';
 
 export function releaseRoutes(deps: Deps): Handlers {
@@ -87,6 +88,7 @@ export async function submit(pool: Pool, submission: Submission, person: string)
       action: 'release.submitted',
       subject: `${submission.name}@${submission.version}`,
       detail: { source: submission.source },
+      logged: { kind: 'submission', digest: digestOf(submission) },
     });
     return id;
   }).catch((error: unknown) => {

@@ -1,4 +1,5 @@
 /** Approving, rejecting, deprecating, revoking. */
+
 import {
   assertCovers,
   assertNotRequester,
@@ -11,12 +12,12 @@ import { ApprovalBody, ReasonBody } from '../../schemas/api.ts';
 import { APPROVAL_PREDICATE, type Approval, subjectsOf } from '../../schemas/approval.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { Report } from '../../schemas/finding.ts';
-import { parseStrict } from '../../schemas/json.ts';
+import { digestOf, parseStrict } from '../../schemas/json.ts';
+import type { LogKind } from '../../schemas/log.ts';
 import type { ReleaseState } from '../../schemas/release.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Call, Handlers } from '../app.ts';
 import { type Client, isDuplicate, withTransaction } from '../db/pool.ts';
-import { recordEvent } from '../db/records.ts';
 import {
   approvalsOf,
   deleteApproval,
@@ -29,6 +30,7 @@ import {
 import type { Deps } from '../deps.ts';
 import { factsOfRow } from '../facts.ts';
 import { MOVES, type Move, wrongState } from '../lifecycle.ts';
+import { recordEvent } from '../log.ts';
 import { releaseOf } from './releases.ts';
 
 const DAY_MS = 86_400_000;
@@ -173,6 +175,7 @@ async function approve(call: Call, deps: Deps): Promise<unknown> {
       action: 'release.approved-by',
       subject: `${row.name}@${row.version}`,
       detail: { approval: mine.digest },
+      logged: { kind: 'approval', digest: mine.digest },
     });
     if (count >= threshold && now?.state === 'in_review') await moveState(client, row.id, MOVES.approve);
     return count;
@@ -218,6 +221,8 @@ async function assertWithinPolicy(approval: Approval, row: ReleaseRow, deps: Dep
   }
 }
 
+const LOGGED: Readonly<Partial<Record<Move, LogKind>>> = { reject: 'rejection', revoke: 'revocation' };
+
 async function move(
   call: Call,
   deps: Deps,
@@ -235,6 +240,9 @@ async function move(
       action: `release.${name}`,
       subject: `${row.name}@${row.version}`,
       detail: { reason },
+      ...(LOGGED[name]
+        ? { logged: { kind: LOGGED[name], digest: digestOf({ reason, person: call.actor.person }) } }
+        : {}),
     });
   });
   const after = await findRelease(deps.pool, row.id);
