@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import type { AuditSubject } from '../schemas/audit.ts';
+import { LockkeeperError } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';
-import { Surface } from '../schemas/surface.ts';
+import { pinSurface, Surface } from '../schemas/surface.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { startEgressProxy } from './egress/proxy.ts';
 import type { Journal } from './journal/journal.ts';
@@ -95,5 +96,12 @@ async function surfaceOf({ verified, blobs, fetch }: RunOptions): Promise<Surfac
     const bytes = await fetch(surfaceText);
     await blobs.put(bytes);
   }
-  return assertValid(Surface, parseStrict(await blobs.get(surfaceText)), 'the locked surface');
+  const surface = assertValid(Surface, parseStrict(await blobs.get(surfaceText)), 'the locked surface');
+  const { digest } = pinSurface(surface);
+  if (digest === verified.entry.surface.digest) return surface;
+  throw new LockkeeperError('APPROVAL_SUBJECT', {
+    expected: `the surface ${verified.entry.surface.digest}, which was approved`,
+    found: `texts of another one, ${digest}`,
+    next: 'Restore mcp.lock from version control, or run: lk lock',
+  });
 }

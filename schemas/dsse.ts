@@ -8,7 +8,11 @@ import { Closed, KeyId } from './common.ts';
 import { LockkeeperError, quote } from './errors.ts';
 import { sha256 } from './json.ts';
 
-const Base64 = Type.String({ pattern: '^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$' });
+/** Canonical: the bits that the last character does not need are zero, so that bytes are written in one way. */
+const Base64 = Type.String({
+  pattern: '^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$',
+  description: 'canonical base64',
+});
 
 export const Signature = Closed({ keyid: KeyId, sig: Base64 });
 export type Signature = Static<typeof Signature>;

@@ -53,6 +53,7 @@ export const CODES = {
   LOCK_MISSING: { status: 404, exit: 3, title: 'There is no mcp.lock' },
   LOCK_FORM: { status: 422, exit: 3, title: 'The lock is not in its one written form' },
   LOCK_EXPIRED: { status: 422, exit: 3, title: 'The lock has expired' },
+  LOCK_LIFE: { status: 422, exit: 3, title: 'The lock lives too long' },
   LOCK_FUTURE: { status: 422, exit: 3, title: 'The lock is from the future' },
   LOCK_AUDIENCE: { status: 422, exit: 3, title: 'The lock is for another project' },
   LOCK_ROLLBACK: { status: 422, exit: 3, title: 'The lock is older than one seen before' },

@@ -27,8 +27,10 @@ export function parseStrict(input: Uint8Array | string, limits: JsonLimits = {})
   let value: Json;
   try {
     text = typeof input === 'string' ? input : utf8.decode(input);
+    if (text.length > LARGE) assertShallow(text, limits.maxDepth ?? 128);
     value = JSON.parse(text) as Json;
   } catch (error) {
+    if (error instanceof LockkeeperError) throw error;
     throw invalid('one JSON value in UTF-8', quote((error as Error).message));
   }
   scan(text, limits.maxDepth ?? 128);
@@ -37,6 +39,21 @@ export function parseStrict(input: Uint8Array | string, limits: JsonLimits = {})
 
 function invalid(expected: string, found: string): LockkeeperError {
   return new LockkeeperError('JSON_INVALID', { expected, found, next: 'Correct the text and try again' });
+}
+
+/** Texts of more characters are looked at before they are parsed: building deep nesting costs seconds. */
+const LARGE = 1_000_000;
+
+function assertShallow(text: string, maxDepth: number): void {
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c === QUOTE) i = stringEnd(text, i);
+    else if (c === 123 || c === 91) {
+      if (++depth > maxDepth)
+        throw invalid(`nesting of at most ${maxDepth}`, `deeper nesting at offset ${i}`);
+    } else if (c === 125 || c === 93) depth--;
+  }
 }
 
 const QUOTE = 34;
@@ -72,7 +89,7 @@ function scan(text: string, maxDepth: number): void {
 function stringEnd(text: string, start: number): number {
   for (let i = start + 1; ; i++) {
     const c = text.charCodeAt(i);
-    if (c === QUOTE) return i;
+    if (c === QUOTE || i >= text.length) return i;
     if (c === BACKSLASH) i++;
   }
 }
@@ -96,7 +113,9 @@ function numberEnd(text: string, start: number): number {
   while (end < text.length && '+-.eE0123456789'.includes(text.charAt(end))) end++;
   const literal = text.slice(start, end);
   const value = Number(literal);
-  const inexact = !/[.eE]/.test(literal) && !Number.isSafeInteger(value);
+  // What JSON.stringify would write as an integer has to be one that survives, however it was written here.
+  const integer = !/[.eE]/.test(literal) || (Number.isInteger(value) && Math.abs(value) < 1e21);
+  const inexact = integer && !Number.isSafeInteger(value);
   if (inexact || !Number.isFinite(value)) {
     throw invalid('numbers a double holds exactly', `${quote(literal, 40)} at offset ${start}`);
   }

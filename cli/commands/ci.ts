@@ -1,4 +1,4 @@
-import { assertAnswers } from '../../runtime/trust/lock.ts';
+import { assertAnswers } from '../../runtime/trust/answers.ts';
 import { asLockkeeperError, CODES, type Code } from '../../schemas/errors.ts';
 import type { Command, Context, Result } from '../command.ts';
 import { assertCurrent } from '../current.ts';

@@ -6,9 +6,15 @@ import type { Surface } from '../../schemas/surface.ts';
 
 export type ArgumentCheck = (tool: string, args: Json) => LockkeeperError | null;
 
+interface Problem {
+  readonly instancePath: string;
+  readonly message: string;
+  readonly keyword: string;
+}
+
 interface Compiled {
   Check(value: unknown): boolean;
-  Errors(value: unknown): [boolean, { instancePath: string; message: string; keyword: string }[]];
+  Errors(value: unknown): [boolean, Problem[]];
 }
 
 /** Compiles on first use, per tool. */
@@ -20,10 +26,8 @@ export function argumentCheck(surface: Pick<Surface, 'tools'>): ArgumentCheck {
       checker = compile(surface.tools[tool]);
       compiled.set(tool, checker);
     }
-    if (checker?.Check(args)) return null;
-    const problems = checker
-      ? checker.Errors(args)[1]
-      : [{ instancePath: '', message: 'the locked schema cannot be read', keyword: '' }];
+    const problems = problemsOf(checker, args);
+    if (problems.length === 0) return null;
     const found = problems.filter(({ keyword }) => keyword !== 'boolean').slice(0, 5);
     return new LockkeeperError('ARGUMENTS_INVALID', {
       expected: `arguments of ${quote(tool, 128)} as its locked schema says`,
@@ -33,6 +37,20 @@ export function argumentCheck(surface: Pick<Surface, 'tools'>): ArgumentCheck {
       next: 'Correct the arguments',
     });
   };
+}
+
+const UNREADABLE: Problem = { instancePath: '', message: 'the locked schema cannot be read', keyword: '' };
+
+/** None where the arguments fit. A schema that fails while it checks permits as little as one that cannot be read. */
+function problemsOf(checker: Compiled | null, args: Json): readonly Problem[] {
+  if (checker === null) return [UNREADABLE];
+  try {
+    if (checker.Check(args)) return [];
+    const [, problems] = checker.Errors(args);
+    return problems.length > 0 ? problems : [UNREADABLE];
+  } catch {
+    return [UNREADABLE];
+  }
 }
 
 function compile(tool: JsonObject | undefined): Compiled | null {

@@ -82,8 +82,11 @@ export async function readSegment(path: string): Promise<Segment> {
 export async function* readOne(dir: string, after = 0): AsyncGenerator<AuditRecord> {
   let seq = 0;
   let prev: string | null = null;
-  for (const name of await segmentsOf(dir)) {
+  const names = await segmentsOf(dir);
+  for (const name of names) {
     for await (const { line, whole } of linesOf(join(dir, name))) {
+      // A crash tears the end of the newest segment; anywhere else somebody did.
+      if (!whole && name !== names.at(-1)) throw damaged(`${dir}/${name}`, 'whole records', quote(line, 80));
       if (!whole) return;
       const record = parseRecord(line, `${dir}/${name}`);
       const defect = chainDefect(record, seq + 1, prev);

@@ -65,7 +65,8 @@ async function shipAll({ dir, send }: ShipOptions): Promise<void> {
   let batch: AuditRecord[] = [];
   const flush = async (): Promise<void> => {
     if (batch.length === 0) return;
-    upTo = Math.max(upTo, await send(batch));
+    // An answer is believed for what was sent, and for no more.
+    upTo = Math.max(upTo, Math.min(await send(batch), batch.at(-1)?.seq ?? 0));
     batch = [];
     await writeFile(`${path}.tmp`, String(upTo));
     await rename(`${path}.tmp`, path);

@@ -3,6 +3,7 @@ import {
   closeSync,
   fdatasync,
   fdatasyncSync,
+  fstatSync,
   fsyncSync,
   ftruncateSync,
   openSync,
@@ -128,6 +129,7 @@ export class Writer {
         if (waiting.length <= 1) this.#writeNow(bytes);
         else await this.#write(bytes);
         this.#bytes += bytes.length;
+        this.#assertThere();
         if (this.#bytes > SEGMENT_BYTES) this.#rotate();
         for (const { seq, resolve } of waiting) resolve(seq);
       } catch (cause) {
@@ -145,6 +147,14 @@ export class Writer {
   async #write(bytes: Buffer): Promise<void> {
     for (let at = 0; at < bytes.length; ) at += (await writeAsync(this.#fd, bytes, at)).bytesWritten;
     await syncAsync(this.#fd);
+  }
+
+  /** A file that was removed or cut while it was open keeps no record, whatever the disk says. */
+  #assertThere(): void {
+    const { nlink, size } = fstatSync(this.#fd);
+    if (nlink === 0) throw new Error('the journal was removed while it was written');
+    if (size !== this.#bytes)
+      throw new Error(`the journal has ${size} bytes where ${this.#bytes} were written`);
   }
 
   #rotate(): void {

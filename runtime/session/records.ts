@@ -32,19 +32,20 @@ export function sessionRecord(
   return body(scribe, kind, rest);
 }
 
-/** What a call said, redacted, with the digest of what it really said. */
+/** What a call said, redacted, with the digest of the whole of it. */
 function said(scribe: Scribe, message: Request | Notification): Partial<AuditBody> {
   const { _meta, ...rest } = message.params;
   const args: Json =
     message.method === 'tools/call' || message.method === 'prompts/get'
       ? (rest.arguments ?? {})
       : (rest as JsonObject);
-  const data = namedData(args);
+  const { kept, whole } = redact(args, scribe.journal.key);
+  const data = namedData(whole);
   return {
-    arguments: redact(args, scribe.journal.key),
-    argumentsDigest: digestOf(args),
+    arguments: kept,
+    argumentsDigest: digestOf(whole),
     ...(data.length ? { data } : {}),
-    ...(_meta === undefined ? {} : { detail: { _meta: redact(_meta, scribe.journal.key) } }),
+    ...(_meta === undefined ? {} : { detail: { _meta: redact(_meta, scribe.journal.key).kept } }),
   };
 }
 

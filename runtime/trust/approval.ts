@@ -14,6 +14,10 @@ import { type Closure, closureDigest, type Launch, type Permissions } from '../.
 import { assertValid } from '../../schemas/validate.ts';
 import { short, type TrustedRoot } from './root.ts';
 
+const DAY_MS = 86_400_000;
+/** The longest that an approval may live, whatever a policy says: re-review is part of the promise. */
+const MAX_LIFE_MS = 366 * DAY_MS;
+
 export interface OpenedApproval {
   readonly approval: Approval;
   readonly person: string;
@@ -148,6 +152,14 @@ export function assertNotRequester(person: string, requestedBy: string): void {
 
 function assertDates({ approval, person }: OpenedApproval, now: Date): void {
   const { notBefore, expires } = approval.predicate;
+  const life = Date.parse(expires) - Date.parse(notBefore);
+  if (!(life > 0 && life <= MAX_LIFE_MS)) {
+    throw new LockkeeperError('APPROVAL_SCOPE', {
+      expected: `an approval for at most ${MAX_LIFE_MS / DAY_MS} days`,
+      found: `${person}'s from ${notBefore} to ${expires}`,
+      next: 'Approve it for less with: lk approve --days',
+    });
+  }
   // Both written so that a date that is none is refused.
   if (!(now.getTime() >= Date.parse(notBefore))) {
     throw new LockkeeperError('APPROVAL_NOT_YET', {

@@ -4,7 +4,6 @@ import { isDeepStrictEqual } from 'node:util';
 import { envelopeDigest } from '../../schemas/approval.ts';
 import { signBytes, verifyBytes } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
-import type { Intent } from '../../schemas/intent.ts';
 import { digestOf } from '../../schemas/json.ts';
 import {
   LOCK_TYPE,
@@ -15,6 +14,7 @@ import {
   lockPayload,
   parseLockFile,
 } from '../../schemas/lock.ts';
+import { assertRequest } from './answers.ts';
 import { type ApprovedFacts, assertApproved } from './approval.ts';
 import { openRoot, type RootPin, short, type TrustedRoot } from './root.ts';
 
@@ -48,6 +48,9 @@ export interface VerifiedLock {
 
 /** Five minutes of clock difference between registry and this machine are tolerated. */
 const CLOCK_SKEW_MS = 5 * 60_000;
+const DAY_MS = 86_400_000;
+/** The longest that a lock may live, whoever signs it: what an air-gapped site needs. */
+const MAX_LIFE_MS = 14 * DAY_MS;
 
 export function signLockFile(lock: Lock, evidence: LockFile['evidence'], key: KeyObject): LockFile {
   return {
@@ -68,6 +71,7 @@ export function verifyLock(bytes: Uint8Array, context: LockContext): VerifiedLoc
   const trusted = openRoot(file.evidence.root, context.pin, context.now);
   assertSignature(file, trusted);
   assertAudience(lock, context);
+  assertSameRoot(lock, trusted);
   assertFresh(lock, context.now);
   const digest = lockDigest(lock);
   assertNotOlder(lock, digest, context.seen);
@@ -76,6 +80,7 @@ export function verifyLock(bytes: Uint8Array, context: LockContext): VerifiedLoc
     const entry = lock.servers[alias];
     if (entry) entries.set(alias, verifyEntry(entry, file, { trusted, context }));
   }
+  assertNothingBeside(file);
   return { file, lock, digest, trusted, entries };
 }
 
@@ -99,6 +104,35 @@ function assertSignature(file: LockFile, trusted: TrustedRoot): void {
   });
 }
 
+/** The lock names the root it was made under; a root of other days under it is somebody's choice. */
+function assertSameRoot({ rootVersion, warning }: Lock, { root }: TrustedRoot): void {
+  const refuse = (expected: string, found: string): LockkeeperError =>
+    new LockkeeperError('ROOT_UNTRUSTED', {
+      expected,
+      found,
+      next: 'Restore mcp.lock from version control, or run: lk lock',
+    });
+  if (root.version !== rootVersion)
+    throw refuse(`root version ${rootVersion}, as the lock says`, `version ${root.version}`);
+  if (root.trial !== (warning !== undefined))
+    throw refuse(
+      root.trial ? 'a lock that says it is a trial' : 'a lock without a trial’s warning',
+      root.trial ? 'one that does not' : 'one with it',
+    );
+}
+
+/** Evidence is not signed: what no entry names has no business in it. */
+function assertNothingBeside({ lock, evidence }: LockFile): void {
+  const named = new Set(Object.values(lock.servers).flatMap(({ approvals }) => approvals));
+  const beside = Object.keys(evidence.approvals).find((digest) => !named.has(digest));
+  if (beside === undefined) return;
+  throw new LockkeeperError('APPROVAL_SUBJECT', {
+    expected: 'evidence that an entry of the lock names',
+    found: `the approval ${short(beside)}, which none names`,
+    next: 'Restore mcp.lock from version control, or run: lk lock',
+  });
+}
+
 function assertAudience(lock: Lock, context: LockContext): void {
   if (lock.audience === context.audience && lock.environment === context.environment) return;
   throw new LockkeeperError('LOCK_AUDIENCE', {
@@ -115,6 +149,14 @@ function assertFresh(lock: Lock, now: Date): void {
       expected: `a lock issued before ${now.toISOString()}`,
       found: `one issued at ${lock.issuedAt}`,
       next: 'Check this machine’s clock',
+    });
+  }
+  const life = Date.parse(lock.expires) - Date.parse(lock.issuedAt);
+  if (!(life > 0 && life <= MAX_LIFE_MS)) {
+    throw new LockkeeperError('LOCK_LIFE', {
+      expected: `a lock that lives at most ${MAX_LIFE_MS / DAY_MS} days`,
+      found: `one from ${lock.issuedAt} to ${lock.expires}`,
+      next: 'Run: lk lock; a lock that long could hide a revocation',
     });
   }
   if (!(time < Date.parse(lock.expires))) {
@@ -173,6 +215,7 @@ function verifyEntry(
       next: 'Choose another version in lockkeeper.json and run: lk lock',
     });
   }
+  assertRequest(entry);
   const { digest: claimed, ...pins } = entry.surface;
   if (digestOf(pins) !== claimed) {
     throw new LockkeeperError('APPROVAL_SUBJECT', {
@@ -198,31 +241,4 @@ function verifyEntry(
     found: entry.approvedBy.join(', '),
     next: 'Restore mcp.lock from version control, or run: lk lock',
   });
-}
-
-/** Does the lock answer exactly what lockkeeper.json asks? Throws LOCK_INTENT naming the first difference. */
-export function assertAnswers(lock: Lock, intent: Intent): void {
-  const difference = (expected: string, found: string): LockkeeperError =>
-    new LockkeeperError('LOCK_INTENT', { expected, found, next: 'Run: lk lock' });
-  if (lock.registry !== intent.registry)
-    throw difference(`a lock from ${intent.registry}`, `one from ${lock.registry}`);
-  for (const alias of Object.keys(intent.servers)) {
-    const entry = lock.servers[alias];
-    if (!entry) throw difference(`an entry for ${alias}`, 'none');
-    if (
-      !isDeepStrictEqual(
-        JSON.parse(JSON.stringify(entry.request)),
-        JSON.parse(JSON.stringify(intent.servers[alias])),
-      )
-    ) {
-      throw difference(
-        `${alias} as lockkeeper.json asks: ${JSON.stringify(intent.servers[alias])}`,
-        JSON.stringify(entry.request),
-      );
-    }
-  }
-  for (const alias of Object.keys(lock.servers)) {
-    if (!intent.servers[alias])
-      throw difference(`no entry for ${alias}, which lockkeeper.json does not ask for`, 'one');
-  }
 }

@@ -6,6 +6,9 @@ import { parseStrict } from '../../schemas/json.ts';
 import { ROOT_TYPE, type RoleName, Root, type RootKey } from '../../schemas/root.ts';
 import { assertValid } from '../../schemas/validate.ts';
 
+/** Five minutes of clock difference are tolerated. */
+const CLOCK_SKEW_MS = 5 * 60_000;
+
 /** What a project or an administrator pinned: the ids of the root keys, and how many of them must have signed. */
 export interface RootPin {
   readonly rootKeys: readonly string[];
@@ -28,9 +31,9 @@ export function openRoot(envelope: Envelope, pin: RootPin, now: Date): TrustedRo
     throw untrusted(`the payload type ${ROOT_TYPE}`, envelope.payloadType);
   const root = assertValid(Root, parseStrict(Buffer.from(envelope.payload, 'base64')), 'root.json');
   const keys = keyTable(root);
-  const pinned = new Map(
-    [...keys].filter(([keyid]) => pin.rootKeys.includes(keyid)).map(([id, k]) => [id, k.key]),
-  );
+  // A pinned key counts while the root itself still says that it is one, and inside its own dates.
+  const active = keysOfRole(root, keys, { role: 'root', now });
+  const pinned = new Map([...active].filter(([keyid]) => pin.rootKeys.includes(keyid)));
   const signed = verifiedKeys(envelope, pinned);
   if (signed.size < pin.threshold) {
     throw untrusted(
@@ -46,6 +49,13 @@ export function openRoot(envelope: Envelope, pin: RootPin, now: Date): TrustedRo
       next: 'Ask the registry administrator for a new root, then run: lk lock',
     });
   }
+  if (!(Date.parse(root.issuedAt) <= now.getTime() + CLOCK_SKEW_MS))
+    throw untrusted(`a root issued before ${now.toISOString()}`, `one issued at ${root.issuedAt}`);
+  if (!root.trial && root.roles.approver.threshold < 2)
+    throw untrusted(
+      'a root that asks for two approvals, or says that it is a trial',
+      'one that asks for one',
+    );
   return {
     root,
     keys: (role) => keysOfRole(root, keys, { role, now }),
@@ -72,6 +82,7 @@ function keyTable(root: Root): KeyTable {
   const table: KeyTable = new Map();
   for (const entry of root.keys) {
     const { key, keyid } = readPublicKey(entry.publicKey);
+    if (table.has(keyid)) throw untrusted('each key once', `key ${short(keyid)} twice`);
     if (keyid !== entry.keyid)
       throw untrusted(`key ${entry.keyid} of ${entry.person}`, `a public key whose id is ${keyid}`);
     table.set(keyid, { key, entry });

@@ -26,9 +26,12 @@ export type Notification = Extract<Message, { kind: 'notification' }>;
 export type Response = Extract<Message, { kind: 'response' | 'error' }>;
 
 const DEPTH = 64;
+const CARRIAGE_RETURN = 13;
 
 /** Throws JSON_INVALID or FRAME_INVALID; batches are refused by name. */
 export function parseMessage(bytes: Buffer): Message {
+  // Many readers take a carriage return for the end of a line: what is judged as one message would be several to them.
+  if (bytes.includes(CARRIAGE_RETURN)) throw invalid('one line', 'a carriage return inside of it');
   const value = parseStrict(bytes, { maxDepth: DEPTH, maxBytes: bytes.length });
   if (Array.isArray(value))
     throw invalid('one message a line', 'a batch, which only protocol 2025-03-26 had');

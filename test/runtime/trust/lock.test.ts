@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { assertAnswers, type LockContext, verifyLock } from '../../../runtime/trust/lock.ts';
-import type { Approval } from '../../../schemas/approval.ts';
+import { assertAnswers } from '../../../runtime/trust/answers.ts';
+import { type LockContext, verifyLock } from '../../../runtime/trust/lock.ts';
+import { type Approval, envelopeDigest, subjectsOf } from '../../../schemas/approval.ts';
+import type { Envelope } from '../../../schemas/dsse.ts';
 import { type Code, LockkeeperError } from '../../../schemas/errors.ts';
 import { renderLockFile } from '../../../schemas/lock.ts';
 import { closureDigest } from '../../../schemas/release.ts';
@@ -32,6 +34,12 @@ function refusal(run: () => unknown): LockkeeperError {
 
 const { alice, bob, carol, mallory } = people;
 const entry = makeEntry();
+/** The same signature once more. */
+const twice = (envelope: Envelope): Envelope => ({
+  ...envelope,
+  signatures: [...envelope.signatures, ...envelope.signatures],
+});
+
 const approvals = (
   ...changes: ((approval: Approval) => void)[]
 ): { approvals: ReturnType<typeof makeApproval>[]; entry: typeof entry } => ({
@@ -262,7 +270,14 @@ describe('attacks', () => {
     ],
     [
       'another server under the approval',
-      { entry: { ...entry, server: 'acme.tools/other' }, approvals: good },
+      {
+        entry: {
+          ...entry,
+          server: 'acme.tools/other',
+          request: { server: 'acme.tools/other', range: '*' },
+        },
+        approvals: good,
+      },
       {},
       'APPROVAL_SUBJECT',
     ],
@@ -278,6 +293,131 @@ describe('attacks', () => {
       {},
       'KEY_UNKNOWN',
     ],
+    ...(['purl', 'closureDigest', 'surfaceDigest', 'reportDigest'] as const).map(
+      (what): [string, Partial<LockParts>, Partial<LockContext>, Code] => [
+        `an approval for another ${what}`,
+        approvals((a) => {
+          if (what === 'purl') a.predicate.server.purl = 'pkg:npm/other@1.0.0';
+          else a.predicate[what] = `sha256:${'4'.repeat(64)}`;
+        }),
+        {},
+        'APPROVAL_SUBJECT',
+      ],
+    ),
+    [
+      'a closure digest that is not its artifacts’, approved as it is',
+      {
+        entry: swapped,
+        approvals: [alice, bob].map((key) =>
+          makeApproval(key, swapped, (a) => void (a.subject = subjectsOf({ closure: swapped.closure }))),
+        ),
+      },
+      {},
+      'APPROVAL_SUBJECT',
+    ],
+    [
+      'an approval of three thousand years',
+      approvals((a) => void (a.predicate.expires = '2999-01-01T00:00:00.000Z')),
+      {},
+      'APPROVAL_SCOPE',
+    ],
+    [
+      'a lock of seventy years',
+      { lock: (lock) => void (lock.expires = '2099-01-01T00:00:00.000Z') },
+      {},
+      'LOCK_LIFE',
+    ],
+    ['a lock issued after its end', { lock: (lock) => void (lock.expires = at(-2)) }, {}, 'LOCK_LIFE'],
+    [
+      'a root of another version than the lock says',
+      { root: makeRoot((root) => void (root.version = 2)) },
+      {},
+      'ROOT_UNTRUSTED',
+    ],
+    ['a root of tomorrow', { root: makeRoot((root) => void (root.issuedAt = at(24))) }, {}, 'ROOT_UNTRUSTED'],
+    [
+      'a root that takes one approval and is no trial',
+      { root: makeRoot((root) => void (root.roles.approver.threshold = 1)) },
+      {},
+      'ROOT_UNTRUSTED',
+    ],
+    [
+      'a trial’s root under a lock that does not say so',
+      { root: makeRoot((root) => void (root.trial = true)) },
+      {},
+      'ROOT_UNTRUSTED',
+    ],
+    [
+      'a pinned key that is no root key any more',
+      { root: makeRoot((root) => void (root.roles.root.keyids = [carol.keyid])) },
+      {},
+      'ROOT_UNTRUSTED',
+    ],
+    [
+      'a pinned key out of its dates',
+      { root: makeRoot((root) => void Object.assign(root.keys[0] ?? {}, { notAfter: at(-1) })) },
+      {},
+      'ROOT_UNTRUSTED',
+    ],
+    [
+      'a root key of tomorrow',
+      { root: makeRoot((root) => void Object.assign(root.keys[0] ?? {}, { notBefore: at(1) })) },
+      {},
+      'ROOT_UNTRUSTED',
+    ],
+    [
+      'a key named twice',
+      {
+        root: makeRoot(
+          (root) =>
+            void root.keys.push({ ...(root.keys[2] ?? root.keys[0] ?? ({} as never)), person: 'mallory' }),
+        ),
+      },
+      {},
+      'ROOT_UNTRUSTED',
+    ],
+    [
+      'a root sealed as something else',
+      { root: { ...makeRoot(), payloadType: 'application/json' } },
+      {},
+      'ROOT_UNTRUSTED',
+    ],
+    [
+      'a lock that takes two lock keys',
+      { root: makeRoot((root) => void (root.roles.lock.threshold = 2)) },
+      {},
+      'SIGNATURE_INVALID',
+    ],
+    [
+      'an approval sealed as something else',
+      {
+        approvals: [
+          good[0] as never,
+          { ...(good[1] as never as object), payloadType: 'text/plain' } as never,
+        ],
+      },
+      {},
+      'DOCUMENT_INVALID',
+    ],
+    [
+      'an approval with two signatures',
+      { approvals: [good[0] as never, twice(good[1] as never)] },
+      {},
+      'DOCUMENT_INVALID',
+    ],
+    [
+      'another version than was asked for',
+      { entry: { ...entry, request: { server: entry.server, range: '^9.0.0' } } },
+      {},
+      'LOCK_INTENT',
+    ],
+    [
+      'another server than was asked for',
+      { entry: { ...entry, request: { server: 'acme.tools/filesystem', range: '*' } } },
+      {},
+      'LOCK_INTENT',
+    ],
+    ['other people’s names beside the approvals', { approvedBy: ['alice', 'carol'] }, {}, 'APPROVAL_SUBJECT'],
     [
       'an approval missing from the evidence',
       { lock: (lock) => void lock.servers.weather?.approvals.push(`sha256:${'3'.repeat(64)}`) },
@@ -286,9 +426,40 @@ describe('attacks', () => {
     ],
   ])('refuses %s', (_name, parts, change, code) => {
     const error = refusal(() => verifyLock(bytes(parts), { ...context, ...change }));
-    expect(error.code).toBe(code);
+    expect(error.code, error.message).toBe(code);
     expect(error.exit).toBe(3);
     expect(error.message).toMatch(/: expected .+; found .+\. .+\.$/s);
+  });
+});
+
+describe('the evidence', () => {
+  it('holds nothing beside what the lock names', () => {
+    const file = makeLock();
+    const stray = makeApproval(carol, entry);
+    file.evidence.approvals[envelopeDigest(stray)] = stray;
+    const error = refusal(() => verifyLock(Buffer.from(renderLockFile(file)), context));
+    expect(error.code).toBe('APPROVAL_SUBJECT');
+    expect(error.found).toContain('which none names');
+  });
+
+  it('holds each approval under its own digest', () => {
+    const file = makeLock();
+    const [first = '', second = ''] = Object.keys(file.evidence.approvals);
+    file.evidence.approvals[first] = file.evidence.approvals[second] as never;
+    expect(refusal(() => verifyLock(Buffer.from(renderLockFile(file)), context)).code).toBe(
+      'APPROVAL_SUBJECT',
+    );
+  });
+
+  it('is written in one way: base64 with stray bits is no signature', () => {
+    const text = bytes()
+      .toString()
+      .replace(
+        /"sig": "([A-Za-z0-9+/]+)([AQgw])=="/,
+        (_, head, last) => `"sig": "${head}${String.fromCharCode(last.charCodeAt(0) + 1)}=="`,
+      );
+    expect(text).not.toBe(bytes().toString());
+    expect(refusal(() => verifyLock(Buffer.from(text), context)).code).toBe('DOCUMENT_INVALID');
   });
 });
 
