@@ -35,6 +35,7 @@ export interface RunOptions {
   readonly client: { readonly input: Readable; readonly output: Writable };
   readonly say: (line: string) => void;
   readonly progress: (line: string) => void;
+  readonly stop?: AbortSignal;
 }
 
 /** Pulls, lays out, starts, serves. What it throws happened before anything was started. */

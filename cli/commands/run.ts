@@ -40,6 +40,8 @@ export const run: Command = {
     const blobs = await openBlobs(join(context.home.storeDir, 'blobs'));
     const journal = await openJournal(context.home.journalDir);
     const shipper = api && ship(context, api, journal.dir);
+    const stop = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort());
     try {
       await context.home.saw(seenKey(opened.intent), { version: lock.version, digest });
       const end = await runLocked({
@@ -57,6 +59,7 @@ export const run: Command = {
         client: { input: process.stdin, output: process.stdout },
         say: (line) => context.say(`lk: ${line}`),
         progress: context.progress,
+        stop: stop.signal,
       });
       if (end.error && end.reason !== 'client closed') throw end.error;
     } finally {

@@ -27,6 +27,7 @@ export const CLIENT_CAPABILITIES: JsonObject = {
 };
 
 const MAX_ITEMS = 10_000;
+const MAX_PAGES = 1000;
 
 export interface CaptureOptions {
   readonly era: Era;
@@ -113,7 +114,12 @@ export async function listAll(
   const cursors = new Set<string>();
   let cursor: string | undefined;
   let count = 0;
+  let pages = 0;
+  const late = performance.now() + options.timeoutMs;
   do {
+    if (++pages > MAX_PAGES) throw unreadable(section, `at most ${MAX_PAGES} pages`, 'more');
+    if (performance.now() > late)
+      throw unreadable(section, `an end within ${options.timeoutMs / 1000} s`, `${pages} pages and more`);
     const params: JsonObject = cursor === undefined ? {} : { cursor };
     if (options.era === 'stateless') params._meta = statelessMeta(options.clientCapabilities);
     const page = await peer.ask(LIST_METHOD[section], params, options.timeoutMs);

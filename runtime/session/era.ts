@@ -1,7 +1,8 @@
 /** Which protocol era a client speaks, and which version of it. */
+import type { JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Era } from '../../schemas/surface.ts';
-import { isObject, type Request } from '../wire/message.ts';
+import { encode, isObject, type Request } from '../wire/message.ts';
 import { SESSION_VERSION } from './capture.ts';
 
 const KNOWN_VERSIONS = ['2024-11-05', '2025-03-26', '2025-06-18', SESSION_VERSION];
@@ -15,7 +16,7 @@ export function eraOf({ method, params }: Request): Era | null {
 }
 
 /** The version a session is answered with: the one asked for, or the newest known. */
-export function versionFor({ params }: Request): string {
+function versionFor({ params }: Request): string {
   const asked = params.protocolVersion;
   return typeof asked === 'string' && KNOWN_VERSIONS.includes(asked) ? asked : SESSION_VERSION;
 }
@@ -27,4 +28,9 @@ export function notFirst(eras: readonly Era[], method: string): LockkeeperError 
     found: quote(method, 80),
     next: 'Use a client that falls back to it',
   });
+}
+
+/** The server's own greeting, in the version that this client asked for. */
+export function helloFor(first: Request, hello: JsonObject): Buffer {
+  return encode({ jsonrpc: '2.0', id: first.id, result: { ...hello, protocolVersion: versionFor(first) } });
 }

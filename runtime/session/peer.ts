@@ -11,12 +11,17 @@ export const SERVER_LINE_BYTES = 32 * 1024 * 1024;
 /** Lines that are no messages; servers that print more are not speaking the protocol. */
 const MAX_BAD_LINES = 100;
 const NEWLINE = Buffer.from('\n');
+/** How long a server may live on after it closed its output, ms. */
+const CLOSED_MS = 2000;
 
 export interface PeerHandlers {
   /** A message that answers none of our own requests. */
   readonly message: (message: Message) => void;
   /** A line that is no message; it goes nowhere. */
   readonly badLine: (error: LockkeeperError) => void;
+  /** The server reads slower than it is written to; `drained` once it has caught up. */
+  readonly full?: () => void;
+  readonly drained?: () => void;
   /** The server can no longer be listened to. Called once. */
   readonly gone: (error: LockkeeperError) => void;
 }
@@ -50,7 +55,10 @@ export function openPeer(process: SandboxedProcess, handlers: PeerHandlers): Pee
   };
   listen(process, { asked, words, handlers, end });
   const send = (bytes: Buffer): void => {
-    if (!gone && !process.stdin.destroyed) process.stdin.write(Buffer.concat([bytes, NEWLINE]));
+    if (gone || process.stdin.destroyed) return;
+    if (process.stdin.write(Buffer.concat([bytes, NEWLINE])) || !handlers.full) return;
+    handlers.full();
+    process.stdin.once('drain', () => handlers.drained?.());
   };
   const nextId = counter();
   return {
@@ -101,15 +109,15 @@ function listen(process: SandboxedProcess, { asked, words, handlers, end }: List
       }
       take(message);
     },
-    end: () =>
-      void process.exited.then(({ code, signal }) =>
-        end(
-          died(
-            'a running server',
-            `it ended (${signal ?? `exit ${code}`})${words() ? `, last saying ${words()}` : ''}`,
-          ),
-        ),
-      ),
+    end: () => {
+      const said = (what: string): void =>
+        end(died('a running server', `${what}${words() ? `, last saying ${words()}` : ''}`));
+      const timer = setTimeout(() => said('it closed its output and went on running'), CLOSED_MS);
+      void process.exited.then(({ code, signal }) => {
+        clearTimeout(timer);
+        said(`it ended (${signal ?? `exit ${code}`})`);
+      });
+    },
     error: (error) =>
       end(error instanceof LockkeeperError ? error : died('a readable server', quote(error.message))),
   });

@@ -6,17 +6,10 @@ import type { Section } from '../../schemas/surface.ts';
 import { boundTo, type GateState, judgeToClient, judgeToServer, type Pending } from '../gate/gate.ts';
 import { STALE_BY } from '../gate/methods.ts';
 import { filterPage } from '../gate/surface.ts';
-import {
-  encode,
-  idKey,
-  isObject,
-  type Message,
-  type Notification,
-  type Request,
-  type Response,
-  refusalOf,
-} from '../wire/message.ts';
+import type { Message, Notification, Request, Response } from '../wire/message.ts';
+import * as wire from '../wire/message.ts';
 import { relist } from './handshake.ts';
+import * as limits from './limits.ts';
 import type { Peer } from './peer.ts';
 import * as records from './records.ts';
 
@@ -31,11 +24,6 @@ export interface RelayOptions {
   readonly fail: (error: LockkeeperError) => void;
 }
 
-/** Several list_changed notices in a row are one reading. */
-const RELIST_DELAY_MS = 25;
-const MAX_WAITING = 1000;
-const METHOD_NOT_FOUND = -32601;
-
 /** What a relay may judge and speak with; there is none until the handshake is done. */
 export interface Link {
   readonly state: GateState;
@@ -49,10 +37,14 @@ export class Relay {
   #link: Link | null = null;
   /** While above zero, messages wait: the surface is not known to be the locked one. */
   #held = 1;
-  #waitingClient: Message[] = [];
-  #waitingServer: Message[] = [];
-  #stale = new Set<Section>();
+  #waitingClient = new limits.Waiting();
+  #waitingServer = new limits.Waiting();
+  readonly #rereads = new limits.Rereads();
+  readonly #notices = new limits.Rate(limits.MAX_NOTICES, limits.WINDOW_MS);
+  readonly #noise = new limits.Rate(limits.MAX_NOISE, limits.WINDOW_MS);
   #calls = 0;
+  /** Cancelled requests whose answers may still come. */
+  readonly #over = new Set<string>();
   /** Settles when every record asked for so far is on the disk and its effect done. */
   tail: Promise<unknown> = Promise.resolve();
 
@@ -73,10 +65,7 @@ export class Relay {
 
   #release(): void {
     if (--this.#held > 0) return;
-    const server = this.#waitingServer;
-    const client = this.#waitingClient;
-    this.#waitingServer = [];
-    this.#waitingClient = [];
+    const [server, client] = [this.#waitingServer.take(), this.#waitingClient.take()];
     for (const message of server) this.serverMessage(message);
     for (const message of client) this.clientMessage(message);
     if (this.isIdle) this.#o.idle();
@@ -84,17 +73,38 @@ export class Relay {
 
   clientMessage(message: Message): void {
     if (this.#held > 0 || !this.#link) {
-      if (this.#waitingClient.length < MAX_WAITING) this.#waitingClient.push(message);
+      if (!this.#waitingClient.push(message)) this.#refuse(message, limits.CLIENT_WAITS);
       return;
     }
     if (message.kind === 'response' || message.kind === 'error') return this.#answerToServer(message);
     if (message.method === 'notifications/initialized') return;
     const verdict = judgeToServer(message, this.#link.state);
     if (verdict.allow) return this.#forward(message, verdict);
-    const { error, target } = verdict;
-    this.record(records.refused(this.#o.scribe, message, { direction: 'to-server', error, target }), () => {
-      if (message.kind === 'request') this.#o.toClient(refusalOf(message.id, error));
+    this.#refuse(message, verdict.error, verdict.target);
+  }
+
+  #refuse(message: Message, error: LockkeeperError, target?: string): void {
+    const named = message.kind === 'request' || message.kind === 'notification' ? message : null;
+    this.record(records.refused(this.#o.scribe, named, { direction: 'to-server', error, target }), () => {
+      if (message.kind === 'request') this.#o.toClient(wire.refusalOf(message.id, error));
     });
+  }
+
+  /** A cancelled request is over for us: its slot is free, and what still comes for it answers nothing. */
+  #cancelled({ params }: Notification): void {
+    const { requestId } = params;
+    const key = typeof requestId === 'string' || typeof requestId === 'number' ? wire.idKey(requestId) : '';
+    const pending = this.fromClient.get(key);
+    if (!pending) return;
+    this.fromClient.delete(key);
+    this.note(
+      records.finished(this.#o.scribe, pending, {
+        outcome: 'lost',
+        bytes: 0,
+        message: 'cancelled by the client',
+      }),
+    );
+    if (this.isIdle) this.#o.idle();
   }
 
   /** 11 the record, durable; 12 the very bytes that were judged. */
@@ -102,14 +112,17 @@ export class Relay {
     const { scribe } = this.#o;
     const send = (): void => this.#link?.peer.send(message.bytes);
     if (message.kind === 'notification') {
-      return this.record(records.forwarded(scribe, message, { direction: 'to-server' }), send);
+      return this.record(records.forwarded(scribe, message, { direction: 'to-server' }), () => {
+        send();
+        if (message.method === 'notifications/cancelled') this.#cancelled(message);
+      });
     }
     const call = `${scribe.session}/${++this.#calls}`;
-    const key = idKey(message.id);
+    const key = wire.idKey(message.id);
     this.fromClient.set(key, { method: message.method, rule, target, call, since: performance.now() });
     const failed = (error: LockkeeperError): void => {
       this.fromClient.delete(key);
-      this.#o.toClient(refusalOf(message.id, error));
+      this.#o.toClient(wire.refusalOf(message.id, error));
     };
     this.record(records.forwarded(scribe, message, { direction: 'to-server', call, target }), send, failed);
   }
@@ -136,16 +149,15 @@ export class Relay {
     if (!pending || message.id === null) {
       return this.note(records.unbound(this.#o.scribe, 'to-server', 'an answer to nothing the server asked'));
     }
-    this.fromServer.delete(idKey(message.id));
-    const outcome = message.kind === 'error' ? 'error' : 'ok';
-    this.note(records.finished(this.#o.scribe, pending, { outcome, bytes: message.bytes.length }));
-    this.#link?.peer.send(message.bytes);
+    this.fromServer.delete(wire.idKey(message.id));
+    const end = { outcome: outcomeOf(message), bytes: message.bytes.length };
+    this.record(records.finished(this.#o.scribe, pending, end), () => this.#link?.peer.send(message.bytes));
   }
 
   serverMessage(message: Message): void {
     if (message.kind === 'response' || message.kind === 'error') return this.#answerToClient(message);
     if (!this.#link || (this.#held > 0 && message.kind === 'request')) {
-      if (this.#waitingServer.length < MAX_WAITING) this.#waitingServer.push(message);
+      if (!this.#waitingServer.push(message)) this.#o.fail(limits.SERVER_WAITS);
       return;
     }
     if (message.kind === 'notification') this.#noticeToClient(message, this.#link);
@@ -157,20 +169,21 @@ export class Relay {
     const { scribe, toClient } = this.#o;
     const pending = boundTo(message, this.fromClient);
     if (!pending || message.id === null || !this.#link) {
+      const late = message.id !== null && this.#over.delete(wire.idKey(message.id));
+      if (!late && !this.#noise.take()) return this.#o.fail(limits.TOO_LOUD);
       const why = `an answer to nothing the client asked: id ${quote(String(message.id), 60)}`;
       return this.note(records.unbound(scribe, 'to-client', why));
     }
-    this.fromClient.delete(idKey(message.id));
-    const failed = message.kind === 'error' || (isObject(message.result) && message.result.isError === true);
+    this.fromClient.delete(wire.idKey(message.id));
     this.note(
-      records.finished(scribe, pending, { outcome: failed ? 'error' : 'ok', bytes: message.bytes.length }),
+      records.finished(scribe, pending, { outcome: outcomeOf(message), bytes: message.bytes.length }),
     );
     const section = pending.rule.lists;
     if (message.kind === 'response' && section !== undefined) {
       const page = filterPage(section, message.result, this.#link.state.live);
       for (const drift of page.drifts) this.note(records.drifted(scribe, drift));
       const whole = page.drifts.length === 0;
-      toClient(whole ? message.bytes : encode({ jsonrpc: '2.0', id: message.id, result: page.result }));
+      toClient(whole ? message.bytes : wire.encode({ jsonrpc: '2.0', id: message.id, result: page.result }));
     } else toClient(message.bytes);
     if (this.isIdle) this.#o.idle();
   }
@@ -181,24 +194,13 @@ export class Relay {
     if (!verdict.allow) {
       const { error } = verdict;
       return this.record(records.refused(scribe, message, { direction: 'to-client', error }), () =>
-        peer.send(
-          encode({
-            jsonrpc: '2.0',
-            id: message.id,
-            error: { code: METHOD_NOT_FOUND, message: error.message },
-          }),
-        ),
+        peer.send(wire.notFoundOf(message.id, error)),
       );
     }
     const call = `${scribe.session}/s-${randomUUID()}`;
-    const pending = {
-      method: message.method,
-      rule: verdict.rule,
-      target: undefined,
-      call,
-      since: performance.now(),
-    };
-    this.fromServer.set(idKey(message.id), pending);
+    const { method } = message;
+    const pending = { method, rule: verdict.rule, target: undefined, call, since: performance.now() };
+    this.fromServer.set(wire.idKey(message.id), pending);
     this.record(records.forwarded(scribe, message, { direction: 'to-client', call }), () =>
       toClient(message.bytes),
     );
@@ -206,6 +208,7 @@ export class Relay {
 
   #noticeToClient(message: Notification, { state }: Link): void {
     const { scribe, toClient } = this.#o;
+    if (!this.#notices.take()) return this.#o.fail(limits.TOO_LOUD);
     const verdict = judgeToClient(message, state, this.fromServer);
     if (!verdict.allow) {
       return this.note(records.refused(scribe, message, { direction: 'to-client', error: verdict.error }));
@@ -218,14 +221,11 @@ export class Relay {
 
   /** A list changed: calls wait until it is read again and judged. */
   #reread(sections: readonly Section[], notice: Notification): void {
-    const fresh = sections.filter((section) => !this.#stale.has(section));
-    if (fresh.length === 0) return;
-    for (const section of fresh) this.#stale.add(section);
-    this.#held++;
-    setTimeout(() => {
-      for (const section of fresh) this.#stale.delete(section);
-      this.#readAgain(fresh, notice).catch((error: unknown) => this.#o.fail(asLockkeeperError(error)));
-    }, RELIST_DELAY_MS);
+    const read = (fresh: readonly Section[]): void =>
+      void this.#readAgain(fresh, notice).catch((error: unknown) => this.#o.fail(asLockkeeperError(error)));
+    const asked = this.#rereads.ask(sections, read);
+    if (asked === 'too often') this.#o.fail(limits.RESTLESS);
+    if (asked === 'soon') this.#held++;
   }
 
   async #readAgain(sections: readonly Section[], notice: Notification): Promise<void> {
@@ -238,4 +238,11 @@ export class Relay {
     toClient(notice.bytes);
     this.#release();
   }
+}
+
+/** A tool that failed says so in its result. */
+function outcomeOf(message: Response): 'ok' | 'error' {
+  return message.kind === 'error' || (wire.isObject(message.result) && message.result.isError === true)
+    ? 'error'
+    : 'ok';
 }

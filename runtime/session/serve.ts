@@ -10,10 +10,11 @@ import { liveSurface } from '../gate/surface.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { EgressEvent, SandboxedProcess } from '../ports.ts';
 import { readLines } from '../wire/lines.ts';
-import { encode, isObject, type Message, parseMessage, type Request, refusalOf } from '../wire/message.ts';
-import { eraOf, notFirst, versionFor } from './era.ts';
+import * as wire from '../wire/message.ts';
+import { eraOf, helloFor, notFirst } from './era.ts';
 import { assertSurface } from './handshake.ts';
 import { openPeer, type Peer } from './peer.ts';
+import { Pressure, writeTo } from './pressure.ts';
 import * as records from './records.ts';
 import { Relay } from './relay.ts';
 
@@ -30,6 +31,8 @@ export interface SessionOptions {
   /** Starts the sandbox; every connection it asks for is to be told to `record` first. */
   readonly start: (record: (event: EgressEvent) => Promise<void>) => Promise<SandboxedProcess>;
   readonly handshakeMs?: number;
+  /** Ends the session as if the client had closed, for whoever is told to stop. */
+  readonly stop?: AbortSignal;
   readonly say: (line: string) => void;
 }
 
@@ -43,7 +46,6 @@ const MAX_BAD_LINES = 100;
 const HANDSHAKE_MS = 30_000;
 const STOP_GRACE_MS = 2000;
 const DRAIN_MS = 30_000; // for answers after the client closed
-const METHOD_NOT_FOUND = -32601;
 const NEWLINE = Buffer.from('\n');
 
 /** Runs until the client closes, the server ends or something is refused for good. Leaves no process behind. */
@@ -55,6 +57,7 @@ class Session {
   readonly #o: SessionOptions;
   readonly #scribe: records.Scribe;
   readonly #relay: Relay;
+  readonly #pressure: Pressure;
   readonly #done: Promise<SessionEnd>;
   #finish: (end: SessionEnd) => void = () => undefined;
   #peer: Peer | null = null;
@@ -71,6 +74,9 @@ class Session {
     this.#done = new Promise((resolve) => {
       this.#finish = resolve;
     });
+    this.#pressure = new Pressure(options.client.input, (error) =>
+      this.#finish({ reason: 'refused', error }),
+    );
     this.#relay = new Relay({
       scribe: this.#scribe,
       toClient: (bytes) => this.#toClient(bytes),
@@ -99,7 +105,10 @@ class Session {
       message: (message) => this.#relay.serverMessage(message),
       badLine: (error) => journal.note(records.unbound(this.#scribe, 'to-client', error.message)),
       gone: (error) => this.#finish({ reason: 'server ended', error }),
+      full: () => this.#pressure.full(),
+      drained: () => this.#pressure.drained(),
     });
+    this.#o.stop?.addEventListener('abort', () => this.#finish({ reason: 'stopped', error: null }));
     this.#readClient();
     return this.#done;
   }
@@ -133,13 +142,13 @@ class Session {
 
   #refuseLine(error: LockkeeperError): void {
     const record = records.refused(this.#scribe, null, { direction: 'to-server', error });
-    this.#relay.record(record, () => this.#toClient(refusalOf(null, error)));
+    this.#relay.record(record, () => this.#toClient(wire.refusalOf(null, error)));
   }
 
   #clientLine(bytes: Buffer): void {
-    let message: Message;
+    let message: wire.Message;
     try {
-      message = parseMessage(bytes);
+      message = wire.parseMessage(bytes);
     } catch (thrown) {
       const error = asLockkeeperError(thrown);
       this.#refuseLine(error);
@@ -151,7 +160,7 @@ class Session {
   }
 
   /** The first request decides the era of the session. */
-  #firstMessage(message: Request): void {
+  #firstMessage(message: wire.Request): void {
     const { eras } = this.#o.entry.surface.capture;
     const era = eraOf(message);
     if (era !== null && eras.includes(era)) {
@@ -162,20 +171,17 @@ class Session {
       return;
     }
     if (message.method === 'ping')
-      return this.#toClient(encode({ jsonrpc: '2.0', id: message.id, result: {} }));
+      return this.#toClient(wire.encode({ jsonrpc: '2.0', id: message.id, result: {} }));
     const error = notFirst(eras, message.method);
     // A stateless client takes "method not found" as the sign to fall back to initialize.
-    const notFound = { code: METHOD_NOT_FOUND, message: `Method not found. ${error.message}` };
     const answer =
-      era === 'stateless'
-        ? encode({ jsonrpc: '2.0', id: message.id, error: notFound })
-        : refusalOf(message.id, error);
+      era === 'stateless' ? wire.notFoundOf(message.id, error) : wire.refusalOf(message.id, error);
     this.#relay.record(records.refused(this.#scribe, message, { direction: 'to-server', error }), () =>
       this.#toClient(answer),
     );
   }
 
-  async #begin(era: Era, first: Request): Promise<void> {
+  async #begin(era: Era, first: wire.Request): Promise<void> {
     const { entry, journal, surface, lockExpires, handshakeMs = HANDSHAKE_MS } = this.#o;
     const peer = this.#peer;
     if (!peer) return;
@@ -199,52 +205,46 @@ class Session {
       live,
       lockExpires,
       checkArguments: argumentCheck(surface),
-      clientCapabilities: isObject(declared) ? declared : {},
+      clientCapabilities: wire.isObject(declared) ? declared : {},
       now: Date.now,
       fromClient: this.#relay.fromClient,
     };
-    if (era === 'session') {
-      this.#toClient(
-        encode({ jsonrpc: '2.0', id: first.id, result: { ...hello, protocolVersion: versionFor(first) } }),
-      );
-    }
+    if (era === 'session') this.#toClient(helloFor(first, hello));
     this.#relay.open({ state, peer }, era === 'stateless' ? first : null);
   }
 
-  #refuseSession(first: Request, error: LockkeeperError): void {
+  #refuseSession(first: wire.Request, error: LockkeeperError): void {
     const { code, message } = error;
     const refusal = { method: first.method, outcome: 'refused', code, message } as const;
     this.#relay.record(records.sessionRecord(this.#scribe, 'session.refused', refusal), () => {
-      this.#toClient(refusalOf(first.id, error));
+      this.#toClient(wire.refusalOf(first.id, error));
       this.#finish({ reason: 'refused', error });
     });
   }
 
   #toClient(bytes: Buffer): void {
     const { output } = this.#o.client;
-    if (!output.destroyed) output.write(Buffer.concat([bytes, NEWLINE]));
+    if (!output.destroyed) writeTo(output, Buffer.concat([bytes, NEWLINE]), this.#process?.stdout);
   }
 
   /** Whatever waits on the disk goes out first; then the server stops; then what stayed unanswered is told. */
   async #close(end: SessionEnd): Promise<void> {
     const { journal, say } = this.#o;
+    this.#pressure.over();
     await this.#relay.tail;
     await this.#process?.stop(STOP_GRACE_MS);
     for (const [key, pending] of this.#relay.fromClient) {
-      journal.note(
-        records.finished(this.#scribe, pending, { outcome: 'lost', bytes: 0, message: end.reason }),
-      );
+      const lost = { outcome: 'lost', bytes: 0, message: end.reason } as const;
+      journal.note(records.finished(this.#scribe, pending, lost));
       const id = key.startsWith('n') ? Number(key.slice(1)) : key.slice(1);
-      if (end.error) this.#toClient(refusalOf(id, end.error));
+      if (end.error) this.#toClient(wire.refusalOf(id, end.error));
     }
     if (!this.#started && !end.error) return;
     const error = end.error ? { code: end.error.code, message: end.error.message } : {};
     const rest = { outcome: end.error ? 'error' : 'ok', detail: end.reason, ...error } as const;
-    const record = records.sessionRecord(
-      this.#scribe,
-      this.#started ? 'session.ended' : 'session.refused',
-      rest,
-    );
-    await journal.append(record).catch((thrown: unknown) => say(asLockkeeperError(thrown).message));
+    const kind = this.#started ? 'session.ended' : 'session.refused';
+    await journal
+      .append(records.sessionRecord(this.#scribe, kind, rest))
+      .catch((thrown: unknown) => say(asLockkeeperError(thrown).message));
   }
 }

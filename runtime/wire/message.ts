@@ -96,6 +96,11 @@ export function refusalOf(id: Id | null, error: LockkeeperError): Buffer {
   });
 }
 
+/** The protocol's own "method not found", which tells a peer to do without, or to fall back. */
+export function notFoundOf(id: Id, { message }: LockkeeperError): Buffer {
+  return encode({ jsonrpc: '2.0', id, error: { code: -32601, message: `Method not found. ${message}` } });
+}
+
 export function encode(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value), 'utf8');
 }

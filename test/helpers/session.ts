@@ -75,6 +75,7 @@ export interface SessionSetup {
   readonly journal?: Journal;
   readonly lockExpires?: number;
   readonly handshakeMs?: number;
+  readonly stop?: AbortSignal;
   readonly start?: (log: string) => Promise<SandboxedProcess>;
 }
 
@@ -125,6 +126,7 @@ export async function startSession(setup: SessionSetup = {}): Promise<Running> {
       return child;
     },
     handshakeMs: setup.handshakeMs ?? 5000,
+    ...(setup.stop ? { stop: setup.stop } : {}),
     say: () => undefined,
   });
   const next: Running['next'] = (fits) =>

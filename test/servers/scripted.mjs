@@ -49,6 +49,29 @@ function act(id, what) {
     process.stdout.write(
       `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{},"result":{"content":[]}}\n`,
     );
+  else if (what === 'never') return;
+  else if (what === 'closeout') return process.stdout.end();
+  else if (what === 'unbound') {
+    process.stdout.write('{"jsonrpc":"2.0","id":1000,"result":0}\n'.repeat(1000));
+    return;
+  } else if (what === 'notices') {
+    process.stdout.write(
+      '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info"}}\n'.repeat(30_000),
+    );
+    return;
+  } else if (what === 'secrets') {
+    const token = `[${'1,'.repeat(1_000_000)}1]`;
+    process.stdout.write(
+      `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","token":${token}}}\n`,
+    );
+  } else if (what === 'number')
+    process.stdout.write(
+      '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1e+16}}\n',
+    );
+  else if (what === 'return')
+    process.stdout.write(
+      '{"jsonrpc":"2.0","method":"notifications/message","params":{"data":\r{"jsonrpc":"2.0","id":5,"result":{}}\r}}\n',
+    );
   else if (what === 'flood') process.stdout.write('x'.repeat(100 * 1024 * 1024));
   else if (what === 'die') process.exit(3);
   else if (what === 'progress')
@@ -88,6 +111,12 @@ createInterface({ input: process.stdin }).on('line', (line) => {
       },
     });
   }
+  if (method === 'tools/list' && how === 'endless')
+    return send({
+      id,
+      result: { tools: params.cursor ? [] : tools(), nextCursor: `${Number(params.cursor ?? 0) + 1}` },
+    });
+  if (method === 'tools/list' && how === 'restless') send({ method: 'notifications/tools/list_changed' });
   if (method === 'tools/list')
     return send({
       id,

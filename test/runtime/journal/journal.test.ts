@@ -1,6 +1,14 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -98,6 +106,38 @@ describe('the journal', () => {
   });
 });
 
+describe('a journal that somebody touches while it is written', () => {
+  it.each<[string, (root: string) => void]>([
+    ['removed', (root) => rmSync(root, { recursive: true })],
+    ['cut short', (root) => truncateSync(segmentOf(root), 10)],
+    ['added to', (root) => appendFileSync(segmentOf(root), 'x')],
+  ])('is broken once it was %s: nothing more counts as durable', async (_, touch) => {
+    const root = tempDir();
+    const journal = await openJournal(root);
+    await journal.append(body(1));
+    touch(root);
+    await expect(journal.append(body(2))).rejects.toMatchObject({ code: 'JOURNAL_BROKEN' });
+    await expect(journal.append(body(3))).rejects.toMatchObject({ code: 'JOURNAL_BROKEN' });
+  });
+});
+
+describe('several segments', () => {
+  it('are one chain; an earlier one that does not end whole is no crash', async () => {
+    const root = tempDir();
+    const journal = await openJournal(root);
+    const large = { ...body(1), message: 'x'.repeat(1_000_000) };
+    for (let n = 0; n < 40; n++) await journal.append(large);
+    await journal.close();
+    const again = await openJournal(root);
+    expect(await again.append(body(2))).toBe(41);
+    await again.close();
+    expect(readdirSync(again.dir).filter((name) => name.endsWith('.ndjson'))).toHaveLength(2);
+    await expect(verifyJournal(root)).resolves.toMatchObject({ records: 41 });
+    appendFileSync(segmentOf(root), 'x');
+    await expect(verifyJournal(root)).rejects.toMatchObject({ code: 'JOURNAL_CHAIN' });
+  });
+});
+
 const WRITER = join(import.meta.dirname, '../../helpers/journal-writer.ts');
 
 describe('the journal and the machine', () => {
@@ -144,6 +184,24 @@ describe('the journal and the machine', () => {
 });
 
 describe('shipping', () => {
+  it('believes an answer for what was sent, and for no more', async () => {
+    const root = tempDir();
+    const journal = await openJournal(root);
+    await journal.append(body(1));
+    const send = async (): Promise<number> => 1e9;
+    const options = { dir: journal.dir, send, onError: () => undefined };
+    await startShipping(options).close();
+    await journal.append(body(2));
+    const sent: number[] = [];
+    const honest = async (records: AuditRecord[]): Promise<number> => {
+      sent.push(...records.map(({ seq }) => seq));
+      return records.at(-1)?.seq ?? 0;
+    };
+    await startShipping({ ...options, send: honest }).close();
+    expect(sent).toEqual([2]);
+    await journal.close();
+  });
+
   it('sends all in order, again after failures, and nothing twice after a restart', async () => {
     const root = tempDir();
     const journal = await openJournal(root);

@@ -1,6 +1,10 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { MAX_IN_FLIGHT } from '../../../runtime/gate/gate.ts';
+import { openJournal } from '../../../runtime/journal/journal.ts';
 import { verifyJournal } from '../../../runtime/journal/read.ts';
-import { codeOf, INITIALIZE, openSession, startSession } from '../../helpers/session.ts';
+import { codeOf, INITIALIZE, openSession, startSession, tempDir } from '../../helpers/session.ts';
 
 const isAlive = (pid: number | undefined): boolean => {
   try {
@@ -301,5 +305,108 @@ describe('secrets', () => {
     expect(text).not.toContain('sk-live-123');
     expect(text).not.toContain('hunter2');
     expect(text).toContain('[secret hmac-sha256:');
+  });
+});
+
+describe('a message that others would read as several', () => {
+  const inner = '{"jsonrpc":"2.0","id":77,"method":"tools/call","params":{"name":"shell"}}';
+  it('never reaches the server', async () => {
+    const session = await openSession();
+    session.send(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"x":\r${inner}\r}}`);
+    const answer = await session.next((message) => message.id === null);
+    expect(JSON.stringify(answer)).toContain('FRAME_INVALID');
+    await session.request(2, 'tools/call', { name: 'echo', arguments: { message: 'x' } });
+    expect(session.calls()).toEqual([{ call: { name: 'echo', arguments: { message: 'x' } } }]);
+    await session.close();
+  });
+
+  it('never reaches the client', async () => {
+    const session = await openSession();
+    await session.request(2, 'tools/call', { name: 'act', arguments: { what: 'return' } });
+    expect(session.received.filter((message) => message.id === 5)).toEqual([]);
+    await session.close();
+  });
+});
+
+describe('numbers that are written in several ways', () => {
+  it('break no journal: what could not be read back is refused', async () => {
+    const session = await openSession();
+    session.send(
+      '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"act","arguments":{"what":"x","n":1e+16}}}',
+    );
+    expect(JSON.stringify(await session.next((message) => message.id === null))).toContain('JSON_INVALID');
+    await session.request(2, 'tools/call', { name: 'act', arguments: { what: 'number' } });
+    await session.close();
+    await expect(verifyJournal(join(session.dir, 'journal'))).resolves.toMatchObject({ journals: 1 });
+  });
+});
+
+describe('what waits and what floods', () => {
+  it('a cancelled call frees its place, and its late answer is nobody’s fault', async () => {
+    const session = await openSession();
+    for (let id = 10; id < 10 + MAX_IN_FLIGHT; id++) {
+      session.send({ id, method: 'tools/call', params: { name: 'act', arguments: { what: 'never' } } });
+      session.send({ method: 'notifications/cancelled', params: { requestId: id } });
+    }
+    await session.records();
+    const answer = await session.request(2, 'tools/call', {
+      name: 'echo',
+      arguments: { message: 'still here' },
+    });
+    expect(JSON.stringify(answer)).toContain('still here');
+    expect(await session.close()).toMatchObject({ error: null });
+  });
+
+  it.each([
+    ['answers that nobody asked for', 'unbound', 'RATE_LIMITED'],
+    ['notices', 'notices', 'RATE_LIMITED'],
+    ['nothing more, though it runs on', 'closeout', 'SERVER_DIED'],
+  ])('a server that sends %s ends the session', async (_, what, code) => {
+    const session = await openSession();
+    session.send({ id: 2, method: 'tools/call', params: { name: 'act', arguments: { what } } });
+    expect(await session.end).toMatchObject({ error: { code } });
+  });
+
+  it.each([
+    ['lists that never rest', 'restless', 'RATE_LIMITED'],
+    ['pages that never end', 'endless', 'SURFACE_UNREADABLE'],
+  ])('%s end the session', async (_, how, code) => {
+    const session = await startSession({ how });
+    session.send({ id: 0, method: 'initialize', params: INITIALIZE });
+    expect(await session.end).toMatchObject({ error: { code } });
+  });
+
+  it('a large secret costs one hash', async () => {
+    const session = await openSession();
+    await session.request(2, 'tools/call', { name: 'act', arguments: { what: 'secrets' } });
+    await session.close();
+    const [notice] = (await session.records()).filter(({ method }) => method === 'notifications/message');
+    expect(JSON.stringify(notice?.arguments)).toMatch(
+      /^\{"level":"info","token":"\[secret hmac-sha256:[0-9a-f]{32}\]"\}$/,
+    );
+  });
+
+  it('is told to stop, and stops with its server', async () => {
+    const stop = new AbortController();
+    const session = await openSession({ stop: stop.signal });
+    stop.abort();
+    expect(await session.end).toEqual({ reason: 'stopped', error: null });
+    expect((await session.records()).at(-1)).toMatchObject({ kind: 'session.ended', detail: 'stopped' });
+  });
+});
+
+describe('a client’s answer to the server', () => {
+  it('is not handed over once the journal cannot keep its record', async () => {
+    const dir = tempDir();
+    const journal = await openJournal(join(dir, 'journal'));
+    const session = await startSession({ journal });
+    session.send({ id: 0, method: 'initialize', params: { ...INITIALIZE, capabilities: { sampling: {} } } });
+    await session.next((message) => message.id === 0);
+    session.send({ id: 1, method: 'tools/call', params: { name: 'act', arguments: { what: 'sample' } } });
+    await session.next((message) => message.method === 'sampling/createMessage');
+    rmSync(dir, { recursive: true });
+    session.send({ id: 'srv-1', result: { role: 'assistant', content: 'secret' } });
+    await session.close();
+    expect(session.calls().filter((entry) => 'answer' in entry)).toEqual([]);
   });
 });

@@ -1,0 +1,113 @@
+/** What one session may hold and how much it may say: bounds that neither side can pass. */
+import { LockkeeperError } from '../../schemas/errors.ts';
+import type { Section } from '../../schemas/surface.ts';
+import type { Message } from '../wire/message.ts';
+
+export const WINDOW_MS = 10_000;
+/** In ten seconds: readings of lists that changed, notices, answers that nobody asked for. */
+const MAX_REREADS = 20;
+export const MAX_NOTICES = 20_000;
+export const MAX_NOISE = 200;
+const REREAD_DELAY_MS = 25;
+const MAX_WAITING = 1000;
+const MAX_WAITING_BYTES = 32 * 1024 * 1024;
+
+/** Messages that wait for the surface to be known, bounded in number and bytes. */
+export class Waiting {
+  #messages: Message[] = [];
+  #bytes = 0;
+
+  get length(): number {
+    return this.#messages.length;
+  }
+
+  /** False, and nothing kept, when there is no room. */
+  push(message: Message): boolean {
+    const bytes = this.#bytes + message.bytes.length;
+    if (this.#messages.length >= MAX_WAITING || bytes > MAX_WAITING_BYTES) return false;
+    this.#messages.push(message);
+    this.#bytes = bytes;
+    return true;
+  }
+
+  /** Puts one before all others, whatever the bounds. */
+  unshift(message: Message): void {
+    this.#messages.unshift(message);
+    this.#bytes += message.bytes.length;
+  }
+
+  /** All of them, in order; none is left. */
+  take(): Message[] {
+    const messages = this.#messages;
+    this.#messages = [];
+    this.#bytes = 0;
+    return messages;
+  }
+}
+
+/** So many in a window of time, and no more. */
+export class Rate {
+  readonly #most: number;
+  readonly #windowMs: number;
+  #from = 0;
+  #count = 0;
+
+  constructor(most: number, windowMs: number) {
+    this.#most = most;
+    this.#windowMs = windowMs;
+  }
+
+  /** Counts one. False once there were too many in this window. */
+  take(): boolean {
+    const now = performance.now();
+    if (now - this.#from > this.#windowMs) [this.#from, this.#count] = [now, 0];
+    return ++this.#count <= this.#most;
+  }
+}
+
+/** Sections to be read again: several notices in a row are one reading, and too many are none. */
+export class Rereads {
+  readonly #stale = new Set<Section>();
+  readonly #rate = new Rate(MAX_REREADS, WINDOW_MS);
+
+  /** `read` is called a moment later with what of `sections` was not waiting to be read already. */
+  ask(
+    sections: readonly Section[],
+    read: (fresh: readonly Section[]) => void,
+  ): 'soon' | 'already' | 'too often' {
+    const fresh = sections.filter((section) => !this.#stale.has(section));
+    if (fresh.length === 0) return 'already';
+    if (!this.#rate.take()) return 'too often';
+    for (const section of fresh) this.#stale.add(section);
+    setTimeout(() => {
+      for (const section of fresh) this.#stale.delete(section);
+      read(fresh);
+    }, REREAD_DELAY_MS);
+    return 'soon';
+  }
+}
+
+function noRoom(expected: string, found: string, next: string): LockkeeperError {
+  return new LockkeeperError('RATE_LIMITED', { expected, found, next });
+}
+
+export const CLIENT_WAITS = noRoom(
+  'few messages while the lists are read again',
+  'more than may wait',
+  'Wait for answers',
+);
+export const SERVER_WAITS = noRoom(
+  'few messages before the session is open',
+  'more than may wait',
+  'The server floods; use another release',
+);
+export const TOO_LOUD = noRoom(
+  'a server that says what it is asked for',
+  'a flood of messages',
+  'The server floods; use another release',
+);
+export const RESTLESS = noRoom(
+  'lists that come to rest',
+  `more than ${MAX_REREADS} changes in ${WINDOW_MS / 1000} s`,
+  'A surface that never rests cannot be held to a lock; use another release',
+);

@@ -1,0 +1,45 @@
+/** Whoever reads slowly slows the other side down; nothing piles up in between. */
+import type { Readable, Writable } from 'node:stream';
+import { LockkeeperError } from '../../schemas/errors.ts';
+
+const DEAF_MS = 30_000;
+const DEAF = new LockkeeperError('SERVER_SILENT', {
+  expected: 'a server that reads what it is sent',
+  found: `nothing read for ${DEAF_MS / 1000} s`,
+  next: 'Use another release',
+});
+
+/** Between a client and a server that reads slower than it is written to. */
+export class Pressure {
+  readonly #client: Readable;
+  readonly #fail: (error: LockkeeperError) => void;
+  #deaf: NodeJS.Timeout | undefined;
+
+  constructor(client: Readable, fail: (error: LockkeeperError) => void) {
+    this.#client = client;
+    this.#fail = fail;
+  }
+
+  /** What the server does not read, the client may not add to; a server that never reads again is dead. */
+  full(): void {
+    this.#client.pause();
+    this.#deaf ??= setTimeout(() => this.#fail(DEAF), DEAF_MS);
+  }
+
+  drained(): void {
+    this.over();
+    this.#client.resume();
+  }
+
+  over(): void {
+    clearTimeout(this.#deaf);
+    this.#deaf = undefined;
+  }
+}
+
+/** Writes, and holds the source back until what was written is taken. */
+export function writeTo(output: Writable, bytes: Buffer, source: Readable | undefined): void {
+  if (output.write(bytes) || !source) return;
+  source.pause();
+  output.once('drain', () => source.resume());
+}
