@@ -56,6 +56,8 @@ export type DriverStatus =
   | { readonly available: false; readonly reason: string };
 
 export interface IsolationDriver {
+  /** User id that servers have outside of the sandbox; undefined where an engine maps it elsewhere. */
+  readonly serverUid?: number;
   readonly name: 'bubblewrap' | 'podman' | 'docker';
   detect(): Promise<DriverStatus>;
   start(plan: LaunchPlan): Promise<SandboxedProcess>;

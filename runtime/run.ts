@@ -53,13 +53,6 @@ export async function runLocked(options: RunOptions): Promise<SessionEnd> {
   const scratch = await mkdtemp(join(tmpdir(), 'lockkeeper-run-'));
   await chmod(scratch, 0o755);
   const egressSocket = join(scratch, 'egress.sock');
-  const plan = await planLaunch(entry, {
-    id,
-    appDir,
-    projectDir: options.projectDir,
-    environment: options.environment,
-    egressSocket,
-  });
   const subject: AuditSubject = {
     server: entry.server,
     version: entry.version,
@@ -70,6 +63,13 @@ export async function runLocked(options: RunOptions): Promise<SessionEnd> {
   };
   let closeProxy: () => Promise<void> = async () => undefined;
   try {
+    const plan = await planLaunch(entry, {
+      id,
+      appDir,
+      projectDir: options.projectDir,
+      environment: options.environment,
+      egressSocket,
+    });
     return await serveSession({
       ...options,
       entry,
@@ -79,6 +79,7 @@ export async function runLocked(options: RunOptions): Promise<SessionEnd> {
         const proxy = await startEgressProxy({
           socketPath: egressSocket,
           allow: entry.permissions.egress,
+          ...(options.driver.serverUid === undefined ? {} : { owner: options.driver.serverUid }),
           onEvent: record,
         });
         closeProxy = () => proxy.close();

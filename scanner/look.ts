@@ -59,7 +59,9 @@ export async function lookAt(subject: Subject, ports: ScanPorts, start: Start): 
   const onEvent = async (event: EgressEvent): Promise<void> => {
     if (events.length < MAX_EVENTS) events.push(event);
   };
-  const proxy = await startEgressProxy({ socketPath, allow: [], onEvent });
+  const { serverUid } = ports.driver;
+  const owner = serverUid === undefined ? {} : { owner: serverUid };
+  const proxy = await startEgressProxy({ socketPath, allow: [], onEvent, ...owner });
   try {
     const process = await ports.driver.start(await planOf(subject, start, { scratch, socketPath }));
     const stderr = tailOf(process);

@@ -86,8 +86,9 @@ function merged(first: Surface, second: Surface, eras: Era[]): Surface {
 
 function sameItems(a: Surface, b: Surface): boolean {
   const items = (surface: Surface): string => {
-    const { tools, prompts, resources, resourceTemplates } = pinSurface({ ...surface, volatile: [] });
-    return JSON.stringify([tools, prompts, resources, resourceTemplates]);
+    const { tools, prompts, resources, resourceTemplates, server } = pinSurface({ ...surface, volatile: [] });
+    const { capabilities: _, ...said } = server;
+    return JSON.stringify([tools, prompts, resources, resourceTemplates, said]);
   };
   return items(a) === items(b);
 }

@@ -12,6 +12,8 @@ export interface JsonLimits {
   /** UTF-8 bytes of the whole text. */
   readonly maxBytes?: number;
   readonly maxDepth?: number;
+  /** Numbers a double does not hold and lone surrogates pass: for text that is handed on as it came, never digested. */
+  readonly lenient?: boolean;
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -33,7 +35,7 @@ export function parseStrict(input: Uint8Array | string, limits: JsonLimits = {})
     if (error instanceof LockkeeperError) throw error;
     throw invalid('one JSON value in UTF-8', quote((error as Error).message));
   }
-  scan(text, limits.maxDepth ?? 128);
+  scan(text, limits.maxDepth ?? 128, limits.lenient ?? false);
   return value;
 }
 
@@ -60,7 +62,7 @@ const QUOTE = 34;
 const BACKSLASH = 92;
 
 /** Walks a text that JSON.parse accepted: keys unique per object, depth, integers safe, strings well formed. */
-function scan(text: string, maxDepth: number): void {
+function scan(text: string, maxDepth: number, lenient: boolean): void {
   const keys: (Set<string> | undefined)[] = [];
   let expectKey = false;
   for (let i = 0; i < text.length; i++) {
@@ -71,7 +73,7 @@ function scan(text: string, maxDepth: number): void {
       if (expectKey && seen) {
         addKey(seen, text.slice(i, end + 1), i);
         expectKey = false;
-      } else assertWellFormed(text, i, end);
+      } else if (!lenient) assertWellFormed(text, i, end);
       i = end;
     } else if (c === 123 || c === 91) {
       if (keys.push(c === 123 ? new Set() : undefined) > maxDepth) {
@@ -82,7 +84,7 @@ function scan(text: string, maxDepth: number): void {
       keys.pop();
       expectKey = false;
     } else if (c === 44) expectKey = keys.at(-1) !== undefined;
-    else if (c === 45 || (c >= 48 && c <= 57)) i = numberEnd(text, i);
+    else if (!lenient && (c === 45 || (c >= 48 && c <= 57))) i = numberEnd(text, i);
   }
 }
 

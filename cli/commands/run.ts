@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { closeInherited } from '../../runtime/isolation/descriptors.ts';
 import { selectDriver } from '../../runtime/isolation/select.ts';
 import { openJournal } from '../../runtime/journal/journal.ts';
 import { type Shipper, startShipping } from '../../runtime/journal/ship.ts';
@@ -29,6 +30,7 @@ export const run: Command = {
   ],
   arity: [1, 1],
   async run(context, [alias = ''], values) {
+    closeInherited();
     const project = projectOf(context, values);
     const opened = await openProject(context, project);
     assertAnswers(opened.verified.lock, opened.intent);

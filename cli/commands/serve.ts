@@ -1,5 +1,6 @@
 import { loadConfig } from '../../registry/config.ts';
 import { startRegistry } from '../../registry/start.ts';
+import { closeInherited } from '../../runtime/isolation/descriptors.ts';
 import { type Command, flag, text } from '../command.ts';
 
 export const serve: Command = {
@@ -24,6 +25,7 @@ export const serve: Command = {
   ],
   arity: [0, 0],
   async run(context, _words, values) {
+    closeInherited();
     const config = loadConfig({
       ...context.config.environment,
       ...(flag(values, 'trial') ? { LOCKKEEPER_TRIAL: 'true' } : {}),

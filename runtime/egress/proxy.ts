@@ -3,7 +3,7 @@
  * connection goes to that very address. Every attempt is told to `onEvent`, and waited for, before it is answered.
  */
 import { lookup } from 'node:dns/promises';
-import { chmod, rm } from 'node:fs/promises';
+import { chmod, chown, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { connect, isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -20,17 +20,25 @@ export interface ProxyOptions {
   /** Must make the event durable before it resolves. A rejection refuses the connection. */
   readonly onEvent: (event: EgressEvent) => Promise<void>;
   readonly resolve?: (host: string) => Promise<string>;
+  /** The user that servers run as, who alone may connect; without it every user of the machine may. */
+  readonly owner?: number;
 }
 
 export interface EgressProxy {
   close(): Promise<void>;
 }
 
+const TLS_HANDSHAKE = 22;
 const MAX_CONNECTIONS = 64;
 const IDLE_MS = 60_000;
 const resolveHost = async (host: string): Promise<string> => (await lookup(host)).address;
 
-/** Starts listening. The socket's file may be connected to by every user of the machine that can reach its folder. */
+async function give(path: string, owner: number): Promise<void> {
+  await chmod(path, 0o600);
+  if (process.getuid?.() !== owner) await chown(path, owner, owner);
+}
+
+/** Starts listening; see `owner` for who may connect. */
 export async function startEgressProxy(options: ProxyOptions): Promise<EgressProxy> {
   await rm(options.socketPath, { force: true });
   const sockets = new Set<Duplex>();
@@ -50,7 +58,9 @@ export async function startEgressProxy(options: ProxyOptions): Promise<EgressPro
       void tunnel({ incoming, socket, head }, options).catch(() => socket.destroy()),
   );
   await listen(server, options.socketPath);
-  await chmod(options.socketPath, 0o666);
+  await (options.owner === undefined
+    ? chmod(options.socketPath, 0o666)
+    : give(options.socketPath, options.owner));
   return {
     close: async () => {
       for (const socket of sockets) socket.destroy();
@@ -112,11 +122,12 @@ async function tunnel(
   socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
   const first = await firstBytes(socket, head);
   const name = serverNameOf(first);
-  if (Number(port) === 443 && name !== host.toLowerCase()) {
+  const tls = first[0] === TLS_HANDSHAKE || Number(port) === 443;
+  if (tls && name !== host.toLowerCase()) {
     await options.onEvent({
       at: new Date().toISOString(),
       host: name ?? '(no name)',
-      port: 443,
+      port: Number(port),
       via: 'proxy',
       outcome: 'refused',
       reason: `TLS asks for another name than ${host}`,

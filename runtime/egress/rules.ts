@@ -1,7 +1,10 @@
 /** Which names a server may reach, and which addresses no server ever may. Pure. */
 import { BlockList, isIP } from 'node:net';
 
-/** Addresses that are never outside: loopback, private, link-local (cloud metadata among them), multicast, reserved. */
+/**
+ * Addresses that are never outside: loopback, private, link-local and the clouds' own (metadata among them), multicast,
+ * reserved, for documentation, and the forms that carry an address of version 4 inside.
+ */
 const INSIDE = new BlockList();
 for (const [net, bits] of [
   ['0.0.0.0', 8],
@@ -10,19 +13,29 @@ for (const [net, bits] of [
   ['127.0.0.0', 8],
   ['169.254.0.0', 16],
   ['172.16.0.0', 12],
+  ['168.63.129.16', 32],
   ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
   ['192.168.0.0', 16],
   ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
   ['224.0.0.0', 3],
 ] as const) {
   INSIDE.addSubnet(net, bits, 'ipv4');
 }
 for (const [net, bits] of [
   ['::', 96],
+  ['::ffff:0:0:0', 96],
   ['64:ff9b::', 96],
+  ['64:ff9b:1::', 48],
   ['100::', 64],
   ['fc00::', 7],
   ['fe80::', 10],
+  ['fec0::', 10],
+  ['2001::', 32],
+  ['2001:db8::', 32],
   ['ff00::', 8],
   ['2002::', 16],
 ] as const) {

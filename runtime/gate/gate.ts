@@ -70,7 +70,10 @@ export function judgeToServer(message: Request | Notification, state: GateState)
   if (itemError) return refuse(itemError, target);
   // 8 arguments as the locked schema says
   if (message.method === 'tools/call' && target !== undefined) {
-    const error = state.checkArguments(target, message.params.arguments ?? {});
+    const error = state.checkArguments(
+      target,
+      message.params.arguments === undefined ? {} : message.params.arguments,
+    );
     if (error) return refuse(error, target);
   }
   // 10 concurrency

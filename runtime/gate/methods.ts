@@ -6,6 +6,8 @@ export interface MethodRule {
   readonly lists?: Section;
   /** Names one item of this section in this parameter: it must be locked and unchanged. */
   readonly item?: { readonly section: Section; readonly parameter: string };
+  /** Describes the server: the answer has to be the one that was compared with the lock. */
+  readonly greets?: true;
   /** The client must have declared this capability before a server may ask. */
   readonly capability?: string;
 }
@@ -31,7 +33,7 @@ export const REQUESTS_TO_SERVER: Readonly<Record<'session' | 'stateless', Table>
     'resources/subscribe': { item: { section: 'resources', parameter: 'uri' } },
     'resources/unsubscribe': { item: { section: 'resources', parameter: 'uri' } },
   },
-  stateless: { ...COMMON, 'server/discover': {}, 'subscriptions/listen': {} },
+  stateless: { ...COMMON, 'server/discover': { greets: true }, 'subscriptions/listen': {} },
 };
 
 export const NOTICES_TO_SERVER: ReadonlySet<string> = new Set([

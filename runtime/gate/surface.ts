@@ -61,14 +61,17 @@ function differing(pin: ItemPin, live: ItemPin): string[] {
   return [...names].filter((name) => pin.fields[name] !== live.fields[name]).sort();
 }
 
-/** A listed page without what drifted. The same object when nothing did, so that its bytes can pass untouched. */
+/**
+ * A listed page without what drifted; the same object when nothing did, so that its bytes can pass untouched. Null for an
+ * answer that is no list: nobody could say what is in it.
+ */
 export function filterPage(
   section: Section,
   result: Json,
   live: LiveSurface,
-): { result: Json; drifts: Drift[] } {
+): { result: Json; drifts: Drift[] } | null {
   const items = isObject(result) ? result[section] : undefined;
-  if (!isObject(result) || !Array.isArray(items)) return { result, drifts: [] };
+  if (!isObject(result) || !Array.isArray(items)) return null;
   const drifts: Drift[] = [];
   const kept = items.filter((item) => {
     const { drift } = live.see(section, item);

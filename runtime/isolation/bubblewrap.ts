@@ -28,7 +28,13 @@ const PRELOAD = new URL('../egress/preload.cjs', import.meta.url);
 const isRoot = (): boolean => process.getuid?.() === 0;
 
 export function bubblewrap(options: BubblewrapOptions): IsolationDriver {
-  return { name: 'bubblewrap', detect, start: (plan) => start(plan, options) };
+  const serverUid = isRoot() ? UID : process.getuid?.();
+  return {
+    name: 'bubblewrap',
+    ...(serverUid === undefined ? {} : { serverUid }),
+    detect,
+    start: (plan) => start(plan, options),
+  };
 }
 
 /** Looks for the program and tries it: a kernel may forbid user namespaces. */
@@ -162,7 +168,8 @@ function settings(plan: LaunchPlan, preload: string | null): string[] {
     );
   }
   for (const [name, value] of Object.entries(environmentOf(plan))) words.push('--setenv', name, value);
-  return words;
+  // Last: until here the folders of the mounts had to be made.
+  return [...words, '--remount-ro', '/'];
 }
 
 /** What the server sees: its own variables under ours, so that it cannot take the preload or the proxy away. */

@@ -26,12 +26,14 @@ export function redact(value: Json, key: Buffer): Redacted {
 function walk(value: Json, key: Buffer): Json {
   if (typeof value === 'string') return text(value, key);
   if (Array.isArray(value)) return value.map((item) => walk(item, key));
+  if (typeof value === 'number')
+    return Number.isInteger(value) && !Number.isSafeInteger(value) ? String(value) : value;
   if (value === null || typeof value !== 'object') return value;
   const copy: JsonObject = Object.create(null);
   const pair = namesSecret(value);
   for (const [name, item] of Object.entries(value)) {
     const secret = item !== null && (SECRET_NAME.test(name) || (pair && name === 'value'));
-    copy[name] = secret ? hashed(item, key) : walk(item, key);
+    copy[name.toWellFormed()] = secret ? hashed(item, key) : walk(item, key);
   }
   return copy;
 }
@@ -44,7 +46,7 @@ function namesSecret(value: JsonObject): boolean {
 
 function text(value: string, key: Buffer): Json {
   if (SECRET_VALUE.test(value)) return hashed(value, key);
-  return value.replace(USERINFO, (whole, scheme: string) => `${scheme}${hashed(whole, key)}@`);
+  return value.toWellFormed().replace(USERINFO, (whole, scheme: string) => `${scheme}${hashed(whole, key)}@`);
 }
 
 /** One hash for the whole value, however large: nothing of its shape is told. */

@@ -17,6 +17,8 @@ export interface Shipper {
 }
 
 const BATCH = 500;
+/** Below what the registry takes in one request, with room for one more record. */
+const BATCH_BYTES = 4 * 1024 * 1024;
 const PAUSE_MS = 1000;
 const LONGEST_MS = 60_000;
 
@@ -63,17 +65,20 @@ async function shipAll({ dir, send }: ShipOptions): Promise<void> {
   const path = join(dir, 'shipped');
   let upTo = Number(await readFile(path, 'utf8').catch(() => '0')) || 0;
   let batch: AuditRecord[] = [];
+  let bytes = 0;
   const flush = async (): Promise<void> => {
     if (batch.length === 0) return;
     // An answer is believed for what was sent, and for no more.
     upTo = Math.max(upTo, Math.min(await send(batch), batch.at(-1)?.seq ?? 0));
     batch = [];
+    bytes = 0;
     await writeFile(`${path}.tmp`, String(upTo));
     await rename(`${path}.tmp`, path);
   };
   for await (const record of readOne(dir, upTo)) {
     batch.push(record);
-    if (batch.length >= BATCH) await flush();
+    bytes += JSON.stringify(record).length;
+    if (batch.length >= BATCH || bytes >= BATCH_BYTES) await flush();
   }
   await flush();
 }

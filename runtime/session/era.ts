@@ -30,7 +30,10 @@ export function notFirst(eras: readonly Era[], method: string): LockkeeperError 
   });
 }
 
-/** The server's own greeting, in the version that this client asked for. */
+/** The server's own greeting in the version that this client asked for: what was compared with the lock, and no more. */
 export function helloFor(first: Request, hello: JsonObject): Buffer {
-  return encode({ jsonrpc: '2.0', id: first.id, result: { ...hello, protocolVersion: versionFor(first) } });
+  const { capabilities = {}, serverInfo = {}, instructions } = hello;
+  const said =
+    instructions === undefined ? { capabilities, serverInfo } : { capabilities, serverInfo, instructions };
+  return encode({ jsonrpc: '2.0', id: first.id, result: { protocolVersion: versionFor(first), ...said } });
 }

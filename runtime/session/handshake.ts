@@ -40,7 +40,7 @@ export async function assertSurface(
     clientCapabilities,
     timeoutMs,
   });
-  if (era === 'session') assertSameServer(entry, surface);
+  assertSameServer(entry, surface);
   const drifts = SECTIONS.flatMap((section) => driftsIn(section, surface[section], compare));
   const locked = Object.keys(entry.surface.tools);
   const standing = locked.filter(
@@ -59,21 +59,34 @@ export async function assertSurface(
   return { hello, drifts };
 }
 
-function assertSameServer(entry: LockEntry, surface: Surface): void {
-  const { volatile, capture, server } = entry.surface;
-  const found = pinSurface({ ...surface, capture, volatile }).server;
-  const differing = [...new Set([...Object.keys(server), ...Object.keys(found)])].filter(
-    (field) => server[field] !== found[field],
+/**
+ * What describes the server as a whole. A lock of both eras was taken in the session era, and the other one words
+ * capabilities its own way: there, what a model reads and who it says it is are compared.
+ */
+function assertSameServer({ surface: pins, server, version }: LockEntry, surface: Surface): void {
+  const found = pinSurface({ ...surface, capture: pins.capture, volatile: pins.volatile }).server;
+  const wording = pins.capture.eras.length > 1 && surface.capture.eras[0] === 'stateless';
+  const differing = [...new Set([...Object.keys(pins.server), ...Object.keys(found)])].filter(
+    (field) => pins.server[field] !== found[field] && !(wording && field === 'capabilities'),
   );
+  if (
+    !pins.capture.eras.includes('stateless') &&
+    surface.capture.protocolVersion !== pins.capture.protocolVersion
+  )
+    differing.push('protocolVersion');
   if (differing.length === 0) return;
   throw drift(
-    entry,
+    { server, version },
     `serverInfo, capabilities and instructions as locked`,
     `other ${differing.join(' and ')}`,
   );
 }
 
-function drift(entry: LockEntry, expected: string, found: string): LockkeeperError {
+function drift(
+  entry: Pick<LockEntry, 'server' | 'version'>,
+  expected: string,
+  found: string,
+): LockkeeperError {
   return new LockkeeperError('SURFACE_DRIFT', {
     expected: `${entry.server} ${entry.version} to show ${expected}`,
     found,

@@ -94,13 +94,18 @@ function listen(process: SandboxedProcess, { asked, words, handlers, end }: List
     const mine = answers && typeof message.id === 'string' ? asked.get(message.id) : undefined;
     if (!mine || !answers) return handlers.message(message);
     asked.delete(String(message.id));
-    settle(mine, message);
+    // What is compared and digested has to be read in one way.
+    try {
+      settle(mine, parseMessage(message.bytes));
+    } catch (error) {
+      mine.reject(error);
+    }
   };
   readLines(process.stdout, SERVER_LINE_BYTES, {
     line: (bytes) => {
       let message: Message;
       try {
-        message = parseMessage(bytes);
+        message = parseMessage(bytes, true);
       } catch (error) {
         handlers.badLine(error as LockkeeperError);
         if (++bad > MAX_BAD_LINES)

@@ -1,13 +1,14 @@
 /** Both directions of a session whose server is known to be the locked one. */
 import { randomUUID } from 'node:crypto';
 import type { AuditBody } from '../../schemas/audit.ts';
+import type { JsonObject } from '../../schemas/common.ts';
 import { asLockkeeperError, type LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Section } from '../../schemas/surface.ts';
 import { boundTo, type GateState, judgeToClient, judgeToServer, type Pending } from '../gate/gate.ts';
 import { STALE_BY } from '../gate/methods.ts';
-import { filterPage } from '../gate/surface.ts';
 import type { Message, Notification, Request, Response } from '../wire/message.ts';
 import * as wire from '../wire/message.ts';
+import { answerFor } from './answers.ts';
 import { relist } from './handshake.ts';
 import * as limits from './limits.ts';
 import type { Peer } from './peer.ts';
@@ -28,6 +29,7 @@ export interface RelayOptions {
 export interface Link {
   readonly state: GateState;
   readonly peer: Peer;
+  readonly hello: JsonObject;
 }
 
 export class Relay {
@@ -131,7 +133,7 @@ export class Relay {
   record(
     body: AuditBody,
     effect: () => void,
-    failed: (error: LockkeeperError) => void = () => undefined,
+    failed: (error: LockkeeperError) => void = (error) => this.#o.fail(error),
   ): void {
     this.tail = this.#o.scribe.journal.append(body).then(effect, (thrown: unknown) => {
       const error = asLockkeeperError(thrown);
@@ -178,13 +180,12 @@ export class Relay {
     this.note(
       records.finished(scribe, pending, { outcome: outcomeOf(message), bytes: message.bytes.length }),
     );
-    const section = pending.rule.lists;
-    if (message.kind === 'response' && section !== undefined) {
-      const page = filterPage(section, message.result, this.#link.state.live);
-      for (const drift of page.drifts) this.note(records.drifted(scribe, drift));
-      const whole = page.drifts.length === 0;
-      toClient(whole ? message.bytes : wire.encode({ jsonrpc: '2.0', id: message.id, result: page.result }));
-    } else toClient(message.bytes);
+    const { bytes, drifts } = answerFor(message, pending.rule, {
+      live: this.#link.state.live,
+      hello: this.#link.hello,
+    });
+    for (const drift of drifts) this.note(records.drifted(scribe, drift));
+    toClient(bytes);
     if (this.isIdle) this.#o.idle();
   }
 

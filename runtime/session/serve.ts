@@ -210,7 +210,7 @@ class Session {
       fromClient: this.#relay.fromClient,
     };
     if (era === 'session') this.#toClient(helloFor(first, hello));
-    this.#relay.open({ state, peer }, era === 'stateless' ? first : null);
+    this.#relay.open({ state, peer, hello }, era === 'stateless' ? first : null);
   }
 
   #refuseSession(first: wire.Request, error: LockkeeperError): void {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { LockkeeperError } from '../../schemas/errors.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { canonical, sha256 } from '../../schemas/json.ts';
 import { type Artifact, type Closure, closureDigest } from '../../schemas/release.ts';
 import type { Blobs } from './blobs.ts';
@@ -115,11 +115,28 @@ async function layOut(tarball: Buffer, artifact: Artifact, app: string): Promise
     const path = join(app, artifact.location, file.path);
     const folder = dirname(path);
     if (!made.has(folder)) {
-      await mkdir(folder, { recursive: true, mode: 0o755 });
+      await mkdir(folder, { recursive: true, mode: 0o755 }).catch((cause) => {
+        throw collision(artifact, file.path, cause);
+      });
       made.add(folder);
     }
-    await writeFile(path, file.bytes, { mode: file.executable ? 0o755 : 0o644, flag: 'wx' });
+    await writeFile(path, file.bytes, { mode: file.executable ? 0o755 : 0o644, flag: 'wx' }).catch(
+      (cause) => {
+        throw collision(artifact, file.path, cause);
+      },
+    );
   }
+}
+
+/** A file where another file or a folder is; what the disk itself refuses is passed on. */
+function collision({ purl }: Artifact, path: string, cause: NodeJS.ErrnoException): Error {
+  if (cause.code !== 'EEXIST' && cause.code !== 'ENOTDIR' && cause.code !== 'EISDIR') return cause;
+  return new LockkeeperError('ARCHIVE_HOSTILE', {
+    expected: `each path once in ${purl}`,
+    found: `${quote(path, 200)} over something that is there`,
+    next: 'Do not use this release',
+    cause,
+  });
 }
 
 /**

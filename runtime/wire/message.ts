@@ -28,11 +28,11 @@ export type Response = Extract<Message, { kind: 'response' | 'error' }>;
 const DEPTH = 64;
 const CARRIAGE_RETURN = 13;
 
-/** Throws JSON_INVALID or FRAME_INVALID; batches are refused by name. */
-export function parseMessage(bytes: Buffer): Message {
+/** Throws JSON_INVALID or FRAME_INVALID; batches are refused by name. `lenient` as in `parseStrict`: for answers. */
+export function parseMessage(bytes: Buffer, lenient = false): Message {
   // Many readers take a carriage return for the end of a line: what is judged as one message would be several to them.
   if (bytes.includes(CARRIAGE_RETURN)) throw invalid('one line', 'a carriage return inside of it');
-  const value = parseStrict(bytes, { maxDepth: DEPTH, maxBytes: bytes.length });
+  const value = parseStrict(bytes, { maxDepth: DEPTH, maxBytes: bytes.length, lenient });
   if (Array.isArray(value))
     throw invalid('one message a line', 'a batch, which only protocol 2025-03-26 had');
   if (value === null || typeof value !== 'object') throw invalid('an object', typeof value);
