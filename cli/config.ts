@@ -6,19 +6,19 @@ import { LockkeeperError, quote } from '../schemas/errors.ts';
 export interface CliConfig {
   /** Folder of this person on this machine: credentials, keys, store, journals. */
   readonly home: string;
-  /** Bearer token that wins over a stored sign-in; for CI. */
-  readonly token: string | null;
+  /** Bearer token that wins over a stored sign-in, and the one registry it is for; for CI. */
+  readonly token: { readonly secret: string; readonly registry: string } | null;
   readonly color: boolean;
   /** The login name of the person at this machine, for journals when nobody signed in. */
   readonly osUser: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-const KNOWN = new Set(['LOCKKEEPER_HOME', 'LOCKKEEPER_TOKEN']);
+const KNOWN = new Set(['LOCKKEEPER_HOME', 'LOCKKEEPER_TOKEN', 'LOCKKEEPER_REGISTRY']);
 /** Settings that belong to `lk serve`; they may be present in the same shell. */
 const SERVE = /^LOCKKEEPER_(DATA|HOST|PORT|TRIAL|PUBLIC_URL|UPSTREAM_CRON|WORKERS|ROLE|LOG_LEVEL)$/;
 
-/** Reads LOCKKEEPER_HOME and LOCKKEEPER_TOKEN. An unknown LOCKKEEPER_ variable refuses with CONFIG_INVALID. */
+/** Reads LOCKKEEPER_HOME, LOCKKEEPER_TOKEN and LOCKKEEPER_REGISTRY. An unknown LOCKKEEPER_ variable refuses with CONFIG_INVALID. */
 export function loadCliConfig(env: NodeJS.ProcessEnv, isTerminal: boolean): CliConfig {
   for (const name of Object.keys(env)) {
     if (!name.startsWith('LOCKKEEPER_') || KNOWN.has(name) || SERVE.test(name)) continue;
@@ -30,7 +30,7 @@ export function loadCliConfig(env: NodeJS.ProcessEnv, isTerminal: boolean): CliC
   }
   return {
     home: env.LOCKKEEPER_HOME || defaultHome(),
-    token: env.LOCKKEEPER_TOKEN || null,
+    token: tokenOf(env),
     color: isTerminal && env.NO_COLOR === undefined && env.TERM !== 'dumb',
     osUser: (env.USER || env.LOGNAME || 'unknown').toLowerCase().replace(/[^a-z0-9._@-]/g, '-'),
     environment: env,
@@ -40,4 +40,18 @@ export function loadCliConfig(env: NodeJS.ProcessEnv, isTerminal: boolean): CliC
 /** Root's own folders are closed to the ordinary user that sandboxes run as, so root's store stands in /var/lib. */
 function defaultHome(): string {
   return process.getuid?.() === 0 ? '/var/lib/lockkeeper-client' : join(homedir(), '.lockkeeper');
+}
+
+/** A project's file may name any registry: a token goes to the one that the environment names, and to no other. */
+function tokenOf({
+  LOCKKEEPER_TOKEN: secret,
+  LOCKKEEPER_REGISTRY: registry,
+}: NodeJS.ProcessEnv): CliConfig['token'] {
+  if (!secret) return null;
+  if (registry && URL.canParse(registry)) return { secret, registry: registry.replace(/\/+$/, '') };
+  throw new LockkeeperError('CONFIG_INVALID', {
+    expected: 'LOCKKEEPER_REGISTRY beside LOCKKEEPER_TOKEN: the address that the token is for',
+    found: registry ? quote(registry) : 'none',
+    next: 'Set both',
+  });
 }

@@ -104,18 +104,19 @@ function connect(
   signIns: readonly SignIn[],
   want: { config: Context['config']; registry: string | undefined; as: string | undefined },
 ): Api {
+  const { token } = want.config;
+  if (token && want.as === undefined && (want.registry ?? token.registry) === token.registry)
+    return openApi(token.registry, token.secret);
   const found = signIns.find(
     (item) =>
       (want.registry === undefined || item.registry === want.registry) &&
       (want.as === undefined || item.person === want.as),
   );
-  const registry = want.registry ?? found?.registry;
-  const token = want.as === undefined ? (want.config.token ?? found?.token) : found?.token;
-  if (registry !== undefined && token !== undefined) return openApi(registry, token);
+  if (found) return openApi(found.registry, found.token);
   throw new LockkeeperError('UNAUTHENTICATED', {
     expected: `a sign-in ${want.as ? `of ${want.as} ` : ''}${want.registry ? `at ${want.registry}` : 'at a registry'}`,
     found: 'none on this machine',
-    next: 'Run: lk login URL --code CODE (the registry prints both when it starts), or set LOCKKEEPER_TOKEN',
+    next: 'Run: lk login URL --code CODE (the registry prints both when it starts), or set LOCKKEEPER_TOKEN and LOCKKEEPER_REGISTRY',
   });
 }
 

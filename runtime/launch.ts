@@ -10,6 +10,8 @@ export interface LaunchContext {
   readonly appDir: string;
   /** Folder of lockkeeper.json; mounts are relative to it. */
   readonly projectDir: string;
+  /** Folders that no mount may hold: the person's own, and Lockkeeper's for them. */
+  readonly homes: readonly string[];
   /** The caller's environment; only names that the lock permits and the project asks for are taken. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly egressSocket: string;
@@ -33,7 +35,7 @@ export async function planLaunch(entry: LockEntry, context: LaunchContext): Prom
     appDir,
     command: [first, ...rest],
     env: environmentOf(entry, context.environment),
-    mounts: await mountsOf(entry, context.projectDir),
+    mounts: await mountsOf(entry, context),
     limits: permissions.limits,
     egressSocket,
   };
@@ -58,7 +60,10 @@ function environmentOf(entry: LockEntry, environment: LaunchContext['environment
   return values;
 }
 
-async function mountsOf(entry: LockEntry, projectDir: string): Promise<Mount[]> {
+async function mountsOf(
+  entry: LockEntry,
+  context: Pick<LaunchContext, 'projectDir' | 'homes'>,
+): Promise<Mount[]> {
   const wanted = entry.request.mounts ?? {};
   for (const target of Object.keys(wanted)) {
     if (!entry.permissions.mounts.some((mount) => mount.target === target)) {
@@ -73,7 +78,11 @@ async function mountsOf(entry: LockEntry, projectDir: string): Promise<Mount[]> 
   for (const { target, mode } of entry.permissions.mounts) {
     const source = wanted[target];
     if (source !== undefined)
-      mounts.push({ source: await checkMount(resolve(projectDir, source), projectDir), target, mode });
+      mounts.push({
+        source: await checkMount(resolve(context.projectDir, source), { ...context, mode }),
+        target,
+        mode,
+      });
   }
   return mounts;
 }

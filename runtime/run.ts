@@ -24,6 +24,7 @@ export interface RunOptions {
   readonly lockDigest: string;
   readonly lockExpires: number;
   readonly projectDir: string;
+  readonly homes: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly user: string;
   readonly blobs: Blobs;
@@ -67,6 +68,7 @@ export async function runLocked(options: RunOptions): Promise<SessionEnd> {
       id,
       appDir,
       projectDir: options.projectDir,
+      homes: options.homes,
       environment: options.environment,
       egressSocket,
     });

@@ -26,7 +26,7 @@ export const ci: Command = {
   words: '',
   options: {},
   optionHelp: {},
-  examples: ['lk ci', 'LOCKKEEPER_TOKEN=… lk ci --json'],
+  examples: ['lk ci', 'LOCKKEEPER_REGISTRY=https://lockkeeper.example LOCKKEEPER_TOKEN=… lk ci --json'],
   arity: [0, 0],
   async run(context, _words, values) {
     let opened: OpenedProject | null = null;

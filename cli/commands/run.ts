@@ -1,14 +1,18 @@
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { closeInherited } from '../../runtime/isolation/descriptors.ts';
 import { selectDriver } from '../../runtime/isolation/select.ts';
 import { openJournal } from '../../runtime/journal/journal.ts';
-import { type Shipper, startShipping } from '../../runtime/journal/ship.ts';
+import { journalsOf } from '../../runtime/journal/read.ts';
+import { type Shipper, shipAll, startShipping } from '../../runtime/journal/ship.ts';
 import { runLocked } from '../../runtime/run.ts';
 import { openBlobs } from '../../runtime/store/blobs.ts';
 import { assertAnswers } from '../../runtime/trust/answers.ts';
 import type { VerifiedEntry } from '../../runtime/trust/lock.ts';
 import { AuditAck } from '../../schemas/api.ts';
+import type { AuditRecord } from '../../schemas/audit.ts';
 import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
+import { sha256 } from '../../schemas/json.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, text, type Values } from '../command.ts';
 import { assertCurrent } from '../current.ts';
@@ -40,8 +44,10 @@ export const run: Command = {
     const api = await context.api(opened.intent.registry).catch(() => null);
     await assertNotRevoked(context, api, opened);
     const blobs = await openBlobs(join(context.home.storeDir, 'blobs'));
-    const journal = await openJournal(context.home.journalDir);
-    const shipper = api && ship(context, api, journal.dir);
+    // One registry's records never go to another's.
+    const journals = join(context.home.journalDir, `r-${sha256(opened.intent.registry).slice(7, 23)}`);
+    const journal = await openJournal(journals);
+    const shipper = api && (await ship(context, api, { journals, own: journal.dir }));
     const stop = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort());
     try {
@@ -51,8 +57,9 @@ export const run: Command = {
         lockDigest: digest,
         lockExpires: Date.parse(lock.expires),
         projectDir: project.dir,
+        homes: [context.home.dir, homedir()],
         environment: context.config.environment,
-        user: await userOf(context, values),
+        user: await userOf(context, values, opened.intent.registry),
         blobs,
         treesDir: join(context.home.storeDir, 'trees'),
         fetch: (wanted) => fetchFrom(api, wanted),
@@ -111,11 +118,12 @@ function entryNamed(opened: OpenedProject, alias: string): VerifiedEntry {
   });
 }
 
-/** The signed-in person, or the login name of this machine with a mark that nobody vouched for it. */
-async function userOf(context: Context, values: Values): Promise<string> {
+/** The person signed in at this registry, or the login name of this machine with a mark that nobody vouched for it. */
+async function userOf(context: Context, values: Values, registry: string): Promise<string> {
   const as = text(values, 'as');
-  const signIns = await context.home.signIns();
-  const found = signIns.find((signIn) => as === undefined || signIn.person === as);
+  const found = (await context.home.signIns()).find(
+    (signIn) => signIn.registry === registry && (as === undefined || signIn.person === as),
+  );
   return found?.person ?? `local:${context.config.osUser}`;
 }
 
@@ -128,15 +136,20 @@ async function fetchFrom(api: Api | null, digest: string): Promise<Buffer> {
   });
 }
 
-function ship(context: Context, api: Api, dir: string): Shipper {
+/** Its own journal as it grows, and what runtimes that ended left behind, once. */
+async function ship(
+  context: Context,
+  api: Api,
+  { journals, own }: { journals: string; own: string },
+): Promise<Shipper> {
   let told = false;
-  return startShipping({
-    dir,
-    send: async (records) => (await api.call('auditWrite', AuditAck, { body: { records } })).upTo,
-    onError: (error) => {
-      if (!told)
-        context.say(`lk: the journal is kept here until the registry takes it: ${(error as Error).message}`);
-      told = true;
-    },
-  });
+  const send = async (records: AuditRecord[]): Promise<number> =>
+    (await api.call('auditWrite', AuditAck, { body: { records } })).upTo;
+  const onError = (error: unknown): void => {
+    if (!told)
+      context.say(`lk: the journal is kept here until the registry takes it: ${(error as Error).message}`);
+    told = true;
+  };
+  for (const dir of await journalsOf(journals)) if (dir !== own) void shipAll({ dir, send }).catch(onError);
+  return startShipping({ dir: own, send, onError });
 }

@@ -31,7 +31,7 @@ export const token: Command = {
     const view = await api.call('tokens', TokenView, { body: { roles, hours: days * 24 } });
     return {
       data: view,
-      text: `${view.token}\n\nIt speaks for ${view.person} as ${view.roles.join(', ')} until ${view.expires}, and is shown only now.\nSet it as LOCKKEEPER_TOKEN where it is used.`,
+      text: `${view.token}\n\nIt speaks for ${view.person} as ${view.roles.join(', ')} until ${view.expires}, and is shown only now.\nWhere it is used, set LOCKKEEPER_TOKEN to it and LOCKKEEPER_REGISTRY to ${api.registry}.`,
     };
   },
 };

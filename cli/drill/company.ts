@@ -46,7 +46,12 @@ export interface CompanyOptions {
 /** Starts the registry as `lk serve` does and signs its administrator in. */
 export async function foundCompany(options: CompanyOptions): Promise<Company> {
   const { dir, npmRegistry } = options;
-  const { LOCKKEEPER_TOKEN: _, DATABASE_URL: __, ...inherited } = options.environment;
+  const {
+    LOCKKEEPER_TOKEN: _,
+    LOCKKEEPER_REGISTRY: __,
+    DATABASE_URL: ___,
+    ...inherited
+  } = options.environment;
   const project = join(dir, 'project');
   await mkdir(join(project, 'docs'), { recursive: true });
   await chmod(join(project, 'docs'), 0o777);

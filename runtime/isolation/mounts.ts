@@ -1,6 +1,6 @@
 /** Which paths of this machine may be shown to a server. Judged after realpath, so that a link cannot lead elsewhere. */
 import { realpath, stat } from 'node:fs/promises';
-import { isAbsolute, relative } from 'node:path';
+import { isAbsolute, join, relative, resolve } from 'node:path';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 
 /** Folders that hold the machine itself, or everybody's secrets. Nothing of them, and none of them whole. */
@@ -31,13 +31,26 @@ const SECRET_PARTS = new Set([
   '.config',
   '.netrc',
   '.npmrc',
+  '.git-credentials',
+  '.pgpass',
+  '.bash_history',
 ]);
+
+/** What of a project decides what runs: whoever writes it chooses the next server, or code on this machine. */
+const OWN_FILES = ['lockkeeper.json', 'mcp.lock', '.git'];
+
+export interface MountContext {
+  readonly projectDir: string;
+  /** Folders that hold a person's keys and everything else of theirs; none of them may be within a mount. */
+  readonly homes: readonly string[];
+  readonly mode: 'ro' | 'rw';
+}
 
 /**
  * The real path of a mount source. Throws MOUNT_REFUSED for what is missing, for system folders, home folders as a
  * whole, folders of credentials, sockets and devices.
  */
-export async function checkMount(source: string, projectDir: string): Promise<string> {
+export async function checkMount(source: string, { projectDir, homes, mode }: MountContext): Promise<string> {
   const refuse = (found: string, next = 'Mount a folder of the project'): LockkeeperError =>
     new LockkeeperError('MOUNT_REFUSED', {
       expected: 'a folder or file that a server may see',
@@ -55,6 +68,20 @@ export async function checkMount(source: string, projectDir: string): Promise<st
   const outside = !isWithin(real, project);
   const secret = (outside ? real : relative(project, real)).split('/').find((part) => SECRET_PARTS.has(part));
   if (secret !== undefined) throw refuse(`it leads into ${secret}, where credentials live`);
+  for (const home of homes) {
+    const own = await realpath(home).catch(() => home);
+    if (isWithin(own, real)) throw refuse(`it holds ${quote(own)}, which is not for servers`);
+  }
+  if (outside && isWithin(resolve(source), resolve(projectDir)))
+    throw refuse(`a link in the project leads out of it, to ${quote(real)}`, 'Name the folder itself');
+  const kept = OWN_FILES.map((name) => join(project, name)).find(
+    (file) => isWithin(file, real) || isWithin(real, file),
+  );
+  if (mode === 'rw' && kept !== undefined)
+    throw refuse(
+      `a server that writes there could write ${quote(kept)}`,
+      'Mount a folder of the project that holds data alone, or read-only',
+    );
   const facts = await stat(real);
   if (!facts.isDirectory() && !facts.isFile()) throw refuse('it is a socket, pipe or device');
   return real;

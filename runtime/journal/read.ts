@@ -12,8 +12,12 @@ export async function segmentsOf(dir: string): Promise<string[]> {
   return (await readdir(dir).catch(() => [])).filter((name) => /^\d{6}\.ndjson$/.test(name)).sort();
 }
 
-async function journalsOf(root: string): Promise<string[]> {
-  return (await readdir(root).catch(() => [])).filter((name) => /^j-[0-9a-f]{16}$/.test(name)).sort();
+/** Folders of the journals below a folder: its own, and those of each registry's folder in it. */
+export async function journalsOf(root: string): Promise<string[]> {
+  const names = (await readdir(root).catch(() => [])).sort();
+  const own = names.filter((name) => /^j-[0-9a-f]{16}$/.test(name)).map((name) => join(root, name));
+  const registries = names.filter((name) => /^r-[0-9a-f]{16}$/.test(name)).map((name) => join(root, name));
+  return [...own, ...(await Promise.all(registries.map(journalsOf))).flat()];
 }
 
 function damaged(where: string, expected: string, found: string): LockkeeperError {
@@ -100,13 +104,13 @@ export async function* readOne(dir: string, after = 0): AsyncGenerator<AuditReco
 
 /** All records below a journal folder, journal by journal. */
 export async function* readJournal(root: string): AsyncGenerator<AuditRecord> {
-  for (const name of await journalsOf(root)) yield* readOne(join(root, name));
+  for (const dir of await journalsOf(root)) yield* readOne(dir);
 }
 
 /** Proves every chain. Throws JOURNAL_CHAIN at the first defect. */
 export async function verifyJournal(root: string): Promise<{ journals: number; records: number }> {
-  const names = await journalsOf(root);
+  const dirs = await journalsOf(root);
   let records = 0;
-  for (const name of names) for await (const _ of readOne(join(root, name))) records++;
-  return { journals: names.length, records };
+  for (const dir of dirs) for await (const _ of readOne(dir)) records++;
+  return { journals: dirs.length, records };
 }

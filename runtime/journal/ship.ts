@@ -61,7 +61,8 @@ export function startShipping(options: ShipOptions): Shipper {
   };
 }
 
-async function shipAll({ dir, send }: ShipOptions): Promise<void> {
+/** Sends what is not there yet, once. Throws what `send` throws, or JOURNAL_CHAIN. */
+export async function shipAll({ dir, send }: Pick<ShipOptions, 'dir' | 'send'>): Promise<void> {
   const path = join(dir, 'shipped');
   let upTo = Number(await readFile(path, 'utf8').catch(() => '0')) || 0;
   let batch: AuditRecord[] = [];

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { checkMount } from '../../../runtime/isolation/mounts.ts';
+import { checkMount, type MountContext } from '../../../runtime/isolation/mounts.ts';
 import { selectDriver } from '../../../runtime/isolation/select.ts';
 import type { LaunchPlan, SandboxedProcess } from '../../../runtime/ports.ts';
 import { driver, openDir, planFor } from '../../helpers/sandbox.ts';
@@ -19,6 +19,15 @@ attempt('shadow', () => fs.readFileSync('/etc/shadow', 'utf8'));
 attempt('home', () => fs.readdirSync('/root'));
 attempt('writeApp', () => fs.writeFileSync('/app/x', ''));
 attempt('writeUsr', () => fs.writeFileSync('/usr/x', ''));
+attempt('writeRoot', () => fs.writeFileSync('/x', ''));
+attempt('writeEtc', () => fs.writeFileSync('/etc/x', ''));
+attempt('writePath', () => fs.writeFileSync('/lockkeeper/ls', ''));
+attempt('writeDev', () => fs.writeFileSync('/dev/x', ''));
+attempt('caps', () => [...fs.readFileSync('/proc/self/status', 'utf8').matchAll(/^(CapEff|CapPrm|CapInh|CapBnd|NoNewPrivs|Seccomp|Groups):\\t?(.*)$/gm)].map(([, name, value]) => name + '=' + value.trim()).join(' '));
+attempt('variables', () => Object.keys(process.env).sort().join(' '));
+for (const name of ['ipc', 'pid', 'net', 'uts', 'mnt']) attempt('ns-' + name, () => fs.readlinkSync('/proc/self/ns/' + name));
+attempt('limits', () => [...fs.readFileSync('/proc/self/limits', 'utf8').matchAll(/^Max (core file size|open files) +(\\d+)/gm)].map(([, name, value]) => name + '=' + value).join(' '));
+attempt('descriptors', () => fs.readdirSync('/proc/self/fd').map((fd) => { try { return fs.readlinkSync('/proc/self/fd/' + fd); } catch { return ''; } }).filter((path) => path.startsWith('/') && !path.startsWith('/dev/') && !path.startsWith('/proc')).join(' '));
 attempt('writeTmp', () => fs.writeFileSync('/tmp/x', ''));
 attempt('fillTmp', () => fs.writeFileSync('/tmp/big', Buffer.alloc(64 * 1024 * 1024)));
 attempt('environ', () => fs.readFileSync('/proc/1/environ', 'utf8'));
@@ -102,6 +111,13 @@ describe('the sandbox', () => {
       home: 'ENOENT',
       writeApp: 'EROFS',
       writeUsr: 'EROFS',
+      writeRoot: 'EROFS',
+      writeEtc: 'EROFS',
+      writePath: 'EROFS',
+      writeDev: 'EROFS',
+      variables: 'HOME LANG PATH PWD TMPDIR',
+      limits: 'core file size=0 open files=1024',
+      descriptors: '',
       writeTmp: 'ok',
       fillTmp: 'ENOSPC',
       secret: 'unset',
@@ -109,6 +125,12 @@ describe('the sandbox', () => {
       writeMount: 'EROFS',
       loopback: 'ECONNREFUSED',
     });
+    const none = '0000000000000000';
+    expect(held.caps).toBe(
+      `Groups= CapInh=${none} CapPrm=${none} CapEff=${none} CapBnd=${none} NoNewPrivs=1 Seccomp=2`,
+    );
+    for (const name of ['ipc', 'pid', 'net', 'uts', 'mnt'])
+      expect(held[`ns-${name}`], name).not.toBe(control[`ns-${name}`]);
     expect(held.environ).not.toContain('sk-outer');
     expect(['EACCES', 'EROFS']).toContain(held.corePattern);
     expect(held.unshare).not.toBe('0');
@@ -192,6 +214,12 @@ async function expectNobody(pid: number): Promise<void> {
   throw new Error(`process ${pid} is still there`);
 }
 
+const contextOf = (projectDir: string, mode: 'ro' | 'rw' = 'ro'): MountContext => ({
+  projectDir,
+  homes: [],
+  mode,
+});
+
 describe('mounts', () => {
   it.each([
     '/',
@@ -205,7 +233,7 @@ describe('mounts', () => {
     '/usr/bin',
     '/sys',
   ])('refuses %s', async (path) => {
-    await expect(checkMount(path, openDir())).rejects.toMatchObject({ code: 'MOUNT_REFUSED' });
+    await expect(checkMount(path, contextOf(openDir()))).rejects.toMatchObject({ code: 'MOUNT_REFUSED' });
   });
 
   it('refuses links that lead out, parent paths, sockets, credentials and what is not there', async () => {
@@ -215,7 +243,9 @@ describe('mounts', () => {
     const server = createServer().listen(join(dir, 'sock'));
     await once(server, 'listening');
     for (const path of ['link', '../../etc', 'sock', '.ssh', 'missing']) {
-      await expect(checkMount(join(dir, path), dir)).rejects.toMatchObject({ code: 'MOUNT_REFUSED' });
+      await expect(checkMount(join(dir, path), contextOf(dir))).rejects.toMatchObject({
+        code: 'MOUNT_REFUSED',
+      });
     }
     server.close();
   });
@@ -224,7 +254,34 @@ describe('mounts', () => {
     const dir = openDir();
     mkdirSync(join(dir, 'docs'));
     symlinkSync('docs', join(dir, 'also'));
-    expect(await checkMount(join(dir, 'also'), dir)).toBe(join(dir, 'docs'));
+    expect(await checkMount(join(dir, 'also'), contextOf(dir))).toBe(join(dir, 'docs'));
+  });
+
+  it('refuses what holds a home, and write access to what decides what runs', async () => {
+    const dir = openDir();
+    const home = join(dir, 'people/erin');
+    mkdirSync(home, { recursive: true });
+    const at = { projectDir: dir, homes: [home], mode: 'ro' as const };
+    for (const path of ['people', 'people/erin'])
+      await expect(checkMount(join(dir, path), at)).rejects.toMatchObject({ code: 'MOUNT_REFUSED' });
+    for (const path of ['.', '.git', '.git/hooks']) {
+      mkdirSync(join(dir, path), { recursive: true });
+      await expect(checkMount(join(dir, path), contextOf(dir, 'rw'))).rejects.toMatchObject({
+        code: 'MOUNT_REFUSED',
+      });
+    }
+    expect(await checkMount(dir, contextOf(dir))).toBe(dir);
+  });
+
+  it('refuses a folder that became a link to elsewhere', async () => {
+    const dir = openDir();
+    const other = openDir();
+    mkdirSync(join(other, 'log'));
+    symlinkSync(join(other, 'log'), join(dir, 'sub'));
+    await expect(checkMount(join(dir, 'sub'), contextOf(dir))).rejects.toMatchObject({
+      code: 'MOUNT_REFUSED',
+    });
+    expect(await checkMount(join(other, 'log'), contextOf(dir))).toBe(join(other, 'log'));
   });
 });
 
