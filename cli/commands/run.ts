@@ -44,10 +44,15 @@ export const run: Command = {
     const api = await context.api(opened.intent.registry).catch(() => null);
     await assertNotRevoked(context, api, opened);
     const blobs = await openBlobs(join(context.home.storeDir, 'blobs'));
-    // One registry's records never go to another's.
-    const journals = join(context.home.journalDir, `r-${sha256(opened.intent.registry).slice(7, 23)}`);
+    const user = await userOf(context, values, opened.intent.registry);
+    const journals = folderOf(context, opened.intent.registry, user);
     const journal = await openJournal(journals);
-    const shipper = api && (await ship(context, api, { journals, own: journal.dir }));
+    const shipper =
+      api &&
+      (await ship(context, api, {
+        own: journal.dir,
+        folders: [journals, folderOf(context, opened.intent.registry, nobody(context))],
+      }));
     const stop = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort());
     try {
@@ -59,7 +64,7 @@ export const run: Command = {
         projectDir: project.dir,
         homes: [context.home.dir, homedir()],
         environment: context.config.environment,
-        user: await userOf(context, values, opened.intent.registry),
+        user,
         blobs,
         treesDir: join(context.home.storeDir, 'trees'),
         fetch: (wanted) => fetchFrom(api, wanted),
@@ -124,7 +129,16 @@ async function userOf(context: Context, values: Values, registry: string): Promi
   const found = (await context.home.signIns()).find(
     (signIn) => signIn.registry === registry && (as === undefined || signIn.person === as),
   );
-  return found?.person ?? `local:${context.config.osUser}`;
+  return found?.person ?? nobody(context);
+}
+
+function nobody(context: Context): string {
+  return `local:${context.config.osUser}`;
+}
+
+/** Records of one registry and person never go to another's. */
+function folderOf(context: Context, registry: string, user: string): string {
+  return join(context.home.journalDir, `r-${sha256(`${registry} ${user}`).slice(7, 23)}`);
 }
 
 async function fetchFrom(api: Api | null, digest: string): Promise<Buffer> {
@@ -140,7 +154,7 @@ async function fetchFrom(api: Api | null, digest: string): Promise<Buffer> {
 async function ship(
   context: Context,
   api: Api,
-  { journals, own }: { journals: string; own: string },
+  { folders, own }: { folders: readonly string[]; own: string },
 ): Promise<Shipper> {
   let told = false;
   const send = async (records: AuditRecord[]): Promise<number> =>
@@ -150,6 +164,7 @@ async function ship(
       context.say(`lk: the journal is kept here until the registry takes it: ${(error as Error).message}`);
     told = true;
   };
-  for (const dir of await journalsOf(journals)) if (dir !== own) void shipAll({ dir, send }).catch(onError);
+  for (const dir of (await Promise.all(folders.map(journalsOf))).flat())
+    if (dir !== own) void shipAll({ dir, send }).catch(onError);
   return startShipping({ dir: own, send, onError });
 }

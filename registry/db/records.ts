@@ -121,13 +121,13 @@ function storable(text: string | undefined): string | null {
 
 export async function insertRecords(
   client: Client,
-  runtime: string,
+  { runtime, shippedBy }: { runtime: string; shippedBy: string },
   records: readonly AuditRecord[],
 ): Promise<void> {
   if (records.length === 0) return;
   await client.query(
-    `insert into audit_records (runtime, seq, at, kind, person, server, target, digest, record)
-     select $1, * from unnest($2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bytea[])`,
+    `insert into audit_records (runtime, shipped_by, seq, at, kind, person, server, target, digest, record)
+     select $1, $10, * from unnest($2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bytea[])`,
     [
       runtime,
       records.map((record) => record.seq),
@@ -138,6 +138,7 @@ export async function insertRecords(
       records.map((record) => storable(record.body.target)),
       records.map((record) => record.digest),
       records.map((record) => Buffer.from(JSON.stringify(record))),
+      shippedBy,
     ],
   );
 }

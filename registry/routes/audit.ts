@@ -1,8 +1,9 @@
 /** Taking the runtimes' journals in, and answering who did what. */
 import { AuditBatch, AuditQuery } from '../../schemas/api.ts';
 import { type AuditRecord, chainDefect } from '../../schemas/audit.ts';
-import { LockkeeperError } from '../../schemas/errors.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Call, Handlers } from '../app.ts';
+import type { Actor } from '../db/people.ts';
 import { withTransaction } from '../db/pool.ts';
 import { chainHead, digestAt, findRecords, insertRecords } from '../db/records.ts';
 import type { Deps } from '../deps.ts';
@@ -34,6 +35,7 @@ async function take(call: Call, { pool }: Deps): Promise<unknown> {
   const runtime = records[0]?.body.runtime ?? '';
   if (records.some((record) => record.body.runtime !== runtime))
     throw broken('records of one runtime', 'several');
+  assertOwn(records, call.actor);
   return withTransaction(pool, async (client) => {
     const head = await chainHead(client, runtime);
     const fresh = records.filter((record) => record.seq > head.seq);
@@ -47,12 +49,26 @@ async function take(call: Call, { pool }: Deps): Promise<unknown> {
         );
     }
     assertContinues(fresh, head);
-    await insertRecords(client, runtime, fresh);
+    await insertRecords(client, { runtime, shippedBy: call.actor.person }, fresh);
     const last = fresh.at(-1);
     // The chain's head stands for all records before it.
     if (last)
       await logThat(client, { kind: 'audit', subject: `${runtime}#${last.seq}`, digest: last.digest });
     return { stored: fresh.length, upTo: fresh.at(-1)?.seq ?? head.seq };
+  });
+}
+
+/** A runtime that serves many speaks for them; anybody else speaks for themselves, and for who signed in nowhere. */
+function assertOwn(records: readonly AuditRecord[], { person, roles }: Actor): void {
+  if (roles.includes('runtime')) return;
+  const other = records.find(
+    ({ body }) => body.user !== person && body.user !== '-' && !body.user.startsWith('local:'),
+  );
+  if (!other) return;
+  throw new LockkeeperError('FORBIDDEN', {
+    expected: `records of ${person}`,
+    found: `one of ${quote(other.body.user, 64)}`,
+    next: 'Ship it with the sign-in of that person, or with a token of the role runtime',
   });
 }
 

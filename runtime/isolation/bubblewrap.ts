@@ -13,6 +13,7 @@ import { overseen } from './process.ts';
 import { assertReachable, reachable } from './reach.ts';
 import { asDescriptor, rootfs } from './rootfs.ts';
 import { defaultProgram } from './seccomp.ts';
+import { sweepOrphans } from './sweep.ts';
 
 const run = promisify(execFile);
 
@@ -37,8 +38,9 @@ export function bubblewrap(options: BubblewrapOptions): IsolationDriver {
   };
 }
 
-/** Looks for the program and tries it: a kernel may forbid user namespaces. */
+/** Clears what an earlier runtime left, looks for the program and tries it: a kernel may forbid user namespaces. */
 async function detect(): Promise<DriverStatus> {
+  sweepOrphans();
   try {
     const { stdout } = await run('bwrap', ['--version']);
     const trial = [

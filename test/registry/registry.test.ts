@@ -561,6 +561,27 @@ describe.each(servers())('the registry on $name', (server) => {
       expect(await count('audit_records')).toBe(before);
     });
 
+    it('takes a person’s own records from them, and nobody else’s but from a runtime', async () => {
+      const own = link(1, null, { ...body('j-own', 1), user: 'erin' });
+      const local = link(2, own.digest, { ...body('j-own', 2), user: 'local:erin' });
+      const other = link(3, local.digest, { ...body('j-own', 3), user: 'alice' });
+      const send = (records: unknown[]): ReturnType<TestRegistry['call']> =>
+        registry.call('erin', 'POST', '/v1/audit', { records });
+      expect((await send([own, local])).body).toEqual({ stored: 2, upTo: 2 });
+      expect((await send([other])).body).toMatchObject({
+        code: 'FORBIDDEN',
+        found: expect.stringContaining('alice'),
+      });
+      expect((await registry.call('box', 'POST', '/v1/audit', { records: [other] })).body).toEqual({
+        stored: 1,
+        upTo: 3,
+      });
+      const { rows } = await registry.pool.query<{ by: string }>(
+        `select shipped_by as by from audit_records where runtime = 'j-own' order by seq`,
+      );
+      expect(rows.map(({ by }) => by)).toEqual(['erin', 'erin', 'box']);
+    });
+
     it('cannot be changed by the application', async () => {
       for (const sql of [
         'update audit_records set person = $$x$$',

@@ -1,12 +1,22 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { checkMount, type MountContext } from '../../../runtime/isolation/mounts.ts';
 import { selectDriver } from '../../../runtime/isolation/select.ts';
+import { SANDBOX_WORDS, sweepOrphans } from '../../../runtime/isolation/sweep.ts';
 import type { LaunchPlan, SandboxedProcess } from '../../../runtime/ports.ts';
 import { driver, openDir, planFor } from '../../helpers/sandbox.ts';
 
@@ -181,6 +191,36 @@ describe('the sandbox', () => {
     parent.kill('SIGKILL');
     await once(parent, 'close');
     await expectNobody(pid);
+  });
+
+  it('is ended by the next runtime where the one before died between two instants', async () => {
+    const args = join(openDir(), 'args');
+    writeFileSync(
+      args,
+      ['--unshare-user', '--unshare-pid', '--ro-bind', '/', '/', '--proc', '/proc'].join('\0'),
+    );
+    // As ours, but that it was not yet asked to die with its parent.
+    const [program, ...words] = [...SANDBOX_WORDS, '--core=0', '--', 'sleep', '300'];
+    const outer = spawn(program, words, { stdio: ['ignore', 'ignore', 'ignore', openSync(args, 'r')] });
+    const inner = async (): Promise<number> => {
+      for (let i = 0; i < 200; i++) {
+        const children = readFileSync(`/proc/${outer.pid}/task/${outer.pid}/children`, 'utf8').trim();
+        if (children !== '') return Number(children.split(' ')[0]);
+        await sleep(10);
+      }
+      throw new Error('no child');
+    };
+    const pid = await inner();
+    expect(sweepOrphans(), 'a sandbox that has its parent').toBe(0);
+    outer.kill('SIGKILL');
+    await once(outer, 'close');
+    expect(existsSync(`/proc/${pid}`)).toBe(true);
+    expect(sweepOrphans()).toBe(1);
+    // Whoever adopted it may take a while to look at its end.
+    const over = (): boolean =>
+      !existsSync(`/proc/${pid}`) || /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    for (let i = 0; i < 100 && !over(); i++) await sleep(10);
+    expect(over()).toBe(true);
   });
 
   it('leaves no control group behind', () => {
