@@ -12,6 +12,7 @@ import { assertValid } from '../schemas/validate.ts';
 import { withTransaction } from './db/pool.ts';
 import {
   findRelease,
+  isKnown,
   lastApproved,
   listReleases,
   moveState,
@@ -112,6 +113,7 @@ export async function watchUpstream(deps: ScanDeps): Promise<number> {
   const newest = new Map<string, ReleaseRow>();
   for (const row of approved) {
     const other = newest.get(row.name);
+    if (semver.valid(row.version) === null) continue;
     if (!other || semver.gt(row.version, other.version)) newest.set(row.name, row);
   }
   for (const row of newest.values()) {
@@ -121,7 +123,8 @@ export async function watchUpstream(deps: ScanDeps): Promise<number> {
       return [];
     });
     const candidate = newestOf(versions, row.version);
-    if (candidate === null) continue;
+    // What reviewers turned down does not come back by itself.
+    if (candidate === null || (await isKnown(deps.pool, row.name, candidate))) continue;
     const submission: Submission = {
       ...row.submission,
       version: candidate,

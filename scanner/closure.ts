@@ -1,6 +1,7 @@
 /** What `npx` would resolve live, resolved once: the whole dependency tree of one exact version, every tarball verified. */
 import { createHash } from 'node:crypto';
 import pacote from 'pacote';
+import semver from 'semver';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { type Artifact, type Closure, closureDigest } from '../schemas/release.ts';
 import { assertBundle } from './bundle.ts';
@@ -17,7 +18,8 @@ export type { PackageRef } from './tree.ts';
 /** `npm:@scope/name@1.2.3`. Throws SOURCE_INVALID. */
 export function packageOf(source: string): PackageRef {
   const [, name, version] = /^npm:((?:@[^/@]+\/)?[^/@]+)@([^@]+)$/.exec(source) ?? [];
-  if (name !== undefined && version !== undefined) return { name, version };
+  if (name !== undefined && version !== undefined && semver.valid(version) === version)
+    return { name, version };
   const found = quote(source);
   throw new LockkeeperError('SOURCE_INVALID', {
     expected: 'npm:<name>@<exact version>',
@@ -111,13 +113,34 @@ function promisedDigest(integrity: string | null, label: string): Buffer | null 
 
 /** The bytes as they come. No integrity is handed over: it is verified here, whatever the client's cache believes. */
 async function tarballOf(node: TreeNode, label: string, ports: ScanPorts): Promise<Buffer> {
-  const options = { ...ports.npm, timeout: FETCH_MS };
+  const spec = node.resolved ?? label;
+  if (node.resolved !== null) assertFetchable(node.resolved, label);
+  const options = { ...ports.npm, ...ONLY_FETCH, timeout: FETCH_MS };
   try {
-    return await pacote.tarball.stream(node.resolved ?? label, (stream) => collect(stream, label), options);
+    return await pacote.tarball.stream(spec, (stream) => collect(stream, label), options);
   } catch (cause) {
     if (cause instanceof LockkeeperError) throw cause;
     throw unreachable(`the tarball of ${label}`, cause);
   }
+}
+
+/**
+ * A registry says where a tarball is; the client would also clone a repository or pack a folder that it names, and run
+ * their scripts. Only a plain address is followed, and only at the registry itself.
+ */
+const ONLY_FETCH = {
+  allowGit: 'none',
+  allowFile: 'none',
+  allowDirectory: 'none',
+  ignoreScripts: true,
+  replaceRegistryHost: 'always',
+};
+
+function assertFetchable(resolved: string, label: string): void {
+  const plain =
+    URL.canParse(resolved) && /^https?:$/.test(new URL(resolved).protocol) && /^https?:\/\//i.test(resolved);
+  if (plain && new URL(resolved).pathname.endsWith('.tgz')) return;
+  throw incomplete(`the tarball of ${label} at an http address that ends in .tgz`, quote(resolved, 200));
 }
 
 async function collect(stream: AsyncIterable<Buffer>, label: string): Promise<Buffer> {

@@ -9,6 +9,8 @@ import { volatileBetween } from './volatile.ts';
 
 export interface Observed {
   readonly surface: Surface;
+  /** The same server's second start, where a text may read otherwise. */
+  readonly other: Surface;
   /** Connections asked for in all starts, each once, in name order. */
   readonly egress: readonly EgressEvent[];
   readonly isolation: string;
@@ -31,9 +33,10 @@ const ZONES = ['UTC', 'Pacific/Apia'] as const;
  */
 export async function observe(subject: Subject, ports: ScanPorts): Promise<Observed> {
   const names = subject.permissions.env;
-  if (names.length === 0) return observeWith([], subject, ports);
-  const given = await settled(observeWith(names, subject, ports));
-  return given instanceof Error ? observeWith([], subject, ports) : given;
+  const events: EgressEvent[] = [];
+  if (names.length === 0) return observeWith([], subject, { ports, events });
+  const given = await settled(observeWith(names, subject, { ports, events }));
+  return given instanceof Error ? observeWith([], subject, { ports, events }) : given;
 }
 
 function settled<T>(promise: Promise<T>): Promise<T | LockkeeperError> {
@@ -43,14 +46,14 @@ function settled<T>(promise: Promise<T>): Promise<T | LockkeeperError> {
 async function observeWith(
   environment: readonly string[],
   subject: Subject,
-  ports: ScanPorts,
+  { ports, events }: { ports: ScanPorts; events: EgressEvent[] },
 ): Promise<Observed> {
   const answerMs = ports.answerMs ?? ANSWER_MS;
-  const events: EgressEvent[] = [];
   const look = (era: Era, timezone: string, ms = answerMs): Promise<Look> =>
     lookAt(subject, ports, { era, timezone, environment, events, answerMs: ms });
   const done = (first: Look, second: Look, also: { eras: Era[]; eraNote: string | null }): Observed => ({
     surface: merged(first.surface, second.surface, also.eras),
+    other: second.surface,
     egress: distinct(events),
     isolation: first.isolation,
     eraNote: also.eraNote,

@@ -66,8 +66,15 @@ export function reportOf({ request, facts, results, evidence }: Conclusion): Rep
     },
     egressTried: egress.map((event) => `${event.host}:${event.port}`),
     baseline: baseline ? { name, version: baseline.version } : null,
-    checks: [...results],
+    checks: results.map((result) => wellFormed(result)),
     trial,
     evidence,
   };
+}
+
+/** Excerpts may end between the two halves of a character: the report has to be text that can be digested. */
+function wellFormed<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value), (_key, item: unknown) =>
+    typeof item === 'string' ? item.toWellFormed() : item,
+  ) as T;
 }

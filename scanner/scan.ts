@@ -79,11 +79,12 @@ async function storeEvidence(
   ports: ScanPorts,
 ): Promise<{ surface: string } & Record<string, string>> {
   const { observed, upstream, closure } = inputs;
-  const { surface, egress, environment, stderr, eraNote, isolation } = observed;
+  const { surface, other, egress, environment, stderr, eraNote, isolation } = observed;
   return {
     closure: await store(closure, ports),
     observation: await store({ egress, environment, stderr, eraNote, isolation }, ports),
     surface: await store(surface, ports),
+    secondStart: await store(other, ports),
     upstream: await store(typeof upstream === 'string' ? { unknown: upstream } : upstream.slice, ports),
   };
 }

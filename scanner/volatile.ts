@@ -23,6 +23,14 @@ export function volatileBetween(first: Surface, second: Surface): string[] {
   const found: string[] = [];
   for (const field of ['serverInfo', 'capabilities', 'instructions', ...SECTIONS] as const)
     walk(pointerOf(field), first[field] as Json, second[field] as Json, found);
+  const held = found.find(
+    (at) =>
+      /^\/[^/]+\/[^/]+(?:$|\/(?:name|uri|uriTemplate|annotations|inputSchema|outputSchema)(?:\/|$))/.test(
+        at,
+      ) && !/^\/(?:serverInfo|capabilities|instructions)\b/.test(at),
+  );
+  if (held !== undefined)
+    throw unsteady('names, schemas and hints that stay the same', `${held} differs between two starts`);
   if (found.length > MAX_VOLATILE)
     throw unsteady(
       'a surface that stays the same',
@@ -57,5 +65,10 @@ function walk(at: string, a: Json | undefined, b: Json | undefined, found: strin
   const left = a as Record<string, Json>;
   const right = b as Record<string, Json>;
   for (const key of new Set([...Object.keys(left), ...Object.keys(right)]))
-    walk(at + pointerOf(key), left[key], right[key], found);
+    walk(at + pointerOf(key), own(left, key), own(right, key), found);
+}
+
+/** A member, never what an object inherits: names are the server's choice. */
+function own(object: Record<string, Json>, key: string): Json | undefined {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
 }

@@ -27,14 +27,22 @@ export const Change = Closed({
 });
 export type Change = Static<typeof Change>;
 
-/** All changes from `before` to `after`, in pointer order. Volatile values are left out. */
+/** All changes from `before` to `after`, in pointer order. What is volatile in `after` is left out. */
 export function diffSurfaces(before: Surface, after: Surface): Change[] {
   const changes: Change[] = [];
-  const volatile = [...before.volatile, ...after.volatile];
-  for (const field of ['serverInfo', 'capabilities', 'instructions'] as const) {
-    if (volatile.some((pointer) => pointer === `/${field}` || pointer.startsWith(`/${field}/`))) continue;
-    walk(pointerOf(field), before[field] as Json, after[field] as Json, changes);
-  }
+  // What varied before and is steady now is compared with what was shown then.
+  const { volatile } = after;
+  const about = (surface: Surface): JsonObject => {
+    const { serverInfo, capabilities, instructions } = surface;
+    return maskItem(
+      { serverInfo, capabilities, instructions },
+      '',
+      volatile.filter((at) => /^\/(?:serverInfo|capabilities|instructions)(?:\/|$)/.test(at)),
+    );
+  };
+  const [was, is] = [about(before), about(after)];
+  for (const field of ['serverInfo', 'capabilities', 'instructions'] as const)
+    walk(pointerOf(field), was[field], is[field], changes);
   for (const section of SECTIONS) diffSection(section, { before, after, volatile }, changes);
   return changes.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
 }
@@ -57,8 +65,8 @@ function diffSection(section: Section, pair: Pair, out: Change[]): void {
     const at = pointerOf(section, key);
     const mask = (item: JsonObject | undefined): JsonObject | undefined =>
       item && maskItem(item, at, pair.volatile);
-    const a = mask(pair.before[section][key]);
-    const b = mask(pair.after[section][key]);
+    const a = mask(own(pair.before[section], key));
+    const b = mask(own(pair.after[section], key));
     if (a === undefined && b !== undefined)
       out.push({ at, kind: 'added', risk: addedRisk(section, b), after: b });
     else if (b === undefined && a !== undefined)
@@ -88,7 +96,7 @@ function walk(at: string, before: Json | undefined, after: Json | undefined, out
   }
   if (isObject(before) && isObject(after) && !isLeaf(at)) {
     for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
-      walk(`${at}${pointerOf(key)}`, before[key], after[key], out);
+      walk(`${at}${pointerOf(key)}`, own(before, key), own(after, key), out);
     }
     return;
   }
@@ -100,6 +108,11 @@ function walk(at: string, before: Json | undefined, after: Json | undefined, out
 /** Values compared whole: splitting them further explains nothing. */
 function isLeaf(at: string): boolean {
   return /\/(enum|const|required|examples|icons|default)$/.test(at);
+}
+
+/** A member, never what an object inherits: names are the server's choice. */
+function own<T>(object: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
 function isObject(value: Json): value is JsonObject {
@@ -178,13 +191,16 @@ function annotationRisk(hint: string, kind: Change['kind'], after: Json | undefi
     (hint === 'openWorldHint' && after === false) ||
     (hint === 'idempotentHint' && after === true);
   if (kind === 'added') return promises ? 'risk' : 'additive';
-  return lowersGuard ? 'risk' : 'contract';
+  // Either way: it admits more harm than was approved, or promises less than it did.
+  return promises || lowersGuard || typeof after !== 'boolean' ? 'risk' : 'contract';
 }
 
 /** A bound that disappears or opens is risk; a new property, optional or not, is new reach. */
 function schemaRisk(parts: readonly string[], kind: Change['kind'], after: Json | undefined): RiskClass {
   const last = parts.at(-1) ?? '';
-  if (last === '$schema' || last === '$id' || last === '$comment' || last === 'title') return 'cosmetic';
+  if (parts.at(-2) === 'properties') return kind === 'added' ? 'risk' : 'contract';
+  if (last === '$schema' || last === '$id') return 'cosmetic';
+  if (last === '$comment' || last === 'title') return 'text';
   if (last === 'additionalProperties') return after === false ? 'contract' : 'risk';
   if (
     kind === 'removed' &&

@@ -91,12 +91,13 @@ function setAt(target: Json, parts: string[], value: Json): void {
   let at = target;
   for (const part of parts.slice(0, -1)) {
     if (at === null || typeof at !== 'object') return;
+    // Own members alone: a pointer is made of names that a server chose.
+    if (!Object.hasOwn(at, part)) return;
     at = (Array.isArray(at) ? at[Number(part)] : at[part]) ?? null;
   }
   const last = parts.at(-1);
   if (last === undefined || at === null || typeof at !== 'object') return;
-  if (Array.isArray(at)) at[Number(last)] = value;
-  else at[last] = value;
+  if (Object.hasOwn(at, last)) Object.defineProperty(at, last, { value });
 }
 
 /** Digest of one item and of each of its fields, masked. */

@@ -117,10 +117,19 @@ export async function lastApproved(
   except: number | string,
 ): Promise<ReleaseRow | null> {
   const { rows } = await client.query<ReleaseRow>(
-    `select ${COLUMNS} from releases r where r.name = $1 and r.id <> $2 and r.state in ('approved', 'deprecated') order by r.changed_at desc, r.id desc limit 1`,
+    `select ${COLUMNS} from releases r where r.name = $1 and r.id <> $2 and r.state in ('approved', 'deprecated') order by (select max(a.given_at) from approvals a where a.release_id = r.id) desc nulls last, r.id desc limit 1`,
     [name, except],
   );
   return rows[0] ?? null;
+}
+
+/** Was this version submitted before, whatever became of it? */
+export async function isKnown(client: Client, name: string, version: string): Promise<boolean> {
+  const { rowCount } = await client.query('select 1 from releases where name = $1 and version = $2 limit 1', [
+    name,
+    version,
+  ]);
+  return rowCount === 1;
 }
 
 /** The release of this version that was scanned, whatever became of it. */

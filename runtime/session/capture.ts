@@ -28,6 +28,8 @@ export const CLIENT_CAPABILITIES: JsonObject = {
 
 const MAX_ITEMS = 10_000;
 const MAX_PAGES = 1000;
+const MAX_BYTES = 32 * 1024 * 1024;
+const METHOD_NOT_FOUND = -32601;
 
 export interface CaptureOptions {
   readonly era: Era;
@@ -115,6 +117,7 @@ export async function listAll(
   let cursor: string | undefined;
   let count = 0;
   let pages = 0;
+  let bytes = 0;
   const late = performance.now() + options.timeoutMs;
   do {
     if (++pages > MAX_PAGES) throw unreadable(section, `at most ${MAX_PAGES} pages`, 'more');
@@ -122,9 +125,15 @@ export async function listAll(
       throw unreadable(section, `an end within ${options.timeoutMs / 1000} s`, `${pages} pages and more`);
     const params: JsonObject = cursor === undefined ? {} : { cursor };
     if (options.era === 'stateless') params._meta = statelessMeta(options.clientCapabilities);
-    const page = await peer.ask(LIST_METHOD[section], params, options.timeoutMs);
+    const page = await peer.ask(LIST_METHOD[section], params, options.timeoutMs).catch((error: unknown) => {
+      // Many servers claim resources and know no templates: a method that is not there lists nothing.
+      if (isNotFound(error) && cursor === undefined) return { [section]: [] };
+      throw error;
+    });
     for (const item of pageItems(page, section)) {
       if (++count > MAX_ITEMS) throw unreadable(section, `at most ${MAX_ITEMS} items`, 'more');
+      bytes += JSON.stringify(item).length;
+      if (bytes > MAX_BYTES) throw unreadable(section, `at most ${MAX_BYTES} characters`, 'more');
       addItem(items, section, item);
     }
     cursor = typeof page.nextCursor === 'string' && page.nextCursor !== '' ? page.nextCursor : undefined;
@@ -133,6 +142,12 @@ export async function listAll(
     if (cursor !== undefined) cursors.add(cursor);
   } while (cursor !== undefined);
   return items;
+}
+
+function isNotFound(error: unknown): boolean {
+  const cause =
+    error instanceof LockkeeperError ? (error.cause as { code?: unknown } | undefined) : undefined;
+  return cause?.code === METHOD_NOT_FOUND;
 }
 
 function pageItems(page: JsonObject, section: Section): Json[] {

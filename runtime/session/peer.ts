@@ -167,6 +167,7 @@ function settle({ method, resolve, reject }: Asked, message: Message): void {
       expected: `a result of ${method}`,
       found: quote(JSON.stringify(error), 300),
       next: 'See what the server says on stderr',
+      cause: error,
     }),
   );
 }

@@ -56,7 +56,9 @@ function hostile(label: string, expected: string, found: string, cause?: unknown
 
 async function parse(tar: Buffer, label: string, limits: UnpackLimits): Promise<UnpackedFile[]> {
   const files: UnpackedFile[] = [];
-  const seen = new Set<string>();
+  /** By path in small letters: machines that tell cases apart and ones that do not unpack the same. */
+  const seen = new Map<string, string>();
+  const byPath = new Map<string, Buffer>();
   let entries = 0;
   let total = 0;
   const take = (entry: ReadEntry): void => {
@@ -78,15 +80,25 @@ async function parse(tar: Buffer, label: string, limits: UnpackLimits): Promise<
     }
     const path = safePath(entry.path, label);
     const key = path.toLowerCase();
-    if (seen.has(key)) throw hostile(label, 'each path once', `${quote(path)} twice`);
-    seen.add(key);
+    const twin = seen.get(key);
+    if (twin !== undefined && twin !== path)
+      throw hostile(label, 'each path once', `${quote(path)} and ${quote(twin)}`);
+    seen.set(key, path);
     const chunks: Buffer[] = [];
     entry.on('data', (chunk) => chunks.push(Buffer.from(chunk)));
-    entry.on('end', () =>
-      files.push({ path, bytes: Buffer.concat(chunks), executable: ((entry.mode ?? 0) & 0o111) !== 0 }),
-    );
+    entry.on('end', () => {
+      const bytes = Buffer.concat(chunks);
+      const before = byPath.get(path);
+      byPath.set(path, bytes);
+      // Some packages name a file twice; the same bytes twice are one file.
+      if (before === undefined) files.push({ path, bytes, executable: ((entry.mode ?? 0) & 0o111) !== 0 });
+      else if (!before.equals(bytes))
+        refuse(hostile(label, 'each path once', `${quote(path)} twice, with other bytes`));
+    });
   };
+  let refuse: (error: unknown) => void = () => undefined;
   await new Promise<void>((resolve, reject) => {
+    refuse = reject;
     const parser = new Parser({ strict: true, onReadEntry: (entry) => attempt(() => take(entry), reject) });
     parser.on('end', () => resolve());
     parser.on('error', (cause: Error) =>

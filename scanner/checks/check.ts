@@ -16,6 +16,8 @@ export interface Facts {
   readonly files: (purl: string) => Promise<readonly UnpackedFile[]>;
   readonly rootPurl: string;
   readonly surface: Surface;
+  /** As it read in the second start. */
+  readonly other: Surface;
   readonly eraNote: string | null;
   readonly egress: readonly EgressEvent[];
   /** Driver that the server was observed in. */
@@ -64,4 +66,17 @@ export function finding(
 export function excerpt(text: string, at = 0, length = 160): string {
   const from = Math.max(0, at - 40);
   return `${from > 0 ? '…' : ''}${text.slice(from, from + length)}${from + length < text.length ? '…' : ''}`;
+}
+
+const MOST = 100;
+const GRAVITY: readonly Severity[] = ['critical', 'high', 'medium', 'low', 'info'];
+
+/** The gravest first, and how many there were beyond those that a report holds. */
+export function gravest(findings: readonly Omit<Finding, 'check'>[]): Omit<Finding, 'check'>[] {
+  const sorted = [...findings].sort((a, b) => GRAVITY.indexOf(a.severity) - GRAVITY.indexOf(b.severity));
+  if (sorted.length <= MOST) return sorted;
+  const more = `and ${sorted.length - MOST} more like these`;
+  const [first] = sorted;
+  const evidence = [{ kind: 'fact', source: 'scan', value: `${sorted.length} in all` }] as const;
+  return [...sorted.slice(0, MOST), finding(first?.severity ?? 'high', more, evidence)];
 }

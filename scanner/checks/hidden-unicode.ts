@@ -1,6 +1,6 @@
 import type { Severity } from '../../schemas/finding.ts';
-import { type Check, finding, firedOr } from './check.ts';
-import { textsOf } from './texts.ts';
+import { type Check, finding, firedOr, gravest } from './check.ts';
+import { textsOfBoth } from './texts.ts';
 
 interface Trick {
   readonly name: string;
@@ -63,8 +63,8 @@ export const hiddenUnicode: Check = {
   id: 'LK-TXT-01',
   title: 'No hidden characters in tool text',
   owasp: 'MCP03',
-  run: ({ surface }) => {
-    const texts = textsOf(surface);
+  run: (facts) => {
+    const texts = textsOfBoth(facts);
     const findings = texts.flatMap(({ at, text }) =>
       tricksIn(text).map(({ name, severity, pattern }) => {
         const hidden = name === TAGS ? tagged(text) : '';
@@ -76,7 +76,7 @@ export const hiddenUnicode: Check = {
         );
       }),
     );
-    return firedOr(findings.slice(0, 100), `${texts.length} texts`);
+    return firedOr(gravest(findings), `${texts.length} texts`);
   },
 };
 

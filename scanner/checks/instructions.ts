@@ -1,22 +1,25 @@
-import { type Check, excerpt, finding, firedOr } from './check.ts';
+import { type Check, excerpt, finding, firedOr, gravest } from './check.ts';
 import { PHRASES, type Phrase } from './phrases.ts';
-import { textsOf } from './texts.ts';
+import { textsOfBoth } from './texts.ts';
 
 /** Sentences that speak to the model about something else than the tool, and commands wrapped so that nobody reads them. */
 export const instructions: Check = {
   id: 'LK-TXT-02',
   title: 'No instructions to the model in tool text',
   owasp: 'MCP03',
-  run: ({ surface }) => {
-    const texts = textsOf(surface);
+  run: (facts) => {
+    const texts = textsOfBoth(facts);
     const findings = texts.flatMap(({ at, text }) =>
       phrasesIn(text).map(({ why, around }) =>
         finding('high', `${at} ${why}`, [{ kind: 'text', at, excerpt: around }]),
       ),
     );
-    return firedOr(findings.slice(0, 100), `${texts.length} texts, ${PHRASES.length} rules`);
+    return firedOr(gravest(findings), `${texts.length} texts, ${PHRASES.length} rules`);
   },
 };
+
+/** Characters of one text that are read; nobody reviews more, and a rule may take its square in time. */
+const MAX_TEXT = 20_000;
 
 interface Hit {
   readonly why: string;
@@ -25,8 +28,10 @@ interface Hit {
 
 /** Each reason once per text, as it reads after everything invisible and every line break is taken out. */
 export function phrasesIn(text: string): Hit[] {
-  const plain = plainOf(text);
+  const plain = plainOf(text.slice(0, MAX_TEXT));
   const hits = new Map<string, string>();
+  if (text.length > MAX_TEXT)
+    hits.set(`is longer than is read (${text.length} characters)`, excerpt(text, MAX_TEXT));
   for (const phrase of PHRASES) {
     const at = placeOf(phrase, plain);
     if (at !== null && !hits.has(phrase.why)) hits.set(phrase.why, excerpt(plain, at, 240));
@@ -48,14 +53,17 @@ function plainOf(text: string): string {
 
 /** Where the phrase stands, unless its own sentence says the opposite. */
 function placeOf({ pattern, unless }: Phrase, plain: string): number | null {
-  const found = pattern.exec(plain);
-  if (found === null) return null;
-  if (unless === undefined) return found.index;
+  for (const found of plain.matchAll(new RegExp(pattern, `${pattern.flags.replace('g', '')}g`)))
+    if (unless === undefined || !unless.test(sentenceOf(plain, found))) return found.index;
+  return null;
+}
+
+/** From the end of the sentence before to the end of the one that the match ends in. */
+function sentenceOf(plain: string, found: RegExpExecArray): string {
   const from = plain.slice(0, found.index).search(/[.!?;](?=\s)[^.!?;]*$/);
   const rest = plain.slice(found.index + found[0].length);
   const end = rest.search(/[.!?;](?:\s|$)/);
-  const sentence = plain.slice(from + 1, found.index + found[0].length + (end < 0 ? rest.length : end));
-  return unless.test(sentence) ? null : found.index;
+  return plain.slice(from + 1, found.index + found[0].length + (end < 0 ? rest.length : end));
 }
 
 const SHELL = /\b(?:curl|wget|bash|chmod|nc|rm -rf|powershell|eval)\b|\/bin\/sh|\/dev\/tcp/i;

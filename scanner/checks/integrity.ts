@@ -5,12 +5,23 @@ export const integrity: Check = {
   id: 'LK-ART-01',
   title: 'Every artifact of the closure verified',
   owasp: 'MCP04',
-  run: ({ closure, unpromised }) => {
+  run: ({ closure, unpromised, baseline }) => {
     const findings = unpromised.map((purl) =>
       finding('critical', `${purl}: its registry promises no digest; it is pinned by the bytes that came`, [
         { kind: 'fact', source: 'package registry, dist.integrity', value: 'absent' },
       ]),
     );
+    const known = new Map(baseline?.closure.artifacts.map(({ purl, sha256 }) => [purl, sha256]));
+    for (const { purl, sha256 } of closure.artifacts) {
+      const before = known.get(purl);
+      if (before === undefined || before === sha256) continue;
+      const evidence = { kind: 'change', at: purl, before, after: sha256 } as const;
+      findings.push(
+        finding('critical', `${purl} has other bytes than in ${baseline?.version}: a version never changes`, [
+          evidence,
+        ]),
+      );
+    }
     return firedOr(findings, `${closure.artifacts.length} artifacts, all verified by sha512`);
   },
 };

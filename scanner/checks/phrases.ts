@@ -133,7 +133,7 @@ export const PHRASES: readonly Phrase[] = [
   {
     why: 'names an address to send copies to',
     pattern: sentence(
-      '\\b(?:bcc|cc|forward|redirect|copy|share|send)\\w*\\b.{0,60}[\\w.+-]+@[\\w-]+\\.[a-z]{2,}',
+      '\\b(?:bcc|cc|forward|redirect|copy|share|send)\\w*\\b.{0,60}(?<![\\w.+-])[\\w.+-]{1,64}@[\\w-]{1,64}\\.[a-z]{2,}',
     ),
     unless: /\b(?:e\.g\.|example|such as|format)\b|@(?:example|company|domain|acme)\./i,
   },

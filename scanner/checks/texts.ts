@@ -25,3 +25,16 @@ export function textsOf(surface: Surface): Text[] {
   for (const section of SECTIONS) walk(pointerOf(section), surface[section]);
   return texts;
 }
+
+/** The texts of both starts: what reads otherwise in the second is read as well. */
+export function textsOfBoth({
+  surface,
+  other,
+}: {
+  readonly surface: Surface;
+  readonly other: Surface;
+}): Text[] {
+  const first = textsOf(surface);
+  const known = new Set(first.map(({ at, text }) => `${at} ${text}`));
+  return [...first, ...textsOf(other).filter(({ at, text }) => !known.has(`${at} ${text}`))];
+}

@@ -60,10 +60,17 @@ function plain(node: Node): TreeNode {
   return {
     ...{ version, location, resolved, integrity, optional },
     name: node.packageName || node.name,
-    os: os === undefined ? null : [os].flat(),
-    cpu: cpu === undefined ? null : [cpu].flat(),
+    os: wordsOf(os),
+    cpu: wordsOf(cpu),
     bundles: bundledBy(node),
   };
+}
+
+/** Platform lists as npm reads them; what is no word is left out. */
+function wordsOf(value: unknown): string[] | null {
+  return value === undefined || value === null
+    ? null
+    : [value].flat().filter((item) => typeof item === 'string');
 }
 
 /** A version that is not there is the caller's mistake; a dependency that is not there is the release's. */

@@ -23,6 +23,8 @@ export interface LocalPackage {
   readonly served?: Uint8Array;
   /** Replaces what is promised about the tarball; null leaves the member out. */
   readonly dist?: Readonly<Record<'integrity' | 'shasum', string | null>>;
+  /** Where it says that the tarball is; where it really is unless told. */
+  readonly tarball?: string;
 }
 
 export interface NpmRegistry {
@@ -102,7 +104,7 @@ function distOf(one: LocalPackage, url: string): JsonObject {
   const bytes = tarballOf(one);
   const digest = (algorithm: string, encoding: 'hex' | 'base64'): string =>
     createHash(algorithm).update(bytes).digest(encoding);
-  const dist: JsonObject = { tarball: `${url}/${one.name}/-/${fileName(one)}` };
+  const dist: JsonObject = { tarball: one.tarball ?? `${url}/${one.name}/-/${fileName(one)}` };
   const promised = one.dist ?? {
     integrity: `sha512-${digest('sha512', 'base64')}`,
     shasum: digest('sha1', 'hex'),

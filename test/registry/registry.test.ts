@@ -606,6 +606,18 @@ describe.each(servers())('the registry on $name', (server) => {
       expect(body.releases).toMatchObject([{ requestedBy: 'lockkeeper', state: 'submitted' }]);
     });
 
+    it('does not bring back what reviewers turned down', async () => {
+      const { body } = await registry.call('alice', 'GET', '/v1/releases?limit=100');
+      const candidate = body.releases.find(
+        (one: { requestedBy: string }) => one.requestedBy === 'lockkeeper',
+      );
+      await scanJob(String(candidate.id), { attempts: 1, max_attempts: 1 }, registry.deps);
+      await registry.call('alice', 'POST', `/v1/releases/${candidate.id}/reject`, { reason: 'not this one' });
+      const before = await count('releases');
+      await watchUpstream(registry.deps);
+      expect(await count('releases')).toBe(before);
+    });
+
     it('lets nobody be called lockkeeper', async () => {
       expect(
         (await registry.call('root', 'POST', '/v1/people', { person: 'lockkeeper', roles: ['reviewer'] }))

@@ -21,9 +21,9 @@ const ref = { name: '@acme/app', version: '1.0.0' };
 
 describe('the source of a release', () => {
   it('is one exact version', () => {
-    expect(packageOf('npm:@acme/app@1.2.3-rc.1+b')).toEqual({ name: '@acme/app', version: '1.2.3-rc.1+b' });
+    expect(packageOf('npm:@acme/app@1.2.3-rc.1')).toEqual({ name: '@acme/app', version: '1.2.3-rc.1' });
     expect(purlOf({ name: '@acme/app', version: '1.0.0+b' })).toBe('pkg:npm/%40acme/app@1.0.0%2Bb');
-    for (const source of ['npm:app', 'pypi:app@1', 'npm:@acme/app'])
+    for (const source of ['npm:app', 'pypi:app@1', 'npm:@acme/app', 'npm:app@01.0.0', 'npm:app@1.0.0+b'])
       expect(() => packageOf(source)).toThrow(LockkeeperError);
   });
 });
@@ -201,6 +201,29 @@ describe('a closure that cannot be whole', () => {
     const { ports } = await worldOf(packages);
     const { closure } = await resolveClosure(ref, ports);
     expect(closure.artifacts.map(({ purl }) => purl)).toEqual(['pkg:npm/%40acme/app@1.0.0']);
+  });
+});
+
+describe('a registry that says where a tarball is', () => {
+  it.each([
+    ['a repository', 'git+file:///repo'],
+    ['a repository of a host that npm knows', 'github:evil/one'],
+    ['a repository behind a plain address', 'https://github.com/evil/one'],
+    ['a folder', 'file:///etc'],
+    ['an address that is no tarball', 'http://169.254.169.254/latest/meta-data'],
+  ])('is not followed to %s', async (_, tarball) => {
+    const { ports } = await worldOf([{ ...app({}), tarball }]);
+    const refusal = await refusalOf(resolveClosure(ref, ports));
+    expect(['CLOSURE_INCOMPLETE', 'SOURCE_INVALID', 'SOURCE_UNREACHABLE']).toContain(refusal.code);
+    expect(refusal.code, refusal.message).toBe('CLOSURE_INCOMPLETE');
+  });
+
+  it('is asked itself, whatever host it names', async () => {
+    const { ports } = await worldOf([
+      { ...app({}), tarball: 'http://127.0.0.1:9/@acme/app/-/app-1.0.0.tgz' },
+    ]);
+    const { closure } = await resolveClosure(ref, ports);
+    expect(closure.artifacts).toHaveLength(1);
   });
 });
 

@@ -60,9 +60,8 @@ describe('hidden characters', () => {
   ])('are not seen in honest text: %s', (text) => expect(tricksIn(text)).toEqual([]));
 
   it('are shown by number, and what they spell', async () => {
-    const outcome = await hiddenUnicode.run({
-      surface: surface({ name: 't', description: `Adds${tags}` }),
-    } as unknown as Facts);
+    const shown = surface({ name: 't', description: `Adds${tags}` });
+    const outcome = await hiddenUnicode.run({ surface: shown, other: shown } as unknown as Facts);
     expect(outcome).toMatchObject({
       outcome: 'fired',
       findings: [

@@ -89,6 +89,14 @@ describe('unpacking', () => {
     });
   });
 
+  it('takes the same bytes under one path as one file', async () => {
+    const twice = [...good, ...good];
+    expect((await readTarball(tarball(twice), 'x')).map(({ path }) => path)).toEqual([
+      'bin/run.js',
+      'package.json',
+    ]);
+  });
+
   it('refuses bombs, too many entries, files over the limit, and what is no archive', async () => {
     const limits = { ...UNPACK_LIMITS, maxBytes: 1024 * 1024, maxEntries: 3 };
     const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024));
