@@ -56,11 +56,34 @@ export function openApi(registry: string, token: string | null, timeoutMs = TIME
     within: (ms) => openApi(registry, token, ms),
     call: async (route, answer, call = {}) => {
       const response = await send(route, call);
-      const bytes = new Uint8Array(await response.arrayBuffer());
-      return assertValid(answer, parseStrict(bytes), `the registry's answer to ${ROUTES[route].path}`);
+      // An answer that is none says nothing about what was asked: it could not be verified.
+      try {
+        const bytes = await bodyOf(response);
+        return assertValid(answer, parseStrict(bytes), `the registry's answer to ${ROUTES[route].path}`);
+      } catch (cause) {
+        throw unreachable(
+          base,
+          `an answer to ${ROUTES[route].path} that cannot be read: ${(cause as Error).message}`,
+          cause,
+        );
+      }
     },
     blob: async (digest) => Buffer.from(await (await send('blob', { parameters: { digest } })).arrayBuffer()),
   };
+}
+
+/** At most so many bytes: reports and locks are a few megabytes. */
+const MAX_ANSWER = 128 * 1024 * 1024;
+
+async function bodyOf(response: Response): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length;
+    if (size > MAX_ANSWER) throw new Error(`more than ${MAX_ANSWER} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }
 
 function unreachable(base: string, found: string, cause: unknown): LockkeeperError {
@@ -77,7 +100,7 @@ async function problemFrom(response: Response, base: string): Promise<Lockkeeper
   const text = await response.text().catch(() => '');
   try {
     const problem = parseStrict(text, { maxBytes: 1_000_000 });
-    if (isValid(Problem, problem) && problem.code in CODES) {
+    if (isValid(Problem, problem) && Object.hasOwn(CODES, problem.code)) {
       const { expected, found, next } = problem;
       return new LockkeeperError(problem.code as Code, { expected, found, next });
     }

@@ -8,6 +8,7 @@ import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { Report } from '../schemas/finding.ts';
 import { canonical, digestOf } from '../schemas/json.ts';
 import type { Release } from '../schemas/release.ts';
+import { pinSurface, Surface } from '../schemas/surface.ts';
 import type { Api } from './api.ts';
 
 const DAY_MS = 86_400_000;
@@ -37,7 +38,8 @@ export async function giveApproval(release: Release, wish: Wish, at: Signing): P
   const parameters = { id: release.id };
   const { statement, missing } = await api.call('statement', StatementView, { parameters });
   const report = await api.call('report', Report, { parameters });
-  assertShown(statement, release, report);
+  const surface = await api.call('surface', Surface, { parameters });
+  assertShown(statement, release, { report, surface });
   const policy = await api.call('policy', PolicyView);
   assertAccepted(missing, wish.accepts);
   const filled = fill(statement, wish, { now, maxDays: policy.approvals.maxAgeDays });
@@ -45,7 +47,11 @@ export async function giveApproval(release: Release, wish: Wish, at: Signing): P
   return api.call('approve', ApprovalView, { parameters, body: { envelope } });
 }
 
-function assertShown(statement: Approval, release: Release, report: Report): void {
+function assertShown(
+  statement: Approval,
+  release: Release,
+  { report, surface }: { report: Report; surface: Surface },
+): void {
   const { closure, launch, name, version, purl, permissions, requestedBy } = release;
   if (!closure || !launch) {
     throw new LockkeeperError('STATE_CONFLICT', {
@@ -56,7 +62,7 @@ function assertShown(statement: Approval, release: Release, report: Report): voi
   }
   assertStates(statement, {
     ...{ name, version, purl, closure, permissions, launch, requestedBy },
-    surfaceDigest: report.surface.digest,
+    surfaceDigest: pinSurface(surface).digest,
     reportDigest: digestOf(report),
   });
 }

@@ -7,14 +7,18 @@ export interface CliConfig {
   /** Folder of this person on this machine: credentials, keys, store, journals. */
   readonly home: string;
   /** Bearer token that wins over a stored sign-in, and the one registry it is for; for CI. */
-  readonly token: { readonly secret: string; readonly registry: string } | null;
+  readonly token: {
+    readonly secret: string;
+    readonly registry: string;
+    readonly rootKeys: readonly string[];
+  } | null;
   readonly color: boolean;
   /** The login name of the person at this machine, for journals when nobody signed in. */
   readonly osUser: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-const KNOWN = new Set(['LOCKKEEPER_HOME', 'LOCKKEEPER_TOKEN', 'LOCKKEEPER_REGISTRY']);
+const KNOWN = new Set(['LOCKKEEPER_HOME', 'LOCKKEEPER_TOKEN', 'LOCKKEEPER_REGISTRY', 'LOCKKEEPER_ROOT_KEYS']);
 /** Settings that belong to `lk serve`; they may be present in the same shell. */
 const SERVE = /^LOCKKEEPER_(DATA|HOST|PORT|TRIAL|PUBLIC_URL|UPSTREAM_CRON|WORKERS|ROLE|LOG_LEVEL)$/;
 
@@ -42,16 +46,20 @@ function defaultHome(): string {
   return process.getuid?.() === 0 ? '/var/lib/lockkeeper-client' : join(homedir(), '.lockkeeper');
 }
 
-/** A project's file may name any registry: a token goes to the one that the environment names, and to no other. */
-function tokenOf({
-  LOCKKEEPER_TOKEN: secret,
-  LOCKKEEPER_REGISTRY: registry,
-}: NodeJS.ProcessEnv): CliConfig['token'] {
+/**
+ * A project's file may name any registry and any root: a token goes to the one that the environment names, and only
+ * roots that the environment names are believed.
+ */
+function tokenOf(env: NodeJS.ProcessEnv): CliConfig['token'] {
+  const { LOCKKEEPER_TOKEN: secret, LOCKKEEPER_REGISTRY: registry, LOCKKEEPER_ROOT_KEYS: keys } = env;
   if (!secret) return null;
-  if (registry && URL.canParse(registry)) return { secret, registry: registry.replace(/\/+$/, '') };
+  const rootKeys = (keys ?? '').split(',').filter((key) => /^sha256:[0-9a-f]{64}$/.test(key));
+  if (registry && URL.canParse(registry) && rootKeys.length > 0)
+    return { secret, registry: registry.replace(/\/+$/, ''), rootKeys };
   throw new LockkeeperError('CONFIG_INVALID', {
-    expected: 'LOCKKEEPER_REGISTRY beside LOCKKEEPER_TOKEN: the address that the token is for',
-    found: registry ? quote(registry) : 'none',
-    next: 'Set both',
+    expected:
+      'LOCKKEEPER_REGISTRY and LOCKKEEPER_ROOT_KEYS beside LOCKKEEPER_TOKEN: whom the token is for, and the ids of its root keys',
+    found: registry ? 'no root key' : 'no registry',
+    next: 'Set all three; lk token prints them',
   });
 }

@@ -1,5 +1,8 @@
 /** What the registry says today of a lock that verifies by itself. */
-import { LockCheckView } from '../schemas/api.ts';
+import { assertApproved, opened } from '../runtime/trust/approval.ts';
+import { factsOf } from '../runtime/trust/lock.ts';
+import { openRoot } from '../runtime/trust/root.ts';
+import { LockCheckView, TrustView } from '../schemas/api.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import type { Api } from './api.ts';
 import type { OpenedProject } from './project.ts';
@@ -29,8 +32,10 @@ export async function assertCurrent(
       next: 'Run: lk lock (it takes the newest approved version that fits), or change lockkeeper.json',
     });
   }
+  await assertStillApproved(api, { intent, verified });
   const { latest } = check;
   if (
+    !check.known ||
     latest === null ||
     latest.version < verified.lock.version ||
     (latest.version === verified.lock.version && latest.digest !== verified.digest)
@@ -38,9 +43,29 @@ export async function assertCurrent(
     throw new LockkeeperError('LOCK_EQUIVOCATION', {
       expected: `the registry to know lock version ${verified.lock.version} of ${intent.project} with this digest`,
       found:
-        latest === null ? 'no lock of this project' : `version ${latest.version}, digest ${latest.digest}`,
+        latest === null || !check.known
+          ? 'no such lock of this project'
+          : `version ${latest.version}, digest ${latest.digest}`,
       next: 'The registry lost or replaced a lock it signed: report this, then run lk lock',
     });
   }
   return states;
+}
+
+/** The approvals once more, against the root of today: who left since the lock was signed no longer counts. */
+async function assertStillApproved(
+  api: Api,
+  { intent, verified }: Pick<OpenedProject, 'intent' | 'verified'>,
+): Promise<void> {
+  const { root } = await api.call('trust', TrustView);
+  const now = new Date();
+  const today = openRoot(root, intent.trust, now);
+  const { evidence } = verified.file;
+  for (const { entry } of verified.entries.values()) {
+    const given = entry.approvals
+      .map((digest) => evidence.approvals[digest])
+      .filter((one) => one !== undefined);
+    const counting = given.filter((envelope) => opened(envelope, today) !== null);
+    assertApproved(counting, today, { facts: factsOf(entry), environment: intent.environment, now });
+  }
 }

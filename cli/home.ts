@@ -72,7 +72,13 @@ export function openHome(dir: string): Home {
       const bytes = await readIfThere(seenPath(audience));
       return bytes ? assertValid(Seen, parseStrict(bytes), seenPath(audience)) : null;
     },
-    saw: async (audience, lock) => writeAtomic(seenPath(audience), `${JSON.stringify(lock)}\n`, 0o600),
+    saw: async (audience, lock) => {
+      const bytes = await readIfThere(seenPath(audience));
+      const before = bytes ? assertValid(Seen, parseStrict(bytes), seenPath(audience)) : null;
+      // Two at once: the newer one stays, whoever writes last.
+      if (before === null || before.version < lock.version)
+        await writeAtomic(seenPath(audience), `${JSON.stringify(lock)}\n`, 0o600);
+    },
   };
 }
 

@@ -8,7 +8,7 @@ import { commands } from './commands/index.ts';
 import { loadCliConfig } from './config.ts';
 import { helpOf, overview } from './help.ts';
 import { type Home, openHome, type SignIn } from './home.ts';
-import { makePaint } from './output.ts';
+import { makePaint, plain } from './output.ts';
 
 async function main(argv: readonly string[]): Promise<number> {
   const json = argv.includes('--json');
@@ -116,7 +116,7 @@ function connect(
   throw new LockkeeperError('UNAUTHENTICATED', {
     expected: `a sign-in ${want.as ? `of ${want.as} ` : ''}${want.registry ? `at ${want.registry}` : 'at a registry'}`,
     found: 'none on this machine',
-    next: 'Run: lk login URL --code CODE (the registry prints both when it starts), or set LOCKKEEPER_TOKEN and LOCKKEEPER_REGISTRY',
+    next: 'Run: lk login URL --code CODE (the registry prints both when it starts), or set LOCKKEEPER_TOKEN, LOCKKEEPER_REGISTRY and LOCKKEEPER_ROOT_KEYS',
   });
 }
 
@@ -130,14 +130,13 @@ function print(result: Result | null, json: boolean): number {
 
 function printError(error: LockkeeperError, json: boolean): number {
   if (json) process.stdout.write(`${JSON.stringify({ error: problemOf(error, CODES[error.code].title) })}\n`);
-  else process.stderr.write(`lk: ${error.message} [${error.code}]\n`);
-  return error.exit;
+  else process.stderr.write(`lk: ${plain(error.message)} [${error.code}]\n`);
+  return error.exit ?? CODES.INTERNAL.exit;
 }
 
-// A reader that goes away (lk … | head) is not an error.
+// A reader that goes away (lk … | head) is no error of its own, and hides none: the verdict stays the exit code.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
-  process.exit(0);
 });
 
 // Folders and files of the store are for every user's sandbox to read.

@@ -19,14 +19,20 @@ export function makePaint(color: boolean): Paint {
   };
 }
 
-/** Columns that line up; the last one is left ragged. Cells are made safe for a terminal first. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** Columns that line up; the last one is left ragged. Cells are made safe for a terminal, then painted. */
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  paint: (cell: string, column: number) => string = (cell) => cell,
+): string {
   const all = [head, ...rows].map((row) => row.map(plain));
   const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
   return all
     .map((row) =>
       row
-        .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
+        .map((cell, column) =>
+          paint(column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0), column),
+        )
         .join('  ')
         .trimEnd(),
     )

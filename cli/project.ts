@@ -105,9 +105,37 @@ export interface OpenedProject {
 /** Intent and lock of a project, verified against the newest lock this machine has seen. Has no effect. */
 export async function openProject(context: Context, project: Project): Promise<OpenedProject> {
   const intent = await readIntent(project);
+  await assertPinned(context, intent);
   const bytes = await readLockBytes(project);
   const seen = await context.home.seen(seenKey(intent));
   return { intent, bytes, verified: verifyLock(bytes, lockContext(intent, seen, context.now())) };
+}
+
+/**
+ * Whoever may edit a project may edit the root that it names: it has to be the one pinned outside of it, when somebody
+ * signed in on this machine or by the environment of a pipeline. Throws ROOT_UNPINNED or ROOT_UNTRUSTED.
+ */
+export async function assertPinned(context: Context, { registry, trust }: Intent): Promise<void> {
+  const { token } = context.config;
+  const signIns = (await context.home.signIns()).filter((signIn) => signIn.registry === registry);
+  const pins = [
+    ...(token?.registry === registry ? [token.rootKeys] : []),
+    ...signIns.map(({ rootKeys }) => rootKeys),
+  ];
+  const named = [...trust.rootKeys].sort().join(', ');
+  if (pins.length === 0) {
+    throw new LockkeeperError('ROOT_UNPINNED', {
+      expected: `a sign-in at ${quote(registry, 200)}, which pins its root`,
+      found: 'none on this machine',
+      next: 'Run: lk login URL --code CODE; in a pipeline set LOCKKEEPER_TOKEN, LOCKKEEPER_REGISTRY and LOCKKEEPER_ROOT_KEYS',
+    });
+  }
+  if (pins.some((keys) => [...keys].sort().join(', ') === named)) return;
+  throw new LockkeeperError('ROOT_UNTRUSTED', {
+    expected: `the root keys that this machine pinned for ${quote(registry, 200)}: ${pins[0]?.join(', ')}`,
+    found: `${INTENT_FILE} names ${named}`,
+    next: 'Restore lockkeeper.json from version control; if the registry was rebuilt on purpose, sign in to it again',
+  });
 }
 
 /** Rollback memory is kept per registry and project. */

@@ -38,8 +38,8 @@ export async function listReleases(
   return all;
 }
 
-/** The one release meant by `spec`; the newest when no version is given. Throws NOT_FOUND naming what exists. */
-export async function findRelease(api: Api, spec: string): Promise<ReleaseView> {
+/** The one release meant by `spec`; the newest when no version is given, unless it has to be `exact`. Throws NOT_FOUND naming what exists. */
+export async function findRelease(api: Api, spec: string, exact = false): Promise<ReleaseView> {
   if (/^[1-9][0-9]*$/.test(spec)) return api.call('release', Release, { parameters: { id: spec } });
   const { name, version } = parseSpec(spec);
   const query = name.includes('/') ? { name } : {};
@@ -55,7 +55,17 @@ export async function findRelease(api: Api, spec: string): Promise<ReleaseView> 
       next: 'Use the whole name',
     });
   }
-  const [found] = fitting;
+  const [found, other] = fitting;
+  if (found && other && version === null && exact) {
+    throw new LockkeeperError('NOT_FOUND', {
+      expected: `one version of ${found.name}, named`,
+      found: fitting
+        .slice(0, 10)
+        .map((release) => `${release.version} (${release.state})`)
+        .join(', '),
+      next: `Name it, such as: ${found.name}@${found.version}`,
+    });
+  }
   if (found) return found;
   const known = all.filter((release) => answersTo(release, name)).map((release) => release.version);
   throw new LockkeeperError('NOT_FOUND', {

@@ -37,8 +37,15 @@ export interface Call {
 export type Handler = (call: Call) => Promise<unknown>;
 export type Handlers = Readonly<Partial<Record<RouteName, Handler>>>;
 
-/** Bodies are small but for audit batches and locks. */
-const BODY_BYTES = 16 * 1024 * 1024;
+/** Bodies are small but for audit batches, locks and approvals of large closures. */
+const BODY_BYTES = 64 * 1024;
+const LARGE_BODIES: Readonly<Partial<Record<RouteName, number>>> = {
+  auditWrite: 16 * 1024 * 1024,
+  lock: 4 * 1024 * 1024,
+  lockCheck: 16 * 1024 * 1024,
+  approve: 16 * 1024 * 1024,
+  publish: 1024 * 1024,
+};
 
 /** Whom `authorise` let in, by request. */
 const callers = new WeakMap<FastifyRequest, Actor>();
@@ -50,6 +57,7 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
     bodyLimit: BODY_BYTES,
     requestTimeout: 60_000,
     routerOptions: { maxParamLength: 400, ignoreDuplicateSlashes: true, ignoreTrailingSlash: true },
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
     logController: new LogController({ disableRequestLogging: true }),
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
   });
@@ -109,6 +117,7 @@ function register(
     app.route({
       method,
       url,
+      bodyLimit: LARGE_BODIES[name] ?? BODY_BYTES,
       // Who calls is settled before a byte of the body is read.
       onRequest: async (request) => {
         if (/%00/.test(request.url)) throw nulInAddress();
@@ -168,14 +177,28 @@ function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyRepl
     .send(JSON.stringify(problemOf(shown, CODES[shown.code].title)));
 }
 
+function badValue(): LockkeeperError {
+  return new LockkeeperError('REQUEST_INVALID', {
+    expected: 'values that can be stored: dates that exist, texts without NUL',
+    found: 'one that cannot',
+    next: 'Correct the request',
+  });
+}
+
 /** Fastify's own refusals of a request, in our words. */
 function known4xx(error: unknown): LockkeeperError | null {
   if (error instanceof LockkeeperError) return error;
-  const { statusCode, message } = error as { statusCode?: number; message?: string };
+  const {
+    statusCode,
+    message,
+    code: cause,
+  } = error as { statusCode?: number; message?: string; code?: string };
+  // What PostgreSQL says of values, not of itself: class 22 is data, 54000 a text too long for an index.
+  if (typeof cause === 'string' && /^(?:22...|54000)$/.test(cause)) return badValue();
   if (statusCode === undefined || statusCode < 400 || statusCode >= 500) return null;
   const code = statusCode === 413 ? 'FRAME_TOO_LARGE' : 'REQUEST_INVALID';
   return new LockkeeperError(code, {
-    expected: 'a request this registry reads: JSON of at most 16 MiB',
+    expected: 'a request this registry reads: JSON within this route’s limit',
     found: quote(message ?? '', 200),
     next: 'Correct the request',
   });

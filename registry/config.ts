@@ -53,7 +53,12 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   },
 };
 /** Variables of the command line, which may be set in the same shell. */
-const FOREIGN = new Set(['LOCKKEEPER_HOME', 'LOCKKEEPER_TOKEN', 'LOCKKEEPER_REGISTRY']);
+const FOREIGN = new Set([
+  'LOCKKEEPER_HOME',
+  'LOCKKEEPER_TOKEN',
+  'LOCKKEEPER_REGISTRY',
+  'LOCKKEEPER_ROOT_KEYS',
+]);
 
 /** Reads the environment. Throws CONFIG_INVALID naming the variable. */
 export function loadConfig(env: Readonly<Record<string, string | undefined>>): RegistryConfig {

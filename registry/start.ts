@@ -11,7 +11,7 @@ import { DEFAULT_POLICY, type Policy } from '../schemas/policy.ts';
 import { buildApp } from './app.ts';
 import type { RegistryConfig } from './config.ts';
 import { migrate } from './db/migrate.ts';
-import { newCode, putPerson } from './db/people.ts';
+import { listPeople, newCode, putPerson } from './db/people.ts';
 import { openPool } from './db/pool.ts';
 import type { Deps, ScanDeps } from './deps.ts';
 import { startEmbedded } from './embedded.ts';
@@ -56,6 +56,11 @@ export async function startRegistry(
     undo.push(() => pool.end());
     await migrate(pool);
     await runMigrations({ pgPool: pool });
+    // Nobody else can be at work on a database of our own: what is locked was locked by who was killed.
+    if (embedded)
+      await pool.query(
+        'select graphile_worker.force_unlock_workers(array_agg(distinct locked_by)) from graphile_worker.jobs where locked_by is not null',
+      );
     const policy: Policy = config.trial
       ? { ...DEFAULT_POLICY, approvals: { ...DEFAULT_POLICY.approvals, threshold: 1 } }
       : DEFAULT_POLICY;
@@ -92,8 +97,11 @@ export async function startRegistry(
 }
 
 async function adminCode({ pool }: Deps): Promise<string> {
-  await putPerson(pool, ADMIN, ['admin', 'publisher', 'developer', 'auditor']);
-  return (await newCode(pool, ADMIN, ADMIN_CODE_HOURS)).code;
+  const admins = (await listPeople(pool)).filter(({ roles }) => roles.includes('admin'));
+  // Whoever took the role from `admin` did so on purpose; without any administrator nobody could help.
+  if (admins.length === 0) await putPerson(pool, ADMIN, ['admin', 'publisher', 'developer', 'auditor']);
+  const person = admins.some((one) => one.person === ADMIN) ? ADMIN : (admins[0]?.person ?? ADMIN);
+  return (await newCode(pool, person, ADMIN_CODE_HOURS)).code;
 }
 
 async function scanDeps(deps: Deps, config: RegistryConfig): Promise<ScanDeps> {

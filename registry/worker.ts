@@ -147,7 +147,7 @@ export function newestOf(versions: readonly string[], current: string): string |
   const stable = semver.prerelease(current) === null;
   const above = versions.filter(
     (version) =>
-      semver.valid(version) !== null &&
+      semver.valid(version) === version &&
       semver.gt(version, current) &&
       (!stable || semver.prerelease(version) === null),
   );

@@ -132,6 +132,8 @@ export const LockCheckBody = Closed({
   releases: Type.Array(Closed({ server: Type.String(), version: Type.String() }), { maxItems: 100_000 }),
 });
 export const LockCheckView = Closed({
+  /** Did this registry sign that version with that digest? */
+  known: Type.Boolean(),
   latest: Type.Union([Type.Null(), Closed({ version: Type.Integer(), digest: Digest })]),
   states: Type.Array(
     Closed({ server: Type.String(), version: Type.String(), state: Type.Union([Type.Null(), ReleaseState]) }),

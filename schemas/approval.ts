@@ -32,6 +32,7 @@ export const Approval = Closed({
     accepts: Type.Record(
       Type.String({ pattern: '^LK-[A-Z]+-[0-9]{2}$' }),
       Type.String({ minLength: 3, maxLength: 500 }),
+      { additionalProperties: false },
     ),
     requestedBy: Person,
     approvedBy: Person,

@@ -38,6 +38,8 @@ export function pae(payloadType: string, payload: Uint8Array): Buffer {
 /** A public key as its SPKI PEM. Throws KEY_UNKNOWN for anything but Ed25519 and P-256. */
 export function readPublicKey(pem: string): { key: KeyObject; keyid: string } {
   let key: KeyObject;
+  // Node makes a public key of a private one as well; that one is nobody's to publish.
+  if (!/^\s*-----BEGIN PUBLIC KEY-----/.test(pem)) throw badKey('a public key in PEM', 'something else');
   try {
     key = createPublicKey(pem);
   } catch (cause) {

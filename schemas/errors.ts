@@ -36,6 +36,7 @@ export const CODES = {
   SURFACE_UNREADABLE: { status: 422, exit: 4, title: 'The server did not show its surface' },
   // trust
   ROOT_UNTRUSTED: { status: 422, exit: 3, title: 'The root of trust is not the pinned one' },
+  ROOT_UNPINNED: { status: 422, exit: 4, title: 'No root of trust is pinned on this machine' },
   ROOT_EXPIRED: { status: 422, exit: 3, title: 'The root of trust has expired' },
   SIGNATURE_INVALID: { status: 422, exit: 3, title: 'The signature does not verify' },
   KEY_UNKNOWN: { status: 422, exit: 3, title: 'The key is not enrolled for this' },

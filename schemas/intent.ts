@@ -2,7 +2,7 @@
 import Type, { type Static } from 'typebox';
 import { Closed, Environment, KeyId, ServerName } from './common.ts';
 
-const Alias = Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,63}$' });
+export const Alias = Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,63}$' });
 
 export const IntentServer = Closed({
   server: ServerName,
@@ -14,7 +14,9 @@ export const IntentServer = Closed({
   args: Type.Optional(Type.Array(Type.String({ maxLength: 4096 }), { maxItems: 64 })),
   /** Sandbox path -> path on this machine, relative to this file. Modes come from the approved permissions. */
   mounts: Type.Optional(
-    Type.Record(Type.String({ pattern: '^/' }), Type.String({ minLength: 1, maxLength: 1024 })),
+    Type.Record(Type.String({ pattern: '^/' }), Type.String({ minLength: 1, maxLength: 1024 }), {
+      additionalProperties: false,
+    }),
   ),
   /** Names of variables taken from the caller's environment. */
   env: Type.Optional(
@@ -34,7 +36,7 @@ export const Intent = Closed({
     rootKeys: Type.Array(KeyId, { minItems: 1, maxItems: 20, uniqueItems: true }),
     threshold: Type.Integer({ minimum: 1, maximum: 20 }),
   }),
-  servers: Type.Record(Alias, IntentServer),
+  servers: Type.Record(Alias, IntentServer, { additionalProperties: false }),
 });
 export type Intent = Static<typeof Intent>;
 

@@ -18,7 +18,7 @@ import {
 } from './common.ts';
 import { Envelope, Signature } from './dsse.ts';
 import { LockkeeperError, quote } from './errors.ts';
-import { IntentServer } from './intent.ts';
+import { Alias, IntentServer } from './intent.ts';
 import { parseStrict, pretty, sha256 } from './json.ts';
 import { Closure, Launch, Permissions } from './release.ts';
 import { SurfacePins } from './surface.ts';
@@ -61,14 +61,17 @@ export const Lock = Closed({
   previous: Type.Union([Type.Null(), Digest]),
   rootVersion: Type.Integer({ minimum: 1 }),
   revoked: Type.Array(Closed({ server: ServerName, version: Version, reason: Type.String(), at: Instant })),
-  servers: Type.Record(Type.String(), LockEntry),
+  servers: Type.Record(Alias, LockEntry, { additionalProperties: false }),
 });
 export type Lock = Static<typeof Lock>;
 
 export const LockFile = Closed({
   lockkeeper: Type.Literal('mcp.lock/v1'),
   lock: Lock,
-  evidence: Closed({ root: Envelope, approvals: Type.Record(Digest, Envelope) }),
+  evidence: Closed({
+    root: Envelope,
+    approvals: Type.Record(Digest, Envelope, { additionalProperties: false }),
+  }),
   signatures: Type.Array(Signature, { minItems: 1, maxItems: 32 }),
 });
 export type LockFile = Static<typeof LockFile>;

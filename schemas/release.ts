@@ -40,7 +40,7 @@ export type Launch = Static<typeof Launch>;
 
 export const MountMode = Type.Union([Type.Literal('ro'), Type.Literal('rw')]);
 /** Folders that the sandbox itself needs: a project's folder over one of them would be run, or hide what protects. */
-const RESERVED = 'app|bin|boot|dev|etc|lib|lib32|lib64|libx32|proc|root|run|sbin|sys|tmp|usr|var';
+const RESERVED = 'app|bin|boot|dev|etc|lib|lib32|lib64|libx32|lockkeeper|proc|root|run|sbin|sys|tmp|usr|var';
 const SandboxPath = Type.String({
   pattern: `^/(?!(?:${RESERVED})(?:/|$))(?:(?!\\.{1,2}/)[A-Za-z0-9._-]+/)*(?!\\.{1,2}$)[A-Za-z0-9._-]+$`,
   maxLength: 255,

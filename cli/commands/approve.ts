@@ -26,7 +26,7 @@ export const approve: Command = {
   arity: [1, 1],
   async run(context, [spec = ''], values) {
     const api = await context.api();
-    const release = await findRelease(api, spec);
+    const release = await findRelease(api, spec, true);
     const { key } = await context.home.readKey(await keyName(context, values));
     const days = text(values, 'days');
     const wish = {

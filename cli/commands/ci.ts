@@ -2,7 +2,7 @@ import { assertAnswers } from '../../runtime/trust/answers.ts';
 import { asLockkeeperError, CODES, type Code } from '../../schemas/errors.ts';
 import type { Command, Context, Result } from '../command.ts';
 import { assertCurrent } from '../current.ts';
-import { table } from '../output.ts';
+import { plain, table } from '../output.ts';
 import { type OpenedProject, openProject, projectOf } from '../project.ts';
 
 /** The one conclusion of the gate; rendered for people and as JSON from the same value. */
@@ -103,9 +103,9 @@ function render(conclusion: Conclusion, context: Context, exit: number): Result 
     unverified: paint.yellow('could not verify'),
   }[conclusion.conclusion];
   const lines = [
-    `${head}: ${conclusion.sentence}${conclusion.code ? ` [${conclusion.code}]` : ''}`,
+    `${head}: ${plain(conclusion.sentence)}${conclusion.code ? ` [${conclusion.code}]` : ''}`,
     ...(rows.length ? ['', table(['ALIAS', 'SERVER', 'VERSION', 'STATE', 'APPROVED BY'], rows)] : []),
-    ...(conclusion.warning ? ['', paint.yellow(conclusion.warning)] : []),
+    ...(conclusion.warning ? ['', paint.yellow(plain(conclusion.warning))] : []),
   ];
   return { data: conclusion, text: lines.join('\n'), exit };
 }

@@ -26,15 +26,15 @@ export const doctor: Command = {
     const lines: Line[] = [];
     for (const [check, look] of Object.entries(CHECKS)) lines.push(await ask(check, () => look(context)));
     const failed = lines.filter((line) => !line.ok);
-    const rows = lines.map((line) => [
-      line.ok ? context.paint.green('ok') : context.paint.red('no'),
-      line.check,
-      line.found,
-    ]);
+    const rows = lines.map((line) => [line.ok ? 'ok' : 'no', line.check, line.found]);
+    const painted = (cell: string, column: number): string =>
+      column > 0 ? cell : cell.startsWith('no') ? context.paint.red(cell) : context.paint.green(cell);
     const advice = failed.map((line) => `${line.check}: ${line.next}`);
     return {
       data: { conclusion: failed.length ? 'unverified' : 'ok', checks: lines },
-      text: [table(['', 'CHECK', 'FOUND'], rows), ...(advice.length ? ['', ...advice] : [])].join('\n'),
+      text: [table(['', 'CHECK', 'FOUND'], rows, painted), ...(advice.length ? ['', ...advice] : [])].join(
+        '\n',
+      ),
       exit: failed.length ? CODES.ISOLATION_MISSING.exit : 0,
     };
   },

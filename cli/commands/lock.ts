@@ -4,7 +4,7 @@ import { LockkeeperError } from '../../schemas/errors.ts';
 import { type Lock, lockDigest, parseLockFile, renderLockFile } from '../../schemas/lock.ts';
 import type { Command } from '../command.ts';
 import { writeAtomic } from '../home.ts';
-import { lockContext, projectOf, readIntent, readLockBytes, seenKey } from '../project.ts';
+import { assertPinned, lockContext, projectOf, readIntent, readLockBytes, seenKey } from '../project.ts';
 
 export const lock: Command = {
   summary: 'resolve lockkeeper.json to a signed mcp.lock',
@@ -16,11 +16,14 @@ export const lock: Command = {
   async run(context, _words, values) {
     const project = projectOf(context, values);
     const intent = await readIntent(project);
+    await assertPinned(context, intent);
     const before = await readLockBytes(project)
       .then((bytes) => parseLockFile(bytes).lock)
       .catch((error: unknown) => {
-        if (error instanceof LockkeeperError && error.code === 'LOCK_MISSING') return null;
-        throw error;
+        if (!(error instanceof LockkeeperError) || error.code === 'DOCUMENT_FOREIGN') throw error;
+        if (error.code !== 'LOCK_MISSING')
+          context.say(`lk: ${project.lockPath} is made anew: ${error.message}`);
+        return null;
       });
     const api = await context.api(intent.registry);
     const body = { intent, previous: before ? lockDigest(before) : null };

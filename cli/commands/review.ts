@@ -42,11 +42,11 @@ export const review: Command = {
     if (release.reportDigest === null) {
       return {
         data: { release },
-        text: `${release.name} ${release.version} is ${release.state}${release.reason ? `: ${release.reason.replace(/\.$/, '')}` : ''}. It has no report yet.`,
+        text: `${release.name} ${release.version} is ${release.state}${release.reason ? `: ${plain(release.reason.replace(/\.$/, ''))}` : ''}. It has no report yet.`,
       };
     }
     const report = await api.call('report', Report, { parameters: { id: release.id } });
-    const reason = release.reason ? ` ${release.reason}` : '';
+    const reason = release.reason ? ` ${plain(release.reason)}` : '';
     const head = [
       `Release ${release.id} is ${release.state}; requested by ${release.requestedBy}.${reason}`,
       ...release.approvals.flatMap(approvalLines),

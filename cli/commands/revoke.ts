@@ -12,7 +12,7 @@ export const revoke: Command = {
   async run(context, [spec = ''], values) {
     const reason = required(values, 'reason', 'why the release is withdrawn');
     const api = await context.api();
-    const release = await findRelease(api, spec);
+    const release = await findRelease(api, spec, true);
     const after = await api.call('revoke', Release, { parameters: { id: release.id }, body: { reason } });
     return {
       data: { release: after },

@@ -20,7 +20,12 @@ import { type OpenedProject, openProject, projectOf, seenKey } from '../project.
 
 /** How long a start waits for the registry's word, ms. */
 const ASK_MS = 2500;
-const REFUSES: ReadonlySet<string> = new Set(['RELEASE_REVOKED', 'LOCK_EQUIVOCATION']);
+const REFUSES: ReadonlySet<string> = new Set([
+  'RELEASE_REVOKED',
+  'LOCK_EQUIVOCATION',
+  'APPROVAL_THRESHOLD',
+  'ROOT_UNTRUSTED',
+]);
 
 export const run: Command = {
   summary: 'start a locked server for an MCP client over stdio, isolated and recorded',

@@ -1,4 +1,4 @@
-import { Me, type RoleName, Roles, TokenView } from '../../schemas/api.ts';
+import { Me, type RoleName, Roles, TokenView, TrustView } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { type Command, text } from '../command.ts';
@@ -28,10 +28,11 @@ export const token: Command = {
         next: 'See: lk token --help',
       });
     }
+    const { rootKeys } = await api.call('trust', TrustView);
     const view = await api.call('tokens', TokenView, { body: { roles, hours: days * 24 } });
     return {
       data: view,
-      text: `${view.token}\n\nIt speaks for ${view.person} as ${view.roles.join(', ')} until ${view.expires}, and is shown only now.\nWhere it is used, set LOCKKEEPER_TOKEN to it and LOCKKEEPER_REGISTRY to ${api.registry}.`,
+      text: `${view.token}\n\nIt speaks for ${view.person} as ${view.roles.join(', ')} until ${view.expires}, and is shown only now.\nWhere it is used, set LOCKKEEPER_TOKEN to it, and\n\n  LOCKKEEPER_REGISTRY=${api.registry}\n  LOCKKEEPER_ROOT_KEYS=${rootKeys.join(',')}`,
     };
   },
 };

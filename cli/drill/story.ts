@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { AuditRecord } from '../../schemas/audit.ts';
 import type { JsonObject } from '../../schemas/common.ts';
 import type { CheckResult, Report } from '../../schemas/finding.ts';
+import type { Release } from '../../schemas/release.ts';
 import type { Company } from './company.ts';
 import { askByHand, candidateOf, OUTSIDE, PACKAGE, POISONED, REAL, SECRET, SERVER } from './props.ts';
 import { fiveQuestions } from './questions.ts';
@@ -139,9 +140,14 @@ async function internsUpdate(stage: Stage): Promise<void> {
       : 'no candidate',
     ok: candidate?.state === 'in_review',
   });
-  const { report } = (await company.must('alice', 'review', `${SERVER}@${POISONED}`)) as unknown as {
-    report: Report;
+  const { report, release } = (await company.must('alice', 'review', `${SERVER}@${POISONED}`)) as unknown as {
+    report?: Report;
+    release: Release;
   };
+  if (!report) {
+    const text = `${release.state}: ${release.reason ?? 'no report'}`;
+    return say(stage, 'the scanner looks at the update', 'a report', { text, ok: false });
+  }
   const fired = report.checks
     .filter((check: CheckResult) => check.outcome === 'fired')
     .map((check) => check.id);

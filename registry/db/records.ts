@@ -65,6 +65,17 @@ export async function newestLock(
   return rows[0] ?? null;
 }
 
+export async function isSigned(
+  client: Client,
+  { audience, version, digest }: { audience: string; version: number; digest: string },
+): Promise<boolean> {
+  const { rowCount } = await client.query(
+    'select 1 from locks where audience = $1 and version = $2 and digest = $3',
+    [audience, version, digest],
+  );
+  return rowCount === 1;
+}
+
 export async function insertLock(
   client: Client,
   lock: { audience: string; version: number; digest: string; file: string },
@@ -97,13 +108,16 @@ export async function insertEvent(client: Client, event: Event): Promise<void> {
 export async function chainHead(
   client: Client,
   runtime: string,
-): Promise<{ seq: number; digest: string | null }> {
+): Promise<{ seq: number; digest: string | null; shippedBy: string | null }> {
   await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [runtime]);
-  const { rows } = await client.query<{ seq: string; digest: string }>(
-    'select seq, digest from audit_records where runtime = $1 order by seq desc limit 1',
+  const { rows } = await client.query<{ seq: string; digest: string; shipped_by: string | null }>(
+    'select seq, digest, shipped_by from audit_records where runtime = $1 order by seq desc limit 1',
     [runtime],
   );
-  return rows[0] ? { seq: Number(rows[0].seq), digest: rows[0].digest } : { seq: 0, digest: null };
+  const [row] = rows;
+  return row
+    ? { seq: Number(row.seq), digest: row.digest, shippedBy: row.shipped_by }
+    : { seq: 0, digest: null, shippedBy: null };
 }
 
 export async function digestAt(client: Client, runtime: string, seq: number): Promise<string | null> {

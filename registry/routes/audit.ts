@@ -38,6 +38,7 @@ async function take(call: Call, { pool }: Deps): Promise<unknown> {
   assertOwn(records, call.actor);
   return withTransaction(pool, async (client) => {
     const head = await chainHead(client, runtime);
+    assertSameShipper(runtime, head.shippedBy, call.actor);
     const fresh = records.filter((record) => record.seq > head.seq);
     for (const record of records) {
       if (record.seq > head.seq) continue;
@@ -69,6 +70,16 @@ function assertOwn(records: readonly AuditRecord[], { person, roles }: Actor): v
     expected: `records of ${person}`,
     found: `one of ${quote(other.body.user, 64)}`,
     next: 'Ship it with the sign-in of that person, or with a token of the role runtime',
+  });
+}
+
+/** A journal belongs to whom it first came from: nobody else can begin or continue it in their place. */
+function assertSameShipper(runtime: string, before: string | null, { person, roles }: Actor): void {
+  if (before === null || before === person || roles.includes('runtime')) return;
+  throw new LockkeeperError('FORBIDDEN', {
+    expected: `the journal ${runtime} from ${before}, as before`,
+    found: `records of it from ${person}`,
+    next: 'Ship it with the sign-in that it was begun with',
   });
 }
 

@@ -13,7 +13,7 @@ import { pinSurface, Surface } from '../../schemas/surface.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Call, Handlers } from '../app.ts';
 import { withTransaction } from '../db/pool.ts';
-import { insertLock, newestLock } from '../db/records.ts';
+import { insertLock, isSigned, newestLock } from '../db/records.ts';
 import { approvalsOf, type ReleaseRow, releasesNamed } from '../db/releases.ts';
 import type { Deps } from '../deps.ts';
 import { factsOfRow } from '../facts.ts';
@@ -38,6 +38,7 @@ export function lockRoutes(deps: Deps): Handlers {
       ]);
       const states = new Map(rows.map((row) => [`${row.name}@${row.version}`, row.state]));
       return {
+        known: await isSigned(deps.pool, body),
         latest: await newestLock(deps.pool, body.audience),
         states: body.releases.map(({ server, version }) => ({
           server,

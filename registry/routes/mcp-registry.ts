@@ -82,7 +82,9 @@ function latestOf(rows: readonly ReleaseRow[]): ReleaseRow | undefined {
   const live = rows
     .filter((row) => row.state === 'approved' || row.state === 'deprecated')
     .sort((a, b) => compare(b, a));
-  return live.find((row) => (semver.prerelease(row.version) ?? []).length === 0) ?? live[0];
+  const stable = (row: ReleaseRow): boolean => (semver.prerelease(row.version) ?? []).length === 0;
+  const approved = live.filter((row) => row.state === 'approved');
+  return approved.find(stable) ?? approved[0] ?? live.find(stable) ?? live[0];
 }
 
 interface Cursor {

@@ -1,13 +1,6 @@
 /** Approving, rejecting, deprecating, revoking. */
 
-import {
-  assertCovers,
-  assertNotRequester,
-  type OpenedApproval,
-  openApproval,
-  opened,
-} from '../../runtime/trust/approval.ts';
-import type { TrustedRoot } from '../../runtime/trust/root.ts';
+import { assertCovers, assertNotRequester, openApproval } from '../../runtime/trust/approval.ts';
 import { ApprovalBody, ReasonBody } from '../../schemas/api.ts';
 import { APPROVAL_PREDICATE, type Approval, subjectsOf } from '../../schemas/approval.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
@@ -17,16 +10,9 @@ import type { LogKind } from '../../schemas/log.ts';
 import type { ReleaseState } from '../../schemas/release.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Call, Handlers } from '../app.ts';
-import { type Client, isDuplicate, withTransaction } from '../db/pool.ts';
-import {
-  approvalsOf,
-  deleteApproval,
-  findRelease,
-  insertApproval,
-  moveState,
-  type ReleaseRow,
-  viewOf,
-} from '../db/releases.ts';
+import { countFor, dropWorn } from '../approvals.ts';
+import { isDuplicate, withTransaction } from '../db/pool.ts';
+import { findRelease, insertApproval, moveState, type ReleaseRow, viewOf } from '../db/releases.ts';
 import type { Deps } from '../deps.ts';
 import { factsOfRow } from '../facts.ts';
 import { MOVES, type Move, wrongState } from '../lifecycle.ts';
@@ -34,8 +20,6 @@ import { recordEvent } from '../log.ts';
 import { releaseOf } from './releases.ts';
 
 const DAY_MS = 86_400_000;
-/** How long before its end an approval may be given anew. */
-const RENEW_MS = 30 * DAY_MS;
 
 export function reviewRoutes(deps: Deps): Handlers {
   return {
@@ -50,45 +34,6 @@ export function reviewRoutes(deps: Deps): Handlers {
 /** An approved release is reviewed again when its approvals end or a reviewer's key was replaced. */
 function assertReviewable(state: ReleaseState): void {
   if (state !== 'in_review' && state !== 'approved') throw wrongState('approve', state);
-}
-
-/**
- * An approval that a new one of the same person takes the place of: nearly over, by a key that no longer counts, or for
- * other environments.
- */
-async function dropWorn(
-  client: Client,
-  id: string,
-  fresh: OpenedApproval,
-  trusted: TrustedRoot,
-): Promise<void> {
-  const wanted = environmentsOf(fresh.approval);
-  for (const { digest, person, envelope, expires } of await approvalsOf(client, id, true)) {
-    if (person !== fresh.person) continue;
-    const old = opened(envelope, trusted);
-    const worn = old === null || Date.parse(expires) < Date.now() + RENEW_MS;
-    if (worn || environmentsOf(old.approval) !== wanted) await deleteApproval(client, digest);
-  }
-}
-
-function environmentsOf({ predicate }: Approval): string {
-  return [...predicate.environments].sort().join(' ');
-}
-
-/** How many people approved it for the environment, of these, that most of them approved it for. */
-async function countFor(
-  client: Client,
-  id: string,
-  { environments, trusted }: { environments: readonly string[]; trusted: TrustedRoot },
-): Promise<number> {
-  const given = (await approvalsOf(client, id)).map(({ envelope }) => opened(envelope, trusted));
-  const counts = environments.map(
-    (name) =>
-      new Set(
-        given.filter((one) => one?.approval.predicate.environments.includes(name)).map((one) => one?.person),
-      ).size,
-  );
-  return Math.max(0, ...counts);
 }
 
 /** Gating checks that fired or are unknown: an approval has to accept each by name. */

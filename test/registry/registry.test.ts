@@ -151,6 +151,28 @@ describe.each(servers())('the registry on $name', (server) => {
     });
   });
 
+  describe('bodies that are too much', () => {
+    it('are refused before they are read whole', async () => {
+      const code = 'x'.repeat(100_000);
+      expect((await registry.call(null, 'POST', '/v1/sign-in', { code })).status).toBe(413);
+    });
+
+    it.each<[string, string, unknown]>([
+      [
+        'a NUL in a text',
+        '/v1/releases',
+        { ...SUBMISSION, version: '9.9.9', source: 'npm:weather@9.9.9', description: 'a\u0000b' },
+      ],
+      ['a day that is none', '/v1/audit', null],
+    ])('or hold %s: told as the caller’s mistake', async (_, url, body) => {
+      const answer =
+        body === null
+          ? await registry.call('alice', 'GET', `${url}?since=2026-02-30T00:00:00.000Z`)
+          : await registry.call('dave', 'POST', url, body);
+      expect(answer.status, JSON.stringify(answer.body)).toBe(400);
+    });
+  });
+
   describe('publishing', () => {
     it('stores release, job and event together', async () => {
       const answer = await registry.submit('dave', submissionOf('0.0.1'));
@@ -310,6 +332,15 @@ describe.each(servers())('the registry on $name', (server) => {
         { person: 'bob', environments: ['development'] },
         { person: 'alice', environments: ['production', 'development'] },
       ]);
+    });
+
+    it('keeps what somebody approved before: fewer environments are refused', async () => {
+      const id = await registry.approved('dave', [alice, bob], submissionOf('1.0.42'));
+      for (const environments of [['production'], []]) {
+        const fewer = (a: Approval): void => void (a.predicate.environments = environments);
+        expect((await registry.approve(alice, id, fewer)).body.code).toBe('APPROVAL_SCOPE');
+      }
+      expect((await registry.call('bob', 'GET', `/v1/releases/${id}`)).body.approvals).toHaveLength(2);
     });
 
     it('moves a state once, whoever races', async () => {

@@ -1,0 +1,243 @@
+/** The gate as a pipeline runs it, against registries that lie, break or are somebody else's. */
+import { execFile } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { signLockFile } from '../runtime/trust/lock.ts';
+import { envelopeDigest } from '../schemas/approval.ts';
+import type { Envelope } from '../schemas/dsse.ts';
+import { LockkeeperError } from '../schemas/errors.ts';
+import type { Intent } from '../schemas/intent.ts';
+import { type Lock, lockDigest, renderLockFile } from '../schemas/lock.ts';
+import { problemOf } from '../schemas/problem.ts';
+import { tempDir } from './helpers/session.ts';
+import { makeApproval, makeEntry, makeRoot, people, pin } from './helpers/trust.ts';
+
+const MAIN = join(import.meta.dirname, '../cli/main.ts');
+const HOUR_MS = 3_600_000;
+const at = (hours: number): string => new Date(Date.now() + hours * HOUR_MS).toISOString();
+const now = (person = people.carol.person): Envelope =>
+  makeRoot((root) => {
+    Object.assign(root, { issuedAt: at(-1), expires: at(1000) });
+    root.keys = root.keys.filter((key) => key.person !== person);
+    root.roles.approver.keyids = root.roles.approver.keyids.filter((id) =>
+      root.keys.some(({ keyid }) => keyid === id),
+    );
+    for (const key of root.keys) Object.assign(key, { notBefore: at(-1), notAfter: at(1000) });
+  });
+
+let server: Server | undefined;
+afterEach(() => {
+  server?.closeAllConnections();
+  server?.close();
+});
+
+type Answer = (path: string, response: ServerResponse) => void;
+const json = (response: ServerResponse, value: unknown, status = 200): void => {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+};
+
+interface World {
+  readonly dir: string;
+  readonly registry: string;
+  readonly digest: string;
+  readonly intent: Intent;
+  run(words: string, env?: Record<string, string>): Promise<{ exit: number; stdout: string; stderr: string }>;
+}
+
+/** A project with a good lock, a home that is signed in, and a registry that answers as told. */
+async function world(answer: (digest: string) => Answer): Promise<World> {
+  let told: Answer = () => undefined;
+  server = createServer((request, response) => told(request.url ?? '', response));
+  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+  const registry = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const dir = tempDir();
+  const entry = { ...makeEntry(), request: { server: 'acme.tools/weather', range: '*' } };
+  const given = [people.alice, people.bob].map((key) =>
+    makeApproval(key, entry, (a) => void Object.assign(a.predicate, { notBefore: at(-1), expires: at(100) })),
+  );
+  const lock: Lock = {
+    lockkeeper: 'mcp.lock/v1',
+    audience: 'acme/app',
+    environment: 'development',
+    registry,
+    version: 7,
+    issuedAt: at(-1),
+    expires: at(71),
+    previous: null,
+    rootVersion: 3,
+    revoked: [],
+    servers: { weather: { ...entry, approvedBy: ['alice', 'bob'], approvals: given.map(envelopeDigest) } },
+  };
+  const approvals = Object.fromEntries(given.map((envelope) => [envelopeDigest(envelope), envelope]));
+  writeFileSync(
+    join(dir, 'mcp.lock'),
+    renderLockFile(signLockFile(lock, { root: now(), approvals }, people.lock.key)),
+  );
+  const intent: Intent = {
+    lockkeeper: 'intent/v1',
+    project: 'acme/app',
+    environment: 'development',
+    registry,
+    trust: pin,
+    servers: { weather: entry.request },
+  };
+  writeFileSync(join(dir, 'lockkeeper.json'), JSON.stringify(intent));
+  const home = join(dir, 'home');
+  mkdirSync(home);
+  const signIn = { registry, person: 'erin', token: `lk_${'x'.repeat(43)}`, expires: at(10), ...pin };
+  writeFileSync(
+    join(home, 'credentials.json'),
+    JSON.stringify({ lockkeeper: 'credentials/v1', signIns: [signIn] }),
+    { mode: 0o600 },
+  );
+  const digest = lockDigest(lock);
+  told = answer(digest);
+  return {
+    dir,
+    registry,
+    digest,
+    intent,
+    run: (words, env = {}) =>
+      new Promise((resolve) => {
+        const script = `lk() { "${process.execPath}" "${MAIN}" "$@"; }; ${words}`;
+        const all = { PATH: process.env.PATH ?? '', LOCKKEEPER_HOME: home, ...env };
+        execFile(
+          '/bin/bash',
+          ['-o', 'pipefail', '-c', script],
+          { cwd: dir, env: all },
+          (error, stdout, stderr) => resolve({ exit: error ? Number(error.code) : 0, stdout, stderr }),
+        );
+      }),
+  };
+}
+
+const honest =
+  (root: Envelope, known = true) =>
+  (digest: string): Answer =>
+  (path, response) =>
+    path === '/v1/trust'
+      ? json(response, { ...pin, trial: false, root })
+      : json(response, {
+          known,
+          latest: { version: 7, digest },
+          states: [{ server: 'acme.tools/weather', version: '1.2.3', state: 'approved' }],
+        });
+
+const problem = (code: string, expected = 'x'): object => {
+  const refusal = new LockkeeperError('FORBIDDEN', { expected, found: 'y', next: 'z' });
+  return { ...problemOf(refusal, 'x'), code };
+};
+
+describe('lk ci', () => {
+  it('is ok on a good lock and an honest registry', async () => {
+    const { run } = await world(honest(now()));
+    expect(await run('lk ci')).toMatchObject({
+      exit: 0,
+      stdout: expect.stringContaining('locked, approved and current'),
+    });
+  });
+
+  it.each<[string, Parameters<typeof world>[0], number, string]>([
+    ['a lock that the registry never signed', honest(now(), false), 3, 'LOCK_EQUIVOCATION'],
+    ['an approval of somebody who left since', honest(now('bob')), 3, 'APPROVAL_THRESHOLD'],
+    [
+      'a page of somebody else',
+      () => (_path, response) => void response.end('<html>'),
+      4,
+      'REGISTRY_UNREACHABLE',
+    ],
+    [
+      'an empty answer',
+      () => (_path, response) => void response.writeHead(204).end(),
+      4,
+      'REGISTRY_UNREACHABLE',
+    ],
+    ['another shape', () => (_path, response) => json(response, { ok: true }), 4, 'REGISTRY_UNREACHABLE'],
+    ['a broken connection', () => (_path, response) => void response.destroy(), 4, 'REGISTRY_UNREACHABLE'],
+    [
+      'a redirect',
+      () => (_path, response) => void response.writeHead(302, { location: '/x' }).end(),
+      4,
+      'REGISTRY_UNREACHABLE',
+    ],
+    [
+      'a problem with a name that every object has',
+      () => (_path, response) => json(response, problem('constructor'), 400),
+      4,
+      'REGISTRY_UNREACHABLE',
+    ],
+    [
+      'a token it does not know',
+      () => (_path, response) => json(response, problem('UNAUTHENTICATED'), 401),
+      4,
+      'UNAUTHENTICATED',
+    ],
+  ])('is not ok with %s', async (_, answer, exit, code) => {
+    const { run } = await world(answer);
+    const said = await run('lk ci --json');
+    expect(said, said.stdout).toMatchObject({ exit });
+    expect(JSON.parse(said.stdout)).toMatchObject({
+      code,
+      conclusion: exit === 3 ? 'refused' : 'unverified',
+    });
+  });
+
+  it('keeps its verdict when nobody reads it', async () => {
+    const { run } = await world(honest(now(), false));
+    expect((await run('lk ci | true')).exit).toBe(3);
+  });
+
+  it('lets no registry paint on a terminal', async () => {
+    const { run } = await world(
+      () => (_path, response) => json(response, problem('FORBIDDEN', '\u001b[2J\u001b[32mok'), 403),
+    );
+    const { stdout, stderr } = await run('lk ci; lk review');
+    expect(`${stdout}${stderr}`).toContain('\\u{1b}[2J');
+    expect(`${stdout}${stderr}`).not.toContain('\u001b');
+  });
+});
+
+describe('the root of trust', () => {
+  const other = { rootKeys: [people.mallory.keyid], threshold: 1 };
+
+  it.each(['ci', 'verify', 'run weather', 'lock'])(
+    'is not what a project’s own file says: lk %s',
+    async (verb) => {
+      const { dir, intent, run } = await world(honest(now()));
+      writeFileSync(join(dir, 'lockkeeper.json'), JSON.stringify({ ...intent, trust: other }));
+      const { exit, stdout, stderr } = await run(`lk ${verb}`);
+      expect(`${stdout}${stderr}`).toContain('ROOT_UNTRUSTED');
+      expect(exit).toBe(3);
+    },
+  );
+
+  it('is pinned by nobody where nobody signed in', async () => {
+    const { run } = await world(honest(now()));
+    const { exit, stdout } = await run('lk ci --json', { LOCKKEEPER_HOME: tempDir() });
+    expect(exit).toBe(4);
+    expect(JSON.parse(stdout)).toMatchObject({ code: 'ROOT_UNPINNED', conclusion: 'unverified' });
+  });
+
+  it('is pinned by a pipeline’s environment, whose token goes to its own registry alone', async () => {
+    const seen: string[] = [];
+    const { run, registry } = await world((digest) => (path, response) => {
+      seen.push(response.req.headers.authorization ?? '');
+      honest(now())(digest)(path, response);
+    });
+    const home = { LOCKKEEPER_HOME: tempDir(), LOCKKEEPER_TOKEN: `lk_${'y'.repeat(43)}` };
+    expect((await run('lk ci', { ...home, LOCKKEEPER_REGISTRY: registry })).stderr).toContain(
+      'CONFIG_INVALID',
+    );
+    const keys = { LOCKKEEPER_ROOT_KEYS: pin.rootKeys.join(',') };
+    expect((await run('lk ci', { ...home, ...keys, LOCKKEEPER_REGISTRY: registry })).exit).toBe(0);
+    expect(seen.every((header) => header.endsWith('y'))).toBe(true);
+    seen.length = 0;
+    expect(
+      (await run('lk ci', { ...home, ...keys, LOCKKEEPER_REGISTRY: 'https://other.example' })).exit,
+    ).toBe(4);
+    expect(seen).toEqual([]);
+  });
+});
