@@ -1,10 +1,10 @@
 /** The shape of every verb, and the parsing they share. */
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import type { Paint } from '../scanner/text.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import type { Api } from './api.ts';
 import type { CliConfig } from './config.ts';
 import type { Home } from './home.ts';
-import type { Paint } from './output.ts';
 
 export interface Context {
   readonly config: CliConfig;

@@ -1,6 +1,7 @@
 /** Help texts, made from the commands' own tables so that they cannot tell another story. */
+
+import type { Paint } from '../scanner/text.ts';
 import { type Command, GLOBAL, GLOBAL_HELP } from './command.ts';
-import type { Paint } from './output.ts';
 
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   'Run a registry': ['serve', 'login', 'people', 'token', 'keys'],

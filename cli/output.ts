@@ -1,11 +1,5 @@
 /** How commands speak: stdout is data, stderr is for people, colour only on a terminal. */
-export interface Paint {
-  bold(text: string): string;
-  dim(text: string): string;
-  red(text: string): string;
-  green(text: string): string;
-  yellow(text: string): string;
-}
+import type { Paint } from '../scanner/text.ts';
 
 export function makePaint(color: boolean): Paint {
   const wrap = (open: number, close: number) => (text: string) =>

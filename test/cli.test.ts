@@ -5,15 +5,13 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { signLockFile } from '../runtime/trust/lock.ts';
-import { envelopeDigest } from '../schemas/approval.ts';
 import type { Envelope } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import type { Intent } from '../schemas/intent.ts';
-import { type Lock, lockDigest, renderLockFile } from '../schemas/lock.ts';
+import { lockDigest, renderLockFile } from '../schemas/lock.ts';
 import { problemOf } from '../schemas/problem.ts';
 import { tempDir } from './helpers/session.ts';
-import { makeApproval, makeEntry, makeRoot, people, pin } from './helpers/trust.ts';
+import { makeApproval, makeEntry, makeLock, makeRoot, people, pin } from './helpers/trust.ts';
 
 const MAIN = join(import.meta.dirname, '../cli/main.ts');
 const HOUR_MS = 3_600_000;
@@ -58,24 +56,17 @@ async function world(answer: (digest: string) => Answer): Promise<World> {
   const given = [people.alice, people.bob].map((key) =>
     makeApproval(key, entry, (a) => void Object.assign(a.predicate, { notBefore: at(-1), expires: at(100) })),
   );
-  const lock: Lock = {
-    lockkeeper: 'mcp.lock/v1',
-    audience: 'acme/app',
-    environment: 'development',
-    registry,
-    version: 7,
-    issuedAt: at(-1),
-    expires: at(71),
-    previous: null,
-    rootVersion: 3,
-    revoked: [],
-    servers: { weather: { ...entry, approvedBy: ['alice', 'bob'], approvals: given.map(envelopeDigest) } },
-  };
-  const approvals = Object.fromEntries(given.map((envelope) => [envelopeDigest(envelope), envelope]));
-  writeFileSync(
-    join(dir, 'mcp.lock'),
-    renderLockFile(signLockFile(lock, { root: now(), approvals }, people.lock.key)),
-  );
+  let digest = '';
+  const lock = makeLock({
+    root: now(),
+    entry,
+    approvals: given,
+    lock: (document) => {
+      Object.assign(document, { registry, issuedAt: at(-1), expires: at(71) });
+      digest = lockDigest(document);
+    },
+  });
+  writeFileSync(join(dir, 'mcp.lock'), renderLockFile(lock));
   const intent: Intent = {
     lockkeeper: 'intent/v1',
     project: 'acme/app',
@@ -93,7 +84,6 @@ async function world(answer: (digest: string) => Answer): Promise<World> {
     JSON.stringify({ lockkeeper: 'credentials/v1', signIns: [signIn] }),
     { mode: 0o600 },
   );
-  const digest = lockDigest(lock);
   told = answer(digest);
   return {
     dir,
