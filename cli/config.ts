@@ -53,13 +53,13 @@ function defaultHome(): string {
 function tokenOf(env: NodeJS.ProcessEnv): CliConfig['token'] {
   const { LOCKKEEPER_TOKEN: secret, LOCKKEEPER_REGISTRY: registry, LOCKKEEPER_ROOT_KEYS: keys } = env;
   if (!secret) return null;
-  const rootKeys = (keys ?? '').split(',').filter((key) => /^sha256:[0-9a-f]{64}$/.test(key));
-  if (registry && URL.canParse(registry) && rootKeys.length > 0)
+  const rootKeys = (keys ?? '').split(',');
+  if (registry && URL.canParse(registry) && rootKeys.every((key) => /^sha256:[0-9a-f]{64}$/.test(key)))
     return { secret, registry: registry.replace(/\/+$/, ''), rootKeys };
   throw new LockkeeperError('CONFIG_INVALID', {
     expected:
       'LOCKKEEPER_REGISTRY and LOCKKEEPER_ROOT_KEYS beside LOCKKEEPER_TOKEN: whom the token is for, and the ids of its root keys',
-    found: registry ? 'no root key' : 'no registry',
+    found: registry ? `root keys ${quote(keys ?? 'none', 200)}` : 'no registry',
     next: 'Set all three; lk token prints them',
   });
 }

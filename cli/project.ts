@@ -1,5 +1,5 @@
 /** A project's two files: lockkeeper.json, which people edit, and mcp.lock, which the registry signs. */
-import { readFile } from 'node:fs/promises';
+import { constants, open } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { type LockContext, type SeenLock, type VerifiedLock, verifyLock } from '../runtime/trust/lock.ts';
 import type { Json } from '../schemas/common.ts';
@@ -12,6 +12,7 @@ import { type Context, text, type Values } from './command.ts';
 import { writeAtomic } from './home.ts';
 
 export const INTENT_FILE = 'lockkeeper.json';
+const MAX_BYTES = 64 << 20;
 
 export interface Project {
   readonly dir: string;
@@ -24,10 +25,24 @@ export function projectOf(context: Context, values: Values): Project {
   return { dir, intentPath: join(dir, INTENT_FILE), lockPath: join(dir, LOCK_FILE) };
 }
 
+/** Reads a regular file of at most MAX_BYTES; a pipe or a device would hang, or never end. */
 async function readOr(path: string, missing: () => LockkeeperError): Promise<Buffer> {
-  return readFile(path).catch((error: NodeJS.ErrnoException) => {
-    throw error.code === 'ENOENT' ? missing() : error;
-  });
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(
+    (error: NodeJS.ErrnoException) => {
+      throw error.code === 'ENOENT' ? missing() : error;
+    },
+  );
+  try {
+    const stat = await file.stat();
+    if (stat.isFile() && stat.size <= MAX_BYTES) return await file.readFile();
+    throw new LockkeeperError('DOCUMENT_INVALID', {
+      expected: `${basename(path)} to be a file of at most ${MAX_BYTES >> 20} MiB`,
+      found: stat.isFile() ? `${stat.size} bytes` : 'something that is no file',
+      next: `Restore ${basename(path)} from version control`,
+    });
+  } finally {
+    await file.close();
+  }
 }
 
 export async function readIntent(project: Project): Promise<Intent> {
@@ -119,10 +134,10 @@ export async function assertPinned(context: Context, { registry, trust }: Intent
   const { token } = context.config;
   const signIns = (await context.home.signIns()).filter((signIn) => signIn.registry === registry);
   const pins = [
-    ...(token?.registry === registry ? [token.rootKeys] : []),
-    ...signIns.map(({ rootKeys }) => rootKeys),
-  ];
-  const named = [...trust.rootKeys].sort().join(', ');
+    ...(token?.registry === registry ? [{ rootKeys: token.rootKeys, threshold: trust.threshold }] : []),
+    ...signIns,
+  ].map(pinText);
+  const named = pinText(trust);
   if (pins.length === 0) {
     throw new LockkeeperError('ROOT_UNPINNED', {
       expected: `a sign-in at ${quote(registry, 200)}, which pins its root`,
@@ -130,12 +145,16 @@ export async function assertPinned(context: Context, { registry, trust }: Intent
       next: 'Run: lk login URL --code CODE; in a pipeline set LOCKKEEPER_TOKEN, LOCKKEEPER_REGISTRY and LOCKKEEPER_ROOT_KEYS',
     });
   }
-  if (pins.some((keys) => [...keys].sort().join(', ') === named)) return;
+  if (pins.includes(named)) return;
   throw new LockkeeperError('ROOT_UNTRUSTED', {
-    expected: `the root keys that this machine pinned for ${quote(registry, 200)}: ${pins[0]?.join(', ')}`,
+    expected: `the root that this machine pinned for ${quote(registry, 200)}: ${pins[0]}`,
     found: `${INTENT_FILE} names ${named}`,
     next: 'Restore lockkeeper.json from version control; if the registry was rebuilt on purpose, sign in to it again',
   });
+}
+
+function pinText({ rootKeys, threshold }: { rootKeys: readonly string[]; threshold: number }): string {
+  return `${threshold} of ${[...rootKeys].sort().join(', ')}`;
 }
 
 /** Rollback memory is kept per registry and project. */

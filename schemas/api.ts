@@ -156,6 +156,7 @@ export const AuditQuery = Closed({
   until: Type.Optional(Instant),
   limit: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,3}$' })),
 });
+export type AuditQuery = Static<typeof AuditQuery>;
 export const AuditList = Closed({ records: Type.Array(AuditRecord) });
 export type AuditList = Static<typeof AuditList>;
 

@@ -204,6 +204,13 @@ describe('the root of trust', () => {
     },
   );
 
+  it('is signed by as many as the machine pinned', async () => {
+    const { dir, intent, run } = await world(honest(now()));
+    const more = { ...intent.trust, threshold: intent.trust.threshold + 1 };
+    writeFileSync(join(dir, 'lockkeeper.json'), JSON.stringify({ ...intent, trust: more }));
+    expect((await run('lk ci')).stdout).toContain('ROOT_UNTRUSTED');
+  });
+
   it('is pinned by nobody where nobody signed in', async () => {
     const { run } = await world(honest(now()));
     const { exit, stdout } = await run('lk ci --json', { LOCKKEEPER_HOME: tempDir() });
@@ -230,4 +237,25 @@ describe('the root of trust', () => {
     ).toBe(4);
     expect(seen).toEqual([]);
   });
+});
+
+describe('what a project holds', () => {
+  it.each(['mcp.lock', 'lockkeeper.json'])('never hangs the gate: %s as a pipe', async (name) => {
+    const { run } = await world(honest(now()));
+    const { exit, stdout } = await run(`rm ${name}; mkfifo ${name}; lk ci`);
+    expect(stdout).toContain('something that is no file');
+    expect(exit).toBe(3);
+  });
+});
+
+describe('lk audit --local', () => {
+  it.each(['--limit 0', '--limit x', '--since yesterday', '--until 2026-13-01'])(
+    'refuses %s',
+    async (words) => {
+      const { run } = await world(honest(now()));
+      const { exit, stderr } = await run(`lk audit --local ${words}`);
+      expect(stderr).toContain('REQUEST_INVALID');
+      expect(exit).toBe(2);
+    },
+  );
 });

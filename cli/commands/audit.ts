@@ -1,8 +1,9 @@
 import { readJournal, verifyJournal } from '../../runtime/journal/journal.ts';
 import { counted } from '../../scanner/text.ts';
-import { AuditList } from '../../schemas/api.ts';
+import { AuditList, AuditQuery } from '../../schemas/api.ts';
 import type { AuditBody, AuditKind, AuditRecord } from '../../schemas/audit.ts';
 import { CODES } from '../../schemas/errors.ts';
+import { assertValid } from '../../schemas/validate.ts';
 import { type Command, type Context, flag, type Result, text, type Values } from '../command.ts';
 import { clip, table } from '../output.ts';
 
@@ -42,45 +43,49 @@ export const audit: Command = {
   arity: [0, 1],
   async run(context, [verb], values) {
     if (verb === 'verify') return verifyLocal(context);
+    const query = queryOf(values);
+    const limit = Number(query.limit);
     const records = flag(values, 'local')
-      ? await readLocal(context, values)
-      : await readRegistry(context, values);
-    const limit = Number(text(values, 'limit') ?? DEFAULT_LIMIT);
+      ? await readLocal(context, query)
+      : await readRegistry(context, query);
     const more = records.length >= limit ? `\nThe newest ${limit} records; see more with --limit.` : '';
     const shown = records.length ? `${tableOf(records, flag(values, 'all'))}${more}` : 'No records fit.';
     return { data: { records }, text: shown };
   },
 };
 
-async function readRegistry(context: Context, values: Values): Promise<AuditRecord[]> {
-  const api = await context.api();
-  const wanted = ['server', 'tool', 'user', 'kind', 'since', 'until', 'limit'] as const;
-  const query = Object.fromEntries(wanted.map((name) => [name, text(values, name)]));
-  return (
-    await api.call('auditRead', AuditList, {
-      query: { ...query, limit: query.limit ?? String(DEFAULT_LIMIT) },
-    })
-  ).records;
+/** The filters, as the registry takes them and as this machine's journals are read. Throws REQUEST_INVALID. */
+function queryOf(values: Values): AuditQuery {
+  const wanted = ['server', 'tool', 'user', 'kind', 'since', 'until'] as const;
+  const given = wanted.flatMap((name) => {
+    const value = text(values, name);
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  const query = { ...Object.fromEntries(given), limit: text(values, 'limit') ?? String(DEFAULT_LIMIT) };
+  return assertValid(AuditQuery, query, 'the filter', 'REQUEST_INVALID');
 }
 
-async function readLocal(context: Context, values: Values): Promise<AuditRecord[]> {
+async function readRegistry(context: Context, query: AuditQuery): Promise<AuditRecord[]> {
+  const api = await context.api();
+  return (await api.call('auditRead', AuditList, { query })).records;
+}
+
+async function readLocal(context: Context, query: AuditQuery): Promise<AuditRecord[]> {
   const found: AuditRecord[] = [];
   for await (const record of readJournal(context.home.journalDir))
-    if (fits(record, values)) found.push(record);
+    if (fits(record, query)) found.push(record);
   found.sort((a, b) => (a.body.at < b.body.at ? 1 : a.body.at > b.body.at ? -1 : b.seq - a.seq));
-  return found.slice(0, Number(text(values, 'limit') ?? DEFAULT_LIMIT));
+  return found.slice(0, Number(query.limit));
 }
 
-function fits({ body }: AuditRecord, values: Values): boolean {
-  const is = (name: string, value: string | undefined): boolean =>
-    text(values, name) === undefined || text(values, name) === value;
-  const since = text(values, 'since');
-  const until = text(values, 'until');
+function fits({ body }: AuditRecord, { server, tool, user, kind, since, until }: AuditQuery): boolean {
+  const is = (wanted: string | undefined, value: string | undefined): boolean =>
+    wanted === undefined || wanted === value;
   return (
-    is('server', body.subject?.server) &&
-    is('tool', body.target) &&
-    is('user', body.user) &&
-    is('kind', body.kind) &&
+    is(server, body.subject?.server) &&
+    is(tool, body.target) &&
+    is(user, body.user) &&
+    is(kind, body.kind) &&
     (since === undefined || body.at >= since) &&
     (until === undefined || body.at < until)
   );
