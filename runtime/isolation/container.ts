@@ -59,32 +59,25 @@ async function start(plan: LaunchPlan, options: ContainerOptions): Promise<Sandb
     await assertReachable(mount.source, { uid: UID, write: mount.mode === 'rw' });
   const image = await ensureImage(options);
   const name = `lockkeeper-${plan.id}`;
-  const words = [
-    ...(await runtimeOf(engine)),
-    'run',
-    '--rm',
-    '--interactive',
-    '--name',
-    name,
-    ...settings(plan),
-    image,
-    ...commandOf(plan),
-  ];
-  const child = spawn(engine, words, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const runtime = await runtimeOf(engine);
   const remove = async (): Promise<void> =>
     void (await run(engine, ['rm', '--force', name]).catch(() => undefined));
-  const running = await overseen(child, {
+  try {
+    await makeContainer(engine, [
+      ...[...runtime, 'create', '--rm', '--interactive', '--name', name],
+      ...[...settings(plan), image, ...commandOf(plan)],
+    ]);
+    await assertLimits(name, plan, engine);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  const words = [...runtime, 'start', '--attach', '--interactive', name];
+  const running = await overseen(spawn(engine, words, { stdio: ['pipe', 'pipe', 'pipe'] }), {
     driver: engine,
     isolation: { driver: engine, uid: UID, network: 'none', seccomp: true, image },
     cleanup: remove,
   });
-  try {
-    await assertLimits(name, plan, engine);
-  } catch (error) {
-    await running.stop(0);
-    await remove();
-    throw error;
-  }
   return { ...running, stop: (graceMs) => stopContainer({ running, engine, name }, graceMs) };
 }
 
@@ -160,23 +153,29 @@ function commandOf(plan: LaunchPlan): string[] {
   return [first === 'node' ? '/lockkeeper/node' : first, ...rest];
 }
 
-/** Reads back what the engine really set. An engine that ignores a limit is refused. */
+async function makeContainer(engine: string, words: readonly string[]): Promise<void> {
+  await run(engine, words).catch((error: Error & { stderr?: string }) => {
+    throw new LockkeeperError('ISOLATION_FAILED', {
+      expected: `${engine} to make the container`,
+      found: quote(error.stderr?.trim() || error.message, 300),
+      next: 'Use bubblewrap here, or another engine',
+    });
+  });
+}
+
+/** Reads back what the engine set, before anything runs in it. An engine that ignores a limit is refused. */
 async function assertLimits(name: string, plan: LaunchPlan, engine: string): Promise<void> {
   const format =
     '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.NetworkMode}}';
   const wanted = `${plan.limits.memoryMiB * 1024 * 1024} ${plan.limits.pids} true none`;
-  let found = 'nothing';
-  for (let attempt = 0; attempt < 100 && found !== wanted; attempt++) {
-    found = await run(engine, ['inspect', '--format', format, name]).then(
-      ({ stdout }) => stdout.trim(),
-      () => found,
-    );
-    if (found !== wanted) await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  const found = await run(engine, ['inspect', '--format', format, name]).then(
+    ({ stdout }) => stdout.trim(),
+    (error: Error) => error.message,
+  );
   if (found === wanted) return;
   throw new LockkeeperError('ISOLATION_FAILED', {
     expected: `${engine} to set memory, pids, read-only root and network: ${wanted}`,
-    found,
+    found: quote(found, 300),
     next: 'Use bubblewrap here, or another engine',
   });
 }
