@@ -14,6 +14,9 @@ describe('[npm] the drill: the whole product in one story', () => {
     const { stdout } = await run(process.execPath, [MAIN, 'drill', '--json'], {
       env: { ...process.env, LOCKKEEPER_HOME: home },
       maxBuffer: 1e8,
+    }).catch((error: Error & { stdout: string }) => {
+      if (error.stdout === '') throw error;
+      return error;
     });
     const { conclusion, steps } = JSON.parse(stdout) as {
       conclusion: string;
