@@ -45,6 +45,22 @@ export class Waiting {
   }
 }
 
+/** The newest of many keys; the oldest are forgotten. */
+export class Recent {
+  readonly #keys = new Set<string>();
+
+  add(key: string): void {
+    this.#keys.add(key);
+    const [oldest] = this.#keys;
+    if (this.#keys.size > MAX_WAITING && oldest !== undefined) this.#keys.delete(oldest);
+  }
+
+  /** Was it there? It is not any more. */
+  delete(key: string): boolean {
+    return this.#keys.delete(key);
+  }
+}
+
 /** So many in a window of time, and no more. */
 export class Rate {
   readonly #most: number;

@@ -46,7 +46,7 @@ export class Relay {
   readonly #noise = new limits.Rate(limits.MAX_NOISE, limits.WINDOW_MS);
   #calls = 0;
   /** Cancelled requests whose answers may still come. */
-  readonly #over = new Set<string>();
+  readonly #over = new limits.Recent();
   /** Settles when every record asked for so far is on the disk and its effect done. */
   tail: Promise<unknown> = Promise.resolve();
 
@@ -99,6 +99,7 @@ export class Relay {
     const pending = this.fromClient.get(key);
     if (!pending) return;
     this.fromClient.delete(key);
+    this.#over.add(key);
     this.note(
       records.finished(this.#o.scribe, pending, {
         outcome: 'lost',

@@ -36,6 +36,8 @@ function tools() {
   return list;
 }
 
+const late = [];
+
 function act(id, what) {
   if (what === 'change') {
     changed = true;
@@ -50,6 +52,8 @@ function act(id, what) {
       `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{},"result":{"content":[]}}\n`,
     );
   else if (what === 'never') return;
+  else if (what === 'late') return void late.push(id);
+  else if (what === 'settle') for (const one of late) send({ id: one, result: text('late') });
   else if (what === 'closeout') return process.stdout.end();
   else if (what === 'unbound') {
     process.stdout.write('{"jsonrpc":"2.0","id":1000,"result":0}\n'.repeat(1000));

@@ -357,6 +357,18 @@ describe('what waits and what floods', () => {
     expect(await session.close()).toMatchObject({ error: null });
   });
 
+  it('late answers to cancelled calls are no flood, however many', async () => {
+    const session = await openSession();
+    for (let id = 10; id < 9 + MAX_IN_FLIGHT; id++) {
+      session.send({ id, method: 'tools/call', params: { name: 'act', arguments: { what: 'late' } } });
+      session.send({ method: 'notifications/cancelled', params: { requestId: id } });
+    }
+    const settled = await session.request(2, 'tools/call', { name: 'act', arguments: { what: 'settle' } });
+    expect(JSON.stringify(settled)).toContain('did settle');
+    expect(session.received.filter(({ id }) => Number(id) >= 10)).toEqual([]);
+    expect(await session.close()).toMatchObject({ error: null });
+  });
+
   it.each([
     ['answers that nobody asked for', 'unbound', 'RATE_LIMITED'],
     ['notices', 'notices', 'RATE_LIMITED'],
