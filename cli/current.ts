@@ -3,14 +3,23 @@ import { assertApproved, opened } from '../runtime/trust/approval.ts';
 import { factsOf } from '../runtime/trust/lock.ts';
 import { openRoot } from '../runtime/trust/root.ts';
 import { LockCheckView, TrustView } from '../schemas/api.ts';
-import { LockkeeperError } from '../schemas/errors.ts';
+import { CODES, type Code, LockkeeperError } from '../schemas/errors.ts';
 import type { Api } from './api.ts';
 import type { OpenedProject } from './project.ts';
+
+/** Whom the registry does not know was told nothing about the lock. */
+const NO_VERDICT: ReadonlySet<Code> = new Set(['UNAUTHENTICATED', 'FORBIDDEN', 'RATE_LIMITED']);
+
+/** Does this refusal say no to the lock, or only that nothing could be learnt about it? */
+export function isVerdict(code: Code): boolean {
+  return CODES[code].exit === 3 && !NO_VERDICT.has(code);
+}
 
 /** Asks the registry what it says of these releases today. Throws RELEASE_REVOKED, LOCK_EQUIVOCATION and the like. */
 export async function assertCurrent(
   api: Api,
   { intent, verified }: OpenedProject,
+  now: Date,
 ): Promise<Map<string, string>> {
   const entries = Object.values(verified.lock.servers);
   const body = {
@@ -32,7 +41,7 @@ export async function assertCurrent(
       next: 'Run: lk lock (it takes the newest approved version that fits), or change lockkeeper.json',
     });
   }
-  await assertStillApproved(api, { intent, verified });
+  await assertStillApproved(api, { intent, verified }, now);
   const { latest } = check;
   if (
     !check.known ||
@@ -56,9 +65,9 @@ export async function assertCurrent(
 async function assertStillApproved(
   api: Api,
   { intent, verified }: Pick<OpenedProject, 'intent' | 'verified'>,
+  now: Date,
 ): Promise<void> {
   const { root } = await api.call('trust', TrustView);
-  const now = new Date();
   const today = openRoot(root, intent.trust, now);
   const { evidence } = verified.file;
   for (const { entry } of verified.entries.values()) {

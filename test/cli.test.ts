@@ -121,6 +121,20 @@ const problem = (code: string, expected = 'x'): object => {
   return { ...problemOf(refusal, 'x'), code };
 };
 
+describe('a registry whose own root has ended', () => {
+  const ended = makeRoot((root) => {
+    Object.assign(root, { issuedAt: at(-100), expires: at(-1) });
+    for (const key of root.keys) Object.assign(key, { notBefore: at(-100), notAfter: at(1000) });
+  });
+
+  it.each(['ci', 'run weather'])('lets nothing pass: lk %s', async (verb) => {
+    const { run } = await world(honest(ended));
+    const { exit, stdout, stderr } = await run(`lk ${verb}`);
+    expect(`${stdout}${stderr}`).toContain('ROOT_EXPIRED');
+    expect(exit).toBe(3);
+  });
+});
+
 describe('lk ci', () => {
   it('is ok on a good lock and an honest registry', async () => {
     const { run } = await world(honest(now()));

@@ -1,7 +1,7 @@
 import { assertAnswers } from '../../runtime/trust/answers.ts';
 import { asLockkeeperError, CODES, type Code } from '../../schemas/errors.ts';
 import type { Command, Context, Result } from '../command.ts';
-import { assertCurrent } from '../current.ts';
+import { assertCurrent, isVerdict } from '../current.ts';
 import { plain, table } from '../output.ts';
 import { type OpenedProject, openProject, projectOf } from '../project.ts';
 
@@ -26,7 +26,10 @@ export const ci: Command = {
   words: '',
   options: {},
   optionHelp: {},
-  examples: ['lk ci', 'LOCKKEEPER_REGISTRY=https://lockkeeper.example LOCKKEEPER_TOKEN=… lk ci --json'],
+  examples: [
+    'lk ci',
+    'LOCKKEEPER_REGISTRY=https://lockkeeper.example LOCKKEEPER_ROOT_KEYS=sha256:… LOCKKEEPER_TOKEN=… lk ci --json',
+  ],
   arity: [0, 0],
   async run(context, _words, values) {
     let opened: OpenedProject | null = null;
@@ -49,20 +52,17 @@ export const ci: Command = {
   },
 };
 
-/** Whom the registry does not know was told nothing about the lock: that is no verdict on it. */
-const NO_VERDICT: ReadonlySet<Code> = new Set(['UNAUTHENTICATED', 'FORBIDDEN', 'RATE_LIMITED']);
-
 /** 3: the lock is refused. 4: it could not be verified. 1: the gate itself broke. */
 function exitOf(code: Code): number {
   const { exit } = CODES[code];
-  return NO_VERDICT.has(code) || exit === 2 ? CODES.REGISTRY_UNREACHABLE.exit : exit;
+  return isVerdict(code) || exit === CODES.INTERNAL.exit ? exit : CODES.REGISTRY_UNREACHABLE.exit;
 }
 
 async function conclude(context: Context, opened: OpenedProject): Promise<Conclusion> {
   const { intent, verified } = opened;
   assertAnswers(verified.lock, intent);
   const api = await context.api(intent.registry);
-  const states = await assertCurrent(api, opened);
+  const states = await assertCurrent(api, opened, context.now());
   const servers = serversOf(opened, states);
   return {
     conclusion: 'ok',

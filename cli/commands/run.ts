@@ -15,17 +15,11 @@ import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.
 import { sha256 } from '../../schemas/json.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, text, type Values } from '../command.ts';
-import { assertCurrent } from '../current.ts';
+import { assertCurrent, isVerdict } from '../current.ts';
 import { type OpenedProject, openProject, projectOf, seenKey } from '../project.ts';
 
 /** How long a start waits for the registry's word, ms. */
 const ASK_MS = 2500;
-const REFUSES: ReadonlySet<string> = new Set([
-  'RELEASE_REVOKED',
-  'LOCK_EQUIVOCATION',
-  'APPROVAL_THRESHOLD',
-  'ROOT_UNTRUSTED',
-]);
 
 export const run: Command = {
   summary: 'start a locked server for an MCP client over stdio, isolated and recorded',
@@ -98,10 +92,10 @@ async function assertNotRevoked(context: Context, api: Api | null, opened: Opene
   if (!api)
     return context.say('lk: not signed in to the registry of this lock; it is not asked about revocations');
   try {
-    await assertCurrent(api.within(ASK_MS), opened);
+    await assertCurrent(api.within(ASK_MS), opened, context.now());
   } catch (thrown) {
     const error = asLockkeeperError(thrown);
-    if (REFUSES.has(error.code)) throw error;
+    if (isVerdict(error.code)) throw error;
     context.say(`lk: the registry was not asked about revocations: ${error.message}`);
   }
 }
