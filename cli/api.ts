@@ -50,37 +50,43 @@ export function openApi(registry: string, token: string | null, timeoutMs = TIME
     if (!response.ok) throw await problemFrom(response, base);
     return response;
   };
+  // An answer that is none says nothing about what was asked: it could not be verified.
+  const read = <T>(route: RouteName, take: () => Promise<T>): Promise<T> =>
+    take().catch((cause: Error) => {
+      throw unreachable(
+        base,
+        `an answer to ${ROUTES[route].path} that cannot be read: ${cause.message}`,
+        cause,
+      );
+    });
   return {
     registry: base,
     token: token ?? '',
     within: (ms) => openApi(registry, token, ms),
     call: async (route, answer, call = {}) => {
       const response = await send(route, call);
-      // An answer that is none says nothing about what was asked: it could not be verified.
-      try {
+      return read(route, async () => {
         const bytes = await bodyOf(response);
         return assertValid(answer, parseStrict(bytes), `the registry's answer to ${ROUTES[route].path}`);
-      } catch (cause) {
-        throw unreachable(
-          base,
-          `an answer to ${ROUTES[route].path} that cannot be read: ${(cause as Error).message}`,
-          cause,
-        );
-      }
+      });
     },
-    blob: async (digest) => Buffer.from(await (await send('blob', { parameters: { digest } })).arrayBuffer()),
+    blob: async (digest) => {
+      const response = await send('blob', { parameters: { digest } });
+      return read('blob', () => bodyOf(response, MAX_BLOB));
+    },
   };
 }
 
-/** At most so many bytes: reports and locks are a few megabytes. */
+/** Reports and locks are a few megabytes; a blob is at most as large as the tarball of a package may be. */
 const MAX_ANSWER = 128 * 1024 * 1024;
+const MAX_BLOB = 256 * 1024 * 1024;
 
-async function bodyOf(response: Response): Promise<Uint8Array> {
+async function bodyOf(response: Response, limit = MAX_ANSWER): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of response.body ?? []) {
     size += chunk.length;
-    if (size > MAX_ANSWER) throw new Error(`more than ${MAX_ANSWER} bytes`);
+    if (size > limit) throw new Error(`more than ${limit} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

@@ -22,7 +22,7 @@ const KNOWN = new Set(['LOCKKEEPER_HOME', 'LOCKKEEPER_TOKEN', 'LOCKKEEPER_REGIST
 /** Settings that belong to `lk serve`; they may be present in the same shell. */
 const SERVE = /^LOCKKEEPER_(DATA|HOST|PORT|TRIAL|PUBLIC_URL|UPSTREAM_CRON|WORKERS|ROLE|LOG_LEVEL)$/;
 
-/** Reads LOCKKEEPER_HOME, LOCKKEEPER_TOKEN and LOCKKEEPER_REGISTRY. An unknown LOCKKEEPER_ variable refuses with CONFIG_INVALID. */
+/** Reads the variables of `KNOWN`. An unknown LOCKKEEPER_ variable refuses with CONFIG_INVALID. */
 export function loadCliConfig(env: NodeJS.ProcessEnv, isTerminal: boolean): CliConfig {
   for (const name of Object.keys(env)) {
     if (!name.startsWith('LOCKKEEPER_') || KNOWN.has(name) || SERVE.test(name)) continue;

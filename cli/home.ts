@@ -68,18 +68,19 @@ export function openHome(dir: string): Home {
       (await readdir(join(dir, 'keys')).catch(() => []))
         .filter((f) => f.endsWith('.pem'))
         .map((f) => f.slice(0, -4)),
-    seen: async (audience) => {
-      const bytes = await readIfThere(seenPath(audience));
-      return bytes ? assertValid(Seen, parseStrict(bytes), seenPath(audience)) : null;
-    },
+    seen: (audience) => readSeen(seenPath(audience)),
     saw: async (audience, lock) => {
-      const bytes = await readIfThere(seenPath(audience));
-      const before = bytes ? assertValid(Seen, parseStrict(bytes), seenPath(audience)) : null;
+      const before = await readSeen(seenPath(audience));
       // Two at once: the newer one stays, whoever writes last.
       if (before === null || before.version < lock.version)
         await writeAtomic(seenPath(audience), `${JSON.stringify(lock)}\n`, 0o600);
     },
   };
+}
+
+async function readSeen(path: string): Promise<Static<typeof Seen> | null> {
+  const bytes = await readIfThere(path);
+  return bytes ? assertValid(Seen, parseStrict(bytes), path) : null;
 }
 
 function checkName(name: string): string {

@@ -131,7 +131,7 @@ function print(result: Result | null, json: boolean): number {
 function printError(error: LockkeeperError, json: boolean): number {
   if (json) process.stdout.write(`${JSON.stringify({ error: problemOf(error, CODES[error.code].title) })}\n`);
   else process.stderr.write(`lk: ${plain(error.message)} [${error.code}]\n`);
-  return error.exit ?? CODES.INTERNAL.exit;
+  return error.exit;
 }
 
 // A reader that goes away (lk … | head) is no error of its own, and hides none: the verdict stays the exit code.

@@ -47,8 +47,10 @@ function scriptText(name: string): string {
 
 export function pageFiles(): PageFiles {
   const assets = new Map<string, PageFile>();
-  assets.set('/assets/style.css', { type: 'text/css; charset=utf-8', text: read('style.css') });
-  for (const name of readdirSync(FOLDER).filter(isScript)) {
+  const names = readdirSync(FOLDER);
+  for (const name of names.filter((name) => name.endsWith('.css')))
+    assets.set(`/assets/${name}`, { type: 'text/css; charset=utf-8', text: read(name) });
+  for (const name of names.filter(isScript)) {
     const address = `/assets/${name.replace(/\.ts$/, '.js')}`;
     assets.set(address, { type: 'text/javascript; charset=utf-8', text: scriptText(name) });
   }

@@ -2,6 +2,7 @@ import semver from 'semver';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { aliasOf, Intent, type IntentServer } from '../../schemas/intent.ts';
 import type { Release } from '../../schemas/release.ts';
+import { assertPermitted, inRange } from '../../schemas/request.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { type Command, list, text, type Values } from '../command.ts';
 import { newIntent, projectOf, readIntent, writeIntent } from '../project.ts';
@@ -52,7 +53,9 @@ export const add: Command = {
     const wanted = version === null && kept ? kept.range : range;
     const request = requestOf(server, wanted, { values, kept });
     const release = newestIn(approved, request);
-    assertPermitted(request, release);
+    // The registry would refuse it at lk lock; here the file is still as it was.
+    const { permissions, launch } = release;
+    assertPermitted(alias, request, { permissions, projectArgs: launch?.projectArgs ?? false });
     const servers = { ...before.servers, [alias]: request };
     const intent = assertValid(Intent, { ...before, servers }, 'lockkeeper.json');
     await writeIntent(project, intent);
@@ -88,32 +91,13 @@ function requestOf(
 function newestIn(approved: readonly Release[], { server, range }: IntentServer): Release {
   const mine = approved.filter((release) => release.name === server);
   const [best] = mine
-    .filter(({ version }) => range === '*' || semver.satisfies(version, range))
+    .filter(({ version }) => inRange(version, range))
     .sort((a, b) => semver.rcompare(a.version, b.version));
   if (best) return best;
   throw new LockkeeperError('LOCK_UNRESOLVED', {
     expected: `an approved version of ${server} in ${range}`,
     found: `only ${mine.map(({ version }) => version).join(', ')}`,
     next: 'Ask for one of these, or publish another: lk publish',
-  });
-}
-
-/** The registry would refuse it at lk lock; here the file is still as it was. */
-function assertPermitted(
-  { mounts, env, args }: IntentServer,
-  { permissions, launch, version }: Release,
-): void {
-  const targets = permissions.mounts.map(({ target }) => target);
-  const beyond = [
-    ...Object.keys(mounts ?? {}).filter((target) => !targets.includes(target)),
-    ...(env ?? []).filter((name) => !permissions.env.includes(name)),
-    ...(launch?.projectArgs ? [] : (args ?? [])),
-  ];
-  if (beyond.length === 0) return;
-  throw new LockkeeperError('LOCK_UNRESOLVED', {
-    expected: `what was approved for ${version}: mounts ${targets.join(', ') || 'none'}; variables ${permissions.env.join(', ') || 'none'}; ${launch?.projectArgs ? 'any' : 'no'} arguments`,
-    found: beyond.map((word) => quote(word)).join(', '),
-    next: 'Leave it out, or publish a version with these permissions: lk publish',
   });
 }
 

@@ -1,4 +1,3 @@
-import Type, { type Static } from 'typebox';
 import { CodeView, PeopleList, PersonView, RemovedView, type RoleName, Roles } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { assertValid } from '../../schemas/validate.ts';
@@ -69,9 +68,7 @@ async function remove(api: Api, { context, person }: Words): Promise<Result> {
   return { data: view, text: `${context.paint.bold(view.person)} can no longer sign in.${voidedText(view)}` };
 }
 
-const Given = Type.Object({ person: Type.String(), code: Type.String() });
-
-function howTo(api: Api, view: Static<typeof Given>): string {
+function howTo(api: Api, view: { person: string; code: string }): string {
   return `\n\n  lk login ${api.registry} --code ${view.code}\n\nGive the code to ${view.person} alone: whoever uses it is ${view.person}.`;
 }
 

@@ -49,7 +49,8 @@ export async function foundCompany(options: CompanyOptions): Promise<Company> {
   const {
     LOCKKEEPER_TOKEN: _,
     LOCKKEEPER_REGISTRY: __,
-    DATABASE_URL: ___,
+    LOCKKEEPER_ROOT_KEYS: ___,
+    DATABASE_URL: ____,
     ...inherited
   } = options.environment;
   const project = join(dir, 'project');

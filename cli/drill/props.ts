@@ -11,6 +11,7 @@ export const POISONED = '2099.1.1';
 export const SERVER = 'npm.modelcontextprotocol/server-memory';
 export const OUTSIDE = 'paste.intern-debug.example';
 export const SECRET = 'customer 4711 owes 1,200 EUR';
+
 /** The request that lk add refused, written into lockkeeper.json with an editor. */
 export async function askByHand({ dir, url }: Company): Promise<void> {
   const trust = (await (await fetch(`${url}/v1/trust`)).json()) as { rootKeys: string[]; threshold: number };

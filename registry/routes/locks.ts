@@ -9,6 +9,7 @@ import { LockkeeperError } from '../../schemas/errors.ts';
 import type { Intent } from '../../schemas/intent.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import { type Lock, type LockEntry, lockDigest, renderLockFile, TRIAL_WARNING } from '../../schemas/lock.ts';
+import { assertPermitted } from '../../schemas/request.ts';
 import { pinSurface, Surface } from '../../schemas/surface.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Call, Handlers } from '../app.ts';
@@ -18,7 +19,7 @@ import { approvalsOf, type ReleaseRow, releasesNamed } from '../db/releases.ts';
 import type { Deps } from '../deps.ts';
 import { factsOfRow } from '../facts.ts';
 import { recordEvent } from '../log.ts';
-import { assertPermitted, pickRelease } from '../resolve.ts';
+import { pickRelease } from '../resolve.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -128,7 +129,8 @@ async function resolve(
   const { rows, trusted, deps } = at;
   const row = pickRelease(alias, request, rows);
   const facts = factsOfRow(row);
-  assertPermitted(alias, request, { permissions: facts.permissions, launch: facts.launch });
+  const { permissions, launch } = facts;
+  assertPermitted(alias, request, { permissions, projectArgs: launch.projectArgs });
   const given = await approvalsOf(deps.pool, row.id);
   const scoped = given.filter(({ envelope }) =>
     opened(envelope, trusted)?.approval.predicate.environments.includes(intent.environment),

@@ -13,7 +13,7 @@ import { overseen } from './process.ts';
 import { assertReachable, reachable } from './reach.ts';
 import { asDescriptor, rootfs } from './rootfs.ts';
 import { defaultProgram } from './seccomp.ts';
-import { sweepOrphans } from './sweep.ts';
+import { SANDBOX_WORDS, sweepOrphans } from './sweep.ts';
 
 const run = promisify(execFile);
 
@@ -109,7 +109,7 @@ const WITH_PARENT = 'test "$PPID" = "$1" || exit 1; shift; exec "$@"';
  * the next, so that all of it is one process.
  */
 function outerCommand(cgroup: Cgroup | null, command: readonly string[]): [string, ...string[]] {
-  const bwrap = ['bwrap', '--args', '3', '--', ...command];
+  const bwrap = [...SANDBOX_WORDS, ...command];
   const alive = ['--pdeathsig', 'KILL', '--', 'sh', '-c', WITH_PARENT, 'sh', String(process.pid), ...bwrap];
   if (!isRoot()) return ['setpriv', ...alive];
   const user = [
@@ -195,7 +195,7 @@ function environmentOf(plan: LaunchPlan): Record<string, string> {
   return { ...own, ...proxies, NODE_OPTIONS: '--require /lockkeeper/preload.cjs' };
 }
 
-/** Limits per process are set inside, where this user namespace is counted alone. */
+/** What prlimit is told: limits per process are set inside, where this user namespace is counted alone. */
 function commandOf(plan: LaunchPlan, cgroup: Cgroup | null): string[] {
   const [first, ...rest] = plan.command;
   const limits = ['--core=0', '--nofile=1024:1024', `--nproc=${plan.limits.pids}:${plan.limits.pids}`];
@@ -203,7 +203,7 @@ function commandOf(plan: LaunchPlan, cgroup: Cgroup | null): string[] {
     const data = plan.limits.memoryMiB * 1024 * 1024;
     limits.push(`--data=${data}:${data}`);
   }
-  return ['/usr/bin/prlimit', ...limits, '--', first === 'node' ? '/lockkeeper/node' : first, ...rest];
+  return [...limits, '--', first === 'node' ? '/lockkeeper/node' : first, ...rest];
 }
 
 function facts(plan: LaunchPlan, cgroup: Cgroup | null): SandboxedProcess['isolation'] {

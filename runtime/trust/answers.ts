@@ -1,14 +1,13 @@
 /** Does a lock answer what was asked: each entry its own request, all of them lockkeeper.json. */
 import { isDeepStrictEqual } from 'node:util';
-import { satisfies } from 'semver';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import type { Intent } from '../../schemas/intent.ts';
 import type { Lock, LockEntry } from '../../schemas/lock.ts';
+import { inRange } from '../../schemas/request.ts';
 
 /** An entry answers the request that stands in it: the same server, a version in the range. */
 export function assertRequest({ server, version, request }: LockEntry): void {
-  const inRange = request.range === '*' || satisfies(version, request.range);
-  if (server === request.server && inRange) return;
+  if (server === request.server && inRange(version, request.range)) return;
   throw new LockkeeperError('LOCK_INTENT', {
     expected: `${request.server} in ${request.range}`,
     found: `${server} ${version}`,

@@ -16,7 +16,7 @@ import {
 } from '../../schemas/lock.ts';
 import { assertRequest } from './answers.ts';
 import { type ApprovedFacts, assertApproved } from './approval.ts';
-import { openRoot, type RootPin, short, type TrustedRoot } from './root.ts';
+import { CLOCK_SKEW_MS, openRoot, type RootPin, short, type TrustedRoot } from './root.ts';
 
 /** The newest lock this machine accepted for an audience. */
 export interface SeenLock {
@@ -46,8 +46,6 @@ export interface VerifiedLock {
   readonly entries: ReadonlyMap<string, VerifiedEntry>;
 }
 
-/** Five minutes of clock difference between registry and this machine are tolerated. */
-const CLOCK_SKEW_MS = 5 * 60_000;
 const DAY_MS = 86_400_000;
 /** The longest that a lock may live, whoever signs it: what an air-gapped site needs. */
 const MAX_LIFE_MS = 14 * DAY_MS;

@@ -6,8 +6,8 @@ import { parseStrict } from '../../schemas/json.ts';
 import { ROOT_TYPE, type RoleName, Root, type RootKey } from '../../schemas/root.ts';
 import { assertValid } from '../../schemas/validate.ts';
 
-/** Five minutes of clock difference are tolerated. */
-const CLOCK_SKEW_MS = 5 * 60_000;
+/** Five minutes of clock difference between registry and this machine are tolerated. */
+export const CLOCK_SKEW_MS = 5 * 60_000;
 
 /** What a project or an administrator pinned: the ids of the root keys, and how many of them must have signed. */
 export interface RootPin {

@@ -1,6 +1,6 @@
 import type { Evidence, Finding } from '../../schemas/finding.ts';
 import type { Artifact } from '../../schemas/release.ts';
-import { type Check, type Facts, finding, firedOr, type Outcome, ok } from './check.ts';
+import { type Check, type Facts, finding, firedOr, gravest, type Outcome, ok } from './check.ts';
 import { type Capability, isReadable, isSource, type Use, usesIn } from './source.ts';
 
 /** Gravest first; from `files` on they are ordinary. */
@@ -80,7 +80,7 @@ async function compare(facts: Facts, before: readonly Artifact[]): Promise<Outco
     const fresh = reach.uses.filter((use) => !known.has(`${reach.name} ${use.capability} ${use.what}`));
     findings.push(...(purl === rootPurl ? inDetail(purl, fresh) : inShort(reach, fresh)), ...unreadIn(reach));
   }
-  return firedOr(ordered(findings), `${changed.length} changed packages reach nothing new`);
+  return firedOr(gravest(findings, 200), `${changed.length} changed packages reach nothing new`);
 }
 
 /** The server's own code: a finding for each new capability, all its places as evidence. */
@@ -118,21 +118,6 @@ function unreadIn({ purl, name, unread }: Reach): Omit<Finding, 'check'>[] {
       { kind: 'file', artifact: purl, path, line: 0, excerpt: '' },
     ]),
   );
-}
-
-const RANK = ['critical', 'high', 'medium', 'low', 'info'];
-
-/** Gravest first; at most 200, the rest told as a number. */
-function ordered(findings: readonly Omit<Finding, 'check'>[]): Omit<Finding, 'check'>[] {
-  const sorted = [...findings].sort((a, b) => RANK.indexOf(a.severity) - RANK.indexOf(b.severity));
-  const rest = sorted.length - 200;
-  if (rest <= 0) return sorted;
-  return [
-    ...sorted.slice(0, 200),
-    finding('medium', `and ${rest} more of the same kind`, [
-      { kind: 'fact', source: 'closure', value: `${sorted.length} findings` },
-    ]),
-  ];
 }
 
 function changedIn(artifacts: readonly Artifact[], other: readonly Artifact[]): string[] {

@@ -68,15 +68,14 @@ export function excerpt(text: string, at = 0, length = 160): string {
   return `${from > 0 ? '…' : ''}${text.slice(from, from + length)}${from + length < text.length ? '…' : ''}`;
 }
 
-const MOST = 100;
 const GRAVITY: readonly Severity[] = ['critical', 'high', 'medium', 'low', 'info'];
 
 /** The gravest first, and how many there were beyond those that a report holds. */
-export function gravest(findings: readonly Omit<Finding, 'check'>[]): Omit<Finding, 'check'>[] {
+export function gravest(findings: readonly Omit<Finding, 'check'>[], most = 100): Omit<Finding, 'check'>[] {
   const sorted = [...findings].sort((a, b) => GRAVITY.indexOf(a.severity) - GRAVITY.indexOf(b.severity));
-  if (sorted.length <= MOST) return sorted;
-  const more = `and ${sorted.length - MOST} more like these`;
+  if (sorted.length <= most) return sorted;
+  const more = `and ${sorted.length - most} more like these`;
   const [first] = sorted;
   const evidence = [{ kind: 'fact', source: 'scan', value: `${sorted.length} in all` }] as const;
-  return [...sorted.slice(0, MOST), finding(first?.severity ?? 'high', more, evidence)];
+  return [...sorted.slice(0, most), finding(first?.severity ?? 'high', more, evidence)];
 }
