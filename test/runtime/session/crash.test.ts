@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { openJournal } from '../../../runtime/journal/journal.ts';
 import { readJournal } from '../../../runtime/journal/read.ts';
+import { readLines } from '../../../runtime/wire/lines.ts';
 import { openDir } from '../../helpers/sandbox.ts';
 
 const RUNTIME = join(import.meta.dirname, '../../helpers/runtime-process.ts');
@@ -23,25 +24,38 @@ describe('kill -9 of the runtime in the middle of 1,000 calls', () => {
   it('leaves no forwarded call without its record, no orphan, and a chain that verifies', async () => {
     const dir = openDir();
     const child = spawn(process.execPath, [RUNTIME, dir], { stdio: ['pipe', 'pipe', 'inherit'] });
-    let answers = 0;
-    child.stdout.on('data', (chunk: Buffer) => {
-      answers += chunk.toString().split('\n').length - 1;
-    });
     const line = (message: object): string => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`;
-    child.stdin.write(
-      line({
-        id: 0,
-        method: 'initialize',
-        params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } },
-      }),
-    );
-    while (answers < 1) await sleep(5);
-    for (let id = 1; id <= 1000; id++)
-      child.stdin.write(
-        line({ id, method: 'tools/call', params: { name: 'echo', arguments: { message: `call ${id}` } } }),
-      );
+    let next = 1;
+    const call = (): void => {
+      if (next > 1000) return;
+      const params = { name: 'echo', arguments: { message: `call ${next}` } };
+      child.stdin.write(line({ id: next++, method: 'tools/call', params }));
+    };
+    let greeted = false;
+    let results = 0;
+    let refused = '';
+    readLines(child.stdout, 1e6, {
+      line: (bytes) => {
+        const answer = JSON.parse(bytes.toString()) as { id: number; result?: object };
+        if (answer.id === 0) greeted = true;
+        else if (answer.result) results++;
+        else refused ||= bytes.toString();
+        if (answer.id !== 0) call();
+      },
+      end: () => undefined,
+      error: () => undefined,
+    });
     child.stdin.on('error', () => undefined);
-    while (answers < 150) await sleep(1);
+    const hello = {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 't', version: '1' },
+    };
+    child.stdin.write(line({ id: 0, method: 'initialize', params: hello }));
+    while (!greeted) await sleep(5);
+    for (let i = 0; i < 64; i++) call();
+    while (results < 150) await sleep(1);
+    expect(refused).toBe('');
     const inside = Number(readFileSync(join(dir, 'pid'), 'utf8'));
     child.kill('SIGKILL');
     await once(child, 'close');
