@@ -6,7 +6,7 @@ import { openRoot, short, type TrustedRoot } from '../runtime/trust/root.ts';
 import { type Envelope, keyIdOf, readPrivateKey, seal, verifiedKeys } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import { canonical, digestOf, parseStrict } from '../schemas/json.ts';
-import type { Signer } from '../schemas/note.ts';
+import { noteKeyOf, type Signer } from '../schemas/note.ts';
 import type { Policy } from '../schemas/policy.ts';
 import { ROOT_TYPE, Root, type RootKey } from '../schemas/root.ts';
 import { assertValid } from '../schemas/validate.ts';
@@ -58,6 +58,11 @@ export function keyIdsOf(keys: RegistryKeys): { rootKeys: string[]; threshold: n
   return { rootKeys: [keyIdOf(createPublicKey(keys.root))], threshold: 1 };
 }
 
+/** The log signs under a name that is this registry's for good. */
+function logSignerOf(keys: RegistryKeys): Signer {
+  return { name: `lockkeeper/${short(keyIdOf(createPublicKey(keys.root)))}`, privateKey: keys.log };
+}
+
 export interface Trust {
   readonly keys: RegistryKeys;
   /** Signs checkpoints, under a name that is this registry's for good. */
@@ -101,7 +106,7 @@ export async function openTrust(
   }
   return {
     keys,
-    logSigner: { name: `lockkeeper/${short(pin.rootKeys[0] ?? '')}`, privateKey: keys.log },
+    logSigner: logSignerOf(keys),
     trial: setting.trial,
     current,
     enrol: async (key) => {
@@ -174,6 +179,7 @@ function makeRoot(
     }),
   );
   const approvers = reviewers.map((key) => key.keyid);
+  const log = logSignerOf(keys);
   return {
     lockkeeper: 'root/v1',
     version,
@@ -188,5 +194,9 @@ function makeRoot(
       scanner: { keyids: [scanner.keyid], threshold: 1 },
       revoker: { keyids: approvers, threshold: 1 },
     },
+    log: { origin: log.name, keys: [noteKeyOf(log, 'log')], witnesses: [], threshold: 0 },
+    lifetimes: { lockHours: of.policy.lock.maxAgeHours, approvalDays: of.policy.approvals.maxAgeDays },
+    minLockVersions: {},
+    trustRoots: {},
   };
 }

@@ -50,6 +50,15 @@ export const CODES = {
   APPROVAL_EXPIRED: { status: 422, exit: 3, title: 'The approval has expired' },
   APPROVAL_NOT_YET: { status: 422, exit: 3, title: 'The approval is not valid yet' },
   RELEASE_REVOKED: { status: 422, exit: 3, title: 'The release was revoked' },
+  ROOT_ROLLBACK: { status: 422, exit: 3, title: 'The root of trust is older than one seen before' },
+  // the transparency log
+  LOG_BROKEN: { status: 500, exit: 3, title: 'The transparency log does not hold together' },
+  LOG_SIGNATURE: { status: 422, exit: 3, title: 'The checkpoint is not one of this log' },
+  LOG_WITNESS: { status: 422, exit: 3, title: 'Too few witnesses saw the checkpoint' },
+  LOG_ROLLBACK: { status: 422, exit: 3, title: 'The transparency log became smaller' },
+  LOG_FORK: { status: 422, exit: 3, title: 'The transparency log was rewritten' },
+  LOG_INCLUSION: { status: 422, exit: 3, title: 'It is not in the transparency log' },
+  LOG_UNPROVEN: { status: 422, exit: 4, title: 'Nothing shows that the transparency log only grew' },
   // lock and gate
   LOCK_MISSING: { status: 404, exit: 3, title: 'There is no mcp.lock' },
   LOCK_FORM: { status: 422, exit: 3, title: 'The lock is not in its one written form' },
@@ -80,7 +89,6 @@ export const CODES = {
   EGRESS_REFUSED: { status: 403, exit: 3, title: 'The connection is not permitted' },
   JOURNAL_BROKEN: { status: 500, exit: 4, title: 'The journal cannot be written' },
   JOURNAL_CHAIN: { status: 422, exit: 3, title: 'The journal chain does not verify' },
-  LOG_BROKEN: { status: 500, exit: 3, title: 'The transparency log does not hold together' },
   // machines
   REGISTRY_UNREACHABLE: { status: 502, exit: 4, title: 'The registry did not answer' },
   DATABASE_UNAVAILABLE: { status: 503, exit: 4, title: 'The database is not there' },

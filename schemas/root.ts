@@ -1,6 +1,7 @@
 /** root.json: which keys belong to which persons, and how many of them each role takes. */
 import Type, { type Static } from 'typebox';
-import { Closed, Instant, KeyId, Person } from './common.ts';
+import { Closed, Digest, Instant, KeyId, Person } from './common.ts';
+import { NoteKey } from './note.ts';
 
 export const ROOT_TYPE = 'application/vnd.lockkeeper.root+json';
 
@@ -18,6 +19,18 @@ const Role = Closed({
   threshold: Type.Integer({ minimum: 1, maximum: 100 }),
 });
 
+/** The transparency log: whose signature a checkpoint takes, and how many witnesses have to have seen it. */
+const LogRole = Closed({
+  /** The name that checkpoints begin with and log keys sign under. */
+  origin: Type.String({ pattern: '^[^\\s+]{1,200}$' }),
+  /** More than one while a key is being replaced. */
+  keys: Type.Array(NoteKey, { minItems: 1, maxItems: 8, uniqueItems: true }),
+  witnesses: Type.Array(NoteKey, { maxItems: 32, uniqueItems: true }),
+  /** Cosignatures that a checkpoint has to carry. */
+  threshold: Type.Integer({ minimum: 0, maximum: 32 }),
+});
+export type LogRole = Static<typeof LogRole>;
+
 export const Root = Closed({
   lockkeeper: Type.Literal('root/v1'),
   version: Type.Integer({ minimum: 1 }),
@@ -27,6 +40,16 @@ export const Root = Closed({
   trial: Type.Boolean(),
   keys: Type.Array(RootKey, { maxItems: 10_000 }),
   roles: Closed({ root: Role, approver: Role, lock: Role, scanner: Role, revoker: Role }),
+  log: LogRole,
+  /** The longest that locks and approvals may live under this root. */
+  lifetimes: Closed({
+    lockHours: Type.Integer({ minimum: 1, maximum: 336 }),
+    approvalDays: Type.Integer({ minimum: 1, maximum: 366 }),
+  }),
+  /** By project: locks below this version are refused, whatever else they carry. */
+  minLockVersions: Type.Record(Type.String({ minLength: 1, maxLength: 200 }), Type.Integer({ minimum: 1 })),
+  /** Digests of the trust roots of package signatures (sigstore, GitHub, npm), by name. */
+  trustRoots: Type.Record(Type.String({ pattern: '^[a-z0-9-]{1,64}$' }), Digest),
 });
 export type Root = Static<typeof Root>;
 export type RoleName = keyof Root['roles'];

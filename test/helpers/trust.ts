@@ -12,6 +12,7 @@ import type { JsonObject } from '../../schemas/common.ts';
 import { type Envelope, keyIdOf, seal } from '../../schemas/dsse.ts';
 import { canonical, digestOf, sha256 } from '../../schemas/json.ts';
 import type { Lock, LockEntry, LockFile } from '../../schemas/lock.ts';
+import { noteKeyOf, type Signer } from '../../schemas/note.ts';
 import { type Artifact, closureDigest, DEFAULT_LIMITS } from '../../schemas/release.ts';
 import { ROOT_TYPE, type Root } from '../../schemas/root.ts';
 import { pinSurface, type Surface } from '../../schemas/surface.ts';
@@ -46,6 +47,8 @@ export const people = {
   mallory: makeKey('mallory'),
 };
 
+export const logSigner: Signer = { name: 'log.acme.test', privateKey: makeKey('log').key };
+
 export const pin = { rootKeys: [people.root.keyid], threshold: 1 };
 
 export function makeRoot(change: (root: Root) => void = () => undefined, signer = people.root): Envelope {
@@ -70,6 +73,10 @@ export function makeRoot(change: (root: Root) => void = () => undefined, signer 
       scanner: { keyids: [], threshold: 1 },
       revoker: { keyids: [alice.keyid, bob.keyid, carol.keyid], threshold: 1 },
     },
+    log: { origin: logSigner.name, keys: [noteKeyOf(logSigner, 'log')], witnesses: [], threshold: 0 },
+    lifetimes: { lockHours: 72, approvalDays: 180 },
+    minLockVersions: {},
+    trustRoots: {},
   };
   change(document);
   return seal(ROOT_TYPE, Buffer.from(canonical(document)), [signer.key]);
