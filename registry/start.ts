@@ -15,8 +15,9 @@ import { listPeople, newCode, putPerson } from './db/people.ts';
 import { openPool } from './db/pool.ts';
 import type { Deps, ScanDeps } from './deps.ts';
 import { startEmbedded } from './embedded.ts';
+import { loadKeys } from './keys.ts';
 import { registrySchedules, startSchedules } from './schedule.ts';
-import { keyIdsOf, loadKeys, openTrust } from './trust.ts';
+import { openTrust } from './trust.ts';
 import { startWorker } from './worker.ts';
 
 export interface Registry {
@@ -68,7 +69,7 @@ export async function startRegistry(
       trial: config.trial,
       policy,
     });
-    const { rootKeys } = keyIdsOf(trust.keys);
+    const rootKeys = (await trust.current()).trusted.root.roles.root.keyids;
     let url = config.publicUrl ?? `http://${config.host}:${config.port}`;
     const deps: Deps = {
       pool,
