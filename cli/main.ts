@@ -14,7 +14,10 @@ async function main(argv: readonly string[]): Promise<number> {
   const json = argv.includes('--json');
   try {
     const config = loadCliConfig(process.env, process.stdout.isTTY === true);
-    const [name, ...rest] = [...argv.filter((word) => word !== '--json'), ...(json ? ['--json'] : [])];
+    const [name, ...rest] = verbFirst([
+      ...argv.filter((word) => word !== '--json'),
+      ...(json ? ['--json'] : []),
+    ]);
     const paint = makePaint(config.color);
     if (name === '--version' || name === '-v' || name === 'version') {
       process.stdout.write(json ? `${JSON.stringify({ version: VERSION })}\n` : `${VERSION}\n`);
@@ -44,6 +47,13 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     return printError(asLockkeeperError(error), json);
   }
+}
+
+/** A verb of two words, such as `keys root`, is one. */
+function verbFirst(argv: readonly string[]): readonly [string | undefined, ...string[]] {
+  const [first, second, ...rest] = argv;
+  const both = `${first} ${second}`;
+  return Object.hasOwn(commands, both) ? [both, ...rest] : [first, ...argv.slice(1)];
 }
 
 /** Where one person may not, another who signed in on this machine perhaps may. */

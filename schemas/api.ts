@@ -46,6 +46,7 @@ export const PersonView = Closed({
   codeExpires: Instant,
   /** Approved releases that this person's approval no longer counts for. */
   voided: Type.Integer({ minimum: 0 }),
+  rootPending: Type.Boolean(),
 });
 export type PersonView = Static<typeof PersonView>;
 
@@ -55,7 +56,12 @@ export const PeopleList = Closed({ people: Type.Array(Closed({ person: Person, r
 /** POST /v1/people/:person/code (admin): another sign-in code; POST /v1/people/:person/remove (admin). */
 export const NothingBody = Closed({});
 export const CodeView = Closed({ person: Person, code: Type.String(), codeExpires: Instant });
-export const RemovedView = Closed({ person: Person, voided: Type.Integer({ minimum: 0 }) });
+export const RemovedView = Closed({
+  person: Person,
+  voided: Type.Integer({ minimum: 0 }),
+  /** The root still names their keys, and only its holders can take them out. */
+  rootPending: Type.Boolean(),
+});
 
 /** POST /v1/tokens: a token for the caller with some of their roles; hours up to 2160. */
 export const TokenBody = Closed({ roles: Roles, hours: Type.Integer({ minimum: 1, maximum: 2160 }) });

@@ -7,6 +7,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   people: async () => (await import('./people.ts')).people,
   token: async () => (await import('./token.ts')).token,
   keys: async () => (await import('./keys.ts')).keys,
+  'keys root': async () => (await import('./root.ts')).root,
   publish: async () => (await import('./publish.ts')).publish,
   review: async () => (await import('./review.ts')).review,
   diff: async () => (await import('./diff.ts')).diff,

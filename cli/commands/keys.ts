@@ -3,7 +3,8 @@ import { short } from '../../runtime/trust/root.ts';
 import { Me } from '../../schemas/api.ts';
 import { seal } from '../../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { KEY_PROOF_TYPE, KeyView } from '../../schemas/keys.ts';
+import { KEY_PROOF_TYPE, KeyView, RootVersionView, RotateBody } from '../../schemas/keys.ts';
+import { assertValid } from '../../schemas/validate.ts';
 import { type Command, type Context, flag, type Result, text, type Values } from '../command.ts';
 import { table } from '../output.ts';
 
@@ -18,26 +19,50 @@ export async function keyName(context: Context, values: Values): Promise<string>
 
 export const keys: Command = {
   summary: 'make the key you sign approvals with, and enrol it at the registry',
-  words: 'new | enrol | list',
+  words: 'new | enrol | list | show | rotate lock|scanner|log',
   options: { name: { type: 'string' }, type: { type: 'string' }, replace: { type: 'boolean' } },
   optionHelp: {
     name: 'name of the key file (default: your name)',
     type: 'ed25519 (default) or p256',
     replace: 'retire the key you enrolled before, and the approvals it signed',
   },
-  examples: ['lk keys new', 'lk keys new --type p256 --name work', 'lk keys enrol', 'lk keys list'],
-  arity: [1, 1],
-  async run(context, [verb = ''], values) {
+  examples: [
+    'lk keys new',
+    'lk keys new --type p256 --name work',
+    'lk keys enrol',
+    'lk keys list',
+    'lk keys show > alice.pub',
+    'lk keys rotate lock',
+  ],
+  arity: [1, 2],
+  async run(context, [verb = '', role], values) {
+    if (role !== undefined && verb !== 'rotate') throw strange(`${verb} ${role}`);
     if (verb === 'new') return newKey(context, values);
     if (verb === 'enrol' || verb === 'enroll') return enrol(context, values);
     if (verb === 'list') return listKeys(context);
-    throw new LockkeeperError('USAGE', {
-      expected: 'new, enrol or list',
-      found: quote(verb),
-      next: 'See: lk keys --help',
-    });
+    if (verb === 'show') return showKey(context, values);
+    if (verb === 'rotate') return rotate(context, role);
+    throw strange(verb);
   },
 };
+
+function strange(found: string): LockkeeperError {
+  return new LockkeeperError('USAGE', {
+    expected: `lk keys ${keys.words}`,
+    found: quote(found),
+    next: 'See: lk keys --help',
+  });
+}
+
+/** One of the registry's own keys, where it signs its root itself. */
+async function rotate(context: Context, role: string | undefined): Promise<Result> {
+  const body = assertValid(RotateBody, { role }, 'lk keys rotate', 'USAGE');
+  const view = await (await context.api()).call('keyRotate', RootVersionView, { body });
+  return {
+    data: { role: body.role, rootVersion: view.version },
+    text: `The registry signs with another ${body.role} key from now on (root version ${view.version}). What the one before it signed holds until it expires.`,
+  };
+}
 
 async function newKey(context: Context, values: Values): Promise<Result> {
   const type = text(values, 'type') ?? 'ed25519';
@@ -82,6 +107,14 @@ async function enrol(context: Context, values: Values): Promise<Result> {
 
 function publicPem(key: KeyObject): string {
   return createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString();
+}
+
+/** The public half, for those who name it in a root. */
+async function showKey(context: Context, values: Values): Promise<Result> {
+  const name = await keyName(context, values);
+  const { key, keyid } = await context.home.readKey(name);
+  const publicKey = publicPem(key);
+  return { data: { name, keyid, publicKey }, text: publicKey };
 }
 
 async function listKeys(context: Context): Promise<Result> {

@@ -72,7 +72,10 @@ function howTo(api: Api, view: { person: string; code: string }): string {
   return `\n\n  lk login ${api.registry} --code ${view.code}\n\nGive the code to ${view.person} alone: whoever uses it is ${view.person}.`;
 }
 
-function voidedText({ person, voided }: { person: string; voided: number }): string {
+function voidedText(view: { person: string; voided: number; rootPending: boolean }): string {
+  const { person, voided, rootPending } = view;
+  if (rootPending)
+    return `\nThe root still names ${person}'s key: have its holders take it out with: lk keys root init next.json, then lk keys root remove next.json --person ${person} --role approver --role revoker`;
   if (voided === 0) return '';
   const what = voided === 1 ? '1 approved release rests' : `${voided} approved releases rest`;
   return `\n${what} on an approval of ${person} that no longer counts: have them approved again by others.`;

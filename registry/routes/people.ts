@@ -41,7 +41,8 @@ async function add(call: Call, deps: Deps): Promise<unknown> {
     });
     return { person, roles, code, codeExpires: expires };
   });
-  return { ...view, voided: roles.includes('reviewer') ? 0 : await retire(person, deps) };
+  const left = roles.includes('reviewer') ? { voided: 0, rootPending: false } : await retire(person, deps);
+  return { ...view, ...left };
 }
 
 async function code(call: Call, deps: Deps): Promise<unknown> {
@@ -62,18 +63,24 @@ async function remove(call: Call, deps: Deps): Promise<unknown> {
     await removePerson(client, person);
     await recordEvent(client, { person: call.actor.person, action: 'person.removed', subject: person });
   });
-  return { person, voided: await retire(person, deps) };
+  return { person, ...(await retire(person, deps)) };
 }
 
 /**
  * Somebody who is no reviewer any more is no approver either, from the next root on. Returns how many approved releases
  * rested on them.
  */
-async function retire(person: string, deps: Deps): Promise<number> {
+async function retire(person: string, deps: Deps): Promise<{ voided: number; rootPending: boolean }> {
   const { trusted } = await deps.trust.current();
-  if (!trusted.root.keys.some((key) => key.person === person)) return 0;
-  await deps.trust.renew();
-  return restingOn(deps.pool, person);
+  if (!trusted.root.keys.some((key) => key.person === person)) return { voided: 0, rootPending: false };
+  const rootPending = await deps.trust.renew().then(
+    () => false,
+    (error: unknown) => {
+      if (error instanceof LockkeeperError && error.code === 'ROOT_OFFLINE') return true;
+      throw error;
+    },
+  );
+  return { voided: await restingOn(deps.pool, person), rootPending };
 }
 
 async function personOf(call: Call, client: Client): Promise<PersonRow> {

@@ -41,18 +41,21 @@ export interface ReadRoot {
  * approvals. Thresholds count persons, as TUF (5.3) does keys. Throws ROOT_UNTRUSTED, ROOT_EXPIRED or DOCUMENT_INVALID.
  */
 export function openRoot({ root, rootChain }: RootEvidence, pin: RootPin, now: Date): TrustedRoot {
-  const chain = [...rootChain, root].map(readRoot);
-  const newest = chain.at(-1);
+  const newest = readRoot(root);
+  const all = [...rootChain.map(readRoot), newest];
+  // An older root had to hold when it was made; the newest has to hold now.
+  const dateOf = (one: ReadRoot): Date => (one === newest ? now : new Date(one.root.issuedAt));
+  // The chain may begin before what was pinned: who pinned a later root starts there.
+  const chain = all.slice(
+    all.findLastIndex((one) => pinnedWhoSigned(one, pin, dateOf(one)) >= pin.threshold),
+  );
   let before: ReadRoot | null = null;
   for (const one of chain) {
-    // An older root had to hold when the next one was made; the newest has to hold now.
-    const at = one === newest ? now : new Date(one.root.issuedAt);
-    if (before === null) assertPinSigned(one, pin, at);
-    else assertFollows(before, one, at);
-    assertOwnThreshold(one, at);
+    if (before === null) assertPinSigned(one, pin, dateOf(one));
+    else assertFollows(before, one, dateOf(one));
+    assertOwnThreshold(one, dateOf(one));
     before = one;
   }
-  if (!newest) throw untrusted('a root', 'none');
   assertDates(newest.root, now);
   if (!newest.root.trial && newest.root.roles.approver.threshold < 2)
     throw untrusted(
@@ -75,14 +78,18 @@ export function readRoot(envelope: Envelope): ReadRoot {
 }
 
 /** A pinned key counts while the root itself still says that it is one, and inside its own dates. */
-function assertPinSigned(one: ReadRoot, pin: RootPin, at: Date): void {
+function pinnedWhoSigned(one: ReadRoot, pin: RootPin, at: Date): number {
   const active = keysOfRole(one, { role: 'root', at });
   const pinned = new Map([...active].filter(([keyid]) => pin.rootKeys.includes(keyid)));
-  const signed = personsWhoSigned(one.envelope, pinned, one);
-  if (signed.size >= pin.threshold) return;
+  return personsWhoSigned(one.envelope, pinned, one).size;
+}
+
+function assertPinSigned(one: ReadRoot, pin: RootPin, at: Date): void {
+  const signed = pinnedWhoSigned(one, pin, at);
+  if (signed >= pin.threshold) return;
   throw untrusted(
     `signatures of ${pin.threshold} of the pinned root keys ${pin.rootKeys.map(short).join(', ')}`,
-    signed.size === 0 ? 'none of them' : `${signed.size}`,
+    signed === 0 ? 'none of them' : `${signed}`,
   );
 }
 

@@ -1,0 +1,100 @@
+/** A root in words: what changes against the one before it, and whose signatures are there. */
+import { readRoot, short } from '../../runtime/trust/root.ts';
+import type { Paint } from '../../scanner/text.ts';
+import type { RoleName, Root } from '../../schemas/root.ts';
+import { plain } from '../output.ts';
+import { type Draft, type Standing, standing } from './draft.ts';
+
+/** What a registry that keeps its root key itself is called in the root. */
+const SELF = 'lockkeeper';
+const ROLES: readonly RoleName[] = ['root', 'approver', 'lock', 'scanner', 'revoker'];
+
+/** One line for each thing that is not as it was; people decide by these lines. */
+export function changesOf(before: Root, after: Root): string[] {
+  return [
+    ...ROLES.flatMap((role) => roleChanges(role, before, after)),
+    ...dateChanges(before, after),
+    ...listed('log key', before.log.keys, after.log.keys),
+    ...listed('witness', before.log.witnesses, after.log.witnesses),
+    ...value('witnesses needed', before.log.threshold, after.log.threshold),
+    ...value('locks live for hours', before.lifetimes.lockHours, after.lifetimes.lockHours),
+    ...value('approvals live for days', before.lifetimes.approvalDays, after.lifetimes.approvalDays),
+    ...value('trial', before.trial, after.trial),
+    ...value('least lock versions', said(before.minLockVersions), said(after.minLockVersions)),
+    ...value('trust roots', said(before.trustRoots), said(after.trustRoots)),
+  ].map(plain);
+}
+
+function roleChanges(role: RoleName, before: Root, after: Root): string[] {
+  const names = (root: Root): string[] =>
+    root.roles[role].keyids.map((keyid) => {
+      const person = root.keys.find((key) => key.keyid === keyid)?.person ?? 'nobody';
+      return `${person} (key ${short(keyid)})`;
+    });
+  return [
+    ...listed(role, names(before), names(after)),
+    ...value(`${role}s needed`, before.roles[role].threshold, after.roles[role].threshold),
+  ];
+}
+
+function dateChanges(before: Root, after: Root): string[] {
+  const ends = new Map(before.keys.map((key) => [key.keyid, key.notAfter]));
+  return after.keys.flatMap(({ keyid, person, notAfter }) => {
+    const until = ends.get(keyid);
+    const moved = until !== undefined && until !== notAfter && notAfter < after.expires;
+    return moved ? [`~ key ${short(keyid)} of ${person} counts until ${notAfter}`] : [];
+  });
+}
+
+function listed(what: string, before: readonly string[], after: readonly string[]): string[] {
+  return [
+    ...after.filter((one) => !before.includes(one)).map((one) => `+ ${what} ${one}`),
+    ...before.filter((one) => !after.includes(one)).map((one) => `- ${what} ${one}`),
+  ];
+}
+
+function value(what: string, before: unknown, after: unknown): string[] {
+  return before === after ? [] : [`~ ${what}: ${String(before)} -> ${String(after)}`];
+}
+
+function said(record: Readonly<Record<string, unknown>>): string {
+  const items = Object.keys(record)
+    .sort()
+    .map((name) => `${name}=${String(record[name])}`);
+  return items.join(', ') || 'none';
+}
+
+export function describeDraft(draft: Draft, paint: Paint): { data: object; text: string } {
+  const { root: before } = readRoot(draft.previous);
+  const changes = changesOf(before, draft.root);
+  const stand = standing(draft);
+  const done = isComplete(stand.before) && isComplete(stand.own);
+  const line = (by: string, { signed, needed, missing }: Standing): string =>
+    `  ${by.padEnd(26)} ${signed.length} of ${needed}: ${signed.join(', ') || 'nobody yet'}${signed.length < needed ? ` (missing: any of ${missing.join(', ')})` : ''}`;
+  const shown = [
+    `${paint.bold(`Root version ${draft.root.version}`)} of ${draft.registry}, valid until ${draft.root.expires}.`,
+    `Against version ${before.version}:`,
+    ...(changes.length ? changes : ['nothing but its dates']).map((one) => `  ${one}`),
+    'Signed by holders',
+    line(`of version ${before.version}`, stand.before),
+    line(`of version ${draft.root.version} itself`, stand.own),
+    done
+      ? 'Next, as an administrator: lk keys root submit FILE'
+      : 'Next, each on their own machine: lk keys root sign FILE',
+  ];
+  return {
+    data: {
+      version: draft.root.version,
+      expires: draft.root.expires,
+      changes,
+      signatures: stand,
+      complete: done,
+    },
+    text: shown.join('\n'),
+  };
+}
+
+/** What the registry's own name would sign of the root before, it adds when the root is handed in. */
+function isComplete({ signed, needed, missing }: Standing): boolean {
+  return signed.length + (missing.includes(SELF) ? 1 : 0) >= needed;
+}

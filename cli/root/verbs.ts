@@ -1,0 +1,223 @@
+/** The steps of a root ceremony: begin, change, read, sign, hand in, follow. */
+import { createPublicKey } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { openRoot, readRoot, short } from '../../runtime/trust/root.ts';
+import { keyIdOf } from '../../schemas/dsse.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { digestOf } from '../../schemas/json.ts';
+import { RootVersionView, TrustView } from '../../schemas/keys.ts';
+import type { RoleName, Root } from '../../schemas/root.ts';
+import { type Context, list, type Result, required, text, type Values } from '../command.ts';
+import { keyName } from '../commands/keys.ts';
+import { projectOf, readIntent, writeIntent } from '../project.ts';
+import * as edit from './changes.ts';
+import { describeDraft } from './describe.ts';
+import { changed, type Draft, readDraft, sealed, signDraft, standing, writeDraft } from './draft.ts';
+import { settings } from './settings.ts';
+
+const DAY_MS = 86_400_000;
+
+export type Verb = (context: Context, path: string, values: Values) => Promise<Result>;
+
+export const VERBS: Readonly<Record<string, Verb>> = {
+  init,
+  add: (context, path, values) => editing(context, path, async (draft) => add(draft, context, values)),
+  remove: (context, path, values) =>
+    editing(context, path, async ({ root }) =>
+      edit.removePerson(root, required(values, 'person', 'whose key'), roles(values)),
+    ),
+  rotate: (context, path, values) => editing(context, path, async (draft) => rotate(draft, context, values)),
+  set: (context, path, values) => editing(context, path, async ({ root }) => settings(root, values)),
+  show: async (context, path) => {
+    const { data, text: shown } = describeDraft(await readDraft(at(context, path)), context.paint);
+    return { data, text: shown };
+  },
+  sign,
+  submit,
+};
+
+function at(context: Context, path: string): string {
+  return resolve(context.cwd, path);
+}
+
+/** Begins the root after the registry's newest one, which has to follow from the pinned keys. */
+async function init(context: Context, path: string, values: Values): Promise<Result> {
+  const api = await context.api(text(values, 'registry'));
+  const signIn = (await context.home.signIns()).find((one) => one.registry === api.registry);
+  if (!signIn) throw unpinned(api.registry);
+  const query = { pin: signIn.rootKeys.join(',') };
+  const view = await api.call('trust', TrustView, { query });
+  const { root: before } = openRoot(view, signIn, context.now());
+  const now = context.now();
+  const root: Root = {
+    ...before,
+    version: before.version + 1,
+    issuedAt: now.toISOString(),
+    expires: new Date(now.getTime() + 365 * DAY_MS).toISOString(),
+  };
+  const draft: Draft = {
+    lockkeeper: 'root-draft/v1',
+    registry: api.registry,
+    root: { ...root, keys: root.keys.map((key) => renewed(key, before.expires, root.expires)) },
+    previous: view.root,
+    signatures: [],
+  };
+  await writeDraft(at(context, path), draft);
+  return describeDraft(draft, context.paint);
+}
+
+/** Keys that lasted as long as the root last as long as the next one. */
+function renewed(key: Root['keys'][number], before: string, after: string): Root['keys'][number] {
+  return key.notAfter === before ? { ...key, notAfter: after } : key;
+}
+
+function unpinned(registry: string): LockkeeperError {
+  return new LockkeeperError('ROOT_UNPINNED', {
+    expected: `a sign-in at ${quote(registry, 200)}, which pins its root`,
+    found: 'none on this machine',
+    next: 'Run: lk login URL --code CODE',
+  });
+}
+
+async function editing(
+  context: Context,
+  path: string,
+  change: (draft: Draft) => Promise<Root>,
+): Promise<Result> {
+  const draft = await readDraft(at(context, path));
+  const after = changed(draft, await change(draft));
+  await writeDraft(at(context, path), after);
+  const { data, text: shown } = describeDraft(after, context.paint);
+  const lost = draft.signatures.length;
+  const note = `The text is another one now: ${lost} ${lost === 1 ? 'signature was' : 'signatures were'} taken off.\n`;
+  return { data, text: lost > 0 ? note + shown : shown };
+}
+
+function roles(values: Values): RoleName[] {
+  const named = list(values, 'role');
+  if (named.length > 0) return named.map(edit.roleNamed);
+  throw noRole('root, approver, revoker, lock or scanner; repeat');
+}
+
+function noRole(which: string): LockkeeperError {
+  return new LockkeeperError('USAGE', {
+    expected: `--role: ${which}`,
+    found: 'no value',
+    next: 'Add it and run the command again',
+  });
+}
+
+async function publicKeyAt(context: Context, values: Values): Promise<string> {
+  const path = required(values, 'public-key', 'a file with the public key, as lk keys show prints it');
+  return readFile(at(context, path), 'utf8');
+}
+
+async function add({ root }: Draft, context: Context, values: Values): Promise<Root> {
+  const key = {
+    person: required(values, 'person', 'whose key'),
+    publicKey: await publicKeyAt(context, values),
+    from: root.issuedAt,
+  };
+  return edit.addKey(root, key, roles(values));
+}
+
+/** A person's key by a file, the registry's own by what it has standing by. */
+async function rotate({ root, registry }: Draft, context: Context, values: Values): Promise<Root> {
+  const [role] = list(values, 'role');
+  if (role === undefined) throw noRole('lock, scanner or log, or a person’s role');
+  const given = text(values, 'public-key');
+  const standby = async (): Promise<TrustView['standby']> =>
+    (await (await context.api(registry)).call('trust', TrustView)).standby;
+  if (role === 'log') return edit.rotateLog(root, given ?? (await standby()).log);
+  const named = edit.roleNamed(role);
+  const own = named === 'lock' || named === 'scanner';
+  const keep = text(values, 'keep-days');
+  const days = keep ?? (own ? String(Math.ceil(root.lifetimes.lockHours / 24)) : '0');
+  const until = Number(days) > 0 ? new Date(Date.parse(root.issuedAt) + Number(days) * DAY_MS) : null;
+  const [holder] = root.keys.filter((key) => root.roles[named].keyids.includes(key.keyid));
+  return edit.replaceKey(root, named, {
+    person:
+      text(values, 'person') ?? (own ? (holder?.person ?? '') : required(values, 'person', 'whose key')),
+    publicKey: own && given === undefined ? (await standby())[named] : await publicKeyAt(context, values),
+    from: root.issuedAt,
+    until: until?.toISOString() ?? null,
+  });
+}
+
+/** Signs what `show` says. A key that neither this root nor the one before it names would sign for nothing. */
+async function sign(context: Context, path: string, values: Values): Promise<Result> {
+  const draft = await readDraft(at(context, path));
+  edit.assertMeetable(draft.root);
+  const { key, keyid } = await context.home.readKey(await keyName(context, values));
+  const { root: before } = readRoot(draft.previous);
+  const holds = [before, draft.root].some(({ roles: by }) => by.root.keyids.includes(keyid));
+  if (!holds || keyIdOf(createPublicKey(key)) !== keyid)
+    throw new LockkeeperError('KEY_UNKNOWN', {
+      expected: `a root key of version ${before.version} or of version ${draft.root.version}`,
+      found: `key ${short(keyid)}, which neither names`,
+      next: 'Choose the key with --key NAME, or have it added: lk keys root add FILE --role root',
+    });
+  const signed = signDraft(draft, key);
+  await writeDraft(at(context, path), signed);
+  const { data, text: shown } = describeDraft(signed, context.paint);
+  const previous = short(digestOf(draft.previous));
+  return {
+    data: { ...data, keyid, previous: digestOf(draft.previous) },
+    text: `Signed with key ${short(keyid)}. The root before it has the digest ${previous}: compare it with the other holders.\n${shown}`,
+  };
+}
+
+async function submit(context: Context, path: string): Promise<Result> {
+  const draft = await readDraft(at(context, path));
+  edit.assertMeetable(draft.root);
+  const { own } = standing(draft);
+  if (own.signed.length < own.needed)
+    throw new LockkeeperError('ROOT_UNTRUSTED', {
+      expected: `signatures of ${own.needed} of its own root holders`,
+      found: own.signed.length === 0 ? 'none' : own.signed.join(', '),
+      next: 'Have them sign it: lk keys root sign FILE',
+    });
+  const api = await context.api(draft.registry);
+  const view = await api.call('rootAccept', RootVersionView, { body: { envelope: sealed(draft) } });
+  return {
+    data: view,
+    text: `Root version ${view.version} is in force at ${api.registry}.\nNext, on each machine and in each project: lk keys root follow`,
+  };
+}
+
+/** From the keys this machine pinned to the newest root keys, along the chain; the project here follows too. */
+export async function follow(context: Context, values: Values): Promise<Result> {
+  const api = await context.api(text(values, 'registry'));
+  const mine = (await context.home.signIns()).filter((one) => one.registry === api.registry);
+  if (mine.length === 0) throw unpinned(api.registry);
+  const moved: string[] = [];
+  const newest = async (pin: { rootKeys: string[]; threshold: number }): Promise<typeof pin> => {
+    const view = await api.call('trust', TrustView, { query: { pin: pin.rootKeys.join(',') } });
+    const { roles: by } = openRoot(view, pin, context.now()).root;
+    return { rootKeys: by.root.keyids, threshold: by.root.threshold };
+  };
+  const same = (a: { rootKeys: string[]; threshold: number }, b: typeof a): boolean =>
+    a.threshold === b.threshold && [...a.rootKeys].sort().join() === [...b.rootKeys].sort().join();
+  const project = projectOf(context, values);
+  const intent = await readIntent(project).catch(() => null);
+  const wanted = intent?.registry === api.registry ? intent : null;
+  const following = wanted ? await newest(wanted.trust) : null;
+  for (const signIn of mine.reverse()) {
+    const next = await newest(signIn);
+    if (!same(signIn, next)) moved.push(`the sign-in of ${signIn.person}`);
+    await context.home.remember({ ...signIn, ...next });
+  }
+  if (wanted && following && !same(wanted.trust, following)) {
+    await writeIntent(project, { ...wanted, trust: following });
+    moved.push(project.intentPath);
+  }
+  const pin = await newest(mine[0] ?? { rootKeys: [], threshold: 1 });
+  const text_ = moved.length
+    ? `Pinned the newest root keys in ${moved.join(', ')}:`
+    : 'The newest root keys were pinned already:';
+  return {
+    data: { registry: api.registry, ...pin, moved },
+    text: [text_, `  ${pin.threshold} of`, ...pin.rootKeys.map((id) => `  ${id}`)].join('\n'),
+  };
+}
