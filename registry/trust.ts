@@ -8,7 +8,7 @@ import { LockkeeperError } from '../schemas/errors.ts';
 import { canonical, digestOf, parseStrict } from '../schemas/json.ts';
 import { noteKeyOf, type Signer } from '../schemas/note.ts';
 import type { Policy } from '../schemas/policy.ts';
-import { ROOT_TYPE, Root, type RootKey } from '../schemas/root.ts';
+import { type LogRole, ROOT_TYPE, Root, type RootKey } from '../schemas/root.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { type Client, type Pool, withTransaction } from './db/pool.ts';
 import { activeKeys, enrolKey, insertRoot, newestRoot } from './db/records.ts';
@@ -75,12 +75,17 @@ export interface Trust {
   renew(): Promise<number>;
 }
 
-/** Makes root version 1 if there is none. Throws CONFIG_INVALID when `trial` is not what the folder was made with. */
-export async function openTrust(
-  pool: Pool,
-  keys: RegistryKeys,
-  setting: { trial: boolean; policy: Policy },
-): Promise<Trust> {
+export interface TrustSetting {
+  readonly trial: boolean;
+  readonly policy: Policy;
+  /** Who cosigns checkpoints and how many of them one takes; null or absent leaves it as the newest root says. */
+  readonly log?: WitnessRole | null;
+}
+
+type WitnessRole = Pick<LogRole, 'witnesses' | 'threshold'>;
+
+/** Makes root version 1 if there is none, and the next where a setting changed. Throws CONFIG_INVALID when `trial` is not what the folder was made with. */
+export async function openTrust(pool: Pool, keys: RegistryKeys, setting: TrustSetting): Promise<Trust> {
   const pin = keyIdsOf(keys);
   const current: Trust['current'] = async () => {
     const envelope = await newestRoot(pool);
@@ -124,7 +129,7 @@ export async function openTrust(
 async function reissue(
   pool: Pool,
   keys: RegistryKeys,
-  setting: { trial: boolean; policy: Policy; first: boolean },
+  setting: TrustSetting & { readonly first: boolean },
 ): Promise<number> {
   return withTransaction(pool, async (client) => {
     await client.query('select pg_advisory_xact_lock(7411002)');
@@ -132,8 +137,10 @@ async function reissue(
       'select coalesce(max(version), 0) as version from roots',
     );
     const last = rows[0]?.version ?? 0;
-    if (setting.first && last > 0 && !(await isDue(client, keys))) return last;
-    const root = makeRoot(last + 1, keys, { ...setting, reviewers: await activeKeys(client) });
+    const newest = await rootIn(client);
+    const log = setting.log ?? newest?.root.log ?? { witnesses: [], threshold: 0 };
+    if (setting.first && newest && !isDue(newest, keys, log)) return last;
+    const root = makeRoot(last + 1, keys, { ...setting, log, reviewers: await activeKeys(client) });
     const envelope = seal(ROOT_TYPE, Buffer.from(canonical(root)), [keys.root]);
     await insertRoot(client, root.version, envelope);
     await logThat(client, { kind: 'root', subject: `root#${root.version}`, digest: digestOf(envelope) });
@@ -141,20 +148,35 @@ async function reissue(
   });
 }
 
-/** A root in the last two months of its year is signed anew at start. */
-async function isDue(client: Client, keys: RegistryKeys): Promise<boolean> {
+interface StoredRoot {
+  readonly envelope: Envelope;
+  readonly root: Root;
+}
+
+async function rootIn(client: Client): Promise<StoredRoot | null> {
   const envelope = await newestRoot(client);
-  if (!envelope) return true;
+  if (!envelope) return null;
   const root = assertValid(Root, parseStrict(Buffer.from(envelope.payload, 'base64')), 'root.json');
+  return { envelope, root };
+}
+
+/** A root of ours is signed anew at start in the last two months of its year, or when it names other witnesses. */
+function isDue({ envelope, root }: StoredRoot, keys: RegistryKeys, wanted: WitnessRole): boolean {
   const own = createPublicKey(keys.root);
   const mine = verifiedKeys(envelope, new Map([[keyIdOf(own), own]])).size === 1;
-  return mine && !(Date.parse(root.expires) > Date.now() + RENEW_MS);
+  const text = ({ witnesses, threshold }: WitnessRole): string => canonical({ witnesses, threshold });
+  return mine && (!(Date.parse(root.expires) > Date.now() + RENEW_MS) || text(root.log) !== text(wanted));
 }
 
 function makeRoot(
   version: number,
   keys: RegistryKeys,
-  of: { trial: boolean; policy: Policy; reviewers: Awaited<ReturnType<typeof activeKeys>> },
+  of: {
+    trial: boolean;
+    policy: Policy;
+    log: WitnessRole;
+    reviewers: Awaited<ReturnType<typeof activeKeys>>;
+  },
 ): Root {
   const now = new Date();
   const expires = new Date(now.getTime() + YEAR_MS).toISOString();
@@ -194,7 +216,12 @@ function makeRoot(
       scanner: { keyids: [scanner.keyid], threshold: 1 },
       revoker: { keyids: approvers, threshold: 1 },
     },
-    log: { origin: log.name, keys: [noteKeyOf(log, 'log')], witnesses: [], threshold: 0 },
+    log: {
+      origin: log.name,
+      keys: [noteKeyOf(log, 'log')],
+      witnesses: [...of.log.witnesses],
+      threshold: of.log.threshold,
+    },
     lifetimes: { lockHours: of.policy.lock.maxAgeHours, approvalDays: of.policy.approvals.maxAgeDays },
     minLockVersions: {},
     trustRoots: {},
