@@ -8,7 +8,8 @@ import { cosignaturesOf, newestSigned } from './db/cosignatures.ts';
 import { logSize, type StoredCheckpoint } from './db/log.ts';
 import type { Pool } from './db/pool.ts';
 import { insertEvent } from './db/records.ts';
-import { checkpoint } from './log.ts';
+import { checkpoint, consistencyProof } from './log.ts';
+import type { Publish } from './publish.ts';
 import { SELF, type Trust } from './trust.ts';
 import { askWitness, type Witness, witnessId } from './witness-client.ts';
 
@@ -30,7 +31,7 @@ export interface CheckpointParts {
   readonly log: Logger;
   readonly witnesses: readonly Witness[];
   /** Puts a note where others can see it. */
-  readonly publish: ((note: string) => Promise<void>) | null;
+  readonly publish: Publish | null;
 }
 
 /** Readers do not make the registry ask a witness again that failed this short a while ago. */
@@ -110,8 +111,10 @@ export function openCheckpoints(parts: CheckpointParts): Checkpoints {
   };
 }
 
-function quorum(pool: Pool, log: LogRole, atLeast: number): Promise<StoredCheckpoint | null> {
-  return newestSigned(pool, { witnesses: idsOf(log), threshold: log.threshold, atLeast });
+/** A checkpoint of more entries than there are is what is left of a log that was cut back: it may not be served. */
+async function quorum(pool: Pool, log: LogRole, atLeast: number): Promise<StoredCheckpoint | null> {
+  const atMost = await logSize(pool);
+  return newestSigned(pool, { witnesses: idsOf(log), threshold: log.threshold, atLeast, atMost });
 }
 
 function idsOf(log: LogRole): string[] {
@@ -183,7 +186,7 @@ function publisher(
   return () => {
     if (publish === null) return;
     last = last
-      .then(async () => publish((await served()).note))
+      .then(async () => publish((await served()).note, (from, to) => consistencyProof(pool, from, to)))
       .then(
         () => '',
         (error: unknown) => {

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { LockkeeperError, quote } from '../schemas/errors.ts';
+import { assertGrew } from '../runtime/trust/checkpoint.ts';
 import { parseNote, readCheckpoint } from '../schemas/note.ts';
 
 export interface PublishSetting {
@@ -16,32 +16,29 @@ export interface PublishSetting {
 const run = promisify(execFile);
 const GIT_MS = 30_000;
 
-/**
- * Writes `checkpoint` and `checkpoints/<size>`. Nothing that was published is contradicted: throws LOG_FORK for another
- * root of a size, LOG_ROLLBACK for a smaller log.
- */
-export function publisherOf({ folder, git }: PublishSetting): (note: string) => Promise<void> {
-  return async (note) => {
-    const { text } = parseNote(note);
-    const { size } = readCheckpoint(text);
-    const files = ['checkpoint', `checkpoints/${size}`];
-    const same = await textOf(join(folder, `checkpoints/${size}`));
-    if (same !== null && parseNote(same).text !== text) throw contradicts('LOG_FORK', same, note);
-    const newest = await textOf(join(folder, 'checkpoint'));
-    if (newest !== null && readCheckpoint(newest).size > size)
-      throw contradicts('LOG_ROLLBACK', newest, note);
-    if (same === note && newest === note && !git) return;
-    for (const file of files.reverse()) await writeAtomic(join(folder, file), note);
-    if (git) await commit(folder, files, size);
-  };
-}
+/** Puts a note where others can see it; is given the way to prove that it continues what lies there. */
+export type Publish = (note: string, proof: (from: number, to: number) => Promise<Buffer[]>) => Promise<void>;
 
-function contradicts(code: 'LOG_FORK' | 'LOG_ROLLBACK', published: string, now: string): LockkeeperError {
-  return new LockkeeperError(code, {
-    expected: `a log that continues ${quote(parseNote(published).text, 200)}, as published`,
-    found: quote(parseNote(now).text, 200),
-    next: 'The log was changed outside of Lockkeeper: keep the database and the folder as they are and tell your security team',
-  });
+/**
+ * Writes `checkpoint` and `checkpoints/<size>`. What was published is never contradicted: throws LOG_FORK for a log that
+ * does not continue it, LOG_ROLLBACK for a smaller one, and leaves the folder as it is.
+ */
+export function publisherOf({ folder, git }: PublishSetting): Publish {
+  return async (note, proof) => {
+    const now = readCheckpoint(parseNote(note).text);
+    const kept = `checkpoints/${now.size}`;
+    const [same, newest] = [await textOf(join(folder, kept)), await textOf(join(folder, 'checkpoint'))];
+    for (const published of [newest, same]) {
+      if (published === null) continue;
+      const earlier = readCheckpoint(parseNote(published).text);
+      const grown = earlier.size > 0 && earlier.size < now.size;
+      assertGrew(earlier, now, grown ? await proof(earlier.size, now.size) : null);
+    }
+    // The one that is kept for good first: `checkpoint` never names a size that is not there.
+    if (same !== note) await writeAtomic(join(folder, kept), note);
+    if (newest !== note) await writeAtomic(join(folder, 'checkpoint'), note);
+    if (git) await commit(folder, ['checkpoint', kept], now.size);
+  };
 }
 
 /** A commit of these files alone, by an author of its own, whatever this machine is configured with. */

@@ -7,6 +7,7 @@ import { LogProof, LogView } from '../../schemas/log.ts';
 import type { LogRole } from '../../schemas/root.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, type Result, text, type Values } from '../command.ts';
+import { plain } from '../output.ts';
 import { type Published, readPublished } from '../published.ts';
 
 export const log: Command = {
@@ -96,7 +97,7 @@ async function proofOf(api: Api, earlier: OpenedCheckpoint, now: OpenedCheckpoin
     if (error instanceof LockkeeperError && error.code === 'REQUEST_INVALID') return null;
     throw error;
   });
-  return answer && answer.proof.map((hash) => Buffer.from(hash, 'base64'));
+  return answer === null ? null : answer.proof.map((hash) => Buffer.from(hash, 'base64'));
 }
 
 /** Both notes, so that the proof does not depend on this machine's memory of them. */
@@ -108,9 +109,10 @@ function misbehaviour(
   const { code, message } = error;
   const proof = of.proof?.map((hash) => hash.toString('base64')) ?? [];
   const notes = { earlier: of.earlier.note, later: of.now.note };
+  const shown = (note: string): string => note.split('\n').map(plain).join('\n');
   return {
     data: { conclusion: 'misbehaviour', code, message, against: of.earlier.path, ...notes, proof },
-    text: `${context.paint.red('misbehaviour')}: ${message} [${code}]\n\nSigned before (${of.earlier.path}):\n\n${notes.earlier}\nSigned now:\n\n${notes.later}`,
+    text: `${context.paint.red('misbehaviour')}: ${message} [${code}]\n\nSigned before (${of.earlier.path}):\n\n${shown(notes.earlier)}\nSigned now:\n\n${shown(notes.later)}`,
     exit: error.exit,
   };
 }

@@ -45,12 +45,14 @@ export const witness: Command = {
       origin,
       size: state.remembered(origin)?.size ?? null,
     }));
+    // Whoever reads the first line may end it at once.
+    const ended = new Promise<void>((done) => {
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => done());
+    });
     say(welcome(context, { url: running.url, vkey, dir, watches }));
     if (context.json)
       process.stdout.write(`${JSON.stringify({ url: running.url, key: vkey, state: dir, logs: watches })}\n`);
-    await new Promise<void>((done) => {
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => done());
-    });
+    await ended;
     await running.close();
     return null;
   },

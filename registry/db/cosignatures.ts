@@ -31,16 +31,16 @@ export async function cosignedSize(client: Client, witness: string): Promise<num
   return Number(rows[0]?.size ?? 0);
 }
 
-/** The newest checkpoint of at least a size that this many of these witnesses signed. */
+/** The newest checkpoint between two sizes that this many of these witnesses signed. */
 export async function newestSigned(
   client: Client,
-  by: { witnesses: readonly string[]; threshold: number; atLeast: number },
+  by: { witnesses: readonly string[]; threshold: number; atLeast: number; atMost: number },
 ): Promise<StoredCheckpoint | null> {
   const { rows } = await client.query<{ size: string; root: Buffer; note: string }>(
-    `select size, root, note from log_checkpoints c where size >= $3 and $2 <= (
+    `select size, root, note from log_checkpoints c where size between $3 and $4 and $2 <= (
        select count(*) from log_cosignatures s where s.size = c.size and s.witness = any($1))
      order by size desc limit 1`,
-    [by.witnesses, by.threshold, by.atLeast],
+    [by.witnesses, by.threshold, by.atLeast, by.atMost],
   );
   return rows[0] ? { ...rows[0], size: Number(rows[0].size) } : null;
 }
