@@ -36,6 +36,8 @@ export interface CheckpointParts {
 
 /** Readers do not make the registry ask a witness again that failed this short a while ago. */
 const PAUSE_MS = 10_000;
+/** How often a replica tries again that another one overtook. */
+const MAX_ROUNDS = 5;
 
 /** For the lock route: the checkpoint that a lock's entry can be proved in. */
 export async function witnessedCheckpoint(
@@ -93,16 +95,19 @@ export function openCheckpoints(parts: CheckpointParts): Checkpoints {
       return served();
     },
     witnessed: async (atLeast) => {
-      let last = await shared();
-      // The round that ran began before the entry was there, or another replica was faster with a larger checkpoint.
-      if (last.size < atLeast || last.ahead) last = await shared();
-      if (last.size < atLeast) throw shrunk(atLeast, last.size);
-      published();
       const log = await role();
-      const found = (await quorum(pool, log, atLeast)) ?? (await checkpoint(pool, trust.logSigner));
-      const cosigned = await withCosignatures(pool, found, log);
-      openCheckpoint(cosigned.note, log);
-      return cosigned;
+      for (let left = MAX_ROUNDS; ; left--) {
+        const last = await shared();
+        // The round that ran may have begun before the entry was there; the next one has not.
+        if (last.size < atLeast && left < MAX_ROUNDS) throw shrunk(atLeast, last.size);
+        const found = last.size < atLeast ? null : await quorum(pool, log, atLeast);
+        // Another replica was faster with a larger checkpoint: then that one will do.
+        if (found === null && left > 0 && (last.size < atLeast || last.ahead)) continue;
+        published();
+        const best = await withCosignatures(pool, found ?? (await checkpoint(pool, trust.logSigner)), log);
+        openCheckpoint(best.note, log);
+        return best;
+      }
     },
     refresh: async () => {
       await shared();

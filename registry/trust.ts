@@ -10,6 +10,7 @@ import { noteKeyOf, type Signer } from '../schemas/note.ts';
 import type { Policy } from '../schemas/policy.ts';
 import { type LogRole, ROOT_TYPE, Root, type RootKey } from '../schemas/root.ts';
 import { assertValid } from '../schemas/validate.ts';
+import { readWitnessKey } from '../schemas/witness.ts';
 import { type Client, type Pool, withTransaction } from './db/pool.ts';
 import { activeKeys, enrolKey, insertRoot, newestRoot } from './db/records.ts';
 import { logThat, recordEvent } from './log.ts';
@@ -202,6 +203,7 @@ function makeRoot(
   );
   const approvers = reviewers.map((key) => key.keyid);
   const log = logSignerOf(keys);
+  assertOthers(log, of.log);
   return {
     lockkeeper: 'root/v1',
     version,
@@ -226,4 +228,14 @@ function makeRoot(
     minLockVersions: {},
     trustRoots: {},
   };
+}
+
+/** Signatures are told apart by name: a witness of the log's name would sign as the log. */
+function assertOthers({ name }: Signer, { witnesses }: WitnessRole): void {
+  if (!witnesses.some((key) => readWitnessKey(key).name === name)) return;
+  throw new LockkeeperError('CONFIG_INVALID', {
+    expected: 'witnesses of other names than the log’s',
+    found: name,
+    next: 'Start the witness with another --name, and correct LOCKKEEPER_WITNESSES',
+  });
 }

@@ -6,7 +6,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { witnessedCheckpoint } from '../../registry/checkpoints.ts';
+import { openCheckpoints, witnessedCheckpoint } from '../../registry/checkpoints.ts';
 import { loadConfig } from '../../registry/config.ts';
 import { appendEntries } from '../../registry/db/log.ts';
 import { withTransaction } from '../../registry/db/pool.ts';
@@ -360,6 +360,22 @@ describe.each(servers())('the witnessed log on $name', (server) => {
     expect(new Set(notes).size).toBe(1);
   });
 
+  it('is cosigned for replicas that race each other', async () => {
+    const { pool, trust, log, checkpoints } = registry.deps;
+    const twin = openCheckpoints({ pool, trust, log, witnesses: [witness], publish: null });
+    const one = async (n: number): Promise<void> => {
+      await grow();
+      const atLeast = await size();
+      const found = await (n % 2 === 0 ? checkpoints : twin).witnessed(atLeast);
+      expect(found.size).toBeGreaterThanOrEqual(atLeast);
+      expect(openCheckpoint(found.note, await root()).witnesses.size).toBe(1);
+    };
+    for (let n = 0; n < 4; n++) await Promise.all([0, 1, 2, 3, 4, 5].map(one));
+    expect(evidenceIn(witness.dir)).toEqual([]);
+    const { rows } = await pool.query(`select 1 from events where action = 'witness.refused'`);
+    expect(rows).toEqual([]);
+  });
+
   it('gives itself away when a superuser rewrites an entry and builds the whole tree again', async () => {
     await grow();
     await grow();
@@ -559,6 +575,20 @@ describe.each(servers())('witnesses that are none, on $name', (server) => {
     expect(await stored()).toBe(0);
   });
 
+  it('are not waited for', async () => {
+    const silent = createServer(() => undefined);
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const { pool, trust, log } = registry.deps;
+    const witnesses = [{ key: noteKeyOf(signer, 'witness'), url }];
+    const before = Date.now();
+    const asked = openCheckpoints({ pool, trust, log, witnesses, publish: null }).witnessed(1);
+    await expect(asked).rejects.toMatchObject({ code: 'LOG_WITNESS' });
+    expect(Date.now() - before).toBeLessThan(9_000);
+    silent.closeAllConnections();
+    silent.close();
+  });
+
   it('are believed once they say the truth, foreign lines passed over', async () => {
     answer = (body) => ({
       status: 200,
@@ -583,6 +613,8 @@ describe.each(servers())('witnesses that are none, on $name', (server) => {
     const changed = await start({ witnesses: more, threshold: 2 });
     expect(changed).toMatchObject({ version: root.version + 1, log: { witnesses: more, threshold: 2 } });
     expect(canonical((await start(null)).log)).toBe(canonical(changed.log));
+    const same = [noteKeyOf(makeSigner(root.log.origin), 'witness')];
+    await expect(start({ witnesses: same, threshold: 1 })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
     expect((await start({ witnesses: [], threshold: 0 })).log).toMatchObject({ witnesses: [], threshold: 0 });
   });
 });

@@ -6,6 +6,7 @@ create table log_cosignatures (
   cosigned_at timestamptz not null default now(),
   primary key (size, witness)
 );
+create index on log_cosignatures (witness, size);
 comment on column log_cosignatures.witness is 'Name and key hash, joined by +: another key under the same name is another witness.';
 
 create trigger append_only before update or delete or truncate on log_cosignatures for each statement execute function refuse_change();
