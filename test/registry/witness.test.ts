@@ -190,44 +190,66 @@ describe('a witness', () => {
       expect((await fetch(witness.url + path, { method: method as string })).status).toBe(404);
   });
 
-  it('is a command that makes its key, prints it, and remembers', async () => {
-    const home = tempDir();
-    const words = [
-      'witness',
-      '--json',
-      '--log',
-      log.key,
-      '--name',
-      'witness.test/cli',
-      '--listen',
-      '127.0.0.1:0',
-    ];
-    const start = async (): Promise<{
-      said: { url: string; key: string; logs: { size: number | null }[] };
-      stop: () => Promise<number | null>;
-    }> => {
-      const child = spawn(process.execPath, [MAIN, ...words], {
+  describe('as a command', () => {
+    interface Started {
+      readonly said: { url: string; key: string; logs: { origin: string; size: number | null }[] };
+      stop(signal: NodeJS.Signals): Promise<number | null>;
+    }
+    const start = async (home: string): Promise<Started> => {
+      const name = ['--name', 'witness.test/cli', '--listen', '127.0.0.1:0'];
+      const child = spawn(process.execPath, [MAIN, 'witness', '--json', '--log', log.key, ...name], {
         env: { PATH: process.env.PATH, LOCKKEEPER_HOME: home },
         stdio: ['ignore', 'pipe', 'ignore'],
       });
       const [hello] = (await once(child.stdout, 'data')) as [Buffer];
       return {
         said: JSON.parse(hello.toString()),
-        stop: async () => {
-          child.kill('SIGTERM');
+        stop: async (signal) => {
+          child.kill(signal);
           return (await once(child, 'close'))[0] as number | null;
         },
       };
     };
-    const first = await start();
-    const body = renderAddCheckpoint({ old: 0, proof: [], note: log.note(7) });
-    const answer = await fetch(`${first.said.url}/add-checkpoint`, { method: 'POST', body });
-    const noted = parseNote(withLines(log.note(7), [await answer.text()]));
-    expect(signersOf(noted, [readWitnessKey(first.said.key)])?.has('witness.test/cli')).toBe(true);
-    expect(await first.stop()).toBe(0);
-    const second = await start();
-    expect(second.said).toMatchObject({ key: first.said.key, logs: [{ origin: 'log.test/one', size: 7 }] });
-    expect(await second.stop()).toBe(0);
+    const post = (url: string, old: number, size: number): Promise<Response> => {
+      const body = renderAddCheckpoint({ old, proof: log.proof(old, size), note: log.note(size) });
+      return fetch(`${url}/add-checkpoint`, { method: 'POST', body });
+    };
+
+    it('makes its key, prints it, and remembers', async () => {
+      const home = tempDir();
+      const first = await start(home);
+      const line = await (await post(first.said.url, 0, 7)).text();
+      const noted = parseNote(withLines(log.note(7), [line]));
+      expect(signersOf(noted, [readWitnessKey(first.said.key)])?.has('witness.test/cli')).toBe(true);
+      expect(await first.stop('SIGTERM')).toBe(0);
+      const second = await start(home);
+      expect(second.said).toMatchObject({ key: first.said.key, logs: [{ origin: 'log.test/one', size: 7 }] });
+      expect(await second.stop('SIGTERM')).toBe(0);
+    });
+
+    it('has on disk whatever it signed, when it is killed at any moment', async () => {
+      const home = tempDir();
+      let signed = 0;
+      for (const wait of [0, 3, 8, 20]) {
+        const running = await start(home);
+        const [{ size } = { size: null }] = running.said.logs;
+        expect(size ?? 0).toBeGreaterThanOrEqual(signed);
+        let old = size ?? 0;
+        const killed = new Promise((resolve) => setTimeout(resolve, wait)).then(() =>
+          running.stop('SIGKILL'),
+        );
+        for (let open = true; open && old < 400; ) {
+          const answer = await post(running.said.url, old, old + 1).catch(() => null);
+          open = answer?.status === 200 && (await answer.text().catch(() => '')) !== '';
+          if (open) signed = old += 1;
+        }
+        await killed;
+      }
+      const last = await start(home);
+      expect(last.said.logs[0]?.size ?? 0).toBeGreaterThanOrEqual(signed);
+      expect(signed).toBeGreaterThan(0);
+      await last.stop('SIGTERM');
+    });
   });
 });
 
