@@ -1,10 +1,18 @@
 /** What the registry says today of a lock that verifies by itself. */
 import { assertApproved, opened } from '../runtime/trust/approval.ts';
-import { factsOf } from '../runtime/trust/lock.ts';
-import { openRoot } from '../runtime/trust/root.ts';
-import { LockCheckView, TrustView } from '../schemas/api.ts';
+import { assertGrew, openCheckpoint } from '../runtime/trust/checkpoint.ts';
+import { factsOf } from '../runtime/trust/entry.ts';
+import type { VerifiedLock } from '../runtime/trust/lock.ts';
+import { openRoot, type TrustedRoot } from '../runtime/trust/root.ts';
+import { LockCheckView } from '../schemas/api.ts';
 import { CODES, type Code, LockkeeperError } from '../schemas/errors.ts';
+import type { Intent } from '../schemas/intent.ts';
+import { TrustView } from '../schemas/keys.ts';
+import { LogProof, LogView } from '../schemas/log.ts';
+import { parseNote, readCheckpoint } from '../schemas/note.ts';
 import type { Api } from './api.ts';
+import type { Context } from './command.ts';
+import { keepingProof } from './misbehaviour.ts';
 import type { OpenedProject } from './project.ts';
 
 /** Whom the registry does not know was told nothing about the lock. */
@@ -17,10 +25,11 @@ export function isVerdict(code: Code): boolean {
 
 /** Asks the registry what it says of these releases today. Throws RELEASE_REVOKED, LOCK_EQUIVOCATION and the like. */
 export async function assertCurrent(
+  context: Context,
   api: Api,
   { intent, verified }: OpenedProject,
-  now: Date,
 ): Promise<Map<string, string>> {
+  const now = context.now();
   const entries = Object.values(verified.lock.servers);
   const body = {
     audience: intent.project,
@@ -41,7 +50,8 @@ export async function assertCurrent(
       next: 'Run: lk lock (it takes the newest approved version that fits), or change lockkeeper.json',
     });
   }
-  await assertStillApproved(api, { intent, verified }, now);
+  const today = await rootOfToday(api, intent, now);
+  assertStillApproved(verified, { intent, today, now });
   const { latest } = check;
   if (
     !check.known ||
@@ -58,17 +68,48 @@ export async function assertCurrent(
       next: 'The registry lost or replaced a lock it signed: report this, then run lk lock',
     });
   }
+  await assertLogGrew(context, api, { intent, verified, today });
   return states;
 }
 
-/** The approvals once more, against the root of today: who left since the lock was signed no longer counts. */
-async function assertStillApproved(
+async function rootOfToday(api: Api, { trust }: Intent, now: Date): Promise<TrustedRoot> {
+  const query = { pin: trust.rootKeys.join(',') };
+  return openRoot(await api.call('trust', TrustView, { query }), trust, now);
+}
+
+/** What the registry shows today continues the log that the lock was made from. Throws LOG_FORK and the like. */
+async function assertLogGrew(
+  context: Context,
   api: Api,
-  { intent, verified }: Pick<OpenedProject, 'intent' | 'verified'>,
-  now: Date,
+  of: { intent: Intent; verified: VerifiedLock; today: TrustedRoot },
 ): Promise<void> {
-  const { root } = await api.call('trust', TrustView);
-  const today = openRoot(root, intent.trust, now);
+  const { verified, intent } = of;
+  const { checkpoint } = await api.call('log', LogView);
+  // The newest entries may still be on their way to the witnesses; those of the lock were counted.
+  const today = openCheckpoint(checkpoint, { ...of.today.root.log, threshold: 0 });
+  const then = readCheckpoint(parseNote(verified.file.evidence.log.checkpoint).text);
+  const query = { from: `${then.size}`, to: `${today.size}` };
+  const grown = today.size > then.size;
+  const proof = grown ? (await api.call('logConsistency', LogProof, { query })).proof : [];
+  const { registry, project } = intent;
+  const earlier = verified.file.evidence.log.checkpoint;
+  await keepingProof(
+    context,
+    () => ({ registry, project, earlier, later: { checkpoint, proof } }),
+    async () =>
+      assertGrew(
+        then,
+        today,
+        proof.map((hash) => Buffer.from(hash, 'base64')),
+      ),
+  );
+}
+
+/** The approvals once more, against the root of today: who left since the lock was signed no longer counts. */
+function assertStillApproved(
+  verified: VerifiedLock,
+  { intent, today, now }: { intent: Intent; today: TrustedRoot; now: Date },
+): void {
   const { evidence } = verified.file;
   for (const { entry } of verified.entries.values()) {
     const given = entry.approvals

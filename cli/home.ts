@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import Type, { type Static } from 'typebox';
-import type { SeenLock } from '../runtime/trust/lock.ts';
+import type { SeenLock } from '../runtime/trust/freshness.ts';
 import { Closed, Digest, Instant, KeyId, Person } from '../schemas/common.ts';
 import { readPrivateKey } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
@@ -21,7 +21,12 @@ const SignIn = Closed({
 export type SignIn = Static<typeof SignIn>;
 
 const Credentials = Closed({ lockkeeper: Type.Literal('credentials/v1'), signIns: Type.Array(SignIn) });
-const Seen = Closed({ version: Type.Integer({ minimum: 1 }), digest: Digest });
+const Seen = Closed({
+  version: Type.Integer({ minimum: 1 }),
+  digest: Digest,
+  rootVersion: Type.Integer({ minimum: 1 }),
+  checkpoint: Type.String({ maxLength: 65_536 }),
+});
 
 export interface Home {
   readonly dir: string;

@@ -1,15 +1,20 @@
 /** A project's two files: lockkeeper.json, which people edit, and mcp.lock, which the registry signs. */
 import { constants, open } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { type LockContext, type SeenLock, type VerifiedLock, verifyLock } from '../runtime/trust/lock.ts';
+import type { SeenLock } from '../runtime/trust/freshness.ts';
+import { type LockContext, type VerifiedLock, verifyLock } from '../runtime/trust/lock.ts';
 import type { Json } from '../schemas/common.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { Intent } from '../schemas/intent.ts';
 import { parseStrict, pretty } from '../schemas/json.ts';
-import { LOCK_FILE } from '../schemas/lock.ts';
+import { LOCK_FILE, parseLockFile } from '../schemas/lock.ts';
+import { type Growth, LogProof } from '../schemas/log.ts';
+import { parseNote, readCheckpoint } from '../schemas/note.ts';
 import { assertValid } from '../schemas/validate.ts';
+import type { Api } from './api.ts';
 import { type Context, text, type Values } from './command.ts';
 import { writeAtomic } from './home.ts';
+import { type Contradiction, keepingProof } from './misbehaviour.ts';
 
 export const INTENT_FILE = 'lockkeeper.json';
 const MAX_BYTES = 64 << 20;
@@ -108,7 +113,8 @@ export async function readLockBytes(project: Project): Promise<Buffer> {
 }
 
 export function lockContext(intent: Intent, seen: SeenLock | null, now: Date): LockContext {
-  return { pin: intent.trust, audience: intent.project, environment: intent.environment, now, seen };
+  const { trust: pin, project: audience, environment, maxLockHours } = intent;
+  return { pin, audience, environment, maxLockHours, now, seen };
 }
 
 export interface OpenedProject {
@@ -117,13 +123,50 @@ export interface OpenedProject {
   readonly verified: VerifiedLock;
 }
 
-/** Intent and lock of a project, verified against the newest lock this machine has seen. Has no effect. */
-export async function openProject(context: Context, project: Project): Promise<OpenedProject> {
+/**
+ * Intent and lock of a project, verified against the newest lock this machine has seen. Has no effect but to keep the
+ * proof of misbehaviour. `ask`: the registry may be asked how its log grew, where the lock itself does not show it.
+ */
+export async function openProject(
+  context: Context,
+  project: Project,
+  { ask }: { ask: boolean } = { ask: false },
+): Promise<OpenedProject> {
   const intent = await readIntent(project);
   await assertPinned(context, intent);
   const bytes = await readLockBytes(project);
   const seen = await context.home.seen(seenKey(intent));
-  return { intent, bytes, verified: verifyLock(bytes, lockContext(intent, seen, context.now())) };
+  const at = lockContext(intent, seen, context.now());
+  let growth: Growth[] = [];
+  const contradiction = (): Contradiction => ({
+    registry: intent.registry,
+    project: intent.project,
+    earlier: seen,
+    later: { lock: JSON.parse(bytes.toString('utf8')), growth },
+  });
+  const verified = await keepingProof(context, contradiction, async () => {
+    try {
+      return verifyLock(bytes, at);
+    } catch (error) {
+      const unproven = error instanceof LockkeeperError && error.code === 'LOG_UNPROVEN';
+      if (!unproven || !ask || seen === null) throw error;
+      growth = [await growthSince(await context.api(intent.registry), seen, bytes)];
+      return verifyLock(bytes, { ...at, growth });
+    }
+  });
+  return { intent, bytes, verified };
+}
+
+/** The registry's proof that the log of this lock grew out of the one seen before. */
+async function growthSince(api: Api, seen: SeenLock, bytes: Buffer): Promise<Growth> {
+  const from = sizeOf(seen.checkpoint);
+  const to = sizeOf(parseLockFile(bytes).evidence.log.checkpoint);
+  const query = { from: `${from}`, to: `${to}` };
+  return { from, proof: (await api.call('logConsistency', LogProof, { query })).proof };
+}
+
+function sizeOf(note: string): number {
+  return readCheckpoint(parseNote(note).text).size;
 }
 
 /**

@@ -46,6 +46,7 @@ const LARGE_BODIES: Readonly<Partial<Record<RouteName, number>>> = {
   lockCheck: 16 * 1024 * 1024,
   approve: 16 * 1024 * 1024,
   publish: 1024 * 1024,
+  rootAccept: 4 * 1024 * 1024,
 };
 
 /** Whom `authorise` let in, by request. */

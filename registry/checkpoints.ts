@@ -10,7 +10,8 @@ import type { Pool } from './db/pool.ts';
 import { insertEvent } from './db/records.ts';
 import { checkpoint, consistencyProof } from './log.ts';
 import type { Publish } from './publish.ts';
-import { SELF, type Trust } from './trust.ts';
+import { SELF } from './root.ts';
+import type { Trust } from './trust.ts';
 import { askWitness, type Witness, witnessId } from './witness-client.ts';
 
 /** A checkpoint whose note carries every cosignature line that is stored for it. */

@@ -53,6 +53,17 @@ export async function inclusionProof(client: Client, index: number, size: number
   return hashesOf(client, inclusionRecipe(index, size));
 }
 
+/** The same for many entries of one tree, in one question. */
+export async function inclusionProofs(
+  client: Client,
+  indexes: readonly number[],
+  size: number,
+): Promise<Buffer[][]> {
+  const recipes = indexes.map((index) => inclusionRecipe(index, size));
+  const hashes = await hashesOf(client, recipes.flat());
+  return recipes.map((recipe) => hashes.splice(0, recipe.length));
+}
+
 /** Proof that the tree of `to` grew out of the one of `from`. Throws REQUEST_INVALID outside the log. */
 export async function consistencyProof(client: Client, from: number, to: number): Promise<Buffer[]> {
   const have = await logSize(client);

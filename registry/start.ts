@@ -16,9 +16,10 @@ import { listPeople, newCode, putPerson } from './db/people.ts';
 import { openPool } from './db/pool.ts';
 import type { Deps, ScanDeps } from './deps.ts';
 import { startEmbedded } from './embedded.ts';
+import { loadKeys } from './keys.ts';
 import { publisherOf } from './publish.ts';
 import { registrySchedules, startSchedules } from './schedule.ts';
-import { keyIdsOf, loadKeys, openTrust, type TrustSetting } from './trust.ts';
+import { openTrust, type TrustSetting } from './trust.ts';
 import { startWorker } from './worker.ts';
 
 export interface Registry {
@@ -69,7 +70,7 @@ export async function startRegistry(
       await loadKeys(join(config.dataDir, 'keys')),
       trustOf(config, policy),
     );
-    const { rootKeys } = keyIdsOf(trust.keys);
+    const rootKeys = (await trust.current()).trusted.root.roles.root.keyids;
     let url = config.publicUrl ?? `http://${config.host}:${config.port}`;
     const deps: Deps = {
       pool,

@@ -1,79 +1,40 @@
-/** The registry's own keys and the root it keeps: who may approve, who signs locks. */
-import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { openRoot, short, type TrustedRoot } from '../runtime/trust/root.ts';
-import { type Envelope, keyIdOf, readPrivateKey, seal, verifiedKeys } from '../schemas/dsse.ts';
+/** The roots this registry keeps: who may approve, who signs locks, and how one root follows another. */
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { openRoot, type ReadRoot, type RootEvidence, type RootPin, readRoot } from '../runtime/trust/root.ts';
+import { type Envelope, keyIdOf, seal, signBytes } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
-import { canonical, digestOf, parseStrict } from '../schemas/json.ts';
+import { canonical, digestOf } from '../schemas/json.ts';
+import { rootSubject } from '../schemas/log.ts';
 import { noteKeyOf, type Signer } from '../schemas/note.ts';
 import type { Policy } from '../schemas/policy.ts';
-import { type LogRole, ROOT_TYPE, Root, type RootKey } from '../schemas/root.ts';
-import { assertValid } from '../schemas/validate.ts';
-import { readWitnessKey } from '../schemas/witness.ts';
+import { ROOT_TYPE, type Root } from '../schemas/root.ts';
 import { type Client, type Pool, withTransaction } from './db/pool.ts';
-import { activeKeys, enrolKey, insertRoot, newestRoot } from './db/records.ts';
-import { logThat, recordEvent } from './log.ts';
+import { activeKeys, enrolKey, insertRoot } from './db/records.ts';
+import { type Current, RootHistory } from './history.ts';
+import { addStandby, type RegistryKeys, type RingName } from './keys.ts';
+import { recordEvent } from './log.ts';
+import { logNameOf, logSignerOf, makeRoot, SELF, type WitnessRole } from './root.ts';
 
-export interface RegistryKeys {
-  readonly root: KeyObject;
-  readonly lock: KeyObject;
-  readonly scanner: KeyObject;
-  readonly log: KeyObject;
-}
-
-const YEAR_MS = 365 * 86_400_000;
 const RENEW_MS = 60 * 86_400_000;
-/** What the registry's own keys are called in the root; no person may take the name. */
-export const SELF = 'lockkeeper';
-
-/** Reads the registry's keys, making them at the first start. Files are 0600 in a folder of 0700. */
-export async function loadKeys(dir: string): Promise<RegistryKeys> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  return {
-    root: await loadKey(dir, 'root'),
-    lock: await loadKey(dir, 'lock'),
-    scanner: await loadKey(dir, 'scanner'),
-    log: await loadKey(dir, 'log'),
-  };
-}
-
-async function loadKey(dir: string, name: string): Promise<KeyObject> {
-  const path = join(dir, `${name}.pem`);
-  const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' });
-  await writeFile(path, pem, { mode: 0o600, flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw error;
-  });
-  const { mode } = await stat(path);
-  if ((mode & 0o077) !== 0) {
-    throw new LockkeeperError('CONFIG_INVALID', {
-      expected: `${path} readable by its owner alone`,
-      found: `mode 0${(mode & 0o777).toString(8)}`,
-      next: `Find out who read it, then run: chmod 600 ${path}`,
-    });
-  }
-  return readPrivateKey(await readFile(path, 'utf8')).key;
-}
-
-export function keyIdsOf(keys: RegistryKeys): { rootKeys: string[]; threshold: number } {
-  return { rootKeys: [keyIdOf(createPublicKey(keys.root))], threshold: 1 };
-}
-
-/** The log signs under a name that is this registry's for good. */
-function logSignerOf(keys: RegistryKeys): Signer {
-  return { name: `lockkeeper/${short(keyIdOf(createPublicKey(keys.root)))}`, privateKey: keys.log };
-}
+const TURNS = 7_411_002;
 
 export interface Trust {
-  readonly keys: RegistryKeys;
   /** Signs checkpoints, under a name that is this registry's for good. */
   readonly logSigner: Signer;
   readonly trial: boolean;
-  /** The newest root, opened again at each call: another replica may have signed a newer one. */
-  current(): Promise<{ envelope: Envelope; trusted: TrustedRoot }>;
+  /** The newest root; another replica may have signed it. */
+  current(): Promise<Current>;
+  /** The newest root with what leads to it from such a pin. */
+  evidence(pin: RootPin): Promise<RootEvidence>;
+  /** The key that signs locks under the newest root. */
+  lockKey(): Promise<KeyObject>;
+  /** Public keys that stand by to replace the ones in use. */
+  standby(): Record<'lock' | 'scanner', string> & { log: string };
   enrol(key: { keyid: string; person: string; publicKey: string }): Promise<number>;
-  /** Signs the next root: roles of people changed. */
-  renew(): Promise<number>;
+  /** Signs the next root: roles of people changed, or a key of its own is replaced. Throws ROOT_OFFLINE. */
+  renew(change?: { rotate: RingName; person: string }): Promise<number>;
+  /** Takes the next root from its holders; signs it too where the root before it names this registry's key. */
+  accept(envelope: Envelope, person: string): Promise<Root>;
 }
 
 export interface TrustSetting {
@@ -83,159 +44,202 @@ export interface TrustSetting {
   readonly log?: WitnessRole | null;
 }
 
-type WitnessRole = Pick<LogRole, 'witnesses' | 'threshold'>;
-
-/** Makes root version 1 if there is none, and the next where a setting changed. Throws CONFIG_INVALID when `trial` is not what the folder was made with. */
+/** Makes root version 1 if there is none. Throws CONFIG_INVALID when `trial` is not what the folder was made with. */
 export async function openTrust(pool: Pool, keys: RegistryKeys, setting: TrustSetting): Promise<Trust> {
-  const pin = keyIdsOf(keys);
-  const current: Trust['current'] = async () => {
-    const envelope = await newestRoot(pool);
-    if (!envelope)
-      throw new LockkeeperError('ROOT_UNTRUSTED', {
-        expected: 'a root in the database',
-        found: 'none',
-        next: 'Start the registry with lk serve first',
-      });
-    return { envelope, trusted: openRoot(envelope, pin, new Date()) };
-  };
-  await reissue(pool, keys, { ...setting, first: true });
-  const { trusted } = await current();
-  if (trusted.root.trial !== setting.trial) {
-    const is = (trial: boolean): string => (trial ? 'trial (one approval)' : 'full (two approvals)');
-    throw new LockkeeperError('CONFIG_INVALID', {
-      expected: `a ${is(trusted.root.trial)} registry, as its data folder was made`,
-      found: `a start as ${is(setting.trial)}`,
-      next: trusted.root.trial
-        ? 'Start with --trial, or begin a new folder with --data'
-        : 'Start without --trial, or begin a new folder with --data',
+  const trust = new Roots(pool, keys, setting);
+  await trust.begin();
+  const { trusted } = await trust.current();
+  if (trusted.root.trial === setting.trial) return trust;
+  const is = (trial: boolean): string => (trial ? 'trial (one approval)' : 'full (two approvals)');
+  throw new LockkeeperError('CONFIG_INVALID', {
+    expected: `a ${is(trusted.root.trial)} registry, as its data folder was made`,
+    found: `a start as ${is(setting.trial)}`,
+    next: trusted.root.trial
+      ? 'Start with --trial, or begin a new folder with --data'
+      : 'Start without --trial, or begin a new folder with --data',
+  });
+}
+
+class Roots implements Trust {
+  readonly trial: boolean;
+  readonly #pool: Pool;
+  readonly #setting: TrustSetting;
+  readonly #history: RootHistory;
+  #keys: RegistryKeys;
+
+  constructor(pool: Pool, keys: RegistryKeys, setting: TrustSetting) {
+    this.#pool = pool;
+    this.#keys = keys;
+    this.#history = new RootHistory(keys.pin);
+    this.#setting = setting;
+    this.trial = setting.trial;
+  }
+
+  /** The first root, or the next one: in the last two months of its year, or for other witnesses. */
+  async begin(): Promise<void> {
+    await withTransaction(this.#pool, async (client) => {
+      const newest = await this.#turn(client);
+      if (newest && !(this.#isOnline(newest.root) && isDue(newest.root, this.#setting))) return;
+      await this.#reissue(client, newest);
     });
   }
-  return {
-    keys,
-    logSigner: logSignerOf(keys),
-    trial: setting.trial,
-    current,
-    enrol: async (key) => {
-      await withTransaction(pool, async (client) => {
-        await enrolKey(client, key);
-        await recordEvent(client, { person: key.person, action: 'key.enrolled', subject: key.keyid });
-      });
-      return reissue(pool, keys, { ...setting, first: false });
-    },
-    renew: () => reissue(pool, keys, { ...setting, first: false }),
-  };
-}
 
-/** Signs the next root from the enrolled keys. Replicas take turns, so that versions neither skip nor repeat. */
-async function reissue(
-  pool: Pool,
-  keys: RegistryKeys,
-  setting: TrustSetting & { readonly first: boolean },
-): Promise<number> {
-  return withTransaction(pool, async (client) => {
-    await client.query('select pg_advisory_xact_lock(7411002)');
-    const { rows } = await client.query<{ version: number }>(
-      'select coalesce(max(version), 0) as version from roots',
-    );
-    const last = rows[0]?.version ?? 0;
-    const newest = await rootIn(client);
-    const log = setting.log ?? newest?.root.log ?? { witnesses: [], threshold: 0 };
-    if (setting.first && newest && !isDue(newest, keys, log)) return last;
-    const root = makeRoot(last + 1, keys, { ...setting, log, reviewers: await activeKeys(client) });
-    const envelope = seal(ROOT_TYPE, Buffer.from(canonical(root)), [keys.root]);
-    await insertRoot(client, root.version, envelope);
-    await logThat(client, { kind: 'root', subject: `root#${root.version}`, digest: digestOf(envelope) });
-    return root.version;
-  });
-}
+  get logSigner(): Signer {
+    const { newest } = this.#history;
+    if (!newest) throw new Error('the registry has no root yet');
+    return logSignerOf(this.#keys, newest.root);
+  }
 
-interface StoredRoot {
-  readonly envelope: Envelope;
-  readonly root: Root;
-}
+  current(): Promise<Current> {
+    return this.#history.current(this.#pool);
+  }
 
-async function rootIn(client: Client): Promise<StoredRoot | null> {
-  const envelope = await newestRoot(client);
-  if (!envelope) return null;
-  const root = assertValid(Root, parseStrict(Buffer.from(envelope.payload, 'base64')), 'root.json');
-  return { envelope, root };
-}
+  async evidence(pin: RootPin): Promise<RootEvidence> {
+    const { envelope: root } = await this.current();
+    return { root, rootChain: this.#history.chainFrom(pin) };
+  }
 
-/** A root of ours is signed anew at start in the last two months of its year, or when it names other witnesses. */
-function isDue({ envelope, root }: StoredRoot, keys: RegistryKeys, wanted: WitnessRole): boolean {
-  const own = createPublicKey(keys.root);
-  const mine = verifiedKeys(envelope, new Map([[keyIdOf(own), own]])).size === 1;
-  const text = ({ witnesses, threshold }: WitnessRole): string => canonical({ witnesses, threshold });
-  return mine && (!(Date.parse(root.expires) > Date.now() + RENEW_MS) || text(root.log) !== text(wanted));
-}
+  async lockKey(): Promise<KeyObject> {
+    const { trusted } = await this.current();
+    const active = trusted.keys('lock');
+    const key = this.#keys.lock.findLast((own) => active.has(keyIdOf(createPublicKey(own))));
+    if (key) return key;
+    throw new LockkeeperError('KEY_UNKNOWN', {
+      expected: `a lock key of this registry in root version ${trusted.root.version}`,
+      found: 'none that it has, or none inside its dates',
+      next: 'Have the root holders name it: lk keys root rotate --role lock',
+    });
+  }
 
-function makeRoot(
-  version: number,
-  keys: RegistryKeys,
-  of: {
-    trial: boolean;
-    policy: Policy;
-    log: WitnessRole;
-    reviewers: Awaited<ReturnType<typeof activeKeys>>;
-  },
-): Root {
-  const now = new Date();
-  const expires = new Date(now.getTime() + YEAR_MS).toISOString();
-  const own = (key: KeyObject): RootKey => {
-    const publicKey = createPublicKey(key);
-    return {
-      keyid: keyIdOf(publicKey),
-      publicKey: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
-      person: SELF,
-      notBefore: now.toISOString(),
-      notAfter: expires,
+  standby(): ReturnType<Trust['standby']> {
+    const pem = (name: 'lock' | 'scanner'): string => {
+      const key = this.#keys[name].at(-1);
+      return key ? createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString() : '';
     };
-  };
-  const [root, lock, scanner] = [own(keys.root), own(keys.lock), own(keys.scanner)];
-  const reviewers = of.reviewers.map(
-    ({ keyid, person, publicKey, enrolledAt }): RootKey => ({
-      keyid,
-      person,
-      publicKey,
-      notBefore: enrolledAt,
-      notAfter: expires,
-    }),
-  );
-  const approvers = reviewers.map((key) => key.keyid);
-  const log = logSignerOf(keys);
-  assertOthers(log, of.log);
-  return {
-    lockkeeper: 'root/v1',
-    version,
-    issuedAt: now.toISOString(),
-    expires,
-    trial: of.trial,
-    keys: [root, lock, scanner, ...reviewers],
-    roles: {
-      root: { keyids: [root.keyid], threshold: 1 },
-      approver: { keyids: approvers, threshold: of.trial ? 1 : of.policy.approvals.threshold },
-      lock: { keyids: [lock.keyid], threshold: 1 },
-      scanner: { keyids: [scanner.keyid], threshold: 1 },
-      revoker: { keyids: approvers, threshold: 1 },
-    },
-    log: {
-      origin: log.name,
-      keys: [noteKeyOf(log, 'log')],
-      witnesses: [...of.log.witnesses],
-      threshold: of.log.threshold,
-    },
-    lifetimes: { lockHours: of.policy.lock.maxAgeHours, approvalDays: of.policy.approvals.maxAgeDays },
-    minLockVersions: {},
-    trustRoots: {},
-  };
+    const privateKey = this.#keys.log.at(-1);
+    const name = logNameOf(this.#keys);
+    return {
+      lock: pem('lock'),
+      scanner: pem('scanner'),
+      log: privateKey ? noteKeyOf({ name, privateKey }, 'log') : '',
+    };
+  }
+
+  async enrol(key: { keyid: string; person: string; publicKey: string }): Promise<number> {
+    return withTransaction(this.#pool, async (client) => {
+      const newest = await this.#turn(client);
+      this.#assertOnline(newest, `add the key of ${key.person}`);
+      await enrolKey(client, key);
+      await recordEvent(client, { person: key.person, action: 'key.enrolled', subject: key.keyid });
+      return this.#reissue(client, newest);
+    });
+  }
+
+  async renew(change?: { rotate: RingName; person: string }): Promise<number> {
+    return withTransaction(this.#pool, async (client) => {
+      const newest = await this.#turn(client);
+      this.#assertOnline(newest, 'change a role');
+      if (change)
+        await recordEvent(client, { person: change.person, action: 'key.rotated', subject: change.rotate });
+      return this.#reissue(client, newest, change?.rotate);
+    });
+  }
+
+  async accept(envelope: Envelope, person: string): Promise<Root> {
+    const next = readRoot(envelope);
+    this.#assertServes(next.root);
+    return withTransaction(this.#pool, async (client) => {
+      const newest = await this.#turn(client);
+      const { root: own } = this.#keys;
+      const signed =
+        newest && own && this.#isOnline(newest.root)
+          ? { ...envelope, signatures: [...envelope.signatures, signedBy(own, envelope)] }
+          : envelope;
+      openRoot({ root: signed, rootChain: this.#history.envelopes }, this.#keys.pin, new Date());
+      const subject = rootSubject(next.root);
+      await insertRoot(client, next.root.version, signed);
+      await recordEvent(client, {
+        person,
+        action: 'root.accepted',
+        subject,
+        logged: { kind: 'root', digest: digestOf(signed) },
+      });
+      return next.root;
+    });
+  }
+
+  /** Replicas take turns, so that versions neither skip nor repeat. */
+  async #turn(client: Client): Promise<ReadRoot | null> {
+    await client.query('select pg_advisory_xact_lock($1)', [TURNS]);
+    await this.#history.load(client);
+    return this.#history.newest;
+  }
+
+  #isOnline({ roles }: Root): boolean {
+    const { root } = this.#keys;
+    return root !== null && roles.root.keyids.includes(keyIdOf(createPublicKey(root)));
+  }
+
+  #assertOnline(newest: ReadRoot | null, what: string): void {
+    if (!newest || this.#isOnline(newest.root)) return;
+    throw new LockkeeperError('ROOT_OFFLINE', {
+      expected: `its holders to ${what}: root version ${newest.root.version} is signed away from this registry`,
+      found: 'a request that the registry does it by itself',
+      next: 'Have the root holders make the next root: lk keys root init',
+    });
+  }
+
+  async #reissue(client: Client, newest: ReadRoot | null, rotate?: RingName): Promise<number> {
+    const { root: own } = this.#keys;
+    if (!own) throw new Error('no root key');
+    const previous = newest?.root ?? null;
+    const reviewers = await activeKeys(client);
+    const root = makeRoot({ ...this.#keys, root: own }, { ...this.#setting, reviewers, previous, rotate });
+    const envelope = seal(ROOT_TYPE, Buffer.from(canonical(root)), [own]);
+    await insertRoot(client, root.version, envelope);
+    await recordEvent(client, {
+      person: SELF,
+      action: 'root.signed',
+      subject: rootSubject(root),
+      logged: { kind: 'root', digest: digestOf(envelope) },
+    });
+    if (rotate)
+      this.#keys = {
+        ...this.#keys,
+        [rotate]: await addStandby(this.#keys.dir, rotate, this.#keys[rotate]),
+      };
+    return root.version;
+  }
+
+  /** A root that this registry could not work under is refused before anybody depends on it. */
+  #assertServes(root: Root): void {
+    const origin = logNameOf(this.#keys);
+    const own = (name: 'lock' | 'scanner'): boolean =>
+      this.#keys[name].some((key) => root.roles[name].keyids.includes(keyIdOf(createPublicKey(key))));
+    const log = this.#keys.log.some((privateKey) =>
+      root.log.keys.includes(noteKeyOf({ name: origin, privateKey }, 'log')),
+    );
+    const misses = [
+      ...(own('lock') ? [] : ['its lock key']),
+      ...(own('scanner') ? [] : ['its scanner key']),
+      ...(log && root.log.origin === origin ? [] : ['its log key']),
+      ...(root.trial === this.trial ? [] : [`trial: ${this.trial}`]),
+    ];
+    if (misses.length === 0) return;
+    throw new LockkeeperError('ROOT_UNTRUSTED', {
+      expected: 'a root that this registry can work under',
+      found: `one without ${misses.join(', ')}`,
+      next: 'Begin from its newest root: lk keys root init',
+    });
+  }
 }
 
-/** Signatures are told apart by name: a witness of the log's name would sign as the log. */
-function assertOthers({ name }: Signer, { witnesses }: WitnessRole): void {
-  if (!witnesses.some((key) => readWitnessKey(key).name === name)) return;
-  throw new LockkeeperError('CONFIG_INVALID', {
-    expected: 'witnesses of other names than the log’s',
-    found: name,
-    next: 'Start the witness with another --name, and correct LOCKKEEPER_WITNESSES',
-  });
+function signedBy(key: KeyObject, { payloadType, payload }: Envelope): Envelope['signatures'][number] {
+  return signBytes(payloadType, Buffer.from(payload, 'base64'), key);
+}
+
+function isDue({ expires, log }: Root, { log: wanted = null }: TrustSetting): boolean {
+  const text = ({ witnesses, threshold }: WitnessRole): string => canonical({ witnesses, threshold });
+  const others = wanted !== null && text(wanted) !== text(log);
+  return others || !(Date.parse(expires) > Date.now() + RENEW_MS);
 }

@@ -22,8 +22,8 @@ import {
 import type { ScanDeps } from './deps.ts';
 import { MOVES } from './lifecycle.ts';
 import { recordEvent } from './log.ts';
+import { SELF } from './root.ts';
 import { submit } from './routes/releases.ts';
-import { SELF } from './trust.ts';
 
 /** Failures of the world around, which another try may not meet again; a server that fails does so every time. */
 const PASSING: ReadonlySet<Code> = new Set(['SOURCE_UNREACHABLE', 'ISOLATION_FAILED', 'SYSTEM', 'INTERNAL']);

@@ -17,7 +17,7 @@ import { pullArtifacts } from './pull.ts';
 import { type SessionEnd, serveSession } from './session/serve.ts';
 import type { Blobs } from './store/blobs.ts';
 import { materialise } from './store/materialise.ts';
-import type { VerifiedEntry } from './trust/lock.ts';
+import type { VerifiedEntry } from './trust/entry.ts';
 
 export interface RunOptions {
   readonly verified: VerifiedEntry;

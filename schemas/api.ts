@@ -60,23 +60,6 @@ export const RemovedView = Closed({ person: Person, voided: Type.Integer({ minim
 /** POST /v1/tokens: a token for the caller with some of their roles; hours up to 2160. */
 export const TokenBody = Closed({ roles: Roles, hours: Type.Integer({ minimum: 1, maximum: 2160 }) });
 
-/** POST /v1/keys (reviewer): enrols the caller's key. The body is signed by the key itself, to prove possession. */
-export const KEY_PROOF_TYPE = 'application/vnd.lockkeeper.key-proof+json';
-export const KeyProof = Closed({ person: Person, publicKey: Type.String({ maxLength: 1000 }), at: Instant });
-/** `replace`: another key of the same person may be retired, and with it the approvals it signed. */
-export const KeyBody = Closed({ proof: Envelope, replace: Type.Boolean() });
-export const KeyView = Closed({ keyid: KeyId, person: Person, rootVersion: Type.Integer({ minimum: 1 }) });
-export type KeyView = Static<typeof KeyView>;
-
-/** GET /v1/trust (anonymous): what `lk login` pins. */
-export const TrustView = Closed({
-  rootKeys: Type.Array(KeyId),
-  threshold: Type.Integer({ minimum: 1 }),
-  trial: Type.Boolean(),
-  root: Envelope,
-});
-export type TrustView = Static<typeof TrustView>;
-
 /** GET /v1/releases?state=&name=&limit=&before= */
 export const ReleaseQuery = Closed({
   state: Type.Optional(ReleaseState),
@@ -204,6 +187,8 @@ export const ROUTES = {
   personRemove: { method: 'POST', path: '/v1/people/:person/remove', roles: ['admin'] },
   tokens: { method: 'POST', path: '/v1/tokens', roles: SIGNED_IN },
   keys: { method: 'POST', path: '/v1/keys', roles: ['reviewer'] },
+  keyRotate: { method: 'POST', path: '/v1/keys/rotate', roles: ['admin'] },
+  rootAccept: { method: 'POST', path: '/v1/roots', roles: ['admin'] },
   policy: { method: 'GET', path: '/v1/policy', roles: SIGNED_IN },
   publish: { method: 'POST', path: '/v1/releases', roles: ['publisher', 'admin'] },
   releases: { method: 'GET', path: '/v1/releases', roles: PEOPLE },

@@ -36,6 +36,8 @@ export const Intent = Closed({
     rootKeys: Type.Array(KeyId, { minItems: 1, maxItems: 20, uniqueItems: true }),
     threshold: Type.Integer({ minimum: 1, maximum: 20 }),
   }),
+  /** A lock of this project may live for so many hours, if the root does not already ask for less. */
+  maxLockHours: Type.Optional(Type.Integer({ minimum: 1, maximum: 336 })),
   servers: Type.Record(Alias, IntentServer, { additionalProperties: false }),
 });
 export type Intent = Static<typeof Intent>;

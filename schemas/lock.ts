@@ -20,6 +20,7 @@ import { Envelope, Signature } from './dsse.ts';
 import { LockkeeperError, quote } from './errors.ts';
 import { Alias, IntentServer } from './intent.ts';
 import { parseStrict, pretty, sha256 } from './json.ts';
+import { LogEvidence } from './log.ts';
 import { Closure, Launch, Permissions } from './release.ts';
 import { SurfacePins } from './surface.ts';
 import { assertValid } from './validate.ts';
@@ -70,7 +71,11 @@ export const LockFile = Closed({
   lock: Lock,
   evidence: Closed({
     root: Envelope,
+    /** The roots before it, oldest first, when the root keys changed since the project pinned them. */
+    rootChain: Type.Array(Envelope, { maxItems: 1000 }),
     approvals: Type.Record(Digest, Envelope, { additionalProperties: false }),
+    /** That this lock, its root and these approvals are in the registry's log. */
+    log: LogEvidence,
   }),
   signatures: Type.Array(Signature, { minItems: 1, maxItems: 32 }),
 });
@@ -82,6 +87,11 @@ export const TRIAL_WARNING =
 /** The exact bytes the lock key signs. */
 export function lockPayload(lock: Lock): Buffer {
   return Buffer.from(pretty(lock as unknown as Json), 'utf8');
+}
+
+/** What the log's entry of a lock is about. */
+export function lockSubject({ audience, version }: Pick<Lock, 'audience' | 'version'>): string {
+  return `${audience}#${version}`;
 }
 
 export function lockDigest(lock: Lock): string {

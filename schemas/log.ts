@@ -31,6 +31,15 @@ export type LogEntry = Static<typeof LogEntry>;
 
 export type Logged = Omit<LogEntry, 'lockkeeper'>;
 
+/** What the log's entries of a release, its verdict, approvals and revocation are about. */
+export function releaseSubject({ server, version }: { server: string; version: string }): string {
+  return `${server}@${version}`;
+}
+
+export function rootSubject({ version }: { version: number }): string {
+  return `root#${version}`;
+}
+
 /** The exact bytes of an entry. */
 export function logEntryBytes({ kind, subject, digest }: Logged): Buffer {
   return Buffer.from(canonical({ lockkeeper: 'log-entry/v1', kind, subject, digest }), 'utf8');
@@ -41,9 +50,24 @@ export function logLeaf(entry: Logged): Buffer {
   return leafHash(logEntryBytes(entry));
 }
 
+const Count = Type.String({ pattern: '^(?:0|[1-9][0-9]{0,15})$', description: 'a whole number' });
+
 const Hash = Type.String({ pattern: '^[A-Za-z0-9+/]{43}=$', description: 'a SHA-256 hash in base64' });
 const Size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
-const Count = Type.String({ pattern: '^(?:0|[1-9][0-9]{0,15})$', description: 'a whole number' });
+/** An RFC 6962 consistency proof from a smaller tree to the one at hand. */
+export const Growth = Closed({ from: Size, proof: Type.Array(Hash, { maxItems: 128 }) });
+export type Growth = Static<typeof Growth>;
+
+/** What a checkpoint is shown to hold, as a lock carries it: each by the digest of the thing that was logged. */
+export const LogEvidence = Closed({
+  checkpoint: Type.String({ maxLength: 65_536, description: 'a signed note, with its cosignatures' }),
+  /** From earlier sizes, so that who saw one of them need not ask. */
+  growth: Type.Array(Growth, { maxItems: 32 }),
+  proofs: Type.Record(Digest, Closed({ index: Size, proof: Type.Array(Hash, { maxItems: 64 }) }), {
+    additionalProperties: false,
+  }),
+});
+export type LogEvidence = Static<typeof LogEvidence>;
 
 /** GET /v1/log (anonymous): the newest checkpoint as a signed note, and the key that signed it. */
 export const LogView = Closed({ key: NoteKey, checkpoint: Type.String() });

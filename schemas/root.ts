@@ -53,3 +53,10 @@ export const Root = Closed({
 });
 export type Root = Static<typeof Root>;
 export type RoleName = keyof Root['roles'];
+
+/** What a registry or a machine pinned: keys/pin.json. */
+export const RootPinFile = Closed({
+  lockkeeper: Type.Literal('root-pin/v1'),
+  rootKeys: Type.Array(KeyId, { minItems: 1, maxItems: 20, uniqueItems: true }),
+  threshold: Type.Integer({ minimum: 1, maximum: 20 }),
+});

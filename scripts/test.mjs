@@ -10,6 +10,7 @@ const PARTS = {
   bubblewrap: '/usr/bin/bwrap',
   postgresql: '/usr/lib/postgresql',
   podman: '/usr/bin/podman',
+  strace: '/usr/bin/strace',
   runc: '/usr/sbin/runc',
   chromium: '/usr/bin/chromium',
   'fonts-dejavu-core': '/usr/share/fonts/truetype/dejavu',

@@ -1,6 +1,6 @@
 /** The gate as a pipeline runs it, against registries that lie, break or are somebody else's. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -9,9 +9,12 @@ import type { Envelope } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import type { Intent } from '../schemas/intent.ts';
 import { lockDigest, renderLockFile } from '../schemas/lock.ts';
+import type { Logged } from '../schemas/log.ts';
+import { noteKeyOf } from '../schemas/note.ts';
 import { problemOf } from '../schemas/problem.ts';
+import { type MemoryLog, memoryLog } from './helpers/log.ts';
 import { tempDir } from './helpers/session.ts';
-import { makeApproval, makeEntry, makeLock, makeRoot, people, pin } from './helpers/trust.ts';
+import { logSigner, makeApproval, makeEntry, makeLock, makeRoot, people, pin } from './helpers/trust.ts';
 
 const MAIN = join(import.meta.dirname, '../cli/main.ts');
 const HOUR_MS = 3_600_000;
@@ -46,7 +49,7 @@ interface World {
 }
 
 /** A project with a good lock, a home that is signed in, and a registry that answers as told. */
-async function world(answer: (digest: string) => Answer): Promise<World> {
+async function world(answer: (digest: string, log: MemoryLog) => Answer): Promise<World> {
   let told: Answer = () => undefined;
   server = createServer((request, response) => told(request.url ?? '', response));
   await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
@@ -57,7 +60,9 @@ async function world(answer: (digest: string) => Answer): Promise<World> {
     makeApproval(key, entry, (a) => void Object.assign(a.predicate, { notBefore: at(-1), expires: at(100) })),
   );
   let digest = '';
+  const log = memoryLog(logSigner);
   const lock = makeLock({
+    log,
     root: now(),
     entry,
     approvals: given,
@@ -84,7 +89,7 @@ async function world(answer: (digest: string) => Answer): Promise<World> {
     JSON.stringify({ lockkeeper: 'credentials/v1', signIns: [signIn] }),
     { mode: 0o600 },
   );
-  told = answer(digest);
+  told = answer(digest, log);
   return {
     dir,
     registry,
@@ -104,17 +109,47 @@ async function world(answer: (digest: string) => Answer): Promise<World> {
   };
 }
 
+/** A registry that tells the truth, but for what is said otherwise. `view` is the log that it shows. */
 const honest =
-  (root: Envelope, known = true) =>
-  (digest: string): Answer =>
-  (path, response) =>
-    path === '/v1/trust'
-      ? json(response, { ...pin, trial: false, root })
+  (root: Envelope, { known = true, view = (log: MemoryLog) => log } = {}) =>
+  (digest: string, log: MemoryLog): Answer =>
+  (path, response) => {
+    const shown = view(log);
+    const query = new URL(path, 'http://registry').searchParams;
+    if (path === '/v1/log')
+      return json(response, { key: noteKeyOf(logSigner, 'log'), checkpoint: shown.note() });
+    if (path.startsWith('/v1/log/consistency'))
+      return json(response, { proof: shown.growth(Number(query.get('from'))).proof });
+    path.startsWith('/v1/trust')
+      ? json(response, {
+          ...pin,
+          trial: false,
+          root,
+          rootChain: [],
+          standby: { lock: '', scanner: '', log: '' },
+        })
       : json(response, {
           known,
           latest: { version: 7, digest },
           states: [{ server: 'acme.tools/weather', version: '1.2.3', state: 'approved' }],
         });
+  };
+
+const entries = (count: number): Logged[] =>
+  Array.from({ length: count }, (_, at) => ({
+    kind: 'audit',
+    subject: `batch ${at}`,
+    digest: `sha256:${'0'.repeat(64)}`,
+  }));
+const grown = (log: MemoryLog): MemoryLog => {
+  if (log.size < 5) log.append(...entries(5));
+  return log;
+};
+const rewritten = (): MemoryLog => {
+  const log = memoryLog(logSigner);
+  log.append(...entries(20));
+  return log;
+};
 
 const problem = (code: string, expected = 'x'): object => {
   const refusal = new LockkeeperError('FORBIDDEN', { expected, found: 'y', next: 'z' });
@@ -145,7 +180,9 @@ describe('lk ci', () => {
   });
 
   it.each<[string, Parameters<typeof world>[0], number, string]>([
-    ['a lock that the registry never signed', honest(now(), false), 3, 'LOCK_EQUIVOCATION'],
+    ['a lock that the registry never signed', honest(now(), { known: false }), 3, 'LOCK_EQUIVOCATION'],
+    ['a log that is rewritten', honest(now(), { view: rewritten }), 3, 'LOG_FORK'],
+    ['a log that is cut', honest(now(), { view: () => memoryLog(logSigner) }), 3, 'LOG_ROLLBACK'],
     ['an approval of somebody who left since', honest(now('bob')), 3, 'APPROVAL_THRESHOLD'],
     [
       'a page of somebody else',
@@ -189,8 +226,35 @@ describe('lk ci', () => {
     });
   });
 
+  it('is ok when the log grew since, and keeps both sides when it was rewritten', async () => {
+    const good = await world(honest(now(), { view: grown }));
+    expect(await good.run('lk ci')).toMatchObject({ exit: 0 });
+    server?.close();
+    const bad = await world(honest(now(), { view: rewritten }));
+    const { stderr } = await bad.run('lk ci');
+    const [, path] = /the proof of this is kept in (\S+);/.exec(stderr) ?? [];
+    const proof = JSON.parse(readFileSync(path ?? '', 'utf8')) as { earlier: string; later: object };
+    expect(proof).toMatchObject({ lockkeeper: 'misbehaviour/v1', code: 'LOG_FORK', project: 'acme/app' });
+    expect(proof.earlier).toContain(`${logSigner.name}\n`);
+    expect(JSON.stringify(proof.later)).toContain(`${logSigner.name}\\n20\\n`);
+  });
+
+  it('opens no socket when it is offline, and says what it does not know', async () => {
+    const { run } = await world(honest(now()));
+    for (const words of ['lk ci --offline', 'lk verify --offline']) {
+      const said = await run(
+        words.replace('lk', `strace -f -e trace=network -o "$PWD/calls" "${process.execPath}" "${MAIN}"`),
+      );
+      expect(said, said.stderr).toMatchObject({ exit: 0 });
+      expect(readFileSync(join((await run('pwd')).stdout.trim(), 'calls'), 'utf8')).not.toMatch(
+        /socket\(|connect\(/,
+      );
+    }
+    expect((await run('lk ci --offline')).stdout).toContain('nobody was asked what was revoked since');
+  });
+
   it('keeps its verdict when nobody reads it', async () => {
-    const { run } = await world(honest(now(), false));
+    const { run } = await world(honest(now(), { known: false }));
     expect((await run('lk ci | true')).exit).toBe(3);
   });
 
@@ -234,9 +298,9 @@ describe('the root of trust', () => {
 
   it('is pinned by a pipeline’s environment, whose token goes to its own registry alone', async () => {
     const seen: string[] = [];
-    const { run, registry } = await world((digest) => (path, response) => {
+    const { run, registry } = await world((digest, log) => (path, response) => {
       seen.push(response.req.headers.authorization ?? '');
-      honest(now())(digest)(path, response);
+      honest(now())(digest, log)(path, response);
     });
     const home = { LOCKKEEPER_HOME: tempDir(), LOCKKEEPER_TOKEN: `lk_${'y'.repeat(43)}` };
     expect((await run('lk ci', { ...home, LOCKKEEPER_REGISTRY: registry })).stderr).toContain(

@@ -1,6 +1,6 @@
 import { assertAnswers } from '../../runtime/trust/answers.ts';
 import { asLockkeeperError, CODES, type Code } from '../../schemas/errors.ts';
-import type { Command, Context, Result } from '../command.ts';
+import { type Command, type Context, flag, type Result } from '../command.ts';
 import { assertCurrent, isVerdict } from '../current.ts';
 import { plain, table } from '../output.ts';
 import { type OpenedProject, openProject, projectOf } from '../project.ts';
@@ -24,18 +24,22 @@ export interface Conclusion {
 export const ci: Command = {
   summary: 'verify mcp.lock against lockkeeper.json and the registry: one conclusion, exit 0, 3 or 4',
   words: '',
-  options: {},
-  optionHelp: {},
+  options: { offline: { type: 'boolean' } },
+  optionHelp: {
+    offline: 'ask nobody: no socket is opened, and what was revoked since the lock was signed stays unknown',
+  },
   examples: [
     'lk ci',
+    'lk ci --offline',
     'LOCKKEEPER_REGISTRY=https://lockkeeper.example LOCKKEEPER_ROOT_KEYS=sha256:… LOCKKEEPER_TOKEN=… lk ci --json',
   ],
   arity: [0, 0],
   async run(context, _words, values) {
     let opened: OpenedProject | null = null;
     try {
-      opened = await openProject(context, projectOf(context, values));
-      return render(await conclude(context, opened), context, 0);
+      const offline = flag(values, 'offline');
+      opened = await openProject(context, projectOf(context, values), { ask: !offline });
+      return render(await (offline ? concludeOffline(opened) : conclude(context, opened)), context, 0);
     } catch (thrown) {
       const error = asLockkeeperError(thrown);
       const exit = exitOf(error.code);
@@ -62,12 +66,27 @@ async function conclude(context: Context, opened: OpenedProject): Promise<Conclu
   const { intent, verified } = opened;
   assertAnswers(verified.lock, intent);
   const api = await context.api(intent.registry);
-  const states = await assertCurrent(api, opened, context.now());
+  const states = await assertCurrent(context, api, opened);
   const servers = serversOf(opened, states);
   return {
     conclusion: 'ok',
     code: null,
     sentence: `${servers.length} ${servers.length === 1 ? 'server is' : 'servers are'} locked, approved and current.`,
+    lock: lockOf(opened),
+    servers,
+    warning: verified.lock.warning ?? null,
+  };
+}
+
+/** All that the lock itself can show. How old that is stands in the sentence, because it is what is not known. */
+function concludeOffline(opened: OpenedProject): Conclusion {
+  const { intent, verified } = opened;
+  assertAnswers(verified.lock, intent);
+  const servers = serversOf(opened, new Map());
+  return {
+    conclusion: 'ok',
+    code: null,
+    sentence: `${servers.length} ${servers.length === 1 ? 'server is' : 'servers are'} locked and approved; nobody was asked what was revoked since ${verified.lock.issuedAt}.`,
     lock: lockOf(opened),
     servers,
     warning: verified.lock.warning ?? null,

@@ -1,8 +1,9 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { short } from '../../runtime/trust/root.ts';
-import { KEY_PROOF_TYPE, KeyView, Me } from '../../schemas/api.ts';
+import { Me } from '../../schemas/api.ts';
 import { seal } from '../../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { KEY_PROOF_TYPE, KeyView } from '../../schemas/keys.ts';
 import { type Command, type Context, flag, type Result, text, type Values } from '../command.ts';
 import { table } from '../output.ts';
 

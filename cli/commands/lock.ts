@@ -32,7 +32,7 @@ export const lock: Command = {
     const seen = await context.home.seen(seenKey(intent));
     const verified = verifyLock(Buffer.from(text), lockContext(intent, seen, context.now()));
     await writeAtomic(project.lockPath, text);
-    await context.home.saw(seenKey(intent), { version: verified.lock.version, digest: verified.digest });
+    await context.home.saw(seenKey(intent), verified.seen);
     const changes = changesBetween(before, verified.lock);
     const warning = verified.lock.warning ? `\n${context.paint.yellow(verified.lock.warning)}` : '';
     return {

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { assertGrew, type OpenedCheckpoint, openCheckpoint } from '../../runtime/trust/checkpoint.ts';
 import { openRoot } from '../../runtime/trust/root.ts';
-import { TrustView } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { TrustView } from '../../schemas/keys.ts';
 import { LogProof, LogView } from '../../schemas/log.ts';
 import type { LogRole } from '../../schemas/root.ts';
 import type { Api } from '../api.ts';
@@ -31,20 +31,21 @@ export const log: Command = {
   },
 };
 
-/** What the pinned root says of the log. */
+/** What the newest root says of the log, along the chain from the one that this machine pinned. */
 async function logRole(context: Context, api: Api): Promise<LogRole> {
   const { token } = context.config;
-  const trust = await api.call('trust', TrustView);
   const signIn = (await context.home.signIns()).find(({ registry }) => registry === api.registry);
-  const pin =
-    signIn ??
-    (token?.registry === api.registry ? { rootKeys: token.rootKeys, threshold: trust.threshold } : null);
-  if (pin) return openRoot(trust.root, pin, context.now()).root.log;
-  throw new LockkeeperError('ROOT_UNPINNED', {
-    expected: `a sign-in at ${quote(api.registry, 200)}, which pins its root`,
-    found: 'none on this machine',
-    next: 'Run: lk login URL --code CODE',
-  });
+  const rootKeys = signIn?.rootKeys ?? (token?.registry === api.registry ? token.rootKeys : null);
+  if (rootKeys === null) {
+    throw new LockkeeperError('ROOT_UNPINNED', {
+      expected: `a sign-in at ${quote(api.registry, 200)}, which pins its root`,
+      found: 'none on this machine',
+      next: 'Run: lk login URL --code CODE',
+    });
+  }
+  const trust = await api.call('trust', TrustView, { query: { pin: rootKeys.join(',') } });
+  const threshold = signIn?.threshold ?? trust.threshold;
+  return openRoot(trust, { rootKeys, threshold }, context.now()).root.log;
 }
 
 async function showKeys(context: Context): Promise<Result> {

@@ -1,6 +1,7 @@
 import { openRoot } from '../../runtime/trust/root.ts';
-import { TokenView, TrustView } from '../../schemas/api.ts';
+import { TokenView } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { TrustView } from '../../schemas/keys.ts';
 import { openApi } from '../api.ts';
 import { type Command, required } from '../command.ts';
 
@@ -36,7 +37,7 @@ export const login: Command = {
         next: 'Do not sign in here: this is another registry than the one you were told of',
       });
     }
-    openRoot(trust.root, trust, context.now());
+    openRoot(trust, trust, context.now());
     const token = await api.call('signIn', TokenView, { body: { code } });
     await context.home.remember({
       registry: api.registry,

@@ -8,7 +8,7 @@ import { type Shipper, shipAll, startShipping } from '../../runtime/journal/ship
 import { runLocked } from '../../runtime/run.ts';
 import { openBlobs } from '../../runtime/store/blobs.ts';
 import { assertAnswers } from '../../runtime/trust/answers.ts';
-import type { VerifiedEntry } from '../../runtime/trust/lock.ts';
+import type { VerifiedEntry } from '../../runtime/trust/entry.ts';
 import { AuditAck } from '../../schemas/api.ts';
 import type { AuditRecord } from '../../schemas/audit.ts';
 import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
@@ -35,7 +35,7 @@ export const run: Command = {
   async run(context, [alias = ''], values) {
     closeInherited();
     const project = projectOf(context, values);
-    const opened = await openProject(context, project);
+    const opened = await openProject(context, project, { ask: true });
     assertAnswers(opened.verified.lock, opened.intent);
     const verified = entryNamed(opened, alias);
     const { driver } = await selectDriver({ nodePath: process.execPath, ...onlyDriver(values) });
@@ -55,7 +55,7 @@ export const run: Command = {
     const stop = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort());
     try {
-      await context.home.saw(seenKey(opened.intent), { version: lock.version, digest });
+      await context.home.saw(seenKey(opened.intent), opened.verified.seen);
       const end = await runLocked({
         verified,
         lockDigest: digest,
@@ -92,7 +92,7 @@ async function assertNotRevoked(context: Context, api: Api | null, opened: Opene
   if (!api)
     return context.say('lk: not signed in to the registry of this lock; it is not asked about revocations');
   try {
-    await assertCurrent(api.within(ASK_MS), opened, context.now());
+    await assertCurrent(context, api.within(ASK_MS), opened);
   } catch (thrown) {
     const error = asLockkeeperError(thrown);
     if (isVerdict(error.code)) throw error;

@@ -1,5 +1,6 @@
-import { Me, type RoleName, Roles, TokenView, TrustView } from '../../schemas/api.ts';
+import { Me, type RoleName, Roles, TokenView } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { TrustView } from '../../schemas/keys.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { type Command, text } from '../command.ts';
 

@@ -7,11 +7,12 @@ import { openProject, projectOf } from '../project.ts';
 export const verify: Command = {
   summary: 'verify mcp.lock by itself: root, signature, dates, rollback, approvals; no registry asked',
   words: '',
-  options: { artifacts: { type: 'boolean' } },
+  options: { artifacts: { type: 'boolean' }, offline: { type: 'boolean' } },
   optionHelp: {
+    offline: 'open no socket; so it always is, and a pipeline may want to read it',
     artifacts: 'also re-hash every artifact in the local store; a missing one cannot be verified (exit 4)',
   },
-  examples: ['lk verify', 'lk verify --artifacts --json'],
+  examples: ['lk verify', 'lk verify --offline --artifacts --json'],
   arity: [0, 0],
   async run(context, _words, values) {
     const { verified } = await openProject(context, projectOf(context, values));

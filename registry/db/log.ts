@@ -61,6 +61,15 @@ export async function entriesFrom(client: Client, start: number, count: number):
   return rows.map(({ entry }) => entry);
 }
 
+/** Where these leaves are in the log, by their hash in hex; the first place of each. */
+export async function leafIndexes(client: Client, leaves: readonly Buffer[]): Promise<Map<string, number>> {
+  const { rows } = await client.query<{ hash: Buffer; index: string }>(
+    'select hash, min(index) as index from log_nodes where level = 0 and hash = any($1) group by hash',
+    [leaves],
+  );
+  return new Map(rows.map(({ hash, index }) => [hash.toString('hex'), Number(index)]));
+}
+
 export interface StoredCheckpoint {
   readonly size: number;
   readonly root: Buffer;

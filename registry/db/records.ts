@@ -10,11 +10,13 @@ export async function insertRoot(client: Client, version: number, envelope: Enve
   ]);
 }
 
-export async function newestRoot(client: Client): Promise<Envelope | null> {
+/** Roots above a version, oldest first. */
+export async function rootsAfter(client: Client, version: number): Promise<Envelope[]> {
   const { rows } = await client.query<{ envelope: Buffer }>(
-    'select envelope from roots order by version desc limit 1',
+    'select envelope from roots where version > $1 order by version',
+    [version],
   );
-  return rows[0] ? (JSON.parse(rows[0].envelope.toString('utf8')) as Envelope) : null;
+  return rows.map(({ envelope }) => JSON.parse(envelope.toString('utf8')) as Envelope);
 }
 
 export interface ReviewerKey {
@@ -86,6 +88,26 @@ export async function insertLock(
     lock.digest,
     Buffer.from(lock.file),
   ]);
+}
+
+/** What of the log a lock was handed out with. */
+export async function insertLockEvidence(
+  client: Client,
+  lock: { audience: string; version: number; size: number; evidence: unknown },
+): Promise<void> {
+  await client.query(
+    'insert into lock_evidence (audience, version, size, evidence) values ($1, $2, $3, $4)',
+    [lock.audience, lock.version, lock.size, Buffer.from(JSON.stringify(lock.evidence))],
+  );
+}
+
+/** Sizes of the log that the newest locks of a project were handed out with. */
+export async function lockSizes(client: Client, audience: string, count: number): Promise<number[]> {
+  const { rows } = await client.query<{ size: string }>(
+    'select size from lock_evidence where audience = $1 order by version desc limit $2',
+    [audience, count],
+  );
+  return rows.map(({ size }) => Number(size));
 }
 
 export interface Event {

@@ -1,10 +1,11 @@
 /** Signing in, tokens, keys, trust, policy, health. */
 
 import { short, type TrustedRoot } from '../../runtime/trust/root.ts';
-import { KEY_PROOF_TYPE, KeyBody, KeyProof, SignInBody, TokenBody } from '../../schemas/api.ts';
+import { SignInBody, TokenBody } from '../../schemas/api.ts';
 import { readPublicKey, verifiedKeys } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
+import { KEY_PROOF_TYPE, KeyBody, KeyProof, RootBody, RotateBody, TrustQuery } from '../../schemas/keys.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { VERSION } from '../../schemas/version.ts';
 import type { Call, Handlers } from '../app.ts';
@@ -12,7 +13,6 @@ import { signInGuard } from '../auth.ts';
 import { newToken, restingOn, useCode } from '../db/people.ts';
 import type { Deps } from '../deps.ts';
 import { recordEvent } from '../log.ts';
-import { keyIdsOf } from '../trust.ts';
 
 /** A sign-in lasts a working week. */
 const SIGN_IN_HOURS = 120;
@@ -22,9 +22,29 @@ export function accessRoutes(deps: Deps): Handlers {
   const guard = signInGuard();
   return {
     health: () => health(deps),
-    trust: async () => {
-      const { envelope, trusted } = await deps.trust.current();
-      return { ...keyIdsOf(deps.trust.keys), trial: trusted.root.trial, root: envelope };
+    trust: async (call) => {
+      const { pin } = call.query(TrustQuery);
+      const { trusted } = await deps.trust.current();
+      const { keyids, threshold } = trusted.root.roles.root;
+      const from =
+        pin === undefined ? { rootKeys: keyids, threshold } : { rootKeys: pin.split(','), threshold: 1 };
+      const evidence = await deps.trust.evidence(from);
+      return {
+        rootKeys: keyids,
+        threshold,
+        trial: trusted.root.trial,
+        ...evidence,
+        standby: deps.trust.standby(),
+      };
+    },
+    rootAccept: async (call) => {
+      const { envelope } = call.body(RootBody);
+      const { version } = await deps.trust.accept(envelope, call.actor.person);
+      return { version };
+    },
+    keyRotate: async (call) => {
+      const { role } = call.body(RotateBody);
+      return { version: await deps.trust.renew({ rotate: role, person: call.actor.person }) };
     },
     signIn: async (call) => {
       const { code } = call.body(SignInBody);

@@ -1,24 +1,34 @@
 /** Resolving an intent to a signed lock, and telling what became of a lock's releases. */
 
 import { assertApproved, opened } from '../../runtime/trust/approval.ts';
-import { signLockFile } from '../../runtime/trust/lock.ts';
 import type { TrustedRoot } from '../../runtime/trust/root.ts';
 import { LockBody, LockCheckBody } from '../../schemas/api.ts';
-import type { Envelope } from '../../schemas/dsse.ts';
+import { type Envelope, signBytes } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import type { Intent } from '../../schemas/intent.ts';
-import { parseStrict } from '../../schemas/json.ts';
-import { type Lock, type LockEntry, lockDigest, renderLockFile, TRIAL_WARNING } from '../../schemas/lock.ts';
+import { digestOf, parseStrict } from '../../schemas/json.ts';
+import {
+  LOCK_TYPE,
+  type Lock,
+  type LockEntry,
+  type LockFile,
+  lockDigest,
+  lockPayload,
+  lockSubject,
+  TRIAL_WARNING,
+} from '../../schemas/lock.ts';
+import { type LogEvidence, type Logged, releaseSubject } from '../../schemas/log.ts';
 import { assertPermitted } from '../../schemas/request.ts';
 import { pinSurface, Surface } from '../../schemas/surface.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Call, Handlers } from '../app.ts';
 import { withTransaction } from '../db/pool.ts';
-import { insertLock, isSigned, newestLock } from '../db/records.ts';
+import { insertLock, insertLockEvidence, isSigned, lockSizes, newestLock } from '../db/records.ts';
 import { approvalsOf, type ReleaseRow, releasesNamed } from '../db/releases.ts';
 import type { Deps } from '../deps.ts';
+import { evidenceOf, GROWTH_LOCKS } from '../evidence.ts';
 import { factsOfRow } from '../facts.ts';
-import { recordEvent } from '../log.ts';
+import { checkpoint, recordEvent } from '../log.ts';
 import { pickRelease } from '../resolve.ts';
 
 const HOUR_MS = 3_600_000;
@@ -59,13 +69,20 @@ interface Resolved {
 async function lock(call: Call, deps: Deps): Promise<unknown> {
   const { intent } = call.body(LockBody);
   const { envelope: root, trusted } = await deps.trust.current();
+  const { rootChain } = await deps.trust.evidence(intent.trust);
   const names = [...new Set(Object.values(intent.servers).map((request) => request.server))];
   const rows = await releasesNamed(deps.pool, names, ['approved', 'revoked']);
   const resolved = new Map<string, Resolved>();
   for (const alias of Object.keys(intent.servers).sort())
     resolved.set(alias, await resolve(alias, intent, { rows, trusted, deps }));
   const now = Date.now();
-  return withTransaction(deps.pool, async (client) => {
+  const key = await deps.trust.lockKey();
+  const hours = Math.min(
+    deps.policy.lock.maxAgeHours,
+    trusted.root.lifetimes.lockHours,
+    intent.maxLockHours ?? trusted.root.lifetimes.lockHours,
+  );
+  const { document, signatures, digest } = await withTransaction(deps.pool, async (client) => {
     await client.query('select pg_advisory_xact_lock(hashtextextended($1, 7411003))', [intent.project]);
     const last = await newestLock(client, intent.project);
     const document: Lock = {
@@ -76,7 +93,7 @@ async function lock(call: Call, deps: Deps): Promise<unknown> {
       registry: intent.registry,
       version: (last?.version ?? 0) + 1,
       issuedAt: new Date(now).toISOString(),
-      expires: new Date(now + deps.policy.lock.maxAgeHours * HOUR_MS).toISOString(),
+      expires: new Date(now + hours * HOUR_MS).toISOString(),
       previous: last?.digest ?? null,
       rootVersion: trusted.root.version,
       revoked: rows
@@ -89,18 +106,13 @@ async function lock(call: Call, deps: Deps): Promise<unknown> {
         })),
       servers: Object.fromEntries([...resolved].map(([alias, { entry }]) => [alias, entry])),
     };
-    const approvals = Object.fromEntries(
-      [...resolved.values()].flatMap(({ envelopes }) =>
-        envelopes.map(({ digest, envelope }) => [digest, envelope]),
-      ),
-    );
-    const file = signLockFile(document, { root, approvals }, deps.trust.keys.lock);
+    const signatures = [signBytes(LOCK_TYPE, lockPayload(document), key)];
     const digest = lockDigest(document);
     await insertLock(client, {
       audience: intent.project,
       version: document.version,
       digest,
-      file: renderLockFile(file),
+      file: JSON.stringify({ lock: document, signatures }),
     });
     await recordEvent(client, {
       person: call.actor.person,
@@ -109,8 +121,38 @@ async function lock(call: Call, deps: Deps): Promise<unknown> {
       detail: { digest },
       logged: { kind: 'lock', digest },
     });
-    return { file, digest };
+    return { document, signatures, digest };
   });
+  const log = await logEvidence(document, { root, resolved, deps });
+  const approvals = Object.fromEntries(
+    [...resolved.values()].flatMap(({ envelopes }) =>
+      envelopes.map((one): [string, Envelope] => [one.digest, one.envelope]),
+    ),
+  );
+  const evidence = { root, rootChain: [...rootChain], approvals, log };
+  const file: LockFile = { lockkeeper: 'mcp.lock/v1', lock: document, evidence, signatures };
+  return { file, digest };
+}
+
+/** The lock is signed and logged; what is missing is a checkpoint that holds it, and what else it rests on. */
+async function logEvidence(
+  lock: Lock,
+  { root, resolved, deps }: { root: Envelope; resolved: ReadonlyMap<string, Resolved>; deps: Deps },
+): Promise<LogEvidence> {
+  const { pool, trust } = deps;
+  const entries: Logged[] = [
+    { kind: 'lock', subject: lockSubject(lock), digest: lockDigest(lock) },
+    { kind: 'root', subject: `root#${lock.rootVersion}`, digest: digestOf(root) },
+    ...[...resolved.values()].flatMap(({ entry, envelopes }) =>
+      envelopes.map(({ digest }): Logged => ({ kind: 'approval', subject: releaseSubject(entry), digest })),
+    ),
+  ];
+  const earlier = await lockSizes(pool, lock.audience, GROWTH_LOCKS);
+  const made = await checkpoint(pool, trust.logSigner);
+  const evidence = await evidenceOf(pool, made, { entries, earlier });
+  const { audience, version } = lock;
+  await insertLockEvidence(pool, { audience, version, size: made.size, evidence });
+  return evidence;
 }
 
 /** One request to one entry, proved as the runtime will prove it. */

@@ -7,7 +7,7 @@ import { listPeople, newCode, type PersonRow, putPerson, removePerson, restingOn
 import { type Client, withTransaction } from '../db/pool.ts';
 import type { Deps } from '../deps.ts';
 import { recordEvent } from '../log.ts';
-import { SELF } from '../trust.ts';
+import { SELF } from '../root.ts';
 
 /** A code that an administrator hands out lasts three days. */
 const CODE_HOURS = 72;

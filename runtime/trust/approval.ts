@@ -177,6 +177,18 @@ function assertDates({ approval, person }: OpenedApproval, now: Date): void {
   }
 }
 
+/** The root may let approvals live for less than they say. */
+function assertLifetime({ approval, person }: OpenedApproval, { root }: TrustedRoot): void {
+  const { notBefore, expires } = approval.predicate;
+  const { approvalDays } = root.lifetimes;
+  if (Date.parse(expires) - Date.parse(notBefore) <= approvalDays * DAY_MS) return;
+  throw new LockkeeperError('APPROVAL_SCOPE', {
+    expected: `an approval for at most ${approvalDays} days, as root version ${root.version} asks`,
+    found: `${person}'s from ${notBefore} to ${expires}`,
+    next: 'Approve it for less with: lk approve --days',
+  });
+}
+
 export interface UseOf {
   readonly facts: ApprovedFacts;
   readonly environment: string;
@@ -192,6 +204,7 @@ export function assertApproved(envelopes: readonly Envelope[], trusted: TrustedR
   for (const envelope of envelopes) {
     const opened = openApproval(envelope, trusted);
     assertCovers(opened, use.facts, use.now);
+    assertLifetime(opened, trusted);
     const { environments, decision } = opened.approval.predicate;
     if (
       decision !== 'approved' ||

@@ -1,28 +1,22 @@
 /** Verifying mcp.lock: what the runtime and the CI gate believe without asking the registry. */
 import type { KeyObject } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
-import { envelopeDigest } from '../../schemas/approval.ts';
 import { signBytes, verifyBytes } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { digestOf } from '../../schemas/json.ts';
 import {
   LOCK_TYPE,
   type Lock,
-  type LockEntry,
   type LockFile,
   lockDigest,
   lockPayload,
+  lockSubject,
   parseLockFile,
 } from '../../schemas/lock.ts';
-import { assertRequest } from './answers.ts';
-import { type ApprovedFacts, assertApproved } from './approval.ts';
-import { CLOCK_SKEW_MS, openRoot, type RootPin, short, type TrustedRoot } from './root.ts';
-
-/** The newest lock this machine accepted for an audience. */
-export interface SeenLock {
-  readonly version: number;
-  readonly digest: string;
-}
+import { type Growth, rootSubject } from '../../schemas/log.ts';
+import { type VerifiedEntry, verifyEntry } from './entry.ts';
+import { assertFresh, assertNotBelow, assertNotOlder, type SeenLock } from './freshness.ts';
+import { openLogEvidence } from './logged.ts';
+import { openRoot, type RootPin, short, type TrustedRoot } from './root.ts';
 
 export interface LockContext {
   readonly pin: RootPin;
@@ -31,11 +25,10 @@ export interface LockContext {
   readonly now: Date;
   /** Null on first contact. */
   readonly seen: SeenLock | null;
-}
-
-export interface VerifiedEntry {
-  readonly entry: LockEntry;
-  readonly approvedBy: readonly string[];
+  /** The longest that the project lets a lock live; the root may ask for less. */
+  readonly maxLockHours?: number | undefined;
+  /** Proofs that were asked for, beside those in the lock: from the checkpoint seen before to the lock's. */
+  readonly growth?: readonly Growth[];
 }
 
 export interface VerifiedLock {
@@ -44,11 +37,9 @@ export interface VerifiedLock {
   readonly digest: string;
   readonly trusted: TrustedRoot;
   readonly entries: ReadonlyMap<string, VerifiedEntry>;
+  /** What this machine should remember, once everything else is done. */
+  readonly seen: SeenLock;
 }
-
-const DAY_MS = 86_400_000;
-/** The longest that a lock may live, whoever signs it: what an air-gapped site needs. */
-const MAX_LIFE_MS = 14 * DAY_MS;
 
 export function signLockFile(lock: Lock, evidence: LockFile['evidence'], key: KeyObject): LockFile {
   return {
@@ -60,26 +51,38 @@ export function signLockFile(lock: Lock, evidence: LockFile['evidence'], key: Ke
 }
 
 /**
- * 1 read the file whole -> 2 root -> 3 lock signature -> 4 audience and environment -> 5 dates -> 6 rollback ->
- * 7 each entry's approvals. Throws the refusal of the first step that fails; has no effect.
+ * 1 read the file whole -> 2 root chain and its dates -> 3 lock signature -> 4 audience and environment -> 5 the very
+ * root the lock was made under -> 6 dates -> 7 rollback of lock and root, least version -> 8 checkpoint: log signature,
+ * witnesses, growth since the one seen -> 9 lock and root in the log -> 10 each entry: not revoked, pins, approvals in
+ * the log, their threshold of persons -> 11 nothing beside. Throws the refusal of the first step that fails; has no
+ * effect, so that a machine's memory moves only after success.
  */
 export function verifyLock(bytes: Uint8Array, context: LockContext): VerifiedLock {
+  const { now, seen } = context;
   const file = parseLockFile(bytes);
-  const { lock } = file;
-  const trusted = openRoot(file.evidence.root, context.pin, context.now);
+  const { lock, evidence } = file;
+  const trusted = openRoot(evidence, context.pin, now);
   assertSignature(file, trusted);
   assertAudience(lock, context);
   assertSameRoot(lock, trusted);
-  assertFresh(lock, context.now);
+  const { lockHours } = trusted.root.lifetimes;
+  assertFresh(lock, { now, maxHours: Math.min(lockHours, context.maxLockHours ?? lockHours) });
   const digest = lockDigest(lock);
-  assertNotOlder(lock, digest, context.seen);
+  assertNotOlder(lock, digest, seen);
+  assertNotBelow(lock, trusted, seen);
+  const log = openLogEvidence(evidence.log, { role: trusted.root.log, seen, now, growth: context.growth });
+  log.assertLogged({ kind: 'lock', subject: lockSubject(lock), digest });
+  log.assertLogged({ kind: 'root', subject: rootSubject(trusted.root), digest: digestOf(evidence.root) });
   const entries = new Map<string, VerifiedEntry>();
   for (const alias of Object.keys(lock.servers)) {
     const entry = lock.servers[alias];
-    if (entry) entries.set(alias, verifyEntry(entry, file, { trusted, context }));
+    if (entry)
+      entries.set(alias, verifyEntry(entry, file, { trusted, environment: context.environment, now, log }));
   }
   assertNothingBeside(file);
-  return { file, lock, digest, trusted, entries };
+  const { version: rootVersion } = trusted.root;
+  const remember = { version: lock.version, digest, rootVersion, checkpoint: evidence.log.checkpoint };
+  return { file, lock, digest, trusted, entries, seen: remember };
 }
 
 function assertSignature(file: LockFile, trusted: TrustedRoot): void {
@@ -122,11 +125,14 @@ function assertSameRoot({ rootVersion, warning }: Lock, { root }: TrustedRoot): 
 /** Evidence is not signed: what no entry names has no business in it. */
 function assertNothingBeside({ lock, evidence }: LockFile): void {
   const named = new Set(Object.values(lock.servers).flatMap(({ approvals }) => approvals));
-  const beside = Object.keys(evidence.approvals).find((digest) => !named.has(digest));
+  const proved = new Set([...named, lockDigest(lock), digestOf(evidence.root)]);
+  const beside =
+    Object.keys(evidence.approvals).find((digest) => !named.has(digest)) ??
+    Object.keys(evidence.log.proofs).find((digest) => !proved.has(digest));
   if (beside === undefined) return;
   throw new LockkeeperError('APPROVAL_SUBJECT', {
     expected: 'evidence that an entry of the lock names',
-    found: `the approval ${short(beside)}, which none names`,
+    found: `${short(beside)}, which none names`,
     next: 'Restore mcp.lock from version control, or run: lk lock',
   });
 }
@@ -137,106 +143,5 @@ function assertAudience(lock: Lock, context: LockContext): void {
     expected: `a lock for ${context.audience} in ${context.environment}`,
     found: `one for ${lock.audience} in ${lock.environment}`,
     next: 'Run lk lock in this project',
-  });
-}
-
-function assertFresh(lock: Lock, now: Date): void {
-  const time = now.getTime();
-  if (!(Date.parse(lock.issuedAt) <= time + CLOCK_SKEW_MS)) {
-    throw new LockkeeperError('LOCK_FUTURE', {
-      expected: `a lock issued before ${now.toISOString()}`,
-      found: `one issued at ${lock.issuedAt}`,
-      next: 'Check this machine’s clock',
-    });
-  }
-  const life = Date.parse(lock.expires) - Date.parse(lock.issuedAt);
-  if (!(life > 0 && life <= MAX_LIFE_MS)) {
-    throw new LockkeeperError('LOCK_LIFE', {
-      expected: `a lock that lives at most ${MAX_LIFE_MS / DAY_MS} days`,
-      found: `one from ${lock.issuedAt} to ${lock.expires}`,
-      next: 'Run: lk lock; a lock that long could hide a revocation',
-    });
-  }
-  if (!(time < Date.parse(lock.expires))) {
-    throw new LockkeeperError('LOCK_EXPIRED', {
-      expected: `a lock valid at ${now.toISOString()}`,
-      found: `one that ended at ${lock.expires}`,
-      next: 'Run: lk lock',
-    });
-  }
-}
-
-function assertNotOlder(lock: Lock, digest: string, seen: SeenLock | null): void {
-  if (seen === null || lock.version > seen.version) return;
-  if (lock.version === seen.version && digest === seen.digest) return;
-  if (lock.version === seen.version) {
-    throw new LockkeeperError('LOCK_EQUIVOCATION', {
-      expected: `lock version ${lock.version} with digest ${short(seen.digest)}, as seen before`,
-      found: `digest ${short(digest)}`,
-      next: 'Two different locks were signed under one version: report both files to your security team',
-    });
-  }
-  throw new LockkeeperError('LOCK_ROLLBACK', {
-    expected: `lock version ${seen.version} or newer`,
-    found: `version ${lock.version}`,
-    next: 'Update mcp.lock from version control, or run: lk lock',
-  });
-}
-
-/** The facts an entry claims, in the words approvals use. */
-export function factsOf(entry: LockEntry): ApprovedFacts {
-  const { server: name, version, purl, closure, permissions, launch, requestedBy } = entry;
-  return {
-    name,
-    version,
-    purl,
-    closure,
-    surfaceDigest: entry.surface.digest,
-    reportDigest: entry.report,
-    permissions,
-    launch,
-    requestedBy,
-  };
-}
-
-function verifyEntry(
-  entry: LockEntry,
-  file: LockFile,
-  at: { trusted: TrustedRoot; context: LockContext },
-): VerifiedEntry {
-  const { lock, evidence } = file;
-  const revoked = lock.revoked.find((item) => item.server === entry.server && item.version === entry.version);
-  if (revoked) {
-    throw new LockkeeperError('RELEASE_REVOKED', {
-      expected: `${entry.server} ${entry.version} not to be revoked`,
-      found: `revoked at ${revoked.at}: ${revoked.reason}`,
-      next: 'Choose another version in lockkeeper.json and run: lk lock',
-    });
-  }
-  assertRequest(entry);
-  const { digest: claimed, ...pins } = entry.surface;
-  if (digestOf(pins) !== claimed) {
-    throw new LockkeeperError('APPROVAL_SUBJECT', {
-      expected: `pins of ${entry.server} with digest ${short(claimed)}`,
-      found: `pins with digest ${short(digestOf(pins))}`,
-      next: 'Restore mcp.lock from version control, or run: lk lock',
-    });
-  }
-  const envelopes = entry.approvals.map((digest) => {
-    const envelope = evidence.approvals[digest];
-    if (envelope && envelopeDigest(envelope) === digest) return envelope;
-    throw new LockkeeperError('APPROVAL_SUBJECT', {
-      expected: `the approval ${short(digest)} of ${entry.server} in the lock's evidence`,
-      found: envelope ? 'another envelope under that digest' : 'nothing under that digest',
-      next: 'Restore mcp.lock from version control, or run: lk lock',
-    });
-  });
-  const { environment, now } = at.context;
-  const approvedBy = assertApproved(envelopes, at.trusted, { facts: factsOf(entry), environment, now });
-  if (isDeepStrictEqual([...entry.approvedBy], approvedBy)) return { entry, approvedBy };
-  throw new LockkeeperError('APPROVAL_SUBJECT', {
-    expected: `${entry.server} to say that it was approved by ${approvedBy.join(', ')}`,
-    found: entry.approvedBy.join(', '),
-    next: 'Restore mcp.lock from version control, or run: lk lock',
   });
 }

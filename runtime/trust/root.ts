@@ -1,4 +1,4 @@
-/** Opening root.json: from a pinned set of root keys to the keys and persons behind every role. */
+/** Opening root.json: from a pinned set of root keys, along the chain, to the keys and persons behind every role. */
 import type { KeyObject } from 'node:crypto';
 import { type Envelope, readPublicKey, verifiedKeys } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
@@ -15,6 +15,12 @@ export interface RootPin {
   readonly threshold: number;
 }
 
+/** A root and the earlier ones that lead to it from a pin, oldest first, each one version after the other. */
+export interface RootEvidence {
+  readonly root: Envelope;
+  readonly rootChain: readonly Envelope[];
+}
+
 /** A root whose signatures, form and dates were checked. Keys outside their own dates are not in it. */
 export interface TrustedRoot {
   readonly root: Root;
@@ -22,25 +28,104 @@ export interface TrustedRoot {
   personOf(keyid: string): string | undefined;
 }
 
+/** A root as it is written: form and key ids checked, no signature. */
+export interface ReadRoot {
+  readonly envelope: Envelope;
+  readonly root: Root;
+  readonly table: KeyTable;
+}
+
 /**
- * Steps: 1 payload type, 2 signatures of pinned keys that the document itself carries, 3 form, 4 expiry, 5 key ids.
- * Throws ROOT_UNTRUSTED, ROOT_EXPIRED or DOCUMENT_INVALID.
+ * Steps: 1 each root's payload type, form and key ids; 2 the oldest signed by the pinned keys; 3 each next one a version
+ * later, signed by the one before it; 4 each signed by its own root keys; 5 the newest one's dates; 6 its promise of two
+ * approvals. Thresholds count persons, as TUF (5.3) does keys. Throws ROOT_UNTRUSTED, ROOT_EXPIRED or DOCUMENT_INVALID.
  */
-export function openRoot(envelope: Envelope, pin: RootPin, now: Date): TrustedRoot {
+export function openRoot({ root, rootChain }: RootEvidence, pin: RootPin, now: Date): TrustedRoot {
+  const chain = [...rootChain, root].map(readRoot);
+  const newest = chain.at(-1);
+  let before: ReadRoot | null = null;
+  for (const one of chain) {
+    // An older root had to hold when the next one was made; the newest has to hold now.
+    const at = one === newest ? now : new Date(one.root.issuedAt);
+    if (before === null) assertPinSigned(one, pin, at);
+    else assertFollows(before, one, at);
+    assertOwnThreshold(one, at);
+    before = one;
+  }
+  if (!newest) throw untrusted('a root', 'none');
+  assertDates(newest.root, now);
+  if (!newest.root.trial && newest.root.roles.approver.threshold < 2)
+    throw untrusted(
+      'a root that asks for two approvals, or says that it is a trial',
+      'one that asks for one',
+    );
+  return {
+    root: newest.root,
+    keys: (role) => keysOfRole(newest, { role, at: now }),
+    personOf: (keyid) => newest.table.get(keyid)?.entry.person,
+  };
+}
+
+/** Form and key ids alone. Throws ROOT_UNTRUSTED or DOCUMENT_INVALID. */
+export function readRoot(envelope: Envelope): ReadRoot {
   if (envelope.payloadType !== ROOT_TYPE)
     throw untrusted(`the payload type ${ROOT_TYPE}`, envelope.payloadType);
   const root = assertValid(Root, parseStrict(Buffer.from(envelope.payload, 'base64')), 'root.json');
-  const keys = keyTable(root);
-  // A pinned key counts while the root itself still says that it is one, and inside its own dates.
-  const active = keysOfRole(root, keys, { role: 'root', now });
+  return { envelope, root, table: keyTable(root) };
+}
+
+/** A pinned key counts while the root itself still says that it is one, and inside its own dates. */
+function assertPinSigned(one: ReadRoot, pin: RootPin, at: Date): void {
+  const active = keysOfRole(one, { role: 'root', at });
   const pinned = new Map([...active].filter(([keyid]) => pin.rootKeys.includes(keyid)));
-  const signed = verifiedKeys(envelope, pinned);
-  if (signed.size < pin.threshold) {
+  const signed = personsWhoSigned(one.envelope, pinned, one);
+  if (signed.size >= pin.threshold) return;
+  throw untrusted(
+    `signatures of ${pin.threshold} of the pinned root keys ${pin.rootKeys.map(short).join(', ')}`,
+    signed.size === 0 ? 'none of them' : `${signed.size}`,
+  );
+}
+
+/** One version after the other: signed by the threshold of the one before it. */
+export function assertFollows(before: ReadRoot, next: ReadRoot, at: Date): void {
+  if (next.root.version !== before.root.version + 1)
     throw untrusted(
-      `signatures of ${pin.threshold} of the pinned root keys ${pin.rootKeys.map(short).join(', ')}`,
-      signed.size === 0 ? 'none of them' : `${signed.size}`,
+      `root version ${before.root.version + 1} after ${before.root.version}`,
+      `version ${next.root.version}`,
     );
-  }
+  const { threshold } = before.root.roles.root;
+  const signed = personsWhoSigned(next.envelope, keysOfRole(before, { role: 'root', at }), before);
+  if (signed.size >= threshold) return;
+  throw untrusted(
+    `root version ${next.root.version} signed by ${threshold} of the root keys of version ${before.root.version}`,
+    listed(signed),
+  );
+}
+
+export function assertOwnThreshold(one: ReadRoot, at: Date): void {
+  const { threshold } = one.root.roles.root;
+  const signed = personsWhoSigned(one.envelope, keysOfRole(one, { role: 'root', at }), one);
+  if (signed.size >= threshold) return;
+  throw untrusted(
+    `root version ${one.root.version} signed by ${threshold} of its own root keys`,
+    listed(signed),
+  );
+}
+
+function listed(signed: ReadonlySet<string>): string {
+  return signed.size === 0 ? 'none of them' : `${signed.size} (${[...signed].join(', ')})`;
+}
+
+/** Persons, not keys: two keys of one person are one. */
+function personsWhoSigned(
+  envelope: Envelope,
+  keys: ReadonlyMap<string, KeyObject>,
+  { table }: ReadRoot,
+): Set<string> {
+  return new Set([...verifiedKeys(envelope, keys)].map((keyid) => table.get(keyid)?.entry.person ?? keyid));
+}
+
+function assertDates(root: Root, now: Date): void {
   // Written so that a date that is none counts as over.
   if (!(now.getTime() < Date.parse(root.expires))) {
     throw new LockkeeperError('ROOT_EXPIRED', {
@@ -51,16 +136,6 @@ export function openRoot(envelope: Envelope, pin: RootPin, now: Date): TrustedRo
   }
   if (!(Date.parse(root.issuedAt) <= now.getTime() + CLOCK_SKEW_MS))
     throw untrusted(`a root issued before ${now.toISOString()}`, `one issued at ${root.issuedAt}`);
-  if (!root.trial && root.roles.approver.threshold < 2)
-    throw untrusted(
-      'a root that asks for two approvals, or says that it is a trial',
-      'one that asks for one',
-    );
-  return {
-    root,
-    keys: (role) => keysOfRole(root, keys, { role, now }),
-    personOf: (keyid) => keys.get(keyid)?.entry.person,
-  };
 }
 
 /** The first twelve hex digits of a digest or key id, as people compare them. */
@@ -76,10 +151,10 @@ function untrusted(expected: string, found: string): LockkeeperError {
   });
 }
 
-type KeyTable = Map<string, { key: KeyObject; entry: RootKey }>;
+type KeyTable = ReadonlyMap<string, { key: KeyObject; entry: RootKey }>;
 
 function keyTable(root: Root): KeyTable {
-  const table: KeyTable = new Map();
+  const table = new Map<string, { key: KeyObject; entry: RootKey }>();
   for (const entry of root.keys) {
     const { key, keyid } = readPublicKey(entry.publicKey);
     if (table.has(keyid)) throw untrusted('each key once', `key ${short(keyid)} twice`);
@@ -91,14 +166,13 @@ function keyTable(root: Root): KeyTable {
 }
 
 function keysOfRole(
-  root: Root,
-  keys: KeyTable,
-  at: { role: RoleName; now: Date },
+  { root, table }: ReadRoot,
+  { role, at }: { role: RoleName; at: Date },
 ): ReadonlyMap<string, KeyObject> {
-  const time = at.now.getTime();
+  const time = at.getTime();
   const found = new Map<string, KeyObject>();
-  for (const keyid of root.roles[at.role].keyids) {
-    const known = keys.get(keyid);
+  for (const keyid of root.roles[role].keyids) {
+    const known = table.get(keyid);
     if (!known) continue;
     const { notBefore, notAfter } = known.entry;
     if (Date.parse(notBefore) <= time && time < Date.parse(notAfter)) found.set(keyid, known.key);

@@ -10,17 +10,19 @@ import { openCheckpoints } from '../../registry/checkpoints.ts';
 import { newToken, putPerson } from '../../registry/db/people.ts';
 import { openPool, type Pool } from '../../registry/db/pool.ts';
 import type { ScanDeps } from '../../registry/deps.ts';
+import { loadKeys, type RegistryKeys } from '../../registry/keys.ts';
 import { type PublishSetting, publisherOf } from '../../registry/publish.ts';
-import { loadKeys, openTrust } from '../../registry/trust.ts';
+import { openTrust } from '../../registry/trust.ts';
 import type { Witness } from '../../registry/witness-client.ts';
 import { scanJob } from '../../registry/worker.ts';
 import { openBlobs } from '../../runtime/store/blobs.ts';
 import type { ScanRequest, ScanResult } from '../../scanner/ports.ts';
-import { KEY_PROOF_TYPE, type RoleName } from '../../schemas/api.ts';
+import type { RoleName } from '../../schemas/api.ts';
 import { type Approval, STATEMENT_TYPE } from '../../schemas/approval.ts';
 import { type Envelope, seal } from '../../schemas/dsse.ts';
 import type { Report } from '../../schemas/finding.ts';
 import { canonical, sha256 } from '../../schemas/json.ts';
+import { KEY_PROOF_TYPE } from '../../schemas/keys.ts';
 import { DEFAULT_POLICY } from '../../schemas/policy.ts';
 import { closureDigest, DEFAULT_LIMITS, type Submission } from '../../schemas/release.ts';
 import { pinSurface, type Surface } from '../../schemas/surface.ts';
@@ -55,6 +57,7 @@ export interface TestRegistry {
   readonly pool: Pool;
   readonly app: FastifyInstance;
   readonly deps: ScanDeps;
+  readonly keys: RegistryKeys;
   call(as: string | null, method: 'GET' | 'POST', url: string, body?: unknown): Promise<Answer>;
   person(name: string, ...roles: RoleName[]): Promise<string>;
   reviewer(name: string): Promise<Key>;
@@ -183,7 +186,8 @@ export async function startTestRegistry(
     ? { ...DEFAULT_POLICY, approvals: { ...DEFAULT_POLICY.approvals, threshold: 1 } }
     : DEFAULT_POLICY;
   const { list = [], threshold = 0 } = options.witnesses ?? {};
-  const trust = await openTrust(pool, await loadKeys(join(dir, 'keys')), {
+  const keys = await loadKeys(join(dir, 'keys'));
+  const trust = await openTrust(pool, keys, {
     trial,
     policy,
     log: { witnesses: list.map(({ key }) => key), threshold },
@@ -262,6 +266,7 @@ export async function startTestRegistry(
     pool,
     app,
     deps,
+    keys,
     call,
     person,
     reviewer,

@@ -1,6 +1,5 @@
 /** A small company with really signed objects: root, reviewers, one release, its approvals and its lock. */
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { signLockFile } from '../../runtime/trust/lock.ts';
 import {
   APPROVAL_PREDICATE,
   type Approval,
@@ -9,13 +8,23 @@ import {
   subjectsOf,
 } from '../../schemas/approval.ts';
 import type { JsonObject } from '../../schemas/common.ts';
-import { type Envelope, keyIdOf, seal } from '../../schemas/dsse.ts';
+import { type Envelope, keyIdOf, seal, signBytes } from '../../schemas/dsse.ts';
 import { canonical, digestOf, sha256 } from '../../schemas/json.ts';
-import type { Lock, LockEntry, LockFile } from '../../schemas/lock.ts';
+import {
+  LOCK_TYPE,
+  type Lock,
+  type LockEntry,
+  type LockFile,
+  lockDigest,
+  lockPayload,
+  lockSubject,
+} from '../../schemas/lock.ts';
+import { type Logged, releaseSubject } from '../../schemas/log.ts';
 import { noteKeyOf, type Signer } from '../../schemas/note.ts';
 import { type Artifact, closureDigest, DEFAULT_LIMITS } from '../../schemas/release.ts';
 import { ROOT_TYPE, type Root } from '../../schemas/root.ts';
 import { pinSurface, type Surface } from '../../schemas/surface.ts';
+import { type MemoryLog, memoryLog } from './log.ts';
 
 export const NOW = new Date('2026-11-24T12:00:00.000Z');
 export const at = (hours: number): string => new Date(NOW.getTime() + hours * 3_600_000).toISOString();
@@ -176,6 +185,22 @@ export interface LockParts {
   approvedBy: string[];
   lock: (lock: Lock) => void;
   signer: Key;
+  rootChain: Envelope[];
+  /** The log so far; the lock and what it rests on are appended to it. */
+  log: MemoryLog;
+  /** Makes the log's evidence from the entries that a verifier looks for. */
+  evidence: (log: MemoryLog, entries: Logged[]) => LockFile['evidence']['log'];
+}
+
+/** What a verifier looks for in the log of such a lock: the lock first, then its root, then approvals. */
+export function loggedOf(lock: Lock, root: Envelope): Logged[] {
+  return [
+    { kind: 'lock', subject: lockSubject(lock), digest: lockDigest(lock) },
+    { kind: 'root', subject: `root#${lock.rootVersion}`, digest: digestOf(root) },
+    ...Object.values(lock.servers).flatMap((entry) =>
+      entry.approvals.map((digest): Logged => ({ kind: 'approval', subject: releaseSubject(entry), digest })),
+    ),
+  ];
 }
 
 /** A lock over the given parts; what is not given is good. */
@@ -202,9 +227,16 @@ export function makeLock(parts: Partial<LockParts> = {}): LockFile {
     },
   };
   parts.lock?.(lock);
+  const root = parts.root ?? makeRoot();
+  const log = parts.log ?? memoryLog(logSigner);
+  const entries = loggedOf(lock, root);
+  log.append(...entries);
   const evidence = {
-    root: parts.root ?? makeRoot(),
+    root,
+    rootChain: parts.rootChain ?? [],
     approvals: Object.fromEntries(approvals.map((envelope) => [envelopeDigest(envelope), envelope])),
+    log: parts.evidence?.(log, entries) ?? log.evidence(entries),
   };
-  return signLockFile(lock, evidence, (parts.signer ?? people.lock).key);
+  const signatures = [signBytes(LOCK_TYPE, lockPayload(lock), (parts.signer ?? people.lock).key)];
+  return { lockkeeper: 'mcp.lock/v1', lock, evidence, signatures };
 }

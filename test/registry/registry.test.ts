@@ -6,12 +6,13 @@ import { MOVES } from '../../registry/lifecycle.ts';
 import { scanJob, watchUpstream } from '../../registry/worker.ts';
 import { verifyLock } from '../../runtime/trust/lock.ts';
 import { openRoot } from '../../runtime/trust/root.ts';
-import { KEY_PROOF_TYPE, ROUTES, type RoleName, type Route } from '../../schemas/api.ts';
+import { ROUTES, type RoleName, type Route } from '../../schemas/api.ts';
 import { type Approval, STATEMENT_TYPE } from '../../schemas/approval.ts';
 import { link } from '../../schemas/audit.ts';
 import { seal } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { canonical } from '../../schemas/json.ts';
+import { KEY_PROOF_TYPE } from '../../schemas/keys.ts';
 import { renderLockFile } from '../../schemas/lock.ts';
 import {
   freshDatabase,
@@ -374,7 +375,7 @@ describe.each(servers())('the registry on $name', (server) => {
       const ivan = await registry.reviewer('ivan');
       await registry.call('root', 'POST', '/v1/people', { person: 'ivan', roles: ['developer'] });
       const { body } = await registry.call(null, 'GET', '/v1/trust');
-      const { root } = openRoot(body.root, body, new Date());
+      const { root } = openRoot(body, body, new Date());
       expect(root.roles.approver.keyids).not.toContain(ivan.keyid);
     });
   });
@@ -434,7 +435,7 @@ describe.each(servers())('the registry on $name', (server) => {
 
     it('shows a root that opens with what it pins', async () => {
       const { body } = await registry.call(null, 'GET', '/v1/trust');
-      const { root } = openRoot(body.root, body, new Date());
+      const { root } = openRoot(body, body, new Date());
       expect(root.roles.approver.threshold).toBe(2);
       expect(root.trial).toBe(false);
     });
@@ -493,7 +494,12 @@ describe.each(servers())('the registry on $name', (server) => {
         audience: 'acme/app',
         environment: 'development',
         now: new Date(),
-        seen: { version: first.file.lock.version, digest: first.digest },
+        seen: {
+          version: first.file.lock.version,
+          digest: first.digest,
+          rootVersion: first.file.lock.rootVersion,
+          checkpoint: first.file.evidence.log.checkpoint,
+        },
       });
       expect(verified.entries.get('weather')).toMatchObject({
         entry: { version: '2.1.0' },

@@ -11,7 +11,7 @@ import { loadConfig } from '../../registry/config.ts';
 import { appendEntries } from '../../registry/db/log.ts';
 import { withTransaction } from '../../registry/db/pool.ts';
 import { logKey } from '../../registry/log.ts';
-import { keyIdsOf, openTrust } from '../../registry/trust.ts';
+import { openTrust } from '../../registry/trust.ts';
 import { assertGrew, openCheckpoint } from '../../runtime/trust/checkpoint.ts';
 import { canonical } from '../../schemas/json.ts';
 import { leafHash, nodeHash } from '../../schemas/merkle.ts';
@@ -336,7 +336,7 @@ describe.each(servers())('the witnessed log on $name', (server) => {
         LOCKKEEPER_HOME: tempDir(),
         LOCKKEEPER_TOKEN: token,
         LOCKKEEPER_REGISTRY: url,
-        LOCKKEEPER_ROOT_KEYS: keyIdsOf(registry.deps.trust.keys).rootKeys.join(','),
+        LOCKKEEPER_ROOT_KEYS: registry.keys.pin.rootKeys.join(','),
       };
       execFile(process.execPath, [MAIN, 'log', 'verify', '--json', ...words], { env }, (error, stdout) =>
         resolve({ exit: Number(error?.code ?? 0), data: JSON.parse(stdout) }),
@@ -625,10 +625,11 @@ describe.each(servers())('witnesses that are none, on $name', (server) => {
   });
 
   it('come into a new root when the setting changes, and stay when it is not given', async () => {
-    const { pool, trust, policy } = registry.deps;
+    const { keys, deps } = registry;
+    const { pool, trust, policy } = deps;
     const { root } = (await trust.current()).trusted;
     const start = async (log: { witnesses: string[]; threshold: number } | null): Promise<typeof root> =>
-      (await (await openTrust(pool, trust.keys, { trial: false, policy, log })).current()).trusted.root;
+      (await (await openTrust(pool, keys, { trial: false, policy, log })).current()).trusted.root;
     expect(await start(null)).toEqual(root);
     expect(await start({ witnesses: root.log.witnesses, threshold: 1 })).toEqual(root);
     const more = [...root.log.witnesses, noteKeyOf(makeSigner('witness.test/two'), 'witness')];

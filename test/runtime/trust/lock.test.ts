@@ -20,6 +20,7 @@ import {
 } from '../../helpers/trust.ts';
 
 const context: LockContext = { pin, audience: 'acme/app', environment: 'development', now: NOW, seen: null };
+const { seen } = verifyLock(Buffer.from(renderLockFile(makeLock())), context);
 const bytes = (parts: Partial<LockParts> = {}): Buffer => Buffer.from(renderLockFile(makeLock(parts)));
 
 function refusal(run: () => unknown): LockkeeperError {
@@ -56,9 +57,10 @@ describe('a good lock', () => {
 
   it('verifies again when it was seen before', () => {
     const lock = bytes();
-    const { digest } = verifyLock(lock, context);
-    expect(verifyLock(lock, { ...context, seen: { version: 7, digest } }).digest).toBe(digest);
-    expect(verifyLock(lock, { ...context, seen: { version: 6, digest: 'sha256:00' } }).digest).toBe(digest);
+    const { digest, seen } = verifyLock(lock, context);
+    expect(verifyLock(lock, { ...context, seen }).digest).toBe(digest);
+    const older = { ...seen, version: 6, digest: 'sha256:00' };
+    expect(verifyLock(lock, { ...context, seen: older }).digest).toBe(digest);
   });
 });
 
@@ -146,11 +148,16 @@ describe('attacks', () => {
     ['a lock from the future', {}, { now: new Date(at(-2)) }, 'LOCK_FUTURE'],
     ['a lock for another project', {}, { audience: 'acme/other' }, 'LOCK_AUDIENCE'],
     ['a lock for another environment', {}, { environment: 'production' }, 'LOCK_AUDIENCE'],
-    ['an older lock', {}, { seen: { version: 8, digest: `sha256:${'2'.repeat(64)}` } }, 'LOCK_ROLLBACK'],
+    [
+      'an older lock',
+      {},
+      { seen: { ...seen, version: 8, digest: `sha256:${'2'.repeat(64)}` } },
+      'LOCK_ROLLBACK',
+    ],
     [
       'the same version with another digest',
       {},
-      { seen: { version: 7, digest: `sha256:${'2'.repeat(64)}` } },
+      { seen: { ...seen, digest: `sha256:${'2'.repeat(64)}` } },
       'LOCK_EQUIVOCATION',
     ],
     [
