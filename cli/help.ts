@@ -4,10 +4,10 @@ import type { Paint } from '../scanner/text.ts';
 import { type Command, GLOBAL, GLOBAL_HELP } from './command.ts';
 
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
-  'Run a registry': ['serve', 'login', 'people', 'token', 'keys', 'keys root'],
+  'Run a registry': ['serve', 'login', 'people', 'token', 'keys', 'keys root', 'witness'],
   'Publish and review': ['publish', 'review', 'diff', 'approve', 'dashboard', 'reject', 'revoke'],
   'Use in a project': ['add', 'lock', 'ci', 'verify', 'run'],
-  'See what happened': ['audit', 'drill', 'doctor'],
+  'See what happened': ['audit', 'log', 'drill', 'doctor'],
 };
 
 export async function overview(

@@ -24,6 +24,7 @@ import { CORS, mcpRegistryRoutes } from './routes/mcp-registry.ts';
 import { peopleRoutes } from './routes/people.ts';
 import { releaseRoutes } from './routes/releases.ts';
 import { reviewRoutes } from './routes/reviews.ts';
+import { tileRoutes } from './routes/tiles.ts';
 
 export interface Call {
   readonly actor: Actor;
@@ -88,6 +89,7 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
     ...lockRoutes(deps),
     ...auditRoutes(deps),
     ...logRoutes(deps),
+    ...tileRoutes(deps),
     ...mcpRegistryRoutes(deps),
     ...dashboardRoutes(app),
   };

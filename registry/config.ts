@@ -3,6 +3,9 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import cron from 'node-cron';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
+import { readWitnessKey } from '../schemas/witness.ts';
+import type { PublishSetting } from './publish.ts';
+import type { Witness } from './witness-client.ts';
 
 export interface RegistryConfig {
   /** Folder of blobs, keys and, without DATABASE_URL, the database. */
@@ -20,6 +23,10 @@ export interface RegistryConfig {
   readonly workers: number;
   readonly role: 'all' | 'registry' | 'scanner';
   readonly logLevel: 'silent' | 'error' | 'warn' | 'info' | 'debug';
+  /** Who cosigns checkpoints, and how many of them one takes; null leaves the root as it is. */
+  readonly witnesses: { readonly list: readonly Witness[]; readonly threshold: number } | null;
+  /** Where checkpoints are published. */
+  readonly publish: PublishSetting | null;
   /** Options of the npm client; null takes what npm is configured with. For drills and tests. */
   readonly npm: Readonly<Record<string, unknown>> | null;
   /** What fills `${NAME}` in npmrc files. */
@@ -30,6 +37,8 @@ interface Setting {
   readonly help: string;
   readonly pattern: RegExp;
 }
+
+const WITNESS = '[!-*\\-.-?A-~]{1,200}\\+[0-9a-f]{8}\\+[A-Za-z0-9+/]{44}@https?://[^\\s,@]+';
 
 /** Every variable, what it means and what it may be. `lk serve --help` and the docs speak of these. */
 export const SETTINGS: Readonly<Record<string, Setting>> = {
@@ -50,6 +59,18 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   LOCKKEEPER_LOG_LEVEL: {
     help: 'silent, error, warn, info or debug (warn)',
     pattern: /^(silent|error|warn|info|debug)$/,
+  },
+  LOCKKEEPER_WITNESSES: {
+    help: 'who cosigns the log: KEY@URL, comma-separated, or none; unset leaves the root as it is',
+    pattern: new RegExp(`^(none|${WITNESS}(,${WITNESS})*)$`),
+  },
+  LOCKKEEPER_WITNESS_THRESHOLD: {
+    help: 'how many of the witnesses a checkpoint takes (more than half of them)',
+    pattern: /^\d{1,2}$/,
+  },
+  LOCKKEEPER_PUBLISH: {
+    help: 'folder to publish checkpoints in, or git:FOLDER to commit them in a work tree',
+    pattern: /^(git:)?\/.+$/,
   },
 };
 /** Variables of the command line, which may be set in the same shell. */
@@ -89,9 +110,38 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
     workers: Number(env.LOCKKEEPER_WORKERS ?? 2),
     role: (env.LOCKKEEPER_ROLE ?? 'all') as RegistryConfig['role'],
     logLevel: (env.LOCKKEEPER_LOG_LEVEL ?? 'warn') as RegistryConfig['logLevel'],
+    witnesses: witnessesOf(env),
+    publish: publishOf(env.LOCKKEEPER_PUBLISH),
     npm: null,
     environment: env,
   };
+}
+
+/** More than half by default: any two quorums share a witness, and that one does not sign two histories. */
+function witnessesOf(env: Readonly<Record<string, string | undefined>>): RegistryConfig['witnesses'] {
+  const { LOCKKEEPER_WITNESSES: given, LOCKKEEPER_WITNESS_THRESHOLD: count } = env;
+  const list = (given === undefined || given === 'none' ? [] : given.split(',')).map((item): Witness => {
+    const at = item.indexOf('@');
+    return { key: item.slice(0, at), url: item.slice(at + 1) };
+  });
+  const names = list.map(({ key }) => readWitnessKey(key).name);
+  if (new Set(names).size < names.length)
+    throw invalid('LOCKKEEPER_WITNESSES with each name once', names.join(', '));
+  const bad = list.find(({ url }) => !URL.canParse(url));
+  if (bad) throw invalid('LOCKKEEPER_WITNESSES with addresses after @', quote(bad.url));
+  const threshold = Number(count ?? (list.length === 0 ? 0 : Math.floor(list.length / 2) + 1));
+  if (list.length > 32) throw invalid('at most 32 LOCKKEEPER_WITNESSES', `${list.length}`);
+  if (threshold > list.length)
+    throw invalid(
+      `LOCKKEEPER_WITNESS_THRESHOLD of at most ${list.length}, the witnesses given`,
+      `${threshold}`,
+    );
+  return given === undefined ? null : { list, threshold };
+}
+
+function publishOf(given: string | undefined): PublishSetting | null {
+  if (given === undefined) return null;
+  return given.startsWith('git:') ? { folder: given.slice(4), git: true } : { folder: given, git: false };
 }
 
 function invalid(expected: string, found: string): LockkeeperError {

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Blobs } from '../runtime/store/blobs.ts';
 import type { ScanRequest, ScanResult } from '../scanner/ports.ts';
 import type { Policy } from '../schemas/policy.ts';
+import type { Checkpoints } from './checkpoints.ts';
 import type { Pool } from './db/pool.ts';
 import type { Trust } from './trust.ts';
 
@@ -10,6 +11,8 @@ export interface Deps {
   readonly pool: Pool;
   readonly blobs: Blobs;
   readonly trust: Trust;
+  /** Checkpoints of the log with what witnesses signed below them. */
+  readonly checkpoints: Checkpoints;
   readonly policy: Policy;
   readonly log: Logger;
   /** Address that locks name. */

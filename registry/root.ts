@@ -2,9 +2,11 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { short } from '../runtime/trust/root.ts';
 import { keyIdOf } from '../schemas/dsse.ts';
+import { LockkeeperError } from '../schemas/errors.ts';
 import { noteKeyOf, type Signer } from '../schemas/note.ts';
 import type { Policy } from '../schemas/policy.ts';
-import type { Root, RootKey } from '../schemas/root.ts';
+import type { LogRole, Root, RootKey } from '../schemas/root.ts';
+import { readWitnessKey } from '../schemas/witness.ts';
 import type { ReviewerKey } from './db/records.ts';
 import type { KeyRing, RegistryKeys, RingName } from './keys.ts';
 
@@ -13,11 +15,15 @@ const YEAR_MS = 365 * 24 * HOUR_MS;
 /** What the registry's own keys are called in the root; no person may take the name. */
 export const SELF = 'lockkeeper';
 
+export type WitnessRole = Pick<LogRole, 'witnesses' | 'threshold'>;
+
 export interface NextRoot {
   readonly trial: boolean;
   readonly policy: Policy;
   readonly reviewers: readonly ReviewerKey[];
   readonly previous: Root | null;
+  /** Null or absent leaves the witnesses of the root before it. */
+  readonly log?: WitnessRole | null;
   /** The role whose key standing by takes over. The one before it counts until no lock of its days is left. */
   readonly rotate?: RingName | undefined;
 }
@@ -81,7 +87,7 @@ export function makeRoot(keys: RegistryKeys & { readonly root: KeyObject }, of: 
       scanner: { keyids: idsOf(scanner), threshold: 1 },
       revoker: { keyids: approvers, threshold: 1 },
     },
-    log: { ...logRole(keys, of), witnesses: [], threshold: 0 },
+    log: { ...logRole(keys, of), ...witnessRole(keys, of) },
     lifetimes: { lockHours: of.policy.lock.maxAgeHours, approvalDays: of.policy.approvals.maxAgeDays },
     minLockVersions: previous?.minLockVersions ?? {},
     trustRoots: previous?.trustRoots ?? {},
@@ -120,4 +126,17 @@ function logRole(keys: RegistryKeys, of: NextRoot): { origin: string; keys: stri
   const standby = all.at(-1);
   const turn = of.rotate === 'log' && standby !== undefined && !current.includes(standby);
   return { origin, keys: (turn ? [...current, standby] : current).slice(-2) };
+}
+
+/** Signatures are told apart by name: a witness of the log's name would sign as the log. */
+function witnessRole(keys: RegistryKeys, { log, previous }: NextRoot): WitnessRole {
+  const { witnesses, threshold } = log ?? previous?.log ?? { witnesses: [], threshold: 0 };
+  const origin = logNameOf(keys);
+  if (!witnesses.some((key) => readWitnessKey(key).name === origin))
+    return { witnesses: [...witnesses], threshold };
+  throw new LockkeeperError('CONFIG_INVALID', {
+    expected: 'witnesses of other names than the log’s',
+    found: origin,
+    next: 'Start the witness with another --name, and correct LOCKKEEPER_WITNESSES',
+  });
 }

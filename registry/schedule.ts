@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import cron, { type ScheduledTask } from 'node-cron';
 import type { Logger } from 'pino';
+import type { Checkpoints } from './checkpoints.ts';
 import type { Pool } from './db/pool.ts';
 import { takeRun } from './db/records.ts';
 import { queueUpstreamWatch } from './queue.ts';
@@ -46,8 +47,9 @@ export function startSchedules(schedules: readonly Schedule[], pool: Pool, log: 
 }
 
 /** What the registry does by itself. */
-export function registrySchedules(pool: Pool, upstreamCron: string): Schedule[] {
+export function registrySchedules(pool: Pool, upstreamCron: string, checkpoints: Checkpoints): Schedule[] {
   return [
+    { name: 'checkpoint', cron: '*/5 * * * *', run: () => checkpoints.refresh() },
     { name: 'upstream', cron: upstreamCron, run: () => queueUpstreamWatch(pool) },
     {
       name: 'tidy',

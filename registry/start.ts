@@ -9,6 +9,7 @@ import { npmOptionsOf, upstreamVersions } from '../scanner/npm.ts';
 import { scan } from '../scanner/scan.ts';
 import { DEFAULT_POLICY, type Policy } from '../schemas/policy.ts';
 import { buildApp } from './app.ts';
+import { type Checkpoints, openCheckpoints } from './checkpoints.ts';
 import type { RegistryConfig } from './config.ts';
 import { migrate } from './db/migrate.ts';
 import { listPeople, newCode, putPerson } from './db/people.ts';
@@ -16,8 +17,9 @@ import { openPool } from './db/pool.ts';
 import type { Deps, ScanDeps } from './deps.ts';
 import { startEmbedded } from './embedded.ts';
 import { loadKeys } from './keys.ts';
+import { publisherOf } from './publish.ts';
 import { registrySchedules, startSchedules } from './schedule.ts';
-import { openTrust } from './trust.ts';
+import { openTrust, type TrustSetting } from './trust.ts';
 import { startWorker } from './worker.ts';
 
 export interface Registry {
@@ -62,19 +64,19 @@ export async function startRegistry(
       await pool.query(
         'select graphile_worker.force_unlock_workers(array_agg(distinct locked_by)) from graphile_worker.jobs where locked_by is not null',
       );
-    const policy: Policy = config.trial
-      ? { ...DEFAULT_POLICY, approvals: { ...DEFAULT_POLICY.approvals, threshold: 1 } }
-      : DEFAULT_POLICY;
-    const trust = await openTrust(pool, await loadKeys(join(config.dataDir, 'keys')), {
-      trial: config.trial,
-      policy,
-    });
+    const policy = policyOf(config);
+    const trust = await openTrust(
+      pool,
+      await loadKeys(join(config.dataDir, 'keys')),
+      trustOf(config, policy),
+    );
     const rootKeys = (await trust.current()).trusted.root.roles.root.keyids;
     let url = config.publicUrl ?? `http://${config.host}:${config.port}`;
     const deps: Deps = {
       pool,
       blobs: await openBlobs(join(config.dataDir, 'blobs')),
       trust,
+      checkpoints: checkpointsOf(config, { pool, trust, log }),
       policy,
       log,
       publicUrl: () => url,
@@ -88,13 +90,41 @@ export async function startRegistry(
     undo.push(() => app.close());
     const address = await app.listen({ host: config.host, port: config.port });
     if (config.publicUrl === null) url = address;
-    const schedules = startSchedules(registrySchedules(pool, config.upstreamCron), pool, log);
+    const schedules = startSchedules(
+      registrySchedules(pool, config.upstreamCron, deps.checkpoints),
+      pool,
+      log,
+    );
     undo.push(() => schedules.stop());
     return { url, rootKeys, code: await adminCode(deps), close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+function policyOf({ trial }: RegistryConfig): Policy {
+  const { approvals } = DEFAULT_POLICY;
+  return trial ? { ...DEFAULT_POLICY, approvals: { ...approvals, threshold: 1 } } : DEFAULT_POLICY;
+}
+
+function trustOf({ trial, witnesses }: RegistryConfig, policy: Policy): TrustSetting {
+  const log = witnesses && {
+    witnesses: witnesses.list.map(({ key }) => key),
+    threshold: witnesses.threshold,
+  };
+  return { trial, policy, log };
+}
+
+function checkpointsOf(
+  { witnesses, publish }: RegistryConfig,
+  parts: Pick<Deps, 'pool' | 'trust' | 'log'>,
+): Checkpoints {
+  return openCheckpoints({
+    ...parts,
+    witnesses: witnesses?.list ?? [],
+    publish: publish && publisherOf(publish),
+  });
 }
 
 async function adminCode({ pool }: Deps): Promise<string> {

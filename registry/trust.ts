@@ -13,7 +13,7 @@ import { activeKeys, enrolKey, insertRoot } from './db/records.ts';
 import { type Current, RootHistory } from './history.ts';
 import { addStandby, type RegistryKeys, type RingName } from './keys.ts';
 import { recordEvent } from './log.ts';
-import { logNameOf, logSignerOf, makeRoot, SELF } from './root.ts';
+import { logNameOf, logSignerOf, makeRoot, SELF, type WitnessRole } from './root.ts';
 
 const RENEW_MS = 60 * 86_400_000;
 const TURNS = 7_411_002;
@@ -40,6 +40,8 @@ export interface Trust {
 export interface TrustSetting {
   readonly trial: boolean;
   readonly policy: Policy;
+  /** Who cosigns checkpoints and how many of them one takes; null or absent leaves it as the newest root says. */
+  readonly log?: WitnessRole | null;
 }
 
 /** Makes root version 1 if there is none. Throws CONFIG_INVALID when `trial` is not what the folder was made with. */
@@ -73,11 +75,11 @@ class Roots implements Trust {
     this.trial = setting.trial;
   }
 
-  /** The first root, or the next one where the newest is in the last two months of its year. */
+  /** The first root, or the next one: in the last two months of its year, or for other witnesses. */
   async begin(): Promise<void> {
     await withTransaction(this.#pool, async (client) => {
       const newest = await this.#turn(client);
-      if (newest && !(this.#isOnline(newest.root) && isDue(newest.root))) return;
+      if (newest && !(this.#isOnline(newest.root) && isDue(newest.root, this.#setting))) return;
       await this.#reissue(client, newest);
     });
   }
@@ -236,6 +238,8 @@ function signedBy(key: KeyObject, { payloadType, payload }: Envelope): Envelope[
   return signBytes(payloadType, Buffer.from(payload, 'base64'), key);
 }
 
-function isDue(root: Root): boolean {
-  return !(Date.parse(root.expires) > Date.now() + RENEW_MS);
+function isDue({ expires, log }: Root, { log: wanted = null }: TrustSetting): boolean {
+  const text = ({ witnesses, threshold }: WitnessRole): string => canonical({ witnesses, threshold });
+  const others = wanted !== null && text(wanted) !== text(log);
+  return others || !(Date.parse(expires) > Date.now() + RENEW_MS);
 }

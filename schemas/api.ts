@@ -179,12 +179,13 @@ export interface Route {
 
 const SIGNED_IN = ['admin', 'reviewer', 'publisher', 'developer', 'auditor', 'runtime'] as const;
 const PEOPLE = ['admin', 'reviewer', 'publisher', 'developer', 'auditor'] as const;
+const ANYONE = ['anonymous', ...SIGNED_IN] as const;
 
 /** Every route of the registry with the roles that may use it. What is not here does not exist. */
 export const ROUTES = {
-  health: { method: 'GET', path: '/v1/health', roles: ['anonymous', ...SIGNED_IN] },
-  trust: { method: 'GET', path: '/v1/trust', roles: ['anonymous', ...SIGNED_IN] },
-  signIn: { method: 'POST', path: '/v1/sign-in', roles: ['anonymous', ...SIGNED_IN] },
+  health: { method: 'GET', path: '/v1/health', roles: ANYONE },
+  trust: { method: 'GET', path: '/v1/trust', roles: ANYONE },
+  signIn: { method: 'POST', path: '/v1/sign-in', roles: ANYONE },
   me: { method: 'GET', path: '/v1/me', roles: SIGNED_IN },
   people: { method: 'POST', path: '/v1/people', roles: ['admin'] },
   peopleList: { method: 'GET', path: '/v1/people', roles: ['admin'] },
@@ -211,22 +212,17 @@ export const ROUTES = {
   lockCheck: { method: 'POST', path: '/v1/locks/check', roles: SIGNED_IN },
   auditWrite: { method: 'POST', path: '/v1/audit', roles: ['runtime', 'developer'] },
   auditRead: { method: 'GET', path: '/v1/audit', roles: ['auditor', 'admin'] },
-  log: { method: 'GET', path: '/v1/log', roles: ['anonymous', ...SIGNED_IN] },
+  log: { method: 'GET', path: '/v1/log', roles: ANYONE },
   logEntries: { method: 'GET', path: '/v1/log/entries', roles: SIGNED_IN },
-  logInclusion: { method: 'GET', path: '/v1/log/inclusion', roles: ['anonymous', ...SIGNED_IN] },
-  logConsistency: { method: 'GET', path: '/v1/log/consistency', roles: ['anonymous', ...SIGNED_IN] },
-  registryList: { method: 'GET', path: '/v0.1/servers', roles: ['anonymous', ...SIGNED_IN] },
-  registryVersions: {
-    method: 'GET',
-    path: '/v0.1/servers/:name/versions',
-    roles: ['anonymous', ...SIGNED_IN],
-  },
-  registryVersion: {
-    method: 'GET',
-    path: '/v0.1/servers/:name/versions/:version',
-    roles: ['anonymous', ...SIGNED_IN],
-  },
-  dashboard: { method: 'GET', path: '/', roles: ['anonymous', ...SIGNED_IN] },
+  logInclusion: { method: 'GET', path: '/v1/log/inclusion', roles: ANYONE },
+  logConsistency: { method: 'GET', path: '/v1/log/consistency', roles: ANYONE },
+  checkpoint: { method: 'GET', path: '/checkpoint', roles: ANYONE },
+  tile: { method: 'GET', path: '/tile/*', roles: ANYONE },
+  tileEntries: { method: 'GET', path: '/tile/entries/*', roles: SIGNED_IN },
+  registryList: { method: 'GET', path: '/v0.1/servers', roles: ANYONE },
+  registryVersions: { method: 'GET', path: '/v0.1/servers/:name/versions', roles: ANYONE },
+  registryVersion: { method: 'GET', path: '/v0.1/servers/:name/versions/:version', roles: ANYONE },
+  dashboard: { method: 'GET', path: '/', roles: ANYONE },
 } as const satisfies Record<string, Route>;
 
 export type RouteName = keyof typeof ROUTES;

@@ -15,8 +15,8 @@ export const NoteKey = Type.String({
 export type NoteKey = Static<typeof NoteKey>;
 
 /** First byte of a key: a plain signature, or one that carries a time. */
-const SIGNS = 1;
-const COSIGNS = 4;
+export const SIGNS = 1;
+export const COSIGNS = 4;
 const RAW_KEY_BYTES = 32;
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
 const MAX_NOTE_BYTES = 64 * 1024;

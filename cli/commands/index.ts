@@ -8,6 +8,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   token: async () => (await import('./token.ts')).token,
   keys: async () => (await import('./keys.ts')).keys,
   'keys root': async () => (await import('./root.ts')).root,
+  witness: async () => (await import('./witness.ts')).witness,
   publish: async () => (await import('./publish.ts')).publish,
   review: async () => (await import('./review.ts')).review,
   diff: async () => (await import('./diff.ts')).diff,
@@ -21,6 +22,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   verify: async () => (await import('./verify.ts')).verify,
   run: async () => (await import('./run.ts')).run,
   audit: async () => (await import('./audit.ts')).audit,
+  log: async () => (await import('./log.ts')).log,
   drill: async () => (await import('./drill.ts')).drill,
   doctor: async () => (await import('./doctor.ts')).doctor,
 };

@@ -148,7 +148,7 @@ async function logEvidence(
     ),
   ];
   const earlier = await lockSizes(pool, lock.audience, GROWTH_LOCKS);
-  const made = await checkpoint(pool, trust.logSigner);
+  const made = await witnessedCheckpoint(deps, await logSize(pool));
   const evidence = await evidenceOf(pool, made, { entries, earlier });
   const { audience, version } = lock;
   await insertLockEvidence(pool, { audience, version, size: made.size, evidence });

@@ -5,17 +5,17 @@ import { LogConsistencyQuery, LogEntriesQuery, LogInclusionQuery } from '../../s
 import type { Handlers } from '../app.ts';
 import { entriesFrom } from '../db/log.ts';
 import type { Deps } from '../deps.ts';
-import { checkpoint, consistencyProof, inclusionProof, logKey } from '../log.ts';
+import { consistencyProof, inclusionProof, logKey } from '../log.ts';
 
 const MAX_ENTRIES = 1000;
 
-export function logRoutes({ pool, trust }: Deps): Handlers {
+export function logRoutes({ pool, trust, checkpoints }: Deps): Handlers {
   const signer = trust.logSigner;
   const proofOf = (hashes: readonly Buffer[]): JsonObject => ({
     proof: hashes.map((hash) => hash.toString('base64')),
   });
   return {
-    log: async () => ({ key: logKey(signer), checkpoint: (await checkpoint(pool, signer)).note }),
+    log: async () => ({ key: logKey(signer), checkpoint: (await checkpoints.newest()).note }),
     logEntries: async (call) => {
       const query = call.query(LogEntriesQuery);
       const start = Number(query.start);

@@ -6,11 +6,14 @@ import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { inject } from 'vitest';
 import { buildApp } from '../../registry/app.ts';
+import { openCheckpoints } from '../../registry/checkpoints.ts';
 import { newToken, putPerson } from '../../registry/db/people.ts';
 import { openPool, type Pool } from '../../registry/db/pool.ts';
 import type { ScanDeps } from '../../registry/deps.ts';
-import { loadKeys } from '../../registry/keys.ts';
+import { loadKeys, type RegistryKeys } from '../../registry/keys.ts';
+import { type PublishSetting, publisherOf } from '../../registry/publish.ts';
 import { openTrust } from '../../registry/trust.ts';
+import type { Witness } from '../../registry/witness-client.ts';
 import { scanJob } from '../../registry/worker.ts';
 import { openBlobs } from '../../runtime/store/blobs.ts';
 import type { ScanRequest, ScanResult } from '../../scanner/ports.ts';
@@ -54,6 +57,7 @@ export interface TestRegistry {
   readonly pool: Pool;
   readonly app: FastifyInstance;
   readonly deps: ScanDeps;
+  readonly keys: RegistryKeys;
   call(as: string | null, method: 'GET' | 'POST', url: string, body?: unknown): Promise<Answer>;
   person(name: string, ...roles: RoleName[]): Promise<string>;
   reviewer(name: string): Promise<Key>;
@@ -167,7 +171,13 @@ async function scanResult(
 
 export async function startTestRegistry(
   server: TestServer,
-  options: { trial?: boolean; upstream?: string[]; scan?: ScanDeps['scan'] } = {},
+  options: {
+    trial?: boolean;
+    upstream?: string[];
+    scan?: ScanDeps['scan'];
+    witnesses?: { list: readonly Witness[]; threshold: number };
+    publish?: PublishSetting;
+  } = {},
 ): Promise<TestRegistry> {
   const { pool, drop } = await freshDatabase(server);
   const dir = join(tmpdir(), `lk-reg-${randomBytes(6).toString('hex')}`);
@@ -175,14 +185,23 @@ export async function startTestRegistry(
   const policy = trial
     ? { ...DEFAULT_POLICY, approvals: { ...DEFAULT_POLICY.approvals, threshold: 1 } }
     : DEFAULT_POLICY;
-  const trust = await openTrust(pool, await loadKeys(join(dir, 'keys')), { trial, policy });
+  const { list = [], threshold = 0 } = options.witnesses ?? {};
+  const keys = await loadKeys(join(dir, 'keys'));
+  const trust = await openTrust(pool, keys, {
+    trial,
+    policy,
+    log: { witnesses: list.map(({ key }) => key), threshold },
+  });
+  const log = pino({ level: 'silent' });
+  const publish = options.publish ? publisherOf(options.publish) : null;
   const blobs = await openBlobs(join(dir, 'blobs'));
   const deps: ScanDeps = {
     pool,
     blobs,
     trust,
+    checkpoints: openCheckpoints({ pool, trust, log, witnesses: list, publish }),
     policy,
-    log: pino({ level: 'silent' }),
+    log,
     publicUrl: () => 'http://127.0.0.1:7411',
     scan: options.scan ?? ((request) => scanResult(request, { blobs })),
     upstream: async () => options.upstream ?? [],
@@ -247,6 +266,7 @@ export async function startTestRegistry(
     pool,
     app,
     deps,
+    keys,
     call,
     person,
     reviewer,
