@@ -5,9 +5,20 @@ import { describe, expect, it } from 'vitest';
 import { identityOf, leafOf } from '../../scanner/provenance/identity.ts';
 import type { CertificateIdentity, Statement } from '../../scanner/provenance/policy.ts';
 import { readBundle } from '../../scanner/provenance/read.ts';
-import { assertAgrees, readStatement } from '../../scanner/provenance/statement.ts';
+import { assertAbout, assertAgrees, readStatement } from '../../scanner/provenance/statement.ts';
+import { openNpmKeys } from '../../scanner/provenance/trust.ts';
 import { verifyBundle } from '../../scanner/provenance/verify.ts';
-import { cases, certifiedBy, inputOf, policyOf, trustRoots } from '../helpers/bundles.ts';
+import { sha256 } from '../../schemas/json.ts';
+import {
+  bytesOf,
+  cases,
+  certifiedBy,
+  inputOf,
+  NPM_KEYS,
+  policyOf,
+  trustRoots,
+  verdictOn,
+} from '../helpers/bundles.ts';
 
 const SLSA = 'https://slsa.dev/provenance/v1';
 const [given] = cases.filter(
@@ -91,5 +102,51 @@ describe('a predicate', () => {
       { predicateType: 1 },
     ])
       expect(() => read({ ...text, ...change })).toThrow(refused);
+  });
+
+  it('is about one package, by a digest that binds', () => {
+    const input = inputOf(given);
+    const [subject] = statement.subjects as [Statement['subjects'][number]];
+    const about = (...subjects: Statement['subjects']): unknown =>
+      assertAbout({ ...statement, subjects }, input, policyOf(given));
+    const refused = expect.objectContaining({ code: 'PROVENANCE_SUBJECT' });
+    expect(() => about(subject)).not.toThrow();
+    expect(() => about(subject, subject)).toThrow(refused);
+    for (const digest of [{}, { sha1: '0'.repeat(40) }, { ...subject.digest, sha256: '0'.repeat(64) }])
+      expect(() => about({ ...subject, digest })).toThrow(refused);
+  });
+});
+
+describe('what the library lets pass', () => {
+  const plain = cases.find(({ file, expected, attestationIndex }) => {
+    if (attestationIndex !== undefined) return false;
+    const text = bytesOf(file).toString('utf8');
+    return (
+      expected === 'valid' && /"certificate":\s*\{\s*"rawBytes"/.test(text) && text.includes('.v0.3+json')
+    );
+  }) as (typeof cases)[number];
+  const changed = (change: (json: ReturnType<typeof JSON.parse>) => void): string => {
+    const json = JSON.parse(bytesOf(plain.file).toString('utf8'));
+    change(json);
+    return verdictOn({ ...inputOf(plain), bytes: Buffer.from(JSON.stringify(json)) }, policyOf(plain));
+  };
+
+  it('is refused: words after a media type, bytes after a certificate', () => {
+    expect(changed(() => undefined)).toBe('valid');
+    expect(changed((json) => (json.mediaType += '; more'))).toBe('PROVENANCE_INVALID');
+    expect(
+      changed(({ verificationMaterial: { certificate } }) => {
+        const bytes = Buffer.from(certificate.rawBytes, 'base64');
+        certificate.rawBytes = Buffer.concat([bytes, Buffer.alloc(3)]).toString('base64');
+      }),
+    ).toBe('PROVENANCE_INVALID');
+  });
+
+  it('is refused: a key for another use', () => {
+    const file = trustRoots.find((bytes) => sha256(bytes) === NPM_KEYS) as Uint8Array;
+    const text = Buffer.from(file).toString('utf8').replaceAll('npm:signatures', 'npm:others');
+    const other = Buffer.from(text);
+    expect(openNpmKeys(NPM_KEYS, 'npm:signatures', trustRoots).size).toBe(2);
+    expect(openNpmKeys(sha256(other), 'npm:signatures', [other]).size).toBe(0);
   });
 });
