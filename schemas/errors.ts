@@ -34,6 +34,10 @@ export const CODES = {
   ARTIFACT_MISSING: { status: 404, exit: 4, title: 'An artifact is missing' },
   ARCHIVE_HOSTILE: { status: 422, exit: 3, title: 'The archive is not safe to unpack' },
   SURFACE_UNREADABLE: { status: 422, exit: 4, title: 'The server did not show its surface' },
+  PROVENANCE_INVALID: { status: 422, exit: 3, title: 'The attestation does not hold' },
+  PROVENANCE_IDENTITY: { status: 422, exit: 3, title: 'Somebody else signed the attestation' },
+  PROVENANCE_SUBJECT: { status: 422, exit: 3, title: 'The attestation is about something else' },
+  PROVENANCE_MISSING: { status: 422, exit: 4, title: 'There is no attestation' },
   // trust
   ROOT_UNTRUSTED: { status: 422, exit: 3, title: 'The root of trust is not the pinned one' },
   ROOT_UNPINNED: { status: 422, exit: 4, title: 'No root of trust is pinned on this machine' },
