@@ -22,13 +22,15 @@ import { assertPermitted } from '../../schemas/request.ts';
 import { pinSurface, Surface } from '../../schemas/surface.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Call, Handlers } from '../app.ts';
+import { witnessedCheckpoint } from '../checkpoints.ts';
+import { logSize } from '../db/log.ts';
 import { withTransaction } from '../db/pool.ts';
 import { insertLock, insertLockEvidence, isSigned, lockSizes, newestLock } from '../db/records.ts';
 import { approvalsOf, type ReleaseRow, releasesNamed } from '../db/releases.ts';
 import type { Deps } from '../deps.ts';
 import { evidenceOf, GROWTH_LOCKS } from '../evidence.ts';
 import { factsOfRow } from '../facts.ts';
-import { checkpoint, recordEvent } from '../log.ts';
+import { recordEvent } from '../log.ts';
 import { pickRelease } from '../resolve.ts';
 
 const HOUR_MS = 3_600_000;
@@ -139,7 +141,7 @@ async function logEvidence(
   lock: Lock,
   { root, resolved, deps }: { root: Envelope; resolved: ReadonlyMap<string, Resolved>; deps: Deps },
 ): Promise<LogEvidence> {
-  const { pool, trust } = deps;
+  const { pool } = deps;
   const entries: Logged[] = [
     { kind: 'lock', subject: lockSubject(lock), digest: lockDigest(lock) },
     { kind: 'root', subject: `root#${lock.rootVersion}`, digest: digestOf(root) },

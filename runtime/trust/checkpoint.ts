@@ -20,17 +20,21 @@ export function openCheckpoint(note: string, log: LogRole): OpenedCheckpoint {
   const checkpoint = readCheckpoint(parsed.text);
   const logKeys = log.keys.map(readNoteKey);
   const witnessKeys = log.witnesses.map(readNoteKey);
-  const signers = signersOf(parsed, [...logKeys, ...witnessKeys]);
-  if (!signers?.has(log.origin) || checkpoint.origin !== log.origin) {
+  const signers = signersOf(parsed, logKeys);
+  const cosigners = signersOf(parsed, witnessKeys);
+  if (!signers?.has(log.origin) || cosigners === null || checkpoint.origin !== log.origin) {
     throw new LockkeeperError('LOG_SIGNATURE', {
       expected: `a checkpoint of ${log.origin}, signed by a log key of the root`,
-      found: signers === null ? 'a signature that does not verify' : `one of ${checkpoint.origin}`,
+      found:
+        signers === null || cosigners === null
+          ? 'a signature that does not verify'
+          : `one of ${checkpoint.origin}`,
       next: 'Do not use what rests on it; tell your security team',
     });
   }
   const witnesses = new Map<string, number>();
   for (const { name } of witnessKeys) {
-    const time = signers.get(name);
+    const time = cosigners.get(name);
     if (typeof time === 'number') witnesses.set(name, time);
   }
   if (witnesses.size < log.threshold) {
