@@ -446,7 +446,7 @@ describe.each(servers())('the registry on $name', (server) => {
       const kim = await registry.reviewer('kim');
       await registry.approved('dave', [kim, alice], submissionOf('1.0.71'));
       const left = await registry.call('root', 'POST', '/v1/people/kim/remove', {});
-      expect(left.body).toEqual({ person: 'kim', voided: 1 });
+      expect(left.body).toEqual({ person: 'kim', voided: 1, rootPending: false });
       expect((await registry.call('kim', 'GET', '/v1/me')).status).toBe(401);
       const { body } = await registry.call('root', 'GET', '/v1/people');
       expect(body.people.map(({ person }: { person: string }) => person)).not.toContain('kim');
