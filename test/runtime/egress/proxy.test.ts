@@ -137,6 +137,16 @@ describe('the way out', () => {
     expect(text).toContain('not among the permitted hosts');
   });
 
+  it('judges plain HTTP by the port it names', async () => {
+    const { path, events } = await start(['api.example.com:80'], async () => '93.184.216.34');
+    const outgoing = request({ socketPath: path, path: 'http://api.example.com:8080/x' });
+    outgoing.end();
+    const [answer] = (await once(outgoing, 'response')) as [import('node:http').IncomingMessage];
+    answer.resume();
+    expect(answer.statusCode).toBe(403);
+    expect(events).toMatchObject([{ host: 'api.example.com', port: 8080, outcome: 'refused' }]);
+  });
+
   it('takes reports of direct attempts, and no nonsense', async () => {
     const { path, events } = await start([], async () => '');
     for (const body of [
