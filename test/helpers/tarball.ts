@@ -4,7 +4,14 @@ import { Header } from 'tar';
 
 export interface Entry {
   readonly path: string;
-  readonly type?: 'File' | 'SymbolicLink' | 'Link' | 'CharacterDevice' | 'FIFO' | 'Directory';
+  readonly type?:
+    | 'File'
+    | 'SymbolicLink'
+    | 'Link'
+    | 'CharacterDevice'
+    | 'FIFO'
+    | 'Directory'
+    | 'ExtendedHeader';
   readonly text?: string;
   readonly linkpath?: string;
   readonly mode?: number;

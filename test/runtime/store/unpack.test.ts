@@ -5,6 +5,12 @@ import { type Entry, tarball } from '../../helpers/tarball.ts';
 
 const files = (n: number, text: string): Entry[] =>
   Array.from({ length: n }, (_, i) => ({ path: `package/${i}`, text }));
+/** A file whose path is longer than the header of a file can hold. */
+function long(path: string): Entry[] {
+  const rest = ` path=${path}\n`;
+  const length = rest.length + String(rest.length + 4).length;
+  return [{ path: 'pax', type: 'ExtendedHeader', text: `${length}${rest}` }, { path: 'package/x' }];
+}
 const only = (change: Partial<UnpackLimits>): UnpackLimits => ({ ...UNPACK_LIMITS, ...change });
 
 describe('what is unpacked', () => {
@@ -49,6 +55,8 @@ describe('what is unpacked', () => {
     ['backslashes', /NUL or backslash/, [{ path: 'package/a\\b' }], {}],
     ['files without a name', /names no file/, [{ path: 'package' }], {}],
     ['files named like their folder', /names no file/, [{ path: 'package/.' }], {}],
+    ['names that no file system takes', /too long/, long(`package/${'a'.repeat(256)}`), {}],
+    ['paths over 1024 characters', /too long/, long(`package/${'a/'.repeat(512)}a`), {}],
     [
       'two files of one path',
       /each path once; found ".*twice, with other bytes/,
