@@ -8,7 +8,7 @@ import { closeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { quote } from '../../schemas/errors.ts';
 import type { DriverStatus, IsolationDriver, LaunchPlan, SandboxedProcess } from '../ports.ts';
-import { type Cgroup, makeCgroup } from './cgroup.ts';
+import { type Cgroup, makeCgroup, sweepCgroups } from './cgroup.ts';
 import { overseen } from './process.ts';
 import { assertReachable, reachable } from './reach.ts';
 import { asDescriptor, rootfs } from './rootfs.ts';
@@ -41,6 +41,7 @@ export function bubblewrap(options: BubblewrapOptions): IsolationDriver {
 /** Clears what an earlier runtime left, looks for the program and tries it: a kernel may forbid user namespaces. */
 async function detect(): Promise<DriverStatus> {
   sweepOrphans();
+  await sweepCgroups();
   try {
     const { stdout } = await run('bwrap', ['--version']);
     const trial = [

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { bubblewrap } from '../../../runtime/isolation/bubblewrap.ts';
 import { makeCgroup } from '../../../runtime/isolation/cgroup.ts';
 
 const LIMITS = { memoryMiB: 256, cpus: 1.5, pids: 64, tmpMiB: 8 };
@@ -43,6 +44,26 @@ describe.runIf(cgroup)('a control group', () => {
     await made?.remove();
     expect((await closed)[1]).toBe('SIGKILL');
     for (const file of made?.procs ?? []) expect(existsSync(dirname(file))).toBe(false);
+  });
+
+  it('goes with the next look for a driver where its runtime was killed, unless something is inside', async () => {
+    const child = spawn('true');
+    await once(child, 'close');
+    const made = await makeCgroup(LIMITS);
+    const folders = (made?.procs ?? []).map(dirname);
+    const orphans = folders.map((folder) => join(dirname(folder), `lockkeeper-${child.pid}-0badc0de`));
+    const used = folders.map((folder) => join(dirname(folder), `lockkeeper-${child.pid}-0badbeef`));
+    for (const folder of [...orphans, ...used]) mkdirSync(folder);
+    const inside = spawn('sleep', ['300']);
+    for (const folder of used) writeFileSync(join(folder, 'cgroup.procs'), String(inside.pid));
+    await bubblewrap({ nodePath: process.execPath }).detect();
+    expect(orphans.filter(existsSync)).toEqual([]);
+    expect([...folders, ...used].filter((folder) => !existsSync(folder))).toEqual([]);
+    inside.kill('SIGKILL');
+    await once(inside, 'close');
+    await bubblewrap({ nodePath: process.execPath }).detect();
+    expect(used.filter(existsSync)).toEqual([]);
+    await made?.remove();
   });
 
   it('is made with all limits or not at all', async () => {
