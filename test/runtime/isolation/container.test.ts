@@ -38,7 +38,8 @@ describe('the container driver on Podman', () => {
       }),
     );
     running.stderr.resume();
-    const [chunk] = (await once(running.stdout, 'data')) as [Buffer];
+    const said = once(running.stdout, 'data') as Promise<[Buffer]>;
+    const [chunk] = await Promise.race([said, running.exited.then(() => [Buffer.from('{}')] as const)]);
     await running.stop(1000);
     expect(JSON.parse(chunk.toString())).toEqual({
       uid: '65534',
