@@ -9,6 +9,7 @@ import type { LockCheckView } from '../../schemas/api.ts';
 import type { Envelope } from '../../schemas/dsse.ts';
 import { CODES, type Code } from '../../schemas/errors.ts';
 import { renderLockFile } from '../../schemas/lock.ts';
+import type { Root } from '../../schemas/root.ts';
 import { at, makeLock, makeRoot, NOW, people, pin } from '../helpers/trust.ts';
 
 const bytes = Buffer.from(renderLockFile(makeLock()));
@@ -35,6 +36,15 @@ const without = (person: string): Envelope =>
     root.roles.approver.keyids = root.roles.approver.keyids.filter((id) => !gone.includes(id));
     root.roles.revoker.keyids = root.roles.approver.keyids;
   });
+
+/** Good in itself, with another root key than the project pins. */
+function taken(root: Root): void {
+  const { keyid, pem: publicKey, person } = people.mallory;
+  root.keys = root.keys.map((key) =>
+    key.keyid === people.root.keyid ? { ...key, keyid, publicKey, person } : key,
+  );
+  root.roles.root.keyids = [keyid];
+}
 
 describe('what the registry says of a lock today', () => {
   let told: { check: LockCheckView; root: Envelope };
@@ -96,6 +106,7 @@ describe('what the registry says of a lock today', () => {
     ],
     ['a root that is over', 'ROOT_EXPIRED', makeRoot((root) => void (root.expires = at(-1)))],
     ['a root that somebody else signed', 'ROOT_UNTRUSTED', makeRoot(() => undefined, people.mallory)],
+    ['a root that somebody else made', 'ROOT_UNTRUSTED', makeRoot(taken, people.mallory)],
   ])('the approvals against %s: %s', async (_, code, root) => {
     expect(await ask({}, root)).toBe(code);
   });
