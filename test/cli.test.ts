@@ -246,9 +246,9 @@ describe('the root of trust', () => {
     expect((await run('lk ci', { ...home, ...keys, LOCKKEEPER_REGISTRY: registry })).exit).toBe(0);
     expect(seen.every((header) => header.endsWith('y'))).toBe(true);
     seen.length = 0;
-    expect(
-      (await run('lk ci', { ...home, ...keys, LOCKKEEPER_REGISTRY: 'https://other.example' })).exit,
-    ).toBe(4);
+    const other = { ...home, ...keys, LOCKKEEPER_REGISTRY: 'https://other.example' };
+    const { exit, stdout } = await run('lk ci --json', other);
+    expect([exit, JSON.parse(stdout).code]).toEqual([4, 'ROOT_UNPINNED']);
     expect(seen).toEqual([]);
   });
 });
