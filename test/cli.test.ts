@@ -1,6 +1,6 @@
 /** The gate as a pipeline runs it, against registries that lie, break or are somebody else's. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -222,6 +222,10 @@ describe('the root of trust', () => {
     const { dir, intent, run } = await world(honest(now()));
     const more = { ...intent.trust, threshold: intent.trust.threshold + 1 };
     writeFileSync(join(dir, 'lockkeeper.json'), JSON.stringify({ ...intent, trust: more }));
+    expect((await run('lk ci')).stdout).toContain('ROOT_UNTRUSTED');
+    writeFileSync(join(dir, 'lockkeeper.json'), JSON.stringify(intent));
+    const file = join(dir, 'home/credentials.json');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"threshold":1', '"threshold":2'));
     expect((await run('lk ci')).stdout).toContain('ROOT_UNTRUSTED');
   });
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Approval, STATEMENT_TYPE } from '../../../schemas/approval.ts';
 import { seal } from '../../../schemas/dsse.ts';
 import { canonical } from '../../../schemas/json.ts';
+import { DEFAULT_POLICY } from '../../../schemas/policy.ts';
 import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../../helpers/registry.ts';
 import type { Key } from '../../helpers/trust.ts';
 
@@ -36,6 +37,14 @@ describe.each(servers().slice(0, 1))('an approval at the registry', (server) => 
     ['another command', 'APPROVAL_SUBJECT', (a) => void a.predicate.launch.command.push('--more')],
     ['another artifact', 'APPROVAL_SUBJECT', (a) => void a.subject.push(...a.subject)],
     ['another approver', 'SIGNATURE_INVALID', (a) => void (a.predicate.approvedBy = 'bob')],
+    [
+      'a life of a day more than the policy gives',
+      'APPROVAL_SCOPE',
+      ({ predicate }) => {
+        const days = DEFAULT_POLICY.approvals.maxAgeDays + 1;
+        predicate.expires = new Date(Date.parse(predicate.notBefore) + days * 86_400_000).toISOString();
+      },
+    ],
     ['a longer life', 'APPROVAL_SCOPE', (a) => void (a.predicate.expires = '2099-01-01T00:00:00.000Z')],
     ['a life that is over', 'APPROVAL_SCOPE', (a) => void (a.predicate.expires = '2020-01-01T00:00:00.000Z')],
     [
