@@ -53,9 +53,12 @@ describe.runIf(cgroup)('a control group', () => {
     const folders = (made?.procs ?? []).map(dirname);
     const orphans = folders.map((folder) => join(dirname(folder), `lockkeeper-${child.pid}-0badc0de`));
     const used = folders.map((folder) => join(dirname(folder), `lockkeeper-${child.pid}-0badbeef`));
-    for (const folder of [...orphans, ...used]) mkdirSync(folder);
     const inside = spawn('sleep', ['300']);
-    for (const folder of used) writeFileSync(join(folder, 'cgroup.procs'), String(inside.pid));
+    for (const folder of orphans) mkdirSync(folder);
+    for (const folder of used) {
+      mkdirSync(folder);
+      writeFileSync(join(folder, 'cgroup.procs'), String(inside.pid));
+    }
     await bubblewrap({ nodePath: process.execPath }).detect();
     expect(orphans.filter(existsSync)).toEqual([]);
     expect([...folders, ...used].filter((folder) => !existsSync(folder))).toEqual([]);
