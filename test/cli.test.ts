@@ -287,6 +287,10 @@ describe('the root of trust', () => {
     const more = { ...intent.trust, threshold: intent.trust.threshold + 1 };
     writeFileSync(join(dir, 'lockkeeper.json'), JSON.stringify({ ...intent, trust: more }));
     expect((await run('lk ci')).stdout).toContain('ROOT_UNTRUSTED');
+    writeFileSync(join(dir, 'lockkeeper.json'), JSON.stringify(intent));
+    const file = join(dir, 'home/credentials.json');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"threshold":1', '"threshold":2'));
+    expect((await run('lk ci')).stdout).toContain('ROOT_UNTRUSTED');
   });
 
   it('is pinned by nobody where nobody signed in', async () => {
@@ -310,9 +314,9 @@ describe('the root of trust', () => {
     expect((await run('lk ci', { ...home, ...keys, LOCKKEEPER_REGISTRY: registry })).exit).toBe(0);
     expect(seen.every((header) => header.endsWith('y'))).toBe(true);
     seen.length = 0;
-    expect(
-      (await run('lk ci', { ...home, ...keys, LOCKKEEPER_REGISTRY: 'https://other.example' })).exit,
-    ).toBe(4);
+    const other = { ...home, ...keys, LOCKKEEPER_REGISTRY: 'https://other.example' };
+    const { exit, stdout } = await run('lk ci --json', other);
+    expect([exit, JSON.parse(stdout).code]).toEqual([4, 'ROOT_UNPINNED']);
     expect(seen).toEqual([]);
   });
 });

@@ -81,7 +81,6 @@ async function statement(call: Call, deps: Deps): Promise<unknown> {
 async function approve(call: Call, deps: Deps): Promise<unknown> {
   const { envelope } = call.body(ApprovalBody);
   const row = await releaseOf(call, deps.pool);
-  assertReviewable(row.state);
   const { trusted } = await deps.trust.current();
   const mine = openApproval(envelope, trusted);
   if (mine.person !== call.actor.person) {
@@ -157,7 +156,7 @@ async function assertWithinPolicy(approval: Approval, row: ReleaseRow, deps: Dep
   }
   const days = (Date.parse(expires) - Date.parse(notBefore)) / DAY_MS;
   const { maxAgeDays } = deps.policy.approvals;
-  if (days <= 0 || days > maxAgeDays + 0.01) {
+  if (days > maxAgeDays + 0.01) {
     throw new LockkeeperError('APPROVAL_SCOPE', {
       expected: `an approval for at most ${maxAgeDays} days`,
       found: `${days.toFixed(1)} days`,

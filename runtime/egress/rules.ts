@@ -42,9 +42,8 @@ for (const [net, bits] of [
   INSIDE.addSubnet(net, bits, 'ipv6');
 }
 
+/** A list of addresses takes one of version 4 that is mapped into version 6 for what it is. */
 export function isInside(address: string): boolean {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined) return INSIDE.check(mapped, 'ipv4');
   const family = isIP(address);
   return family === 0 || INSIDE.check(address, family === 4 ? 'ipv4' : 'ipv6');
 }

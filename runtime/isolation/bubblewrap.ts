@@ -8,7 +8,7 @@ import { closeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { quote } from '../../schemas/errors.ts';
 import type { DriverStatus, IsolationDriver, LaunchPlan, SandboxedProcess } from '../ports.ts';
-import { type Cgroup, makeCgroup } from './cgroup.ts';
+import { type Cgroup, makeCgroup, sweepCgroups } from './cgroup.ts';
 import { overseen } from './process.ts';
 import { assertReachable, reachable } from './reach.ts';
 import { asDescriptor, rootfs } from './rootfs.ts';
@@ -41,6 +41,7 @@ export function bubblewrap(options: BubblewrapOptions): IsolationDriver {
 /** Clears what an earlier runtime left, looks for the program and tries it: a kernel may forbid user namespaces. */
 async function detect(): Promise<DriverStatus> {
   sweepOrphans();
+  await sweepCgroups();
   try {
     const { stdout } = await run('bwrap', ['--version']);
     const trial = [
@@ -75,14 +76,14 @@ async function start(plan: LaunchPlan, options: BubblewrapOptions): Promise<Sand
   const node = await reachable(options.nodePath, UID);
   const preload = plan.egressSocket === undefined ? null : await reachable(PRELOAD.pathname, UID);
   const cgroup = await makeCgroup(plan.limits);
-  const words = [...(await rootfs(node)), ...settings(plan, preload)];
+  const words = [...(await rootfs(node)), ...sandboxSettings(plan, preload)];
   const files = [
     words.join('\0'),
     PASSWD,
     `mcp:x:${UID}:\n`,
     defaultProgram(process.arch === 'arm64' ? 'arm64' : 'x64'),
   ].map(asDescriptor);
-  const [program, ...rest] = outerCommand(cgroup, commandOf(plan, cgroup));
+  const [program, ...rest] = outerCommand(cgroup, innerCommand(plan, cgroup));
   const child = spawn(program, rest, {
     env: { PATH: '/usr/bin:/bin' },
     cwd: '/',
@@ -108,7 +109,7 @@ const WITH_PARENT = 'test "$PPID" = "$1" || exit 1; shift; exec "$@"';
  * Join the control groups as root, become the ordinary user, die with the runtime, become bubblewrap: each word execs
  * the next, so that all of it is one process.
  */
-function outerCommand(cgroup: Cgroup | null, command: readonly string[]): [string, ...string[]] {
+export function outerCommand(cgroup: Cgroup | null, command: readonly string[]): [string, ...string[]] {
   const bwrap = [...SANDBOX_WORDS, ...command];
   const alive = ['--pdeathsig', 'KILL', '--', 'sh', '-c', WITH_PARENT, 'sh', String(process.pid), ...bwrap];
   if (!isRoot()) return ['setpriv', ...alive];
@@ -123,7 +124,8 @@ function outerCommand(cgroup: Cgroup | null, command: readonly string[]): [strin
   return ['sh', '-c', [...enter, 'exec "$@"'].join(' && '), 'sh', 'setpriv', ...user, ...alive];
 }
 
-function settings(plan: LaunchPlan, preload: string | null): string[] {
+/** What bubblewrap is told of one server, after the view of the system. */
+export function sandboxSettings(plan: LaunchPlan, preload: string | null): string[] {
   const { limits, mounts, egressSocket } = plan;
   const words = [
     ...[
@@ -196,7 +198,7 @@ function environmentOf(plan: LaunchPlan): Record<string, string> {
 }
 
 /** What prlimit is told: limits per process are set inside, where this user namespace is counted alone. */
-function commandOf(plan: LaunchPlan, cgroup: Cgroup | null): string[] {
+export function innerCommand(plan: LaunchPlan, cgroup: Cgroup | null): string[] {
   const [first, ...rest] = plan.command;
   const limits = ['--core=0', '--nofile=1024:1024', `--nproc=${plan.limits.pids}:${plan.limits.pids}`];
   if (cgroup === null) {

@@ -1,6 +1,6 @@
 /** Total limits for one sandbox through control groups, where this process may make them. */
 import { randomBytes } from 'node:crypto';
-import { access, constants, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Limits } from '../ports.ts';
@@ -41,6 +41,25 @@ export async function makeCgroup(limits: Limits): Promise<Cgroup | null> {
       'cpu.max': `${quota} 100000`,
     },
   });
+}
+
+/** Removes the groups of runtimes that were killed: nobody else would, and the kernel keeps each until somebody does. */
+export async function sweepCgroups(): Promise<void> {
+  for (const folder of [ROOT, ...['memory', 'pids', 'cpu'].map((name) => join(ROOT, name))]) {
+    for (const name of await readdir(folder).catch(() => [])) {
+      const [, pid] = /^lockkeeper-(\d+)-[0-9a-f]{8}$/.exec(name) ?? [];
+      if (pid === undefined || (await exists(`/proc/${pid}`))) continue;
+      // One that is still in use does not go.
+      await rmdir(join(folder, name)).catch(() => undefined);
+    }
+  }
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function writable(folder: string): Promise<boolean> {

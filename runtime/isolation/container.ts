@@ -65,7 +65,7 @@ async function start(plan: LaunchPlan, options: ContainerOptions): Promise<Sandb
   try {
     await makeContainer(engine, [
       ...[...runtime, 'create', '--rm', '--interactive', '--name', name],
-      ...[...settings(plan), image, ...commandOf(plan)],
+      ...[...containerSettings(plan), image, ...commandOf(plan)],
     ]);
     await assertLimits(name, plan, engine);
   } catch (error) {
@@ -98,7 +98,8 @@ async function runtimeOf(engine: ContainerOptions['engine']): Promise<string[]> 
   );
 }
 
-function settings(plan: LaunchPlan): string[] {
+/** What the engine is told of one server, all but its image and command. */
+export function containerSettings(plan: LaunchPlan): string[] {
   const { memoryMiB, cpus, pids, tmpMiB } = plan.limits;
   const words = [
     ...[

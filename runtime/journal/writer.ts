@@ -120,7 +120,7 @@ export class Writer {
   async #flush(): Promise<void> {
     if (this.#busy || this.#lines.length === 0) return;
     this.#busy = true;
-    while (this.#lines.length > 0 && !this.#failure) {
+    while (this.#lines.length > 0) {
       const bytes = Buffer.from(this.#lines.join(''), 'utf8');
       const waiting = this.#waiting;
       this.#lines = [];
@@ -164,6 +164,7 @@ export class Writer {
     this.#fd = this.#open();
   }
 
+  /** Nothing that is queued is written any more. */
   #fail(cause: unknown, waiting: readonly Waiting[]): void {
     this.#failure = broken(`a durable record in ${quote(this.#dir)}`, quote((cause as Error).message), cause);
     for (const { reject } of [...waiting, ...this.#waiting]) reject(this.#failure);

@@ -92,6 +92,10 @@ createInterface({ input: process.stdin }).on('line', (line) => {
     process.stderr.write('I cannot go on\n');
     process.exit(2);
   }
+  if (how === 'eager' && method === 'initialize') {
+    for (let n = 0; n < 1100; n++) send({ id: `eager-${n}`, method: 'ping' });
+    return;
+  }
   if (how === 'long' && method === 'initialize')
     return void process.stdout.write('y'.repeat(100 * 1024 * 1024));
   if (how === 'doublekeys' && method === 'initialize')

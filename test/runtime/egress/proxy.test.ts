@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { statSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -35,7 +37,7 @@ async function ask(path: string, target: string): Promise<string> {
   const [chunk] = (await Promise.race([
     once(socket, 'data'),
     once(socket, 'close').then(() => [Buffer.from('closed')]),
-  ])) as [Buffer];
+  ]).catch(() => [Buffer.from('closed')])) as [Buffer];
   socket.destroy();
   return chunk.toString().split('\r\n')[0] ?? '';
 }
@@ -80,6 +82,37 @@ describe('the way out', () => {
     expect(events[0]?.reason).toContain('inside');
   });
 
+  it('is shut for addresses, even where one was permitted by mistake', async () => {
+    const { path, events } = await start(['93.184.216.34:443', '[2606:4700::1]:443'], async (host) => host);
+    for (const target of ['93.184.216.34:443', '[2606:4700::1]:443'])
+      expect(await ask(path, target)).toContain('403');
+    expect(events.map(({ reason }) => reason)).toEqual([
+      'addresses are not names',
+      'addresses are not names',
+    ]);
+  });
+
+  it('is one for at most 64 at a time, all of whom are cut off when it closes', async () => {
+    const { path } = await start([], async () => '');
+    const sockets = Array.from({ length: 64 }, () => connect(path));
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+    expect(await ask(path, 'evil.example:443')).toBe('closed');
+    sockets[0]?.destroy();
+    const ended = Promise.all(sockets.map((socket) => once(socket.resume(), 'close')));
+    await proxy?.close();
+    await ended;
+  });
+
+  it('is one for the server’s user alone, where that is known', async () => {
+    const { path } = await start([], async () => '');
+    expect(statSync(path).mode & 0o777).toBe(0o666);
+    await proxy?.close();
+    const owner = process.getuid?.() === 0 ? 65534 : (process.getuid?.() ?? 0);
+    proxy = await startEgressProxy({ socketPath: path, allow: [], onEvent: async () => undefined, owner });
+    expect(statSync(path)).toMatchObject({ uid: owner });
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
   it('is shut when the record cannot be kept', async () => {
     const { path } = await start(
       ['api.example.com:443'],
@@ -104,6 +137,16 @@ describe('the way out', () => {
     expect(text).toContain('not among the permitted hosts');
   });
 
+  it('judges plain HTTP by the port it names', async () => {
+    const { path, events } = await start(['api.example.com:80'], async () => '93.184.216.34');
+    const outgoing = request({ socketPath: path, path: 'http://api.example.com:8080/x' });
+    outgoing.end();
+    const [answer] = (await once(outgoing, 'response')) as [import('node:http').IncomingMessage];
+    answer.resume();
+    expect(answer.statusCode).toBe(403);
+    expect(events).toMatchObject([{ host: 'api.example.com', port: 8080, outcome: 'refused' }]);
+  });
+
   it('takes reports of direct attempts, and no nonsense', async () => {
     const { path, events } = await start([], async () => '');
     for (const body of [
@@ -118,6 +161,84 @@ describe('the way out', () => {
       await once(outgoing, 'close');
     }
     expect(events).toMatchObject([{ host: '1.2.3.4', port: 25, via: 'report', outcome: 'refused' }]);
+  });
+});
+
+describe('somebody outside', () => {
+  const run = (): Record<string, { reached: string[]; events: string[]; resolved: number }> => {
+    const words = [process.execPath, join(import.meta.dirname, '../../helpers/outside.ts'), tempDir()];
+    const script = 'ip link set lo up && ip addr add 93.184.216.34/32 dev lo && exec "$@"';
+    const out = execFileSync('unshare', ['--map-root-user', '--net', 'sh', '-c', script, 'sh', ...words], {
+      encoding: 'utf8',
+    });
+    return JSON.parse(out);
+  };
+
+  it('is reached at the address that was judged, by the name that was asked for, and not otherwise', () => {
+    const ok = 'allowed api.example.com: permitted, 93.184.216.34';
+    const refused = (name: string): string =>
+      `refused ${name}: TLS asks for another name than api.example.com`;
+    const seen = (reached: string[], ...more: string[]): object => ({
+      reached,
+      events: [ok, ...more],
+      resolved: 1,
+    });
+    expect(run()).toEqual({
+      'the name itself': seen(['93.184.216.34:443 api.example.com']),
+      'another name': seen([], refused('evil.example')),
+      'no name': seen([], refused('(no name)')),
+      'no TLS at its port': seen([], refused('(no name)')),
+      'a piece of a hello': seen([], refused('(no name)')),
+      'no TLS at another port': seen(['93.184.216.34:80 hello']),
+      'TLS for another name at another port': seen([], refused('evil.example')),
+      'plain HTTP': seen(['93.184.216.34:80 GET /x HTTP/1.1']),
+    });
+  });
+});
+
+describe('addresses inside', () => {
+  it.each([
+    ['0.0.0.0', '0.255.255.255'],
+    ['10.0.0.0', '10.255.255.255'],
+    ['100.64.0.0', '100.127.255.255'],
+    ['127.0.0.0', '127.255.255.255'],
+    ['169.254.0.0', '169.254.255.255'],
+    ['172.16.0.0', '172.31.255.255'],
+    ['168.63.129.16', '168.63.129.16'],
+    ['192.0.0.0', '192.0.0.255'],
+    ['192.0.2.0', '192.0.2.255'],
+    ['192.88.99.0', '192.88.99.255'],
+    ['192.168.0.0', '192.168.255.255'],
+    ['198.18.0.0', '198.19.255.255'],
+    ['198.51.100.0', '198.51.100.255'],
+    ['203.0.113.0', '203.0.113.255'],
+    ['224.0.0.0', '255.255.255.255'],
+    ['::', '::ffff:ffff'],
+    ['::ffff:0:8.8.8.8', '::ffff:0:127.0.0.1'],
+    ['64:ff9b::', '64:ff9b::ffff:ffff'],
+    ['64:ff9b:1::', '64:ff9b:1:ffff:ffff:ffff:ffff:ffff'],
+    ['100::', '100::ffff:ffff:ffff:ffff'],
+    ['fc00::', 'fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
+    ['fe80::', 'febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
+    ['fec0::', 'feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
+    ['2001::', '2001:0:ffff:ffff:ffff:ffff:ffff:ffff'],
+    ['2001:db8::', '2001:db8:ffff:ffff:ffff:ffff:ffff:ffff'],
+    ['ff00::', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
+    ['2002::', '2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
+    ['::ffff:10.0.0.1', '::FFFF:169.254.169.254'],
+    ['::ffff:7f00:1', '::ffff:a9fe:a9fe'],
+    ['::1', '0:0:0:0:0:0:0:1'],
+  ])('are those from %s to %s', (first, last) => {
+    expect([isInside(first), isInside(last)]).toEqual([true, true]);
+  });
+
+  it.each([
+    ['1.0.0.0', '9.255.255.255', '11.0.0.0', '100.63.255.255', '100.128.0.0', '126.255.255.255'],
+    ['128.0.0.0', '169.253.255.255', '169.255.0.0', '172.15.255.255', '172.32.0.0', '168.63.129.17'],
+    ['192.0.1.0', '192.0.3.0', '192.167.255.255', '192.169.0.0', '198.17.255.255', '198.20.0.0'],
+    ['223.255.255.255', '64:ff9c::', '2001:1::', '2001:db9::', '2003::', '2606:4700::1111', '::ffff:8.8.8.8'],
+  ])('are not their neighbours: %s and the like', (...addresses) => {
+    expect(addresses.filter(isInside)).toEqual([]);
   });
 });
 

@@ -34,6 +34,7 @@ attempt('writeEtc', () => fs.writeFileSync('/etc/x', ''));
 attempt('writePath', () => fs.writeFileSync('/lockkeeper/ls', ''));
 attempt('writeDev', () => fs.writeFileSync('/dev/x', ''));
 attempt('caps', () => [...fs.readFileSync('/proc/self/status', 'utf8').matchAll(/^(CapEff|CapPrm|CapInh|CapBnd|NoNewPrivs|Seccomp|Groups):\\t?(.*)$/gm)].map(([, name, value]) => name + '=' + value.trim()).join(' '));
+attempt('cwd', () => process.cwd()); attempt('host', () => require('node:os').hostname()); attempt('session', () => fs.readFileSync('/proc/self/stat', 'utf8').split(' ')[5]);
 attempt('variables', () => Object.keys(process.env).sort().join(' '));
 for (const name of ['ipc', 'pid', 'net', 'uts', 'mnt']) attempt('ns-' + name, () => fs.readlinkSync('/proc/self/ns/' + name));
 attempt('limits', () => [...fs.readFileSync('/proc/self/limits', 'utf8').matchAll(/^Max (core file size|open files) +(\\d+)/gm)].map(([, name, value]) => name + '=' + value).join(' '));
@@ -116,6 +117,8 @@ describe('the sandbox', () => {
     probe.close();
     expect(held).toMatchObject({
       uid: '65534',
+      cwd: '/app',
+      host: 'mcp',
       outside: 'ENOENT',
       shadow: 'ENOENT',
       home: 'ENOENT',
@@ -141,6 +144,7 @@ describe('the sandbox', () => {
     );
     for (const name of ['ipc', 'pid', 'net', 'uts', 'mnt'])
       expect(held[`ns-${name}`], name).not.toBe(control[`ns-${name}`]);
+    expect(held.session, 'a session of its own, without the caller’s terminal').not.toBe('0');
     expect(held.environ).not.toContain('sk-outer');
     expect(['EACCES', 'EROFS']).toContain(held.corePattern);
     expect(held.unshare).not.toBe('0');
@@ -153,7 +157,8 @@ describe('the sandbox', () => {
     const dir = openDir();
     writeFileSync(
       join(dir, 'eat.js'),
-      'const all = []; setInterval(() => all.push(Buffer.alloc(32 * 1024 * 1024, 1)), 1);',
+      // It gives up by itself at four times of what it may, so that a broken limit costs no machine.
+      'const all = []; setInterval(() => all.push(Buffer.alloc(32 * 1024 * 1024, 1)) > 32 && process.exit(0), 1);',
     );
     const eater = await driver.start(
       planFor(dir, ['node', '/app/eat.js'], { limits: { memoryMiB: 256, cpus: 1, pids: 64, tmpMiB: 8 } }),
@@ -193,6 +198,19 @@ describe('the sandbox', () => {
     await expectNobody(pid);
   });
 
+  it('takes the server along when bubblewrap itself is killed', async () => {
+    const dir = openDir();
+    writeFileSync(join(dir, 'stay.js'), "console.log('up'); setInterval(() => {}, 1000);");
+    const running = await driver.start(planFor(dir, ['node', '/app/stay.js']));
+    await once(running.stdout, 'data');
+    const children = readFileSync(`/proc/${running.pid}/task/${running.pid}/children`, 'utf8').trim();
+    process.kill(running.pid, 'SIGKILL');
+    await running.exited;
+    expect(children).toMatch(/^\d+$/);
+    for (let i = 0; i < 100 && isAt(Number(children)); i++) await sleep(10);
+    expect(isAt(Number(children))).toBe(false);
+  });
+
   it('is ended by the next runtime where the one before died between two instants', async () => {
     const args = join(openDir(), 'args');
     writeFileSync(
@@ -216,11 +234,8 @@ describe('the sandbox', () => {
     await once(outer, 'close');
     expect(existsSync(`/proc/${pid}`)).toBe(true);
     expect(sweepOrphans()).toBe(1);
-    // Whoever adopted it may take a while to look at its end.
-    const over = (): boolean =>
-      !existsSync(`/proc/${pid}`) || /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-    for (let i = 0; i < 100 && !over(); i++) await sleep(10);
-    expect(over()).toBe(true);
+    for (let i = 0; i < 100 && isAt(pid); i++) await sleep(10);
+    expect(isAt(pid)).toBe(false);
   });
 
   it('leaves no control group behind', () => {
@@ -241,6 +256,11 @@ describe('the sandbox', () => {
     else await (await start).stop(0);
   });
 });
+
+/** Is there a process that is not over? Whoever adopted it may take a while to look at its end. */
+function isAt(pid: number): boolean {
+  return existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+}
 
 async function expectNobody(pid: number): Promise<void> {
   for (let i = 0; i < 300; i++) {

@@ -1,16 +1,19 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { container } from '../../../runtime/isolation/container.ts';
+import { container, containerSettings } from '../../../runtime/isolation/container.ts';
+import { PROFILE_PATH } from '../../../runtime/isolation/seccomp.ts';
+import type { LaunchPlan } from '../../../runtime/ports.ts';
 import { openDir, planFor } from '../../helpers/sandbox.ts';
 
 const driver = container({ engine: 'podman', nodePath: process.execPath });
 const PROBE = `
 const fs = require('node:fs'), net = require('node:net'); const out = {};
 const attempt = (name, run) => { try { out[name] = String(run() ?? 'ok').slice(0, 100); } catch (error) { out[name] = error.code ?? error.message; } };
-attempt('uid', () => process.getuid()); attempt('shadow', () => fs.readFileSync('/etc/shadow')); attempt('writeApp', () => fs.writeFileSync('/app/x', '')); attempt('writeRoot', () => fs.writeFileSync('/x', ''));
+attempt('uid', () => process.getuid()); attempt('status', () => [...fs.readFileSync('/proc/self/status', 'utf8').matchAll(/^(Groups|CapBnd|NoNewPrivs|Seccomp):\\t?(.*)$/gm)].map(([, name, value]) => name + '=' + value.trim()).join(' ')); attempt('limits', () => [...fs.readFileSync('/proc/self/limits', 'utf8').matchAll(/^Max (open files|processes) +(\\d+)/gm)].map(([, name, value]) => name + '=' + value).join(' ')); attempt('writeMount', () => fs.writeFileSync('/data/x', '')); attempt('shadow', () => fs.readFileSync('/etc/shadow')); attempt('writeApp', () => fs.writeFileSync('/app/x', '')); attempt('writeRoot', () => fs.writeFileSync('/x', ''));
 attempt('tmp', () => fs.writeFileSync('/tmp/x', '')); attempt('fill', () => fs.writeFileSync('/tmp/y', Buffer.alloc(64 * 1024 * 1024)));
 const socket = net.connect(80, '93.184.216.34'); socket.on('error', (error) => { out.net = error.code; console.log(JSON.stringify(out)); });
 `;
@@ -25,15 +28,24 @@ describe('the container driver on Podman', () => {
     expect(status).toMatchObject({ available: true });
     const dir = openDir();
     mkdirSync(join(dir, 'app'));
+    mkdirSync(join(dir, 'docs'));
+    chmodSync(join(dir, 'docs'), 0o777);
     writeFileSync(join(dir, 'app/probe.js'), PROBE);
     const running = await driver.start(
-      planFor(join(dir, 'app'), ['node', '/app/probe.js'], { id: `t${process.pid}` }),
+      planFor(join(dir, 'app'), ['node', '/app/probe.js'], {
+        id: `t${process.pid}`,
+        mounts: [{ source: join(dir, 'docs'), target: '/data', mode: 'ro' }],
+      }),
     );
     running.stderr.resume();
-    const [chunk] = (await once(running.stdout, 'data')) as [Buffer];
+    const said = once(running.stdout, 'data') as Promise<[Buffer]>;
+    const [chunk] = await Promise.race([said, running.exited.then(() => [Buffer.from('{}')] as const)]);
     await running.stop(1000);
     expect(JSON.parse(chunk.toString())).toEqual({
       uid: '65534',
+      status: 'Groups=65534 CapBnd=0000000000000000 NoNewPrivs=1 Seccomp=2',
+      limits: 'processes=4096 open files=1024',
+      writeMount: 'EROFS',
       shadow: 'ENOENT',
       writeApp: 'EROFS',
       writeRoot: 'EROFS',
@@ -46,5 +58,109 @@ describe('the container driver on Podman', () => {
         encoding: 'utf8',
       }).stdout,
     ).toBe('');
+  });
+});
+
+describe('what an engine is told of a server', () => {
+  const plan: LaunchPlan = planFor('/srv/app', ['node', '/app/x.js'], {
+    env: { CITY: 'Berlin', HOME: '/root', NODE_OPTIONS: '--inspect', HTTPS_PROXY: 'http://evil.example' },
+    mounts: [
+      { source: '/srv/docs', target: '/data', mode: 'ro' },
+      { source: '/srv/out', target: '/out', mode: 'rw' },
+    ],
+    limits: { memoryMiB: 512, cpus: 1.5, pids: 64, tmpMiB: 8 },
+  });
+  const words = containerSettings(plan).join(' ');
+  const always = [
+    '--read-only',
+    '--ipc none',
+    '--cap-drop all',
+    '--security-opt no-new-privileges',
+    '--network none',
+    `--security-opt seccomp=${fileURLToPath(PROFILE_PATH)}`,
+    '--user 65534:65534',
+    '--pids-limit 64',
+    '--memory 512m',
+    '--memory-swap 512m',
+    '--cpus 1.5',
+    '--tmpfs /tmp:rw,size=8m,mode=1777,noexec,nosuid,nodev',
+    '--ulimit nofile=1024:1024',
+    '--ulimit nproc=4096:4096',
+    '--init=false',
+    '--workdir /app',
+    '--volume /srv/app:/app:ro',
+    '--volume /srv/docs:/data:ro',
+    '--volume /srv/out:/out:rw',
+    '--env CITY=Berlin',
+    '--env HOME=/tmp',
+    '--env LANG=C.UTF-8',
+  ];
+
+  it.each(always)('%s', (word) => {
+    expect(` ${words} `).toContain(` ${word} `);
+  });
+
+  it('is nothing else, but for what it asked to have set', () => {
+    const own = ['--env NODE_OPTIONS=--inspect', '--env HTTPS_PROXY=http://evil.example'];
+    expect(words.split(' ').sort()).toEqual([...always, ...own].join(' ').split(' ').sort());
+  });
+
+  it('has our way out over the server’s own, where it has one', () => {
+    const out = containerSettings({ ...plan, egressSocket: '/srv/egress.sock' }).join(' ');
+    for (const word of [
+      '--volume /srv/egress.sock:/lockkeeper/egress.sock:ro',
+      '--env HTTPS_PROXY=http://127.0.0.1:3128',
+      '--env NODE_OPTIONS=--require /lockkeeper/preload.cjs',
+    ])
+      expect(out).toContain(word);
+    expect(out).toMatch(/ --volume \S+preload\.cjs:\/lockkeeper\/preload\.cjs:ro /);
+    expect(out).not.toMatch(/evil|inspect/);
+  });
+});
+
+describe('an engine that does not do what it is told', () => {
+  /** Podman itself behind a script that changes the words of `create`. */
+  function deaf(change: string): () => void {
+    const dir = openDir();
+    const podman = execFileSync('sh', ['-c', 'command -v podman'], { encoding: 'utf8' }).trim();
+    const script = `#!/usr/bin/python3
+import os, sys
+words = sys.argv[1:]
+if 'create' in words:
+${change}
+os.execv('${podman}', ['podman', *words])
+`;
+    writeFileSync(join(dir, 'podman'), script, { mode: 0o755 });
+    const before = process.env.PATH;
+    process.env.PATH = `${dir}${delimiter}${before}`;
+    return () => {
+      process.env.PATH = before;
+    };
+  }
+  const instead = (option: string, value: string): string =>
+    `    words[words.index('${option}') + 1] = '${value}'`;
+
+  it.each<[string, string]>([
+    ['memory', `${instead('--memory', '600m')}\n${instead('--memory-swap', '600m')}`],
+    ['number of processes', instead('--pids-limit', '65')],
+    ['read-only root', "    words.remove('--read-only')"],
+    ['network', instead('--network', 'host')],
+  ])('is refused before anything runs, and nothing stays: %s', { timeout: 180_000 }, async (name, change) => {
+    const dir = openDir();
+    writeFileSync(join(dir, 'x.js'), '');
+    const id = `deaf-${process.pid}-${name.slice(0, 4)}`;
+    const hear = deaf(change);
+    try {
+      await expect(driver.start(planFor(dir, ['node', '/app/x.js'], { id }))).rejects.toMatchObject({
+        code: 'ISOLATION_FAILED',
+        expected: expect.stringContaining('to set memory, pids, read-only root and network'),
+      });
+    } finally {
+      hear();
+    }
+    const left = spawnSync('podman', ['ps', '--all', '--quiet', '--filter', `name=${id}`], {
+      encoding: 'utf8',
+    });
+    expect(left.stdout).toBe('');
   });
 });

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { Header } from 'tar';
 import { describe, expect, it } from 'vitest';
 import { pullArtifacts } from '../../../runtime/pull.ts';
 import { openBlobs } from '../../../runtime/store/blobs.ts';
@@ -11,35 +10,7 @@ import { readTarball, UNPACK_LIMITS } from '../../../runtime/store/unpack.ts';
 import { sha256 } from '../../../schemas/json.ts';
 import { type Artifact, type Closure, closureDigest } from '../../../schemas/release.ts';
 import { tempDir } from '../../helpers/session.ts';
-
-interface Entry {
-  readonly path: string;
-  readonly type?: 'File' | 'SymbolicLink' | 'Link' | 'CharacterDevice' | 'FIFO' | 'Directory';
-  readonly text?: string;
-  readonly linkpath?: string;
-  readonly mode?: number;
-  readonly size?: number;
-}
-
-/** A tarball with exactly these headers, hostile ones too. */
-function tarball(entries: readonly Entry[]): Buffer {
-  const blocks: Buffer[] = [];
-  for (const { path, type = 'File', text = '', linkpath, mode = 0o644, size } of entries) {
-    const block = Buffer.alloc(512);
-    const bytes = Buffer.from(text);
-    const header = new Header({
-      path,
-      type,
-      mode,
-      size: size ?? bytes.length,
-      mtime: new Date(0),
-      ...(linkpath === undefined ? {} : { linkpath }),
-    });
-    header.encode(block, 0);
-    blocks.push(block, bytes, Buffer.alloc((512 - (bytes.length % 512)) % 512));
-  }
-  return gzipSync(Buffer.concat([...blocks, Buffer.alloc(1024)]));
-}
+import { type Entry, tarball } from '../../helpers/tarball.ts';
 
 const good: readonly Entry[] = [
   { path: 'package/package.json', text: '{"name":"x"}' },

@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ROUTES, type Route } from '../../schemas/api.ts';
+import { servers, startTestRegistry, type TestRegistry } from '../helpers/registry.ts';
+
+const ALL = ['admin', 'reviewer', 'publisher', 'developer', 'auditor', 'runtime'];
+const OPEN = ['anonymous', ...ALL];
+const PEOPLE = ALL.filter((role) => role !== 'runtime');
+
+/** Written down a second time on purpose: who may do what is changed in two places or not at all. */
+const MAY: Readonly<Record<string, readonly string[]>> = {
+  'GET /v1/health': OPEN,
+  'GET /v1/trust': OPEN,
+  'POST /v1/sign-in': OPEN,
+  'GET /v1/me': ALL,
+  'POST /v1/people': ['admin'],
+  'GET /v1/people': ['admin'],
+  'POST /v1/people/:person/code': ['admin'],
+  'POST /v1/people/:person/remove': ['admin'],
+  'POST /v1/tokens': ALL,
+  'POST /v1/keys': ['reviewer'],
+  'GET /v1/policy': ALL,
+  'POST /v1/releases': ['admin', 'publisher'],
+  'GET /v1/releases': PEOPLE,
+  'GET /v1/releases/:id': PEOPLE,
+  'GET /v1/releases/:id/report': PEOPLE,
+  'GET /v1/releases/:id/surface': PEOPLE,
+  'GET /v1/releases/:id/diff': PEOPLE,
+  'GET /v1/releases/:id/statement': ['reviewer'],
+  'POST /v1/releases/:id/approvals': ['reviewer'],
+  'POST /v1/releases/:id/reject': ['reviewer'],
+  'POST /v1/releases/:id/deprecate': ['admin', 'reviewer'],
+  'POST /v1/releases/:id/revoke': ['admin', 'reviewer'],
+  'GET /v1/blobs/:digest': ALL,
+  'POST /v1/locks': ['admin', 'developer'],
+  'POST /v1/locks/check': ALL,
+  'POST /v1/audit': ['developer', 'runtime'],
+  'GET /v1/audit': ['admin', 'auditor'],
+  'GET /v1/log': OPEN,
+  'GET /v1/log/entries': ALL,
+  'GET /v1/log/inclusion': OPEN,
+  'GET /v1/log/consistency': OPEN,
+  'GET /v0.1/servers': OPEN,
+  'GET /v0.1/servers/:name/versions': OPEN,
+  'GET /v0.1/servers/:name/versions/:version': OPEN,
+  'GET /': OPEN,
+};
+const routes = Object.values(ROUTES) as Route[];
+
+describe('the table of routes', () => {
+  it('has these routes and no others', () => {
+    expect(routes.map(({ method, path }) => `${method} ${path}`).sort()).toEqual(Object.keys(MAY).sort());
+  });
+
+  it.each(routes)('$method $path is for these roles and no others', ({ method, path, roles }) => {
+    expect([...roles].sort()).toEqual([...(MAY[`${method} ${path}`] ?? [])].sort());
+  });
+});
+
+const KIB = 1024;
+const LIMITS: Readonly<Record<string, number>> = {
+  '/v1/audit': 16 * KIB * KIB,
+  '/v1/locks': 4 * KIB * KIB,
+  '/v1/locks/check': 16 * KIB * KIB,
+  '/v1/releases/:id/approvals': 16 * KIB * KIB,
+  '/v1/releases': KIB * KIB,
+};
+
+describe.each(servers().slice(0, 1))('bodies', (server) => {
+  let registry: TestRegistry;
+  beforeAll(async () => {
+    registry = await startTestRegistry(server);
+    await registry.person('all', 'admin', 'reviewer', 'publisher', 'developer', 'runtime');
+  });
+  afterAll(() => registry.close());
+
+  it.each(routes.filter(({ method }) => method === 'POST').map(({ path }) => path))(
+    'of %s are read up to its limit and not one byte more',
+    async (path) => {
+      const url = path.replace(':id', '1').replace(':person', 'nobody');
+      const send = async (bytes: number): Promise<number> =>
+        (await registry.call('all', 'POST', url, `{"x":"${'a'.repeat(bytes - 8)}"}`)).status;
+      const limit = LIMITS[path] ?? 64 * KIB;
+      expect(await send(limit)).toBe(400);
+      expect(await send(limit + 1)).toBe(413);
+    },
+  );
+});

@@ -1,0 +1,105 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { takeRun } from '../../registry/db/records.ts';
+import { moveState } from '../../registry/db/releases.ts';
+import type { ScanDeps } from '../../registry/deps.ts';
+import { MOVES } from '../../registry/lifecycle.ts';
+import { startSchedules } from '../../registry/schedule.ts';
+import { scanJob } from '../../registry/worker.ts';
+import { LockkeeperError } from '../../schemas/errors.ts';
+import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
+
+describe.each(servers().slice(0, 1))('several replicas', (server) => {
+  let registry: TestRegistry;
+  let patch = 0;
+  beforeAll(async () => {
+    registry = await startTestRegistry(server);
+    await registry.person('dave', 'publisher');
+  });
+  afterAll(() => registry.close());
+
+  const submitted = async (): Promise<string> =>
+    String((await registry.submit('dave', submissionOf(`1.0.${patch++}`))).body.id);
+  const first = { attempts: 1, max_attempts: 5 };
+  const second = { attempts: 2, max_attempts: 5 };
+  /** The scan of the test registry, counted, and begun only once `gate` opens. */
+  const counting = (gate: Promise<unknown> = Promise.resolve()): { deps: ScanDeps; scans: () => number } => {
+    let scans = 0;
+    const scan: ScanDeps['scan'] = async (...words) => {
+      scans++;
+      await gate;
+      return registry.deps.scan(...words);
+    };
+    return { deps: { ...registry.deps, scan }, scans: () => scans };
+  };
+  const stateOf = async (id: string): Promise<string> =>
+    (await registry.call('dave', 'GET', `/v1/releases/${id}`)).body.state;
+  const scannedEvents = async (id: string): Promise<number> => {
+    const { rows } = await registry.pool.query(
+      `select 1 from events where action = 'release.scanned' and subject = (select name || '@' || version from releases where id = $1)`,
+      [id],
+    );
+    return rows.length;
+  };
+
+  it('scan a release once, whoever claims it', async () => {
+    const id = await submitted();
+    const { deps, scans } = counting();
+    await Promise.all(Array.from({ length: 5 }, () => scanJob(id, first, deps)));
+    expect([scans(), await stateOf(id)]).toEqual([1, 'in_review']);
+  });
+
+  it('take over from a scanner that died, and from no other', async () => {
+    const id = await submitted();
+    await moveState(registry.pool, id, MOVES.claim);
+    const { deps, scans } = counting();
+    await scanJob(id, first, deps);
+    expect([scans(), await stateOf(id)]).toEqual([0, 'scanning']);
+    await scanJob(id, second, deps);
+    expect([scans(), await stateOf(id)]).toEqual([1, 'in_review']);
+    await scanJob(id, second, deps);
+    expect(scans()).toBe(1);
+  });
+
+  it.each<[string, LockkeeperError | null]>([
+    ['ends well', null],
+    ['fails', new LockkeeperError('SOURCE_UNREACHABLE', { expected: 'a', found: 'b', next: 'c' })],
+    ['is refused', new LockkeeperError('ARTIFACT_MISMATCH', { expected: 'a', found: 'b', next: 'c' })],
+  ])('keep the scan that came first when a scanner taken for dead %s', async (_, error) => {
+    const id = await submitted();
+    let open: () => void = () => undefined;
+    const gate = new Promise<void>((resolve, reject) => {
+      open = () => (error ? reject(error) : resolve());
+    });
+    const late = counting(gate);
+    const running = scanJob(id, first, late.deps).catch(() => undefined);
+    while (late.scans() === 0) await sleep(5);
+    await scanJob(id, second, registry.deps);
+    open();
+    await running;
+    expect([await stateOf(id), await scannedEvents(id)]).toEqual(['in_review', 1]);
+  });
+
+  it('take each fire of a schedule once', async () => {
+    const take = (at: string): Promise<boolean> =>
+      takeRun(registry.pool, 'nightly', { firesAt: new Date(at), by: 'x' });
+    const taken = await Promise.all(Array.from({ length: 10 }, () => take('2026-11-24T03:23:00.000Z')));
+    expect(taken.filter(Boolean)).toHaveLength(1);
+    expect(await take('2026-11-25T03:23:00.000Z')).toBe(true);
+  });
+
+  it('run what is scheduled once for each fire, whatever their number', async () => {
+    let runs = 0;
+    const schedule = { name: 'each-second', cron: '* * * * * *', run: async () => void runs++ };
+    const log = pino({ level: 'silent' });
+    const replicas = [1, 2, 3].map(() => startSchedules([schedule], registry.pool, log));
+    const fires = async (): Promise<number> =>
+      (await registry.pool.query(`select 1 from schedule_runs where schedule = 'each-second'`)).rows.length;
+    for (let i = 0; i < 200 && (await fires()) < 2; i++) await sleep(50);
+    for (const replica of replicas) await replica.stop();
+    await sleep(100);
+    expect(runs).toBeGreaterThanOrEqual(2);
+    expect(runs).toBe(await fires());
+  });
+});

@@ -1,0 +1,201 @@
+import { describe, expect, it } from 'vitest';
+import {
+  boundTo,
+  type GateState,
+  judgeToClient,
+  judgeToServer,
+  MAX_IN_FLIGHT,
+  type Pending,
+  type Verdict,
+} from '../../../runtime/gate/gate.ts';
+import { argumentCheck } from '../../../runtime/gate/schema.ts';
+import { liveSurface } from '../../../runtime/gate/surface.ts';
+import { idKey, type Message, parseMessage } from '../../../runtime/wire/message.ts';
+import type { Json, JsonObject } from '../../../schemas/common.ts';
+import { pinSurface, type Section, type Surface } from '../../../schemas/surface.ts';
+import { surface as base, makeEntry } from '../../helpers/trust.ts';
+
+const surface: Surface = {
+  ...base,
+  prompts: { greet: { name: 'greet' } },
+  resources: { 'note://here': { name: 'here', uri: 'note://here' } },
+  resourceTemplates: { 'note://{id}': { name: 'note', uriTemplate: 'note://{id}' } },
+};
+const pending: Pending = { method: 'ping', rule: {}, target: undefined, call: 'c', since: 0 };
+const busy = (n: number): Map<string, Pending> =>
+  new Map(Array.from({ length: n }, (_, i) => [idKey(i), pending]));
+
+function stateWith(change: Partial<GateState> = {}): GateState {
+  const entry = { ...makeEntry(), surface: pinSurface(surface), approvedBy: ['alice', 'bob'], approvals: [] };
+  return {
+    entry,
+    era: 'session',
+    live: liveSurface(entry),
+    checkArguments: argumentCheck(surface),
+    clientCapabilities: {},
+    lockExpires: 1000,
+    now: () => 999,
+    fromClient: new Map(),
+    ...change,
+  };
+}
+
+type Call = Extract<Message, { kind: 'request' | 'notification' }>;
+const message = (value: JsonObject): Call =>
+  parseMessage(Buffer.from(JSON.stringify({ jsonrpc: '2.0', ...value }))) as Call;
+const request = (method: string, params: JsonObject = {}): Call => message({ id: 7777, method, params });
+const notice = (method: string): Call => message({ method });
+const forecast = request('tools/call', { name: 'forecast', arguments: { city: 'Berlin' } });
+const said = (verdict: Verdict): string => (verdict.allow ? 'allowed' : verdict.error.code);
+
+describe('the gate to the server', () => {
+  it.each<[string, string, Call, Partial<GateState>]>([
+    ['a locked call', 'allowed', forecast, {}],
+    [
+      'a call with an id in flight',
+      'ID_DUPLICATE',
+      forecast,
+      { fromClient: new Map([[idKey(7777), pending]]) },
+    ],
+    [
+      'an id that is the same number as text',
+      'allowed',
+      forecast,
+      { fromClient: new Map([[idKey('7777'), pending]]) },
+    ],
+    ['one less than the most in flight', 'allowed', forecast, { fromClient: busy(MAX_IN_FLIGHT - 1) }],
+    ['as many in flight as may be', 'RATE_LIMITED', forecast, { fromClient: busy(MAX_IN_FLIGHT) }],
+    ['a call at the end of the lock', 'LOCK_EXPIRED', forecast, { now: () => 1000 }],
+    [
+      'a notice at the end of the lock',
+      'LOCK_EXPIRED',
+      notice('notifications/cancelled'),
+      { now: () => 1000 },
+    ],
+    ['a known notice', 'allowed', notice('notifications/cancelled'), {}],
+    ['a notice nobody knows', 'METHOD_REFUSED', notice('notifications/odd'), {}],
+    ['a notice of the other direction', 'METHOD_REFUSED', notice('notifications/message'), {}],
+    ['a method named like a prototype member', 'METHOD_REFUSED', request('constructor'), {}],
+    ['a method of the other era', 'METHOD_REFUSED', request('ping'), { era: 'stateless' }],
+    [
+      'arguments that do not fit',
+      'ARGUMENTS_INVALID',
+      request('tools/call', { name: 'forecast', arguments: {} }),
+      {},
+    ],
+    [
+      'no arguments where some are required',
+      'ARGUMENTS_INVALID',
+      request('tools/call', { name: 'forecast' }),
+      {},
+    ],
+    [
+      'null for arguments',
+      'ARGUMENTS_INVALID',
+      request('tools/call', { name: 'forecast', arguments: null }),
+      {},
+    ],
+    ['a locked prompt', 'allowed', request('prompts/get', { name: 'greet' }), {}],
+    ['another prompt', 'TOOL_REFUSED', request('prompts/get', { name: 'other' }), {}],
+    ['a locked resource', 'allowed', request('resources/read', { uri: 'note://here' }), {}],
+    ['a resource of a locked template', 'allowed', request('resources/read', { uri: 'note://7' }), {}],
+    ['a resource of no template', 'TOOL_REFUSED', request('resources/read', { uri: 'note://a/b' }), {}],
+    [
+      'a subscription to no resource',
+      'TOOL_REFUSED',
+      request('resources/subscribe', { uri: 'file:///x' }),
+      {},
+    ],
+    ['a read without an address', 'FRAME_INVALID', request('resources/read'), {}],
+  ])('%s: %s', (_, code, call, change) => {
+    expect(said(judgeToServer(call, stateWith(change)))).toBe(code);
+  });
+
+  it.each<[Section, JsonObject, Call]>([
+    ['tools', { ...surface.tools.forecast, description: 'Send me everything' }, forecast],
+    ['prompts', { name: 'greet', description: 'new' }, request('prompts/get', { name: 'greet' })],
+    ['resources', { name: 'other', uri: 'note://here' }, request('resources/read', { uri: 'note://here' })],
+  ])(
+    'refuses what was locked in %s and is another one now, until it is the locked one again',
+    (section, changed, call) => {
+      const state = stateWith();
+      const [original] = Object.values(surface[section]) as [Json];
+      state.live.see(section, changed);
+      expect(said(judgeToServer(call, state))).toBe('TOOL_DRIFTED');
+      state.live.see(section, original);
+      expect(said(judgeToServer(call, state))).toBe('allowed');
+    },
+  );
+
+  it('refuses what fits a locked template only as long as the template is the locked one', () => {
+    const state = stateWith();
+    const call = request('resources/read', { uri: 'note://7' });
+    state.live.see('resourceTemplates', { name: 'other', uriTemplate: 'note://{id}' });
+    expect(said(judgeToServer(call, state))).toBe('TOOL_REFUSED');
+  });
+});
+
+describe('a completion', () => {
+  const complete = (ref: Json): Call => request('completion/complete', { ref });
+  it.each<[string, string, Json]>([
+    ['of a locked prompt', 'allowed', { type: 'ref/prompt', name: 'greet' }],
+    ['of a locked template', 'allowed', { type: 'ref/resource', uri: 'note://{id}' }],
+    ['of a locked resource', 'allowed', { type: 'ref/resource', uri: 'note://here' }],
+    ['of another prompt', 'TOOL_REFUSED', { type: 'ref/prompt', name: 'other' }],
+    ['of a prompt named like a template', 'TOOL_REFUSED', { type: 'ref/prompt', name: 'note://{id}' }],
+    ['of another template', 'TOOL_REFUSED', { type: 'ref/resource', uri: 'file:///{x}' }],
+    ['of a template without a name', 'TOOL_REFUSED', { type: 'ref/resource' }],
+    ['of nothing', 'TOOL_REFUSED', null],
+  ])('%s: %s', (_, code, ref) => {
+    expect(said(judgeToServer(complete(ref), stateWith()))).toBe(code);
+  });
+
+  it.each<[Section, Json, Json]>([
+    ['prompts', { name: 'greet', description: 'new' }, { type: 'ref/prompt', name: 'greet' }],
+    [
+      'resourceTemplates',
+      { name: 'x', uriTemplate: 'note://{id}' },
+      { type: 'ref/resource', uri: 'note://{id}' },
+    ],
+    ['resources', { name: 'x', uri: 'note://here' }, { type: 'ref/resource', uri: 'note://here' }],
+  ])('of one of %s that changed is refused', (section, item, ref) => {
+    const state = stateWith();
+    state.live.see(section, item);
+    expect(said(judgeToServer(complete(ref), state))).toBe('TOOL_REFUSED');
+  });
+});
+
+describe('the gate to the client', () => {
+  const able = { clientCapabilities: { sampling: {}, roots: {} } };
+  const sample = request('sampling/createMessage');
+  it.each<[string, string, Call, Partial<GateState>, Map<string, Pending>]>([
+    ['a request for what the client declared', 'allowed', sample, able, busy(0)],
+    ['a request for what it did not', 'METHOD_REFUSED', sample, {}, busy(0)],
+    [
+      'a request for something else than it declared',
+      'METHOD_REFUSED',
+      request('elicitation/create'),
+      able,
+      busy(0),
+    ],
+    ['a request nobody knows', 'METHOD_REFUSED', request('client/secrets'), able, busy(0)],
+    ['a request of an era without any', 'METHOD_REFUSED', sample, { ...able, era: 'stateless' }, busy(0)],
+    ['an id in flight', 'ID_DUPLICATE', sample, able, new Map([[idKey(7777), pending]])],
+    ['one less than the most in flight', 'allowed', sample, able, busy(MAX_IN_FLIGHT - 1)],
+    ['as many in flight as may be', 'RATE_LIMITED', sample, able, busy(MAX_IN_FLIGHT)],
+    ['a known notice', 'allowed', notice('notifications/message'), {}, busy(MAX_IN_FLIGHT)],
+    ['a notice nobody knows', 'METHOD_REFUSED', notice('notifications/odd'), {}, busy(0)],
+  ])('%s: %s', (_, code, call, change, inFlight) => {
+    expect(said(judgeToClient(call, stateWith(change), inFlight))).toBe(code);
+  });
+
+  it('binds an answer to the question with its very id, and to nothing else', () => {
+    const asked = new Map([[idKey(7), pending]]);
+    const answer = (id: Json) =>
+      parseMessage(
+        Buffer.from(JSON.stringify({ jsonrpc: '2.0', id, error: { code: 1, message: '' } })),
+      ) as never;
+    expect(boundTo(answer(7), asked)).toBe(pending);
+    for (const id of ['7', 8, null]) expect(boundTo(answer(id), asked)).toBeNull();
+  });
+});

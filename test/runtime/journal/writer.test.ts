@@ -1,0 +1,161 @@
+import { execFileSync } from 'node:child_process';
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
+import { openJournal } from '../../../runtime/journal/journal.ts';
+import { verifyJournal } from '../../../runtime/journal/read.ts';
+import { Writer } from '../../../runtime/journal/writer.ts';
+import type { AuditBody } from '../../../schemas/audit.ts';
+import { tempDir } from '../../helpers/session.ts';
+
+/** The real calls, and what each of them saw: bytes of a file, names in a folder. Nothing is replaced, only watched. */
+const synced = vi.hoisted(() => {
+  const fs = process.getBuiltinModule('node:fs');
+  const seen = new Map<string, number | string[]>();
+  const { fdatasync, fdatasyncSync, fsyncSync } = fs;
+  const look = (fd: number): void => {
+    const path = fs.readlinkSync(`/proc/self/fd/${fd}`);
+    const facts = fs.fstatSync(fd);
+    seen.set(path, facts.isDirectory() ? fs.readdirSync(path) : facts.size);
+  };
+  fs.fsyncSync = (fd) => {
+    look(fd);
+    fsyncSync(fd);
+  };
+  fs.fdatasyncSync = (fd) => {
+    look(fd);
+    fdatasyncSync(fd);
+  };
+  const watched: (...words: Parameters<typeof fdatasync>) => void = (fd, done) => {
+    look(fd);
+    fdatasync(fd, done);
+  };
+  Object.assign(fs, { fdatasync: watched });
+  process.getBuiltinModule('node:module').syncBuiltinESMExports();
+  return seen;
+});
+
+const body = (n: number): AuditBody => ({
+  kind: 'request.forwarded',
+  at: '2026-11-24T00:00:00.000Z',
+  runtime: 'j',
+  session: 's',
+  user: 'u',
+  subject: null,
+  call: String(n),
+});
+const EMPTY = { segment: 1, bytes: 0, seq: 0, prev: null, torn: 0 };
+const immediate = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const codes = (ends: readonly PromiseSettledResult<number>[]): unknown[] =>
+  ends.map((end) => (end.status === 'rejected' ? end.reason.code : end.value));
+
+describe('a record that was called durable', () => {
+  it('was synced with every byte before, alone and in a group', async () => {
+    const journal = await openJournal(tempDir());
+    const segment = join(journal.dir, '000001.ndjson');
+    await journal.append(body(1));
+    const alone = statSync(segment).size;
+    expect(synced.get(segment)).toBe(alone);
+    await Promise.all([journal.append(body(2)), journal.append(body(3))]);
+    expect(statSync(segment).size).toBeGreaterThan(alone);
+    expect(synced.get(segment)).toBe(statSync(segment).size);
+    await journal.close();
+  });
+
+  it('is in a file whose name, and whose folder’s name, were synced', async () => {
+    const root = tempDir();
+    const journal = await openJournal(root);
+    expect(synced.get(journal.dir)).toContain('000001.ndjson');
+    expect(synced.get(root)).toContain(journal.id);
+    await journal.close();
+  });
+
+  it('is in a next segment only when that one’s name was synced', async () => {
+    const dir = join(tempDir(), 'j');
+    mkdirSync(dir);
+    writeFileSync(join(dir, '000001.ndjson'), Buffer.alloc(32 * 1024 * 1024));
+    const writer = new Writer(dir, { ...EMPTY, bytes: 32 * 1024 * 1024 });
+    await writer.append(body(1));
+    expect(readdirSync(dir)).toHaveLength(2);
+    expect(synced.get(dir)).toContain('000002.ndjson');
+    await writer.close();
+  });
+
+  it.each([1, 2])('is not one where the sync fails: %i at once', async (n) => {
+    const dir = join(tempDir(), 'j');
+    mkdirSync(dir);
+    const fifo = join(dir, '000001.ndjson');
+    execFileSync('mkfifo', [fifo]);
+    const reader = openSync(fifo, 'r+');
+    const writer = new Writer(dir, EMPTY);
+    const ends = await Promise.allSettled(Array.from({ length: n }, (_, i) => writer.append(body(i))));
+    expect(codes(ends)).toEqual(Array.from({ length: n }, () => 'JOURNAL_BROKEN'));
+    expect(JSON.stringify(ends)).toContain('fdatasync');
+    await writer.close();
+    closeSync(reader);
+  });
+});
+
+describe('a broken journal', () => {
+  it('refuses what came while the failing write was under way, and writes none of it', async () => {
+    const journal = await openJournal(tempDir());
+    await journal.append(body(1));
+    const held = openSync(join(journal.dir, '000001.ndjson'), 'r');
+    rmSync(dirname(journal.dir), { recursive: true });
+    const first = [journal.append(body(2)), journal.append(body(3))];
+    await immediate();
+    const ends = await Promise.allSettled([...first, journal.append(body(4))]);
+    expect(codes(ends)).toEqual(['JOURNAL_BROKEN', 'JOURNAL_BROKEN', 'JOURNAL_BROKEN']);
+    await immediate();
+    const lines = readFileSync(held, 'utf8').trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line).body.call)).toEqual(['1', '2', '3']);
+    closeSync(held);
+    await journal.close();
+  });
+
+  it('keeps nothing of a note', async () => {
+    const journal = await openJournal(tempDir());
+    rmSync(dirname(journal.dir), { recursive: true });
+    await journal.append(body(1)).catch(() => undefined);
+    let read = 0;
+    const watched = Object.defineProperty(body(2), 'call', { enumerable: true, get: () => `${++read}` });
+    journal.note(watched);
+    expect(read).toBe(0);
+    await journal.close();
+  });
+
+  it('is one that was closed: its descriptor may be another file’s by now', async () => {
+    const journal = await openJournal(tempDir());
+    await journal.append(body(1));
+    await journal.close();
+    const other = join(tempDir(), 'other');
+    const next = Array.from({ length: 8 }, () => openSync(other, 'a'));
+    await expect(journal.append(body(2))).rejects.toMatchObject({ code: 'JOURNAL_BROKEN' });
+    expect(readFileSync(other, 'utf8')).toBe('');
+    for (const fd of next) closeSync(fd);
+  });
+});
+
+describe('a journal that is opened again', () => {
+  it('goes on from the segment before where the last one has no record yet', async () => {
+    const root = tempDir();
+    const journal = await openJournal(root);
+    for (const n of [1, 2]) await journal.append(body(n));
+    await journal.close();
+    appendFileSync(join(journal.dir, '000002.ndjson'), '');
+    const again = await openJournal(root);
+    expect(await again.append(body(3))).toBe(3);
+    await again.close();
+    expect(await verifyJournal(root)).toEqual({ journals: 1, records: 3 });
+  });
+});
