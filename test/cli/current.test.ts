@@ -2,17 +2,23 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openApi } from '../../cli/api.ts';
+import type { Context } from '../../cli/command.ts';
 import { assertCurrent, isVerdict } from '../../cli/current.ts';
+import { openHome } from '../../cli/home.ts';
 import type { OpenedProject } from '../../cli/project.ts';
 import { verifyLock } from '../../runtime/trust/lock.ts';
 import type { LockCheckView } from '../../schemas/api.ts';
 import type { Envelope } from '../../schemas/dsse.ts';
 import { CODES, type Code } from '../../schemas/errors.ts';
 import { renderLockFile } from '../../schemas/lock.ts';
+import { noteKeyOf } from '../../schemas/note.ts';
 import type { Root } from '../../schemas/root.ts';
-import { at, makeLock, makeRoot, NOW, people, pin } from '../helpers/trust.ts';
+import { memoryLog } from '../helpers/log.ts';
+import { tempDir } from '../helpers/session.ts';
+import { at, logSigner, makeLock, makeRoot, NOW, people, pin } from '../helpers/trust.ts';
 
-const bytes = Buffer.from(renderLockFile(makeLock()));
+const log = memoryLog(logSigner);
+const bytes = Buffer.from(renderLockFile(makeLock({ log })));
 const verified = verifyLock(bytes, {
   pin,
   audience: 'acme/app',
@@ -49,9 +55,21 @@ function taken(root: Root): void {
 describe('what the registry says of a lock today', () => {
   let told: { check: LockCheckView; root: Envelope };
   const server = createServer((request, response) => {
-    const trust = { ...pin, trial: false, root: told.root };
+    const trust = {
+      ...pin,
+      trial: false,
+      root: told.root,
+      rootChain: [],
+      standby: { lock: '', scanner: '', log: '' },
+    };
+    const path = request.url ?? '';
+    const answer = path.startsWith('/v1/trust')
+      ? trust
+      : path === '/v1/log'
+        ? { key: noteKeyOf(logSigner, 'log'), checkpoint: log.note() }
+        : told.check;
     response.setHeader('content-type', 'application/json');
-    response.end(JSON.stringify(request.url === '/v1/trust' ? trust : told.check));
+    response.end(JSON.stringify(answer));
   });
   beforeAll(() => new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve)));
   afterAll(() => void server.close());
@@ -67,7 +85,8 @@ describe('what the registry says of a lock today', () => {
       servers: {},
     };
     const opened: OpenedProject = { intent, bytes, verified };
-    return assertCurrent(openApi(registry, null), opened, now).then(
+    const context = { now: () => now, home: openHome(tempDir()), say: () => undefined } as unknown as Context;
+    return assertCurrent(context, openApi(registry, null), opened).then(
       () => 'ok',
       (error) => error.code,
     );

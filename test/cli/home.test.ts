@@ -11,6 +11,7 @@ import {
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { openHome, writeAtomic } from '../../cli/home.ts';
+import type { SeenLock } from '../../runtime/trust/freshness.ts';
 import { tempDir } from '../helpers/session.ts';
 import { people } from '../helpers/trust.ts';
 
@@ -86,17 +87,22 @@ describe('a file that is written at once', () => {
 });
 
 describe('what a home remembers', () => {
-  const digest = (n: number): string => `sha256:${String(n).repeat(64)}`;
+  const seen = (version: number, digit = version): SeenLock => ({
+    version,
+    digest: `sha256:${String(digit).repeat(64)}`,
+    rootVersion: 1,
+    checkpoint: 'a note',
+  });
 
   it('is the newest lock seen of a project, never an older one', async () => {
     const home = openHome(tempDir());
-    await home.saw('acme/app', { version: 7, digest: digest(7) });
-    await home.saw('acme/app', { version: 6, digest: digest(6) });
-    await home.saw('acme/app', { version: 7, digest: digest(1) });
-    expect(await home.seen('acme/app')).toEqual({ version: 7, digest: digest(7) });
+    await home.saw('acme/app', seen(7));
+    await home.saw('acme/app', seen(6));
+    await home.saw('acme/app', seen(7, 1));
+    expect(await home.seen('acme/app')).toEqual(seen(7));
     expect(await home.seen('acme/other')).toBeNull();
-    await home.saw('acme/app', { version: 8, digest: digest(8) });
-    expect(await home.seen('acme/app')).toEqual({ version: 8, digest: digest(8) });
+    await home.saw('acme/app', seen(8));
+    expect(await home.seen('acme/app')).toEqual(seen(8));
   });
 
   it('is for its owner alone where it holds a token', async () => {

@@ -1,7 +1,8 @@
 import { chmodSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadKeys, openTrust } from '../../registry/trust.ts';
+import { loadKeys } from '../../registry/keys.ts';
+import { openTrust } from '../../registry/trust.ts';
 import { DEFAULT_POLICY } from '../../schemas/policy.ts';
 import { freshDatabase, servers } from '../helpers/registry.ts';
 import { tempDir } from '../helpers/session.ts';
@@ -28,7 +29,7 @@ describe('the keys of a registry', () => {
     const dir = join(tempDir(), 'keys');
     await loadKeys(dir);
     expect(statSync(dir).mode & 0o777).toBe(0o700);
-    for (const name of ['root', 'lock', 'scanner', 'log']) {
+    for (const name of ['root', 'lock', 'lock.2', 'scanner', 'log', 'log.2']) {
       const path = join(dir, `${name}.pem`);
       expect(statSync(path).mode & 0o777).toBe(0o600);
       chmodSync(path, 0o640);
