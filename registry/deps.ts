@@ -4,6 +4,7 @@ import type { Blobs } from '../runtime/store/blobs.ts';
 import type { ScanRequest, ScanResult } from '../scanner/ports.ts';
 import type { Policy } from '../schemas/policy.ts';
 import type { Pool } from './db/pool.ts';
+import type { StreamLimits } from './streams.ts';
 import type { Trust } from './trust.ts';
 
 export interface Deps {
@@ -14,6 +15,8 @@ export interface Deps {
   readonly log: Logger;
   /** Address that locks name. */
   readonly publicUrl: () => string;
+  /** Bounds of the streams of revocations; what is left out is the product's own. */
+  readonly streams?: Partial<StreamLimits>;
 }
 
 export interface ScanDeps extends Deps {

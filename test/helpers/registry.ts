@@ -8,7 +8,7 @@ import { inject } from 'vitest';
 import { buildApp } from '../../registry/app.ts';
 import { newToken, putPerson } from '../../registry/db/people.ts';
 import { openPool, type Pool } from '../../registry/db/pool.ts';
-import type { ScanDeps } from '../../registry/deps.ts';
+import type { Deps, ScanDeps } from '../../registry/deps.ts';
 import { loadKeys, openTrust } from '../../registry/trust.ts';
 import { scanJob } from '../../registry/worker.ts';
 import { openBlobs } from '../../runtime/store/blobs.ts';
@@ -165,7 +165,7 @@ async function scanResult(
 
 export async function startTestRegistry(
   server: TestServer,
-  options: { trial?: boolean; upstream?: string[]; scan?: ScanDeps['scan'] } = {},
+  options: { trial?: boolean; upstream?: string[]; scan?: ScanDeps['scan']; streams?: Deps['streams'] } = {},
 ): Promise<TestRegistry> {
   const { pool, drop } = await freshDatabase(server);
   const dir = join(tmpdir(), `lk-reg-${randomBytes(6).toString('hex')}`);
@@ -182,6 +182,7 @@ export async function startTestRegistry(
     policy,
     log: pino({ level: 'silent' }),
     publicUrl: () => 'http://127.0.0.1:7411',
+    ...(options.streams ? { streams: options.streams } : {}),
     scan: options.scan ?? ((request) => scanResult(request, { blobs })),
     upstream: async () => options.upstream ?? [],
   };
