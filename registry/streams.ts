@@ -43,6 +43,7 @@ export class Streams {
   #starting: Promise<void> | null = null;
   #reading: Promise<void> | null = null;
   #again = false;
+  #checking = false;
 
   constructor(options: StreamsOptions) {
     this.#o = options;
@@ -88,7 +89,14 @@ export class Streams {
   async #start(): Promise<void> {
     this.#cursor = await newestRevocation(this.#o.pool);
     this.#listening = listen(this.#o.pool, CHANNEL, () => void this.#wake().catch(() => undefined));
-    this.#beat = setInterval(() => void this.#check().catch(() => undefined), this.#limits.beatMs);
+    this.#beat = setInterval(() => {
+      if (this.#checking) return;
+      this.#checking = true;
+      this.#check().then(
+        () => (this.#checking = false),
+        () => (this.#checking = false),
+      );
+    }, this.#limits.beatMs);
     this.#beat.unref();
   }
 

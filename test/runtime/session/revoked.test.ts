@@ -153,6 +153,45 @@ describe('a release that is revoked while it runs', () => {
     expect(isAlive(pid)).toBe(false);
   });
 
+  it('sends nothing whose record was still on its way to the disk', async () => {
+    const { setup, announce } = watched();
+    const journal = await openJournal(join(tempDir(), 'journal'));
+    const kept: AuditBody[] = [];
+    const slow: Journal = {
+      ...journal,
+      note: (body) => {
+        kept.push(body);
+        journal.note(body);
+      },
+      append: async (body) => {
+        kept.push(body);
+        if (body.kind === 'request.forwarded') await sleep(300);
+        return journal.append(body);
+      },
+    };
+    const session = await openSession({ ...setup, journal: slow, onRevoke: 'finish' });
+    const asked = session.request(1, 'tools/call', act('never'));
+    while (!kept.some(({ kind }) => kind === 'request.forwarded')) await sleep(5);
+    announce(eventOf());
+    expect(codeOf(await asked)).toBe('RELEASE_REVOKED');
+    await session.end;
+    expect(session.calls()).toEqual([]);
+    const call = kept.find(({ kind }) => kind === 'request.forwarded')?.call;
+    expect(kept.find((body) => body.kind === 'request.finished' && body.call === call)).toMatchObject({
+      outcome: 'lost',
+      message: 'revoked before it was sent',
+    });
+  });
+
+  it('ends as revoked though its client closes in the same moment', async () => {
+    const { setup, announce } = watched();
+    const session = await openSession(setup);
+    announce(eventOf());
+    const end = await session.close();
+    expect([end.reason, end.error?.code]).toEqual(['revoked', 'RELEASE_REVOKED']);
+    expect((await session.records()).map(({ kind }) => kind)).toContain('quarantined');
+  });
+
   it('takes everything inside the sandbox along', async () => {
     const dir = openDir();
     mkdirSync(join(dir, 'mount'), { recursive: true });
