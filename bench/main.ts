@@ -4,6 +4,7 @@ import { asLockkeeperError, LockkeeperError } from '../schemas/errors.ts';
 import { ci } from './ci.ts';
 import { journal } from './journal.ts';
 import { proxy } from './proxy.ts';
+import { revoke } from './revoke.ts';
 
 export interface BenchResult {
   readonly head: readonly string[];
@@ -12,7 +13,7 @@ export interface BenchResult {
   readonly data: unknown;
 }
 
-const BENCHES: Readonly<Record<string, () => Promise<BenchResult>>> = { proxy, journal, ci };
+const BENCHES: Readonly<Record<string, () => Promise<BenchResult>>> = { proxy, journal, ci, revoke };
 
 try {
   await main();

@@ -19,6 +19,8 @@ export interface Api {
   call<S extends TSchema>(route: RouteName, answer: S, call?: Call): Promise<Static<S>>;
   /** The same registry, which has to answer within so many milliseconds. */
   within(ms: number): Api;
+  /** An answer without an end, as server-sent events; over when `signal` says so. The reader bounds it. */
+  stream(route: RouteName, call: Call, signal: AbortSignal): Promise<Response>;
   /** The bytes of a blob, unchecked: the store checks the digest. */
   blob(digest: string): Promise<Buffer>;
 }
@@ -28,7 +30,11 @@ const TIMEOUT_MS = 30_000;
 
 export function openApi(registry: string, token: string | null, timeoutMs = TIMEOUT_MS): Api {
   const base = registry.replace(/\/+$/, '');
-  const send = async (route: RouteName, call: Call): Promise<Response> => {
+  const send = async (
+    route: RouteName,
+    call: Call,
+    signal = AbortSignal.timeout(timeoutMs),
+  ): Promise<Response> => {
     const url = new URL(base + pathOf(route, call.parameters));
     for (const [name, value] of Object.entries(call.query ?? {}))
       if (value !== undefined) url.searchParams.set(name, value);
@@ -37,7 +43,7 @@ export function openApi(registry: string, token: string | null, timeoutMs = TIME
     const init: RequestInit = {
       method: ROUTES[route].method,
       headers,
-      signal: AbortSignal.timeout(timeoutMs),
+      signal,
       redirect: 'error',
     };
     if (call.body !== undefined) {
@@ -70,6 +76,13 @@ export function openApi(registry: string, token: string | null, timeoutMs = TIME
         return assertValid(answer, parseStrict(bytes), `the registry's answer to ${ROUTES[route].path}`);
       });
     },
+    stream: async (route, call, signal) => {
+      const response = await send(route, call, signal);
+      const type = response.headers.get('content-type') ?? 'none';
+      if (/^text\/event-stream(?:;|$)/.test(type)) return response;
+      await response.body?.cancel().catch(() => undefined);
+      throw unreachable(base, `an answer of the type ${type.slice(0, 80)}`, undefined);
+    },
     blob: async (digest) => {
       const response = await send('blob', { parameters: { digest } });
       return read('blob', () => bodyOf(response, MAX_BLOB));
@@ -80,6 +93,7 @@ export function openApi(registry: string, token: string | null, timeoutMs = TIME
 /** Reports and locks are a few megabytes; a blob is at most as large as the tarball of a package may be. */
 const MAX_ANSWER = 128 * 1024 * 1024;
 const MAX_BLOB = 256 * 1024 * 1024;
+const MAX_PROBLEM = 1_000_000;
 
 async function bodyOf(response: Response, limit = MAX_ANSWER): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
@@ -103,9 +117,8 @@ function unreachable(base: string, found: string, cause: unknown): LockkeeperErr
 
 /** The registry's refusal, as the error it was there; an answer that is not one means something else answered. */
 async function problemFrom(response: Response, base: string): Promise<LockkeeperError> {
-  const text = await response.text().catch(() => '');
   try {
-    const problem = parseStrict(text, { maxBytes: 1_000_000 });
+    const problem = parseStrict(await bodyOf(response, MAX_PROBLEM));
     if (isValid(Problem, problem) && Object.hasOwn(CODES, problem.code)) {
       const { expected, found, next } = problem;
       return new LockkeeperError(problem.code as Code, { expected, found, next });

@@ -24,6 +24,7 @@ import { CORS, mcpRegistryRoutes } from './routes/mcp-registry.ts';
 import { peopleRoutes } from './routes/people.ts';
 import { releaseRoutes } from './routes/releases.ts';
 import { reviewRoutes } from './routes/reviews.ts';
+import { revocationRoutes } from './routes/revocations.ts';
 import { tileRoutes } from './routes/tiles.ts';
 
 export interface Call {
@@ -86,6 +87,7 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
     ...peopleRoutes(deps),
     ...releaseRoutes(deps),
     ...reviewRoutes(deps),
+    ...revocationRoutes(app, deps),
     ...lockRoutes(deps),
     ...auditRoutes(deps),
     ...logRoutes(deps),

@@ -5,6 +5,7 @@ import type { ScanRequest, ScanResult } from '../scanner/ports.ts';
 import type { Policy } from '../schemas/policy.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import type { Pool } from './db/pool.ts';
+import type { StreamLimits } from './streams.ts';
 import type { Trust } from './trust.ts';
 
 export interface Deps {
@@ -17,6 +18,8 @@ export interface Deps {
   readonly log: Logger;
   /** Address that locks name. */
   readonly publicUrl: () => string;
+  /** Bounds of the streams of revocations; what is left out is the product's own. */
+  readonly streams?: Partial<StreamLimits>;
 }
 
 export interface ScanDeps extends Deps {

@@ -14,13 +14,22 @@ import type { Journal } from './journal/journal.ts';
 import { planLaunch } from './launch.ts';
 import type { IsolationDriver } from './ports.ts';
 import { pullArtifacts } from './pull.ts';
-import { type SessionEnd, serveSession } from './session/serve.ts';
+import type { SessionEnd, SessionOptions } from './session/options.ts';
+import type { OnRevoke } from './session/quarantine.ts';
+import { serveSession } from './session/serve.ts';
 import type { Blobs } from './store/blobs.ts';
 import { materialise } from './store/materialise.ts';
 import type { VerifiedEntry } from './trust/entry.ts';
+import { type RevocationSource, watchRevocations } from './trust/revocations.ts';
+import type { TrustedRoot } from './trust/root.ts';
 
 export interface RunOptions {
   readonly verified: VerifiedEntry;
+  /** The root that the lock carries. */
+  readonly trusted: TrustedRoot;
+  /** Where revocations are heard of; null when there is no registry to ask. */
+  readonly revocations: RevocationSource | null;
+  readonly onRevoke: OnRevoke;
   readonly lockDigest: string;
   readonly lockExpires: number;
   readonly projectDir: string;
@@ -77,6 +86,7 @@ export async function runLocked(options: RunOptions): Promise<SessionEnd> {
       entry,
       subject,
       surface,
+      ...watching(options),
       start: async (record) => {
         const proxy = await startEgressProxy({
           socketPath: egressSocket,
@@ -92,6 +102,14 @@ export async function runLocked(options: RunOptions): Promise<SessionEnd> {
     await closeProxy();
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+function watching({ verified, trusted, revocations }: RunOptions): Pick<SessionOptions, 'watch'> {
+  const { server, version, closure } = verified.entry;
+  const release = { server, version, closureDigest: closure.digest };
+  return revocations
+    ? { watch: (revoked) => watchRevocations({ release, trusted, source: revocations }, revoked) }
+    : {};
 }
 
 async function surfaceOf({ verified, blobs, fetch }: RunOptions): Promise<Surface> {

@@ -2,7 +2,7 @@
 import Type, { type Static } from 'typebox';
 import { Approval } from './approval.ts';
 import { AuditRecord } from './audit.ts';
-import { Closed, Digest, Instant, type Json, KeyId, Person } from './common.ts';
+import { Closed, Digest, Instant, KeyId, Person } from './common.ts';
 import { Change } from './diff.ts';
 import { Envelope } from './dsse.ts';
 import { Intent } from './intent.ts';
@@ -105,7 +105,7 @@ export const ApprovalView = Closed({
 });
 export type ApprovalView = Static<typeof ApprovalView>;
 
-/** POST /v1/releases/:id/{reject,deprecate,revoke} */
+/** POST /v1/releases/:id/{reject,deprecate}; of revoke see schemas/revocation.ts. */
 export const ReasonBody = Closed({ reason: Reason });
 
 /** POST /v1/locks: resolves an intent. `previous` is the digest of the lock the project has, or null. */
@@ -207,6 +207,8 @@ export const ROUTES = {
   reject: { method: 'POST', path: '/v1/releases/:id/reject', roles: ['reviewer'] },
   deprecate: { method: 'POST', path: '/v1/releases/:id/deprecate', roles: ['admin', 'reviewer'] },
   revoke: { method: 'POST', path: '/v1/releases/:id/revoke', roles: ['admin', 'reviewer'] },
+  revocations: { method: 'GET', path: '/v1/revocations', roles: SIGNED_IN },
+  revocationStream: { method: 'GET', path: '/v1/revocations/stream', roles: SIGNED_IN },
   blob: { method: 'GET', path: '/v1/blobs/:digest', roles: SIGNED_IN },
   lock: { method: 'POST', path: '/v1/locks', roles: ['developer', 'admin'] },
   lockCheck: { method: 'POST', path: '/v1/locks/check', roles: SIGNED_IN },
@@ -233,5 +235,3 @@ export function pathOf(route: RouteName, parameters: Readonly<Record<string, str
     encodeURIComponent(String(parameters[name])),
   );
 }
-
-export type JsonBody = Json;

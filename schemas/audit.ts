@@ -16,6 +16,7 @@ export const AuditKind = Type.Union([
   Type.Literal('surface.drift'),
   Type.Literal('egress.allowed'),
   Type.Literal('egress.refused'),
+  Type.Literal('quarantined'),
   Type.Literal('journal.recovered'),
 ]);
 export type AuditKind = Static<typeof AuditKind>;

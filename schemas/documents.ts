@@ -9,6 +9,7 @@ import { LockFile } from './lock.ts';
 import { Policy } from './policy.ts';
 import { Problem } from './problem.ts';
 import { Permissions, Release, Submission } from './release.ts';
+import { Revocation } from './revocation.ts';
 import { Root } from './root.ts';
 import { Surface } from './surface.ts';
 
@@ -24,6 +25,7 @@ export const SCHEMAS: Readonly<Record<string, TSchema>> = {
   problem: Problem,
   release: Release,
   report: Report,
+  revocation: Revocation,
   root: Root,
   submission: Submission,
   surface: Surface,

@@ -55,6 +55,7 @@ export const CODES = {
   APPROVAL_NOT_YET: { status: 422, exit: 3, title: 'The approval is not valid yet' },
   RELEASE_REVOKED: { status: 422, exit: 3, title: 'The release was revoked' },
   ROOT_OFFLINE: { status: 409, exit: 3, title: 'The root keys are kept offline' },
+  REVOCATION_SUBJECT: { status: 422, exit: 3, title: 'The revocation is for another release' },
   ROOT_ROLLBACK: { status: 422, exit: 3, title: 'The root of trust is older than one seen before' },
   // the transparency log
   LOG_BROKEN: { status: 500, exit: 3, title: 'The transparency log does not hold together' },

@@ -6,6 +6,7 @@ import { openJournal } from '../../runtime/journal/journal.ts';
 import { journalsOf } from '../../runtime/journal/read.ts';
 import { type Shipper, shipAll, startShipping } from '../../runtime/journal/ship.ts';
 import { runLocked } from '../../runtime/run.ts';
+import type { OnRevoke } from '../../runtime/session/quarantine.ts';
 import { openBlobs } from '../../runtime/store/blobs.ts';
 import { assertAnswers } from '../../runtime/trust/answers.ts';
 import type { VerifiedEntry } from '../../runtime/trust/entry.ts';
@@ -17,6 +18,7 @@ import type { Api } from '../api.ts';
 import { type Command, type Context, text, type Values } from '../command.ts';
 import { assertCurrent, isVerdict } from '../current.ts';
 import { type OpenedProject, openProject, projectOf, seenKey } from '../project.ts';
+import { revocationsOf } from '../revocations.ts';
 
 /** How long a start waits for the registry's word, ms. */
 const ASK_MS = 2500;
@@ -24,8 +26,12 @@ const ASK_MS = 2500;
 export const run: Command = {
   summary: 'start a locked server for an MCP client over stdio, isolated and recorded',
   words: 'ALIAS',
-  options: { isolation: { type: 'string' } },
-  optionHelp: { isolation: 'only this driver: bubblewrap, podman or docker (default: the first that works)' },
+  options: { isolation: { type: 'string' }, 'on-revoke': { type: 'string' } },
+  optionHelp: {
+    isolation: 'only this driver: bubblewrap, podman or docker (default: the first that works)',
+    'on-revoke':
+      'when the running release is revoked, end calls in flight (end, the default) or give them 5 s (finish)',
+  },
   examples: [
     'lk run filesystem',
     'claude mcp add docs -- lk run filesystem --project /srv/docs',
@@ -34,6 +40,7 @@ export const run: Command = {
   arity: [1, 1],
   async run(context, [alias = ''], values) {
     closeInherited();
+    const onRevoke = onRevokeOf(values);
     const project = projectOf(context, values);
     const opened = await openProject(context, project, { ask: true });
     assertAnswers(opened.verified.lock, opened.intent);
@@ -52,12 +59,16 @@ export const run: Command = {
         own: journal.dir,
         folders: [journals, folderOf(context, opened.intent.registry, nobody(context))],
       }));
+    const say = (line: string): void => context.say(`lk: ${line}`);
     const stop = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort());
     try {
       await context.home.saw(seenKey(opened.intent), opened.verified.seen);
       const end = await runLocked({
         verified,
+        trusted: opened.verified.trusted,
+        revocations: api && revocationsOf(api, { say }),
+        onRevoke,
         lockDigest: digest,
         lockExpires: Date.parse(lock.expires),
         projectDir: project.dir,
@@ -70,7 +81,7 @@ export const run: Command = {
         driver,
         journal,
         client: { input: process.stdin, output: process.stdout },
-        say: (line) => context.say(`lk: ${line}`),
+        say,
         progress: context.progress,
         stop: stop.signal,
       });
@@ -98,6 +109,16 @@ async function assertNotRevoked(context: Context, api: Api | null, opened: Opene
     if (isVerdict(error.code)) throw error;
     context.say(`lk: the registry was not asked about revocations: ${error.message}`);
   }
+}
+
+function onRevokeOf(values: Values): OnRevoke {
+  const wanted = text(values, 'on-revoke') ?? 'end';
+  if (wanted === 'end' || wanted === 'finish') return wanted;
+  throw new LockkeeperError('USAGE', {
+    expected: '--on-revoke end or finish',
+    found: quote(wanted),
+    next: 'See: lk run --help',
+  });
 }
 
 function onlyDriver(values: Values): { only?: 'bubblewrap' | 'podman' | 'docker' } {

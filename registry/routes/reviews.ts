@@ -1,4 +1,4 @@
-/** Approving, rejecting, deprecating, revoking. */
+/** Approving, rejecting, deprecating. */
 
 import { assertCovers, assertNotRequester, openApproval } from '../../runtime/trust/approval.ts';
 import { ApprovalBody, ReasonBody } from '../../schemas/api.ts';
@@ -6,7 +6,6 @@ import { APPROVAL_PREDICATE, type Approval, subjectsOf } from '../../schemas/app
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { Report } from '../../schemas/finding.ts';
 import { digestOf, parseStrict } from '../../schemas/json.ts';
-import type { LogKind } from '../../schemas/log.ts';
 import type { ReleaseState } from '../../schemas/release.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Call, Handlers } from '../app.ts';
@@ -15,7 +14,7 @@ import { isDuplicate, withTransaction } from '../db/pool.ts';
 import { findRelease, insertApproval, moveState, type ReleaseRow, viewOf } from '../db/releases.ts';
 import type { Deps } from '../deps.ts';
 import { factsOfRow } from '../facts.ts';
-import { MOVES, type Move, wrongState } from '../lifecycle.ts';
+import { MOVES, wrongState } from '../lifecycle.ts';
 import { recordEvent } from '../log.ts';
 import { releaseOf } from './releases.ts';
 
@@ -27,7 +26,6 @@ export function reviewRoutes(deps: Deps): Handlers {
     approve: (call) => approve(call, deps),
     reject: (call) => move(call, deps, 'reject'),
     deprecate: (call) => move(call, deps, 'deprecate'),
-    revoke: (call) => move(call, deps, 'revoke'),
   };
 }
 
@@ -165,13 +163,7 @@ async function assertWithinPolicy(approval: Approval, row: ReleaseRow, deps: Dep
   }
 }
 
-const LOGGED: Readonly<Partial<Record<Move, LogKind>>> = { reject: 'rejection', revoke: 'revocation' };
-
-async function move(
-  call: Call,
-  deps: Deps,
-  name: Extract<Move, 'reject' | 'deprecate' | 'revoke'>,
-): Promise<unknown> {
+async function move(call: Call, deps: Deps, name: 'reject' | 'deprecate'): Promise<unknown> {
   const { reason } = call.body(ReasonBody);
   const row = await releaseOf(call, deps.pool);
   await withTransaction(deps.pool, async (client) => {
@@ -184,8 +176,8 @@ async function move(
       action: `release.${name}`,
       subject: `${row.name}@${row.version}`,
       detail: { reason },
-      ...(LOGGED[name]
-        ? { logged: { kind: LOGGED[name], digest: digestOf({ reason, person: call.actor.person }) } }
+      ...(name === 'reject'
+        ? { logged: { kind: 'rejection', digest: digestOf({ reason, person: call.actor.person }) } }
         : {}),
     });
   });

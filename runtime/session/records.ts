@@ -8,7 +8,8 @@ import type { Drift } from '../gate/surface.ts';
 import type { Journal } from '../journal/journal.ts';
 import { namedData, redact } from '../journal/redact.ts';
 import type { EgressEvent } from '../ports.ts';
-import type { Notification, Request } from '../wire/message.ts';
+import type { Revoked } from '../trust/revocations.ts';
+import { isObject, type Notification, type Request, type Response } from '../wire/message.ts';
 
 export interface Scribe {
   readonly journal: Journal;
@@ -133,4 +134,22 @@ export function egress(scribe: Scribe, event: EgressEvent, inFlight: Iterable<Pe
     message: `${event.via}: ${event.reason}`,
     ...(calls.length > 1 ? { detail: { calls: calls.map(({ call }) => call) } } : {}),
   });
+}
+
+/** Who ended the session, and what vouches for it: durable before the kill. */
+export function quarantined(scribe: Scribe, revoked: Revoked, onRevoke: string): AuditBody {
+  const { error, revokedBy, reason, at, digest, signedBy, doubt } = revoked;
+  return body(scribe, 'quarantined', {
+    outcome: 'refused',
+    code: error.code,
+    message: error.message,
+    detail: { revokedBy, reason, at, digest, signedBy, doubt, onRevoke },
+  });
+}
+
+/** A tool that failed says so in its result. */
+export function outcomeOf(message: Response): 'ok' | 'error' {
+  return message.kind === 'error' || (isObject(message.result) && message.result.isError === true)
+    ? 'error'
+    : 'ok';
 }

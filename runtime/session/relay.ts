@@ -1,18 +1,17 @@
 /** Both directions of a session whose server is known to be the locked one. */
 import { randomUUID } from 'node:crypto';
 import type { AuditBody } from '../../schemas/audit.ts';
-import type { JsonObject } from '../../schemas/common.ts';
 import { asLockkeeperError, type LockkeeperError, quote } from '../../schemas/errors.ts';
-import type { Section } from '../../schemas/surface.ts';
-import { boundTo, type GateState, judgeToClient, judgeToServer, type Pending } from '../gate/gate.ts';
+import { boundTo, judgeToClient, judgeToServer, type Pending } from '../gate/gate.ts';
 import { STALE_BY } from '../gate/methods.ts';
 import type { Message, Notification, Request, Response } from '../wire/message.ts';
 import * as wire from '../wire/message.ts';
 import { answerFor } from './answers.ts';
-import { relist } from './handshake.ts';
 import * as limits from './limits.ts';
-import type { Peer } from './peer.ts';
+import type { Link } from './link.ts';
+import type { OnRevoke } from './quarantine.ts';
 import * as records from './records.ts';
+import { Rereading } from './rereads.ts';
 
 export interface RelayOptions {
   readonly scribe: records.Scribe;
@@ -25,13 +24,6 @@ export interface RelayOptions {
   readonly fail: (error: LockkeeperError) => void;
 }
 
-/** What a relay may judge and speak with; there is none until the handshake is done. */
-export interface Link {
-  readonly state: GateState;
-  readonly peer: Peer;
-  readonly hello: JsonObject;
-}
-
 export class Relay {
   readonly fromClient = new Map<string, Pending>();
   readonly fromServer = new Map<string, Pending>();
@@ -41,9 +33,10 @@ export class Relay {
   #held = 1;
   #waitingClient = new limits.Waiting();
   #waitingServer = new limits.Waiting();
-  readonly #rereads = new limits.Rereads();
+  readonly #rereading: Rereading;
   readonly #notices = new limits.Rate(limits.MAX_NOTICES, limits.WINDOW_MS);
   readonly #noise = new limits.Rate(limits.MAX_NOISE, limits.WINDOW_MS);
+  #sealed: { readonly error: LockkeeperError; readonly on: OnRevoke } | null = null;
   #calls = 0;
   /** Cancelled requests whose answers may still come. */
   readonly #over = new limits.Recent();
@@ -52,6 +45,11 @@ export class Relay {
 
   constructor(options: RelayOptions) {
     this.#o = options;
+    this.#rereading = new Rereading({
+      ...options,
+      hold: () => this.#held++,
+      release: () => this.#release(),
+    });
   }
 
   get isIdle(): boolean {
@@ -65,6 +63,18 @@ export class Relay {
     this.#release();
   }
 
+  /** From now on nothing new passes, either way: only what was asked before may be answered, where it may `finish`. */
+  seal(error: LockkeeperError, on: OnRevoke): void {
+    this.#sealed = { error, on };
+    for (const message of this.#waitingClient.take()) this.#refuse(message, error);
+  }
+
+  /** What a sealed session does not let through; null when it may pass. */
+  #sealedTo(message: Message): LockkeeperError | null {
+    const answers = message.kind === 'response' || message.kind === 'error';
+    return this.#sealed && !(answers && this.#sealed.on === 'finish') ? this.#sealed.error : null;
+  }
+
   #release(): void {
     if (--this.#held > 0) return;
     const [server, client] = [this.#waitingServer.take(), this.#waitingClient.take()];
@@ -74,6 +84,9 @@ export class Relay {
   }
 
   clientMessage(message: Message): void {
+    // 4 not revoked
+    const revoked = this.#sealedTo(message);
+    if (revoked) return this.#refuse(message, revoked);
     if (this.#held > 0 || !this.#link) {
       if (!this.#waitingClient.push(message)) this.#refuse(message, limits.CLIENT_WAITS);
       return;
@@ -116,18 +129,27 @@ export class Relay {
     const send = (): void => this.#link?.peer.send(message.bytes);
     if (message.kind === 'notification') {
       return this.record(records.forwarded(scribe, message, { direction: 'to-server' }), () => {
+        if (this.#sealed) return;
         send();
         if (message.method === 'notifications/cancelled') this.#cancelled(message);
       });
     }
     const call = `${scribe.session}/${++this.#calls}`;
     const key = wire.idKey(message.id);
-    this.fromClient.set(key, { method: message.method, rule, target, call, since: performance.now() });
+    const pending = { method: message.method, rule, target, call, since: performance.now() };
+    this.fromClient.set(key, pending);
     const failed = (error: LockkeeperError): void => {
       this.fromClient.delete(key);
       this.#o.toClient(wire.refusalOf(message.id, error));
     };
-    this.record(records.forwarded(scribe, message, { direction: 'to-server', call, target }), send, failed);
+    // Revoked while its record was on the way to the disk: it was not forwarded, and the journal says so.
+    const effect = (): void => {
+      if (!this.#sealed) return send();
+      const lost = { outcome: 'lost', bytes: 0, message: 'revoked before it was sent' } as const;
+      this.note(records.finished(scribe, pending, lost));
+      failed(this.#sealed.error);
+    };
+    this.record(records.forwarded(scribe, message, { direction: 'to-server', call, target }), effect, failed);
   }
 
   /** The record first; only when it is on the disk, the effect. */
@@ -153,11 +175,16 @@ export class Relay {
       return this.note(records.unbound(this.#o.scribe, 'to-server', 'an answer to nothing the server asked'));
     }
     this.fromServer.delete(wire.idKey(message.id));
-    const end = { outcome: outcomeOf(message), bytes: message.bytes.length };
+    const end = { outcome: records.outcomeOf(message), bytes: message.bytes.length };
     this.record(records.finished(this.#o.scribe, pending, end), () => this.#link?.peer.send(message.bytes));
   }
 
   serverMessage(message: Message): void {
+    if (this.#sealedTo(message)) {
+      const why = 'said by the server of a revoked release';
+      if (this.#noise.take()) this.note(records.unbound(this.#o.scribe, 'to-client', why));
+      return;
+    }
     if (message.kind === 'response' || message.kind === 'error') return this.#answerToClient(message);
     if (!this.#link || (this.#held > 0 && message.kind === 'request')) {
       if (!this.#waitingServer.push(message)) this.#o.fail(limits.SERVER_WAITS);
@@ -179,7 +206,7 @@ export class Relay {
     }
     this.fromClient.delete(wire.idKey(message.id));
     this.note(
-      records.finished(scribe, pending, { outcome: outcomeOf(message), bytes: message.bytes.length }),
+      records.finished(scribe, pending, { outcome: records.outcomeOf(message), bytes: message.bytes.length }),
     );
     const { bytes, drifts } = answerFor(message, pending.rule, {
       live: this.#link.state.live,
@@ -208,43 +235,16 @@ export class Relay {
     );
   }
 
-  #noticeToClient(message: Notification, { state }: Link): void {
+  #noticeToClient(message: Notification, link: Link): void {
     const { scribe, toClient } = this.#o;
     if (!this.#notices.take()) return this.#o.fail(limits.TOO_LOUD);
-    const verdict = judgeToClient(message, state, this.fromServer);
+    const verdict = judgeToClient(message, link.state, this.fromServer);
     if (!verdict.allow) {
       return this.note(records.refused(scribe, message, { direction: 'to-client', error: verdict.error }));
     }
     const stale = STALE_BY[message.method];
-    if (stale) return this.#reread(stale, message);
+    if (stale) return this.#rereading.begin(link, stale, message);
     this.note(records.forwarded(scribe, message, { direction: 'to-client' }));
     toClient(message.bytes);
   }
-
-  /** A list changed: calls wait until it is read again and judged. */
-  #reread(sections: readonly Section[], notice: Notification): void {
-    const read = (fresh: readonly Section[]): void =>
-      void this.#readAgain(fresh, notice).catch((error: unknown) => this.#o.fail(asLockkeeperError(error)));
-    const asked = this.#rereads.ask(sections, read);
-    if (asked === 'too often') this.#o.fail(limits.RESTLESS);
-    if (asked === 'soon') this.#held++;
-  }
-
-  async #readAgain(sections: readonly Section[], notice: Notification): Promise<void> {
-    const { scribe, toClient, relistMs } = this.#o;
-    if (!this.#link) return;
-    const { state, peer } = this.#link;
-    const compare = { entry: state.entry, era: state.era, live: state.live, timeoutMs: relistMs };
-    for (const drift of await relist(peer, compare, sections)) this.note(records.drifted(scribe, drift));
-    this.note(records.forwarded(scribe, notice, { direction: 'to-client' }));
-    toClient(notice.bytes);
-    this.#release();
-  }
-}
-
-/** A tool that failed says so in its result. */
-function outcomeOf(message: Response): 'ok' | 'error' {
-  return message.kind === 'error' || (wire.isObject(message.result) && message.result.isError === true)
-    ? 'error'
-    : 'ok';
 }

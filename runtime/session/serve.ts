@@ -1,52 +1,25 @@
 /** One client, one locked server: start, greet, relay, close. */
 import { randomUUID } from 'node:crypto';
-import type { Readable, Writable } from 'node:stream';
-import type { AuditSubject } from '../../schemas/audit.ts';
 import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts';
-import type { LockEntry } from '../../schemas/lock.ts';
-import type { Era, Surface } from '../../schemas/surface.ts';
+import type { Era } from '../../schemas/surface.ts';
 import { argumentCheck } from '../gate/schema.ts';
 import { liveSurface } from '../gate/surface.ts';
-import type { Journal } from '../journal/journal.ts';
-import type { EgressEvent, SandboxedProcess } from '../ports.ts';
-import { readLines } from '../wire/lines.ts';
+import type { SandboxedProcess } from '../ports.ts';
+import type { Revoked } from '../trust/revocations.ts';
 import * as wire from '../wire/message.ts';
+import { ClientSide } from './client.ts';
 import { eraOf, helloFor, notFirst } from './era.ts';
 import { assertSurface } from './handshake.ts';
+import type { SessionEnd, SessionOptions } from './options.ts';
 import { openPeer, type Peer } from './peer.ts';
-import { Pressure, writeTo } from './pressure.ts';
+import { Pressure } from './pressure.ts';
+import { quarantine, RECORD_MS, within } from './quarantine.ts';
 import * as records from './records.ts';
 import { Relay } from './relay.ts';
 
-export interface SessionOptions {
-  readonly entry: LockEntry;
-  readonly subject: AuditSubject;
-  /** The locked surface's texts, whose schemas arguments are judged by. */
-  readonly surface: Surface;
-  /** End of the lock, milliseconds since the epoch. */
-  readonly lockExpires: number;
-  readonly user: string;
-  readonly journal: Journal;
-  readonly client: { readonly input: Readable; readonly output: Writable };
-  /** Starts the sandbox; every connection it asks for is to be told to `record` first. */
-  readonly start: (record: (event: EgressEvent) => Promise<void>) => Promise<SandboxedProcess>;
-  readonly handshakeMs?: number;
-  /** Ends the session as if the client had closed, for whoever is told to stop. */
-  readonly stop?: AbortSignal;
-  readonly say: (line: string) => void;
-}
-
-export interface SessionEnd {
-  readonly reason: 'client closed' | 'server ended' | 'refused' | 'stopped';
-  readonly error: LockkeeperError | null;
-}
-
-const CLIENT_LINE_BYTES = 8 * 1024 * 1024;
-const MAX_BAD_LINES = 100;
 const HANDSHAKE_MS = 30_000;
 const STOP_GRACE_MS = 2000;
 const DRAIN_MS = 30_000; // for answers after the client closed
-const NEWLINE = Buffer.from('\n');
 
 /** Runs until the client closes, the server ends or something is refused for good. Leaves no process behind. */
 export function serveSession(options: SessionOptions): Promise<SessionEnd> {
@@ -57,6 +30,7 @@ class Session {
   readonly #o: SessionOptions;
   readonly #scribe: records.Scribe;
   readonly #relay: Relay;
+  readonly #client: ClientSide;
   readonly #pressure: Pressure;
   readonly #done: Promise<SessionEnd>;
   #finish: (end: SessionEnd) => void = () => undefined;
@@ -65,7 +39,10 @@ class Session {
   #greeted = false;
   #started = false;
   #ended = false;
-  #badLines = 0;
+  #revoked: LockkeeperError | null = null;
+  #quarantine: Promise<SessionEnd> | null = null;
+  /** The greeting, until it is answered or refused. */
+  #greeting: Promise<void> = Promise.resolve();
 
   constructor(options: SessionOptions) {
     this.#o = options;
@@ -74,6 +51,7 @@ class Session {
     this.#done = new Promise((resolve) => {
       this.#finish = resolve;
     });
+    this.#client = new ClientSide(options.client);
     this.#pressure = new Pressure(options.client.input, (error) =>
       this.#finish({ reason: 'refused', error }),
     );
@@ -89,7 +67,13 @@ class Session {
 
   async run(): Promise<SessionEnd> {
     const refused = (error: unknown): SessionEnd => ({ reason: 'refused', error: asLockkeeperError(error) });
-    const end = await this.#serve().catch(refused);
+    const unwatch = this.#o.watch?.((what) => {
+      this.#quarantine = this.#isolate(what);
+    });
+    const ended = await this.#serve().catch(refused);
+    unwatch?.();
+    // However it ended in the meantime: a revoked session ends as one, its record first.
+    const end = (await this.#quarantine) ?? ended;
     this.#o.client.input.pause();
     await this.#close(end);
     return end;
@@ -114,17 +98,25 @@ class Session {
   }
 
   #readClient(): void {
-    const { input, output } = this.#o.client;
-    output.on('error', () => this.#finish({ reason: 'client closed', error: null }));
-    readLines(input, CLIENT_LINE_BYTES, {
-      line: (bytes) => this.#clientLine(bytes),
-      end: () => this.#clientEnded(),
-      error: (thrown) => {
-        const error = asLockkeeperError(thrown);
-        this.#refuseLine(error);
-        this.#finish({ reason: 'refused', error });
+    this.#client.read({
+      message: (message) => {
+        if (!this.#greeted && !this.#revoked && message.kind === 'request') this.#firstMessage(message);
+        else this.#relay.clientMessage(message);
       },
+      badLine: (error) => this.#refuseLine(error),
+      broken: (error) => this.#finish({ reason: 'refused', error }),
+      ended: () => this.#clientEnded(),
+      deaf: () => this.#finish({ reason: 'client closed', error: null }),
     });
+  }
+
+  async #isolate(what: Revoked): Promise<SessionEnd> {
+    this.#revoked = what.error;
+    const { onRevoke: on = 'end', say } = this.#o;
+    await quarantine(what, { relay: this.#relay, scribe: this.#scribe, on, say });
+    const end = { reason: 'revoked', error: what.error } as const;
+    this.#finish(end);
+    return end;
   }
 
   /** A client that only sent its requests and closed still gets its answers, for a while. */
@@ -145,27 +137,13 @@ class Session {
     this.#relay.record(record, () => this.#toClient(wire.refusalOf(null, error)));
   }
 
-  #clientLine(bytes: Buffer): void {
-    let message: wire.Message;
-    try {
-      message = wire.parseMessage(bytes);
-    } catch (thrown) {
-      const error = asLockkeeperError(thrown);
-      this.#refuseLine(error);
-      if (++this.#badLines > MAX_BAD_LINES) this.#finish({ reason: 'refused', error });
-      return;
-    }
-    if (!this.#greeted && message.kind === 'request') this.#firstMessage(message);
-    else this.#relay.clientMessage(message);
-  }
-
   /** The first request decides the era of the session. */
   #firstMessage(message: wire.Request): void {
     const { eras } = this.#o.entry.surface.capture;
     const era = eraOf(message);
     if (era !== null && eras.includes(era)) {
       this.#greeted = true;
-      this.#begin(era, message).catch((error: unknown) =>
+      this.#greeting = this.#begin(era, message).catch((error: unknown) =>
         this.#refuseSession(message, asLockkeeperError(error)),
       );
       return;
@@ -213,7 +191,8 @@ class Session {
     this.#relay.open({ state, peer, hello }, era === 'stateless' ? first : null);
   }
 
-  #refuseSession(first: wire.Request, error: LockkeeperError): void {
+  #refuseSession(first: wire.Request, thrown: LockkeeperError): void {
+    const error = this.#revoked ?? thrown;
     const { code, message } = error;
     const refusal = { method: first.method, outcome: 'refused', code, message } as const;
     this.#relay.record(records.sessionRecord(this.#scribe, 'session.refused', refusal), () => {
@@ -223,16 +202,28 @@ class Session {
   }
 
   #toClient(bytes: Buffer): void {
-    const { output } = this.#o.client;
-    if (!output.destroyed) writeTo(output, Buffer.concat([bytes, NEWLINE]), this.#process?.stdout);
+    this.#client.send(bytes, this.#process?.stdout);
   }
 
-  /** Whatever waits on the disk goes out first; then the server stops; then what stayed unanswered is told. */
+  /** Whatever waits on the disk goes out first; a revoked server is not waited for. */
+  async #stop(end: SessionEnd): Promise<void> {
+    if (end.reason !== 'revoked') {
+      await this.#relay.tail;
+      await this.#process?.stop(STOP_GRACE_MS);
+      return;
+    }
+    await this.#process?.stop(0);
+    await within(
+      this.#greeting.then(() => this.#relay.tail),
+      RECORD_MS,
+    );
+  }
+
+  /** The server stops; then what stayed unanswered is told. */
   async #close(end: SessionEnd): Promise<void> {
     const { journal, say } = this.#o;
     this.#pressure.over();
-    await this.#relay.tail;
-    await this.#process?.stop(STOP_GRACE_MS);
+    await this.#stop(end);
     for (const [key, pending] of this.#relay.fromClient) {
       const lost = { outcome: 'lost', bytes: 0, message: end.reason } as const;
       journal.note(records.finished(this.#scribe, pending, lost));

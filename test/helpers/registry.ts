@@ -9,7 +9,7 @@ import { buildApp } from '../../registry/app.ts';
 import { openCheckpoints } from '../../registry/checkpoints.ts';
 import { newToken, putPerson } from '../../registry/db/people.ts';
 import { openPool, type Pool } from '../../registry/db/pool.ts';
-import type { ScanDeps } from '../../registry/deps.ts';
+import type { Deps, ScanDeps } from '../../registry/deps.ts';
 import { loadKeys, type RegistryKeys } from '../../registry/keys.ts';
 import { type PublishSetting, publisherOf } from '../../registry/publish.ts';
 import { openTrust } from '../../registry/trust.ts';
@@ -177,6 +177,7 @@ export async function startTestRegistry(
     scan?: ScanDeps['scan'];
     witnesses?: { list: readonly Witness[]; threshold: number };
     publish?: PublishSetting;
+    streams?: Deps['streams'];
   } = {},
 ): Promise<TestRegistry> {
   const { pool, drop } = await freshDatabase(server);
@@ -203,6 +204,7 @@ export async function startTestRegistry(
     policy,
     log,
     publicUrl: () => 'http://127.0.0.1:7411',
+    ...(options.streams ? { streams: options.streams } : {}),
     scan: options.scan ?? ((request) => scanResult(request, { blobs })),
     upstream: async () => options.upstream ?? [],
   };

@@ -9,8 +9,9 @@ import { type Journal, openJournal } from '../../runtime/journal/journal.ts';
 import { readJournal } from '../../runtime/journal/read.ts';
 import type { SandboxedProcess } from '../../runtime/ports.ts';
 import { CLIENT_CAPABILITIES, captureSurface, SESSION_VERSION } from '../../runtime/session/capture.ts';
+import type { SessionEnd, SessionOptions } from '../../runtime/session/options.ts';
 import { openPeer } from '../../runtime/session/peer.ts';
-import { type SessionEnd, serveSession } from '../../runtime/session/serve.ts';
+import { serveSession } from '../../runtime/session/serve.ts';
 import { readLines } from '../../runtime/wire/lines.ts';
 import type { AuditBody } from '../../schemas/audit.ts';
 import type { JsonObject } from '../../schemas/common.ts';
@@ -76,6 +77,8 @@ export interface SessionSetup {
   readonly lockExpires?: number;
   readonly handshakeMs?: number;
   readonly stop?: AbortSignal;
+  readonly watch?: SessionOptions['watch'];
+  readonly onRevoke?: SessionOptions['onRevoke'];
   readonly start?: (log: string) => Promise<SandboxedProcess>;
 }
 
@@ -127,6 +130,8 @@ export async function startSession(setup: SessionSetup = {}): Promise<Running> {
     },
     handshakeMs: setup.handshakeMs ?? 5000,
     ...(setup.stop ? { stop: setup.stop } : {}),
+    ...(setup.watch ? { watch: setup.watch } : {}),
+    ...(setup.onRevoke ? { onRevoke: setup.onRevoke } : {}),
     say: () => undefined,
   });
   const next: Running['next'] = (fits) =>

@@ -18,6 +18,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'POST /v1/people/:person/remove': ['admin'],
   'POST /v1/tokens': ALL,
   'POST /v1/keys': ['reviewer'],
+  'POST /v1/keys/rotate': ['admin'],
+  'POST /v1/roots': ['admin'],
   'GET /v1/policy': ALL,
   'POST /v1/releases': ['admin', 'publisher'],
   'GET /v1/releases': PEOPLE,
@@ -30,6 +32,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'POST /v1/releases/:id/reject': ['reviewer'],
   'POST /v1/releases/:id/deprecate': ['admin', 'reviewer'],
   'POST /v1/releases/:id/revoke': ['admin', 'reviewer'],
+  'GET /v1/revocations': ALL,
+  'GET /v1/revocations/stream': ALL,
   'GET /v1/blobs/:digest': ALL,
   'POST /v1/locks': ['admin', 'developer'],
   'POST /v1/locks/check': ALL,
@@ -42,6 +46,9 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'GET /v0.1/servers': OPEN,
   'GET /v0.1/servers/:name/versions': OPEN,
   'GET /v0.1/servers/:name/versions/:version': OPEN,
+  'GET /checkpoint': OPEN,
+  'GET /tile/*': OPEN,
+  'GET /tile/entries/*': ALL,
   'GET /': OPEN,
 };
 const routes = Object.values(ROUTES) as Route[];
@@ -63,6 +70,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   '/v1/locks/check': 16 * KIB * KIB,
   '/v1/releases/:id/approvals': 16 * KIB * KIB,
   '/v1/releases': KIB * KIB,
+  '/v1/roots': 4 * KIB * KIB,
 };
 
 describe.each(servers().slice(0, 1))('bodies', (server) => {

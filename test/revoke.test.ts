@@ -1,0 +1,94 @@
+/** A revocation as people meet it: `lk revoke` on one machine ends `lk run` on another. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Company, foundCompany } from '../cli/drill/company.ts';
+import type { AuditRecord } from '../schemas/audit.ts';
+import { startNpmRegistry } from './helpers/npm-registry.ts';
+import { INITIALIZE } from './helpers/session.ts';
+import { plain } from './scanner/harness.ts';
+
+const MAIN = join(import.meta.dirname, '../cli/main.ts');
+
+describe('lk revoke', () => {
+  let dir: string;
+  let npm: Awaited<ReturnType<typeof startNpmRegistry>>;
+  let company: Company;
+  const started: ChildProcessWithoutNullStreams[] = [];
+
+  beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'lk-revoke-'));
+    chmodSync(dir, 0o755);
+    const tool = { name: 'echo', description: 'Echo', inputSchema: { type: 'object' } };
+    npm = await startNpmRegistry([plain({ tools: [tool] }, { name: '@acme/echo' })]);
+    company = await foundCompany({ dir, npmRegistry: npm.url, environment: process.env, trial: true });
+    for (const [person, roles] of [
+      ['alice', 'reviewer,auditor'],
+      ['erin', 'developer'],
+    ] as const) {
+      const { code } = await company.must('admin', 'people', 'add', person, '--roles', roles);
+      await company.must(person, 'login', company.url, '--code', String(code));
+    }
+    for (const verb of ['new', 'enrol']) await company.must('alice', 'keys', verb);
+    await company.must('admin', 'publish', 'npm:@acme/echo@1.0.0');
+    const accept = ['LK-MNT-01', 'LK-REL-01', 'LK-ART-02'].flatMap((id) => ['--accept', `${id}=looked at`]);
+    const first = await company.lk('alice', 'approve', 'echo');
+    if (first.exit !== 0) await company.must('alice', 'approve', 'echo', ...accept);
+    await company.must('erin', 'add', 'echo');
+    await company.must('erin', 'lock');
+  });
+  afterAll(async () => {
+    for (const child of started) child.kill('SIGKILL');
+    await company?.close();
+    await npm?.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  it('ends a session that runs, which says why; the gate refuses; the record says who signed', {
+    timeout: 120_000,
+  }, async () => {
+    const env = { ...process.env, LOCKKEEPER_HOME: join(dir, 'machines/erin'), NO_COLOR: '1' };
+    const child = spawn(process.execPath, [MAIN, 'run', 'echo'], { cwd: join(dir, 'project'), env });
+    started.push(child);
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    child.stdin.on('error', () => undefined);
+    child.stdin.write(
+      `${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params: INITIALIZE })}\n`,
+    );
+    await expect.poll(() => stdout + stderr, { timeout: 30_000 }).toContain('serverInfo');
+    const inside = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ');
+    expect(inside[0]).not.toBe('');
+    const closed = once(child, 'close') as Promise<[number]>;
+    const said = await company.must('alice', 'revoke', 'echo@1.0.0', '--reason', 'posts what it reads');
+    expect(said.signed).toBe(true);
+    const at = performance.now();
+    expect((await closed)[0]).toBe(3);
+    expect(performance.now() - at).toBeLessThan(5000);
+    expect(stderr).toContain('posts what it reads');
+    expect(stderr).toContain('[RELEASE_REVOKED]');
+    for (const pid of inside) expect(existsSync(`/proc/${pid}`)).toBe(false);
+
+    const gate = await company.lk('erin', 'ci');
+    expect([gate.exit, gate.data.code]).toEqual([3, 'RELEASE_REVOKED']);
+    expect((await company.lk('erin', 'run', 'echo')).exit).toBe(3);
+    const { records } = (await company.must('alice', 'audit', '--kind', 'quarantined')) as unknown as {
+      records: AuditRecord[];
+    };
+    const { body } = records.find((record) => record.body.kind === 'quarantined') ?? {};
+    expect(body?.detail).toMatchObject({
+      revokedBy: 'alice',
+      signedBy: 'alice',
+      reason: 'posts what it reads',
+    });
+  });
+});
