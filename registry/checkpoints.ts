@@ -12,7 +12,7 @@ import { checkpoint, consistencyProof } from './log.ts';
 import type { Publish } from './publish.ts';
 import { SELF } from './root.ts';
 import type { Trust } from './trust.ts';
-import { askWitness, type Witness, witnessId } from './witness-client.ts';
+import { askWitness, sizeSeenBy, type Witness, witnessId } from './witness-client.ts';
 
 /** A checkpoint whose note carries every cosignature line that is stored for it. */
 export type CosignedCheckpoint = StoredCheckpoint;
@@ -24,6 +24,11 @@ export interface Checkpoints {
   witnessed(atLeast: number): Promise<CosignedCheckpoint>;
   /** Makes, cosigns and publishes what there is: what the schedule does. */
   refresh(): Promise<void>;
+  /**
+   * Asked before anything is added: a database that was restored from a backup may be older than what witnesses signed,
+   * and what it went on to log would be another history. Throws LOG_ROLLBACK.
+   */
+  assertNotBehind(): Promise<void>;
 }
 
 export interface CheckpointParts {
@@ -114,6 +119,12 @@ export function openCheckpoints(parts: CheckpointParts): Checkpoints {
       await shared();
       published();
     },
+    assertNotBehind: async () => {
+      const made = await checkpoint(pool, trust.logSigner);
+      const asked = parts.witnesses.map((witness) => sizeSeenBy(witness, made).catch(() => 0));
+      const seen = Math.max(0, ...(await Promise.all(asked)));
+      if (seen > (await logSize(pool))) throw ahead(made.size, seen);
+    },
   };
 }
 
@@ -148,7 +159,7 @@ function ahead(size: number, seen: number): LockkeeperError {
   return new LockkeeperError('LOG_ROLLBACK', {
     expected: `the ${seen} entries that a witness has seen`,
     found: `${size} in this database`,
-    next: 'The log was cut back: keep the database as it is and tell your security team',
+    next: 'If it was restored from a backup, restore a newer one (docs/recovery.md); if not, the log was cut back: keep the database as it is and tell your security team',
   });
 }
 

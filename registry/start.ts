@@ -81,6 +81,7 @@ export async function startRegistry(
       log,
       publicUrl: () => url,
     };
+    await deps.checkpoints.assertNotBehind();
     if (config.role !== 'registry') {
       const runner = await startWorker(await scanDeps(deps, config), config.workers);
       undo.push(() => runner.stop());
