@@ -67,7 +67,7 @@ export async function startRegistry(
     const policy = policyOf(config);
     const trust = await openTrust(
       pool,
-      await loadKeys(join(config.dataDir, 'keys')),
+      await loadKeys(join(config.dataDir, 'keys'), config),
       trustOf(config, policy),
     );
     const rootKeys = (await trust.current()).trusted.root.roles.root.keyids;

@@ -62,7 +62,7 @@ const CHECKS: Readonly<Record<string, (context: Context) => Promise<string>>> = 
   },
   keys: async ({ home }) => {
     const names = await home.keyNames();
-    for (const name of names) await home.readKey(name);
+    for (const name of names) await home.storedKey(name);
     return names.length ? names.join(', ') : 'none yet (lk keys new makes one)';
   },
   journals: async ({ home }) => {
