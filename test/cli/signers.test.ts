@@ -1,60 +1,22 @@
-/** Signers: OpenSSH's real agent, real openssl behind a program, and both when they misbehave. */
-import { execFileSync } from 'node:child_process';
-import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+/** Signers: OpenSSH's real agent, and agents that misbehave. */
+import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { chmodSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Context, parseWords, type Result } from '../../cli/command.ts';
-import { keys } from '../../cli/commands/keys.ts';
-import { loadCliConfig } from '../../cli/config.ts';
-import { openHome } from '../../cli/home.ts';
-import { makePaint } from '../../cli/output.ts';
-import { type Desk, signerNamed } from '../../cli/signers.ts';
+import type { Context } from '../../cli/command.ts';
+import { signerNamed } from '../../cli/signers.ts';
 import { agentSigner, identities } from '../../cli/ssh/agent.ts';
 import { plainSignature, sshNumber, sshString } from '../../cli/ssh/wire.ts';
-import { commandSigner } from '../../runtime/signers/command.ts';
 import type { JsonObject } from '../../schemas/common.ts';
-import { keyIdOf, pae, verifyBytes } from '../../schemas/dsse.ts';
-import type { AgentReference, CommandReference } from '../../schemas/key-reference.ts';
+import { keyIdOf, verifyBytes } from '../../schemas/dsse.ts';
+import type { AgentReference } from '../../schemas/key-reference.ts';
 import { keySigner, sealWith, signWith } from '../../schemas/signer.ts';
-import { tempDir } from '../helpers/session.ts';
+import { lkKeys, machine, refusal } from '../helpers/machine.ts';
 import { fakeAgent, startAgent, type TestAgent } from '../helpers/ssh-agent.ts';
 
 const TYPE = 'application/vnd.lockkeeper.test';
 const PAYLOAD = Buffer.from('what is signed');
 const pemOf = (key: KeyObject): string => key.export({ type: 'spki', format: 'pem' }).toString();
-
-/** A person's machine: what the command line makes of it. */
-function machine(environment: Record<string, string> = {}): Context & Desk {
-  const dir = tempDir();
-  const config = loadCliConfig({ ...environment, LOCKKEEPER_HOME: dir, USER: 'alice' }, false);
-  return {
-    config,
-    home: openHome(dir),
-    cwd: dir,
-    paint: makePaint(false),
-    say: () => undefined,
-    progress: () => undefined,
-    now: () => new Date(),
-    json: false,
-    api: () => Promise.reject(new Error('no registry here')),
-  };
-}
-
-async function lkKeys(context: Context, ...argv: string[]): Promise<Result & { data: JsonObject }> {
-  const { words, values } = parseWords('keys', keys, argv);
-  return (await keys.run(context, words, values)) as Result & { data: JsonObject };
-}
-
-/** The promise's refusal; fails when there is none. */
-async function refusal(promise: Promise<unknown>): Promise<{ code: string; message: string }> {
-  const thrown = await promise.then(
-    () => null,
-    (error: unknown) => error as { code: string; message: string },
-  );
-  if (thrown === null) throw new Error('it was not refused');
-  return thrown;
-}
 
 describe('a key of an SSH agent', () => {
   let agent: TestAgent;
@@ -66,7 +28,7 @@ describe('a key of an SSH agent', () => {
     prints.old = agent.add('alice@old', 'rsa');
   });
   afterAll(() => agent?.close());
-  const here = (): Context & Desk => machine({ SSH_AUTH_SOCK: agent.socket });
+  const here = (): Context => machine({ SSH_AUTH_SOCK: agent.socket });
 
   it('is shown with its fingerprint, and with the reason when it cannot sign here', async () => {
     const all = await identities({ socket: agent.socket });
@@ -240,128 +202,6 @@ describe('an SSH agent that is none', () => {
     await refusal(agentSigner(reference, at).sign(PAYLOAD));
     await agent.close();
     expect(lines).toEqual(['Waiting up to 60 s for the SSH agent to sign; it may ask you to confirm…', '']);
-  });
-});
-
-describe('a key behind a program', () => {
-  const dir = tempDir();
-  const script = (name: string, body: string): string => {
-    writeFileSync(join(dir, name), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
-    return join(dir, name);
-  };
-  const openssl = (...words: string[]): string =>
-    execFileSync('openssl', words, { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] }).toString();
-  openssl('genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256', '-out', 'p256.pem');
-  openssl('genpkey', '-algorithm', 'ed25519', '-out', 'ed25519.pem');
-  for (const name of ['p256', 'ed25519'])
-    openssl('pkey', '-in', `${name}.pem`, '-pubout', '-out', `${name}.pub`);
-  const pub = (name: string): string => join(dir, `${name}.pub`);
-  const p256 = script('p256-sign', `openssl pkeyutl -sign -inkey ${dir}/p256.pem | openssl base64`);
-  const ed25519 = script(
-    'ed25519-sign',
-    `cat > ${dir}/$$.in; openssl pkeyutl -sign -inkey ${dir}/ed25519.pem -rawin -in ${dir}/$$.in | base64 -w0`,
-  );
-  const p1363 = script('p1363-sign', `cat ${dir}/p1363`);
-  const referenceTo = (program: string, name: string): CommandReference => ({
-    lockkeeper: 'key/v1',
-    kind: 'command',
-    publicKey: readFileSync(pub(name), 'utf8'),
-    command: [program],
-  });
-  const setting = { environment: { PATH: process.env.PATH, LOCKKEEPER_TOKEN: 'secret' }, timeoutMs: 30_000 };
-
-  it.each([
-    ['p256', p256],
-    ['ed25519', ed25519],
-  ])('of openssl signs: %s', async (name, program) => {
-    const context = machine({ PATH: `${dir}${delimiter}${process.env.PATH}` });
-    const words = ['--command', JSON.stringify([`${name}-sign`]), '--public-key', pub(name), '--name', 'hsm'];
-    const { data } = await lkKeys(context, 'new', ...words);
-    expect(data).toMatchObject({ kind: 'command', type: name });
-    const stored = JSON.parse(readFileSync(join(context.home.dir, 'keys/hsm.json'), 'utf8'));
-    expect(stored.command).toEqual([program]);
-    const signer = await signerNamed(context, 'hsm');
-    const envelope = await sealWith(signer, TYPE, PAYLOAD);
-    const [signature] = envelope.signatures;
-    expect(signature && verifyBytes(TYPE, PAYLOAD, signature, signer.publicKey)).toBe(true);
-  });
-
-  it('may answer r||s', async () => {
-    const key = readFileSync(join(dir, 'p256.pem'));
-    const raw = sign('sha256', pae(TYPE, PAYLOAD), { key, dsaEncoding: 'ieee-p1363' });
-    writeFileSync(join(dir, 'p1363'), raw.toString('base64'));
-    const signer = commandSigner(referenceTo(p1363, 'p256'), setting);
-    const signature = await signWith(signer, TYPE, PAYLOAD);
-    expect(Buffer.from(signature.sig, 'base64')).toHaveLength(64);
-    expect(verifyBytes(TYPE, PAYLOAD, signature, signer.publicKey)).toBe(true);
-  });
-
-  it('gets the digest of the bytes, no shell, and none of our secrets', async () => {
-    const seen = join(dir, 'seen');
-    const program = script(
-      'spy',
-      `od -An -tx1 | tr -d ' \\n' > ${seen}; echo "$1" >> ${seen}; env >> ${seen}; exit 7`,
-    );
-    const reference = { ...referenceTo(program, 'p256'), command: [program, '$(touch /tmp/never); `id`'] };
-    await refusal(commandSigner(reference, setting).sign(PAYLOAD));
-    const text = readFileSync(seen, 'utf8');
-    expect(text).toContain(createHash('sha256').update(PAYLOAD).digest('hex'));
-    expect(text).toContain('$(touch /tmp/never); `id`');
-    expect(text).not.toContain('LOCKKEEPER_TOKEN');
-  });
-
-  it.each<[string, string, string, number?]>([
-    ['fails', 'echo "no such slot" >&2; exit 3', 'exit code 3, saying "no such slot"'],
-    ['is killed', 'kill -9 $$', 'SIGKILL'],
-    ['never ends', 'sleep 20', 'no end within 0.3 s', 300],
-    ['leaves somebody with its output', 'sleep 20 & exit 0', 'no end within 0.3 s', 300],
-    ['floods', 'yes', 'more than 4096 bytes'],
-    ['says nothing', 'exit 0', 'found nothing'],
-    ['says more than a signature', 'echo "Signature: AAAA"', 'Signature: AAAA'],
-    ['hashes once more', `openssl dgst -sha256 -sign ${dir}/p256.pem | base64 -w0`, 'that do not verify'],
-    ['signs with another key', `echo MAYCAQECAQE=`, 'that do not verify'],
-  ])('that %s is told at once, and signs nothing', async (name, body, found, timeoutMs = 30_000) => {
-    const program = script(name.replaceAll(' ', '-'), body);
-    const signer = commandSigner(referenceTo(program, 'p256'), { ...setting, timeoutMs });
-    const { code, message } = await refusal(signWith(signer, TYPE, PAYLOAD));
-    expect(code).toBe('SIGNER_FAILED');
-    expect(message).toContain(found);
-  });
-
-  it('that is gone, or is no program, is a sentence', async () => {
-    const text = join(dir, 'text');
-    writeFileSync(text, 'nothing to run\n', { mode: 0o755 });
-    for (const program of ['/nowhere/sign', dir, text]) {
-      const signer = commandSigner(referenceTo(program, 'p256'), setting);
-      expect((await refusal(signer.sign(PAYLOAD))).code).toBe('SIGNER_FAILED');
-    }
-  });
-
-  it('is not named before it signed, by whatever words', async () => {
-    const context = machine({ PATH: process.env.PATH ?? '' });
-    const command = (value: unknown, ...more: string[]): Promise<unknown> =>
-      lkKeys(context, 'new', '--name', 'hsm', '--command', JSON.stringify(value), ...more);
-    const key = ['--public-key', pub('p256')];
-    const lk = (...words: string[]): Promise<unknown> => lkKeys(context, 'new', '--name', 'hsm', ...words);
-    const trials: (() => Promise<unknown>)[] = [
-      () => command([ed25519], ...key),
-      () => command([p256], '--public-key', join(dir, 'p256.pem')),
-      () => command([p256], '--public-key', join(dir, 'no-such-file')),
-      () => command([p256]),
-      () => command(['no-such-program'], ...key),
-      () => command([dir], ...key),
-      () => command([], ...key),
-      () => command('openssl', ...key),
-      () => command([p256], ...key, '--ssh-agent'),
-      () => command([p256], ...key, '--type', 'p256'),
-      () => lk('--command', 'openssl dgst', ...key),
-      () => lk(...key),
-      () => lk('--identity', 'x'),
-    ];
-    const codes = [];
-    for (const trial of trials) codes.push((await refusal(trial())).code);
-    expect(codes).toEqual(['SIGNER_FAILED', 'KEY_UNKNOWN', 'NOT_FOUND', ...Array(10).fill('USAGE')]);
-    expect(existsSync(join(context.home.dir, 'keys'))).toBe(false);
   });
 });
 
