@@ -95,7 +95,7 @@ function refused(what: string, next: string): LockkeeperError {
 
 /** One message and its answer, over a connection of its own. */
 function ask(path: string, message: Buffer, timeoutMs: number): Promise<Buffer> {
-  const socket = connect(path);
+  const socket = connect({ path });
   const answered = new Promise<Buffer>((resolve, reject) => {
     const timer = setTimeout(() => reject(silent(path, timeoutMs)), timeoutMs);
     let bytes = Buffer.alloc(0);

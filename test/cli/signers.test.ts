@@ -161,10 +161,13 @@ describe('an SSH agent that is none', () => {
     expect(message).toContain(found);
   });
 
-  it.each(['/nowhere/agent', '/etc/passwd', `/tmp/${'x'.repeat(300)}`])('is not at %s', async (socket) => {
-    const context = machine({ SSH_AUTH_SOCK: socket });
-    expect((await refusal(lkKeys(context, 'new', '--ssh-agent'))).code).toBe('SIGNER_FAILED');
-  });
+  it.each(['/nowhere/agent', '/etc/passwd', '22', `/tmp/${'x'.repeat(300)}`])(
+    'is not at %s',
+    async (socket) => {
+      const context = machine({ SSH_AUTH_SOCK: socket });
+      expect((await refusal(lkKeys(context, 'new', '--ssh-agent'))).code).toBe('SIGNER_FAILED');
+    },
+  );
 
   it('is not named by the environment', async () => {
     const { code, message } = await refusal(lkKeys(machine(), 'new', '--ssh-agent'));
