@@ -84,7 +84,11 @@ export function makeRoot(keys: RegistryKeys & { readonly root: KeyObject }, of: 
       revoker: { keyids: approvers, threshold: 1 },
     },
     log: { ...logRole(keys, of), ...witnessRole(keys, of) },
-    lifetimes: { lockHours: of.policy.lock.maxAgeHours, approvalDays: of.policy.approvals.maxAgeDays },
+    lifetimes: {
+      lockHours: of.policy.lock.maxAgeHours,
+      approvalDays: of.policy.approvals.maxAgeDays,
+      graceHours: previous?.lifetimes.graceHours ?? {},
+    },
     minLockVersions: previous?.minLockVersions ?? {},
     trustRoots: previous?.trustRoots ?? {},
   };
