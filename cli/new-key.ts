@@ -25,10 +25,13 @@ export async function newKey(context: Context, name: string, values: Values): Pr
       ? await fromCommand(context, name, values)
       : await inFile(context, name, values);
   const { keyid, publicKey, kind } = await context.home.storedKey(name);
-  const as = text(values, 'as');
+  const same = ['name', 'as'].flatMap((option) => {
+    const value = text(values, option);
+    return value === undefined ? [] : [`--${option} ${value}`];
+  });
   return {
     data: { name, keyid, type: typeOf(publicKey), kind, path: made.path },
-    text: `${made.says(context.paint.bold(short(keyid)))}\nNext: lk keys enrol${as === undefined ? '' : ` --as ${as}`}`,
+    text: `${made.says(context.paint.bold(short(keyid)))}\nNext: ${['lk keys enrol', ...same].join(' ')}`,
   };
 }
 

@@ -107,7 +107,7 @@ function ask(path: string, message: Buffer, timeoutMs: number): Promise<Buffer> 
       else if (bytes.length > length + 4) reject(garbled('more than one message'));
       else if (bytes.length === length + 4) resolve(bytes.subarray(4));
     });
-    socket.once('error', (cause: NodeJS.ErrnoException) => reject(absent(path, cause)));
+    socket.on('error', (cause: NodeJS.ErrnoException) => reject(absent(path, cause)));
     socket.once('end', () => reject(garbled(`an end after ${bytes.length} bytes`)));
     socket.once('close', () => clearTimeout(timer));
     socket.write(Buffer.concat([sshNumber(message.length), message]));

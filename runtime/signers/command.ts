@@ -85,7 +85,7 @@ async function runProgram(command: readonly string[], run: Run): Promise<Buffer>
     const said = collect(child, () =>
       refuse(`more than ${MAX_ANSWER} bytes of output`, 'See the contract in docs/keys.md'),
     );
-    child.once('error', (cause: NodeJS.ErrnoException) => refuse(cause.code ?? cause.message, NOT_THERE));
+    child.on('error', (cause: NodeJS.ErrnoException) => refuse(cause.code ?? cause.message, NOT_THERE));
     child.once('close', (code, signal) => {
       if (code === 0) return resolve(said.answer());
       refuse(`${signal ?? `exit code ${code}`}${said.words()}`, 'Run it by hand and see what it says');
