@@ -1,4 +1,5 @@
 /** Checkpoints as the registry gives them out: made, cosigned by the witnesses, published; and which one may be served. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { openCheckpoint } from '../runtime/trust/checkpoint.ts';
 import { asLockkeeperError, LockkeeperError } from '../schemas/errors.ts';
@@ -42,8 +43,9 @@ export interface CheckpointParts {
 
 /** Readers do not make the registry ask a witness again that failed this short a while ago. */
 const PAUSE_MS = 10_000;
-/** How often a replica tries again that another one overtook. */
-const MAX_ROUNDS = 5;
+/** How often a replica tries again that another one overtook, and how much longer it waits each time, at most. */
+const MAX_ROUNDS = 8;
+const OVERTAKEN_MS = 50;
 
 /** For the lock route: the checkpoint that a lock's entry can be proved in. */
 export async function witnessedCheckpoint(
@@ -108,7 +110,11 @@ export function openCheckpoints(parts: CheckpointParts): Checkpoints {
         if (last.size < atLeast && left < MAX_ROUNDS) throw shrunk(atLeast, last.size);
         const found = last.size < atLeast ? null : await quorum(pool, log, atLeast);
         // Another replica was faster with a larger checkpoint: then that one will do.
-        if (found === null && left > 0 && (last.size < atLeast || last.ahead)) continue;
+        if (found === null && left > 0 && (last.size < atLeast || last.ahead)) {
+          // It may have its cosignature and not have stored it yet.
+          if (last.ahead) await sleep((MAX_ROUNDS - left + 1) * OVERTAKEN_MS * Math.random());
+          continue;
+        }
         published();
         const best = await withCosignatures(pool, found ?? (await checkpoint(pool, trust.logSigner)), log);
         openCheckpoint(best.note, log);
