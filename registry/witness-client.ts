@@ -14,6 +14,8 @@ export interface Witness {
 }
 
 const ANSWER_MS = 5_000;
+/** Other replicas may move the witness on between two questions. */
+const MAX_TRIES = 6;
 const MAX_ANSWER = 16 * 1024;
 
 /** What stored lines are kept under. */
@@ -23,7 +25,7 @@ export function witnessId({ name, hash }: Verifier): string {
 
 /**
  * Asks for a cosignature unless there is one, and stores it once it verifies. Where the witness is at another size than
- * was remembered, it is asked once more from there. A number: it has seen so many entries, more than there are in this
+ * was remembered, it is asked again from there. A number: it has seen so many entries, more than there are in this
  * checkpoint. Throws LOG_WITNESS with what the witness said.
  */
 export async function askWitness(
@@ -36,7 +38,7 @@ export async function askWitness(
   if ((await cosignaturesOf(pool, checkpoint.size)).has(id)) return 'signed';
   let old = await cosignedSize(pool, id);
   if (old > checkpoint.size) return old;
-  for (const last of [false, true]) {
+  for (let left = MAX_TRIES; ; left--) {
     const proof = old === 0 ? [] : await consistencyProof(pool, old, checkpoint.size);
     const answer = await post(witness.url, renderAddCheckpoint({ old, proof, note: checkpoint.note }));
     if (answer.status === 200) {
@@ -46,11 +48,10 @@ export async function askWitness(
     }
     const at = sizeOf(answer);
     if (at !== null && at > checkpoint.size) return at;
-    if (at === null || last)
+    if (at === null || left === 0)
       throw refused(key.name, `status ${answer.status}: ${quote(answer.text.trim(), 300)}`);
     old = at;
   }
-  return old;
 }
 
 /**
