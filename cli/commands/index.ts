@@ -21,6 +21,8 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   ci: async () => (await import('./ci.ts')).ci,
   verify: async () => (await import('./verify.ts')).verify,
   run: async () => (await import('./run.ts')).run,
+  export: async () => (await import('./export.ts')).exporting,
+  import: async () => (await import('./import.ts')).importing,
   audit: async () => (await import('./audit.ts')).audit,
   log: async () => (await import('./log.ts')).log,
   drill: async () => (await import('./drill.ts')).drill,
