@@ -10,7 +10,10 @@ import { assertValid } from '../schemas/validate.ts';
 import { type Context, list, text, type Values } from './command.ts';
 
 /** Every root pinned for this registry outside of any project. */
-export async function pinsFor(context: Context, { registry, trust }: Intent): Promise<RootPin[]> {
+export async function pinsFor(
+  context: Context,
+  { registry, trust }: Pick<Intent, 'registry' | 'trust'>,
+): Promise<RootPin[]> {
   const { token } = context.config;
   const here = <T extends { registry: string }>(items: readonly T[]): T[] =>
     items.filter((item) => item.registry === registry);

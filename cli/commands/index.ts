@@ -24,6 +24,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   export: async () => (await import('./export.ts')).exporting,
   import: async () => (await import('./import.ts')).importing,
   audit: async () => (await import('./audit.ts')).audit,
+  evidence: async () => (await import('./evidence.ts')).evidence,
   log: async () => (await import('./log.ts')).log,
   drill: async () => (await import('./drill.ts')).drill,
   doctor: async () => (await import('./doctor.ts')).doctor,
