@@ -3,7 +3,7 @@ import { CODES } from '../../schemas/errors.ts';
 import type { Context, Result } from '../command.ts';
 import { plain, table } from '../output.ts';
 import type { Step } from './steps.ts';
-import type { Verdict } from './verify.ts';
+import { listed, type Verdict } from './verify.ts';
 
 /** Exit 0: all steps hold. 3: refused. 4: it could not be verified. */
 export function renderVerdict(context: Context, verdict: Verdict, path: string): Result {
@@ -53,7 +53,15 @@ function markOf({ ok }: Step, paint: Context['paint']): string {
 
 function summary({ file, decisions, counts, used }: Verdict): string {
   const calls = [...used.values()].reduce((sum, use) => sum + use.calls, 0);
-  return `from ${file?.head.from} to ${file?.head.to} at ${file?.registry}: ${decisions?.approvals.length ?? 0} approvals, ${decisions?.rejections.length ?? 0} rejections, ${decisions?.revocations.length ?? 0} revocations, ${decisions?.locks.length ?? 0} locks and ${counts.inPeriod} records with ${calls} tool calls; nothing that was logged is missing or changed.`;
+  const what = listed(
+    [decisions?.approvals.length ?? 0, 'approval'],
+    [decisions?.rejections.length ?? 0, 'rejection'],
+    [decisions?.revocations.length ?? 0, 'revocation'],
+    [decisions?.locks.length ?? 0, 'lock'],
+    [counts.inPeriod, 'record'],
+    [calls, 'tool call'],
+  );
+  return `from ${file?.head.from} to ${file?.head.to} at ${file?.registry}: ${what}. Nothing that was logged is missing or changed.`;
 }
 
 function usedTable({ used }: Verdict): string {

@@ -46,7 +46,7 @@ export function newJudge(head: Head, steps: Steps): Judge {
       approvals.set(envelopeDigest(envelope), envelope);
     },
     thing: (entry, index, thing) => {
-      steps.at(STEP[entry.kind] ?? 5);
+      steps.at(stepOf(entry));
       const { index: _, ...parts } = thing;
       const part = PART[entry.kind];
       if (!part || !isDeepStrictEqual(Object.keys(parts), [part]))
@@ -73,6 +73,11 @@ const STEP: Readonly<Partial<Record<LogEntry['kind'], number>>> = {
   revocation: 7,
   lock: 8,
 };
+
+/** The step that an entry's thing belongs to. */
+export function stepOf({ kind }: LogEntry): number {
+  return STEP[kind] ?? 5;
+}
 
 /** Does an entry of this kind name a thing that has to stand beside it? */
 export function needsThing({ kind }: LogEntry): boolean {

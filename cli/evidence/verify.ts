@@ -1,6 +1,7 @@
 /** Verifying evidence offline, from front to end, one member at a time. */
 import { type ArchiveMember, readArchive } from '../../runtime/store/archive.ts';
 import type { RootPin } from '../../runtime/trust/root.ts';
+import { counted } from '../../scanner/text.ts';
 import { asLockkeeperError, type LockkeeperError, quote } from '../../schemas/errors.ts';
 import {
   EarlierApproval,
@@ -19,7 +20,7 @@ import type { Decisions } from './judged.ts';
 import { assertManifest, assertSigner, describeManifest, readSignature } from './manifest.ts';
 import { type Journals, newJournals, type Use } from './records.ts';
 import { newSteps, type Step, type Steps } from './steps.ts';
-import { type Judge, needsThing, newJudge } from './things.ts';
+import { type Judge, needsThing, newJudge, stepOf } from './things.ts';
 
 export interface Verdict {
   readonly error: LockkeeperError | null;
@@ -151,6 +152,7 @@ const LINES: Readonly<Record<string, (value: unknown, state: State) => void>> = 
     steps.at(5);
     const thing = assertValid(Thing, value, 'a thing that was logged');
     const named = waiting.shift();
+    if (named) steps.at(stepOf(named.entry));
     if (named?.index !== thing.index)
       throw incomplete(
         named ? `the ${named.entry.kind} of entry ${named.index}` : 'no more things',
@@ -183,13 +185,7 @@ function logLine(value: unknown, state: State): void {
 function assertChunkDone({ steps, waiting, journals }: State): void {
   const [named] = waiting;
   if (named) {
-    steps.at(
-      named.entry.kind === 'lock'
-        ? 8
-        : named.entry.kind === 'submission' || named.entry.kind === 'verdict'
-          ? 6
-          : 7,
-    );
+    steps.at(stepOf(named.entry));
     throw incomplete(
       `the ${named.entry.kind} of ${named.entry.subject}, which is entry ${named.index} of the log`,
       'none',
@@ -213,14 +209,26 @@ function finish(state: State, { signedBy }: Expected): void {
   assertSigner(state, signedBy);
   const { submissions, verdicts, approvals, rejections, revocations, locks } = judge.decisions;
   const { records, inPeriod, journals: chains } = journals.counts;
-  steps.found(1, `${state.members.length + 1} members`);
-  steps.found(5, `${state.entries} entries`);
-  steps.found(6, `${submissions.length} submissions, ${verdicts.length} reports`);
+  steps.found(1, counted(state.members.length + 1, 'member'));
+  steps.found(5, state.entries === 1 ? '1 entry' : `${state.entries} entries`);
+  steps.found(6, listed([submissions.length, 'submission'], [verdicts.length, 'report']));
   steps.found(
     7,
-    `${approvals.length} approvals, ${rejections.length} rejections, ${revocations.length} revocations`,
+    listed(
+      [approvals.length, 'approval'],
+      [rejections.length, 'rejection'],
+      [revocations.length, 'revocation'],
+    ),
   );
-  steps.found(8, `${locks.length} locks`);
-  steps.found(9, `${records} records of ${chains} journals, ${inPeriod} of them from inside the period`);
+  steps.found(8, listed([locks.length, 'lock']));
+  steps.found(
+    9,
+    `${listed([records, 'record'], [chains, 'journal'])}; ${inPeriod} of the records from inside the period`,
+  );
   steps.found(10, describeManifest(state));
+}
+
+/** 1 lock, 2 approvals. */
+export function listed(...items: readonly (readonly [number, string])[]): string {
+  return items.map(([count, noun]) => counted(count, noun)).join(', ');
 }

@@ -24,7 +24,8 @@ export async function acme(): Promise<Acme> {
   const shown = plain({ tools: [tool] }, { name: '@acme/echo' });
   const answer = `'tools/call': () => ({ content: [{ type: 'text', text: 'hello' }] }),`;
   const code = String(shown.files['index.mjs']).replace('ping: () => ({}),', `ping: () => ({}), ${answer}`);
-  const npm = await startNpmRegistry([{ ...shown, files: { ...shown.files, 'index.mjs': code } }]);
+  const other = plain({ tools: [tool] }, { name: '@acme/other' });
+  const npm = await startNpmRegistry([{ ...shown, files: { ...shown.files, 'index.mjs': code } }, other]);
   const company = await foundCompany({ dir, npmRegistry: npm.url, environment: process.env });
   const people = {
     dave: 'publisher',
