@@ -124,6 +124,40 @@ describe('an air-gapped machine', () => {
     expect(lk('air', 'ci', '--offline').exit).toBe(0);
   });
 
+  it('follows the roots from the one it pinned, to locks that live for two weeks', {
+    timeout: 60_000,
+  }, async () => {
+    const { company } = world;
+    const draft = put('next.root.json');
+    const root = (verb: string, ...words: string[]): Promise<JsonObject> =>
+      company.must('admin', 'keys', 'root', verb, draft, ...words);
+    await company.must('admin', 'keys', 'new', '--name', 'root');
+    const { publicKey } = await company.must('admin', 'keys', 'show', '--name', 'root');
+    writeFileSync(put('admin.pub'), String(publicKey));
+    await root('init');
+    await root('add', '--role', 'root', '--person', 'admin', '--public-key', put('admin.pub'));
+    await root('remove', '--role', 'root', '--person', 'lockkeeper');
+    await root('set', '--lock-hours', '336');
+    await root('sign', '--key', 'root');
+    await root('submit');
+    await company.must('erin', 'keys', 'root', 'follow');
+    const path = put('project/lockkeeper.json');
+    const intent = JSON.parse(readFileSync(path, 'utf8'));
+    writeFileSync(path, JSON.stringify({ ...intent, maxLockHours: 336 }));
+    await company.must('erin', 'lock');
+    const { logSize } = lk('desk', 'import', bundle).data as { logSize: number };
+    const size = ['--from-size', String(logSize)];
+    await company.must('erin', 'export', 'bundle', put('strange.lkb'), ...size);
+    expect(codeOf(lk('desk', 'import', put('strange.lkb')))).toBe('ROOT_UNTRUSTED');
+    await company.must('erin', 'export', 'bundle', put('followed.lkb'), ...size, '--pin', pin);
+    const said = lk('desk', 'import', put('followed.lkb'));
+    expect(said.data, said.stdout).toMatchObject({ conclusion: 'ok' });
+    const { expires } = said.data.lock as { expires: string };
+    expect(Date.parse(expires) - Date.now()).toBeGreaterThan(335 * 3_600_000);
+    expect(lk('desk', 'ci', '--offline').data).toMatchObject({ conclusion: 'ok' });
+    expect(codeOf(lk('desk', 'import', bundle))).toBe('LOCK_ROLLBACK');
+  });
+
   it('refuses a bundle for another project', () => {
     mkdirSync(put('other-project'));
     const intent = JSON.parse(readFileSync(put('air-project/lockkeeper.json'), 'utf8'));
