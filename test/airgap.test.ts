@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readArchive, writeArchive } from '../runtime/store/archive.ts';
 import type { AuditRecord } from '../schemas/audit.ts';
 import type { JsonObject } from '../schemas/common.ts';
+import { sha256 } from '../schemas/json.ts';
 import { type Acme, acme, ECHO } from './helpers/acme.ts';
 import { INITIALIZE } from './helpers/session.ts';
 
@@ -137,7 +138,10 @@ describe('an air-gapped machine', () => {
     await root('init');
     await root('add', '--role', 'root', '--person', 'admin', '--public-key', put('admin.pub'));
     await root('remove', '--role', 'root', '--person', 'lockkeeper');
-    await root('set', '--lock-hours', '336');
+    const roots = put('trusted_root.json');
+    writeFileSync(roots, '{"mediaType":"a trust root of package signatures"}');
+    const pinned = sha256(readFileSync(roots));
+    await root('set', '--lock-hours', '336', '--trust-root', `sigstore=${pinned}`);
     await root('sign', '--key', 'root');
     await root('submit');
     await company.must('erin', 'keys', 'root', 'follow');
@@ -149,9 +153,21 @@ describe('an air-gapped machine', () => {
     const size = ['--from-size', String(logSize)];
     await company.must('erin', 'export', 'bundle', put('strange.lkb'), ...size);
     expect(codeOf(lk('desk', 'import', put('strange.lkb')))).toBe('ROOT_UNTRUSTED');
-    await company.must('erin', 'export', 'bundle', put('followed.lkb'), ...size, '--pin', pin);
+    const other = await company.lk(
+      'erin',
+      'export',
+      'bundle',
+      put('no.lkb'),
+      '--trust-root',
+      `sigstore=${pin}`,
+    );
+    expect([other.exit, existsSync(put('no.lkb'))]).toEqual([2, false]);
+    const more = [...size, '--pin', pin, '--trust-root', `sigstore=${roots}`];
+    await company.must('erin', 'export', 'bundle', put('followed.lkb'), ...more);
     const said = lk('desk', 'import', put('followed.lkb'));
     expect(said.data, said.stdout).toMatchObject({ conclusion: 'ok' });
+    const stored = put(`machines/desk/store/blobs/${pinned.slice(7, 9)}/${pinned.slice(9)}`);
+    expect(readFileSync(stored).equals(readFileSync(roots))).toBe(true);
     const { expires } = said.data.lock as { expires: string };
     expect(Date.parse(expires) - Date.now()).toBeGreaterThan(335 * 3_600_000);
     expect(lk('desk', 'ci', '--offline').data).toMatchObject({ conclusion: 'ok' });

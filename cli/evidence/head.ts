@@ -50,6 +50,7 @@ export function openHead(file: EvidenceFile, pin: RootPin, steps: Steps): Head {
     3,
     `${newest.size} entries of ${newest.origin}, ${witnesses ? `cosigned by ${witnesses}` : 'no witness asked for'}`,
   );
+  assertSeenBefore(newest, exportedAt);
   steps.at(2);
   const assertProved: Head['assertProved'] = (proved, as) => proveIn(newest, proved, as);
   const roots = head.roots.map(({ envelope, logged }, at): LoggedRoot => {
@@ -62,6 +63,16 @@ export function openHead(file: EvidenceFile, pin: RootPin, steps: Steps): Head {
   steps.found(2, `versions 1 to ${newestRoot.version}, judged as of ${exportedAt}`);
   steps.at(4);
   return { file, newest, roots, assertProved, ...cut(file, newest, { reads, newestRoot, steps }) };
+}
+
+/** Roots are judged as of the export: what witnesses saw by then was not exported before. */
+function assertSeenBefore({ witnesses }: OpenedCheckpoint, exportedAt: string): void {
+  const latest = Math.max(0, ...witnesses.values()) * 1000;
+  if (latest <= Date.parse(exportedAt) + CLOCK_SKEW_MS) return;
+  throw incomplete(
+    `a checkpoint seen before the export at ${exportedAt}`,
+    `one seen at ${new Date(latest).toISOString()}`,
+  );
 }
 
 /** From version 1 on, each signed by the one before it; from the pin to the newest as everywhere. */
