@@ -110,6 +110,7 @@ describe('an air-gapped machine', () => {
     copyFileSync(pin, put('desk-pin.json'));
     expect(lk('desk', 'import', bundle).data).toMatchObject({ conclusion: 'ok' });
     expect(lk('desk', 'ci', '--offline').exit).toBe(0);
+    expect(existsSync(put('machines/desk/pins.json'))).toBe(false);
   });
 
   it('takes a later bundle when it shows how the log grew, and no earlier one', async () => {

@@ -37,7 +37,10 @@ export async function importBundle(context: Context, path: string, values: Value
   );
   context.progress('');
   const { intent } = head;
-  await context.home.pin({ registry: intent.registry, ...intent.trust });
+  const known = (await pinsFor(context, intent)).map(pinText);
+  // What a sign-in or an administrator pinned is not copied: it would outlive its change.
+  if (!known.includes(pinText(intent.trust)))
+    await context.home.pin({ registry: intent.registry, ...intent.trust });
   await writeAtomic(project.intentPath, head.intentBytes.toString('utf8'));
   await writeAtomic(project.lockPath, head.lockBytes.toString('utf8'));
   await context.home.saw(seenKey(intent), verified.seen);
