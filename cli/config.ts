@@ -14,13 +14,21 @@ export interface CliConfig {
   } | null;
   /** Socket of the SSH agent of this session, if there is one. */
   readonly sshAgent: string | null;
+  /** File of the root that an administrator pinned for everybody on this machine; it need not be there. */
+  readonly rootPin: string;
   readonly color: boolean;
   /** The login name of the person at this machine, for journals when nobody signed in. */
   readonly osUser: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-const KNOWN = new Set(['LOCKKEEPER_HOME', 'LOCKKEEPER_TOKEN', 'LOCKKEEPER_REGISTRY', 'LOCKKEEPER_ROOT_KEYS']);
+const KNOWN = new Set([
+  'LOCKKEEPER_HOME',
+  'LOCKKEEPER_TOKEN',
+  'LOCKKEEPER_REGISTRY',
+  'LOCKKEEPER_ROOT_KEYS',
+  'LOCKKEEPER_ROOT_PIN',
+]);
 /** Settings that belong to `lk serve`; they may be present in the same shell. */
 const SERVE =
   /^LOCKKEEPER_(DATA|HOST|PORT|TRIAL|PUBLIC_URL|UPSTREAM_CRON|WORKERS|ROLE|LOG_LEVEL|WITNESSES|WITNESS_THRESHOLD|PUBLISH|LOCK_SIGNER)$/;
@@ -39,6 +47,7 @@ export function loadCliConfig(env: NodeJS.ProcessEnv, isTerminal: boolean): CliC
     home: env.LOCKKEEPER_HOME || defaultHome(),
     token: tokenOf(env),
     sshAgent: env.SSH_AUTH_SOCK || null,
+    rootPin: env.LOCKKEEPER_ROOT_PIN || '/etc/lockkeeper/root-pin.json',
     color: isTerminal && env.NO_COLOR === undefined && env.TERM !== 'dumb',
     osUser: (env.USER || env.LOGNAME || 'unknown').toLowerCase().replace(/[^a-z0-9._@-]/g, '-'),
     environment: env,

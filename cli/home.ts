@@ -19,6 +19,15 @@ const SignIn = Closed({
 });
 export type SignIn = Static<typeof SignIn>;
 
+/** A root brought to this machine by hand, where there is no registry to sign in to. */
+const Pin = Closed({
+  registry: Type.String(),
+  rootKeys: Type.Array(KeyId),
+  threshold: Type.Integer({ minimum: 1 }),
+});
+export type Pin = Static<typeof Pin>;
+const Pins = Closed({ lockkeeper: Type.Literal('pins/v1'), pins: Type.Array(Pin) });
+
 const Credentials = Closed({ lockkeeper: Type.Literal('credentials/v1'), signIns: Type.Array(SignIn) });
 const Seen = Closed({
   version: Type.Integer({ minimum: 1 }),
@@ -34,6 +43,9 @@ export interface Home extends KeyFiles {
   signIns(): Promise<SignIn[]>;
   /** Puts a sign-in first; it replaces the same person's at the same registry. */
   remember(signIn: SignIn): Promise<void>;
+  pins(): Promise<Pin[]>;
+  /** Replaces what was pinned for the registry. */
+  pin(pin: Pin): Promise<void>;
   seen(audience: string): Promise<SeenLock | null>;
   saw(audience: string, lock: SeenLock): Promise<void>;
 }
@@ -44,6 +56,11 @@ export function openHome(dir: string): Home {
   const signIns = async (): Promise<SignIn[]> => {
     const bytes = await readIfThere(credentials);
     return bytes ? assertValid(Credentials, parseStrict(bytes), credentials).signIns : [];
+  };
+  const pinPath = join(dir, 'pins.json');
+  const pins = async (): Promise<Pin[]> => {
+    const bytes = await readIfThere(pinPath);
+    return bytes ? assertValid(Pins, parseStrict(bytes), pinPath).pins : [];
   };
   return {
     ...openKeyFiles(join(dir, 'keys')),
@@ -57,6 +74,15 @@ export function openHome(dir: string): Home {
       );
       const value = { lockkeeper: 'credentials/v1', signIns: [signIn, ...others] };
       await writeAtomic(credentials, `${JSON.stringify(value, null, 2)}\n`, 0o600);
+    },
+    pins,
+    pin: async (pin) => {
+      const value = [pin, ...(await pins()).filter(({ registry }) => registry !== pin.registry)];
+      await writeAtomic(
+        pinPath,
+        `${JSON.stringify({ lockkeeper: 'pins/v1', pins: value }, null, 2)}\n`,
+        0o600,
+      );
     },
     seen: (audience) => readSeen(seenPath(audience)),
     saw: async (audience, lock) => {

@@ -15,6 +15,7 @@ import type { Api } from './api.ts';
 import { type Context, text, type Values } from './command.ts';
 import { writeAtomic } from './home.ts';
 import { type Contradiction, keepingProof } from './misbehaviour.ts';
+import { assertPinned } from './pins.ts';
 
 export const INTENT_FILE = 'lockkeeper.json';
 
@@ -166,37 +167,6 @@ async function growthSince(api: Api, seen: SeenLock, bytes: Buffer): Promise<Gro
 
 function sizeOf(note: string): number {
   return readCheckpoint(parseNote(note).text).size;
-}
-
-/**
- * Whoever may edit a project may edit the root that it names: it has to be the one pinned outside of it, when somebody
- * signed in on this machine or by the environment of a pipeline. Throws ROOT_UNPINNED or ROOT_UNTRUSTED.
- */
-export async function assertPinned(context: Context, { registry, trust }: Intent): Promise<void> {
-  const { token } = context.config;
-  const signIns = (await context.home.signIns()).filter((signIn) => signIn.registry === registry);
-  const pins = [
-    ...(token?.registry === registry ? [{ rootKeys: token.rootKeys, threshold: trust.threshold }] : []),
-    ...signIns,
-  ].map(pinText);
-  const named = pinText(trust);
-  if (pins.length === 0) {
-    throw new LockkeeperError('ROOT_UNPINNED', {
-      expected: `a sign-in at ${quote(registry, 200)}, which pins its root`,
-      found: 'none on this machine',
-      next: 'Run: lk login URL --code CODE; in a pipeline set LOCKKEEPER_TOKEN, LOCKKEEPER_REGISTRY and LOCKKEEPER_ROOT_KEYS',
-    });
-  }
-  if (pins.includes(named)) return;
-  throw new LockkeeperError('ROOT_UNTRUSTED', {
-    expected: `the root that this machine pinned for ${quote(registry, 200)}: ${pins[0]}`,
-    found: `${INTENT_FILE} names ${named}`,
-    next: 'Restore lockkeeper.json from version control; if the registry was rebuilt on purpose, sign in to it again',
-  });
-}
-
-function pinText({ rootKeys, threshold }: { rootKeys: readonly string[]; threshold: number }): string {
-  return `${threshold} of ${[...rootKeys].sort().join(', ')}`;
 }
 
 /** Rollback memory is kept per registry and project. */

@@ -18,6 +18,7 @@ import type { Deps } from './deps.ts';
 import { accessRoutes } from './routes/access.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { dashboardRoutes } from './routes/dashboard.ts';
+import { evidenceRoutes } from './routes/evidence.ts';
 import { lockRoutes } from './routes/locks.ts';
 import { logRoutes } from './routes/log.ts';
 import { CORS, mcpRegistryRoutes } from './routes/mcp-registry.ts';
@@ -90,6 +91,7 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
     ...revocationRoutes(app, deps),
     ...lockRoutes(deps),
     ...auditRoutes(deps),
+    ...evidenceRoutes(deps),
     ...logRoutes(deps),
     ...tileRoutes(deps),
     ...mcpRegistryRoutes(deps),

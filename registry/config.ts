@@ -85,6 +85,7 @@ const FOREIGN = new Set([
   'LOCKKEEPER_TOKEN',
   'LOCKKEEPER_REGISTRY',
   'LOCKKEEPER_ROOT_KEYS',
+  'LOCKKEEPER_ROOT_PIN',
 ]);
 
 /** Reads the environment. Throws CONFIG_INVALID naming the variable. */

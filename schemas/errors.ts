@@ -33,6 +33,7 @@ export const CODES = {
   ARTIFACT_MISMATCH: { status: 422, exit: 3, title: 'The bytes are not the ones that were pinned' },
   ARTIFACT_MISSING: { status: 404, exit: 4, title: 'An artifact is missing' },
   ARCHIVE_HOSTILE: { status: 422, exit: 3, title: 'The archive is not safe to unpack' },
+  ARCHIVE_INVALID: { status: 422, exit: 3, title: 'The archive is not whole' },
   SURFACE_UNREADABLE: { status: 422, exit: 4, title: 'The server did not show its surface' },
   PROVENANCE_INVALID: { status: 422, exit: 3, title: 'The attestation does not hold' },
   PROVENANCE_IDENTITY: { status: 422, exit: 3, title: 'Somebody else signed the attestation' },
@@ -66,6 +67,7 @@ export const CODES = {
   LOG_FORK: { status: 422, exit: 3, title: 'The transparency log was rewritten' },
   LOG_INCLUSION: { status: 422, exit: 3, title: 'It is not in the transparency log' },
   LOG_UNPROVEN: { status: 422, exit: 4, title: 'Nothing shows that the transparency log only grew' },
+  EVIDENCE_INCOMPLETE: { status: 422, exit: 3, title: 'The evidence does not show what was logged' },
   // lock and gate
   LOCK_MISSING: { status: 404, exit: 3, title: 'There is no mcp.lock' },
   LOCK_FORM: { status: 422, exit: 3, title: 'The lock is not in its one written form' },

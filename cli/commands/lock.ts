@@ -4,7 +4,8 @@ import { LockkeeperError } from '../../schemas/errors.ts';
 import { type Lock, lockDigest, parseLockFile, renderLockFile } from '../../schemas/lock.ts';
 import type { Command } from '../command.ts';
 import { writeAtomic } from '../home.ts';
-import { assertPinned, lockContext, projectOf, readIntent, readLockBytes, seenKey } from '../project.ts';
+import { assertPinned } from '../pins.ts';
+import { lockContext, projectOf, readIntent, readLockBytes, seenKey } from '../project.ts';
 
 export const lock: Command = {
   summary: 'resolve lockkeeper.json to a signed mcp.lock',

@@ -214,6 +214,10 @@ export async function insertApproval(
       approval.expires,
     ],
   );
+  await client.query(
+    'insert into approval_envelopes (digest, envelope) select digest, envelope from approvals where digest = $1 on conflict do nothing',
+    [approval.digest],
+  );
 }
 
 /** Approval envelopes of a release, oldest first; ended ones only when asked for. */

@@ -80,10 +80,10 @@ async function lock(call: Call, deps: Deps): Promise<unknown> {
     resolved.set(alias, await resolve(alias, intent, { rows, trusted, deps }));
   const now = Date.now();
   const key = await deps.trust.lockKey();
+  // The root may allow for longer, as a site without a network needs it: a project that is one says so.
   const hours = Math.min(
-    deps.policy.lock.maxAgeHours,
     trusted.root.lifetimes.lockHours,
-    intent.maxLockHours ?? trusted.root.lifetimes.lockHours,
+    intent.maxLockHours ?? deps.policy.lock.maxAgeHours,
   );
   const { document, signatures, digest } = await withTransaction(deps.pool, async (client) => {
     await client.query('select pg_advisory_xact_lock(hashtextextended($1, 7411003))', [intent.project]);

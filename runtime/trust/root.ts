@@ -69,6 +69,15 @@ export function openRoot({ root, rootChain }: RootEvidence, pin: RootPin, now: D
   };
 }
 
+/** A root as it counted at another time: for judging what was signed then. Whoever asks has verified its signatures. */
+export function trustedAt(one: ReadRoot, at: Date): TrustedRoot {
+  return {
+    root: one.root,
+    keys: (role) => keysOfRole(one, { role, at }),
+    personOf: (keyid) => one.table.get(keyid)?.entry.person,
+  };
+}
+
 /** Form and key ids alone. Throws ROOT_UNTRUSTED or DOCUMENT_INVALID. */
 export function readRoot(envelope: Envelope): ReadRoot {
   if (envelope.payloadType !== ROOT_TYPE)

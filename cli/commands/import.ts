@@ -1,0 +1,17 @@
+import { resolve } from 'node:path';
+import { importBundle } from '../bundle/import.ts';
+import type { Command } from '../command.ts';
+
+export const importing: Command = {
+  summary:
+    'take in a bundle on a machine without a network: all of it is verified before any of it is written',
+  words: 'FILE',
+  options: { pin: { type: 'string' }, 'root-key': { type: 'string', multiple: true } },
+  optionHelp: {
+    pin: 'file with the root to believe, brought by another way (lk export pin); needed once',
+    'root-key': 'the id of a root key to believe, instead of a file; repeat for each',
+  },
+  examples: ['lk import monday.lkb --pin root-pin.json', 'lk import tuesday.lkb'],
+  arity: [1, 1],
+  run: (context, [file = ''], values) => importBundle(context, resolve(context.cwd, file), values),
+};

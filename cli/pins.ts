@@ -1,0 +1,83 @@
+/** What this machine believes of roots: by a sign-in, by the environment of a pipeline, by an import, by an administrator. */
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { RootPin } from '../runtime/trust/root.ts';
+import { LockkeeperError, quote } from '../schemas/errors.ts';
+import type { Intent } from '../schemas/intent.ts';
+import { parseStrict } from '../schemas/json.ts';
+import { RootPinFile } from '../schemas/root.ts';
+import { assertValid } from '../schemas/validate.ts';
+import { type Context, list, text, type Values } from './command.ts';
+
+/** Every root pinned for this registry outside of any project. */
+export async function pinsFor(
+  context: Context,
+  { registry, trust }: Pick<Intent, 'registry' | 'trust'>,
+): Promise<RootPin[]> {
+  const { token } = context.config;
+  const here = <T extends { registry: string }>(items: readonly T[]): T[] =>
+    items.filter((item) => item.registry === registry);
+  const machine = await machinePin(context);
+  return [
+    ...(machine ? [machine] : []),
+    ...(token?.registry === registry ? [{ rootKeys: token.rootKeys, threshold: trust.threshold }] : []),
+    ...here(await context.home.signIns()),
+    ...here(await context.home.pins()),
+  ];
+}
+
+/** What an administrator deployed for everybody on this machine; null where nobody did. */
+export async function machinePin(context: Context): Promise<RootPin | null> {
+  const { rootPin } = context.config;
+  const bytes = await readFile(rootPin).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+    throw error;
+  });
+  return bytes && assertValid(RootPinFile, parseStrict(bytes), rootPin);
+}
+
+/** The pin that --pin FILE or --root-key ID names; null without either. */
+export async function givenPin(context: Context, values: Values, threshold: number): Promise<RootPin | null> {
+  const path = text(values, 'pin');
+  if (path !== undefined) {
+    const bytes = await readFile(resolve(context.cwd, path));
+    const { rootKeys, threshold: needed } = assertValid(RootPinFile, parseStrict(bytes), path);
+    return { rootKeys, threshold: needed };
+  }
+  const rootKeys = list(values, 'root-key');
+  const strange = rootKeys.find((key) => !/^sha256:[0-9a-f]{64}$/.test(key));
+  if (strange !== undefined)
+    throw new LockkeeperError('USAGE', {
+      expected: '--root-key with the whole id of a root key, sha256:<64 hex>',
+      found: quote(strange),
+      next: 'lk export pin FILE writes them down',
+    });
+  return rootKeys.length > 0 ? { rootKeys, threshold } : null;
+}
+
+/**
+ * Whoever may edit a project may edit the root that it names: it has to be one pinned outside of it.
+ * Throws ROOT_UNPINNED or ROOT_UNTRUSTED.
+ */
+export async function assertPinned(context: Context, intent: Intent): Promise<void> {
+  const { registry, trust } = intent;
+  const pins = (await pinsFor(context, intent)).map(pinText);
+  const named = pinText(trust);
+  if (pins.length === 0) {
+    throw new LockkeeperError('ROOT_UNPINNED', {
+      expected: `a sign-in at ${quote(registry, 200)}, which pins its root`,
+      found: 'none on this machine',
+      next: 'Run: lk login URL --code CODE; without a network lk import FILE --pin root-pin.json; in a pipeline set LOCKKEEPER_TOKEN, LOCKKEEPER_REGISTRY and LOCKKEEPER_ROOT_KEYS',
+    });
+  }
+  if (pins.includes(named)) return;
+  throw new LockkeeperError('ROOT_UNTRUSTED', {
+    expected: `the root that this machine pinned for ${quote(registry, 200)}: ${pins[0]}`,
+    found: `lockkeeper.json names ${named}`,
+    next: 'Restore lockkeeper.json from version control; if the registry was rebuilt on purpose, sign in to it again',
+  });
+}
+
+export function pinText({ rootKeys, threshold }: RootPin): string {
+  return `${threshold} of ${[...rootKeys].sort().join(', ')}`;
+}
