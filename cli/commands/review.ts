@@ -1,12 +1,15 @@
 import { renderReport } from '../../scanner/render.ts';
 import { Report } from '../../schemas/finding.ts';
 import type { Release as ReleaseView } from '../../schemas/release.ts';
+import { ReviewView } from '../../schemas/review.ts';
+import { Attention } from '../../schemas/server.ts';
 import { type Command, text } from '../command.ts';
 import { plain, table } from '../output.ts';
 import { findRelease, listReleases } from '../releases.ts';
+import { attentionLines, dueText, reviewLines } from '../reviewed.ts';
 
 export const review: Command = {
-  summary: 'list what waits for review, or show one release with its report',
+  summary: 'list what waits for review or has to be reviewed again, or show one release with its report',
   words: '[NAME[@VERSION] | ID]',
   options: { state: { type: 'string' } },
   optionHelp: {
@@ -28,14 +31,22 @@ export const review: Command = {
         r.requestedBy,
         String(r.approvals.length),
         r.submittedAt.slice(0, 16),
+        dueText(r, context.now()),
       ]);
       const shown = table(
-        ['ID', 'SERVER', 'VERSION', 'STATE', 'REQUESTED BY', 'APPROVALS', 'SUBMITTED'],
+        ['ID', 'SERVER', 'VERSION', 'STATE', 'REQUESTED BY', 'APPROVALS', 'SUBMITTED', ''],
         rows,
       );
+      const list = releases.length
+        ? shown
+        : `Nothing is ${state === 'all' ? 'here' : state.replace('_', ' ')}.`;
+      // Of another state, only what was asked for.
+      if (state !== 'in_review') return { data: { releases }, text: list };
+      const attention = await api.call('attention', Attention);
+      const lines = attentionLines(attention);
       return {
-        data: { releases },
-        text: releases.length ? shown : `Nothing is ${state === 'all' ? 'here' : state.replace('_', ' ')}.`,
+        data: { releases, ...attention },
+        text: [list, ...(lines.length ? ['', ...lines] : [])].join('\n'),
       };
     }
     const release = await findRelease(api, spec);
@@ -46,17 +57,19 @@ export const review: Command = {
       };
     }
     const report = await api.call('report', Report, { parameters: { id: release.id } });
+    const reviewed = await api.call('review', ReviewView, { parameters: { id: release.id } });
     const reason = release.reason ? ` ${plain(release.reason)}` : '';
     const head = [
       `Release ${release.id} is ${release.state}; requested by ${release.requestedBy}.${reason}`,
       ...release.approvals.flatMap(approvalLines),
+      ...reviewLines(release, reviewed, context.now()),
     ].join('\n');
     const next =
       release.state === 'in_review'
         ? `Next: lk diff ${release.id}, then lk approve ${release.id} or lk reject ${release.id} --reason TEXT`
         : '';
     return {
-      data: { release, report },
+      data: { release, report, review: reviewed },
       text: [head, '', renderReport(report, context.paint, release), next].join('\n'),
     };
   },
