@@ -27,7 +27,7 @@ export function attentionLines({ due, orphaned }: Attention): string[] {
   return [
     ...due.map(
       ({ id, name, version, by, lapsed }) =>
-        `${name} ${version} (release ${id}): ${lapsed ? 'lapsed' : 're-review due'} ${day(by)}`,
+        `${name} ${version} (release ${id}): ${lapsed ? 'its approvals no longer suffice' : `re-review due ${day(by)}`}`,
     ),
     ...orphaned.map(ownerText),
   ];

@@ -7,6 +7,7 @@ import type { FullReview } from '../schemas/review.ts';
 import type { Client } from './db/pool.ts';
 import { approvalsOf, type ReleaseRow, scannedVersion } from './db/releases.ts';
 import { factsOfRow } from './facts.ts';
+import { packageKey } from './owners.ts';
 import { counting } from './standing.ts';
 
 /** Chains longer than this are not followed to their end; no policy lets them come into being. */
@@ -36,14 +37,17 @@ export async function chainOf(
   if (by.length >= at.threshold && last !== undefined)
     return { depth: 0, full: { version: row.version, at: last, by }, ids };
   let longest: Chain | null = null;
+  const met = new Set(ids);
   const deltas = row.approvals.map(({ deltaFrom }) => deltaFrom).filter((one) => one !== null);
   for (const delta of new Map(deltas.map((one) => [one.version, one])).values()) {
     const base = await baseOf(client, row.name, delta);
-    if (!base || ids.has(base.id) || ids.size > MOST_STEPS) return { depth: Infinity, full: null, ids };
+    if (!base || ids.has(base.id) || ids.size > MOST_STEPS) return { depth: Infinity, full: null, ids: met };
     const chain = await chainOf(client, base, { threshold: at.threshold, seen: ids });
+    for (const id of chain.ids) met.add(id);
     if (!longest || chain.depth > longest.depth) longest = chain;
   }
-  return longest ? { ...longest, depth: longest.depth + 1 } : { depth: Infinity, full: null, ids };
+  if (!longest) return { depth: Infinity, full: null, ids: met };
+  return { depth: longest.depth + 1, full: longest.full, ids: met };
 }
 
 async function baseOf(client: Client, name: string, delta: DeltaFrom): Promise<ReleaseRow | null> {
@@ -61,6 +65,12 @@ function refused(expected: string, found: string): LockkeeperError {
   });
 }
 
+/** Another package under the same name is not a next version: nobody read the difference of two strangers. */
+function assertSamePackage(row: ReleaseRow, base: ReleaseRow): void {
+  const [is, was] = [packageKey(row.source), packageKey(base.source)];
+  if (is !== was) throw refused(`a difference between two releases of ${is}`, `${base.version}, of ${was}`);
+}
+
 /** What a statement says of the release that somebody read the difference from. Throws APPROVAL_DELTA. */
 export async function deltaOf(
   client: Client,
@@ -75,13 +85,14 @@ export async function deltaOf(
         ? `${version}, which is ${base.id === row.id ? 'the same' : base.state}`
         : `${version}, which is not here`,
     );
+  assertSamePackage(row, base);
   const { closure, surfaceDigest } = factsOfRow(base);
   const approvals = counting(base, trusted, new Date()).map(({ digest }) => digest);
   return { version, closureDigest: closure.digest, surfaceDigest, approvals };
 }
 
 /**
- * 1 the base is an approved release of the same server, of those bytes and that surface; 2 the approvals named are its
+ * 1 the base is an approved release of the same server and package, of those bytes and that surface; 2 the approvals named are its
  * own and suffice today for every environment asked for; 3 a full review is at most so many differences away, and the
  * way does not lead through this release. Holds the base as it is until the transaction ends. Throws APPROVAL_DELTA.
  */
@@ -101,6 +112,7 @@ export async function assertDelta(
       `a difference from an approved release of ${row.name}, of its bytes and surface`,
       `one from ${delta.version}, which is ${base ? base.state : 'not here as it is named'}`,
     );
+  assertSamePackage(row, base);
   await assertCarried(client, base, { delta, environments, trusted: at.trusted });
   const { threshold } = at.trusted.root.roles.approver;
   const chain = await chainOf(client, base, { threshold });

@@ -30,7 +30,6 @@ export async function expireApprovals(
   const { trusted } = await deps.trust.current();
   const done = { lapsed: 0, due: 0 };
   for (const row of await listStandings(deps.pool)) {
-    if (row.state !== 'approved') continue;
     const end = reviewBy(row, trusted, now);
     if (end === null) done.lapsed += await lapse(deps.pool, row.id, { trusted, now });
     else if (end.getTime() <= now.getTime() + DUE_DAYS * DAY_MS)

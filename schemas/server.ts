@@ -39,14 +39,14 @@ export type PublishBody = Static<typeof PublishBody>;
 
 /** GET /v1/attention: what somebody has to look after, besides what waits for review. */
 export const Attention = Closed({
-  /** Approved releases whose approvals end soon or did, the most urgent first. */
+  /** Approved releases whose approvals end soon, the most urgent first. */
   due: Type.Array(
     Closed({
       id: Type.Integer({ minimum: 1 }),
       name: ServerName,
       version: Type.String(),
       by: Instant,
-      /** No longer approved: it waits for review. */
+      /** They suffice no more: the schedule moves it back into review. */
       lapsed: Type.Boolean(),
     }),
   ),

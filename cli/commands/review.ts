@@ -3,7 +3,8 @@ import { Report } from '../../schemas/finding.ts';
 import type { Release as ReleaseView } from '../../schemas/release.ts';
 import { ReviewView } from '../../schemas/review.ts';
 import { Attention } from '../../schemas/server.ts';
-import { type Command, text } from '../command.ts';
+import type { Api } from '../api.ts';
+import { type Command, type Context, type Result, text } from '../command.ts';
 import { plain, table } from '../output.ts';
 import { findRelease, listReleases } from '../releases.ts';
 import { attentionLines, dueText, reviewLines } from '../reviewed.ts';
@@ -20,35 +21,7 @@ export const review: Command = {
   arity: [0, 1],
   async run(context, [spec], values) {
     const api = await context.api();
-    if (spec === undefined) {
-      const state = text(values, 'state') ?? 'in_review';
-      const releases = await listReleases(api, state === 'all' ? {} : { state });
-      const rows = releases.map((r) => [
-        String(r.id),
-        r.name,
-        r.version,
-        r.state,
-        r.requestedBy,
-        String(r.approvals.length),
-        r.submittedAt.slice(0, 16),
-        dueText(r, context.now()),
-      ]);
-      const shown = table(
-        ['ID', 'SERVER', 'VERSION', 'STATE', 'REQUESTED BY', 'APPROVALS', 'SUBMITTED', ''],
-        rows,
-      );
-      const list = releases.length
-        ? shown
-        : `Nothing is ${state === 'all' ? 'here' : state.replace('_', ' ')}.`;
-      // Of another state, only what was asked for.
-      if (state !== 'in_review') return { data: { releases }, text: list };
-      const attention = await api.call('attention', Attention);
-      const lines = attentionLines(attention);
-      return {
-        data: { releases, ...attention },
-        text: [list, ...(lines.length ? ['', ...lines] : [])].join('\n'),
-      };
-    }
+    if (spec === undefined) return listed(context, api, text(values, 'state') ?? 'in_review');
     const release = await findRelease(api, spec);
     if (release.reportDigest === null) {
       return {
@@ -74,6 +47,29 @@ export const review: Command = {
     };
   },
 };
+
+async function listed(context: Context, api: Api, state: string): Promise<Result> {
+  const releases = await listReleases(api, state === 'all' ? {} : { state });
+  const rows = releases.map((r) => [
+    String(r.id),
+    r.name,
+    r.version,
+    r.state,
+    r.requestedBy,
+    String(r.approvals.length),
+    r.submittedAt.slice(0, 16),
+    dueText(r, context.now()),
+  ]);
+  const head = ['ID', 'SERVER', 'VERSION', 'STATE', 'REQUESTED BY', 'APPROVALS', 'SUBMITTED', ''];
+  const none = `Nothing is ${state === 'all' ? 'here' : state.replace('_', ' ')}.`;
+  const list = releases.length > 0 ? table(head, rows) : none;
+  // Of another state, only what was asked for.
+  if (state !== 'in_review') return { data: { releases }, text: list };
+  const attention = await api.call('attention', Attention);
+  const lines = attentionLines(attention).map(plain);
+  const more = lines.length > 0 ? ['', ...lines] : [];
+  return { data: { releases, ...attention }, text: [list, ...more].join('\n') };
+}
 
 function approvalLines({
   person,

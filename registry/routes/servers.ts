@@ -61,20 +61,11 @@ async function attention({ pool, trust }: Deps): Promise<unknown> {
   const { trusted } = await trust.current();
   const now = new Date();
   const due = (await listStandings(pool)).flatMap((row) => {
-    const { id, name, version, lapsed_at: lapsed } = row;
+    const { id, name, version } = row;
     const end = reviewBy(row, trusted, now);
-    if (row.state === 'approved' && end !== null && end.getTime() > now.getTime() + DUE_DAYS * DAY_MS)
-      return [];
-    const by = row.state === 'approved' ? (end ?? lastEnd(row) ?? now) : (lapsed ?? now);
-    return [
-      {
-        id: Number(id),
-        name,
-        version,
-        by: by.toISOString(),
-        lapsed: row.state !== 'approved' || end === null,
-      },
-    ];
+    if (end !== null && end.getTime() > now.getTime() + DUE_DAYS * DAY_MS) return [];
+    const by = (end ?? lastEnd(row) ?? now).toISOString();
+    return [{ id: Number(id), name, version, by, lapsed: end === null }];
   });
   due.sort((a, b) => a.by.localeCompare(b.by) || a.id - b.id);
   return { due, orphaned: await listServers(pool, { orphaned: true }) };
