@@ -8,7 +8,7 @@ import type { Client } from './db/pool.ts';
 import { approvalsOf, type ReleaseRow, scannedVersion } from './db/releases.ts';
 import { factsOfRow } from './facts.ts';
 import { packageKey } from './owners.ts';
-import { counting } from './standing.ts';
+import { counting, isStanding } from './standing.ts';
 
 /** Chains longer than this are not followed to their end; no policy lets them come into being. */
 const MOST_STEPS = 100;
@@ -87,7 +87,10 @@ export async function deltaOf(
     );
   assertSamePackage(row, base);
   const { closure, surfaceDigest } = factsOfRow(base);
-  const approvals = counting(base, trusted, new Date()).map(({ digest }) => digest);
+  const now = new Date();
+  if (!isStanding(base, trusted, now))
+    throw refused(`approvals of ${version} that suffice today`, 'too few under the root of today');
+  const approvals = counting(base, trusted, now).map(({ digest }) => digest);
   return { version, closureDigest: closure.digest, surfaceDigest, approvals };
 }
 

@@ -2,7 +2,7 @@
 import { LockkeeperError } from '../schemas/errors.ts';
 import type { Submission } from '../schemas/release.ts';
 import type { Server } from '../schemas/server.ts';
-import { listPeople } from './db/people.ts';
+import { holdPerson } from './db/people.ts';
 import type { Client } from './db/pool.ts';
 import { insertServer, lockServer, updateServer } from './db/servers.ts';
 import { recordEvent } from './log.ts';
@@ -90,10 +90,10 @@ function orphaned({ name, owner }: Server): LockkeeperError {
   });
 }
 
-/** Throws NOT_FOUND: who owns a server has to be somebody that can be asked. */
+/** Who owns a server has to be somebody that can be asked, and stays until the transaction ends. Throws NOT_FOUND. */
 export async function assertHere(client: Client, person: string): Promise<void> {
   if (person === SELF) return;
-  if ((await listPeople(client)).some((one) => one.person === person)) return;
+  if (await holdPerson(client, person)) return;
   throw new LockkeeperError('NOT_FOUND', {
     expected: 'a person of this registry as owner',
     found: person,

@@ -88,7 +88,9 @@ export async function startRegistry(
     }
     if (config.role === 'scanner') return { url: '', rootKeys, code: '', close };
     // What ended while no registry ran.
-    await expireApprovals(deps);
+    await expireApprovals(deps).catch((error: unknown) =>
+      log.error({ err: error }, 'approvals not looked at'),
+    );
     const app = await buildApp(deps);
     undo.push(() => app.close());
     const address = await app.listen({ host: config.host, port: config.port });

@@ -166,6 +166,8 @@ describe.each(servers())('approvals of a difference, on $name', (server) => {
       code: 'APPROVAL_DELTA',
       expected: expect.stringContaining('3.0.0 approved for development today'),
     });
+    const { body } = await registry.call('bob', 'GET', `/v1/releases/${id}/statement?delta=3.0.0`);
+    expect(body.code).toBe('APPROVAL_DELTA');
     await registry.approve(bob, base);
     expect((await approveDelta(carol, id, { from: '3.0.0' })).status).toBe(200);
     await registry.call('bob', 'POST', `/v1/releases/${base}/revoke`, { reason: 'found a hole' });

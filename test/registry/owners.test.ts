@@ -1,6 +1,10 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { migrate } from '../../registry/db/migrate.ts';
 import { watchUpstream } from '../../registry/worker.ts';
 import {
+  freshDatabase,
   SUBMISSION,
   servers,
   startTestRegistry,
@@ -119,13 +123,30 @@ describe.each(servers())('owners of servers, on $name', (server) => {
   });
 
   describe('who leave', () => {
+    it('are not made owner at the same moment', async () => {
+      const name = 'acme.tools/hurry';
+      await registry.person('nina', 'publisher');
+      await publish('dave', { name });
+      const before = (await events('server.orphaned')).length;
+      const [handed, gone] = await Promise.all([
+        registry.call('root', 'POST', '/v1/servers', { name, owner: 'nina' }),
+        registry.call('root', 'POST', '/v1/people/nina/remove', {}),
+      ]);
+      const { orphaned } = await serverOf(name);
+      // Refused, or told: never an owner who left without a word.
+      expect(gone.body.orphaned).toEqual(orphaned ? [name] : []);
+      expect(handed.status).toBe(orphaned ? 200 : 404);
+      expect((await events('server.orphaned')).length - before).toBe(orphaned ? 1 : 0);
+      await registry.call('root', 'POST', '/v1/servers', { name, owner: 'dave' });
+    });
+
     it('leave findings, and nothing is published until somebody answers', async () => {
       const name = 'acme.tools/left';
       await registry.person('carol', 'publisher');
       const id = await registry.approved('carol', [alice, bob], { name, ...submissionOf('1.0.0') });
       const gone = await registry.call('root', 'POST', '/v1/people/carol/remove', {});
       expect(gone.body).toMatchObject({ person: 'carol', orphaned: [name] });
-      expect(await events('server.orphaned')).toEqual([{ subject: name }]);
+      expect(await events('server.orphaned')).toContainEqual({ subject: name });
       expect((await registry.call('alice', 'GET', '/v1/attention')).body.orphaned).toMatchObject([
         { name, owner: 'carol', orphaned: true },
       ]);
@@ -154,5 +175,43 @@ describe.each(servers())('owners of servers, on $name', (server) => {
       expect((await publish('dave', { name, ...submissionOf('1.1.0') })).status).toBe(201);
       expect((await registry.call('alice', 'GET', '/v1/attention')).body.orphaned).toEqual([]);
     });
+  });
+});
+
+describe.each(servers())('servers from before owners, on $name', (server) => {
+  it('belong to the person who asked first, and to the package approved last', async () => {
+    const { pool, drop } = await freshDatabase(server);
+    await pool.query('drop schema public cascade; create schema public');
+    const folder = join(import.meta.dirname, '../../registry/db/migrations');
+    await pool.query(
+      'create table migrations (number integer primary key, applied_at timestamptz not null default now())',
+    );
+    for (const name of readdirSync(folder)
+      .sort()
+      .filter((file) => file < '0008')) {
+      await pool.query(readFileSync(join(folder, name), 'utf8'));
+      await pool.query('insert into migrations (number) values ($1)', [Number(name.slice(0, 4))]);
+    }
+    const digest = `sha256:${'0'.repeat(64)}`;
+    const rows: [string, string, string, string][] = [
+      ['a/one', 'npm:one@1.0.0', 'carol', 'approved'],
+      ['a/one', 'npm:one@1.1.0', 'lockkeeper', 'in_review'],
+      ['a/two', 'npm:@s/old@1.0.0', 'dave', 'rejected'],
+      ['a/two', 'npm:@s/new@1.1.0', 'erin', 'approved'],
+      ['a/two', 'npm:evil@1.2.0', 'mallory', 'in_review'],
+    ];
+    for (const [name, source, by, state] of rows)
+      await pool.query(
+        `insert into releases (name, version, purl, source, description, requested_by, submission, state, reason, report_digest)
+         values ($1, $2, 'pkg:npm/x@1', $3, 'x', $4, '{}', $5, 'why', $6)`,
+        [name, source.split('@').at(-1), source, by, state, digest],
+      );
+    await migrate(pool);
+    const { rows: found } = await pool.query('select name, owner, team, package from servers order by name');
+    expect(found).toEqual([
+      { name: 'a/one', owner: 'carol', team: null, package: 'npm:one' },
+      { name: 'a/two', owner: 'dave', team: null, package: 'npm:@s/new' },
+    ]);
+    await drop();
   });
 });
