@@ -3,6 +3,8 @@ import { parseArgs } from 'node:util';
 import { asLockkeeperError, LockkeeperError } from '../schemas/errors.ts';
 import { ci } from './ci.ts';
 import { journal } from './journal.ts';
+import { lock } from './lock.ts';
+import { log } from './log.ts';
 import { proxy } from './proxy.ts';
 import { revoke } from './revoke.ts';
 
@@ -13,7 +15,14 @@ export interface BenchResult {
   readonly data: unknown;
 }
 
-const BENCHES: Readonly<Record<string, () => Promise<BenchResult>>> = { proxy, journal, ci, revoke };
+const BENCHES: Readonly<Record<string, () => Promise<BenchResult>>> = {
+  proxy,
+  journal,
+  ci,
+  lock,
+  log,
+  revoke,
+};
 
 try {
   await main();

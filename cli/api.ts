@@ -73,7 +73,11 @@ export function openApi(registry: string, token: string | null, timeoutMs = TIME
       const response = await send(route, call);
       return read(route, async () => {
         const bytes = await bodyOf(response);
-        return assertValid(answer, parseStrict(bytes), `the registry's answer to ${ROUTES[route].path}`);
+        return assertValid(
+          answer,
+          parseStrict(bytes, { maxBytes: MAX_ANSWER }),
+          `the registry's answer to ${ROUTES[route].path}`,
+        );
       });
     },
     stream: async (route, call, signal) => {
@@ -91,7 +95,7 @@ export function openApi(registry: string, token: string | null, timeoutMs = TIME
 }
 
 /** Reports and locks are a few megabytes; a blob is at most as large as the tarball of a package may be. */
-const MAX_ANSWER = 128 * 1024 * 1024;
+const MAX_ANSWER = 256 * 1024 * 1024;
 const MAX_BLOB = 256 * 1024 * 1024;
 const MAX_PROBLEM = 1_000_000;
 

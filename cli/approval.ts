@@ -1,13 +1,12 @@
 /** Giving an approval: the statement is checked against what the registry shows, filled in, signed and sent. */
-import type { KeyObject } from 'node:crypto';
 import { assertStates } from '../runtime/trust/approval.ts';
 import { ApprovalView, PolicyView, StatementView } from '../schemas/api.ts';
 import { type Approval, STATEMENT_TYPE } from '../schemas/approval.ts';
-import { seal } from '../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { Report } from '../schemas/finding.ts';
 import { canonical, digestOf } from '../schemas/json.ts';
 import { closureDigest, type Release } from '../schemas/release.ts';
+import { type Signer, sealWith } from '../schemas/signer.ts';
 import { pinSurface, Surface } from '../schemas/surface.ts';
 import type { Api } from './api.ts';
 import { listReleases } from './releases.ts';
@@ -28,7 +27,7 @@ export interface Wish {
 
 export interface Signing {
   readonly api: Api;
-  readonly key: KeyObject;
+  readonly signer: Signer;
   readonly now: Date;
 }
 
@@ -37,7 +36,7 @@ export interface Signing {
  * report it shows. Throws APPROVAL_SUBJECT, APPROVAL_CHECKS, USAGE and what the registry refuses.
  */
 export async function giveApproval(release: Release, wish: Wish, at: Signing): Promise<ApprovalView> {
-  const { api, key, now } = at;
+  const { api, signer, now } = at;
   const parameters = { id: release.id };
   const query = { delta: wish.deltaFrom ?? undefined };
   const { statement, missing } = await api.call('statement', StatementView, { parameters, query });
@@ -48,7 +47,7 @@ export async function giveApproval(release: Release, wish: Wish, at: Signing): P
   const policy = await api.call('policy', PolicyView);
   assertAccepted(missing, wish.accepts);
   const filled = fill(statement, wish, { now, maxDays: policy.approvals.maxAgeDays });
-  const envelope = seal(STATEMENT_TYPE, Buffer.from(canonical(filled)), [key]);
+  const envelope = await sealWith(signer, STATEMENT_TYPE, Buffer.from(canonical(filled)));
   return api.call('approve', ApprovalView, { parameters, body: { envelope } });
 }
 

@@ -12,6 +12,8 @@ export interface CliConfig {
     readonly registry: string;
     readonly rootKeys: readonly string[];
   } | null;
+  /** Socket of the SSH agent of this session, if there is one. */
+  readonly sshAgent: string | null;
   readonly color: boolean;
   /** The login name of the person at this machine, for journals when nobody signed in. */
   readonly osUser: string;
@@ -21,7 +23,7 @@ export interface CliConfig {
 const KNOWN = new Set(['LOCKKEEPER_HOME', 'LOCKKEEPER_TOKEN', 'LOCKKEEPER_REGISTRY', 'LOCKKEEPER_ROOT_KEYS']);
 /** Settings that belong to `lk serve`; they may be present in the same shell. */
 const SERVE =
-  /^LOCKKEEPER_(DATA|HOST|PORT|TRIAL|PUBLIC_URL|UPSTREAM_CRON|WORKERS|ROLE|LOG_LEVEL|WITNESSES|WITNESS_THRESHOLD|PUBLISH)$/;
+  /^LOCKKEEPER_(DATA|HOST|PORT|TRIAL|PUBLIC_URL|UPSTREAM_CRON|WORKERS|ROLE|LOG_LEVEL|WITNESSES|WITNESS_THRESHOLD|PUBLISH|LOCK_SIGNER)$/;
 
 /** Reads the variables of `KNOWN`. An unknown LOCKKEEPER_ variable refuses with CONFIG_INVALID. */
 export function loadCliConfig(env: NodeJS.ProcessEnv, isTerminal: boolean): CliConfig {
@@ -36,6 +38,7 @@ export function loadCliConfig(env: NodeJS.ProcessEnv, isTerminal: boolean): CliC
   return {
     home: env.LOCKKEEPER_HOME || defaultHome(),
     token: tokenOf(env),
+    sshAgent: env.SSH_AUTH_SOCK || null,
     color: isTerminal && env.NO_COLOR === undefined && env.TERM !== 'dumb',
     osUser: (env.USER || env.LOGNAME || 'unknown').toLowerCase().replace(/[^a-z0-9._@-]/g, '-'),
     environment: env,

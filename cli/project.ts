@@ -7,7 +7,7 @@ import type { Json } from '../schemas/common.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { Intent } from '../schemas/intent.ts';
 import { parseStrict, pretty } from '../schemas/json.ts';
-import { LOCK_FILE, parseLockFile } from '../schemas/lock.ts';
+import { LOCK_FILE, MAX_LOCK_BYTES, parseLockFile } from '../schemas/lock.ts';
 import { type Growth, LogProof } from '../schemas/log.ts';
 import { parseNote, readCheckpoint } from '../schemas/note.ts';
 import { assertValid } from '../schemas/validate.ts';
@@ -17,7 +17,6 @@ import { writeAtomic } from './home.ts';
 import { type Contradiction, keepingProof } from './misbehaviour.ts';
 
 export const INTENT_FILE = 'lockkeeper.json';
-const MAX_BYTES = 64 << 20;
 
 export interface Project {
   readonly dir: string;
@@ -30,7 +29,7 @@ export function projectOf(context: Context, values: Values): Project {
   return { dir, intentPath: join(dir, INTENT_FILE), lockPath: join(dir, LOCK_FILE) };
 }
 
-/** Reads a regular file of at most MAX_BYTES; a pipe or a device would hang, or never end. */
+/** Reads a regular file of at most MAX_LOCK_BYTES; a pipe or a device would hang, or never end. */
 async function readOr(path: string, missing: () => LockkeeperError): Promise<Buffer> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(
     (error: NodeJS.ErrnoException) => {
@@ -39,9 +38,9 @@ async function readOr(path: string, missing: () => LockkeeperError): Promise<Buf
   );
   try {
     const stat = await file.stat();
-    if (stat.isFile() && stat.size <= MAX_BYTES) return await file.readFile();
+    if (stat.isFile() && stat.size <= MAX_LOCK_BYTES) return await file.readFile();
     throw new LockkeeperError('DOCUMENT_INVALID', {
-      expected: `${basename(path)} to be a file of at most ${MAX_BYTES >> 20} MiB`,
+      expected: `${basename(path)} to be a file of at most ${MAX_LOCK_BYTES >> 20} MiB`,
       found: stat.isFile() ? `${stat.size} bytes` : 'something that is no file',
       next: `Restore ${basename(path)} from version control`,
     });

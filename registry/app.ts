@@ -168,9 +168,10 @@ function nulInAddress(): LockkeeperError {
 function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = known4xx(error) ?? asLockkeeperError(error);
   if (known.status >= 500) request.log.error({ err: error }, 'request failed');
+  // Paths, and what programs said, stay on this machine.
   const shown =
-    known.code === 'INTERNAL'
-      ? new LockkeeperError('INTERNAL', {
+    known.code === 'INTERNAL' || known.code === 'SIGNER_FAILED'
+      ? new LockkeeperError(known.code, {
           expected: 'no failure',
           found: `one with the request id ${request.id}`,
           next: 'Report it with that id; the registry’s log has more',

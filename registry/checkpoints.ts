@@ -1,4 +1,5 @@
 /** Checkpoints as the registry gives them out: made, cosigned by the witnesses, published; and which one may be served. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { openCheckpoint } from '../runtime/trust/checkpoint.ts';
 import { asLockkeeperError, LockkeeperError } from '../schemas/errors.ts';
@@ -12,7 +13,7 @@ import { checkpoint, consistencyProof } from './log.ts';
 import type { Publish } from './publish.ts';
 import { SELF } from './root.ts';
 import type { Trust } from './trust.ts';
-import { askWitness, type Witness, witnessId } from './witness-client.ts';
+import { askWitness, sizeSeenBy, type Witness, witnessId } from './witness-client.ts';
 
 /** A checkpoint whose note carries every cosignature line that is stored for it. */
 export type CosignedCheckpoint = StoredCheckpoint;
@@ -24,6 +25,11 @@ export interface Checkpoints {
   witnessed(atLeast: number): Promise<CosignedCheckpoint>;
   /** Makes, cosigns and publishes what there is: what the schedule does. */
   refresh(): Promise<void>;
+  /**
+   * Asked before anything is added: a database that was restored from a backup may be older than what witnesses signed,
+   * and what it went on to log would be another history. Throws LOG_ROLLBACK.
+   */
+  assertNotBehind(): Promise<void>;
 }
 
 export interface CheckpointParts {
@@ -37,8 +43,9 @@ export interface CheckpointParts {
 
 /** Readers do not make the registry ask a witness again that failed this short a while ago. */
 const PAUSE_MS = 10_000;
-/** How often a replica tries again that another one overtook. */
-const MAX_ROUNDS = 5;
+/** How often a replica tries again that another one overtook, and how much longer it waits each time, at most. */
+const MAX_ROUNDS = 8;
+const OVERTAKEN_MS = 50;
 
 /** For the lock route: the checkpoint that a lock's entry can be proved in. */
 export async function witnessedCheckpoint(
@@ -103,7 +110,11 @@ export function openCheckpoints(parts: CheckpointParts): Checkpoints {
         if (last.size < atLeast && left < MAX_ROUNDS) throw shrunk(atLeast, last.size);
         const found = last.size < atLeast ? null : await quorum(pool, log, atLeast);
         // Another replica was faster with a larger checkpoint: then that one will do.
-        if (found === null && left > 0 && (last.size < atLeast || last.ahead)) continue;
+        if (found === null && left > 0 && (last.size < atLeast || last.ahead)) {
+          // It may have its cosignature and not have stored it yet.
+          if (last.ahead) await sleep((MAX_ROUNDS - left + 1) * OVERTAKEN_MS * Math.random());
+          continue;
+        }
         published();
         const best = await withCosignatures(pool, found ?? (await checkpoint(pool, trust.logSigner)), log);
         openCheckpoint(best.note, log);
@@ -113,6 +124,12 @@ export function openCheckpoints(parts: CheckpointParts): Checkpoints {
     refresh: async () => {
       await shared();
       published();
+    },
+    assertNotBehind: async () => {
+      const made = await checkpoint(pool, trust.logSigner);
+      const asked = parts.witnesses.map((witness) => sizeSeenBy(witness, made).catch(() => 0));
+      const seen = Math.max(0, ...(await Promise.all(asked)));
+      if (seen > (await logSize(pool))) throw ahead(made.size, seen);
     },
   };
 }
@@ -148,7 +165,7 @@ function ahead(size: number, seen: number): LockkeeperError {
   return new LockkeeperError('LOG_ROLLBACK', {
     expected: `the ${seen} entries that a witness has seen`,
     found: `${size} in this database`,
-    next: 'The log was cut back: keep the database as it is and tell your security team',
+    next: 'If it was restored from a backup, restore a newer one (docs/recovery.md); if not, the log was cut back: keep the database as it is and tell your security team',
   });
 }
 

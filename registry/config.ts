@@ -25,6 +25,8 @@ export interface RegistryConfig {
   readonly logLevel: 'silent' | 'error' | 'warn' | 'info' | 'debug';
   /** Who cosigns checkpoints, and how many of them one takes; null leaves the root as it is. */
   readonly witnesses: { readonly list: readonly Witness[]; readonly threshold: number } | null;
+  /** Path of the reference to a lock key behind a program; null keeps to the keys folder. */
+  readonly lockSigner: string | null;
   /** Where checkpoints are published. */
   readonly publish: PublishSetting | null;
   /** Options of the npm client; null takes what npm is configured with. For drills and tests. */
@@ -67,6 +69,10 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   LOCKKEEPER_WITNESS_THRESHOLD: {
     help: 'how many of the witnesses a checkpoint takes (more than half of them)',
     pattern: /^\d{1,2}$/,
+  },
+  LOCKKEEPER_LOCK_SIGNER: {
+    help: 'path of a key reference (lk keys new --command): locks are signed by its program',
+    pattern: /^\/.+$/,
   },
   LOCKKEEPER_PUBLISH: {
     help: 'folder to publish checkpoints in, or git:FOLDER to commit them in a work tree',
@@ -111,6 +117,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
     role: (env.LOCKKEEPER_ROLE ?? 'all') as RegistryConfig['role'],
     logLevel: (env.LOCKKEEPER_LOG_LEVEL ?? 'warn') as RegistryConfig['logLevel'],
     witnesses: witnessesOf(env),
+    lockSigner: env.LOCKKEEPER_LOCK_SIGNER ?? null,
     publish: publishOf(env.LOCKKEEPER_PUBLISH),
     npm: null,
     environment: env,

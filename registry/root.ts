@@ -1,11 +1,11 @@
 /** The next root of a registry that keeps its root key itself: made from the enrolled keys and the root before it. */
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { short } from '../runtime/trust/root.ts';
-import { keyIdOf } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
-import { noteKeyOf, type Signer } from '../schemas/note.ts';
+import { type Signer as LogSigner, noteKeyOf } from '../schemas/note.ts';
 import type { Policy } from '../schemas/policy.ts';
 import type { LogRole, Root, RootKey } from '../schemas/root.ts';
+import { keySigner, type Signer } from '../schemas/signer.ts';
 import { readWitnessKey } from '../schemas/witness.ts';
 import type { ReviewerKey } from './db/records.ts';
 import type { KeyRing, RegistryKeys, RingName } from './keys.ts';
@@ -34,7 +34,7 @@ export function logNameOf({ pin }: Pick<RegistryKeys, 'pin'>): string {
 }
 
 /** The newest key of the log that the root names. */
-export function logSignerOf(keys: Pick<RegistryKeys, 'pin' | 'log'>, root: Root): Signer {
+export function logSignerOf(keys: Pick<RegistryKeys, 'pin' | 'log'>, root: Root): LogSigner {
   const name = logNameOf(keys);
   const listed = keys.log.filter((privateKey) =>
     root.log.keys.includes(noteKeyOf({ name, privateKey }, 'log')),
@@ -48,20 +48,16 @@ export function makeRoot(keys: RegistryKeys & { readonly root: KeyObject }, of: 
   const now = new Date();
   const expires = new Date(now.getTime() + YEAR_MS).toISOString();
   const previous = of.previous;
-  const entryOf = (key: KeyObject, notAfter = expires): RootKey => {
-    const publicKey = createPublicKey(key);
-    const keyid = keyIdOf(publicKey);
-    return {
-      keyid,
-      publicKey: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
-      person: SELF,
-      notBefore: previous?.keys.find((known) => known.keyid === keyid)?.notBefore ?? now.toISOString(),
-      notAfter,
-    };
-  };
+  const entryOf: EntryOf = ({ keyid, publicKey }, notAfter = expires) => ({
+    keyid,
+    publicKey: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+    person: SELF,
+    notBefore: previous?.keys.find((known) => known.keyid === keyid)?.notBefore ?? now.toISOString(),
+    notAfter,
+  });
   const ringOf = (name: 'lock' | 'scanner'): RootKey[] => ringEntries(keys[name], { name, of, now, entryOf });
   const [lock, scanner] = [ringOf('lock'), ringOf('scanner')];
-  const root = entryOf(keys.root);
+  const root = entryOf(keySigner(keys.root));
   const reviewers = of.reviewers.map(
     ({ keyid, person, publicKey, enrolledAt }): RootKey => ({
       keyid,
@@ -88,33 +84,48 @@ export function makeRoot(keys: RegistryKeys & { readonly root: KeyObject }, of: 
       revoker: { keyids: approvers, threshold: 1 },
     },
     log: { ...logRole(keys, of), ...witnessRole(keys, of) },
-    lifetimes: { lockHours: of.policy.lock.maxAgeHours, approvalDays: of.policy.approvals.maxAgeDays },
+    lifetimes: {
+      lockHours: of.policy.lock.maxAgeHours,
+      approvalDays: of.policy.approvals.maxAgeDays,
+      graceHours: previous?.lifetimes.graceHours ?? {},
+    },
     minLockVersions: previous?.minLockVersions ?? {},
     trustRoots: previous?.trustRoots ?? {},
   };
 }
 
+type EntryOf = (key: Pick<Signer, 'keyid' | 'publicKey'>, notAfter?: string) => RootKey;
+
 /** The key in use, with the one it replaces while locks of that one may live. */
 function ringEntries(
   ring: KeyRing,
-  at: { name: RingName; of: NextRoot; now: Date; entryOf: (key: KeyObject, notAfter?: string) => RootKey },
+  at: { name: 'lock' | 'scanner'; of: NextRoot; now: Date; entryOf: EntryOf },
 ): RootKey[] {
   const { name, of, now, entryOf } = at;
   const known = new Map(of.previous?.keys.map((key) => [key.keyid, key]));
-  const named = (name === 'log' ? [] : (of.previous?.roles[name].keyids ?? [])).filter(
+  const named = (of.previous?.roles[name].keyids ?? []).filter(
     (keyid) => Date.parse(known.get(keyid)?.notAfter ?? '') > now.getTime(),
   );
-  const used = ring.filter((key) => named.includes(keyIdOf(createPublicKey(key))));
+  const used = ring.filter(({ keyid }) => named.includes(keyid));
   const [first] = ring;
   const current = used.length > 0 ? used : first ? [first] : [];
   const standby = ring.at(-1);
-  const turn = of.rotate === name && standby !== undefined && !current.includes(standby);
+  const turn = of.rotate === name && standby !== undefined;
+  if (turn && current.includes(standby)) throw noStandby(name);
   const next = turn ? [...current, standby] : current;
   const until = new Date(now.getTime() + of.policy.lock.maxAgeHours * HOUR_MS).toISOString();
   return next.map((key, index) => {
     if (index === next.length - 1) return entryOf(key);
-    const before = known.get(keyIdOf(createPublicKey(key)))?.notAfter ?? until;
+    const before = known.get(key.keyid)?.notAfter ?? until;
     return entryOf(key, [before, until].sort()[0]);
+  });
+}
+
+function noStandby(name: string): LockkeeperError {
+  return new LockkeeperError('KEY_UNKNOWN', {
+    expected: `another ${name} key of this registry that stands by`,
+    found: 'none behind the one in use, which is behind a program',
+    next: 'Start the registry with LOCKKEEPER_LOCK_SIGNER at the next one, then rotate',
   });
 }
 

@@ -68,7 +68,7 @@ export async function startRegistry(
     const policy = policyOf(config);
     const trust = await openTrust(
       pool,
-      await loadKeys(join(config.dataDir, 'keys')),
+      await loadKeys(join(config.dataDir, 'keys'), config),
       trustOf(config, policy),
     );
     const rootKeys = (await trust.current()).trusted.root.roles.root.keyids;
@@ -82,6 +82,7 @@ export async function startRegistry(
       log,
       publicUrl: () => url,
     };
+    await deps.checkpoints.assertNotBehind();
     if (config.role !== 'registry') {
       const runner = await startWorker(await scanDeps(deps, config), config.workers);
       undo.push(() => runner.stop());

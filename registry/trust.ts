@@ -5,9 +5,10 @@ import { type Envelope, keyIdOf, seal, signBytes } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import { canonical, digestOf } from '../schemas/json.ts';
 import { rootSubject } from '../schemas/log.ts';
-import { noteKeyOf, type Signer } from '../schemas/note.ts';
+import { type Signer as LogSigner, noteKeyOf } from '../schemas/note.ts';
 import type { Policy } from '../schemas/policy.ts';
 import { ROOT_TYPE, type Root } from '../schemas/root.ts';
+import type { Signer } from '../schemas/signer.ts';
 import { type Client, type Pool, withTransaction } from './db/pool.ts';
 import { activeKeys, enrolKey, insertRoot } from './db/records.ts';
 import { type Current, RootHistory } from './history.ts';
@@ -20,14 +21,14 @@ const TURNS = 7_411_002;
 
 export interface Trust {
   /** Signs checkpoints, under a name that is this registry's for good. */
-  readonly logSigner: Signer;
+  readonly logSigner: LogSigner;
   readonly trial: boolean;
   /** The newest root; another replica may have signed it. */
   current(): Promise<Current>;
   /** The newest root with what leads to it from such a pin. */
   evidence(pin: RootPin): Promise<RootEvidence>;
   /** The key that signs locks under the newest root. */
-  lockKey(): Promise<KeyObject>;
+  lockKey(): Promise<Signer>;
   /** Public keys that stand by to replace the ones in use. */
   standby(): Record<'lock' | 'scanner', string> & { log: string };
   enrol(key: { keyid: string; person: string; publicKey: string }): Promise<number>;
@@ -84,7 +85,7 @@ class Roots implements Trust {
     });
   }
 
-  get logSigner(): Signer {
+  get logSigner(): LogSigner {
     const { newest } = this.#history;
     if (!newest) throw new Error('the registry has no root yet');
     return logSignerOf(this.#keys, newest.root);
@@ -99,10 +100,10 @@ class Roots implements Trust {
     return { root, rootChain: this.#history.chainFrom(pin) };
   }
 
-  async lockKey(): Promise<KeyObject> {
+  async lockKey(): Promise<Signer> {
     const { trusted } = await this.current();
     const active = trusted.keys('lock');
-    const key = this.#keys.lock.findLast((own) => active.has(keyIdOf(createPublicKey(own))));
+    const key = this.#keys.lock.findLast(({ keyid }) => active.has(keyid));
     if (key) return key;
     throw new LockkeeperError('KEY_UNKNOWN', {
       expected: `a lock key of this registry in root version ${trusted.root.version}`,
@@ -114,7 +115,7 @@ class Roots implements Trust {
   standby(): ReturnType<Trust['standby']> {
     const pem = (name: 'lock' | 'scanner'): string => {
       const key = this.#keys[name].at(-1);
-      return key ? createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString() : '';
+      return key ? key.publicKey.export({ type: 'spki', format: 'pem' }).toString() : '';
     };
     const privateKey = this.#keys.log.at(-1);
     const name = logNameOf(this.#keys);
@@ -203,11 +204,7 @@ class Roots implements Trust {
       subject: rootSubject(root),
       logged: { kind: 'root', digest: digestOf(envelope) },
     });
-    if (rotate)
-      this.#keys = {
-        ...this.#keys,
-        [rotate]: await addStandby(this.#keys.dir, rotate, this.#keys[rotate]),
-      };
+    if (rotate) this.#keys = await addStandby(this.#keys, rotate);
     return root.version;
   }
 
@@ -215,7 +212,7 @@ class Roots implements Trust {
   #assertServes(root: Root): void {
     const origin = logNameOf(this.#keys);
     const own = (name: 'lock' | 'scanner'): boolean =>
-      this.#keys[name].some((key) => root.roles[name].keyids.includes(keyIdOf(createPublicKey(key))));
+      this.#keys[name].some(({ keyid }) => root.roles[name].keyids.includes(keyid));
     const log = this.#keys.log.some((privateKey) =>
       root.log.keys.includes(noteKeyOf({ name: origin, privateKey }, 'log')),
     );

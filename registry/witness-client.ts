@@ -53,6 +53,14 @@ export async function askWitness(
   return old;
 }
 
+/**
+ * How many entries the witness has seen, whatever is remembered of it here: it is asked to go on from this checkpoint,
+ * and says where it stands if that is elsewhere. 0 where it does not say. Throws LOG_WITNESS where there is no answer.
+ */
+export async function sizeSeenBy({ url }: Witness, { size, note }: StoredCheckpoint): Promise<number> {
+  return sizeOf(await post(url, renderAddCheckpoint({ old: size, proof: [], note }))) ?? 0;
+}
+
 interface Answer {
   readonly status: number;
   readonly type: string;

@@ -92,11 +92,15 @@ export function verifyBytes(
   signature: Signature,
   key: KeyObject,
 ): boolean {
-  const sig = Buffer.from(signature.sig, 'base64');
-  const data = pae(payloadType, payload);
-  if (key.asymmetricKeyType === 'ed25519') return sig.length === 64 && verify(null, data, key, sig);
-  const dsaEncoding = sig.length === 64 ? 'ieee-p1363' : 'der';
-  return verify('sha256', data, { key, dsaEncoding }, sig);
+  return verifySignature(pae(payloadType, payload), Buffer.from(signature.sig, 'base64'), key);
+}
+
+/** A signature over these very bytes. 64 bytes of P-256 may be r||s, and rarely DER: length alone does not tell. */
+export function verifySignature(bytes: Uint8Array, sig: Uint8Array, key: KeyObject): boolean {
+  if (key.asymmetricKeyType === 'ed25519') return sig.length === 64 && verify(null, bytes, key, sig);
+  const as = (dsaEncoding: 'der' | 'ieee-p1363'): boolean =>
+    verify('sha256', bytes, { key, dsaEncoding }, sig);
+  return (sig.length === 64 && as('ieee-p1363')) || as('der');
 }
 
 export function seal(payloadType: string, payload: Uint8Array, privateKeys: readonly KeyObject[]): Envelope {

@@ -48,6 +48,7 @@ export const CODES = {
   SIGNATURE_INVALID: { status: 422, exit: 3, title: 'The signature does not verify' },
   KEY_UNKNOWN: { status: 422, exit: 3, title: 'The key is not enrolled for this' },
   KEY_FILE: { status: 500, exit: 3, title: 'The key file cannot be used' },
+  SIGNER_FAILED: { status: 502, exit: 4, title: 'The key did not sign' },
   APPROVAL_THRESHOLD: { status: 422, exit: 3, title: 'Too few people approved this release' },
   APPROVAL_REQUESTER: { status: 422, exit: 3, title: 'The requester may not approve their own request' },
   APPROVAL_SUBJECT: { status: 422, exit: 3, title: 'The approval is for other bytes' },

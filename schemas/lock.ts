@@ -27,6 +27,8 @@ import { assertValid } from './validate.ts';
 
 export const LOCK_TYPE = 'application/vnd.lockkeeper.lock+json';
 export const LOCK_FILE = 'mcp.lock';
+/** About 2,000 servers of 100 packages each. */
+export const MAX_LOCK_BYTES = 256 * 1024 * 1024;
 
 export const LockEntry = Closed({
   server: ServerName,
@@ -121,7 +123,7 @@ export function renderLockFile(file: LockFile): string {
  * another tool's mcp.lock, DOCUMENT_INVALID for unknown or missing fields, LOCK_FORM for any other written form.
  */
 export function parseLockFile(bytes: Uint8Array): LockFile {
-  const value = parseStrict(bytes);
+  const value = parseStrict(bytes, { maxBytes: MAX_LOCK_BYTES });
   const kind =
     value !== null && typeof value === 'object' && !Array.isArray(value) ? value.lockkeeper : undefined;
   if (kind !== 'mcp.lock/v1') {

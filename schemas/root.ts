@@ -1,6 +1,6 @@
 /** root.json: which keys belong to which persons, and how many of them each role takes. */
 import Type, { type Static } from 'typebox';
-import { Closed, Digest, Instant, KeyId, Person } from './common.ts';
+import { Closed, Digest, Environment, Instant, KeyId, Person } from './common.ts';
 import { NoteKey } from './note.ts';
 
 export const ROOT_TYPE = 'application/vnd.lockkeeper.root+json';
@@ -45,6 +45,10 @@ export const Root = Closed({
   lifetimes: Closed({
     lockHours: Type.Integer({ minimum: 1, maximum: 336 }),
     approvalDays: Type.Integer({ minimum: 1, maximum: 366 }),
+    /** By environment: hours that a server which runs already may go on after its lock ended. Not named: none. */
+    graceHours: Type.Record(Environment, Type.Integer({ minimum: 0, maximum: 72 }), {
+      additionalProperties: false,
+    }),
   }),
   /** By project: locks below this version are refused, whatever else they carry. */
   minLockVersions: Type.Record(Type.String({ minLength: 1, maxLength: 200 }), Type.Integer({ minimum: 1 })),

@@ -11,6 +11,8 @@ const PARTS = {
   postgresql: '/usr/lib/postgresql',
   podman: '/usr/bin/podman',
   strace: '/usr/bin/strace',
+  'openssh-client': '/usr/bin/ssh-agent',
+  openssl: '/usr/bin/openssl',
   runc: '/usr/sbin/runc',
   chromium: '/usr/bin/chromium',
   'fonts-dejavu-core': '/usr/share/fonts/truetype/dejavu',

@@ -13,7 +13,7 @@ const MAY_IMPORT: Readonly<Record<Folder, readonly string[]>> = {
   scanner: ['schemas', 'runtime', 'scanner'],
   registry: ['schemas', 'runtime', 'scanner', 'registry'],
   cli: ['schemas', 'runtime', 'scanner', 'cli'],
-  bench: ['schemas', 'runtime', 'scanner', 'cli', 'bench', 'test'],
+  bench: ['schemas', 'runtime', 'scanner', 'registry', 'cli', 'bench', 'test'],
   web: ['schemas', 'web'],
 };
 const EXCEPTIONS = new Set([

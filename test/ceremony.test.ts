@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Company, foundCompany } from '../cli/drill/company.ts';
 import type { JsonObject } from '../schemas/common.ts';
+import { startAgent, type TestAgent } from './helpers/ssh-agent.ts';
 
 describe('a root kept offline by its holders', () => {
   let dir: string;
   let company: Company;
+  let agent: TestAgent;
   const holders = ['ruth', 'sam', 'tess'];
   const fileOf = (person: string): string => join(dir, `${person}.root.json`);
   const pub = (person: string): string => join(dir, `${person}.pub`);
@@ -33,9 +35,20 @@ describe('a root kept offline by its holders', () => {
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'lk-ceremony-'));
     chmodSync(dir, 0o755);
-    company = await foundCompany({ dir, npmRegistry: 'http://127.0.0.1:9', environment: process.env });
+    agent = await startAgent();
+    agent.add('ruth@laptop');
+    const environment = { ...process.env, SSH_AUTH_SOCK: agent.socket };
+    company = await foundCompany({ dir, npmRegistry: 'http://127.0.0.1:9', environment });
     for (const person of holders) {
-      await company.must(person, 'keys', 'new', '--name', 'root');
+      // ruth's key stays in her SSH agent; nothing else that she does is different.
+      await company.must(
+        person,
+        'keys',
+        'new',
+        '--name',
+        'root',
+        ...(person === 'ruth' ? ['--ssh-agent'] : []),
+      );
       const { publicKey } = await company.must(person, 'keys', 'show', '--name', 'root');
       writeFileSync(pub(person), String(publicKey));
     }
@@ -52,7 +65,10 @@ describe('a root kept offline by its holders', () => {
     };
     writeFileSync(join(dir, 'project/lockkeeper.json'), JSON.stringify(intent));
   });
-  afterAll(async () => company?.close());
+  afterAll(async () => {
+    await company?.close();
+    await agent?.close();
+  });
 
   it('takes the root over from the registry: two of three, each on their own laptop', async () => {
     await company.must('erin', 'lock');

@@ -45,7 +45,10 @@ describe.each(pages)('%s', (page) => {
   it('names commands that exist, with options they take', async () => {
     const lines = shellOf(page).flatMap((line) => line.split(/ && | < .*$/));
     for (const line of lines.filter((item) => item.startsWith('lk '))) {
-      const [, verb = '', ...words] = wordsOf(line);
+      const [, first = '', second = '', ...rest] = wordsOf(line.replace(/ > \S+$/, ''));
+      const both = Object.hasOwn(commands, `${first} ${second}`);
+      const verb = both ? `${first} ${second}` : first;
+      const words = both ? rest : [second, ...rest].filter((word) => word !== '');
       const load = Object.hasOwn(commands, verb) ? commands[verb] : undefined;
       expect(load, line).toBeDefined();
       if (load) parseWords(verb, await load(), words);

@@ -6,6 +6,7 @@ import { card, el, field, form, textOf } from './dom.ts';
 import { allReleases, queue } from './list.ts';
 import { publish } from './publish.ts';
 import { releasePage } from './release.ts';
+import { trust } from './trust.ts';
 
 interface Page {
   readonly href: string;
@@ -20,6 +21,7 @@ const PAGES: readonly Page[] = [
   { href: '#/', title: 'Review', roles: READERS, open: queue },
   { href: '#/releases', title: 'Releases', roles: READERS, open: allReleases },
   { href: '#/publish', title: 'Publish', roles: ['publisher', 'admin'], open: publish },
+  { href: '#/trust', title: 'Trust', roles: READERS, open: trust },
   { href: '#/audit', title: 'Audit', roles: ['auditor', 'admin'], open: audit },
 ];
 

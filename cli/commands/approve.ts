@@ -4,6 +4,7 @@ import type { Api } from '../api.ts';
 import { giveApproval } from '../approval.ts';
 import { type Command, list, text } from '../command.ts';
 import { findRelease } from '../releases.ts';
+import { signerNamed } from '../signers.ts';
 import { keyName } from './keys.ts';
 
 export const approve: Command = {
@@ -33,7 +34,7 @@ export const approve: Command = {
   async run(context, [spec = ''], values) {
     const api = await context.api();
     const release = await findRelease(api, spec, true);
-    const { key } = await context.home.readKey(await keyName(context, values));
+    const signer = await signerNamed(context, await keyName(context, values));
     const days = text(values, 'days');
     const wish = {
       environments: list(values, 'environment'),
@@ -41,7 +42,7 @@ export const approve: Command = {
       days: days === undefined ? null : Number(days),
       deltaFrom: await baseOf(api, release, text(values, 'delta-from')),
     };
-    const given = await giveApproval(release, wish, { api, key, now: context.now() });
+    const given = await giveApproval(release, wish, { api, signer, now: context.now() });
     const label = `${release.name} ${release.version}`;
     const rest = given.needed - given.given;
     const state =

@@ -4,6 +4,7 @@ import { giveApproval } from '../approval.ts';
 import { type Command, type Context, text, type Values } from '../command.ts';
 import { startDashboard } from '../dashboard.ts';
 import { findRelease } from '../releases.ts';
+import { signerNamed } from '../signers.ts';
 import { keyName } from './keys.ts';
 
 export const dashboard: Command = {
@@ -27,8 +28,8 @@ export const dashboard: Command = {
       token: api.token,
       view: { registry: api.registry, person: me.person, keyid },
       approve: async (id, wish) => {
-        const { key } = await context.home.readKey(name);
-        return giveApproval(await findRelease(api, id), wish, { api, key, now: context.now() });
+        const signer = await signerNamed(context, name);
+        return giveApproval(await findRelease(api, id), wish, { api, signer, now: context.now() });
       },
     });
     const signs = keyid ? `, signing with the key ${name}` : ', without a key to sign with (lk keys new)';
@@ -46,7 +47,7 @@ export const dashboard: Command = {
 
 async function keyidOf(context: Context, name: string): Promise<string | null> {
   if (!(await context.home.keyNames()).includes(name)) return null;
-  return (await context.home.readKey(name)).keyid;
+  return (await context.home.storedKey(name)).keyid;
 }
 
 function portOf(values: Values): number {

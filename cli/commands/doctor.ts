@@ -63,8 +63,11 @@ const CHECKS: Readonly<Record<string, (context: Context) => Promise<string>>> = 
     return home.dir;
   },
   keys: async ({ home }) => {
-    const names = await home.keyNames();
-    for (const name of names) await home.readKey(name);
+    const names: string[] = [];
+    for (const name of await home.keyNames()) {
+      const { kind } = await home.storedKey(name);
+      names.push(kind === 'file' ? name : `${name} (${kind})`);
+    }
     return names.length ? names.join(', ') : 'none yet (lk keys new makes one)';
   },
   journals: async ({ home }) => {

@@ -1,12 +1,14 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { short } from '../../runtime/trust/root.ts';
 import { Me } from '../../schemas/api.ts';
-import { seal } from '../../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { KEY_PROOF_TYPE, KeyView, RootVersionView, RotateBody } from '../../schemas/keys.ts';
+import { sealWith } from '../../schemas/signer.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { type Command, type Context, flag, type Result, text, type Values } from '../command.ts';
+import { newKey, typeOf } from '../new-key.ts';
 import { table } from '../output.ts';
+import { signerNamed } from '../signers.ts';
 
 /** The key that a person signs with unless told otherwise: named after them. */
 export async function keyName(context: Context, values: Values): Promise<string> {
@@ -20,15 +22,29 @@ export async function keyName(context: Context, values: Values): Promise<string>
 export const keys: Command = {
   summary: 'make the key you sign approvals with, and enrol it at the registry',
   words: 'new | enrol | list | show | rotate lock|scanner|log',
-  options: { name: { type: 'string' }, type: { type: 'string' }, replace: { type: 'boolean' } },
+  options: {
+    name: { type: 'string' },
+    type: { type: 'string' },
+    'ssh-agent': { type: 'boolean' },
+    identity: { type: 'string' },
+    command: { type: 'string' },
+    'public-key': { type: 'string' },
+    replace: { type: 'boolean' },
+  },
   optionHelp: {
     name: 'name of the key file (default: your name)',
-    type: 'ed25519 (default) or p256',
-    replace: 'retire the key you enrolled before, and the approvals it signed',
+    type: 'new: ed25519 (default) or p256, in a file',
+    'ssh-agent': 'new: use a key of your SSH agent; it stays there',
+    identity: 'new --ssh-agent: which one, by fingerprint (SHA256:…) or comment',
+    command: 'new: a program that signs (KMS, PKCS#11), as a JSON array of its words; see docs/keys.md',
+    'public-key': 'new --command: file with its public key in PEM',
+    replace: 'enrol: retire the key you enrolled before, and the approvals it signed',
   },
   examples: [
     'lk keys new',
     'lk keys new --type p256 --name work',
+    'lk keys new --ssh-agent --identity alice@laptop',
+    'lk keys new --command \'["sign-with-kms", "alice"]\' --public-key alice.pub',
     'lk keys enrol',
     'lk keys list',
     'lk keys show > alice.pub',
@@ -37,7 +53,7 @@ export const keys: Command = {
   arity: [1, 2],
   async run(context, [verb = '', role], values) {
     if (role !== undefined && verb !== 'rotate') throw strange(`${verb} ${role}`);
-    if (verb === 'new') return newKey(context, values);
+    if (verb === 'new') return newKey(context, await keyName(context, values), values);
     if (verb === 'enrol' || verb === 'enroll') return enrol(context, values);
     if (verb === 'list') return listKeys(context);
     if (verb === 'show') return showKey(context, values);
@@ -64,55 +80,29 @@ async function rotate(context: Context, role: string | undefined): Promise<Resul
   };
 }
 
-async function newKey(context: Context, values: Values): Promise<Result> {
-  const type = text(values, 'type') ?? 'ed25519';
-  const privateKey = generate(type);
-  const name = await keyName(context, values);
-  const path = await context.home.writeKey(
-    name,
-    privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-  );
-  const { keyid } = await context.home.readKey(name);
-  return {
-    data: { name, keyid, type, path },
-    text: `Made the ${type} key ${context.paint.bold(short(keyid))} at ${path} (readable by you alone; it has no copy).\nNext: lk keys enrol${text(values, 'as') === undefined ? '' : ` --as ${text(values, 'as')}`}`,
-  };
-}
-
-function generate(type: string): KeyObject {
-  if (type === 'ed25519') return generateKeyPairSync('ed25519').privateKey;
-  if (type === 'p256') return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
-  throw new LockkeeperError('USAGE', {
-    expected: '--type ed25519 or p256',
-    found: quote(type),
-    next: 'See: lk keys --help',
-  });
-}
-
 async function enrol(context: Context, values: Values): Promise<Result> {
   const api = await context.api();
-  const { key, keyid } = await context.home.readKey(await keyName(context, values));
+  const signer = await signerNamed(context, await keyName(context, values));
   const { person } = await api.call('me', Me);
-  const publicKey = publicPem(key);
-  const proof = { person, publicKey, at: context.now().toISOString() };
-  const envelope = seal(KEY_PROOF_TYPE, Buffer.from(JSON.stringify(proof)), [key]);
+  const proof = { person, publicKey: publicPem(signer.publicKey), at: context.now().toISOString() };
+  const envelope = await sealWith(signer, KEY_PROOF_TYPE, Buffer.from(JSON.stringify(proof)));
   const view = await api.call('keys', KeyView, {
     body: { proof: envelope, replace: flag(values, 'replace') },
   });
   return {
     data: view,
-    text: `${context.paint.bold(view.person)} now signs with key ${short(keyid)} (root version ${view.rootVersion}).`,
+    text: `${context.paint.bold(view.person)} now signs with key ${short(signer.keyid)} (root version ${view.rootVersion}).`,
   };
 }
 
 function publicPem(key: KeyObject): string {
-  return createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString();
+  return key.export({ type: 'spki', format: 'pem' }).toString();
 }
 
 /** The public half, for those who name it in a root. */
 async function showKey(context: Context, values: Values): Promise<Result> {
   const name = await keyName(context, values);
-  const { key, keyid } = await context.home.readKey(name);
+  const { keyid, publicKey: key } = await context.home.storedKey(name);
   const publicKey = publicPem(key);
   return { data: { name, keyid, publicKey }, text: publicKey };
 }
@@ -121,13 +111,13 @@ async function listKeys(context: Context): Promise<Result> {
   const names = await context.home.keyNames();
   const rows = await Promise.all(
     names.map(async (name) => {
-      const { key, keyid } = await context.home.readKey(name);
-      return { name, keyid, type: key.asymmetricKeyType === 'ed25519' ? 'ed25519' : 'p256' };
+      const { keyid, publicKey, kind } = await context.home.storedKey(name);
+      return { name, keyid, type: typeOf(publicKey), kind };
     }),
   );
   const shown = table(
-    ['NAME', 'TYPE', 'KEY'],
-    rows.map((row) => [row.name, row.type, row.keyid]),
+    ['NAME', 'TYPE', 'KIND', 'KEY'],
+    rows.map((row) => [row.name, row.type, row.kind, row.keyid]),
   );
   return { data: { keys: rows }, text: rows.length ? shown : 'No keys yet. Make one with: lk keys new' };
 }

@@ -1,13 +1,15 @@
 import { Me } from '../../schemas/api.ts';
 import { STATEMENT_TYPE } from '../../schemas/approval.ts';
-import { type Envelope, seal } from '../../schemas/dsse.ts';
+import type { Envelope } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { canonical } from '../../schemas/json.ts';
 import { Release } from '../../schemas/release.ts';
 import { revocationOf } from '../../schemas/revocation.ts';
+import { sealWith } from '../../schemas/signer.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, required, text, type Values } from '../command.ts';
 import { findRelease } from '../releases.ts';
+import { signerNamed } from '../signers.ts';
 import { keyName } from './keys.ts';
 
 export const revoke: Command = {
@@ -34,7 +36,7 @@ export const revoke: Command = {
   },
 };
 
-/** The statement under the person's own key; null when there is none on this machine. */
+/** The statement under the person's own key; null when there is none on this machine, or it does not sign now. */
 async function signedBy(
   context: Context,
   values: Values,
@@ -43,7 +45,7 @@ async function signedBy(
   const name = await keyName(context, values);
   const there = text(values, 'key') !== undefined || (await context.home.keyNames()).includes(name);
   if (!there || release.closure === null) return null;
-  const { key } = await context.home.readKey(name);
+  const signer = await signerNamed(context, name);
   const { person } = await api.call('me', Me);
   const statement = revocationOf({
     server: release.name,
@@ -53,7 +55,11 @@ async function signedBy(
     revokedBy: person,
     at: context.now().toISOString(),
   });
-  return seal(STATEMENT_TYPE, Buffer.from(canonical(statement)), [key]);
+  return sealWith(signer, STATEMENT_TYPE, Buffer.from(canonical(statement))).catch((thrown: unknown) => {
+    if (!(thrown instanceof LockkeeperError) || thrown.code !== 'SIGNER_FAILED') throw thrown;
+    context.say(thrown.message);
+    return null;
+  });
 }
 
 /** To deny is cheap: a key that is not enrolled, or no longer, does not keep a release alive. */

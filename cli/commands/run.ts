@@ -10,6 +10,7 @@ import type { OnRevoke } from '../../runtime/session/quarantine.ts';
 import { openBlobs } from '../../runtime/store/blobs.ts';
 import { assertAnswers } from '../../runtime/trust/answers.ts';
 import type { VerifiedEntry } from '../../runtime/trust/entry.ts';
+import { runsUntil } from '../../runtime/trust/freshness.ts';
 import { AuditAck } from '../../schemas/api.ts';
 import type { AuditRecord } from '../../schemas/audit.ts';
 import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
@@ -70,7 +71,7 @@ export const run: Command = {
         revocations: api && revocationsOf(api, { say }),
         onRevoke,
         lockDigest: digest,
-        lockExpires: Date.parse(lock.expires),
+        lockExpires: runsUntil(lock, opened.verified.trusted),
         projectDir: project.dir,
         homes: [context.home.dir, homedir()],
         environment: context.config.environment,

@@ -159,8 +159,15 @@ async function converse(
   });
   child.stdin.on('error', () => undefined);
   const answers: JsonObject[] = [];
+  // A client stays until it has its answers; what a server does meanwhile is not cut short.
   readLines(child.stdout, 32 * 1024 * 1024, {
-    line: (bytes) => void answers.push(JSON.parse(bytes.toString('utf8')) as JsonObject),
+    line: (bytes) => {
+      answers.push(JSON.parse(bytes.toString('utf8')) as JsonObject);
+      if (
+        answers.filter(({ id, method }) => id !== undefined && method === undefined).length > requests.length
+      )
+        child.stdin.end();
+    },
     end: () => undefined,
     error: () => undefined,
   });
@@ -168,7 +175,7 @@ async function converse(
     ...HELLO,
     ...requests.map((request, index) => ({ jsonrpc: '2.0', id: index + 1, ...request })),
   ];
-  child.stdin.end(all.map((message) => `${JSON.stringify(message)}\n`).join(''));
+  child.stdin.write(all.map((message) => `${JSON.stringify(message)}\n`).join(''));
   const [exit] = (await once(child, 'close')) as [number | null];
   return { answers, exit: exit ?? 1, stderr };
 }

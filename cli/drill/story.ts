@@ -202,7 +202,7 @@ async function fooledReviewers(stage: Stage): Promise<void> {
   await company.must('alice', 'approve', label, ...all);
   await company.must('bob', 'approve', label, ...all);
   await company.must('erin', 'lock');
-  await company.call('erin', 'memory', [
+  const run = await company.call('erin', 'memory', [
     { method: 'tools/call', params: { name: 'read_graph', arguments: {} } },
   ]);
   const { records } = (await company.must(
@@ -219,7 +219,10 @@ async function fooledReviewers(stage: Stage): Promise<void> {
     'both reviewers are fooled and the update runs',
     `its connection to ${OUTSIDE} is blocked and recorded`,
     {
-      text: `${tried.length} attempts recorded, all ${tried[0]?.body.outcome ?? 'missing'}`,
+      text:
+        tried.length > 0
+          ? `${tried.length} attempts recorded, all ${tried[0]?.body.outcome}`
+          : `none; lk run: exit ${run.exit}, ${run.answers.length} answers, ${run.stderr.slice(-600)}`,
       ok: tried.length > 0,
     },
   );

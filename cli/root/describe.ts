@@ -19,6 +19,7 @@ export function changesOf(before: Root, after: Root): string[] {
     ...value('witnesses needed', before.log.threshold, after.log.threshold),
     ...value('locks live for hours', before.lifetimes.lockHours, after.lifetimes.lockHours),
     ...value('approvals live for days', before.lifetimes.approvalDays, after.lifetimes.approvalDays),
+    ...value('hours of grace', said(before.lifetimes.graceHours), said(after.lifetimes.graceHours)),
     ...value('trial', before.trial, after.trial),
     ...value('least lock versions', said(before.minLockVersions), said(after.minLockVersions)),
     ...value('trust roots', said(before.trustRoots), said(after.trustRoots)),

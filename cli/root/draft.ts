@@ -1,14 +1,13 @@
 /** A root that is being made: one file that its holders pass around, read, and sign, each on their own machine. */
-
-import type { KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import Type, { type Static } from 'typebox';
 import { readRoot } from '../../runtime/trust/root.ts';
 import { Closed, type Json } from '../../schemas/common.ts';
-import { Envelope, readPublicKey, Signature, signBytes, verifyBytes } from '../../schemas/dsse.ts';
+import { Envelope, readPublicKey, Signature, verifyBytes } from '../../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { canonical, parseStrict, pretty } from '../../schemas/json.ts';
 import { ROOT_TYPE, Root } from '../../schemas/root.ts';
+import { type Signer, signWith } from '../../schemas/signer.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { writeAtomic } from '../home.ts';
 
@@ -59,8 +58,9 @@ export function changed(draft: Draft, root: Root): Draft {
   return { ...draft, root, signatures: [] };
 }
 
-export function signDraft(draft: Draft, key: KeyObject): Draft {
-  const signature = signBytes(ROOT_TYPE, draftPayload(draft), key);
+/** Throws SIGNER_FAILED. */
+export async function signDraft(draft: Draft, signer: Signer): Promise<Draft> {
+  const signature = await signWith(signer, ROOT_TYPE, draftPayload(draft));
   const others = draft.signatures.filter(({ keyid }) => keyid !== signature.keyid);
   return { ...draft, signatures: [...others, signature] };
 }

@@ -50,10 +50,13 @@ function thresholds(root: Root, values: Values): Root {
 
 function lifetimes(root: Root, values: Values): Root {
   const [hours, days] = [text(values, 'lock-hours'), text(values, 'approval-days')];
-  if (hours === undefined && days === undefined) return root;
+  const grace = list(values, 'grace').map((word) => pair(word, '--grace ENVIRONMENT=HOURS'));
+  if (hours === undefined && days === undefined && grace.length === 0) return root;
+  const granted = Object.fromEntries(grace.map(([name, count]) => [name, wholeNumber(count, '--grace')]));
   return {
     ...root,
     lifetimes: {
+      graceHours: { ...root.lifetimes.graceHours, ...granted },
       lockHours: hours === undefined ? root.lifetimes.lockHours : wholeNumber(hours, '--lock-hours'),
       approvalDays: days === undefined ? root.lifetimes.approvalDays : wholeNumber(days, '--approval-days'),
     },

@@ -1,9 +1,7 @@
 /** The steps of a root ceremony: begin, change, read, sign, hand in, follow. */
-import { createPublicKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { openRoot, readRoot, short } from '../../runtime/trust/root.ts';
-import { keyIdOf } from '../../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { digestOf } from '../../schemas/json.ts';
 import { RootVersionView, TrustView } from '../../schemas/keys.ts';
@@ -11,6 +9,7 @@ import type { RoleName, Root } from '../../schemas/root.ts';
 import { type Context, list, type Result, required, text, type Values } from '../command.ts';
 import { keyName } from '../commands/keys.ts';
 import { projectOf, readIntent, writeIntent } from '../project.ts';
+import { signerNamed } from '../signers.ts';
 import * as edit from './changes.ts';
 import { describeDraft } from './describe.ts';
 import { changed, type Draft, readDraft, sealed, signDraft, standing, writeDraft } from './draft.ts';
@@ -149,16 +148,17 @@ async function rotate({ root, registry }: Draft, context: Context, values: Value
 async function sign(context: Context, path: string, values: Values): Promise<Result> {
   const draft = await readDraft(at(context, path));
   edit.assertMeetable(draft.root);
-  const { key, keyid } = await context.home.readKey(await keyName(context, values));
+  const signer = await signerNamed(context, await keyName(context, values));
+  const { keyid } = signer;
   const { root: before } = readRoot(draft.previous);
   const holds = [before, draft.root].some(({ roles: by }) => by.root.keyids.includes(keyid));
-  if (!holds || keyIdOf(createPublicKey(key)) !== keyid)
+  if (!holds)
     throw new LockkeeperError('KEY_UNKNOWN', {
       expected: `a root key of version ${before.version} or of version ${draft.root.version}`,
       found: `key ${short(keyid)}, which neither names`,
       next: 'Choose the key with --key NAME, or have it added: lk keys root add FILE --role root',
     });
-  const signed = signDraft(draft, key);
+  const signed = await signDraft(draft, signer);
   await writeDraft(at(context, path), signed);
   const { data, text: shown } = describeDraft(signed, context.paint);
   const previous = short(digestOf(draft.previous));

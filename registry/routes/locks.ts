@@ -3,7 +3,7 @@
 import { assertApproved, opened } from '../../runtime/trust/approval.ts';
 import type { TrustedRoot } from '../../runtime/trust/root.ts';
 import { LockBody, LockCheckBody } from '../../schemas/api.ts';
-import { type Envelope, signBytes } from '../../schemas/dsse.ts';
+import type { Envelope } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import type { Intent } from '../../schemas/intent.ts';
 import { digestOf, parseStrict } from '../../schemas/json.ts';
@@ -19,6 +19,7 @@ import {
 } from '../../schemas/lock.ts';
 import { type LogEvidence, type Logged, releaseSubject } from '../../schemas/log.ts';
 import { assertPermitted } from '../../schemas/request.ts';
+import { signWith } from '../../schemas/signer.ts';
 import { pinSurface, Surface } from '../../schemas/surface.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Call, Handlers } from '../app.ts';
@@ -108,7 +109,7 @@ async function lock(call: Call, deps: Deps): Promise<unknown> {
         })),
       servers: Object.fromEntries([...resolved].map(([alias, { entry }]) => [alias, entry])),
     };
-    const signatures = [signBytes(LOCK_TYPE, lockPayload(document), key)];
+    const signatures = [await signWith(key, LOCK_TYPE, lockPayload(document))];
     const digest = lockDigest(document);
     await insertLock(client, {
       audience: intent.project,

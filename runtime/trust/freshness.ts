@@ -41,6 +41,16 @@ export function assertFresh(lock: Lock, { now, maxHours }: { now: Date; maxHours
   }
 }
 
+/**
+ * Until when a server that runs under this lock may be called: its end, and the grace that the root grants this
+ * environment by name. Nothing starts after the lock's own end. Milliseconds since the epoch.
+ */
+export function runsUntil({ expires, environment }: Lock, { root }: TrustedRoot): number {
+  const { graceHours } = root.lifetimes;
+  const hours = Object.hasOwn(graceHours, environment) ? (graceHours[environment] ?? 0) : 0;
+  return Date.parse(expires) + hours * HOUR_MS;
+}
+
 /** Versions only grow, and one version is one text. */
 export function assertNotOlder(
   lock: Lock,

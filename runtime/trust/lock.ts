@@ -2,12 +2,11 @@
 import type { KeyObject } from 'node:crypto';
 import { signBytes, verifyBytes } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
-import { digestOf } from '../../schemas/json.ts';
+import { digestOf, sha256 } from '../../schemas/json.ts';
 import {
   LOCK_TYPE,
   type Lock,
   type LockFile,
-  lockDigest,
   lockPayload,
   lockSubject,
   parseLockFile,
@@ -62,12 +61,13 @@ export function verifyLock(bytes: Uint8Array, context: LockContext): VerifiedLoc
   const file = parseLockFile(bytes);
   const { lock, evidence } = file;
   const trusted = openRoot(evidence, context.pin, now);
-  assertSignature(file, trusted);
+  const payload = lockPayload(lock);
+  assertSignature(file, payload, trusted);
   assertAudience(lock, context);
   assertSameRoot(lock, trusted);
   const { lockHours } = trusted.root.lifetimes;
   assertFresh(lock, { now, maxHours: Math.min(lockHours, context.maxLockHours ?? lockHours) });
-  const digest = lockDigest(lock);
+  const digest = sha256(payload);
   assertNotOlder(lock, digest, seen);
   assertNotBelow(lock, trusted, seen);
   const log = openLogEvidence(evidence.log, { role: trusted.root.log, seen, now, growth: context.growth });
@@ -79,14 +79,13 @@ export function verifyLock(bytes: Uint8Array, context: LockContext): VerifiedLoc
     if (entry)
       entries.set(alias, verifyEntry(entry, file, { trusted, environment: context.environment, now, log }));
   }
-  assertNothingBeside(file);
+  assertNothingBeside(file, digest);
   const { version: rootVersion } = trusted.root;
   const remember = { version: lock.version, digest, rootVersion, checkpoint: evidence.log.checkpoint };
   return { file, lock, digest, trusted, entries, seen: remember };
 }
 
-function assertSignature(file: LockFile, trusted: TrustedRoot): void {
-  const payload = lockPayload(file.lock);
+function assertSignature(file: LockFile, payload: Buffer, trusted: TrustedRoot): void {
   const keys = trusted.keys('lock');
   const good = new Set(
     file.signatures
@@ -123,9 +122,9 @@ function assertSameRoot({ rootVersion, warning }: Lock, { root }: TrustedRoot): 
 }
 
 /** Evidence is not signed: what no entry names has no business in it. */
-function assertNothingBeside({ lock, evidence }: LockFile): void {
+function assertNothingBeside({ lock, evidence }: LockFile, digest: string): void {
   const named = new Set(Object.values(lock.servers).flatMap(({ approvals }) => approvals));
-  const proved = new Set([...named, lockDigest(lock), digestOf(evidence.root)]);
+  const proved = new Set([...named, digest, digestOf(evidence.root)]);
   const beside =
     Object.keys(evidence.approvals).find((digest) => !named.has(digest)) ??
     Object.keys(evidence.log.proofs).find((digest) => !proved.has(digest));

@@ -178,6 +178,7 @@ export async function startTestRegistry(
     witnesses?: { list: readonly Witness[]; threshold: number };
     publish?: PublishSetting;
     streams?: Deps['streams'];
+    lockSigner?: string;
   } = {},
 ): Promise<TestRegistry> {
   const { pool, drop } = await freshDatabase(server);
@@ -187,7 +188,10 @@ export async function startTestRegistry(
     ? { ...DEFAULT_POLICY, approvals: { ...DEFAULT_POLICY.approvals, threshold: 1 } }
     : DEFAULT_POLICY;
   const { list = [], threshold = 0 } = options.witnesses ?? {};
-  const keys = await loadKeys(join(dir, 'keys'));
+  const keys = await loadKeys(join(dir, 'keys'), {
+    lockSigner: options.lockSigner ?? null,
+    environment: process.env,
+  });
   const trust = await openTrust(pool, keys, {
     trial,
     policy,

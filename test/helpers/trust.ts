@@ -83,7 +83,7 @@ export function makeRoot(change: (root: Root) => void = () => undefined, signer 
       revoker: { keyids: [alice.keyid, bob.keyid, carol.keyid], threshold: 1 },
     },
     log: { origin: logSigner.name, keys: [noteKeyOf(logSigner, 'log')], witnesses: [], threshold: 0 },
-    lifetimes: { lockHours: 72, approvalDays: 180 },
+    lifetimes: { lockHours: 72, approvalDays: 180, graceHours: {} },
     minLockVersions: {},
     trustRoots: {},
   };

@@ -6,6 +6,7 @@ import type { Approval, DeltaFrom } from '../../schemas/approval.ts';
 import { renderLockFile } from '../../schemas/lock.ts';
 import { DEFAULT_POLICY } from '../../schemas/policy.ts';
 import { Release } from '../../schemas/release.ts';
+import { keySigner } from '../../schemas/signer.ts';
 import {
   SUBMISSION,
   servers,
@@ -240,7 +241,11 @@ describe.each(servers())('approvals of a difference, on $name', (server) => {
       },
     });
     const give = (by: Api, deltaFrom: string | null = '8.0.0') =>
-      giveApproval(release, { ...wish, deltaFrom }, { api: by, key: alice.key, now: new Date() });
+      giveApproval(
+        release,
+        { ...wish, deltaFrom },
+        { api: by, signer: keySigner(alice.key), now: new Date() },
+      );
 
     it.each<[string, (delta: DeltaFrom) => void]>([
       ['another version', (d) => void (d.version = '1.0.0')],

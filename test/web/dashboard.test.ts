@@ -99,6 +99,7 @@ describe('the dashboard', () => {
       'Review',
       'Releases',
       'Publish',
+      'Trust',
     ]);
     await shot(page, 'empty');
   });
@@ -174,6 +175,19 @@ describe('the dashboard', () => {
       expect(await page.evaluate('document.documentElement.scrollWidth'), name).toBeLessThanOrEqual(400);
       await shot(page, `narrow-${name}`);
     }
+  });
+
+  it('shows what everything rests on: who holds the root, who may what, and who watches the log', async () => {
+    const page = await visit(alice);
+    await page.getByRole('link', { name: 'Trust' }).click();
+    await page.getByText('kept by the registry').waitFor(WAIT);
+    const approve = page.getByRole('row').filter({ hasText: 'Approve releases' });
+    expect(await approve.textContent()).toMatch(/2alice [0-9a-f]{12}bob [0-9a-f]{12}/);
+    await page.getByText('No witness watches this log').waitFor(WAIT);
+    await shot(page, 'trust');
+    await page.setViewportSize({ width: 400, height: 800 });
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(400);
+    await shot(page, 'trust-narrow');
   });
 
   it('revokes with a reason', async () => {

@@ -9,6 +9,7 @@ import { type Dashboard, startDashboard } from '../../cli/dashboard.ts';
 import { expireApprovals } from '../../registry/expiry.ts';
 import { rescanJob } from '../../registry/rescan.ts';
 import { Release } from '../../schemas/release.ts';
+import { keySigner } from '../../schemas/signer.ts';
 import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
 import type { Key } from '../helpers/trust.ts';
 
@@ -60,7 +61,7 @@ describe.each(servers().slice(0, 1))('the dashboard', (server) => {
       approve: async (id, wish) =>
         giveApproval(await api.call('release', Release, { parameters: { id } }), wish, {
           api,
-          key: carol.key,
+          signer: keySigner(carol.key),
           now: new Date(),
         }),
     });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { assertAnswers } from '../../../runtime/trust/answers.ts';
+import { runsUntil } from '../../../runtime/trust/freshness.ts';
 import { type LockContext, verifyLock } from '../../../runtime/trust/lock.ts';
 import { type Approval, envelopeDigest, subjectsOf } from '../../../schemas/approval.ts';
 import type { Envelope } from '../../../schemas/dsse.ts';
@@ -497,5 +498,26 @@ describe('assertAnswers', () => {
     ['another registry', { ...intent, registry: 'https://other.example' }],
   ])('refuses %s', (_name, changed) => {
     expect(refusal(() => assertAnswers(lock, changed)).code).toBe('LOCK_INTENT');
+  });
+});
+
+describe('how long a server that runs may go on', () => {
+  const granting = (graceHours: Record<string, number>): Envelope =>
+    makeRoot((root) => void Object.assign(root.lifetimes, { graceHours }));
+  const until = (root: Envelope): number => {
+    const { lock, trusted } = verifyLock(bytes({ root }), context);
+    return (runsUntil(lock, trusted) - NOW.getTime()) / 3_600_000;
+  };
+
+  it('is the lock’s end, and the grace that the root grants this environment by name', () => {
+    expect(until(makeRoot())).toBe(71);
+    expect(until(granting({ development: 5 }))).toBe(76);
+    expect(until(granting({ production: 5 }))).toBe(71);
+    expect(until(granting({ constructor: 5 } as never))).toBe(71);
+  });
+
+  it('starts nothing after the lock’s own end, whatever the grace', () => {
+    const lock = bytes({ root: granting({ development: 72 }) });
+    expect(refusal(() => verifyLock(lock, { ...context, now: new Date(at(72)) })).code).toBe('LOCK_EXPIRED');
   });
 });

@@ -1,0 +1,42 @@
+/** The key that a person names, as something that signs: in a file, in their SSH agent, or behind a program. */
+import { commandSigner } from '../runtime/signers/command.ts';
+import { LockkeeperError } from '../schemas/errors.ts';
+import { keySigner, type Signer } from '../schemas/signer.ts';
+import type { CliConfig } from './config.ts';
+import type { Home } from './home.ts';
+import { type Agent, agentSigner } from './ssh/agent.ts';
+
+/** A person may have to type a PIN. */
+const COMMAND_MS = 60_000;
+
+/** What signing needs of a command's context. */
+export interface Desk {
+  readonly home: Pick<Home, 'storedKey'>;
+  readonly config: Pick<CliConfig, 'sshAgent' | 'environment'>;
+  readonly progress: (line: string) => void;
+}
+
+/** Throws KEY_FILE for a key that is not there; the agent or the program is asked only when it signs. */
+export async function signerNamed(desk: Desk, name: string): Promise<Signer> {
+  const stored = await desk.home.storedKey(name);
+  if (stored.kind === 'file') return keySigner(stored.key);
+  if (stored.kind === 'ssh-agent') return agentSigner(stored.reference, agentOf(desk));
+  return commandSigner(stored.reference, commandSetting(desk));
+}
+
+export function commandSetting({ config }: Desk): {
+  environment: CliConfig['environment'];
+  timeoutMs: number;
+} {
+  return { environment: config.environment, timeoutMs: COMMAND_MS };
+}
+
+/** The SSH agent of this session. Throws SIGNER_FAILED when the environment names none. */
+export function agentOf({ config, progress }: Desk): Agent {
+  if (config.sshAgent !== null) return { socket: config.sshAgent, progress };
+  throw new LockkeeperError('SIGNER_FAILED', {
+    expected: 'an SSH agent, named by SSH_AUTH_SOCK',
+    found: 'no such variable',
+    next: 'Start one with: eval "$(ssh-agent)" && ssh-add',
+  });
+}
