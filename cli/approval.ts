@@ -5,10 +5,11 @@ import { type Approval, STATEMENT_TYPE } from '../schemas/approval.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { Report } from '../schemas/finding.ts';
 import { canonical, digestOf } from '../schemas/json.ts';
-import type { Release } from '../schemas/release.ts';
+import { closureDigest, type Release } from '../schemas/release.ts';
 import { type Signer, sealWith } from '../schemas/signer.ts';
 import { pinSurface, Surface } from '../schemas/surface.ts';
 import type { Api } from './api.ts';
+import { listReleases } from './releases.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -20,6 +21,8 @@ export interface Wish {
   readonly accepts: Readonly<Record<string, string>>;
   /** How long it lasts; null: as long as the policy permits. */
   readonly days: number | null;
+  /** The approved version that they read the difference from; null: they read the whole release. */
+  readonly deltaFrom: string | null;
 }
 
 export interface Signing {
@@ -35,10 +38,12 @@ export interface Signing {
 export async function giveApproval(release: Release, wish: Wish, at: Signing): Promise<ApprovalView> {
   const { api, signer, now } = at;
   const parameters = { id: release.id };
-  const { statement, missing } = await api.call('statement', StatementView, { parameters });
+  const query = { delta: wish.deltaFrom ?? undefined };
+  const { statement, missing } = await api.call('statement', StatementView, { parameters, query });
   const report = await api.call('report', Report, { parameters });
   const surface = await api.call('surface', Surface, { parameters });
   assertShown(statement, release, { report, surface });
+  await assertDelta(statement, release, { api, version: wish.deltaFrom });
   const policy = await api.call('policy', PolicyView);
   assertAccepted(missing, wish.accepts);
   const filled = fill(statement, wish, { now, maxDays: policy.approvals.maxAgeDays });
@@ -64,6 +69,33 @@ function assertShown(
     surfaceDigest: pinSurface(surface).digest,
     reportDigest: digestOf(report),
   });
+}
+
+/** What the statement says of the earlier release is what the registry shows of it, and nothing when none was read. */
+async function assertDelta(
+  { predicate: { deltaFrom } }: Approval,
+  { name }: Release,
+  { api, version }: { api: Api; version: string | null },
+): Promise<void> {
+  const wrong = (found: string): LockkeeperError =>
+    new LockkeeperError('APPROVAL_SUBJECT', {
+      expected: version === null ? 'a statement about the whole release' : `a difference from ${version}`,
+      found,
+      next: 'Do not sign it: ask who runs the registry',
+    });
+  if (version === null) {
+    if (deltaFrom) throw wrong(`one about a difference from ${deltaFrom.version}`);
+    return;
+  }
+  const [base] = await listReleases(api, { name, version, state: 'approved' });
+  if (!base?.closure || deltaFrom?.version !== version) throw wrong('a statement about something else');
+  const shown = await api.call('surface', Surface, { parameters: { id: base.id } });
+  const digests = new Set(base.approvals.map(({ digest }) => digest));
+  const fits =
+    closureDigest(base.closure.artifacts) === deltaFrom.closureDigest &&
+    pinSurface(shown).digest === deltaFrom.surfaceDigest &&
+    deltaFrom.approvals.every((digest) => digests.has(digest));
+  if (!fits) throw wrong(`other bytes, tool text or approvals than those of ${version}`);
 }
 
 function fill(statement: Approval, wish: Wish, { now, maxDays }: { now: Date; maxDays: number }): Approval {

@@ -7,7 +7,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import Type from 'typebox';
 import type { ApprovalView, LocalView } from '../schemas/api.ts';
-import { Closed, Environment } from '../schemas/common.ts';
+import { Closed, Environment, Version } from '../schemas/common.ts';
 import { asLockkeeperError, CODES, LockkeeperError, quote } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';
 import { problemOf } from '../schemas/problem.ts';
@@ -40,6 +40,7 @@ const WishBody = Closed({
     Type.String({ minLength: 3, maxLength: 500 }),
   ),
   days: Type.Union([Type.Null(), Type.Integer({ minimum: 1, maximum: 3650 })]),
+  deltaFrom: Type.Union([Type.Null(), Version]),
 });
 
 const BODY_BYTES = 1024 * 1024;

@@ -26,6 +26,7 @@ import { peopleRoutes } from './routes/people.ts';
 import { releaseRoutes } from './routes/releases.ts';
 import { reviewRoutes } from './routes/reviews.ts';
 import { revocationRoutes } from './routes/revocations.ts';
+import { serverRoutes } from './routes/servers.ts';
 import { tileRoutes } from './routes/tiles.ts';
 
 export interface Call {
@@ -87,6 +88,7 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
     ...accessRoutes(deps),
     ...peopleRoutes(deps),
     ...releaseRoutes(deps),
+    ...serverRoutes(deps),
     ...reviewRoutes(deps),
     ...revocationRoutes(app, deps),
     ...lockRoutes(deps),

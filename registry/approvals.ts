@@ -11,8 +11,8 @@ const DAY_MS = 86_400_000;
 const RENEW_MS = 30 * DAY_MS;
 
 /**
- * An approval that a new one of the same person takes the place of: nearly over, by a key that no longer counts, or for
- * other environments.
+ * An approval that a new one of the same person takes the place of: nearly over, by a key that no longer counts, for
+ * other environments, or of a difference where the whole release was read now.
  */
 export async function dropWorn(
   client: Client,
@@ -25,7 +25,8 @@ export async function dropWorn(
     if (person !== fresh.person) continue;
     const old = opened(envelope, trusted);
     const worn = old === null || Date.parse(expires) < Date.now() + RENEW_MS;
-    if (worn || environmentsOf(old.approval) !== wanted) {
+    const whole = old !== null && isDelta(old.approval) && !isDelta(fresh.approval);
+    if (worn || whole || environmentsOf(old.approval) !== wanted) {
       if (!worn) assertNoFewer(old.approval, fresh.approval);
       await deleteApproval(client, digest);
     }
@@ -41,6 +42,10 @@ function assertNoFewer(old: Approval, fresh: Approval): void {
     found: `one for ${fresh.predicate.environments.join(', ') || 'no environment'}`,
     next: `Name all of them: ${[...new Set([...old.predicate.environments, ...fresh.predicate.environments])].map((name) => `--environment ${name}`).join(' ')}`,
   });
+}
+
+function isDelta({ predicate }: Approval): boolean {
+  return predicate.deltaFrom !== undefined;
 }
 
 function environmentsOf({ predicate }: Approval): string {

@@ -10,6 +10,10 @@ export const MOVES = {
   approve: { from: ['in_review'], to: 'approved' },
   reject: { from: ['submitted', 'in_review'], to: 'rejected' },
   deprecate: { from: ['approved'], to: 'deprecated' },
+  /** Its approvals no longer suffice. */
+  lapse: { from: ['approved'], to: 'in_review' },
+  /** What lapsed may still run somewhere, under a lock that is older than the root. */
+  revokeLapsed: { from: ['approved', 'deprecated', 'in_review'], to: 'revoked' },
   revoke: { from: ['approved', 'deprecated'], to: 'revoked' },
 } as const satisfies Record<string, { from: readonly ReleaseState[]; to: ReleaseState }>;
 

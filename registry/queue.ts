@@ -9,6 +9,14 @@ export async function queueScan(client: Client, releaseId: string): Promise<void
   );
 }
 
+/** A second look at a release that is to be reviewed again. */
+export async function queueRescan(client: Client, releaseId: string): Promise<void> {
+  await client.query(
+    `select graphile_worker.add_job('rescan', json_build_object('release', $1::text), job_key := 'rescan:' || $1::text, max_attempts := 5)`,
+    [releaseId],
+  );
+}
+
 export async function queueUpstreamWatch(client: Client): Promise<void> {
   await client.query(`select graphile_worker.add_job('upstream', job_key := 'upstream', max_attempts := 3)`);
 }

@@ -2,9 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import cron, { type ScheduledTask } from 'node-cron';
 import type { Logger } from 'pino';
-import type { Checkpoints } from './checkpoints.ts';
 import type { Pool } from './db/pool.ts';
 import { takeRun } from './db/records.ts';
+import type { Deps } from './deps.ts';
+import { expireApprovals } from './expiry.ts';
 import { queueUpstreamWatch } from './queue.ts';
 
 export interface Schedule {
@@ -47,9 +48,11 @@ export function startSchedules(schedules: readonly Schedule[], pool: Pool, log: 
 }
 
 /** What the registry does by itself. */
-export function registrySchedules(pool: Pool, upstreamCron: string, checkpoints: Checkpoints): Schedule[] {
+export function registrySchedules(deps: Deps, upstreamCron: string): Schedule[] {
+  const { pool, checkpoints } = deps;
   return [
     { name: 'checkpoint', cron: '*/5 * * * *', run: () => checkpoints.refresh() },
+    { name: 'approvals', cron: '11 * * * *', run: async () => void (await expireApprovals(deps)) },
     { name: 'upstream', cron: upstreamCron, run: () => queueUpstreamWatch(pool) },
     {
       name: 'tidy',

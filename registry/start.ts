@@ -16,6 +16,7 @@ import { listPeople, newCode, putPerson } from './db/people.ts';
 import { openPool } from './db/pool.ts';
 import type { Deps, ScanDeps } from './deps.ts';
 import { startEmbedded } from './embedded.ts';
+import { expireApprovals } from './expiry.ts';
 import { loadKeys } from './keys.ts';
 import { publisherOf } from './publish.ts';
 import { registrySchedules, startSchedules } from './schedule.ts';
@@ -87,15 +88,15 @@ export async function startRegistry(
       undo.push(() => runner.stop());
     }
     if (config.role === 'scanner') return { url: '', rootKeys, code: '', close };
+    // What ended while no registry ran.
+    await expireApprovals(deps).catch((error: unknown) =>
+      log.error({ err: error }, 'approvals not looked at'),
+    );
     const app = await buildApp(deps);
     undo.push(() => app.close());
     const address = await app.listen({ host: config.host, port: config.port });
     if (config.publicUrl === null) url = address;
-    const schedules = startSchedules(
-      registrySchedules(pool, config.upstreamCron, deps.checkpoints),
-      pool,
-      log,
-    );
+    const schedules = startSchedules(registrySchedules(deps, config.upstreamCron), pool, log);
     undo.push(() => schedules.stop());
     return { url, rootKeys, code: await adminCode(deps), close };
   } catch (error) {

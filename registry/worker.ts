@@ -3,12 +3,9 @@
 import { type Job, Logger, type Runner, run, type TaskList } from 'graphile-worker';
 import semver from 'semver';
 import { packageOf } from '../scanner/closure.ts';
-import type { Baseline } from '../scanner/ports.ts';
 import { asLockkeeperError, type Code } from '../schemas/errors.ts';
-import { parseStrict } from '../schemas/json.ts';
 import type { Submission } from '../schemas/release.ts';
-import { Surface } from '../schemas/surface.ts';
-import { assertValid } from '../schemas/validate.ts';
+import { baselineFrom } from './baseline.ts';
 import { withTransaction } from './db/pool.ts';
 import {
   findRelease,
@@ -22,15 +19,21 @@ import {
 import type { ScanDeps } from './deps.ts';
 import { MOVES } from './lifecycle.ts';
 import { recordEvent } from './log.ts';
+import { SCHEDULE } from './owners.ts';
+import { rescanJob } from './rescan.ts';
 import { SELF } from './root.ts';
 import { submit } from './routes/releases.ts';
 
 /** Failures of the world around, which another try may not meet again; a server that fails does so every time. */
 const PASSING: ReadonlySet<Code> = new Set(['SOURCE_UNREACHABLE', 'ISOLATION_FAILED', 'SYSTEM', 'INTERNAL']);
 
+/** Why a candidate of the schedule is left alone: it is here, or nobody answers for the server any more. */
+const UNWANTED: ReadonlySet<Code> = new Set(['RELEASE_EXISTS', 'SERVER_ORPHANED', 'SOURCE_CHANGED']);
+
 export async function startWorker(deps: ScanDeps, concurrency: number): Promise<Runner> {
   const taskList: TaskList = {
     scan: async (payload, { job }) => scanJob(String((payload as { release?: unknown }).release), job, deps),
+    rescan: async (payload) => rescanJob(String((payload as { release?: unknown }).release), deps),
     upstream: async () => void (await watchUpstream(deps)),
   };
   return run({
@@ -62,7 +65,7 @@ export async function scanJob(
   const row = claimed ? await findRelease(pool, id) : null;
   if (!row) return;
   try {
-    const baseline = await baselineOf(row, deps);
+    const baseline = await baselineFrom(await lastApproved(pool, row.name, row.id), deps);
     const result = await deps.scan(
       { submission: row.submission, policy: deps.policy, trial: deps.trust.trial, baseline },
       (step) => deps.log.debug({ release: id }, step),
@@ -98,14 +101,6 @@ export async function scanJob(
   }
 }
 
-async function baselineOf(row: ReleaseRow, { pool, blobs }: ScanDeps): Promise<Baseline | null> {
-  const last = await lastApproved(pool, row.name, row.id);
-  if (!last?.closure || !last.launch || last.surface_text === null) return null;
-  const surface = assertValid(Surface, parseStrict(await blobs.get(last.surface_text)), 'a stored surface');
-  const { version, closure, launch, maintainers, submission } = last;
-  return { version, closure, surface, maintainers, launch, permissions: submission.permissions };
-}
-
 /** New versions of approved servers become candidates, asked for by the registry itself, with the permissions approved last. */
 export async function watchUpstream(deps: ScanDeps): Promise<number> {
   let submitted = 0;
@@ -130,10 +125,12 @@ export async function watchUpstream(deps: ScanDeps): Promise<number> {
       version: candidate,
       source: `npm:${name}@${candidate}`,
     };
-    const done = await submit(deps.pool, submission, SELF).then(
+    const done = await submit(deps.pool, submission, SCHEDULE).then(
       () => true,
       (error: unknown) => {
-        if (asLockkeeperError(error).code !== 'RELEASE_EXISTS') throw error;
+        const { code, message } = asLockkeeperError(error);
+        if (!UNWANTED.has(code)) throw error;
+        if (code !== 'RELEASE_EXISTS') deps.log.warn({ server: row.name }, message);
         return false;
       },
     );

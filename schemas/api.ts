@@ -58,6 +58,8 @@ export const NothingBody = Closed({});
 export const CodeView = Closed({ person: Person, code: Type.String(), codeExpires: Instant });
 export const RemovedView = Closed({
   person: Person,
+  /** Servers that are without an owner now. */
+  orphaned: Type.Array(Type.String()),
   voided: Type.Integer({ minimum: 0 }),
   /** The root still names their keys, and only its holders can take them out. */
   rootPending: Type.Boolean(),
@@ -197,8 +199,12 @@ export const ROUTES = {
   rootAccept: { method: 'POST', path: '/v1/roots', roles: ['admin'] },
   policy: { method: 'GET', path: '/v1/policy', roles: SIGNED_IN },
   publish: { method: 'POST', path: '/v1/releases', roles: ['publisher', 'admin'] },
+  servers: { method: 'GET', path: '/v1/servers', roles: PEOPLE },
+  serverOwner: { method: 'POST', path: '/v1/servers', roles: ['publisher', 'admin'] },
+  attention: { method: 'GET', path: '/v1/attention', roles: PEOPLE },
   releases: { method: 'GET', path: '/v1/releases', roles: PEOPLE },
   release: { method: 'GET', path: '/v1/releases/:id', roles: PEOPLE },
+  review: { method: 'GET', path: '/v1/releases/:id/review', roles: PEOPLE },
   report: { method: 'GET', path: '/v1/releases/:id/report', roles: PEOPLE },
   surface: { method: 'GET', path: '/v1/releases/:id/surface', roles: PEOPLE },
   diff: { method: 'GET', path: '/v1/releases/:id/diff', roles: PEOPLE },

@@ -8,6 +8,15 @@ import { Launch, Permissions, type Release } from './release.ts';
 export const STATEMENT_TYPE = 'application/vnd.in-toto+json';
 export const APPROVAL_PREDICATE = 'https://lockkeeper.dev/approval/v1';
 
+/** The release that the reviewer read the difference from, as it was approved then. */
+export const DeltaFrom = Closed({
+  version: Version,
+  closureDigest: Digest,
+  surfaceDigest: Digest,
+  approvals: Type.Array(Digest, { minItems: 1, maxItems: 64, uniqueItems: true }),
+});
+export type DeltaFrom = Static<typeof DeltaFrom>;
+
 export const Approval = Closed({
   _type: Type.Literal('https://in-toto.io/Statement/v1'),
   subject: Type.Array(
@@ -34,6 +43,8 @@ export const Approval = Closed({
       Type.String({ minLength: 3, maxLength: 500 }),
       { additionalProperties: false },
     ),
+    /** Absent: the reviewer read the whole release. */
+    deltaFrom: Type.Optional(DeltaFrom),
     requestedBy: Person,
     approvedBy: Person,
     notBefore: Instant,

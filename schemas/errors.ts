@@ -26,6 +26,9 @@ export const CODES = {
   // lifecycle
   STATE_CONFLICT: { status: 409, exit: 3, title: 'The release is in another state' },
   RELEASE_EXISTS: { status: 409, exit: 3, title: 'The release was submitted before' },
+  SERVER_OWNED: { status: 403, exit: 3, title: 'Somebody else owns this server' },
+  SERVER_ORPHANED: { status: 409, exit: 3, title: 'The server has no owner any more' },
+  SOURCE_CHANGED: { status: 409, exit: 3, title: 'The server comes from another package' },
   // artifacts and scan
   SOURCE_INVALID: { status: 400, exit: 2, title: 'The source is not understood' },
   SOURCE_UNREACHABLE: { status: 502, exit: 4, title: 'The package registry did not answer' },
@@ -52,6 +55,7 @@ export const CODES = {
   APPROVAL_SUBJECT: { status: 422, exit: 3, title: 'The approval is for other bytes' },
   APPROVAL_SCOPE: { status: 422, exit: 3, title: 'The approval does not cover this use' },
   APPROVAL_CHECKS: { status: 422, exit: 3, title: 'The approval leaves checks open' },
+  APPROVAL_DELTA: { status: 422, exit: 3, title: 'The difference rests on nothing that carries it' },
   APPROVAL_GIVEN: { status: 409, exit: 3, title: 'This person approved it before' },
   APPROVAL_EXPIRED: { status: 422, exit: 3, title: 'The approval has expired' },
   APPROVAL_NOT_YET: { status: 422, exit: 3, title: 'The approval is not valid yet' },

@@ -8,6 +8,8 @@ export const Policy = Closed({
   approvals: Closed({
     threshold: Type.Integer({ minimum: 1, maximum: 10 }),
     maxAgeDays: Type.Integer({ minimum: 1, maximum: 365 }),
+    /** How many releases in a row may be approved by their differences, without a full review. */
+    maxDeltas: Type.Integer({ minimum: 0, maximum: 50 }),
   }),
   lock: Closed({ maxAgeHours: Type.Integer({ minimum: 1, maximum: 336 }) }),
   scan: Closed({
@@ -20,7 +22,7 @@ export type Policy = Static<typeof Policy>;
 
 export const DEFAULT_POLICY: Policy = {
   lockkeeper: 'policy/v1',
-  approvals: { threshold: 2, maxAgeDays: 180 },
+  approvals: { threshold: 2, maxAgeDays: 180, maxDeltas: 5 },
   lock: { maxAgeHours: 72 },
   scan: {
     coolDownDays: 7,

@@ -124,6 +124,12 @@ export const Release = Closed({
   closure: Type.Union([Type.Null(), Closure]),
   surfaceDigest: Type.Union([Type.Null(), Digest]),
   reportDigest: Type.Union([Type.Null(), Digest]),
+  /** The package this server came from before, when this release comes from another one. */
+  formerPackage: Type.Union([Type.Null(), Type.String()]),
+  /** When approvals end so that some environment has too few; null when no environment has enough of them now. */
+  reviewBy: Type.Union([Type.Null(), Instant]),
+  /** When its approvals stopped sufficing, the last time that they did. */
+  lapsedAt: Type.Union([Type.Null(), Instant]),
   /** Approvals given so far, oldest first: as their statements say, by the digest of their envelopes. */
   approvals: Type.Array(
     Closed({
@@ -132,6 +138,8 @@ export const Release = Closed({
       environments: Type.Array(Environment),
       accepts: Type.Record(Type.String(), Type.String()),
       expires: Instant,
+      /** The version that the reviewer read the difference from; null for the whole release. */
+      deltaFrom: Type.Union([Type.Null(), Version]),
     }),
   ),
 });

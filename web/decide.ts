@@ -1,37 +1,38 @@
 /** Approving with one's own key, rejecting, revoking. */
-import type { ApprovalView } from '../schemas/api.ts';
+import type { ApprovalView, DiffView } from '../schemas/api.ts';
 import type { Report } from '../schemas/finding.ts';
 import type { Release } from '../schemas/release.ts';
 import { ask, local, me } from './api.ts';
-import { type Child, card, el, field, fold, form, soft, textOf, wordsOf } from './dom.ts';
+import { type Child, card, el, field, fold, form, soft, textOf, tick, wordsOf } from './dom.ts';
+
+export interface Shown {
+  readonly report: Report;
+  readonly diff: DiffView;
+  readonly done: () => Promise<void>;
+}
 
 /** What this person may do with this release now. */
-export async function decide(
-  release: Release,
-  report: Report,
-  done: () => Promise<void>,
-): Promise<HTMLElement> {
+export async function decide(release: Release, { report, diff, done }: Shown): Promise<HTMLElement> {
   const { roles, person } = await me();
   const parts: Child[] = [];
   const reviewable = release.state === 'in_review' || release.state === 'approved';
   if (reviewable && roles.includes('reviewer'))
-    parts.push(await approving(release, { report, person, done }));
+    parts.push(await approving(release, { report, diff, person, done }));
   if (release.state === 'in_review' && roles.includes('reviewer'))
     parts.push(refusing(release, 'reject', done));
   const mayRevoke = roles.includes('reviewer') || roles.includes('admin');
-  if ((release.state === 'approved' || release.state === 'deprecated') && mayRevoke)
+  const lapsed = release.state === 'in_review' && release.lapsedAt !== null;
+  if ((release.state === 'approved' || release.state === 'deprecated' || lapsed) && mayRevoke)
     parts.push(refusing(release, 'revoke', done));
   return parts.length > 0 ? card('Decide', ...parts) : el('div');
 }
 
-interface Approving {
-  readonly report: Report;
+interface Approving extends Shown {
   readonly person: string;
-  readonly done: () => Promise<void>;
 }
 
-async function approving(release: Release, { report, person, done }: Approving): Promise<HTMLElement> {
-  if (release.requestedBy === person)
+async function approving(release: Release, shown: Approving): Promise<HTMLElement> {
+  if (release.requestedBy === shown.person)
     return soft('You asked for this release, so others have to approve it.');
   const signer = await local();
   if (signer === null) {
@@ -57,10 +58,17 @@ async function approving(release: Release, { report, person, done }: Approving):
       'There is no key of yours on this machine. Make one with lk keys new, enrol it with lk keys enrol, then start lk dashboard again.',
     );
   }
-  return signing(release, { report, person, done });
+  return signing(release, shown, await baseOf(release, shown.diff));
 }
 
-function signing(release: Release, { report, done }: Approving): HTMLElement {
+/** The version that a difference may rest on: the one shown, while its approvals suffice. */
+async function baseOf({ formerPackage }: Release, { before }: DiffView): Promise<string | null> {
+  if (before === null || formerPackage !== null) return null;
+  const { state, reviewBy } = await ask<Release>(`/v1/releases/${before.id}`);
+  return state === 'approved' && reviewBy !== null ? before.version : null;
+}
+
+function signing(release: Release, { report, done }: Approving, base: string | null): HTMLElement {
   const open = report.checks.filter((check) => check.gates && check.outcome !== 'ok');
   const fields = [
     open.length > 0
@@ -74,6 +82,13 @@ function signing(release: Release, { report, done }: Approving): HTMLElement {
       }),
     ),
     field({ name: 'environments', label: 'Where it may run', value: 'development', required: true }),
+    base === null
+      ? null
+      : tick(
+          'delta',
+          `I read the changes since ${base}, not the whole release`,
+          `What you sign then says that it rests on the approvals of ${base}`,
+        ),
     field({ name: 'days', label: 'For how many days', hint: 'Empty: as long as the policy permits' }),
   ];
   const sign = async (values: FormData): Promise<void> => {
@@ -82,6 +97,7 @@ function signing(release: Release, { report, done }: Approving): HTMLElement {
       environments: wordsOf(values, 'environments'),
       accepts: Object.fromEntries(open.map(({ id }) => [id, textOf(values, `accept-${id}`)])),
       days: days === '' ? null : Number(days),
+      deltaFrom: values.has('delta') ? base : null,
     });
     await done();
   };

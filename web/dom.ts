@@ -84,6 +84,17 @@ export function field({ name, label, hint, value = '', required = false, rows }:
   );
 }
 
+/** A labelled box to tick. */
+export function tick(name: string, label: string, hint?: string): HTMLElement {
+  const id = `field-${name}`;
+  return el(
+    'div',
+    { class: 'field tick' },
+    el('label', { for: id }, el('input', { type: 'checkbox', name, id }), ` ${label}`),
+    hint ? el('small', {}, hint) : null,
+  );
+}
+
 /** A form whose button waits for `submit`; a refusal is shown below it, and nothing that was typed is lost. */
 export function form(
   fields: readonly Child[],

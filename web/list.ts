@@ -1,8 +1,10 @@
 /** The queue and the list of all releases. */
 import type { ReleaseList } from '../schemas/api.ts';
 import type { Release } from '../schemas/release.ts';
+import type { Attention } from '../schemas/server.ts';
 import { ask } from './api.ts';
 import { card, day, el, soft, table, tag } from './dom.ts';
+import { attentionCard, dueTag } from './reviewed.ts';
 
 const PAGE = 50;
 const HEAD = ['Server', 'Version', 'State', 'Requested by', 'Approvals', 'Submitted (UTC)'];
@@ -10,6 +12,7 @@ const HEAD = ['Server', 'Version', 'State', 'Requested by', 'Approvals', 'Submit
 export async function queue(): Promise<HTMLElement> {
   const waiting = await releases('in_review');
   const coming = [...(await releases('scanning')).releases, ...(await releases('submitted')).releases];
+  const attention = await ask<Attention>('/v1/attention');
   return el(
     'div',
     {},
@@ -18,6 +21,7 @@ export async function queue(): Promise<HTMLElement> {
       '',
       await listed(waiting, 'in_review', 'Nothing waits for you. Publish a server, or look at all releases.'),
     ),
+    attentionCard(attention),
     coming.length > 0 ? card('Being scanned', table(HEAD, coming.map(rowOf))) : null,
   );
 }
@@ -33,10 +37,11 @@ function releases(state: string, before?: number): Promise<ReleaseList> {
 }
 
 function rowOf(release: Release): (Node | string)[] {
+  const due = dueTag(release);
   return [
     el('a', { href: `#/release/${release.id}` }, release.name),
     release.version,
-    tag(release.state),
+    due === null ? tag(release.state) : el('span', {}, tag(release.state), ' ', due),
     release.requestedBy,
     String(release.approvals.length),
     day(release.submittedAt),

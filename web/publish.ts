@@ -1,7 +1,8 @@
 /** Submitting a server for scan and review. */
 import type { Permissions, Release, Submission } from '../schemas/release.ts';
+import type { PublishBody } from '../schemas/server.ts';
 import { ask } from './api.ts';
-import { card, el, field, form, soft, textOf, wordsOf } from './dom.ts';
+import { card, el, field, form, soft, textOf, tick, wordsOf } from './dom.ts';
 
 /** The same limits that lk publish starts with. */
 const LIMITS: Permissions['limits'] = { memoryMiB: 1024, cpus: 1, pids: 128, tmpMiB: 64 };
@@ -24,9 +25,12 @@ export async function publish(): Promise<HTMLElement> {
     }),
     field({ name: 'egress', label: 'Hosts it may reach', hint: 'host:port or *.suffix:port. Empty: none' }),
     field({ name: 'env', label: 'Variables it may be given', hint: 'Names alone. Empty: none' }),
+    field({ name: 'owner', label: 'Owner', hint: 'Who answers for it, at its first release. Empty: you' }),
+    field({ name: 'team', label: 'Team', hint: 'At its first release. May be empty' }),
+    tick('newSource', 'It came from another package before', 'Reviewers are told'),
   ];
   const sent = async (values: FormData): Promise<void> => {
-    const release = await ask<Release>('/v1/releases', submissionOf(values));
+    const release = await ask<Release>('/v1/releases', bodyOf(values));
     location.hash = `#/release/${release.id}`;
   };
   return el(
@@ -41,6 +45,16 @@ export async function publish(): Promise<HTMLElement> {
       form(fields, { text: 'Submit for scan and review' }, sent),
     ),
   );
+}
+
+function bodyOf(values: FormData): PublishBody {
+  const [owner, team] = [textOf(values, 'owner'), textOf(values, 'team')];
+  return {
+    ...submissionOf(values),
+    ...(owner === '' ? {} : { owner }),
+    ...(team === '' ? {} : { team }),
+    ...(values.has('newSource') ? { newSource: true } : {}),
+  };
 }
 
 function submissionOf(values: FormData): Submission {

@@ -2,10 +2,12 @@
 import type { DiffView } from '../schemas/api.ts';
 import type { CheckResult, Evidence, Report } from '../schemas/finding.ts';
 import type { Release } from '../schemas/release.ts';
+import type { ReviewView } from '../schemas/review.ts';
 import type { Surface } from '../schemas/surface.ts';
 import { ask } from './api.ts';
 import { decide } from './decide.ts';
 import { card, day, el, facts, fold, short, soft, table, tag } from './dom.ts';
+import { deltaOf, dueTag, movedCard, ownerOf, sinceCard } from './reviewed.ts';
 import { changed, changes, sees } from './surface.ts';
 
 const SHOWN_FINDINGS = 20;
@@ -22,14 +24,16 @@ export async function releasePage(id: string): Promise<HTMLElement> {
 
 async function partsOf(id: string, again: () => Promise<void>): Promise<Node[]> {
   const release = await ask<Release>(`/v1/releases/${id}`);
-  const title = el('h1', {}, `${release.name} ${release.version} `, tag(release.state));
+  const review = await ask<ReviewView>(`/v1/releases/${id}/review`);
+  const due = dueTag(release);
+  const title = el('h1', {}, `${release.name} ${release.version} `, tag(release.state), due && ' ', due);
   if (release.reportDigest === null) {
     const scanning = release.state === 'submitted' || release.state === 'scanning';
     if (scanning) setTimeout(() => location.hash === `#/release/${id}` && void again(), AGAIN_MS);
     const note = scanning
       ? 'It is being fetched, started without a network and checked.'
       : 'There is no report.';
-    return [title, head(release), card('', soft(note))];
+    return [title, ...parts(movedCard(release)), head(release, review), card('', soft(note))];
   }
   const [report, diff, surface] = await Promise.all([
     ask<Report>(`/v1/releases/${id}/report`),
@@ -38,14 +42,20 @@ async function partsOf(id: string, again: () => Promise<void>): Promise<Node[]> 
   ]);
   return [
     title,
+    ...parts(movedCard(release)),
     strip(report, diff),
-    head(release),
+    head(release, review),
+    ...parts(sinceCard(review)),
     checks(report),
     touches(release, report),
     changes(diff),
     sees(surface),
-    await decide(release, report, again),
+    await decide(release, { report, diff, done: again }),
   ];
+}
+
+function parts(part: HTMLElement | null): HTMLElement[] {
+  return part === null ? [] : [part];
 }
 
 /** The four numbers that a reviewer looks for first. */
@@ -71,17 +81,20 @@ function strip(report: Report, diff: DiffView): HTMLElement {
   );
 }
 
-function head(release: Release): HTMLElement {
+function head(release: Release, review: ReviewView): HTMLElement {
   const { closure, surfaceDigest, launch, reason, approvals } = release;
   return card(
     '',
     facts([
       ['Source', el('code', {}, release.source)],
       ['About', release.description],
+      ['Owner', ownerOf(review)],
       ['Requested by', `${release.requestedBy}, ${day(release.submittedAt)} UTC`],
       [
         'Approvals',
-        approvals.length > 0 ? el('ul', { class: 'findings' }, ...approvals.map(approvalOf)) : 'none yet',
+        approvals.length > 0
+          ? el('ul', { class: 'findings' }, ...approvals.map((one) => approvalOf(one, review)))
+          : 'none yet',
       ],
       ...(launch ? ([['Started as', el('code', {}, launch.command.join(' '))]] as const) : []),
       ...(closure
@@ -102,9 +115,18 @@ function head(release: Release): HTMLElement {
   );
 }
 
-function approvalOf({ person, environments, expires, accepts }: Release['approvals'][number]): HTMLElement {
+function approvalOf(
+  { person, environments, expires, accepts }: Release['approvals'][number],
+  review: ReviewView,
+): HTMLElement {
   const reasons = Object.entries(accepts).map(([check, why]) => soft(`${check}: ${why}`));
-  return el('li', {}, `${person} for ${environments.join(', ')}, until ${expires.slice(0, 10)}`, ...reasons);
+  return el(
+    'li',
+    {},
+    `${person} for ${environments.join(', ')}, until ${expires.slice(0, 10)}`,
+    deltaOf(person, review),
+    ...reasons,
+  );
 }
 
 function touches({ permissions }: Release, report: Report): HTMLElement {

@@ -1,4 +1,6 @@
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import type { Release } from '../../schemas/release.ts';
+import type { Api } from '../api.ts';
 import { giveApproval } from '../approval.ts';
 import { type Command, list, text } from '../command.ts';
 import { findRelease } from '../releases.ts';
@@ -12,16 +14,20 @@ export const approve: Command = {
     environment: { type: 'string', multiple: true },
     accept: { type: 'string', multiple: true },
     days: { type: 'string' },
+    'delta-from': { type: 'string' },
     key: { type: 'string' },
   },
   optionHelp: {
     environment: 'where it may run; repeat (default: development)',
     accept: 'CHECK=REASON for a check that fired or is unknown and that you accept; repeat',
     days: 'how long the approval lasts (default and most: what the policy says)',
+    'delta-from':
+      'NAME@VERSION of an approved release that you read the difference from, instead of the whole release',
     key: 'name of your key file (default: your name)',
   },
   examples: [
     'lk approve filesystem@2025.8.21',
+    'lk approve filesystem@2025.11.25 --delta-from filesystem@2025.8.21',
     'lk approve 4 --environment development --environment ci --accept "LK-REL-01=published date is the mirror\'s, seen on the release page"',
   ],
   arity: [1, 1],
@@ -34,6 +40,7 @@ export const approve: Command = {
       environments: list(values, 'environment'),
       accepts: Object.fromEntries(list(values, 'accept').map(acceptOf)),
       days: days === undefined ? null : Number(days),
+      deltaFrom: await baseOf(api, release, text(values, 'delta-from')),
     };
     const given = await giveApproval(release, wish, { api, signer, now: context.now() });
     const label = `${release.name} ${release.version}`;
@@ -42,9 +49,25 @@ export const approve: Command = {
       given.state === 'approved'
         ? `${context.paint.green('Approved')}. Next, in a project: lk add ${release.name}`
         : `It needs ${rest} more.`;
-    return { data: given, text: `You approved ${label} (${given.given} of ${given.needed}). ${state}` };
+    const delta = wish.deltaFrom === null ? '' : `, as a difference from ${wish.deltaFrom}`;
+    return {
+      data: given,
+      text: `You approved ${label}${delta} (${given.given} of ${given.needed}). ${state}`,
+    };
   },
 };
+
+/** The version that the difference is from. Throws USAGE for another server's. */
+async function baseOf(api: Api, release: Release, spec: string | undefined): Promise<string | null> {
+  if (spec === undefined) return null;
+  const base = await findRelease(api, spec, true);
+  if (base.name === release.name && base.version !== release.version) return base.version;
+  throw new LockkeeperError('USAGE', {
+    expected: `--delta-from with another release of ${release.name}`,
+    found: `${base.name} ${base.version}`,
+    next: 'See: lk approve --help',
+  });
+}
 
 function acceptOf(word: string): [string, string] {
   const [, check, reason] = /^(LK-[A-Z]+-[0-9]{2})=(.{3,})$/s.exec(word) ?? [];

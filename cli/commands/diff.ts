@@ -1,24 +1,29 @@
 import { renderDiff, renderSurface } from '../../scanner/render-diff.ts';
 import { DiffView } from '../../schemas/api.ts';
 import { Surface } from '../../schemas/surface.ts';
-import type { Command } from '../command.ts';
+import { type Command, text } from '../command.ts';
 import { findRelease } from '../releases.ts';
 
 export const diff: Command = {
   summary:
     'show what a release changes against the last approved one; of a first release, everything a model sees',
   words: 'NAME[@VERSION] | ID',
-  options: {},
-  optionHelp: {},
-  examples: ['lk diff filesystem@2025.11.25', 'lk diff 4 --json'],
+  options: { from: { type: 'string' } },
+  optionHelp: {
+    from: 'compare with this version instead of the one that was approved last when it was scanned',
+  },
+  examples: ['lk diff filesystem@2025.11.25', 'lk diff 4 --from 2025.8.21', 'lk diff 4 --json'],
   arity: [1, 1],
-  async run(context, [spec = '']) {
+  async run(context, [spec = ''], values) {
     const api = await context.api();
     const release = await findRelease(api, spec);
-    const view = await api.call('diff', DiffView, { parameters: { id: release.id } });
-    const text = renderDiff(view, context.paint);
-    if (view.before !== null) return { data: view, text };
+    const view = await api.call('diff', DiffView, {
+      parameters: { id: release.id },
+      query: { from: text(values, 'from') },
+    });
+    const shown = renderDiff(view, context.paint);
+    if (view.before !== null) return { data: view, text: shown };
     const surface = await api.call('surface', Surface, { parameters: { id: release.id } });
-    return { data: { ...view, surface }, text: `${text}\n\n${renderSurface(surface, context.paint)}` };
+    return { data: { ...view, surface }, text: `${shown}\n\n${renderSurface(surface, context.paint)}` };
   },
 };

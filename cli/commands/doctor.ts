@@ -2,8 +2,9 @@ import { access, constants, mkdir } from 'node:fs/promises';
 import { selectDriver } from '../../runtime/isolation/select.ts';
 import { verifyJournal } from '../../runtime/journal/journal.ts';
 import { counted } from '../../scanner/text.ts';
-import { Health } from '../../schemas/api.ts';
-import { asLockkeeperError, CODES } from '../../schemas/errors.ts';
+import { Health, Me } from '../../schemas/api.ts';
+import { asLockkeeperError, CODES, LockkeeperError } from '../../schemas/errors.ts';
+import { Attention } from '../../schemas/server.ts';
 import { openApi } from '../api.ts';
 import type { Command, Context } from '../command.ts';
 import { table } from '../output.ts';
@@ -16,7 +17,8 @@ interface Line {
 }
 
 export const doctor: Command = {
-  summary: 'check this machine: Node, isolation, home, keys, journals, registry',
+  summary:
+    'check this machine: Node, isolation, home, keys, journals, registry; and that every server has an owner',
   words: '',
   options: {},
   optionHelp: {},
@@ -72,6 +74,24 @@ const CHECKS: Readonly<Record<string, (context: Context) => Promise<string>>> = 
     const { journals, records } = await verifyJournal(home.journalDir);
     if (journals === 0) return `none yet (${home.journalDir})`;
     return `${counted(records, 'record')} in ${counted(journals, 'journal')}, chains unbroken (${home.journalDir})`;
+  },
+  servers: async (context) => {
+    const [signIn] = await context.home.signIns();
+    if (!signIn) return 'not asked: not signed in to a registry';
+    const api = await context.api();
+    const { roles } = await api.call('me', Me);
+    if (!roles.some((role) => role !== 'runtime')) return 'not asked: this sign-in is a runtime’s';
+    const { orphaned, due } = await api.call('attention', Attention);
+    const names = orphaned.map(({ name, owner }) => `${name} (${owner} left)`).join(', ');
+    const review = due.length > 0 ? `; ${counted(due.length, 'release')} due for re-review (lk review)` : '';
+    if (orphaned.length === 0) return `every server has an owner${review}`;
+    // Only an administrator can help; for everybody else it is news.
+    if (!roles.includes('admin')) return `without an owner: ${names}${review}`;
+    throw new LockkeeperError('SERVER_ORPHANED', {
+      expected: 'somebody who answers for every server',
+      found: `nobody for ${names}`,
+      next: 'Name an owner: lk owner NAME PERSON',
+    });
   },
   registry: async ({ home }) => {
     const [signIn] = await home.signIns();

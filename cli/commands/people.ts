@@ -65,7 +65,16 @@ async function code(api: Api, { context, person }: Words): Promise<Result> {
 
 async function remove(api: Api, { context, person }: Words): Promise<Result> {
   const view = await api.call('personRemove', RemovedView, { parameters: { person }, body: {} });
-  return { data: view, text: `${context.paint.bold(view.person)} can no longer sign in.${voidedText(view)}` };
+  return {
+    data: view,
+    text: `${context.paint.bold(view.person)} can no longer sign in.${voidedText(view)}${orphanedText(view)}`,
+  };
+}
+
+function orphanedText({ person, orphaned }: { person: string; orphaned: readonly string[] }): string {
+  return orphaned
+    .map((name) => `\n${person} owned ${name}, which is published no more until: lk owner ${name} PERSON`)
+    .join('');
 }
 
 function howTo(api: Api, view: { person: string; code: string }): string {

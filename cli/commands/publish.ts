@@ -10,6 +10,7 @@ import {
   type Release as ReleaseView,
   type Submission,
 } from '../../schemas/release.ts';
+import type { PublishBody } from '../../schemas/server.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, flag, list, text, type Values } from '../command.ts';
 
@@ -28,6 +29,9 @@ export const publish: Command = {
     env: { type: 'string', multiple: true },
     egress: { type: 'string', multiple: true },
     memory: { type: 'string' },
+    owner: { type: 'string' },
+    team: { type: 'string' },
+    'new-source': { type: 'boolean' },
     'no-wait': { type: 'boolean' },
   },
   optionHelp: {
@@ -39,6 +43,9 @@ export const publish: Command = {
     env: 'name of a variable that projects may pass; repeat',
     egress: 'host:port or *.suffix:port the server may reach; repeat (default: none)',
     memory: 'memory limit in MiB (default 1024)',
+    owner: 'who answers for the server, at its first release (default: you)',
+    team: 'team that the server belongs to, at its first release',
+    'new-source': 'this server came from another package before, and really moved; reviewers are told',
     'no-wait': 'do not wait for the report',
   },
   examples: [
@@ -49,7 +56,9 @@ export const publish: Command = {
   async run(context, [source = ''], values) {
     const api = await context.api();
     const submission = submissionOf(source, values);
-    const release = await api.call('publish', Release, { body: submission });
+    const release = await api.call('publish', Release, {
+      body: { ...submission, ...namingOf(values) },
+    });
     if (flag(values, 'no-wait')) {
       return {
         data: { release },
@@ -74,6 +83,16 @@ export const publish: Command = {
     };
   },
 };
+
+/** How the submission stands to the server's name. */
+function namingOf(values: Values): Pick<PublishBody, 'owner' | 'team' | 'newSource'> {
+  const [owner, team] = [text(values, 'owner'), text(values, 'team')];
+  return {
+    ...(owner === undefined ? {} : { owner }),
+    ...(team === undefined ? {} : { team }),
+    ...(flag(values, 'new-source') ? { newSource: true } : {}),
+  };
+}
 
 /** The submission in the schema's words. Throws USAGE or SOURCE_INVALID before anything is sent. */
 export function submissionOf(source: string, values: Values): Submission {

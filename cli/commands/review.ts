@@ -1,12 +1,16 @@
 import { renderReport } from '../../scanner/render.ts';
 import { Report } from '../../schemas/finding.ts';
 import type { Release as ReleaseView } from '../../schemas/release.ts';
-import { type Command, text } from '../command.ts';
+import { ReviewView } from '../../schemas/review.ts';
+import { Attention } from '../../schemas/server.ts';
+import type { Api } from '../api.ts';
+import { type Command, type Context, type Result, text } from '../command.ts';
 import { plain, table } from '../output.ts';
 import { findRelease, listReleases } from '../releases.ts';
+import { attentionLines, dueText, reviewLines } from '../reviewed.ts';
 
 export const review: Command = {
-  summary: 'list what waits for review, or show one release with its report',
+  summary: 'list what waits for review or has to be reviewed again, or show one release with its report',
   words: '[NAME[@VERSION] | ID]',
   options: { state: { type: 'string' } },
   optionHelp: {
@@ -17,27 +21,7 @@ export const review: Command = {
   arity: [0, 1],
   async run(context, [spec], values) {
     const api = await context.api();
-    if (spec === undefined) {
-      const state = text(values, 'state') ?? 'in_review';
-      const releases = await listReleases(api, state === 'all' ? {} : { state });
-      const rows = releases.map((r) => [
-        String(r.id),
-        r.name,
-        r.version,
-        r.state,
-        r.requestedBy,
-        String(r.approvals.length),
-        r.submittedAt.slice(0, 16),
-      ]);
-      const shown = table(
-        ['ID', 'SERVER', 'VERSION', 'STATE', 'REQUESTED BY', 'APPROVALS', 'SUBMITTED'],
-        rows,
-      );
-      return {
-        data: { releases },
-        text: releases.length ? shown : `Nothing is ${state === 'all' ? 'here' : state.replace('_', ' ')}.`,
-      };
-    }
+    if (spec === undefined) return listed(context, api, text(values, 'state') ?? 'in_review');
     const release = await findRelease(api, spec);
     if (release.reportDigest === null) {
       return {
@@ -46,21 +30,46 @@ export const review: Command = {
       };
     }
     const report = await api.call('report', Report, { parameters: { id: release.id } });
+    const reviewed = await api.call('review', ReviewView, { parameters: { id: release.id } });
     const reason = release.reason ? ` ${plain(release.reason)}` : '';
     const head = [
       `Release ${release.id} is ${release.state}; requested by ${release.requestedBy}.${reason}`,
       ...release.approvals.flatMap(approvalLines),
+      ...reviewLines(release, reviewed, context.now()),
     ].join('\n');
     const next =
       release.state === 'in_review'
         ? `Next: lk diff ${release.id}, then lk approve ${release.id} or lk reject ${release.id} --reason TEXT`
         : '';
     return {
-      data: { release, report },
+      data: { release, report, review: reviewed },
       text: [head, '', renderReport(report, context.paint, release), next].join('\n'),
     };
   },
 };
+
+async function listed(context: Context, api: Api, state: string): Promise<Result> {
+  const releases = await listReleases(api, state === 'all' ? {} : { state });
+  const rows = releases.map((r) => [
+    String(r.id),
+    r.name,
+    r.version,
+    r.state,
+    r.requestedBy,
+    String(r.approvals.length),
+    r.submittedAt.slice(0, 16),
+    dueText(r, context.now()),
+  ]);
+  const head = ['ID', 'SERVER', 'VERSION', 'STATE', 'REQUESTED BY', 'APPROVALS', 'SUBMITTED', ''];
+  const none = `Nothing is ${state === 'all' ? 'here' : state.replace('_', ' ')}.`;
+  const list = releases.length > 0 ? table(head, rows) : none;
+  // Of another state, only what was asked for.
+  if (state !== 'in_review') return { data: { releases }, text: list };
+  const attention = await api.call('attention', Attention);
+  const lines = attentionLines(attention).map(plain);
+  const more = lines.length > 0 ? ['', ...lines] : [];
+  return { data: { releases, ...attention }, text: [list, ...more].join('\n') };
+}
 
 function approvalLines({
   person,

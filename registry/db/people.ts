@@ -32,6 +32,15 @@ export async function listPeople(client: Client): Promise<PersonRow[]> {
   return rows;
 }
 
+/** Whether somebody of that name is here; until the transaction ends they do not leave. */
+export async function holdPerson(client: Client, person: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    'select 1 from people where person = $1 and left_at is null for share',
+    [person],
+  );
+  return rowCount === 1;
+}
+
 /** Ends a person's sign-ins. False when there is nobody of that name. */
 export async function removePerson(client: Client, person: string): Promise<boolean> {
   await client.query('delete from tokens where person = $1', [person]);

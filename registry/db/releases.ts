@@ -1,6 +1,7 @@
 /** Releases and their approvals. State moves by compare-and-set only. */
+import type { DeltaFrom } from '../../schemas/approval.ts';
 import type { Envelope } from '../../schemas/dsse.ts';
-import type { Closure, Launch, Release, ReleaseState, Submission } from '../../schemas/release.ts';
+import type { Closure, Launch, ReleaseState, Submission } from '../../schemas/release.ts';
 import type { Client } from './pool.ts';
 
 export interface ReleaseRow {
@@ -22,44 +23,38 @@ export interface ReleaseRow {
   readonly maintainers: string[] | null;
   readonly submitted_at: Date;
   readonly changed_at: Date;
-  readonly approvals: Release['approvals'];
+  readonly former_package: string | null;
+  readonly lapsed_at: Date | null;
+  readonly approvals: readonly GivenApproval[];
+}
+
+/** An approval as its envelope says; whether its key counts is for the root to say. */
+export interface GivenApproval {
+  readonly digest: string;
+  readonly person: string;
+  readonly keyid: string;
+  readonly environments: string[];
+  readonly accepts: Record<string, string>;
+  readonly notBefore: string;
+  readonly expires: string;
+  readonly deltaFrom: DeltaFrom | null;
 }
 
 /** What a statement says is read out of the stored envelope: columns beside it could be edited by themselves. */
-const STATEMENT = `convert_from(decode(convert_from(a.envelope, 'utf8')::jsonb ->> 'payload', 'base64'), 'utf8')::jsonb -> 'predicate'`;
-export const COLUMNS = `r.*, coalesce((select jsonb_agg(jsonb_build_object('digest', a.digest, 'person', a.person,
-  'environments', ${STATEMENT} -> 'environments', 'accepts', ${STATEMENT} -> 'accepts', 'expires', ${STATEMENT} -> 'expires') order by a.given_at, a.digest)
-  from approvals a where a.release_id = r.id), '[]') as approvals`;
-
-export function viewOf(row: ReleaseRow): Release {
-  return {
-    id: Number(row.id),
-    name: row.name,
-    version: row.version,
-    purl: row.purl,
-    source: row.source,
-    description: row.description,
-    state: row.state,
-    reason: row.reason,
-    requestedBy: row.requested_by,
-    submittedAt: row.submitted_at.toISOString(),
-    changedAt: row.changed_at.toISOString(),
-    permissions: row.submission.permissions,
-    launch: row.launch,
-    closure: row.closure,
-    surfaceDigest: row.surface_digest,
-    reportDigest: row.report_digest,
-    approvals: row.approvals,
-  };
-}
+export const APPROVALS = `coalesce((select jsonb_agg(jsonb_build_object('digest', a.digest, 'person', a.person, 'keyid', e.sealed #>> '{signatures,0,keyid}',
+  'environments', s.said -> 'environments', 'accepts', s.said -> 'accepts', 'notBefore', s.said -> 'notBefore', 'expires', s.said -> 'expires', 'deltaFrom', s.said -> 'deltaFrom') order by a.given_at, a.digest)
+  from approvals a, lateral (select convert_from(a.envelope, 'utf8')::jsonb as sealed offset 0) e,
+    lateral (select convert_from(decode(e.sealed ->> 'payload', 'base64'), 'utf8')::jsonb -> 'predicate' as said offset 0) s
+  where a.release_id = r.id), '[]')`;
+export const COLUMNS = `r.*, ${APPROVALS} as approvals`;
 
 export async function insertRelease(
   client: Client,
   submission: Submission,
-  by: { person: string; purl: string },
+  by: { person: string; purl: string; formerPackage: string | null },
 ): Promise<string> {
   const { rows } = await client.query<{ id: string }>(
-    'insert into releases (name, version, purl, source, description, requested_by, submission) values ($1, $2, $3, $4, $5, $6, $7) returning id',
+    'insert into releases (name, version, purl, source, description, requested_by, submission, former_package) values ($1, $2, $3, $4, $5, $6, $7, $8) returning id',
     [
       submission.name,
       submission.version,
@@ -68,6 +63,7 @@ export async function insertRelease(
       submission.description,
       by.person,
       JSON.stringify(submission),
+      by.formerPackage,
     ],
   );
   return rows[0]?.id ?? '';
@@ -110,14 +106,14 @@ export async function releasesNamed(
   return rows;
 }
 
-/** The release of this server that was approved last, but for the one given. */
+/** The release of this server that was approved last, but for the one given; one that lapsed was approved as well. */
 export async function lastApproved(
   client: Client,
   name: string,
   except: number | string,
 ): Promise<ReleaseRow | null> {
   const { rows } = await client.query<ReleaseRow>(
-    `select ${COLUMNS} from releases r where r.name = $1 and r.id <> $2 and r.state in ('approved', 'deprecated') order by (select max(a.given_at) from approvals a where a.release_id = r.id) desc nulls last, r.id desc limit 1`,
+    `select ${COLUMNS} from releases r where r.name = $1 and r.id <> $2 and (r.state in ('approved', 'deprecated') or r.state = 'in_review' and r.lapsed_at is not null) order by (select max(a.given_at) from approvals a where a.release_id = r.id) desc nulls last, r.id desc limit 1`,
     [name, except],
   );
   return rows[0] ?? null;

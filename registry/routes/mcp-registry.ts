@@ -5,10 +5,10 @@
 import semver from 'semver';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Call, Handler, Handlers } from '../app.ts';
-import type { Pool } from '../db/pool.ts';
 import { listPublic, versionsOf } from '../db/public.ts';
 import type { ReleaseRow } from '../db/releases.ts';
 import type { Deps } from '../deps.ts';
+import { isStanding } from '../standing.ts';
 
 const SCHEMA = 'https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json';
 const DEFAULT_LIMIT = 30;
@@ -29,14 +29,14 @@ export function mcpRegistryRoutes(deps: Deps): Handlers {
       return handler(call);
     };
   return {
-    registryList: open((call) => list(call, deps.pool)),
+    registryList: open((call) => list(call, deps)),
     registryVersions: open(async (call) => {
-      const rows = await known(call, deps.pool);
+      const rows = await known(call, deps);
       const servers = rows.map((row) => serverResponse(row, rows));
       return { servers, metadata: { count: servers.length } };
     }),
     registryVersion: open(async (call) => {
-      const rows = await known(call, deps.pool);
+      const rows = await known(call, deps);
       const wanted = call.param('version');
       const row =
         wanted === 'latest' ? latestOf(rows) : rows.find((candidate) => candidate.version === wanted);
@@ -63,12 +63,19 @@ function bad(message: string): LockkeeperError {
 }
 
 /** All public versions of the named server, newest first. 404 when none is approved. */
-async function known(call: Call, pool: Pool): Promise<ReleaseRow[]> {
+async function known(call: Call, deps: Deps): Promise<ReleaseRow[]> {
   const name = call.param('name');
   const { include_deleted: deleted } = call.request.query as { include_deleted?: string };
-  const rows = await versionsOf(pool, name, deleted === 'true');
+  const rows = await publicVersions(deps, name, deleted === 'true');
   if (rows.length === 0) throw notFound(quote(name, 200));
   return rows.sort((a, b) => compare(b, a));
+}
+
+/** But for those whose approvals ended: their state is moved within the hour, and is not believed until then. */
+async function publicVersions({ pool, trust }: Deps, name: string, deleted: boolean): Promise<ReleaseRow[]> {
+  const { trusted } = await trust.current();
+  const now = new Date();
+  return (await versionsOf(pool, name, deleted)).filter((row) => isStanding(row, trusted, now));
 }
 
 function compare(a: ReleaseRow, b: ReleaseRow): number {
@@ -95,22 +102,25 @@ interface Cursor {
   readonly last: readonly [string, string];
 }
 
-async function list(call: Call, pool: Pool): Promise<unknown> {
+async function list(call: Call, deps: Deps): Promise<unknown> {
   const query = call.request.query as Readonly<Record<string, string | undefined>>;
   const cursor = query.cursor === undefined ? null : readCursor(query.cursor);
   const filter = cursor ?? filterOf(query);
   const limit = limitOf(query.limit);
-  const rows = await listPublic(pool, { ...filter, after: cursor?.last ?? null, limit: limit + 1 });
-  const page = rows.slice(0, limit);
+  const rows = await listPublic(deps.pool, { ...filter, after: cursor?.last ?? null, limit: limit + 1 });
+  const fetched = rows.slice(0, limit);
+  const { trusted } = await deps.trust.current();
+  const now = new Date();
+  const page = fetched.filter((row) => isStanding(row, trusted, now));
   const latest = new Map<string, ReleaseRow[]>();
   for (const name of new Set(page.map((row) => row.name)))
-    latest.set(name, await versionsOf(pool, name, true));
+    latest.set(name, await publicVersions(deps, name, true));
   const all = page.map((row) => serverResponse(row, latest.get(row.name) ?? [row]));
   const servers =
     filter.version === 'latest'
       ? all.filter((item) => item._meta['io.modelcontextprotocol.registry/official'].isLatest)
       : all;
-  const last = page.at(-1);
+  const last = fetched.at(-1);
   const more = rows.length > limit && last;
   return {
     servers,

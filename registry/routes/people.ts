@@ -5,6 +5,7 @@ import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Call, Handlers } from '../app.ts';
 import { listPeople, newCode, type PersonRow, putPerson, removePerson, restingOn } from '../db/people.ts';
 import { type Client, withTransaction } from '../db/pool.ts';
+import { listServers } from '../db/servers.ts';
 import type { Deps } from '../deps.ts';
 import { recordEvent } from '../log.ts';
 import { SELF } from '../root.ts';
@@ -58,12 +59,21 @@ async function code(call: Call, deps: Deps): Promise<unknown> {
 async function remove(call: Call, deps: Deps): Promise<unknown> {
   call.body(NothingBody);
   const { person } = await personOf(call, deps.pool);
-  await withTransaction(deps.pool, async (client) => {
+  const orphaned = await withTransaction(deps.pool, async (client) => {
     await assertAdminLeft(client, { person, roles: [] });
     await removePerson(client, person);
     await recordEvent(client, { person: call.actor.person, action: 'person.removed', subject: person });
+    const owned = await listServers(client, { owner: person });
+    for (const { name, team } of owned)
+      await recordEvent(client, {
+        person: call.actor.person,
+        action: 'server.orphaned',
+        subject: name,
+        detail: { owner: person, team },
+      });
+    return owned.map(({ name }) => name);
   });
-  return { person, ...(await retire(person, deps)) };
+  return { person, orphaned, ...(await retire(person, deps)) };
 }
 
 /**

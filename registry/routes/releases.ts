@@ -7,7 +7,9 @@ import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { Report } from '../../schemas/finding.ts';
 import { digestOf, parseStrict } from '../../schemas/json.ts';
 import { diffReach } from '../../schemas/reach.ts';
-import { Submission } from '../../schemas/release.ts';
+import type { Release, Submission } from '../../schemas/release.ts';
+import { DiffQuery } from '../../schemas/review.ts';
+import { PublishBody } from '../../schemas/server.ts';
 import { Surface } from '../../schemas/surface.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Call, Handlers } from '../app.ts';
@@ -16,22 +18,28 @@ import {
   findRelease,
   insertRelease,
   isReleaseBlob,
+  lastApproved,
   listReleases,
   type ReleaseRow,
   scannedVersion,
-  viewOf,
 } from '../db/releases.ts';
 import type { Deps } from '../deps.ts';
 import { factsOfRow } from '../facts.ts';
 import { recordEvent } from '../log.ts';
+import { claimName, type Publisher, packageKey } from '../owners.ts';
 import { queueScan } from '../queue.ts';
+import { viewOf } from '../view.ts';
 
 export function releaseRoutes(deps: Deps): Handlers {
+  const view = async (row: ReleaseRow): Promise<Release> => viewOf(row, (await deps.trust.current()).trusted);
   return {
     publish: async (call) => {
-      const id = await submit(deps.pool, call.body(Submission), call.actor.person);
+      const { owner, team, newSource, ...submission } = call.body(PublishBody);
+      const { person, roles } = call.actor;
+      const by = { person, admin: roles.includes('admin'), owner, team, newSource };
+      const id = await submit(deps.pool, submission, by);
       void call.reply.code(201);
-      return viewOf(await releaseOr404(deps.pool, id));
+      return view(await releaseOr404(deps.pool, id));
     },
     releases: async (call) => {
       const query = call.query(ReleaseQuery);
@@ -41,9 +49,11 @@ export function releaseRoutes(deps: Deps): Handlers {
         before: query.before === undefined ? undefined : Number(query.before),
         limit,
       });
-      return { releases: rows.map(viewOf), next: rows.length === limit ? Number(rows.at(-1)?.id) : null };
+      const { trusted } = await deps.trust.current();
+      const releases = rows.map((row) => viewOf(row, trusted));
+      return { releases, next: rows.length === limit ? Number(rows.at(-1)?.id) : null };
     },
-    release: async (call) => viewOf(await releaseOf(call, deps.pool)),
+    release: async (call) => view(await releaseOf(call, deps.pool)),
     report: async (call) => {
       const row = await scanned(call, deps.pool);
       return sendJson(call, await deps.blobs.get(row.report_digest ?? ''));
@@ -70,8 +80,8 @@ export function releaseRoutes(deps: Deps): Handlers {
   };
 }
 
-/** Release, scan job and event in one transaction. Throws RELEASE_EXISTS. */
-export async function submit(pool: Pool, submission: Submission, person: string): Promise<string> {
+/** Name, release, scan job and event in one transaction. Throws RELEASE_EXISTS and what `claimName` does. */
+export async function submit(pool: Pool, submission: Submission, by: Publisher): Promise<string> {
   const ref = packageOf(submission.source);
   if (ref.version !== submission.version) {
     throw new LockkeeperError('REQUEST_INVALID', {
@@ -81,7 +91,13 @@ export async function submit(pool: Pool, submission: Submission, person: string)
     });
   }
   return withTransaction(pool, async (client) => {
-    const id = await insertRelease(client, submission, { person, purl: purlOf(ref) });
+    const { person } = by;
+    const bound = await claimName(client, submission, by);
+    const last = await lastApproved(client, submission.name, 0);
+    // Until one from the new package was approved, each is compared with what was.
+    const before = last ? packageKey(last.source) : bound;
+    const formerPackage = before === packageKey(submission.source) ? null : before;
+    const id = await insertRelease(client, submission, { person, purl: purlOf(ref), formerPackage });
     await queueScan(client, id);
     await recordEvent(client, {
       person,
@@ -130,15 +146,26 @@ function sendJson(call: Call, bytes: Buffer): Buffer {
   return bytes;
 }
 
-/** Against what the report compared with: history does not change when another release is approved or revoked later. */
+function noVersion(name: string, version: string): LockkeeperError {
+  return new LockkeeperError('NOT_FOUND', {
+    expected: `a version of ${name} that was scanned`,
+    found: quote(version),
+    next: 'List them with: lk review --state all',
+  });
+}
+
+/** Against what the report compared with, unless asked for another: history does not change when another release is approved or revoked later. */
 async function diff(call: Call, { pool, blobs }: Deps): Promise<unknown> {
+  const { from } = call.query(DiffQuery);
   const after = await scanned(call, pool);
   const report = assertValid(
     Report,
     parseStrict(await blobs.get(after.report_digest ?? '')),
     'a stored report',
   );
-  const before = report.baseline && (await scannedVersion(pool, after.name, report.baseline.version));
+  const wanted = from ?? report.baseline?.version;
+  const before = wanted === undefined ? null : await scannedVersion(pool, after.name, wanted);
+  if (from !== undefined && before === null) throw noVersion(after.name, from);
   const version = { id: Number(after.id), version: after.version };
   const none = { changes: [], reach: [], artifacts: { added: [], removed: [] } };
   if (!before) return { before: null, after: version, ...none };

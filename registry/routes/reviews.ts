@@ -7,21 +7,27 @@ import { LockkeeperError } from '../../schemas/errors.ts';
 import { Report } from '../../schemas/finding.ts';
 import { digestOf, parseStrict } from '../../schemas/json.ts';
 import type { ReleaseState } from '../../schemas/release.ts';
+import { StatementQuery } from '../../schemas/review.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Call, Handlers } from '../app.ts';
 import { countFor, dropWorn } from '../approvals.ts';
 import { isDuplicate, withTransaction } from '../db/pool.ts';
-import { findRelease, insertApproval, moveState, type ReleaseRow, viewOf } from '../db/releases.ts';
+import { findRelease, insertApproval, moveState, type ReleaseRow } from '../db/releases.ts';
+import { listServers } from '../db/servers.ts';
+import { assertDelta, chainOf, deltaOf } from '../deltas.ts';
 import type { Deps } from '../deps.ts';
 import { factsOfRow } from '../facts.ts';
 import { MOVES, wrongState } from '../lifecycle.ts';
 import { recordEvent } from '../log.ts';
+import { sinceApproval } from '../rescan.ts';
+import { viewOf } from '../view.ts';
 import { releaseOf } from './releases.ts';
 
 const DAY_MS = 86_400_000;
 
 export function reviewRoutes(deps: Deps): Handlers {
   return {
+    review: (call) => review(call, deps),
     statement: (call) => statement(call, deps),
     approve: (call) => approve(call, deps),
     reject: (call) => move(call, deps, 'reject'),
@@ -51,6 +57,9 @@ async function statement(call: Call, deps: Deps): Promise<unknown> {
   const row = await releaseOf(call, deps.pool);
   assertReviewable(row.state);
   assertNotRequester(call.actor.person, row.requested_by);
+  const { delta } = call.query(StatementQuery);
+  const { trusted } = await deps.trust.current();
+  const deltaFrom = delta === undefined ? null : await deltaOf(deps.pool, row, { version: delta, trusted });
   const facts = factsOfRow(row);
   const now = new Date();
   const statement: Approval = {
@@ -67,6 +76,7 @@ async function statement(call: Call, deps: Deps): Promise<unknown> {
       launch: facts.launch,
       environments: [],
       accepts: {},
+      ...(deltaFrom ? { deltaFrom } : {}),
       requestedBy: facts.requestedBy,
       approvedBy: call.actor.person,
       notBefore: now.toISOString(),
@@ -74,6 +84,17 @@ async function statement(call: Call, deps: Deps): Promise<unknown> {
     },
   };
   return { statement, missing: (await checksOf(row, deps)).open };
+}
+
+/** What a reviewer is told besides report and difference. */
+async function review(call: Call, deps: Deps): Promise<unknown> {
+  const row = await releaseOf(call, deps.pool);
+  const { threshold } = (await deps.trust.current()).trusted.root.roles.approver;
+  const [owner = null] = await listServers(deps.pool, { name: row.name });
+  const given = row.approvals.filter(({ deltaFrom }) => deltaFrom !== null);
+  const { full } = given.length > 0 ? await chainOf(deps.pool, row, { threshold }) : { full: null };
+  const deltas = given.map(({ person, deltaFrom }) => ({ person, from: deltaFrom?.version, full }));
+  return { owner, since: await sinceApproval(row, deps), deltas };
 }
 
 async function approve(call: Call, deps: Deps): Promise<unknown> {
@@ -102,6 +123,8 @@ async function approve(call: Call, deps: Deps): Promise<unknown> {
     await client.query('select 1 from releases where id = $1 for update', [row.id]);
     const now = await findRelease(client, row.id);
     assertReviewable(now?.state ?? 'rejected');
+    const { maxDeltas } = deps.policy.approvals;
+    await assertDelta(client, row, { approval: mine.approval, trusted, maxDeltas });
     await dropWorn(client, row.id, mine, trusted);
     await insertApproval(client, {
       digest: mine.digest,
@@ -182,5 +205,5 @@ async function move(call: Call, deps: Deps, name: 'reject' | 'deprecate'): Promi
     });
   });
   const after = await findRelease(deps.pool, row.id);
-  return after ? viewOf(after) : null;
+  return after ? viewOf(after, (await deps.trust.current()).trusted) : null;
 }

@@ -9,12 +9,13 @@ import { RevocationQuery, RevokeBody, revocationOf } from '../../schemas/revocat
 import type { Call, Handlers } from '../app.ts';
 import { actorOf } from '../db/people.ts';
 import { withTransaction } from '../db/pool.ts';
-import { findRelease, moveState, type ReleaseRow, viewOf } from '../db/releases.ts';
+import { findRelease, moveState, type ReleaseRow } from '../db/releases.ts';
 import { insertRevocation, type NewRevocation, revocationsAfter } from '../db/revocations.ts';
 import type { Deps } from '../deps.ts';
 import { MOVES, wrongState } from '../lifecycle.ts';
 import { recordEvent } from '../log.ts';
 import { Streams } from '../streams.ts';
+import { viewOf } from '../view.ts';
 import { releaseOf } from './releases.ts';
 
 const PAGE = 500;
@@ -56,7 +57,9 @@ async function revoke(call: Call, deps: Deps): Promise<unknown> {
   const row = await releaseOf(call, deps.pool);
   const stated = envelope ? await signed(call, { envelope, row, reason }, deps) : unsigned(call, row, reason);
   await withTransaction(deps.pool, async (client) => {
-    if (!(await moveState(client, row.id, { ...MOVES.revoke, reason }))) {
+    if (
+      !(await moveState(client, row.id, { ...(row.lapsed_at ? MOVES.revokeLapsed : MOVES.revoke), reason }))
+    ) {
       const now = await findRelease(client, row.id);
       throw wrongState('revoke', now?.state ?? row.state);
     }
@@ -70,7 +73,7 @@ async function revoke(call: Call, deps: Deps): Promise<unknown> {
     });
   });
   const after = await findRelease(deps.pool, row.id);
-  return after ? viewOf(after) : null;
+  return after ? viewOf(after, (await deps.trust.current()).trusted) : null;
 }
 
 /** Signed by the caller's own key, in the role of revoker, about this release, for this reason. */

@@ -248,7 +248,7 @@ describe.each(servers())('the registry on $name', (server) => {
 
     it('refuses the requester, and says so before they sign', async () => {
       await registry.person('alice', 'reviewer', 'publisher', 'developer');
-      const id = await registry.scanned('alice', submissionOf('1.0.1'));
+      const id = await registry.scanned('alice', { ...submissionOf('1.0.1'), name: 'acme.tools/hers' });
       expect((await registry.call('alice', 'GET', `/v1/releases/${id}/statement`)).body.code).toBe(
         'APPROVAL_REQUESTER',
       );
@@ -448,7 +448,7 @@ describe.each(servers())('the registry on $name', (server) => {
       const kim = await registry.reviewer('kim');
       await registry.approved('dave', [kim, alice], submissionOf('1.0.71'));
       const left = await registry.call('root', 'POST', '/v1/people/kim/remove', {});
-      expect(left.body).toEqual({ person: 'kim', voided: 1, rootPending: false });
+      expect(left.body).toEqual({ person: 'kim', orphaned: [], voided: 1, rootPending: false });
       expect((await registry.call('kim', 'GET', '/v1/me')).status).toBe(401);
       const { body } = await registry.call('root', 'GET', '/v1/people');
       expect(body.people.map(({ person }: { person: string }) => person)).not.toContain('kim');

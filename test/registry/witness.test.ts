@@ -230,16 +230,18 @@ describe('a witness', () => {
     it('has on disk whatever it signed, when it is killed at any moment', async () => {
       const home = tempDir();
       let signed = 0;
-      for (const wait of [0, 3, 8, 20]) {
+      // Killed after so many signatures, while the next one is asked for.
+      for (const count of [0, 1, 5, 20]) {
         const running = await start(home);
         const [{ size } = { size: null }] = running.said.logs;
         expect(size ?? 0).toBeGreaterThanOrEqual(signed);
         let old = size ?? 0;
-        const killed = new Promise((resolve) => setTimeout(resolve, wait)).then(() =>
-          running.stop('SIGKILL'),
-        );
-        for (let open = true; open && old < 400; ) {
-          const answer = await post(running.said.url, old, old + 1).catch(() => null);
+        const end = old + count;
+        let killed: Promise<unknown> | null = null;
+        for (let open = true; open; ) {
+          const asked = post(running.said.url, old, old + 1).catch(() => null);
+          if (old >= end) killed ??= running.stop('SIGKILL');
+          const answer = await asked;
           open = answer?.status === 200 && (await answer.text().catch(() => '')) !== '';
           if (open) signed = old += 1;
         }

@@ -1,0 +1,18 @@
+/** An earlier release as evidence that a scan compares with. */
+import type { Baseline } from '../scanner/ports.ts';
+import { parseStrict } from '../schemas/json.ts';
+import { Surface } from '../schemas/surface.ts';
+import { assertValid } from '../schemas/validate.ts';
+import type { ReleaseRow } from './db/releases.ts';
+import type { Deps } from './deps.ts';
+
+/** Null for none, and for one that was not scanned. */
+export async function baselineFrom(
+  row: ReleaseRow | null,
+  { blobs }: Pick<Deps, 'blobs'>,
+): Promise<Baseline | null> {
+  if (!row?.closure || !row.launch || row.surface_text === null) return null;
+  const surface = assertValid(Surface, parseStrict(await blobs.get(row.surface_text)), 'a stored surface');
+  const { version, closure, launch, maintainers, submission } = row;
+  return { version, closure, surface, maintainers, launch, permissions: submission.permissions };
+}
