@@ -230,6 +230,9 @@ export function makeLock(parts: Partial<LockParts> = {}): LockFile {
   const root = parts.root ?? makeRoot();
   const log = parts.log ?? memoryLog(logSigner);
   const entries = loggedOf(lock, root);
+  // Earlier versions of the lock, each an entry.
+  for (let version = log.size; version < 7; version++)
+    log.append({ kind: 'lock', subject: `acme/app#${version}`, digest: sha256(`lock ${version}`) });
   log.append(...entries);
   const evidence = {
     root,

@@ -1,0 +1,31 @@
+/** What the rows stand on: a folder that goes away, and a PostgreSQL of their own where they need one. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestServer } from '../setup/postgres.ts';
+
+export interface World {
+  /** A new empty folder. */
+  folder(): Promise<string>;
+  /** A PostgreSQL whose superuser the attacker may be. */
+  readonly database: TestServer;
+  /** Run before the world ends, latest first. */
+  atEnd(work: () => Promise<unknown>): void;
+}
+
+export async function withWorld<T>(database: TestServer, run: (world: World) => Promise<T>): Promise<T> {
+  const dir = await mkdtemp(join(tmpdir(), 'lk-attack-'));
+  const ends: (() => Promise<unknown>)[] = [];
+  let count = 0;
+  const world: World = {
+    database,
+    folder: async () => mkdtemp(join(dir, `${count++}-`)),
+    atEnd: (work) => void ends.push(work),
+  };
+  try {
+    return await run(world);
+  } finally {
+    for (const end of ends.reverse()) await end();
+    await rm(dir, { recursive: true, force: true });
+  }
+}
