@@ -13,7 +13,7 @@ export interface World {
   atEnd(work: () => Promise<unknown>): void;
 }
 
-export async function withWorld<T>(database: TestServer, run: (world: World) => Promise<T>): Promise<T> {
+export async function openWorld(database: TestServer): Promise<{ world: World; close: () => Promise<void> }> {
   const dir = await mkdtemp(join(tmpdir(), 'lk-attack-'));
   const ends: (() => Promise<unknown>)[] = [];
   let count = 0;
@@ -22,10 +22,9 @@ export async function withWorld<T>(database: TestServer, run: (world: World) => 
     folder: async () => mkdtemp(join(dir, `${count++}-`)),
     atEnd: (work) => void ends.push(work),
   };
-  try {
-    return await run(world);
-  } finally {
+  const close = async (): Promise<void> => {
     for (const end of ends.reverse()) await end();
     await rm(dir, { recursive: true, force: true });
-  }
+  };
+  return { world, close };
 }

@@ -1,0 +1,358 @@
+/** The lock as victim: its key stolen, the lock kept back, exchanged, or carried elsewhere. */
+import { closureDigest } from '../../schemas/release.ts';
+import { memoryLog } from '../helpers/log.ts';
+import {
+  at,
+  type LockParts,
+  logSigner,
+  makeApproval,
+  makeEntry,
+  makeLock,
+  makeRoot,
+  people,
+} from '../helpers/trust.ts';
+import type { Row } from './row.ts';
+import { edited, type LockAttack, lockRow, type Scene } from './scene.ts';
+
+const { alice, bob, carol, mallory } = people;
+const KEY = 'the lock key';
+const KEY_AND_ONE = 'the lock key and one reviewer';
+const NETWORK = 'the network, or the repository';
+
+type Entry = ReturnType<typeof makeEntry>;
+
+/** The approvals are those of the honest entry, really signed; the entry that the stolen key signs is another. */
+function swapped(change: (entry: Entry) => void): Scene {
+  const honest = makeEntry();
+  const entry = structuredClone(honest);
+  change(entry);
+  const approvals = [alice, bob].map((person) => makeApproval(person, honest));
+  return { forged: makeLock({ entry, approvals }) };
+}
+
+function given(approvals: LockParts['approvals'], approvedBy: string[]): Scene {
+  return { forged: makeLock({ approvals, approvedBy }) };
+}
+
+const lies = (change: NonNullable<LockParts['lock']>): Scene => ({ forged: makeLock({ lock: change }) });
+
+/** Two locks of one log, the first of them taken before the attack. */
+function afterSeen(seen: Partial<LockParts>, then: Partial<LockParts>): Scene {
+  const log = memoryLog(logSigner);
+  const first = makeLock({ ...seen, log });
+  const from = log.size;
+  const next = (parts: Partial<LockParts>): ReturnType<typeof makeLock> =>
+    makeLock({ ...parts, log, evidence: (of, entries) => of.evidence(entries, { from: [from] }) });
+  return { seen: first, honest: next({ lock: (lock) => void (lock.version = 9) }), forged: next(then) };
+}
+
+const version =
+  (number: number): NonNullable<LockParts['lock']> =>
+  (lock) =>
+    void (lock.version = number);
+
+const signed: LockAttack[] = [
+  {
+    id: 'lock-other-key',
+    attacker: NETWORK,
+    attack: 'signs a lock with a key of their own',
+    code: 'SIGNATURE_INVALID',
+    scene: () => ({ forged: makeLock({ signer: mallory }) }),
+  },
+  {
+    id: 'lock-one-byte',
+    attacker: NETWORK,
+    attack: 'changes one character of the signed lock',
+    code: 'SIGNATURE_INVALID',
+    scene: () => ({ forged: edited('"version": "1.2.3"', '"version": "1.2.4"') }),
+  },
+  {
+    id: 'lock-key-expired',
+    attacker: 'a lock key past its end',
+    attack: 'signs a lock with it',
+    code: 'SIGNATURE_INVALID',
+    scene: () => ({
+      forged: makeLock({
+        root: makeRoot((root) => void Object.assign(root.keys[1] ?? {}, { notAfter: at(-1) })),
+      }),
+    }),
+  },
+  {
+    id: 'lock-key-not-yet',
+    attacker: 'the lock key of tomorrow',
+    attack: 'signs a lock with it today',
+    code: 'SIGNATURE_INVALID',
+    scene: () => ({
+      forged: makeLock({
+        root: makeRoot((root) => void Object.assign(root.keys[1] ?? {}, { notBefore: at(1) })),
+      }),
+    }),
+  },
+];
+
+const forged: LockAttack[] = [
+  {
+    id: 'forged-no-approvals',
+    attacker: KEY,
+    attack: 'locks a release that nobody approved',
+    code: 'DOCUMENT_INVALID',
+    scene: () => given([], ['alice', 'bob']),
+  },
+  {
+    id: 'forged-one-approval',
+    attacker: KEY,
+    attack: 'locks a release that one reviewer approved',
+    code: 'APPROVAL_THRESHOLD',
+    scene: () => given([makeApproval(alice, makeEntry())], ['alice']),
+  },
+  {
+    id: 'forged-same-twice',
+    attacker: KEY,
+    attack: 'names that one approval twice',
+    code: 'DOCUMENT_INVALID',
+    scene: () => {
+      const approval = makeApproval(alice, makeEntry());
+      return given([approval, approval], ['alice', 'bob']);
+    },
+  },
+  {
+    id: 'forged-other-names',
+    attacker: KEY,
+    attack: 'writes other names beside the approvals',
+    code: 'APPROVAL_SUBJECT',
+    scene: () => ({ forged: makeLock({ approvedBy: ['alice', 'carol'] }) }),
+  },
+  {
+    id: 'forged-permissions',
+    attacker: KEY,
+    attack: 'widens the permissions of an approved release',
+    code: 'APPROVAL_SUBJECT',
+    scene: () => swapped((entry) => void entry.permissions.egress.push('evil.example:443')),
+  },
+  {
+    id: 'forged-launch',
+    attacker: KEY,
+    attack: 'adds words to its command line',
+    code: 'APPROVAL_SUBJECT',
+    scene: () => swapped((entry) => void entry.launch.command.push('--allow-everything')),
+  },
+  {
+    id: 'forged-surface',
+    attacker: KEY,
+    attack: 'pins another text of a tool under the approved digest',
+    code: 'APPROVAL_SUBJECT',
+    scene: () =>
+      swapped(
+        (entry) => void (entry.surface.tools.forecast = { digest: `sha256:${'1'.repeat(64)}`, fields: {} }),
+      ),
+  },
+  {
+    id: 'forged-surface-digest',
+    attacker: KEY,
+    attack: 'pins another surface under another digest',
+    code: 'APPROVAL_SUBJECT',
+    scene: () =>
+      swapped((entry) => void Object.assign(entry.surface, { digest: `sha256:${'2'.repeat(64)}` })),
+  },
+  {
+    id: 'forged-artifact',
+    attacker: KEY,
+    attack: 'swaps a package under the approved closure digest',
+    code: 'APPROVAL_SUBJECT',
+    scene: () =>
+      swapped(
+        (entry) =>
+          void Object.assign(entry.closure.artifacts[1] ?? {}, { sha256: `sha256:${'0'.repeat(64)}` }),
+      ),
+  },
+  {
+    id: 'forged-closure',
+    attacker: KEY,
+    attack: 'swaps a package and the closure digest with it',
+    code: 'APPROVAL_SUBJECT',
+    scene: () =>
+      swapped((entry) => {
+        Object.assign(entry.closure.artifacts[1] ?? {}, { sha512: '0'.repeat(128) });
+        entry.closure.digest = closureDigest(entry.closure.artifacts);
+      }),
+  },
+  {
+    id: 'forged-subject',
+    attacker: KEY,
+    attack: 'puts another server under the approvals of this one',
+    code: 'APPROVAL_SUBJECT',
+    scene: () => {
+      const request = { server: 'acme.tools/other', range: '*' };
+      const scene = swapped((entry) => void Object.assign(entry, { server: request.server, request }));
+      return { ...scene, at: { servers: { weather: request } } };
+    },
+  },
+  {
+    id: 'forged-report',
+    attacker: KEY,
+    attack: 'puts another scan report beside the approvals',
+    code: 'APPROVAL_SUBJECT',
+    scene: () => swapped((entry) => void (entry.report = `sha256:${'3'.repeat(64)}`)),
+  },
+  {
+    id: 'forged-requester',
+    attacker: KEY,
+    attack: 'names another requester, so that the real one may approve',
+    code: 'APPROVAL_SUBJECT',
+    scene: () => swapped((entry) => void (entry.requestedBy = 'erin')),
+  },
+  {
+    id: 'forged-version',
+    attacker: KEY,
+    attack: 'locks another version than lockkeeper.json asks for',
+    code: 'LOCK_INTENT',
+    scene: () => swapped((entry) => void (entry.request = { server: entry.server, range: '^9.0.0' })),
+  },
+  {
+    id: 'forged-long-life',
+    attacker: KEY,
+    attack: 'signs a lock that lives for seventy years',
+    code: 'LOCK_LIFE',
+    scene: () => lies((lock) => void (lock.expires = '2096-01-01T00:00:00.000Z')),
+  },
+  {
+    id: 'forged-longer-than-asked',
+    attacker: KEY,
+    attack: 'signs a lock that lives longer than the project lets it',
+    code: 'LOCK_LIFE',
+    scene: () => ({
+      honest: makeLock({ lock: (lock) => void (lock.expires = at(10)) }),
+      forged: makeLock(),
+      setting: { maxLockHours: 12 },
+    }),
+  },
+  {
+    id: 'forged-far-version',
+    attacker: KEY,
+    attack: 'signs a version so far ahead that every honest lock after it looks old',
+    code: 'LOCK_FUTURE',
+    scene: () => ({ forged: makeLock({ lock: version(Number.MAX_SAFE_INTEGER) }) }),
+  },
+  {
+    id: 'forged-revoked',
+    attacker: 'the registry, without its revocations',
+    attack: 'hands out a lock whose own list says the release was revoked',
+    code: 'RELEASE_REVOKED',
+    scene: () =>
+      lies(
+        (lock) =>
+          void lock.revoked.push({
+            server: 'acme.tools/weather',
+            version: '1.2.3',
+            reason: 'CVE',
+            at: at(-1),
+          }),
+      ),
+  },
+];
+
+const withReviewer: LockAttack[] = [
+  {
+    id: 'reviewer-twice',
+    attacker: KEY_AND_ONE,
+    attack: 'approves twice with the one key',
+    code: 'APPROVAL_THRESHOLD',
+    scene: () => {
+      const again = makeApproval(alice, makeEntry(), (a) => void (a.predicate.expires = at(50)));
+      return given([makeApproval(alice, makeEntry()), again], ['alice']);
+    },
+  },
+  {
+    id: 'reviewer-as-another',
+    attacker: KEY_AND_ONE,
+    attack: 'approves once more in the name of another reviewer',
+    code: 'SIGNATURE_INVALID',
+    scene: () => {
+      const again = makeApproval(alice, makeEntry(), (a) => void (a.predicate.approvedBy = 'carol'));
+      return given([makeApproval(alice, makeEntry()), again], ['alice', 'carol']);
+    },
+  },
+  {
+    id: 'reviewer-and-stranger',
+    attacker: KEY_AND_ONE,
+    attack: 'approves once more with a key that is in no root',
+    code: 'KEY_UNKNOWN',
+    scene: () =>
+      given(
+        [alice, mallory].map((person) => makeApproval(person, makeEntry())),
+        ['alice', 'mallory'],
+      ),
+  },
+  {
+    id: 'reviewer-and-copied',
+    attacker: KEY_AND_ONE,
+    attack: 'claims the key of a second reviewer over another signature',
+    code: 'SIGNATURE_INVALID',
+    scene: () => {
+      const second = makeApproval(mallory, makeEntry(), (a) => void (a.predicate.approvedBy = 'carol'));
+      Object.assign(second.signatures[0] ?? {}, { keyid: carol.keyid });
+      return given([makeApproval(alice, makeEntry()), second], ['alice', 'carol']);
+    },
+  },
+];
+
+const kept: LockAttack[] = [
+  {
+    id: 'old-lock',
+    attacker: NETWORK,
+    attack: 'brings back an older lock',
+    code: 'LOCK_ROLLBACK',
+    scene: () => afterSeen({ lock: version(8) }, { lock: version(7) }),
+  },
+  {
+    id: 'same-version',
+    attacker: KEY,
+    attack: 'signs the same version with another content',
+    code: 'LOCK_EQUIVOCATION',
+    scene: () =>
+      afterSeen(
+        { lock: version(8) },
+        { lock: (lock) => void Object.assign(lock, { version: 8, issuedAt: at(-2), expires: at(70) }) },
+      ),
+  },
+  {
+    id: 'frozen-lock',
+    attacker: NETWORK,
+    attack: 'keeps an old lock alive by letting no newer one through',
+    code: 'LOCK_EXPIRED',
+    scene: () => ({ at: { now: () => new Date(at(71)) } }),
+  },
+  {
+    id: 'below-least-version',
+    attacker: NETWORK,
+    attack: 'shows a new machine a lock from before the version that the root asks for',
+    code: 'LOCK_ROLLBACK',
+    scene: () => {
+      const root = makeRoot((of) => void (of.minLockVersions = { 'acme/app': 8 }));
+      return { honest: makeLock({ root, lock: version(8) }), forged: makeLock({ root }) };
+    },
+  },
+  {
+    id: 'other-project',
+    attacker: NETWORK,
+    attack: 'puts the lock of one project into another',
+    code: 'LOCK_AUDIENCE',
+    scene: () => ({ at: { project: 'acme/other' } }),
+  },
+  {
+    id: 'other-environment',
+    attacker: NETWORK,
+    attack: 'puts a lock for development into production',
+    code: 'LOCK_AUDIENCE',
+    scene: () => ({ at: { environment: 'production' } }),
+  },
+  {
+    id: 'other-registry',
+    attacker: 'another registry of the same root',
+    attack: 'puts its lock into a project of this one',
+    code: 'LOCK_INTENT',
+    scene: () => lies((lock) => void (lock.registry = 'http://127.0.0.1:7412')),
+  },
+];
+
+export const lockRows: readonly Row[] = [...signed, ...forged, ...withReviewer, ...kept].map(lockRow);
