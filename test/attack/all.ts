@@ -1,6 +1,17 @@
 /** The whole matrix, in the order it is printed. */
 import { approvalRows } from './approval.ts';
+import { clockRows } from './clock.ts';
+import { documentRows } from './document.ts';
 import { lockRows } from './lock.ts';
+import { logRows } from './log.ts';
+import { rootRows } from './root.ts';
 import type { Row } from './row.ts';
 
-export const rows: readonly Row[] = [...lockRows, ...approvalRows];
+export const rows: readonly Row[] = [
+  ...rootRows,
+  ...lockRows,
+  ...approvalRows,
+  ...logRows,
+  ...clockRows,
+  ...documentRows,
+];

@@ -131,8 +131,8 @@ const what: LockAttack[] = [
   },
   {
     id: 'approval-elsewhere',
-    attacker: 'an approval for development',
-    attack: 'uses it in production',
+    attacker: 'an approval for production',
+    attack: 'uses it in development',
     code: 'APPROVAL_SCOPE',
     scene: () => second((approval) => void (approval.predicate.environments = ['production'])),
   },
