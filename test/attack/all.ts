@@ -6,6 +6,7 @@ import { lockRows } from './lock.ts';
 import { logRows } from './log.ts';
 import { rootRows } from './root.ts';
 import type { Row } from './row.ts';
+import { stateRows } from './state.ts';
 
 export const rows: readonly Row[] = [
   ...rootRows,
@@ -14,4 +15,5 @@ export const rows: readonly Row[] = [
   ...logRows,
   ...clockRows,
   ...documentRows,
+  ...stateRows,
 ];

@@ -95,11 +95,11 @@ function without(which: number, disguise: boolean): Scene {
   return { forged: makeLock({ evidence }) };
 }
 
-function exchanged(_: MemoryLog, entries: Logged[], log = _): LogEvidence {
+function exchanged(log: MemoryLog, entries: Logged[]): LogEvidence {
   const made = log.evidence(entries);
-  const [first, second] = Object.keys(made.proofs);
-  if (first && second)
-    [made.proofs[first], made.proofs[second]] = [made.proofs[second], made.proofs[first]] as never;
+  const [first = '', second = ''] = Object.keys(made.proofs);
+  const { [first]: mine, [second]: other } = made.proofs;
+  if (mine && other) Object.assign(made.proofs, { [first]: other, [second]: mine });
   return made;
 }
 

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import type { TestServer } from '../setup/postgres.ts';
 
 export interface World {
+  /** Goes away with everything in it. */
+  readonly dir: string;
   /** A new empty folder. */
   folder(): Promise<string>;
   /** A PostgreSQL whose superuser the attacker may be. */
@@ -18,6 +20,7 @@ export async function openWorld(database: TestServer): Promise<{ world: World; c
   const ends: (() => Promise<unknown>)[] = [];
   let count = 0;
   const world: World = {
+    dir,
     database,
     folder: async () => mkdtemp(join(dir, `${count++}-`)),
     atEnd: (work) => void ends.push(work),
