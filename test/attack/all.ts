@@ -1,11 +1,15 @@
 /** The whole matrix, in the order it is printed. */
 import { approvalRows } from './approval.ts';
+import { artifactRows } from './artifact.ts';
 import { clockRows } from './clock.ts';
+import { databaseRows } from './database.ts';
 import { documentRows } from './document.ts';
 import { lockRows } from './lock.ts';
 import { logRows } from './log.ts';
+import { rewrittenRows } from './rewritten.ts';
 import { rootRows } from './root.ts';
 import type { Row } from './row.ts';
+import { sizeRows } from './size.ts';
 import { stateRows } from './state.ts';
 
 export const rows: readonly Row[] = [
@@ -13,7 +17,11 @@ export const rows: readonly Row[] = [
   ...lockRows,
   ...approvalRows,
   ...logRows,
+  ...databaseRows,
+  ...rewrittenRows,
   ...clockRows,
   ...documentRows,
+  ...sizeRows,
   ...stateRows,
+  ...artifactRows,
 ];

@@ -1,0 +1,106 @@
+/** Time and memory as victim: as many entries and revocations as a file can hold, measured. */
+import { type Lock, renderLockFile } from '../../schemas/lock.ts';
+import { makeLock } from '../helpers/trust.ts';
+import { makeMachine } from './machine.ts';
+import { must, type Row, type Scenario } from './row.ts';
+import type { World } from './world.ts';
+
+const MANY = 100_000;
+/** What a lock file may have, and a little less than that. */
+const FULL_BYTES = 62 << 20;
+
+interface Bounds {
+  readonly seconds: number;
+  readonly mebibytes: number;
+}
+
+/** The same lock once, and with what `more` adds to it; refused within its bounds. */
+async function measured(world: World, more: (lock: Lock) => void, bounds: Bounds): Promise<Scenario> {
+  const [twin, machine] = [await makeMachine(world), await makeMachine(world)];
+  const bytes = Buffer.from(
+    renderLockFile(makeLock({ lock: more, evidence: (log, entries) => log.evidence(entries.slice(0, 4)) })),
+  );
+  let seconds = 0;
+  let mebibytes = 0;
+  return {
+    control: () => twin.start(makeLock()),
+    attack: async () => {
+      const before = process.memoryUsage().rss;
+      const began = performance.now();
+      try {
+        await machine.start(bytes);
+      } finally {
+        seconds = (performance.now() - began) / 1000;
+        mebibytes = (process.memoryUsage().rss - before) >> 20;
+      }
+    },
+    state: () => machine.state(),
+    after: () => {
+      const found = `${bytes.length >> 20} MiB, ${seconds.toFixed(1)} s, ${mebibytes} MiB of memory`;
+      must(seconds <= bounds.seconds, `took too long: ${found}`);
+      must(mebibytes <= bounds.mebibytes, `took too much: ${found}`);
+      return found;
+    },
+  };
+}
+
+/** The one approved release under so many aliases. */
+const aliases =
+  (count: number) =>
+  (lock: Lock): void => {
+    const entry = lock.servers.weather;
+    if (!entry) throw new Error('no entry');
+    for (let n = 1; n < count; n++) lock.servers[`w${n}`] = entry;
+  };
+
+const revoked =
+  (count: number) =>
+  (lock: Lock): void => {
+    for (let n = 0; n < count; n++)
+      lock.revoked.push({
+        server: 'acme.tools/weather',
+        version: `0.0.${n}`,
+        reason: 'CVE',
+        at: lock.issuedAt,
+      });
+  };
+
+function entriesThatFit(bytes = FULL_BYTES): number {
+  const [one, two] = [1, 2].map((count) => renderLockFile(makeLock({ lock: aliases(count) })).length);
+  return Math.floor(bytes / ((two ?? 0) - (one ?? 0)));
+}
+
+export const sizeRows: readonly Row[] = [
+  {
+    id: 'many-entries',
+    attacker: 'the lock key',
+    attack: `signs a lock of ${MANY.toLocaleString('en')} entries`,
+    refusedBy: 'runtime and gate',
+    code: 'DOCUMENT_INVALID',
+    run: (world) => measured(world, aliases(MANY), { seconds: 5, mebibytes: 200 }),
+  },
+  {
+    id: 'most-entries',
+    attacker: 'the lock key',
+    attack: 'signs a lock of as many approved entries as fit, where one was asked for',
+    refusedBy: 'runtime and gate',
+    code: 'LOCK_INTENT',
+    run: (world) => measured(world, aliases(entriesThatFit()), { seconds: 30, mebibytes: 2000 }),
+  },
+  {
+    id: 'many-revocations',
+    attacker: 'the lock key',
+    attack: `signs a lock of ${MANY.toLocaleString('en')} revocations and thousands of entries`,
+    refusedBy: 'runtime and gate',
+    code: 'LOCK_INTENT',
+    run: (world) =>
+      measured(
+        world,
+        (lock) => {
+          aliases(entriesThatFit(FULL_BYTES / 2))(lock);
+          revoked(MANY)(lock);
+        },
+        { seconds: 30, mebibytes: 2000 },
+      ),
+  },
+];
