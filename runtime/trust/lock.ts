@@ -2,18 +2,17 @@
 import type { KeyObject } from 'node:crypto';
 import { signBytes, verifyBytes } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
-import { digestOf } from '../../schemas/json.ts';
+import { digestOf, sha256 } from '../../schemas/json.ts';
 import {
   LOCK_TYPE,
   type Lock,
   type LockFile,
-  lockDigest,
   lockPayload,
   lockSubject,
   parseLockFile,
 } from '../../schemas/lock.ts';
 import { type Growth, rootSubject } from '../../schemas/log.ts';
-import { type VerifiedEntry, verifyEntry } from './entry.ts';
+import { entryContext, type VerifiedEntry, verifyEntry } from './entry.ts';
 import { assertCounted, assertFresh, assertNotBelow, assertNotOlder, type SeenLock } from './freshness.ts';
 import { openLogEvidence } from './logged.ts';
 import { assertContinues, openRoot, type RootPin, short, type TrustedRoot } from './root.ts';
@@ -62,12 +61,13 @@ export function verifyLock(bytes: Uint8Array, context: LockContext): VerifiedLoc
   const file = parseLockFile(bytes);
   const { lock, evidence } = file;
   const trusted = openRoot(evidence, context.pin, now);
-  assertSignature(file, trusted);
+  const payload = lockPayload(lock);
+  assertSignature(file, payload, trusted);
   assertAudience(lock, context);
   assertSameRoot(lock, trusted);
   const { lockHours } = trusted.root.lifetimes;
   assertFresh(lock, { now, maxHours: Math.min(lockHours, context.maxLockHours ?? lockHours) });
-  const digest = lockDigest(lock);
+  const digest = sha256(payload);
   assertNotOlder(lock, digest, seen);
   assertNotBelow(lock, trusted, seen);
   if (seen?.root) assertContinues(evidence, seen.root, context.pin);
@@ -75,21 +75,20 @@ export function verifyLock(bytes: Uint8Array, context: LockContext): VerifiedLoc
   assertCounted(lock, log.checkpoint.size);
   log.assertLogged({ kind: 'lock', subject: lockSubject(lock), digest });
   log.assertLogged({ kind: 'root', subject: rootSubject(trusted.root), digest: digestOf(evidence.root) });
+  const at = { ...entryContext(lock, trusted), environment: context.environment, now, log };
   const entries = new Map<string, VerifiedEntry>();
   for (const alias of Object.keys(lock.servers)) {
     const entry = lock.servers[alias];
-    if (entry)
-      entries.set(alias, verifyEntry(entry, file, { trusted, environment: context.environment, now, log }));
+    if (entry) entries.set(alias, verifyEntry(entry, file, at));
   }
-  assertNothingBeside(file);
+  assertNothingBeside(file, digest);
   const { version: rootVersion } = trusted.root;
   const root = { root: evidence.root, pin: context.pin };
   const remember = { version: lock.version, digest, rootVersion, checkpoint: evidence.log.checkpoint, root };
   return { file, lock, digest, trusted, entries, seen: remember };
 }
 
-function assertSignature(file: LockFile, trusted: TrustedRoot): void {
-  const payload = lockPayload(file.lock);
+function assertSignature(file: LockFile, payload: Buffer, trusted: TrustedRoot): void {
   const keys = trusted.keys('lock');
   const good = new Set(
     file.signatures
@@ -126,9 +125,9 @@ function assertSameRoot({ rootVersion, warning }: Lock, { root }: TrustedRoot): 
 }
 
 /** Evidence is not signed: what no entry names has no business in it. */
-function assertNothingBeside({ lock, evidence }: LockFile): void {
+function assertNothingBeside({ lock, evidence }: LockFile, digest: string): void {
   const named = new Set(Object.values(lock.servers).flatMap(({ approvals }) => approvals));
-  const proved = new Set([...named, lockDigest(lock), digestOf(evidence.root)]);
+  const proved = new Set([...named, digest, digestOf(evidence.root)]);
   const beside =
     Object.keys(evidence.approvals).find((digest) => !named.has(digest)) ??
     Object.keys(evidence.log.proofs).find((digest) => !proved.has(digest));

@@ -233,7 +233,7 @@ export function makeLock(parts: Partial<LockParts> = {}): LockFile {
   // Earlier versions of the lock, each an entry.
   for (let version = log.size; version < 7; version++)
     log.append({ kind: 'lock', subject: `acme/app#${version}`, digest: sha256(`lock ${version}`) });
-  log.append(...entries);
+  for (const logged of entries) log.append(logged);
   const evidence = {
     root,
     rootChain: parts.rootChain ?? [],
