@@ -6,6 +6,7 @@ import { databaseRows } from './database.ts';
 import { documentRows } from './document.ts';
 import { lockRows } from './lock.ts';
 import { logRows } from './log.ts';
+import { registryRows } from './registry.ts';
 import { rewrittenRows } from './rewritten.ts';
 import { rootRows } from './root.ts';
 import type { Row } from './row.ts';
@@ -17,6 +18,7 @@ export const rows: readonly Row[] = [
   ...lockRows,
   ...approvalRows,
   ...logRows,
+  ...registryRows,
   ...databaseRows,
   ...rewrittenRows,
   ...clockRows,
