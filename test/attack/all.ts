@@ -4,6 +4,8 @@ import { artifactRows } from './artifact.ts';
 import { clockRows } from './clock.ts';
 import { databaseRows } from './database.ts';
 import { documentRows } from './document.ts';
+import { forgedRows } from './forged.ts';
+import { handoverRows } from './handover.ts';
 import { lockRows } from './lock.ts';
 import { logRows } from './log.ts';
 import { registryRows } from './registry.ts';
@@ -15,7 +17,9 @@ import { stateRows } from './state.ts';
 
 export const rows: readonly Row[] = [
   ...rootRows,
+  ...handoverRows,
   ...lockRows,
+  ...forgedRows,
   ...approvalRows,
   ...logRows,
   ...registryRows,

@@ -1,26 +1,16 @@
 /** The registry's own door as victim: stolen sessions, keys of others, roots of nobody. */
 import { STATEMENT_TYPE } from '../../schemas/approval.ts';
-import { type Envelope, seal } from '../../schemas/dsse.ts';
-import { type Code, LockkeeperError } from '../../schemas/errors.ts';
+import { seal } from '../../schemas/dsse.ts';
 import { canonical } from '../../schemas/json.ts';
 import { KEY_PROOF_TYPE } from '../../schemas/keys.ts';
-import { ROOT_TYPE, type Root } from '../../schemas/root.ts';
 import { type Answer, submissionOf } from '../helpers/registry.ts';
 import { type Key, makeKey } from '../helpers/trust.ts';
 import { asSuperuser, type Company, makeCompany } from './company.ts';
+import { type Act, HOLDERS, handover, holdersGoOn, postRoot, told } from './holders.ts';
 import type { Row, Scenario } from './row.ts';
 import type { World } from './world.ts';
 
 const mallory = makeKey('mallory');
-const HOLDERS = ['rita', 'ron', 'ruth'].map((name) => makeKey(name));
-
-/** The registry's refusal as the error it was there. */
-async function told(answer: Promise<Answer>): Promise<unknown> {
-  const { status, body } = await answer;
-  if (status < 400) return body;
-  throw new LockkeeperError(body.code as Code, body);
-}
-
 /** Everything that a request could have changed. */
 async function rowsOf({ registry: { pool } }: Company): Promise<string> {
   const counts = ['approvals', 'roots', 'reviewer_keys', 'locks', 'log_entries'].map(
@@ -31,8 +21,6 @@ async function rowsOf({ registry: { pool } }: Company): Promise<string> {
   );
   return JSON.stringify(rows);
 }
-
-type Act = (company: Company) => Promise<unknown>;
 
 /** The same company is asked honestly and then not. */
 async function asked(world: World, acts: { prepare?: Act; control: Act; attack: Act }): Promise<Scenario> {
@@ -85,37 +73,6 @@ const sent =
     return registry.call('bob', 'POST', `/v1/releases/${release}/approvals`, { envelope });
   };
 
-/** The root after this one: held by these, signed by those. */
-async function nextRoot(
-  { registry }: Company,
-  holders: readonly Key[],
-  by: readonly Key[],
-): Promise<Envelope> {
-  const root = structuredClone((await registry.deps.trust.current()).trusted.root) as Root;
-  root.version++;
-  root.issuedAt = new Date().toISOString();
-  const dates = { notBefore: root.issuedAt, notAfter: root.expires };
-  const known = new Set(root.keys.map(({ keyid }) => keyid));
-  const fresh = holders.filter(({ keyid }) => !known.has(keyid));
-  root.keys.push(
-    ...fresh.map(({ keyid, person, pem: publicKey }) => ({ keyid, person, publicKey, ...dates })),
-  );
-  root.roles.root = { keyids: holders.map(({ keyid }) => keyid), threshold: Math.min(2, holders.length) };
-  return seal(
-    ROOT_TYPE,
-    Buffer.from(canonical(root)),
-    by.map(({ key }) => key),
-  );
-}
-
-const postRoot = async (company: Company, holders: readonly Key[], by: readonly Key[]): Promise<unknown> =>
-  told(
-    company.registry.call('dave', 'POST', '/v1/roots', { envelope: await nextRoot(company, holders, by) }),
-  );
-
-/** Root holders take the root over; the registry's own root key counts no more. */
-const handover: Act = (company) => postRoot(company, HOLDERS, HOLDERS);
-
 /** A key of the attacker's own, offered with proof of possession under a stolen session. */
 const enrolAsBob: Act = ({ registry }) => {
   const claim = { person: 'bob', publicKey: mallory.pem, at: new Date().toISOString() };
@@ -133,8 +90,6 @@ const enrolInDatabase: Act = async (company) => {
   );
   await company.registry.deps.trust.renew();
 };
-
-const holdersGoOn: Act = (company) => postRoot(company, HOLDERS, HOLDERS.slice(1));
 
 /** A lock that was good until the release in it was revoked. */
 async function revoked(world: World): Promise<Scenario> {

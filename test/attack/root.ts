@@ -1,87 +1,13 @@
-/** The root of trust as victim: exchanged, signed by too few, skipped, brought back, weakened, or parted from. */
+/** The root of trust as victim: exchanged, signed by too few, skipped, brought back or weakened. */
 import type { Envelope } from '../../schemas/dsse.ts';
 import { seal } from '../../schemas/dsse.ts';
-import type { LockFile } from '../../schemas/lock.ts';
-import { ROOT_TYPE, type Root } from '../../schemas/root.ts';
-import { memoryLog } from '../helpers/log.ts';
-import { at, type Key, logSigner, makeKey, makeLock, makeRoot, people } from '../helpers/trust.ts';
+import type { Root } from '../../schemas/root.ts';
+import { at, people } from '../helpers/trust.ts';
+import { afterSeen, HOLDERS, pin, rita, ron, ronAgain, rootOf, sam, sue, under } from './roots.ts';
 import type { Row } from './row.ts';
 import { type LockAttack, lockRow, type Scene } from './scene.ts';
 
 const { mallory } = people;
-/** The registry's own key, before the holders took the root over. */
-const online = people.root;
-const [rita, ron, ruth, sam, sue] = ['rita', 'ron', 'ruth', 'sam', 'sue'].map((name) => makeKey(name)) as [
-  Key,
-  Key,
-  Key,
-  Key,
-  Key,
-];
-const ronAgain = makeKey('ron');
-const HOLDERS = [rita, ron, ruth];
-const pin = { rootKeys: HOLDERS.map(({ keyid }) => keyid), threshold: 2 };
-
-/** A root held by these people, signed by those. */
-function rootOf(
-  version: number,
-  holders: readonly Key[],
-  by: readonly Key[],
-  change: (root: Root) => void = () => undefined,
-): Envelope {
-  const { payload } = makeRoot((root) => {
-    const [known] = root.keys;
-    if (!known) throw new Error('no keys');
-    const entries = holders.map(({ keyid, person, pem: publicKey }) => ({
-      ...known,
-      keyid,
-      person,
-      publicKey,
-    }));
-    root.version = version;
-    root.keys = [...entries, ...root.keys.slice(1)];
-    root.roles.root = { keyids: holders.map(({ keyid }) => keyid), threshold: holders.length > 1 ? 2 : 1 };
-    change(root);
-  });
-  return seal(
-    ROOT_TYPE,
-    Buffer.from(payload, 'base64'),
-    by.map(({ key }) => key),
-  );
-}
-
-/** A lock under this root, in a log of its own or in one whose size was seen to be `from`. */
-function under(
-  root: Envelope,
-  rootChain: Envelope[] = [],
-  in_ = { log: memoryLog(logSigner), from: 0, version: 7 },
-): LockFile {
-  const { version: rootVersion } = JSON.parse(Buffer.from(root.payload, 'base64').toString()) as Root;
-  const { log, from, version } = in_;
-  return makeLock({
-    root,
-    rootChain,
-    log,
-    lock: (lock) => void Object.assign(lock, { version, rootVersion }),
-    evidence: (of, entries) => of.evidence(entries, { from: from > 0 ? [from] : [] }),
-  });
-}
-
-interface UnderRoot {
-  readonly root: Envelope;
-  readonly chain: Envelope[];
-}
-
-/** A lock under one root is seen; then the honest next lock, and the attacker's. */
-function afterSeen(seen: UnderRoot, honest: UnderRoot, forged: UnderRoot): Scene {
-  const log = memoryLog(logSigner);
-  const before = under(seen.root, seen.chain, { log, from: 0, version: 7 });
-  const from = log.size;
-  const [good, bad] = [honest, forged].map(({ root, chain }) =>
-    under(root, chain, { log, from, version: 8 }),
-  );
-  return { seen: before, ...(good && bad ? { honest: good, forged: bad } : {}) };
-}
 
 const first = rootOf(1, HOLDERS, [rita, ron]);
 const handed = rootOf(2, [sam, sue], [rita, ron, sam, sue]);
@@ -261,43 +187,4 @@ const weakening: LockAttack[] = [
   },
 ];
 
-/** The registry's own root; then the holders took over. A project that pinned the first key goes on along the chain. */
-const own = rootOf(1, [online], [online]);
-const taken = rootOf(2, HOLDERS, [online, rita, ron]);
-const renewed = rootOf(3, HOLDERS, [rita, ruth]);
-
-function afterHandover(forged: UnderRoot): Scene {
-  const honest = { root: renewed, chain: [own, taken] };
-  const onlinePin = { rootKeys: [online.keyid], threshold: 1 };
-  return { setting: { pin: onlinePin }, ...afterSeen({ root: taken, chain: [own] }, honest, forged) };
-}
-
-const former: LockAttack[] = [
-  {
-    id: 'root-former-key-next',
-    attacker: 'the registry’s former online root key',
-    attack: 'signs a next root alone, which the pin still vouches for',
-    code: 'ROOT_FORK',
-    scene: () => afterHandover({ root: rootOf(3, [online], [online]), chain: [] }),
-  },
-  {
-    id: 'root-former-key-same',
-    attacker: 'the registry’s former online root key',
-    attack: 'signs another root of the version of the handover',
-    code: 'ROOT_FORK',
-    scene: () => afterHandover({ root: rootOf(2, [mallory], [online, mallory]), chain: [own] }),
-  },
-  {
-    id: 'root-former-key-chain',
-    attacker: 'the registry’s former online root key',
-    attack: 'goes on from that other root, the real one before it as a disguise',
-    code: 'ROOT_FORK',
-    scene: () =>
-      afterHandover({
-        root: rootOf(3, [mallory], [mallory]),
-        chain: [taken, own, rootOf(2, [mallory], [online, mallory])],
-      }),
-  },
-];
-
-export const rootRows: readonly Row[] = [...signing, ...following, ...weakening, ...former].map(lockRow);
+export const rootRows: readonly Row[] = [...signing, ...following, ...weakening].map(lockRow);
