@@ -1,3 +1,4 @@
+/** The root of trust as victim of the key that kept it before its holders took it over. */
 import { people } from '../helpers/trust.ts';
 import { afterSeen, HOLDERS, online, rita, ron, rootOf, ruth, type UnderRoot } from './roots.ts';
 import type { Row } from './row.ts';

@@ -1,3 +1,4 @@
+/** The lock as victim: signed with other keys, kept back, exchanged, or carried elsewhere. */
 import { memoryLog } from '../helpers/log.ts';
 import { at, type LockParts, logSigner, makeLock, makeRoot, people } from '../helpers/trust.ts';
 import type { Row } from './row.ts';

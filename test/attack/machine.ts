@@ -60,7 +60,10 @@ export interface Machine {
   proofs(): Proof[];
 }
 
-export async function makeMachine(world: World, change: Partial<Setting> = {}): Promise<Machine> {
+export async function makeMachine(
+  world: Pick<World, 'folder'>,
+  change: Partial<Setting> = {},
+): Promise<Machine> {
   const setting = { ...SETTING, ...change };
   const dir = await world.folder();
   const home = openHome(join(dir, 'home'));

@@ -1,3 +1,4 @@
+/** The log in the database as victim: rewritten with its whole tree, or cut back; what client and witness say, with proof. */
 import { checkpoint } from '../../registry/log.ts';
 import type { LockFile } from '../../schemas/lock.ts';
 import { asSuperuser, type Company, carelessLock, makeCompany, rewriteLog } from './company.ts';
