@@ -91,6 +91,18 @@ const readings: LockAttack[] = [
     },
   },
   {
+    id: 'file-stray-proof',
+    attacker: REPOSITORY,
+    attack: 'does the same to a hash in a proof',
+    code: 'DOCUMENT_INVALID',
+    scene: () => {
+      const text = whole();
+      const [proof = '', last = ''] = /[A-Za-z0-9+/]{42}([AEIMQUYcgkosw048])=",\n/.exec(text) ?? [];
+      const bent = proof.replace(`${last}="`, `${String.fromCharCode(last.charCodeAt(0) + 1)}="`);
+      return { forged: bytesOf(text.replace(proof, bent)) };
+    },
+  },
+  {
     id: 'file-rival',
     attacker: 'another tool',
     attack: `leaves its own ${LOCK_FILE} in the project`,
