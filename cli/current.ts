@@ -52,24 +52,40 @@ export async function assertCurrent(
   }
   const today = await rootOfToday(api, intent, now);
   assertStillApproved(verified, { intent, today, now });
+  await assertKnown(context, { intent, verified }, check);
+  await assertLogGrew(context, api, { intent, verified, today });
+  return states;
+}
+
+/** The registry knows the lock it signed; what it says instead is kept beside the lock. */
+async function assertKnown(
+  context: Context,
+  { intent, verified }: Pick<OpenedProject, 'intent' | 'verified'>,
+  check: LockCheckView,
+): Promise<void> {
   const { latest } = check;
-  if (
+  const { registry, project } = intent;
+  const contradiction = { registry, project, earlier: verified.file, later: check };
+  const lost =
     !check.known ||
     latest === null ||
     latest.version < verified.lock.version ||
-    (latest.version === verified.lock.version && latest.digest !== verified.digest)
-  ) {
-    throw new LockkeeperError('LOCK_EQUIVOCATION', {
-      expected: `the registry to know lock version ${verified.lock.version} of ${intent.project} with this digest`,
-      found:
-        latest === null || !check.known
-          ? 'no such lock of this project'
-          : `version ${latest.version}, digest ${latest.digest}`,
-      next: 'The registry lost or replaced a lock it signed: report this, then run lk lock',
-    });
-  }
-  await assertLogGrew(context, api, { intent, verified, today });
-  return states;
+    (latest.version === verified.lock.version && latest.digest !== verified.digest);
+  if (!lost) return;
+  await keepingProof(
+    context,
+    () => contradiction,
+    async () => {
+      throw new LockkeeperError('LOCK_EQUIVOCATION', {
+        expected: `the registry to know lock version ${verified.lock.version} of ${intent.project} with this digest`,
+        found:
+          latest === null || !check.known
+            ? 'no such lock of this project'
+            : `version ${latest.version}, digest ${latest.digest}`,
+        next: 'The registry lost or replaced a lock it signed: report this, then run lk lock',
+      });
+    },
+  );
 }
 
 async function rootOfToday(api: Api, { trust }: Intent, now: Date): Promise<TrustedRoot> {

@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path';
 import Type, { type Static } from 'typebox';
 import type { SeenLock } from '../runtime/trust/freshness.ts';
 import { Closed, Digest, Instant, KeyId, Person } from '../schemas/common.ts';
+import { Envelope } from '../schemas/dsse.ts';
+import { LockkeeperError } from '../schemas/errors.ts';
 import { parseStrict, sha256 } from '../schemas/json.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { type KeyFiles, openKeyFiles, readIfThere } from './key-files.ts';
@@ -34,6 +36,12 @@ const Seen = Closed({
   digest: Digest,
   rootVersion: Type.Integer({ minimum: 1 }),
   checkpoint: Type.String({ maxLength: 65_536 }),
+  root: Type.Optional(
+    Closed({
+      root: Envelope,
+      pin: Closed({ rootKeys: Type.Array(KeyId), threshold: Type.Integer({ minimum: 1 }) }),
+    }),
+  ),
 });
 
 export interface Home extends KeyFiles {
@@ -96,7 +104,18 @@ export function openHome(dir: string): Home {
 
 async function readSeen(path: string): Promise<Static<typeof Seen> | null> {
   const bytes = await readIfThere(path);
-  return bytes ? assertValid(Seen, parseStrict(bytes), path) : null;
+  if (bytes === null) return null;
+  try {
+    return assertValid(Seen, parseStrict(bytes), path);
+  } catch (cause) {
+    // Taken for first contact, it would let every older lock through.
+    throw new LockkeeperError('DOCUMENT_INVALID', {
+      expected: `the memory of the newest lock seen in ${path}, as this program wrote it`,
+      found: cause instanceof LockkeeperError ? cause.found : String(cause),
+      next: 'Restore the file from a backup; who deletes it gives up what protects against older locks',
+      cause,
+    });
+  }
 }
 
 /** Temp file, fsync, rename: a reader sees the old text or the new one, never half of it. */

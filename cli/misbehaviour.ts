@@ -9,6 +9,7 @@ const MISBEHAVIOUR: ReadonlySet<Code> = new Set([
   'LOG_ROLLBACK',
   'LOCK_EQUIVOCATION',
   'ROOT_ROLLBACK',
+  'ROOT_FORK',
 ]);
 
 export interface Contradiction {

@@ -135,6 +135,15 @@ export async function openProject(
   const intent = await readIntent(project);
   await assertPinned(context, intent);
   const bytes = await readLockBytes(project);
+  return { intent, bytes, verified: await verifyHere(context, { intent, bytes }, { ask }) };
+}
+
+/** A lock from wherever it came, as `openProject` verifies the one in the project. */
+export async function verifyHere(
+  context: Context,
+  { intent, bytes }: Pick<OpenedProject, 'intent' | 'bytes'>,
+  { ask }: { ask: boolean },
+): Promise<VerifiedLock> {
   const seen = await context.home.seen(seenKey(intent));
   const at = lockContext(intent, seen, context.now());
   let growth: Growth[] = [];
@@ -144,7 +153,7 @@ export async function openProject(
     earlier: seen,
     later: { lock: JSON.parse(bytes.toString('utf8')), growth },
   });
-  const verified = await keepingProof(context, contradiction, async () => {
+  return keepingProof(context, contradiction, async () => {
     try {
       return verifyLock(bytes, at);
     } catch (error) {
@@ -154,7 +163,6 @@ export async function openProject(
       return verifyLock(bytes, { ...at, growth });
     }
   });
-  return { intent, bytes, verified };
 }
 
 /** The registry's proof that the log of this lock grew out of the one seen before. */

@@ -63,6 +63,7 @@ export const CODES = {
   ROOT_OFFLINE: { status: 409, exit: 3, title: 'The root keys are kept offline' },
   REVOCATION_SUBJECT: { status: 422, exit: 3, title: 'The revocation is for another release' },
   ROOT_ROLLBACK: { status: 422, exit: 3, title: 'The root of trust is older than one seen before' },
+  ROOT_FORK: { status: 422, exit: 3, title: 'The root of trust does not follow the one seen before' },
   // the transparency log
   LOG_BROKEN: { status: 500, exit: 3, title: 'The transparency log does not hold together' },
   LOG_SIGNATURE: { status: 422, exit: 3, title: 'The checkpoint is not one of this log' },

@@ -52,7 +52,11 @@ export function logLeaf(entry: Logged): Buffer {
 
 const Count = Type.String({ pattern: '^(?:0|[1-9][0-9]{0,15})$', description: 'a whole number' });
 
-const Hash = Type.String({ pattern: '^[A-Za-z0-9+/]{43}=$', description: 'a SHA-256 hash in base64' });
+/** Canonical, so that a proof is written in one way. */
+const Hash = Type.String({
+  pattern: '^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$',
+  description: 'a SHA-256 hash in base64',
+});
 const Size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 /** An RFC 6962 consistency proof from a smaller tree to the one at hand. */
 export const Growth = Closed({ from: Size, proof: Type.Array(Hash, { maxItems: 128 }) });

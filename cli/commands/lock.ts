@@ -1,11 +1,10 @@
-import { verifyLock } from '../../runtime/trust/lock.ts';
 import { LockView } from '../../schemas/api.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { type Lock, lockDigest, parseLockFile, renderLockFile } from '../../schemas/lock.ts';
 import type { Command } from '../command.ts';
 import { writeAtomic } from '../home.ts';
 import { assertPinned } from '../pins.ts';
-import { lockContext, projectOf, readIntent, readLockBytes, seenKey } from '../project.ts';
+import { projectOf, readIntent, readLockBytes, seenKey, verifyHere } from '../project.ts';
 
 export const lock: Command = {
   summary: 'resolve lockkeeper.json to a signed mcp.lock',
@@ -30,8 +29,7 @@ export const lock: Command = {
     const body = { intent, previous: before ? lockDigest(before) : null };
     const view = await api.call('lock', LockView, { body });
     const text = renderLockFile(view.file);
-    const seen = await context.home.seen(seenKey(intent));
-    const verified = verifyLock(Buffer.from(text), lockContext(intent, seen, context.now()));
+    const verified = await verifyHere(context, { intent, bytes: Buffer.from(text) }, { ask: true });
     await writeAtomic(project.lockPath, text);
     await context.home.saw(seenKey(intent), verified.seen);
     const changes = changesBetween(before, verified.lock);

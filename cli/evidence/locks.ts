@@ -1,5 +1,5 @@
 /** Locks in evidence: signed by a key that counted, and resting on approvals that were logged before. */
-import { verifyEntry } from '../../runtime/trust/entry.ts';
+import { entryContext, verifyEntry } from '../../runtime/trust/entry.ts';
 import { type TrustedRoot, trustedAt } from '../../runtime/trust/root.ts';
 import { verifyBytes } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
@@ -32,8 +32,8 @@ export function judgeLock({ entry, index, thing }: Named, { head, approvals, dec
   });
   const file = { lock: document, evidence: { approvals: Object.fromEntries(given) } } as unknown as LockFile;
   const log = { checkpoint: head.newest, assertLogged: () => undefined };
-  for (const server of Object.values(document.servers))
-    verifyEntry(server, file, { trusted, environment: document.environment, now, log });
+  const at = { ...entryContext(document, trusted), environment: document.environment, now, log };
+  for (const server of Object.values(document.servers)) verifyEntry(server, file, at);
   const servers = Object.values(document.servers).map(releaseSubject);
   decisions.locks.push({ lock: entry.subject, digest: entry.digest, issuedAt: document.issuedAt, servers });
 }

@@ -1,12 +1,13 @@
 /** One entry of a lock, against the root, the approvals beside it and the log. */
 import { isDeepStrictEqual } from 'node:util';
 import { envelopeDigest } from '../../schemas/approval.ts';
+import type { Envelope } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { digestOf } from '../../schemas/json.ts';
-import type { LockEntry, LockFile } from '../../schemas/lock.ts';
+import type { Lock, LockEntry, LockFile } from '../../schemas/lock.ts';
 import { releaseSubject } from '../../schemas/log.ts';
 import { assertRequest } from './answers.ts';
-import { type ApprovedFacts, assertApproved } from './approval.ts';
+import { type ApprovedFacts, assertApproved, type OpenedApproval, openApproval } from './approval.ts';
 import type { LogSteps } from './logged.ts';
 import { short, type TrustedRoot } from './root.ts';
 
@@ -20,6 +21,27 @@ export interface EntryContext {
   readonly environment: string;
   readonly now: Date;
   readonly log: LogSteps;
+  /** By `releaseSubject`. */
+  readonly revoked: ReadonlyMap<string, Lock['revoked'][number]>;
+  /** Verifies an approval; the same one under many entries once. */
+  readonly open: (envelope: Envelope) => OpenedApproval;
+}
+
+/** What all entries of a lock share. A lock may have as many of them as it has revocations, so neither is searched. */
+export function entryContext(
+  lock: Lock,
+  trusted: TrustedRoot,
+): Pick<EntryContext, 'trusted' | 'revoked' | 'open'> {
+  const known = new Map<Envelope, OpenedApproval>();
+  return {
+    trusted,
+    revoked: new Map(lock.revoked.map((item) => [releaseSubject(item), item])),
+    open: (envelope) => {
+      const opened = known.get(envelope) ?? openApproval(envelope, trusted);
+      known.set(envelope, opened);
+      return opened;
+    },
+  };
 }
 
 /** The facts an entry claims, in the words approvals use. */
@@ -40,8 +62,8 @@ export function factsOf(entry: LockEntry): ApprovedFacts {
 
 /** One entry: not revoked, a request it answers, pins that are its own, approvals that hold. */
 export function verifyEntry(entry: LockEntry, file: LockFile, at: EntryContext): VerifiedEntry {
-  const { lock, evidence } = file;
-  const revoked = lock.revoked.find((item) => item.server === entry.server && item.version === entry.version);
+  const { evidence } = file;
+  const revoked = at.revoked.get(releaseSubject(entry));
   if (revoked) {
     throw new LockkeeperError('RELEASE_REVOKED', {
       expected: `${entry.server} ${entry.version} not to be revoked`,
@@ -70,8 +92,8 @@ export function verifyEntry(entry: LockEntry, file: LockFile, at: EntryContext):
       next: 'Restore mcp.lock from version control, or run: lk lock',
     });
   });
-  const { environment, now } = at;
-  const approvedBy = assertApproved(envelopes, at.trusted, { facts: factsOf(entry), environment, now });
+  const { environment, now, open } = at;
+  const approvedBy = assertApproved(envelopes, at.trusted, { facts: factsOf(entry), environment, now, open });
   if (isDeepStrictEqual([...entry.approvedBy], approvedBy)) return { entry, approvedBy };
   throw new LockkeeperError('APPROVAL_SUBJECT', {
     expected: `${entry.server} to say that it was approved by ${approvedBy.join(', ')}`,

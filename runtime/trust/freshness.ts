@@ -1,7 +1,7 @@
 /** What only the clock and the memory of this machine can tell of a lock: too old, too long, older than one seen. */
 import { LockkeeperError } from '../../schemas/errors.ts';
 import type { Lock } from '../../schemas/lock.ts';
-import { CLOCK_SKEW_MS, short, type TrustedRoot } from './root.ts';
+import { CLOCK_SKEW_MS, type SeenRoot, short, type TrustedRoot } from './root.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -12,6 +12,8 @@ export interface SeenLock {
   readonly rootVersion: number;
   /** A signed note: kept whole, as the proof if the log is ever rewritten. */
   readonly checkpoint: string;
+  /** The root itself; not in what older versions of this program wrote. */
+  readonly root?: SeenRoot | undefined;
 }
 
 /** Issued, not over, and never alive for longer than root and project allow. */
@@ -70,6 +72,16 @@ export function assertNotOlder(
     expected: `lock version ${seen.version} or newer`,
     found: `version ${lock.version}`,
     next: 'Update mcp.lock from version control, or run: lk lock',
+  });
+}
+
+/** Each version of a lock is an entry of the log: one far ahead would shut out all that honestly follow it. */
+export function assertCounted({ version }: Lock, size: number): void {
+  if (version <= size) return;
+  throw new LockkeeperError('LOCK_FUTURE', {
+    expected: `a lock version of at most ${size}, which is all that the log has entries for`,
+    found: `version ${version}`,
+    next: 'Somebody signed a version that never was: keep the file and tell your security team',
   });
 }
 

@@ -1,6 +1,5 @@
 /** Verifying mcp.lock: what the runtime and the CI gate believe without asking the registry. */
-import type { KeyObject } from 'node:crypto';
-import { signBytes, verifyBytes } from '../../schemas/dsse.ts';
+import { verifyBytes } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { digestOf, sha256 } from '../../schemas/json.ts';
 import {
@@ -12,10 +11,10 @@ import {
   parseLockFile,
 } from '../../schemas/lock.ts';
 import { type Growth, rootSubject } from '../../schemas/log.ts';
-import { type VerifiedEntry, verifyEntry } from './entry.ts';
-import { assertFresh, assertNotBelow, assertNotOlder, type SeenLock } from './freshness.ts';
+import { entryContext, type VerifiedEntry, verifyEntry } from './entry.ts';
+import { assertCounted, assertFresh, assertNotBelow, assertNotOlder, type SeenLock } from './freshness.ts';
 import { openLogEvidence } from './logged.ts';
-import { openRoot, type RootPin, short, type TrustedRoot } from './root.ts';
+import { assertContinues, openRoot, type RootPin, short, type TrustedRoot } from './root.ts';
 
 export interface LockContext {
   readonly pin: RootPin;
@@ -40,19 +39,10 @@ export interface VerifiedLock {
   readonly seen: SeenLock;
 }
 
-export function signLockFile(lock: Lock, evidence: LockFile['evidence'], key: KeyObject): LockFile {
-  return {
-    lockkeeper: 'mcp.lock/v1',
-    lock,
-    evidence,
-    signatures: [signBytes(LOCK_TYPE, lockPayload(lock), key)],
-  };
-}
-
 /**
  * 1 read the file whole -> 2 root chain and its dates -> 3 lock signature -> 4 audience and environment -> 5 the very
- * root the lock was made under -> 6 dates -> 7 rollback of lock and root, least version -> 8 checkpoint: log signature,
- * witnesses, growth since the one seen -> 9 lock and root in the log -> 10 each entry: not revoked, pins, approvals in
+ * root the lock was made under -> 6 dates -> 7 rollback of lock and root, least version, root after the one seen -> 8
+ * checkpoint: log signature, witnesses, growth since the one seen -> 9 lock and root in the log -> 10 each entry: not revoked, pins, approvals in
  * the log, their threshold of persons -> 11 nothing beside. Throws the refusal of the first step that fails; has no
  * effect, so that a machine's memory moves only after success.
  */
@@ -70,18 +60,21 @@ export function verifyLock(bytes: Uint8Array, context: LockContext): VerifiedLoc
   const digest = sha256(payload);
   assertNotOlder(lock, digest, seen);
   assertNotBelow(lock, trusted, seen);
+  if (seen?.root) assertContinues(evidence, seen.root, context.pin);
   const log = openLogEvidence(evidence.log, { role: trusted.root.log, seen, now, growth: context.growth });
+  assertCounted(lock, log.checkpoint.size);
   log.assertLogged({ kind: 'lock', subject: lockSubject(lock), digest });
   log.assertLogged({ kind: 'root', subject: rootSubject(trusted.root), digest: digestOf(evidence.root) });
+  const at = { ...entryContext(lock, trusted), environment: context.environment, now, log };
   const entries = new Map<string, VerifiedEntry>();
   for (const alias of Object.keys(lock.servers)) {
     const entry = lock.servers[alias];
-    if (entry)
-      entries.set(alias, verifyEntry(entry, file, { trusted, environment: context.environment, now, log }));
+    if (entry) entries.set(alias, verifyEntry(entry, file, at));
   }
   assertNothingBeside(file, digest);
   const { version: rootVersion } = trusted.root;
-  const remember = { version: lock.version, digest, rootVersion, checkpoint: evidence.log.checkpoint };
+  const root = { root: evidence.root, pin: context.pin };
+  const remember = { version: lock.version, digest, rootVersion, checkpoint: evidence.log.checkpoint, root };
   return { file, lock, digest, trusted, entries, seen: remember };
 }
 

@@ -1,5 +1,6 @@
 /** Opening root.json: from a pinned set of root keys, along the chain, to the keys and persons behind every role. */
 import type { KeyObject } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { type Envelope, readPublicKey, verifiedKeys } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
@@ -116,6 +117,41 @@ export function assertFollows(before: ReadRoot, next: ReadRoot, at: Date): void 
     `root version ${next.root.version} signed by ${threshold} of the root keys of version ${before.root.version}`,
     listed(signed),
   );
+}
+
+/** What a machine accepted last, and what was pinned there then. */
+export interface SeenRoot {
+  readonly root: Envelope;
+  readonly pin: RootPin;
+}
+
+/**
+ * A pinned key may be one that was retired since: who saw a root goes on from that one. Each later root at hand is
+ * signed by the one before it, the one seen first; another text under the version seen is a fork. Keys count whatever
+ * their own dates say, for a machine may wake up late. Throws ROOT_FORK.
+ */
+export function assertContinues({ root, rootChain }: RootEvidence, seen: SeenRoot, pin: RootPin): void {
+  // Who pinned other keys since said by hand where to begin.
+  if (!isDeepStrictEqual(pinOf(pin), pinOf(seen.pin))) return;
+  let before = readRoot(seen.root);
+  for (const one of [...rootChain, root].map(readRoot)) {
+    if (one.root.version < before.root.version || one.envelope.payload === before.envelope.payload) continue;
+    const { keyids, threshold } = before.root.roles.root;
+    const named = [...before.table].filter(([keyid]) => keyids.includes(keyid));
+    const keys = new Map(named.map(([keyid, { key }]) => [keyid, key]));
+    const signed = personsWhoSigned(one.envelope, keys, before);
+    if (one.root.version === before.root.version || signed.size < threshold)
+      throw new LockkeeperError('ROOT_FORK', {
+        expected: `what follows root version ${before.root.version}, signed by ${threshold} of its root keys`,
+        found: `root version ${one.root.version} signed by ${listed(signed)}`,
+        next: 'Keep both and tell your security team; if the registry was rebuilt on purpose, pin its new root with: lk login',
+      });
+    before = one;
+  }
+}
+
+function pinOf({ rootKeys, threshold }: RootPin): unknown {
+  return { rootKeys: [...rootKeys].sort(), threshold };
 }
 
 export function assertOwnThreshold(one: ReadRoot, at: Date): void {

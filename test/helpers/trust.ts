@@ -230,7 +230,10 @@ export function makeLock(parts: Partial<LockParts> = {}): LockFile {
   const root = parts.root ?? makeRoot();
   const log = parts.log ?? memoryLog(logSigner);
   const entries = loggedOf(lock, root);
-  log.append(...entries);
+  // Earlier versions of the lock, each an entry.
+  for (let version = log.size; version < 7; version++)
+    log.append({ kind: 'lock', subject: `acme/app#${version}`, digest: sha256(`lock ${version}`) });
+  for (const logged of entries) log.append(logged);
   const evidence = {
     root,
     rootChain: parts.rootChain ?? [],

@@ -49,7 +49,8 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   };
 }
 
-async function makeTemplate({ host, user }: TestServer): Promise<void> {
+/** The migrated database that `freshDatabase` copies. */
+export async function makeTemplate({ host, user }: TestServer): Promise<void> {
   const admin = openPool({ host, user, database: 'postgres' }, 1);
   await admin.query(`create database ${TEMPLATE}`);
   await admin.end();

@@ -12,7 +12,6 @@ import {
   type LockParts,
   makeApproval,
   makeEntry,
-  makeKey,
   makeLock,
   makeRoot,
   NOW,
@@ -21,7 +20,6 @@ import {
 } from '../../helpers/trust.ts';
 
 const context: LockContext = { pin, audience: 'acme/app', environment: 'development', now: NOW, seen: null };
-const { seen } = verifyLock(Buffer.from(renderLockFile(makeLock())), context);
 const bytes = (parts: Partial<LockParts> = {}): Buffer => Buffer.from(renderLockFile(makeLock(parts)));
 
 function refusal(run: () => unknown): LockkeeperError {
@@ -36,12 +34,6 @@ function refusal(run: () => unknown): LockkeeperError {
 
 const { alice, bob, carol, mallory } = people;
 const entry = makeEntry();
-/** The same signature once more. */
-const twice = (envelope: Envelope): Envelope => ({
-  ...envelope,
-  signatures: [...envelope.signatures, ...envelope.signatures],
-});
-
 const approvals = (
   ...changes: ((approval: Approval) => void)[]
 ): { approvals: ReturnType<typeof makeApproval>[]; entry: typeof entry } => ({
@@ -68,27 +60,10 @@ describe('a good lock', () => {
 describe('what the file itself says', () => {
   const text = bytes().toString();
   it.each<[string, string, Code]>([
-    [
-      'one changed byte in the lock',
-      text.replace('"version": "1.2.3"', '"version": "1.2.4"'),
-      'SIGNATURE_INVALID',
-    ],
-    ['an unknown field', text.replace('"audience"', '"aardvark": 1,\n    "audience"'), 'DOCUMENT_INVALID'],
-    [
-      'an unsigned extra field',
-      text.replace('"signatures"', '"note": "hi",\n  "signatures"'),
-      'DOCUMENT_INVALID',
-    ],
-    [
-      'a duplicate key',
-      text.replace('"audience": "acme/app",', '"audience": "acme/app",\n    "audience": "acme/app",'),
-      'JSON_INVALID',
-    ],
-    ['other spaces', text.replace('  "lock": {', '  "lock":  {'), 'LOCK_FORM'],
     ['a trailing newline more', `${text}\n`, 'LOCK_FORM'],
-    ['another tool', '{"version":1,"servers":{}}', 'DOCUMENT_FOREIGN'],
+
     ['an array', '[]', 'DOCUMENT_FOREIGN'],
-    ['half a file', text.slice(0, text.length / 2), 'JSON_INVALID'],
+
     ['nothing', '', 'JSON_INVALID'],
   ])('refuses %s', (_name, changed, code) => {
     expect(changed).not.toBe(text);
@@ -97,7 +72,7 @@ describe('what the file itself says', () => {
 
   it('refuses any single changed byte', () => {
     const good = bytes();
-    for (let i = 0; i < good.length; i += 37) {
+    for (let i = 0; i < good.length; i += 11) {
       const bad = Buffer.from(good);
       bad[i] = (bad[i] ?? 0) ^ 1;
       expect(() => verifyLock(bad, context), `byte ${i}`).toThrow(LockkeeperError);
@@ -105,6 +80,7 @@ describe('what the file itself says', () => {
   });
 });
 
+// Most attacks are rows of test/attack; here are those that differ from one of them in a detail.
 describe('attacks', () => {
   const swapped = makeEntry();
   swapped.closure.artifacts[1] = {
@@ -120,11 +96,8 @@ describe('attacks', () => {
   const reworded = structuredClone(entry);
   reworded.surface.tools.forecast = { digest: `sha256:${'1'.repeat(64)}`, fields: {} };
   const good = [makeApproval(alice, entry), makeApproval(bob, entry)];
-  const twoKeys = makeKey('alice', 'p256');
 
   it.each<[string, Partial<LockParts>, Partial<LockContext>, Code]>([
-    ['a lock signed by another key', { signer: mallory }, {}, 'SIGNATURE_INVALID'],
-    ['a root signed by another key', { root: makeRoot(undefined, mallory) }, {}, 'ROOT_UNTRUSTED'],
     ['another pinned root', {}, { pin: { rootKeys: [mallory.keyid], threshold: 1 } }, 'ROOT_UNTRUSTED'],
     [
       'a pin of two root keys',
@@ -132,175 +105,14 @@ describe('attacks', () => {
       { pin: { rootKeys: [...pin.rootKeys, mallory.keyid], threshold: 2 } },
       'ROOT_UNTRUSTED',
     ],
-    ['an expired root', { root: makeRoot((root) => void (root.expires = at(-1))) }, {}, 'ROOT_EXPIRED'],
-    [
-      'a root that names a key by another id',
-      { root: makeRoot((root) => void Object.assign(root.keys[2] ?? {}, { keyid: mallory.keyid })) },
-      {},
-      'ROOT_UNTRUSTED',
-    ],
-    [
-      'a lock key out of its dates',
-      { root: makeRoot((root) => void Object.assign(root.keys[1] ?? {}, { notAfter: at(-1) })) },
-      {},
-      'SIGNATURE_INVALID',
-    ],
-    ['an expired lock', {}, { now: new Date(at(72)) }, 'LOCK_EXPIRED'],
-    ['a lock from the future', {}, { now: new Date(at(-2)) }, 'LOCK_FUTURE'],
-    ['a lock for another project', {}, { audience: 'acme/other' }, 'LOCK_AUDIENCE'],
-    ['a lock for another environment', {}, { environment: 'production' }, 'LOCK_AUDIENCE'],
-    [
-      'an older lock',
-      {},
-      { seen: { ...seen, version: 8, digest: `sha256:${'2'.repeat(64)}` } },
-      'LOCK_ROLLBACK',
-    ],
-    [
-      'the same version with another digest',
-      {},
-      { seen: { ...seen, digest: `sha256:${'2'.repeat(64)}` } },
-      'LOCK_EQUIVOCATION',
-    ],
-    [
-      'a release revoked in the lock',
-      {
-        lock: (lock) =>
-          void lock.revoked.push({ server: entry.server, version: entry.version, reason: 'CVE', at: at(-1) }),
-      },
-      {},
-      'RELEASE_REVOKED',
-    ],
-    ['one approval only', { approvals: [makeApproval(alice, entry)] }, {}, 'APPROVAL_THRESHOLD'],
-    [
-      'one person twice',
-      {
-        approvals: [
-          makeApproval(alice, entry),
-          makeApproval(alice, entry, (a) => void (a.predicate.expires = at(50))),
-        ],
-      },
-      {},
-      'APPROVAL_THRESHOLD',
-    ],
-    [
-      'one person with two keys',
-      {
-        root: makeRoot((root) => {
-          root.keys.push({
-            keyid: twoKeys.keyid,
-            publicKey: twoKeys.pem,
-            person: 'alice',
-            notBefore: at(-24),
-            notAfter: at(2400),
-          });
-          root.roles.approver.keyids.push(twoKeys.keyid);
-        }),
-        approvals: [makeApproval(alice, entry), makeApproval(twoKeys, entry)],
-      },
-      {},
-      'APPROVAL_THRESHOLD',
-    ],
-    [
-      'an approval by the requester',
-      {
-        entry: { ...entry, requestedBy: 'bob' },
-        approvals: [alice, bob].map((p) => makeApproval(p, { ...entry, requestedBy: 'bob' })),
-      },
-      {},
-      'APPROVAL_REQUESTER',
-    ],
-    [
-      'an approval by a stranger',
-      { approvals: [makeApproval(alice, entry), makeApproval(mallory, entry)] },
-      {},
-      'KEY_UNKNOWN',
-    ],
-    [
-      'a person who signs in another name',
-      {
-        approvals: [
-          makeApproval(alice, entry),
-          makeApproval(bob, entry, (a) => void (a.predicate.approvedBy = 'carol')),
-        ],
-      },
-      {},
-      'SIGNATURE_INVALID',
-    ],
-    [
-      'an approval whose signature is another',
-      {
-        approvals: [
-          good[0] as never,
-          {
-            ...(good[1] as never as object),
-            signatures: [{ ...makeApproval(carol, entry).signatures[0], keyid: bob.keyid }],
-          } as never,
-        ],
-      },
-      {},
-      'SIGNATURE_INVALID',
-    ],
-    ['an expired approval', approvals((a) => void (a.predicate.expires = at(-0.5))), {}, 'APPROVAL_EXPIRED'],
-    [
-      'an approval of tomorrow',
-      approvals((a) => void (a.predicate.notBefore = at(1))),
-      {},
-      'APPROVAL_NOT_YET',
-    ],
-    [
-      'an approval for another environment',
-      approvals((a) => void (a.predicate.environments = ['production'])),
-      {},
-      'APPROVAL_SCOPE',
-    ],
-    [
-      'an approval for no environment',
-      approvals((a) => void (a.predicate.environments = [])),
-      {},
-      'APPROVAL_SCOPE',
-    ],
-    ['an artifact swapped under an old digest', { entry: swapped, approvals: good }, {}, 'APPROVAL_SUBJECT'],
-    ['an artifact swapped with its digest', { entry: redigested, approvals: good }, {}, 'APPROVAL_SUBJECT'],
-    ['a subject left out of the approval', approvals((a) => void a.subject.pop()), {}, 'APPROVAL_SUBJECT'],
-    ['wider permissions', { entry: wide, approvals: good }, {}, 'APPROVAL_SUBJECT'],
-    ['another command line', { entry: shelled, approvals: good }, {}, 'APPROVAL_SUBJECT'],
-    [
-      'a tool pin changed under the surface digest',
-      { entry: reworded, approvals: good },
-      {},
-      'APPROVAL_SUBJECT',
-    ],
+
     [
       'another version under the approval',
       { entry: { ...entry, version: '1.2.4' }, approvals: good },
       {},
       'APPROVAL_SUBJECT',
     ],
-    [
-      'another server under the approval',
-      {
-        entry: {
-          ...entry,
-          server: 'acme.tools/other',
-          request: { server: 'acme.tools/other', range: '*' },
-        },
-        approvals: good,
-      },
-      {},
-      'APPROVAL_SUBJECT',
-    ],
-    [
-      'another requester under the approval',
-      { entry: { ...entry, requestedBy: 'carol' }, approvals: good },
-      {},
-      'APPROVAL_SUBJECT',
-    ],
-    [
-      'a reviewer taken out of the root',
-      { root: makeRoot((root) => void (root.roles.approver.keyids = [alice.keyid, carol.keyid])) },
-      {},
-      'KEY_UNKNOWN',
-    ],
+
     ...(['purl', 'closureDigest', 'surfaceDigest', 'reportDigest'] as const).map(
       (what): [string, Partial<LockParts>, Partial<LockContext>, Code] => [
         `an approval for another ${what}`,
@@ -329,12 +141,7 @@ describe('attacks', () => {
       {},
       'APPROVAL_SCOPE',
     ],
-    [
-      'a lock of seventy years',
-      { lock: (lock) => void (lock.expires = '2099-01-01T00:00:00.000Z') },
-      {},
-      'LOCK_LIFE',
-    ],
+
     ['a lock issued after its end', { lock: (lock) => void (lock.expires = at(-2)) }, {}, 'LOCK_LIFE'],
     [
       'a root of another version than the lock says',
@@ -342,77 +149,21 @@ describe('attacks', () => {
       {},
       'ROOT_UNTRUSTED',
     ],
-    ['a root of tomorrow', { root: makeRoot((root) => void (root.issuedAt = at(24))) }, {}, 'ROOT_UNTRUSTED'],
-    [
-      'a root that takes one approval and is no trial',
-      { root: makeRoot((root) => void (root.roles.approver.threshold = 1)) },
-      {},
-      'ROOT_UNTRUSTED',
-    ],
-    [
-      'a trial’s root under a lock that does not say so',
-      { root: makeRoot((root) => void (root.trial = true)) },
-      {},
-      'ROOT_UNTRUSTED',
-    ],
+
     [
       'a pinned key that is no root key any more',
       { root: makeRoot((root) => void (root.roles.root.keyids = [carol.keyid])) },
       {},
       'ROOT_UNTRUSTED',
     ],
-    [
-      'a pinned key out of its dates',
-      { root: makeRoot((root) => void Object.assign(root.keys[0] ?? {}, { notAfter: at(-1) })) },
-      {},
-      'ROOT_UNTRUSTED',
-    ],
-    [
-      'a root key of tomorrow',
-      { root: makeRoot((root) => void Object.assign(root.keys[0] ?? {}, { notBefore: at(1) })) },
-      {},
-      'ROOT_UNTRUSTED',
-    ],
-    [
-      'a key named twice',
-      {
-        root: makeRoot(
-          (root) =>
-            void root.keys.push({ ...(root.keys[2] ?? root.keys[0] ?? ({} as never)), person: 'mallory' }),
-        ),
-      },
-      {},
-      'ROOT_UNTRUSTED',
-    ],
-    [
-      'a root sealed as something else',
-      { root: { ...makeRoot(), payloadType: 'application/json' } },
-      {},
-      'ROOT_UNTRUSTED',
-    ],
+
     [
       'a lock that takes two lock keys',
       { root: makeRoot((root) => void (root.roles.lock.threshold = 2)) },
       {},
       'SIGNATURE_INVALID',
     ],
-    [
-      'an approval sealed as something else',
-      {
-        approvals: [
-          good[0] as never,
-          { ...(good[1] as never as object), payloadType: 'text/plain' } as never,
-        ],
-      },
-      {},
-      'DOCUMENT_INVALID',
-    ],
-    [
-      'an approval with two signatures',
-      { approvals: [good[0] as never, twice(good[1] as never)] },
-      {},
-      'DOCUMENT_INVALID',
-    ],
+
     [
       'another version than was asked for',
       { entry: { ...entry, request: { server: entry.server, range: '^9.0.0' } } },
@@ -424,13 +175,6 @@ describe('attacks', () => {
       { entry: { ...entry, request: { server: 'acme.tools/filesystem', range: '*' } } },
       {},
       'LOCK_INTENT',
-    ],
-    ['other people’s names beside the approvals', { approvedBy: ['alice', 'carol'] }, {}, 'APPROVAL_SUBJECT'],
-    [
-      'an approval missing from the evidence',
-      { lock: (lock) => void lock.servers.weather?.approvals.push(`sha256:${'3'.repeat(64)}`) },
-      {},
-      'APPROVAL_SUBJECT',
     ],
   ])('refuses %s', (_name, parts, change, code) => {
     const error = refusal(() => verifyLock(bytes(parts), { ...context, ...change }));
