@@ -21,7 +21,7 @@ export interface CliConfig {
 const KNOWN = new Set(['LOCKKEEPER_HOME', 'LOCKKEEPER_TOKEN', 'LOCKKEEPER_REGISTRY', 'LOCKKEEPER_ROOT_KEYS']);
 /** Settings that belong to `lk serve`; they may be present in the same shell. */
 const SERVE =
-  /^LOCKKEEPER_(DATA|HOST|PORT|TRIAL|PUBLIC_URL|UPSTREAM_CRON|WORKERS|ROLE|LOG_LEVEL|WITNESSES|WITNESS_THRESHOLD|PUBLISH)$/;
+  /^LOCKKEEPER_(DATA|HOST|PORT|TRIAL|PUBLIC_URL|UPSTREAM_CRON|ADVISORIES|ADVISORIES_CRON|WORKERS|ROLE|LOG_LEVEL|WITNESSES|WITNESS_THRESHOLD|PUBLISH)$/;
 
 /** Reads the variables of `KNOWN`. An unknown LOCKKEEPER_ variable refuses with CONFIG_INVALID. */
 export function loadCliConfig(env: NodeJS.ProcessEnv, isTerminal: boolean): CliConfig {

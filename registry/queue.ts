@@ -9,6 +9,13 @@ export async function queueScan(client: Client, releaseId: string): Promise<void
   );
 }
 
+/** What changed in the advisory feed, and what follows from it. */
+export async function queueAdvisories(client: Client): Promise<void> {
+  await client.query(
+    `select graphile_worker.add_job('advisories', job_key := 'advisories', max_attempts := 3)`,
+  );
+}
+
 export async function queueUpstreamWatch(client: Client): Promise<void> {
   await client.query(`select graphile_worker.add_job('upstream', job_key := 'upstream', max_attempts := 3)`);
 }

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import type { Checkpoints } from './checkpoints.ts';
 import type { Pool } from './db/pool.ts';
 import { takeRun } from './db/records.ts';
-import { queueUpstreamWatch } from './queue.ts';
+import { queueAdvisories, queueUpstreamWatch } from './queue.ts';
 
 export interface Schedule {
   readonly name: string;
@@ -47,10 +47,15 @@ export function startSchedules(schedules: readonly Schedule[], pool: Pool, log: 
 }
 
 /** What the registry does by itself. */
-export function registrySchedules(pool: Pool, upstreamCron: string, checkpoints: Checkpoints): Schedule[] {
+export function registrySchedules(
+  pool: Pool,
+  crons: { readonly upstreamCron: string; readonly advisoriesCron: string },
+  checkpoints: Checkpoints,
+): Schedule[] {
   return [
     { name: 'checkpoint', cron: '*/5 * * * *', run: () => checkpoints.refresh() },
-    { name: 'upstream', cron: upstreamCron, run: () => queueUpstreamWatch(pool) },
+    { name: 'upstream', cron: crons.upstreamCron, run: () => queueUpstreamWatch(pool) },
+    { name: 'advisories', cron: crons.advisoriesCron, run: () => queueAdvisories(pool) },
     {
       name: 'tidy',
       cron: '23 3 * * *',

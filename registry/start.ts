@@ -8,6 +8,7 @@ import { openBlobs } from '../runtime/store/blobs.ts';
 import { npmOptionsOf, upstreamVersions } from '../scanner/npm.ts';
 import { scan } from '../scanner/scan.ts';
 import { DEFAULT_POLICY, type Policy } from '../schemas/policy.ts';
+import { openFeed } from './advisories/feed.ts';
 import { buildApp } from './app.ts';
 import { type Checkpoints, openCheckpoints } from './checkpoints.ts';
 import type { RegistryConfig } from './config.ts';
@@ -91,11 +92,7 @@ export async function startRegistry(
     undo.push(() => app.close());
     const address = await app.listen({ host: config.host, port: config.port });
     if (config.publicUrl === null) url = address;
-    const schedules = startSchedules(
-      registrySchedules(pool, config.upstreamCron, deps.checkpoints),
-      pool,
-      log,
-    );
+    const schedules = startSchedules(registrySchedules(pool, config, deps.checkpoints), pool, log);
     undo.push(() => schedules.stop());
     return { url, rootKeys, code: await adminCode(deps), close };
   } catch (error) {
@@ -148,5 +145,6 @@ async function scanDeps(deps: Deps, config: RegistryConfig): Promise<ScanDeps> {
       return scan(request, { blobs: deps.blobs, driver, workDir, npm, now: () => new Date(), progress });
     },
     upstream: (name) => upstreamVersions(name, npm),
+    ...(config.advisories === null ? {} : { advisories: openFeed(config.advisories, { tmp: workDir }) }),
   };
 }

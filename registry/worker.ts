@@ -9,6 +9,8 @@ import { parseStrict } from '../schemas/json.ts';
 import type { Submission } from '../schemas/release.ts';
 import { Surface } from '../schemas/surface.ts';
 import { assertValid } from '../schemas/validate.ts';
+import { knownAgainst, mapRelease, revokeInfected } from './advisories/map.ts';
+import { refreshAdvisories } from './advisories/refresh.ts';
 import { withTransaction } from './db/pool.ts';
 import {
   findRelease,
@@ -32,6 +34,9 @@ export async function startWorker(deps: ScanDeps, concurrency: number): Promise<
   const taskList: TaskList = {
     scan: async (payload, { job }) => scanJob(String((payload as { release?: unknown }).release), job, deps),
     upstream: async () => void (await watchUpstream(deps)),
+    // Without a feed there may be what was imported, and what an earlier run did not come to.
+    advisories: async () =>
+      void (await (deps.advisories ? refreshAdvisories(deps, deps.advisories) : revokeInfected(deps))),
   };
   return run({
     pgPool: deps.pool,
@@ -64,18 +69,22 @@ export async function scanJob(
   try {
     const baseline = await baselineOf(row, deps);
     const result = await deps.scan(
-      { submission: row.submission, policy: deps.policy, trial: deps.trust.trial, baseline },
+      {
+        ...{ submission: row.submission, policy: deps.policy, trial: deps.trust.trial, baseline },
+        advisories: (closure) => knownAgainst(pool, closure),
+      },
       (step) => deps.log.debug({ release: id }, step),
     );
     await withTransaction(pool, async (client) => {
-      if (await storeScan(client, id, result))
-        await recordEvent(client, {
-          person: SELF,
-          action: 'release.scanned',
-          subject: `${row.name}@${row.version}`,
-          detail: { report: result.reportDigest },
-          logged: { kind: 'verdict', digest: result.reportDigest },
-        });
+      if (!(await storeScan(client, id, result))) return;
+      await mapRelease(client, id);
+      await recordEvent(client, {
+        person: SELF,
+        action: 'release.scanned',
+        subject: `${row.name}@${row.version}`,
+        detail: { report: result.reportDigest },
+        logged: { kind: 'verdict', digest: result.reportDigest },
+      });
     });
   } catch (thrown) {
     const error = asLockkeeperError(thrown);
