@@ -1,7 +1,9 @@
 import { renderReport } from '../../scanner/render.ts';
+import { AdvisoryList } from '../../schemas/advisory.ts';
 import { Report } from '../../schemas/finding.ts';
 import type { Release as ReleaseView } from '../../schemas/release.ts';
-import { type Command, text } from '../command.ts';
+import { advisoryLines, locksText } from '../advisories.ts';
+import { type Command, type Context, text } from '../command.ts';
 import { plain, table } from '../output.ts';
 import { findRelease, listReleases } from '../releases.ts';
 
@@ -46,21 +48,30 @@ export const review: Command = {
       };
     }
     const report = await api.call('report', Report, { parameters: { id: release.id } });
+    const known = await api.call('advisories', AdvisoryList, { query: { release: String(release.id) } });
     const reason = release.reason ? ` ${plain(release.reason)}` : '';
     const head = [
       `Release ${release.id} is ${release.state}; requested by ${release.requestedBy}.${reason}`,
       ...release.approvals.flatMap(approvalLines),
+      ...knownLines(known, context),
     ].join('\n');
     const next =
       release.state === 'in_review'
         ? `Next: lk diff ${release.id}, then lk approve ${release.id} or lk reject ${release.id} --reason TEXT`
         : '';
     return {
-      data: { release, report },
+      data: { release, report, advisories: known.releases[0]?.advisories ?? [] },
       text: [head, '', renderReport(report, context.paint, release), next].join('\n'),
     };
   },
 };
+
+/** What became known since the scan stands above the report. */
+function knownLines({ releases }: AdvisoryList, { paint }: Context): string[] {
+  const [release] = releases;
+  if (!release || release.advisories.length === 0) return [];
+  return [paint.red(`Known against it (${locksText(releases)}):`), ...advisoryLines(release.advisories)];
+}
 
 function approvalLines({
   person,

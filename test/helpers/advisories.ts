@@ -78,8 +78,9 @@ export interface ZipFile {
 export function zipOf(files: readonly ZipFile[], sixtyFour = false): Buffer {
   const [parts, central]: [Buffer[], Buffer[]] = [[], []];
   let [at, last] = [0, 0];
+  let data: Buffer = Buffer.alloc(0);
   for (const { name, bytes, says = {}, shares = false } of files) {
-    const data = deflateRawSync(bytes);
+    if (!shares) data = deflateRawSync(bytes);
     const head = Buffer.alloc(30);
     head.writeUInt32LE(0x04034b50, 0);
     head.writeUInt16LE(says.flags ?? 0, 6);

@@ -6,10 +6,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openApi } from '../../cli/api.ts';
+import type { Context } from '../../cli/command.ts';
+import { advisories } from '../../cli/commands/advisories.ts';
+import { review } from '../../cli/commands/review.ts';
+import { makePaint } from '../../cli/output.ts';
 import { type Feed, openFeed } from '../../registry/advisories/feed.ts';
 import { knownAgainst } from '../../registry/advisories/map.ts';
 import { readList, refreshAdvisories } from '../../registry/advisories/refresh.ts';
 import type { AffectedRelease } from '../../schemas/advisory.ts';
+import type { RoleName } from '../../schemas/api.ts';
 import { DEFAULT_POLICY } from '../../schemas/policy.ts';
 import {
   ghsa,
@@ -156,7 +162,7 @@ describe.each(servers())('advisories on $name', (server) => {
         project,
         registry: 'http://127.0.0.1:7411',
         environment: 'development',
-        trust: body.pin,
+        trust: { rootKeys: body.rootKeys, threshold: 1 },
         servers: { weather: { server: 'acme.tools/weather', range: release.version } },
       });
       for (const project of ['acme/one', 'acme/two', 'acme/one']) {
@@ -245,6 +251,61 @@ describe.each(servers())('advisories on $name', (server) => {
       const again = await registry.call('root', 'POST', '/v1/advisories', { records: records.slice(0, 1) });
       expect(again.body).toEqual({ stored: 0, known: 1, skipped: 0, revoked: [] });
       expect((await events('advisories.import')).map(({ person }) => person)).toEqual(['root']);
+    });
+  });
+
+  describe('the command line', () => {
+    beforeAll(async () => {
+      await fresh();
+      await registry.app.listen({ host: '127.0.0.1', port: 0 });
+    });
+    afterAll(() => registry.close());
+
+    const context = async (person: string, ...roles: RoleName[]): Promise<Context> => {
+      const token = await registry.person(person, ...roles);
+      const { port } = registry.app.server.address() as AddressInfo;
+      const part: Partial<Context> = {
+        ...{ cwd: tmp, paint: makePaint(false), progress: () => undefined, json: false },
+        api: async () => openApi(`http://127.0.0.1:${port}`, token),
+      };
+      return part as Context;
+    };
+
+    it('brings an archive, lists what is affected and shows it in the review', async () => {
+      const admin = await context('root', 'admin');
+      const none = await advisories.run(admin, [], {});
+      expect(none?.text).toContain('No advisories were ever loaded');
+      const [bad, weak] = [await approved(), await approved()];
+      const records = [
+        mal('MAL-2026-900040', 'weather', [bad.version], { modified: ago(1) }),
+        ghsa('GHSA-made-upup-0040', 'weather', { modified: ago(1), summary: 'told\u001b[31m plainly' }),
+        ...Array.from({ length: 1200 }, (_, i) =>
+          ghsa(`GHSA-made-upup-x${i}`, `p${i}`, { modified: ago(2) }),
+        ),
+      ];
+      const broken = { name: 'GHSA-broken.json', bytes: Buffer.from('{}'), says: { crc: 1 } };
+      const files = records.map((one) => ({
+        name: `${one.id}.json`,
+        bytes: Buffer.from(JSON.stringify(one)),
+      }));
+      const file = join(mkdtempSync(join(tmpdir(), 'lk-adv-zip-')), 'all.zip');
+      writeFileSync(file, zipOf([...files, broken, { name: 'README', bytes: Buffer.from('no record') }]));
+      const done = await advisories.run(admin, ['import', file], {});
+      const revoked = [`acme.tools/weather@${bad.version}`];
+      expect(done?.data).toEqual({ stored: 1202, known: 0, skipped: 1, revoked });
+      expect((await advisories.run(admin, ['import', file], {}))?.data).toMatchObject({
+        stored: 0,
+        known: 1202,
+      });
+      const listed = await advisories.run(admin, [], {});
+      expect(listed?.text).toContain('1 release is affected; no lock names them.');
+      expect(listed?.text).toContain('GHSA-made-upup-0040 (high) in pkg:npm/weather');
+      expect(listed?.text).not.toContain('\u001b');
+      const shown = await review.run(await context('rita', 'reviewer'), [String(weak.id)], {});
+      expect(shown?.text).toContain('Known against it (no lock names them):\n  GHSA-made-upup-0040 (high)');
+      await expect(advisories.run(admin, ['export'], {})).rejects.toMatchObject({ code: 'USAGE' });
+      const other = await context('dora', 'developer');
+      await expect(advisories.run(other, ['import', file], {})).rejects.toMatchObject({ code: 'FORBIDDEN' });
     });
   });
 
@@ -467,23 +528,28 @@ describe.each(servers())('advisories on $name', (server) => {
       expect([await known(), readdirSync(tmp)]).toEqual([0, []]);
     });
 
-    it('of 100,000 records is read within a minute, from an archive that counts in 64 bits', {
-      timeout: 180_000,
-    }, async () => {
-      const release = await approved();
-      const records = Array.from({ length: 100_000 }, (_, i) =>
-        mal(`MAL-2026-${i}`, i === 77_777 ? 'weather' : `made-up-${i}`, [release.version], {
-          modified: ago(5),
-        }),
-      );
-      source.files.set('/npm/modified_id.csv', listOf(records));
-      source.files.set('/npm/all.zip', zipOfRecords(records, true));
-      const before = performance.now();
-      await tick();
-      const seconds = (performance.now() - before) / 1000;
-      expect([await known(), await stateOf(release.id)]).toEqual([100_000, 'revoked']);
-      expect(seconds).toBeLessThan(60);
-    });
+    // The two servers are the same engine; one of them is enough for what takes its time.
+    it.runIf(server === servers()[0])(
+      'of 100,000 records is read within a minute, from an archive that counts in 64 bits',
+      {
+        timeout: 180_000,
+      },
+      async () => {
+        const release = await approved();
+        const records = Array.from({ length: 100_000 }, (_, i) =>
+          mal(`MAL-2026-${i}`, i === 77_777 ? 'weather' : `made-up-${i}`, [release.version], {
+            modified: ago(5),
+          }),
+        );
+        source.files.set('/npm/modified_id.csv', listOf(records));
+        source.files.set('/npm/all.zip', zipOfRecords(records, true));
+        const before = performance.now();
+        await tick();
+        const seconds = (performance.now() - before) / 1000;
+        expect([await known(), await stateOf(release.id)]).toEqual([100_000, 'revoked']);
+        expect(seconds).toBeLessThan(60);
+      },
+    );
   });
 
   it('a list is read from a time on, each id once with its newest moment', () => {
