@@ -19,6 +19,7 @@ import type { Deps, ScanDeps } from './deps.ts';
 import { startEmbedded } from './embedded.ts';
 import { loadKeys } from './keys.ts';
 import { publisherOf } from './publish.ts';
+import { queueAdvisories } from './queue.ts';
 import { registrySchedules, startSchedules } from './schedule.ts';
 import { openTrust, type TrustSetting } from './trust.ts';
 import { startWorker } from './worker.ts';
@@ -87,6 +88,8 @@ export async function startRegistry(
       const runner = await startWorker(await scanDeps(deps, config), config.workers);
       undo.push(() => runner.stop());
     }
+    // What is new is read at once, not at the next fire; one job waits, however many processes start.
+    if (config.advisories !== null) await queueAdvisories(pool);
     if (config.role === 'scanner') return { url: '', rootKeys, code: '', close };
     const app = await buildApp(deps);
     undo.push(() => app.close());

@@ -14,6 +14,9 @@ import { makePaint } from '../../cli/output.ts';
 import { type Feed, openFeed } from '../../registry/advisories/feed.ts';
 import { knownAgainst } from '../../registry/advisories/map.ts';
 import { readList, refreshAdvisories } from '../../registry/advisories/refresh.ts';
+import { loadConfig } from '../../registry/config.ts';
+import { registrySchedules } from '../../registry/schedule.ts';
+import { startWorker } from '../../registry/worker.ts';
 import type { AffectedRelease } from '../../schemas/advisory.ts';
 import type { RoleName } from '../../schemas/api.ts';
 import { DEFAULT_POLICY } from '../../schemas/policy.ts';
@@ -230,6 +233,39 @@ describe.each(servers())('advisories on $name', (server) => {
       expect(affecting.map((one) => one.id)).toContain('GHSA-made-upup-0005');
       const later = await registry.scanned('dave', { ...submissionOf('1.2.4') });
       expect(await idsOf(later)).toEqual([]);
+    });
+
+    it('knows the packages of a closure by their names', async () => {
+      const purls = [
+        'pkg:npm/%40acme/x@1.0.0%2Bb',
+        'pkg:npm/y@2.0.0-rc.1',
+        'pkg:npm/y@2.0.0-rc.1',
+        'pkg:pypi/z@1.0',
+      ];
+      const { rows } = await registry.pool.query(
+        'select ecosystem, name, version from packages_of($1::jsonb) order by name',
+        [JSON.stringify({ artifacts: purls.map((purl) => ({ purl })) })],
+      );
+      expect(rows.map((row) => `${row.ecosystem} ${row.name} ${row.version}`)).toEqual([
+        'npm @acme/x 1.0.0+b',
+        'npm y 2.0.0-rc.1',
+        'PyPI z 1.0',
+      ]);
+    });
+
+    it('is read by the worker when the schedule says so', async () => {
+      const release = await approved();
+      source.hold([mal('MAL-2026-900008', 'weather', [release.version], { modified: ago(1) })]);
+      const runner = await startWorker({ ...registry.deps, advisories: feed }, 1);
+      const schedules = registrySchedules(
+        registry.pool,
+        { upstreamCron: '7 * * * *', advisoriesCron: '19 * * * *' },
+        registry.deps.checkpoints,
+      );
+      await schedules.find(({ name }) => name === 'advisories')?.run();
+      for (let i = 0; i < 300 && (await stateOf(release.id)) !== 'revoked'; i++) await sleep(20);
+      await runner.stop();
+      expect(await stateOf(release.id)).toBe('revoked');
     });
 
     it('comes by hand as well: an administrator brings the records', async () => {
@@ -550,6 +586,15 @@ describe.each(servers())('advisories on $name', (server) => {
         expect(seconds).toBeLessThan(60);
       },
     );
+  });
+
+  it('the settings name a folder or an address, and nothing by themselves', () => {
+    expect(loadConfig({})).toMatchObject({ advisories: null, advisoriesCron: '19 * * * *' });
+    const given = { LOCKKEEPER_ADVISORIES: '/srv/osv', LOCKKEEPER_ADVISORIES_CRON: '*/5 * * * *' };
+    expect(loadConfig(given)).toMatchObject({ advisories: '/srv/osv', advisoriesCron: '*/5 * * * *' });
+    for (const bad of ['relative', 'ftp://feed.example', 'http://', 'https://feed.example/?x'])
+      expect(() => loadConfig({ LOCKKEEPER_ADVISORIES: bad })).toThrow(/LOCKKEEPER_ADVISORIES/);
+    expect(() => loadConfig({ LOCKKEEPER_ADVISORIES_CRON: '99 * * * *' })).toThrow(/cron expression/);
   });
 
   it('a list is read from a time on, each id once with its newest moment', () => {
