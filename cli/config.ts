@@ -31,7 +31,7 @@ const KNOWN = new Set([
 ]);
 /** Settings that belong to `lk serve`; they may be present in the same shell. */
 const SERVE =
-  /^LOCKKEEPER_(DATA|HOST|PORT|TRIAL|PUBLIC_URL|UPSTREAM_CRON|WORKERS|ROLE|LOG_LEVEL|WITNESSES|WITNESS_THRESHOLD|PUBLISH|LOCK_SIGNER)$/;
+  /^LOCKKEEPER_(DATA|HOST|PORT|TRIAL|PUBLIC_URL|UPSTREAM_CRON|ADVISORIES|ADVISORIES_CRON|WORKERS|ROLE|LOG_LEVEL|WITNESSES|WITNESS_THRESHOLD|PUBLISH|LOCK_SIGNER)$/;
 
 /** Reads the variables of `KNOWN`. An unknown LOCKKEEPER_ variable refuses with CONFIG_INVALID. */
 export function loadCliConfig(env: NodeJS.ProcessEnv, isTerminal: boolean): CliConfig {

@@ -5,7 +5,16 @@ import { type Command, GLOBAL, GLOBAL_HELP } from './command.ts';
 
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   'Run a registry': ['serve', 'login', 'people', 'token', 'keys', 'keys root', 'witness'],
-  'Publish and review': ['publish', 'review', 'diff', 'approve', 'dashboard', 'reject', 'revoke'],
+  'Publish and review': [
+    'publish',
+    'review',
+    'diff',
+    'approve',
+    'dashboard',
+    'reject',
+    'revoke',
+    'advisories',
+  ],
   'Use in a project': ['add', 'lock', 'ci', 'verify', 'run', 'export', 'import'],
   'See what happened': ['audit', 'evidence', 'log', 'drill', 'doctor'],
 };

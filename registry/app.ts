@@ -16,6 +16,7 @@ import { authorise, NOBODY } from './auth.ts';
 import type { Actor } from './db/people.ts';
 import type { Deps } from './deps.ts';
 import { accessRoutes } from './routes/access.ts';
+import { advisoryRoutes } from './routes/advisories.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { dashboardRoutes } from './routes/dashboard.ts';
 import { evidenceRoutes } from './routes/evidence.ts';
@@ -44,6 +45,8 @@ export type Handlers = Readonly<Partial<Record<RouteName, Handler>>>;
 /** Bodies are small but for audit batches, locks and approvals of large closures. */
 const BODY_BYTES = 64 * 1024;
 const LARGE_BODIES: Readonly<Partial<Record<RouteName, number>>> = {
+  advisoryImport: 32 * 1024 * 1024,
+  advisoryCheck: 16 * 1024 * 1024,
   auditWrite: 16 * 1024 * 1024,
   lock: 4 * 1024 * 1024,
   lockCheck: 16 * 1024 * 1024,
@@ -94,6 +97,7 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
     ...lockRoutes(deps),
     ...auditRoutes(deps),
     ...evidenceRoutes(deps),
+    ...advisoryRoutes(deps),
     ...logRoutes(deps),
     ...tileRoutes(deps),
     ...mcpRegistryRoutes(deps),

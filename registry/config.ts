@@ -19,6 +19,10 @@ export interface RegistryConfig {
   readonly trial: boolean;
   /** Cron expression of the upstream watch. */
   readonly upstreamCron: string;
+  /** Folder or address of the advisory feed; null for none. */
+  readonly advisories: string | null;
+  /** Cron expression of reading it. */
+  readonly advisoriesCron: string;
   /** Scans at the same time in this process. */
   readonly workers: number;
   readonly role: 'all' | 'registry' | 'scanner';
@@ -54,6 +58,14 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   },
   LOCKKEEPER_UPSTREAM_CRON: {
     help: 'when to look for new versions upstream (7 * * * *)',
+    pattern: /^[\d*/, -]+$/,
+  },
+  LOCKKEEPER_ADVISORIES: {
+    help: 'folder or address of advisories in the OSV format; unset: only what is imported',
+    pattern: /^(\/.+|https?:\/\/[^\s?#]+)$/,
+  },
+  LOCKKEEPER_ADVISORIES_CRON: {
+    help: 'when to look for new advisories (19 * * * *)',
     pattern: /^[\d*/, -]+$/,
   },
   LOCKKEEPER_WORKERS: { help: 'scans at the same time (2)', pattern: /^[1-9]\d?$/ },
@@ -100,12 +112,13 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
     throw invalid('DATABASE_URL as postgres://…', 'another scheme');
   if (Number(env.LOCKKEEPER_PORT ?? 0) > 65_535)
     throw invalid('LOCKKEEPER_PORT of at most 65535', quote(env.LOCKKEEPER_PORT ?? ''));
-  if (env.LOCKKEEPER_UPSTREAM_CRON !== undefined && !cron.validate(env.LOCKKEEPER_UPSTREAM_CRON)) {
-    throw invalid(
-      'LOCKKEEPER_UPSTREAM_CRON as a cron expression, such as 7 * * * *',
-      quote(env.LOCKKEEPER_UPSTREAM_CRON),
-    );
+  for (const name of ['LOCKKEEPER_UPSTREAM_CRON', 'LOCKKEEPER_ADVISORIES_CRON']) {
+    const given = env[name];
+    if (given !== undefined && !cron.validate(given))
+      throw invalid(`${name} as a cron expression, such as 7 * * * *`, quote(given));
   }
+  if (/^http/.test(env.LOCKKEEPER_ADVISORIES ?? '') && !URL.canParse(env.LOCKKEEPER_ADVISORIES ?? ''))
+    throw invalid('LOCKKEEPER_ADVISORIES as a folder or an address', quote(env.LOCKKEEPER_ADVISORIES ?? ''));
   return {
     dataDir: env.LOCKKEEPER_DATA ?? defaultData(env),
     host: env.LOCKKEEPER_HOST ?? '127.0.0.1',
@@ -114,6 +127,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
     databaseUrl: env.DATABASE_URL ?? null,
     trial: env.LOCKKEEPER_TRIAL === 'true',
     upstreamCron: env.LOCKKEEPER_UPSTREAM_CRON ?? '7 * * * *',
+    advisories: env.LOCKKEEPER_ADVISORIES ?? null,
+    advisoriesCron: env.LOCKKEEPER_ADVISORIES_CRON ?? '19 * * * *',
     workers: Number(env.LOCKKEEPER_WORKERS ?? 2),
     role: (env.LOCKKEEPER_ROLE ?? 'all') as RegistryConfig['role'],
     logLevel: (env.LOCKKEEPER_LOG_LEVEL ?? 'warn') as RegistryConfig['logLevel'],

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Blobs } from '../runtime/store/blobs.ts';
 import type { ScanRequest, ScanResult } from '../scanner/ports.ts';
 import type { Policy } from '../schemas/policy.ts';
+import type { Feed } from './advisories/feed.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import type { Pool } from './db/pool.ts';
 import type { StreamLimits } from './streams.ts';
@@ -26,4 +27,6 @@ export interface ScanDeps extends Deps {
   readonly scan: (request: ScanRequest, progress: (step: string) => void) => Promise<ScanResult>;
   /** Versions of a package that its registry has. */
   readonly upstream: (packageName: string) => Promise<string[]>;
+  /** Absent where no feed is set. */
+  readonly advisories?: Feed;
 }

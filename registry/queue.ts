@@ -17,6 +17,13 @@ export async function queueRescan(client: Client, releaseId: string): Promise<vo
   );
 }
 
+/** What changed in the advisory feed, and what follows from it. */
+export async function queueAdvisories(client: Client): Promise<void> {
+  await client.query(
+    `select graphile_worker.add_job('advisories', job_key := 'advisories', max_attempts := 3)`,
+  );
+}
+
 export async function queueUpstreamWatch(client: Client): Promise<void> {
   await client.query(`select graphile_worker.add_job('upstream', job_key := 'upstream', max_attempts := 3)`);
 }

@@ -6,7 +6,7 @@ import type { Pool } from './db/pool.ts';
 import { takeRun } from './db/records.ts';
 import type { Deps } from './deps.ts';
 import { expireApprovals } from './expiry.ts';
-import { queueUpstreamWatch } from './queue.ts';
+import { queueAdvisories, queueUpstreamWatch } from './queue.ts';
 
 export interface Schedule {
   readonly name: string;
@@ -48,12 +48,16 @@ export function startSchedules(schedules: readonly Schedule[], pool: Pool, log: 
 }
 
 /** What the registry does by itself. */
-export function registrySchedules(deps: Deps, upstreamCron: string): Schedule[] {
+export function registrySchedules(
+  deps: Deps,
+  crons: { readonly upstreamCron: string; readonly advisoriesCron: string },
+): Schedule[] {
   const { pool, checkpoints } = deps;
   return [
     { name: 'checkpoint', cron: '*/5 * * * *', run: () => checkpoints.refresh() },
     { name: 'approvals', cron: '11 * * * *', run: async () => void (await expireApprovals(deps)) },
-    { name: 'upstream', cron: upstreamCron, run: () => queueUpstreamWatch(pool) },
+    { name: 'upstream', cron: crons.upstreamCron, run: () => queueUpstreamWatch(pool) },
+    { name: 'advisories', cron: crons.advisoriesCron, run: () => queueAdvisories(pool) },
     {
       name: 'tidy',
       cron: '23 3 * * *',

@@ -8,6 +8,7 @@ import { openBlobs } from '../runtime/store/blobs.ts';
 import { npmOptionsOf, upstreamVersions } from '../scanner/npm.ts';
 import { scan } from '../scanner/scan.ts';
 import { DEFAULT_POLICY, type Policy } from '../schemas/policy.ts';
+import { openFeed } from './advisories/feed.ts';
 import { buildApp } from './app.ts';
 import { type Checkpoints, openCheckpoints } from './checkpoints.ts';
 import type { RegistryConfig } from './config.ts';
@@ -19,6 +20,7 @@ import { startEmbedded } from './embedded.ts';
 import { expireApprovals } from './expiry.ts';
 import { loadKeys } from './keys.ts';
 import { publisherOf } from './publish.ts';
+import { queueAdvisories } from './queue.ts';
 import { registrySchedules, startSchedules } from './schedule.ts';
 import { openTrust, type TrustSetting } from './trust.ts';
 import { startWorker } from './worker.ts';
@@ -87,6 +89,8 @@ export async function startRegistry(
       const runner = await startWorker(await scanDeps(deps, config), config.workers);
       undo.push(() => runner.stop());
     }
+    // What is new is read at once, not at the next fire; one job waits, however many processes start.
+    if (config.advisories !== null) await queueAdvisories(pool);
     if (config.role === 'scanner') return { url: '', rootKeys, code: '', close };
     // What ended while no registry ran.
     await expireApprovals(deps).catch((error: unknown) =>
@@ -96,7 +100,7 @@ export async function startRegistry(
     undo.push(() => app.close());
     const address = await app.listen({ host: config.host, port: config.port });
     if (config.publicUrl === null) url = address;
-    const schedules = startSchedules(registrySchedules(deps, config.upstreamCron), pool, log);
+    const schedules = startSchedules(registrySchedules(deps, config), pool, log);
     undo.push(() => schedules.stop());
     return { url, rootKeys, code: await adminCode(deps), close };
   } catch (error) {
@@ -149,5 +153,6 @@ async function scanDeps(deps: Deps, config: RegistryConfig): Promise<ScanDeps> {
       return scan(request, { blobs: deps.blobs, driver, workDir, npm, now: () => new Date(), progress });
     },
     upstream: (name) => upstreamVersions(name, npm),
+    ...(config.advisories === null ? {} : { advisories: openFeed(config.advisories, { tmp: workDir }) }),
   };
 }

@@ -5,6 +5,8 @@ import semver from 'semver';
 import { packageOf } from '../scanner/closure.ts';
 import { asLockkeeperError, type Code } from '../schemas/errors.ts';
 import type { Submission } from '../schemas/release.ts';
+import { knownAgainst, mapRelease, revokeInfected } from './advisories/map.ts';
+import { refreshAdvisories } from './advisories/refresh.ts';
 import { baselineFrom } from './baseline.ts';
 import { withTransaction } from './db/pool.ts';
 import {
@@ -35,6 +37,9 @@ export async function startWorker(deps: ScanDeps, concurrency: number): Promise<
     scan: async (payload, { job }) => scanJob(String((payload as { release?: unknown }).release), job, deps),
     rescan: async (payload) => rescanJob(String((payload as { release?: unknown }).release), deps),
     upstream: async () => void (await watchUpstream(deps)),
+    // Without a feed there may be what was imported, and what an earlier run did not come to.
+    advisories: async () =>
+      void (await (deps.advisories ? refreshAdvisories(deps, deps.advisories) : revokeInfected(deps))),
   };
   return run({
     pgPool: deps.pool,
@@ -67,18 +72,22 @@ export async function scanJob(
   try {
     const baseline = await baselineFrom(await lastApproved(pool, row.name, row.id), deps);
     const result = await deps.scan(
-      { submission: row.submission, policy: deps.policy, trial: deps.trust.trial, baseline },
+      {
+        ...{ submission: row.submission, policy: deps.policy, trial: deps.trust.trial, baseline },
+        advisories: (closure) => knownAgainst(pool, closure),
+      },
       (step) => deps.log.debug({ release: id }, step),
     );
     await withTransaction(pool, async (client) => {
-      if (await storeScan(client, id, result))
-        await recordEvent(client, {
-          person: SELF,
-          action: 'release.scanned',
-          subject: `${row.name}@${row.version}`,
-          detail: { report: result.reportDigest },
-          logged: { kind: 'verdict', digest: result.reportDigest },
-        });
+      if (!(await storeScan(client, id, result))) return;
+      await mapRelease(client, id);
+      await recordEvent(client, {
+        person: SELF,
+        action: 'release.scanned',
+        subject: `${row.name}@${row.version}`,
+        detail: { report: result.reportDigest },
+        logged: { kind: 'verdict', digest: result.reportDigest },
+      });
     });
   } catch (thrown) {
     const error = asLockkeeperError(thrown);

@@ -1,6 +1,7 @@
 /** What a scan needs from the world, and what passes between its steps. */
 import type { IsolationDriver } from '../runtime/ports.ts';
 import type { Blobs } from '../runtime/store/blobs.ts';
+import type { Affecting } from '../schemas/advisory.ts';
 import type { JsonObject } from '../schemas/common.ts';
 import type { Report } from '../schemas/finding.ts';
 import type { Policy } from '../schemas/policy.ts';
@@ -44,11 +45,19 @@ export interface Baseline {
   readonly launch: Launch;
 }
 
+/** What is publicly known against the packages of a closure, and how new that knowledge is; null when none was ever loaded. */
+export interface KnownAdvisories {
+  readonly newest: string | null;
+  readonly affecting: readonly Affecting[];
+}
+
 export interface ScanRequest {
   readonly submission: Submission;
   readonly policy: Policy;
   readonly trial: boolean;
   readonly baseline: Baseline | null;
+  /** Asked once the closure is resolved; absent where nobody has advisories. */
+  readonly advisories?: (closure: Closure) => Promise<KnownAdvisories>;
 }
 
 export interface ScanResult {

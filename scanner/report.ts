@@ -12,8 +12,9 @@ export async function judge(checks: readonly Check[], facts: Facts): Promise<Che
   const results: CheckResult[] = [];
   for (const check of checks) {
     const { id, title, owasp } = check;
-    const head = { id, title, owasp, gates: facts.policy.scan.gates.includes(id) };
     const outcome = await outcomeOf(check, facts);
+    const loud = outcome.outcome === 'fired' || check.gatesFiredOnly !== true;
+    const head = { id, title, owasp, gates: facts.policy.scan.gates.includes(id) && loud };
     if (outcome.outcome !== 'fired') results.push({ ...head, ...outcome });
     else {
       const findings = outcome.findings.map((one) => ({ check: id, ...one }));

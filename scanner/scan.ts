@@ -11,7 +11,7 @@ import { checks } from './checks/index.ts';
 import { packageOf, purlOf, resolveClosure } from './closure.ts';
 import { launchOf } from './launch.ts';
 import { type Observed, observe } from './observe.ts';
-import type { ScanPorts, ScanRequest, ScanResult, Upstream } from './ports.ts';
+import type { KnownAdvisories, ScanPorts, ScanRequest, ScanResult, Upstream } from './ports.ts';
 import { judge, reportOf } from './report.ts';
 import { upstreamFacts } from './upstream.ts';
 
@@ -37,10 +37,22 @@ export async function scan(request: ScanRequest, ports: ScanPorts): Promise<Scan
   );
   const changes = baseline ? diffSurfaces(baseline.surface, observed.surface) : [];
   const reachChanges = baseline ? diffReach(baseline, { permissions: submission.permissions, launch }) : [];
-  const evidence = await storeEvidence({ closure, observed, upstream }, ports);
+  const advisories = await (request.advisories?.(closure) ?? 'this scanner was given no advisories');
+  const evidence = await storeEvidence({ closure, observed, upstream, advisories }, ports);
   const facts: Facts = {
     ...observed,
-    ...{ closure, unpromised, files, rootPurl, baseline, changes, reachChanges, upstream, policy },
+    ...{
+      closure,
+      unpromised,
+      files,
+      rootPurl,
+      baseline,
+      changes,
+      reachChanges,
+      upstream,
+      advisories,
+      policy,
+    },
     now: ports.now(),
   };
   ports.progress('running the checks');
@@ -71,6 +83,7 @@ interface Inputs {
   readonly closure: Closure;
   readonly observed: Observed;
   readonly upstream: Upstream | string;
+  readonly advisories: KnownAdvisories | string;
 }
 
 /** Everything a verdict rests on, by digest, so that it can be computed again. */
@@ -78,13 +91,14 @@ async function storeEvidence(
   inputs: Inputs,
   ports: ScanPorts,
 ): Promise<{ surface: string } & Record<string, string>> {
-  const { observed, upstream, closure } = inputs;
+  const { observed, upstream, closure, advisories } = inputs;
   const { surface, other, egress, environment, stderr, eraNote, isolation } = observed;
   return {
     closure: await store(closure, ports),
     observation: await store({ egress, environment, stderr, eraNote, isolation }, ports),
     surface: await store(surface, ports),
     secondStart: await store(other, ports),
+    advisories: await store(typeof advisories === 'string' ? { unknown: advisories } : advisories, ports),
     upstream: await store(typeof upstream === 'string' ? { unknown: upstream } : upstream.slice, ports),
   };
 }

@@ -73,6 +73,9 @@ export const CODES = {
   LOG_INCLUSION: { status: 422, exit: 3, title: 'It is not in the transparency log' },
   LOG_UNPROVEN: { status: 422, exit: 4, title: 'Nothing shows that the transparency log only grew' },
   EVIDENCE_INCOMPLETE: { status: 422, exit: 3, title: 'The evidence does not show what was logged' },
+  // advisories
+  ADVISORIES_UNREACHABLE: { status: 502, exit: 4, title: 'The advisories were not read' },
+  ADVISORY_AFFECTS: { status: 422, exit: 3, title: 'A release has a known vulnerability' },
   // lock and gate
   LOCK_MISSING: { status: 404, exit: 3, title: 'There is no mcp.lock' },
   LOCK_FORM: { status: 422, exit: 3, title: 'The lock is not in its one written form' },

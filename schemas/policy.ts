@@ -1,5 +1,6 @@
 /** The registry's policy: what a scan may let through and how long things live. */
 import Type, { type Static } from 'typebox';
+import { FailOn } from './advisory.ts';
 import { Closed } from './common.ts';
 import { CheckId } from './finding.ts';
 
@@ -11,10 +12,16 @@ export const Policy = Closed({
     /** How many releases in a row may be approved by their differences, without a full review. */
     maxDeltas: Type.Integer({ minimum: 0, maximum: 50 }),
   }),
+  advisories: Closed({
+    /** Approved releases whose closure holds known malware are revoked by the registry itself. */
+    revokeMalware: Type.Boolean(),
+    /** The least severity of a known vulnerability that fails a gate; null: each is a warning. */
+    failOn: FailOn,
+  }),
   lock: Closed({ maxAgeHours: Type.Integer({ minimum: 1, maximum: 336 }) }),
   scan: Closed({
     coolDownDays: Type.Integer({ minimum: 0, maximum: 365 }),
-    /** Checks whose firing or unknown needs to be accepted by name in an approval. */
+    /** Checks whose firing needs to be accepted by name in an approval; most gate as well while they are unknown. */
     gates: Type.Array(CheckId, { uniqueItems: true }),
   }),
 });
@@ -23,6 +30,7 @@ export type Policy = Static<typeof Policy>;
 export const DEFAULT_POLICY: Policy = {
   lockkeeper: 'policy/v1',
   approvals: { threshold: 2, maxAgeDays: 180, maxDeltas: 5 },
+  advisories: { revokeMalware: true, failOn: null },
   lock: { maxAgeHours: 72 },
   scan: {
     coolDownDays: 7,
@@ -38,6 +46,7 @@ export const DEFAULT_POLICY: Policy = {
       'LK-TXT-01',
       'LK-TXT-02',
       'LK-CAP-01',
+      'LK-ADV-01',
     ],
   },
 };

@@ -5,6 +5,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { AdvisoryCheckView } from '../schemas/advisory.ts';
 import type { Envelope } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import type { Intent } from '../schemas/intent.ts';
@@ -109,15 +110,37 @@ async function world(answer: (digest: string, log: MemoryLog) => Answer): Promis
   };
 }
 
+const NOTHING_KNOWN: AdvisoryCheckView = { failOn: null, releases: [] };
+const knownHole = (failOn: AdvisoryCheckView['failOn']): AdvisoryCheckView => ({
+  failOn,
+  releases: [
+    {
+      server: 'acme.tools/weather',
+      version: '1.2.3',
+      advisories: [
+        {
+          id: 'GHSA-made-upup-0001',
+          kind: 'vulnerability',
+          severity: 'high',
+          summary: 'reads outside\u001b[31m its folder',
+          modified: '2026-11-24T10:00:00.000Z',
+          purls: ['pkg:npm/weather@1.2.3'],
+        },
+      ],
+    },
+  ],
+});
+
 /** A registry that tells the truth, but for what is said otherwise. `view` is the log that it shows. */
 const honest =
-  (root: Envelope, { known = true, view = (log: MemoryLog) => log } = {}) =>
+  (root: Envelope, { known = true, view = (log: MemoryLog) => log, told = NOTHING_KNOWN } = {}) =>
   (digest: string, log: MemoryLog): Answer =>
   (path, response) => {
     const shown = view(log);
     const query = new URL(path, 'http://registry').searchParams;
     if (path === '/v1/log')
       return json(response, { key: noteKeyOf(logSigner, 'log'), checkpoint: shown.note() });
+    if (path === '/v1/advisories/check') return json(response, told);
     if (path.startsWith('/v1/log/consistency'))
       return json(response, { proof: shown.growth(Number(query.get('from'))).proof });
     path.startsWith('/v1/trust')
@@ -177,6 +200,20 @@ describe('lk ci', () => {
       exit: 0,
       stdout: expect.stringContaining('locked, approved and current'),
     });
+  });
+
+  it('warns of what is known against a release, and fails where the policy names its severity', async () => {
+    for (const [failOn, exit, word] of [
+      [null, 0, 'warning: known against acme.tools/weather 1.2.3'],
+      ['critical', 0, 'GHSA-made-upup-0001 (high)'],
+      ['high', 3, 'ADVISORY_AFFECTS'],
+      ['low', 3, 'ADVISORY_AFFECTS'],
+    ] as const) {
+      const { run } = await world(honest(now(), { told: knownHole(failOn) }));
+      const done = await run('lk ci');
+      expect([done.exit, done.stdout]).toEqual([exit, expect.stringContaining(word)]);
+      expect(done.stdout).not.toContain('\u001b');
+    }
   });
 
   it.each<[string, Parameters<typeof world>[0], number, string]>([

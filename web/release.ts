@@ -1,9 +1,11 @@
 /** One release as its reviewers read it: what it is, what fired, what it may touch, what a model sees, what changed. */
+import type { AdvisoryList } from '../schemas/advisory.ts';
 import type { DiffView } from '../schemas/api.ts';
 import type { CheckResult, Evidence, Report } from '../schemas/finding.ts';
 import type { Release } from '../schemas/release.ts';
 import type { ReviewView } from '../schemas/review.ts';
 import type { Surface } from '../schemas/surface.ts';
+import { advisories } from './advisories.ts';
 import { ask } from './api.ts';
 import { decide } from './decide.ts';
 import { card, day, el, facts, fold, short, soft, table, tag } from './dom.ts';
@@ -35,10 +37,11 @@ async function partsOf(id: string, again: () => Promise<void>): Promise<Node[]> 
       : 'There is no report.';
     return [title, ...parts(movedCard(release)), head(release, review), card('', soft(note))];
   }
-  const [report, diff, surface] = await Promise.all([
+  const [report, diff, surface, known] = await Promise.all([
     ask<Report>(`/v1/releases/${id}/report`),
     ask<DiffView>(`/v1/releases/${id}/diff`),
     ask<Surface>(`/v1/releases/${id}/surface`),
+    ask<AdvisoryList>(`/v1/advisories?release=${id}`),
   ]);
   return [
     title,
@@ -46,6 +49,7 @@ async function partsOf(id: string, again: () => Promise<void>): Promise<Node[]> 
     strip(report, diff),
     head(release, review),
     ...parts(sinceCard(review)),
+    ...parts(advisories(known)),
     checks(report),
     touches(release, report),
     changes(diff),

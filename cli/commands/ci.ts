@@ -1,5 +1,6 @@
 import { assertAnswers } from '../../runtime/trust/answers.ts';
 import { asLockkeeperError, CODES, type Code } from '../../schemas/errors.ts';
+import { type Against, advisoryLines, assertUnaffected } from '../advisories.ts';
 import { type Command, type Context, flag, type Result } from '../command.ts';
 import { assertCurrent, isVerdict } from '../current.ts';
 import { plain, table } from '../output.ts';
@@ -19,6 +20,8 @@ export interface Conclusion {
     state: string;
   }[];
   readonly warning: string | null;
+  /** What is publicly known against these servers; empty also where nobody was asked. */
+  readonly advisories: Against;
 }
 
 export const ci: Command = {
@@ -50,6 +53,7 @@ export const ci: Command = {
         lock: opened && lockOf(opened),
         servers: opened ? serversOf(opened, new Map()) : [],
         warning: opened?.verified.lock.warning ?? null,
+        advisories: [],
       };
       return render(conclusion, context, exit);
     }
@@ -67,6 +71,7 @@ async function conclude(context: Context, opened: OpenedProject): Promise<Conclu
   assertAnswers(verified.lock, intent);
   const api = await context.api(intent.registry);
   const states = await assertCurrent(context, api, opened);
+  const advisories = await assertUnaffected(api, Object.values(verified.lock.servers));
   const servers = serversOf(opened, states);
   return {
     conclusion: 'ok',
@@ -75,6 +80,7 @@ async function conclude(context: Context, opened: OpenedProject): Promise<Conclu
     lock: lockOf(opened),
     servers,
     warning: verified.lock.warning ?? null,
+    advisories,
   };
 }
 
@@ -90,6 +96,7 @@ function concludeOffline(opened: OpenedProject): Conclusion {
     lock: lockOf(opened),
     servers,
     warning: verified.lock.warning ?? null,
+    advisories: [],
   };
 }
 
@@ -124,6 +131,11 @@ function render(conclusion: Conclusion, context: Context, exit: number): Result 
   const lines = [
     `${head}: ${plain(conclusion.sentence)}${conclusion.code ? ` [${conclusion.code}]` : ''}`,
     ...(rows.length ? ['', table(['ALIAS', 'SERVER', 'VERSION', 'STATE', 'APPROVED BY'], rows)] : []),
+    ...conclusion.advisories.flatMap(({ server, version, advisories }) => [
+      '',
+      paint.yellow(plain(`warning: known against ${server} ${version}`)),
+      ...advisoryLines(advisories),
+    ]),
     ...(conclusion.warning ? ['', paint.yellow(plain(conclusion.warning))] : []),
   ];
   return { data: conclusion, text: lines.join('\n'), exit };

@@ -15,6 +15,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   diff: async () => (await import('./diff.ts')).diff,
   approve: async () => (await import('./approve.ts')).approve,
   dashboard: async () => (await import('./dashboard.ts')).dashboard,
+  advisories: async () => (await import('./advisories.ts')).advisories,
   reject: async () => (await import('./reject.ts')).reject,
   revoke: async () => (await import('./revoke.ts')).revoke,
   add: async () => (await import('./add.ts')).add,

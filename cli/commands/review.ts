@@ -1,8 +1,10 @@
 import { renderReport } from '../../scanner/render.ts';
+import { AdvisoryList } from '../../schemas/advisory.ts';
 import { Report } from '../../schemas/finding.ts';
 import type { Release as ReleaseView } from '../../schemas/release.ts';
 import { ReviewView } from '../../schemas/review.ts';
 import { Attention } from '../../schemas/server.ts';
+import { advisoryLines, locksText } from '../advisories.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, type Result, text } from '../command.ts';
 import { plain, table } from '../output.ts';
@@ -31,18 +33,20 @@ export const review: Command = {
     }
     const report = await api.call('report', Report, { parameters: { id: release.id } });
     const reviewed = await api.call('review', ReviewView, { parameters: { id: release.id } });
+    const known = await api.call('advisories', AdvisoryList, { query: { release: String(release.id) } });
     const reason = release.reason ? ` ${plain(release.reason)}` : '';
     const head = [
       `Release ${release.id} is ${release.state}; requested by ${release.requestedBy}.${reason}`,
       ...release.approvals.flatMap(approvalLines),
       ...reviewLines(release, reviewed, context.now()),
+      ...knownLines(known, context),
     ].join('\n');
     const next =
       release.state === 'in_review'
         ? `Next: lk diff ${release.id}, then lk approve ${release.id} or lk reject ${release.id} --reason TEXT`
         : '';
     return {
-      data: { release, report, review: reviewed },
+      data: { release, report, review: reviewed, advisories: known.releases[0]?.advisories ?? [] },
       text: [head, '', renderReport(report, context.paint, release), next].join('\n'),
     };
   },
@@ -69,6 +73,13 @@ async function listed(context: Context, api: Api, state: string): Promise<Result
   const lines = attentionLines(attention).map(plain);
   const more = lines.length > 0 ? ['', ...lines] : [];
   return { data: { releases, ...attention }, text: [list, ...more].join('\n') };
+}
+
+/** What became known since the scan stands above the report. */
+function knownLines({ releases }: AdvisoryList, { paint }: Context): string[] {
+  const [release] = releases;
+  if (!release || release.advisories.length === 0) return [];
+  return [paint.red(`Known against it (${locksText(releases)}):`), ...advisoryLines(release.advisories)];
 }
 
 function approvalLines({

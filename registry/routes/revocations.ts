@@ -4,16 +4,13 @@ import { assertRevokes, openRevocation } from '../../runtime/trust/revocation.ts
 import { CLOCK_SKEW_MS } from '../../runtime/trust/root.ts';
 import type { Envelope } from '../../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { canonical, digestOf } from '../../schemas/json.ts';
-import { RevocationQuery, RevokeBody, revocationOf } from '../../schemas/revocation.ts';
+import { RevocationQuery, RevokeBody } from '../../schemas/revocation.ts';
 import type { Call, Handlers } from '../app.ts';
 import { actorOf } from '../db/people.ts';
-import { withTransaction } from '../db/pool.ts';
-import { findRelease, moveState, type ReleaseRow } from '../db/releases.ts';
-import { insertRevocation, type NewRevocation, revocationsAfter } from '../db/revocations.ts';
+import { findRelease, type ReleaseRow } from '../db/releases.ts';
+import { type NewRevocation, revocationsAfter } from '../db/revocations.ts';
 import type { Deps } from '../deps.ts';
-import { MOVES, wrongState } from '../lifecycle.ts';
-import { recordEvent } from '../log.ts';
+import { factsOf, unsigned, withdraw } from '../revocations.ts';
 import { Streams } from '../streams.ts';
 import { viewOf } from '../view.ts';
 import { releaseOf } from './releases.ts';
@@ -55,23 +52,10 @@ async function stream({ query, request, reply }: Call, streams: Streams): Promis
 async function revoke(call: Call, deps: Deps): Promise<unknown> {
   const { reason, envelope } = call.body(RevokeBody);
   const row = await releaseOf(call, deps.pool);
-  const stated = envelope ? await signed(call, { envelope, row, reason }, deps) : unsigned(call, row, reason);
-  await withTransaction(deps.pool, async (client) => {
-    if (
-      !(await moveState(client, row.id, { ...(row.lapsed_at ? MOVES.revokeLapsed : MOVES.revoke), reason }))
-    ) {
-      const now = await findRelease(client, row.id);
-      throw wrongState('revoke', now?.state ?? row.state);
-    }
-    await insertRevocation(client, stated);
-    await recordEvent(client, {
-      person: call.actor.person,
-      action: 'release.revoke',
-      subject: `${row.name}@${row.version}`,
-      detail: { reason, signed: envelope !== undefined },
-      logged: { kind: 'revocation', digest: stated.digest },
-    });
-  });
+  const stated = envelope
+    ? await signed(call, { envelope, row, reason }, deps)
+    : unsigned(row, reason, call.actor.person);
+  await withdraw(deps.pool, row, { reason, person: call.actor.person, stated });
   const after = await findRelease(deps.pool, row.id);
   return after ? viewOf(after, (await deps.trust.current()).trusted) : null;
 }
@@ -102,17 +86,4 @@ async function signed(
   }
   const bytes = Buffer.from(envelope.payload, 'base64');
   return { releaseId: row.id, digest, statement: revocation, bytes, envelope };
-}
-
-/** The registry's own words, for whoever has the role but no key at hand. */
-function unsigned(call: Call, row: ReleaseRow, reason: string): NewRevocation {
-  const at = new Date().toISOString();
-  const statement = revocationOf({ ...factsOf(row), reason, revokedBy: call.actor.person, at });
-  const bytes = Buffer.from(canonical(statement));
-  return { releaseId: row.id, digest: digestOf(statement), statement, bytes, envelope: null };
-}
-
-function factsOf(row: ReleaseRow): { server: string; version: string; closureDigest: string } {
-  if (row.closure === null) throw wrongState('revoke', row.state);
-  return { server: row.name, version: row.version, closureDigest: row.closure.digest };
 }

@@ -6,7 +6,7 @@ import type { Evidence, Finding, Severity } from '../../schemas/finding.ts';
 import type { Policy } from '../../schemas/policy.ts';
 import type { Closure } from '../../schemas/release.ts';
 import type { Surface } from '../../schemas/surface.ts';
-import type { Baseline, Upstream } from '../ports.ts';
+import type { Baseline, KnownAdvisories, Upstream } from '../ports.ts';
 
 export interface Facts {
   readonly closure: Closure;
@@ -29,6 +29,8 @@ export interface Facts {
   readonly reachChanges: readonly Change[];
   /** A string says why nothing is known. */
   readonly upstream: Upstream | string;
+  /** A string says why nothing is known. */
+  readonly advisories: KnownAdvisories | string;
   readonly policy: Policy;
   readonly now: Date;
 }
@@ -43,6 +45,8 @@ export interface Check {
   readonly title: string;
   /** Row of the OWASP MCP Top 10. */
   readonly owasp: string;
+  /** Set where it gates only when it fired: what it reads is not everywhere at hand, and unknown is told all the same. */
+  readonly gatesFiredOnly?: true;
   run(facts: Facts): Promise<Outcome> | Outcome;
 }
 

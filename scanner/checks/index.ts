@@ -1,4 +1,5 @@
 /** The explicit list of checks, in the order of a report. Deleting one is deleting a line here and a file. */
+import { knownMalware, knownVulnerabilities } from './advisories.ts';
 import { capability } from './capability.ts';
 import type { Check } from './check.ts';
 import { coolDown } from './cool-down.ts';
@@ -28,4 +29,6 @@ export const checks: readonly Check[] = [
   instructions,
   capability,
   egress,
+  knownMalware,
+  knownVulnerabilities,
 ];

@@ -46,6 +46,9 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'GET /v1/evidence': ['admin', 'auditor'],
   'GET /v1/evidence/entries': ['admin', 'auditor'],
   'GET /v1/evidence/records': ['admin', 'auditor'],
+  'GET /v1/advisories': PEOPLE,
+  'POST /v1/advisories': ['admin'],
+  'POST /v1/advisories/check': ALL,
   'GET /v1/log': OPEN,
   'GET /v1/log/entries': ALL,
   'GET /v1/log/inclusion': OPEN,
@@ -73,6 +76,8 @@ describe('the table of routes', () => {
 const KIB = 1024;
 const LIMITS: Readonly<Record<string, number>> = {
   '/v1/audit': 16 * KIB * KIB,
+  '/v1/advisories': 32 * KIB * KIB,
+  '/v1/advisories/check': 16 * KIB * KIB,
   '/v1/locks': 4 * KIB * KIB,
   '/v1/locks/check': 16 * KIB * KIB,
   '/v1/releases/:id/approvals': 16 * KIB * KIB,

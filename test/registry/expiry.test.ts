@@ -72,7 +72,8 @@ describe.each(servers())('approvals that end, on $name', (server) => {
     ).rows.length;
 
   it('are looked after by the schedule', () => {
-    expect(registrySchedules(registry.deps, '0 4 * * *').map(({ name }) => name)).toContain('approvals');
+    const crons = { upstreamCron: '0 4 * * *', advisoriesCron: '0 5 * * *' };
+    expect(registrySchedules(registry.deps, crons).map(({ name }) => name)).toContain('approvals');
   });
 
   it('leave a release alone that has time', async () => {

@@ -88,7 +88,8 @@ export function requestFor(change: Partial<Submission> = {}, baseline: Baseline 
     permissions: { egress: [], mounts: [], env: [], limits: { ...DEFAULT_LIMITS, memoryMiB: 512 } },
     ...change,
   };
-  return { submission, policy: DEFAULT_POLICY, trial: false, baseline };
+  const advisories: ScanRequest['advisories'] = async () => ({ newest: NOW.toISOString(), affecting: [] });
+  return { submission, policy: DEFAULT_POLICY, trial: false, baseline, advisories };
 }
 
 export function baselineOf(result: ScanResult): Baseline {

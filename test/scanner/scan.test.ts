@@ -82,6 +82,8 @@ describe('a scan', () => {
       'LK-TXT-02 ok',
       'LK-CAP-01 ok',
       'LK-BEH-01 ok',
+      'LK-ADV-01 ok',
+      'LK-ADV-02 ok',
     ]);
     expect(result.maintainers).toEqual(['ann <ann@acme.example>']);
     expect(result.surfaceDigest).toBe(report.surface.digest);
@@ -89,6 +91,7 @@ describe('a scan', () => {
     expect((await ports.blobs.get(result.reportDigest)).toString('utf8')).toBe(canonical(report));
     expect(sha256(canonical(report))).toBe(result.reportDigest);
     expect(Object.keys(report.evidence).sort()).toEqual([
+      'advisories',
       'closure',
       'observation',
       'secondStart',

@@ -1,0 +1,143 @@
+/** From advisories to releases: which is affected through which of its packages, told once, and malware revoked. */
+import { isAffected } from '../../scanner/advisories/match.ts';
+import type { Advisory } from '../../scanner/advisories/record.ts';
+import type { KnownAdvisories } from '../../scanner/ports.ts';
+import { asLockkeeperError, quote } from '../../schemas/errors.ts';
+import type { Closure } from '../../schemas/release.ts';
+import {
+  advisoriesOf,
+  dropHits,
+  type Hit,
+  insertHits,
+  insertPackages,
+  type Meeting,
+  meetings,
+  meetingsOf,
+  newestAdvisory,
+  storeAdvisories,
+  takeTurn,
+} from '../db/advisories.ts';
+import { dropSkips } from '../db/advisory-feeds.ts';
+import { affecting, infected, locksNaming } from '../db/affected.ts';
+import { type Client, withTransaction } from '../db/pool.ts';
+import { insertEvent } from '../db/records.ts';
+import { findRelease } from '../db/releases.ts';
+import type { Deps } from '../deps.ts';
+import { unsigned, withdraw } from '../revocations.ts';
+import { SELF } from '../root.ts';
+
+/**
+ * Stores advisories and maps those that are new or newer, in one transaction: an advisory that is there has been mapped.
+ * Returns how many were stored.
+ */
+export async function takeIn({ pool }: Pick<Deps, 'pool'>, advisories: readonly Advisory[]): Promise<number> {
+  if (advisories.length === 0) return 0;
+  return withTransaction(pool, async (client) => {
+    await takeTurn(client);
+    const stored = await storeAdvisories(client, newestEach(advisories));
+    if (stored.length === 0) return 0;
+    await dropSkips(client, stored);
+    const hits = hitsOf(await meetings(client, { advisories: stored }));
+    await dropHits(client, stored, hits);
+    await tell(client, await insertHits(client, hits));
+    return stored.length;
+  });
+}
+
+/** The packages of a release that was just scanned, and what is known against them. In the transaction that stores the scan. */
+export async function mapRelease(client: Client, releaseId: string): Promise<void> {
+  await takeTurn(client);
+  await insertPackages(client, releaseId);
+  await tell(client, await insertHits(client, hitsOf(await meetings(client, { release: releaseId }))));
+}
+
+/** What a scan is judged by. */
+export async function knownAgainst(client: Client, closure: Closure): Promise<KnownAdvisories> {
+  const found = hitsOf((await meetingsOf(client, closure)).map((row) => ({ ...row, release_id: '' })));
+  const purls = new Map(found.map((hit) => [hit.advisory, [...hit.purls]]));
+  const known = await advisoriesOf(client, [...purls.keys()]);
+  const newest = await newestAdvisory(client);
+  return { newest, affecting: known.map((one) => ({ ...one, purls: purls.get(one.id) ?? [] })) };
+}
+
+function newestEach(advisories: readonly Advisory[]): Advisory[] {
+  const newest = new Map<string, Advisory>();
+  for (const one of advisories) {
+    const other = newest.get(one.id);
+    if (!other || other.modified < one.modified) newest.set(one.id, one);
+  }
+  return [...newest.values()];
+}
+
+/** One hit for each release and advisory that do meet, with every package through which they do. */
+function hitsOf(rows: readonly Meeting[]): Hit[] {
+  const met = Map.groupBy(
+    rows.filter((row) => isAffected(row.version, row)),
+    (row) => `${row.release_id} ${row.advisory}`,
+  );
+  return [...met.values()].flatMap((list) => {
+    const [first] = list;
+    const purls = [...new Set(list.map(({ purl }) => purl))].sort();
+    return first ? [{ releaseId: first.release_id, advisory: first.advisory, purls }] : [];
+  });
+}
+
+/** An event for each pair of release and advisory, the first time. */
+async function tell(
+  client: Client,
+  pairs: readonly { releaseId: string; advisory: string }[],
+): Promise<void> {
+  const ids = [...new Set(pairs.map(({ releaseId }) => releaseId))];
+  const known = await affecting(client, ids);
+  const locks = await locksNaming(client, ids);
+  for (const { releaseId, advisory } of pairs) {
+    const row = await findRelease(client, releaseId);
+    const one = known.get(releaseId)?.find(({ id }) => id === advisory);
+    if (!row || !one) continue;
+    await insertEvent(client, {
+      person: SELF,
+      action: 'advisory.affects',
+      subject: `${row.name}@${row.version}`,
+      detail: {
+        advisory,
+        kind: one.kind,
+        severity: one.severity,
+        purls: one.purls,
+        locks: locks.get(releaseId) ?? [],
+      },
+    });
+  }
+}
+
+/**
+ * Revokes every release in use that holds known malware, where the policy says so. What a run before this one left is
+ * taken up; a release that somebody else withdrew meanwhile is theirs. Returns `server@version` of each.
+ */
+export async function revokeInfected({
+  pool,
+  policy,
+  log,
+}: Pick<Deps, 'pool' | 'policy' | 'log'>): Promise<string[]> {
+  const revoked: string[] = [];
+  if (!policy.advisories.revokeMalware) return revoked;
+  for (const { id, advisory, summary, purls } of await infected(pool)) {
+    const row = await findRelease(pool, id);
+    if (!row) continue;
+    const where =
+      purls.length > 3 ? `${purls.slice(0, 3).join(', ')} and ${purls.length - 3} more` : purls.join(', ');
+    const reason = `known malware: ${advisory} in ${quote(where, 500)}: ${quote(summary, 200)}`;
+    try {
+      await withdraw(pool, row, {
+        reason,
+        person: SELF,
+        stated: unsigned(row, reason, SELF),
+        detail: { advisory, purls },
+      });
+      revoked.push(`${row.name}@${row.version}`);
+    } catch (error) {
+      if (asLockkeeperError(error).code !== 'STATE_CONFLICT') throw error;
+      log.debug({ release: id, advisory }, 'withdrawn by somebody else meanwhile');
+    }
+  }
+  return revoked;
+}
