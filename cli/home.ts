@@ -1,8 +1,7 @@
 /** The folder of one person on one machine: sign-ins, private keys, the newest locks seen. Secrets are 0600. */
-import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import Type, { type Static } from 'typebox';
+import { writeAtomic } from '../runtime/store/atomic.ts';
 import type { SeenLock } from '../runtime/trust/freshness.ts';
 import { Closed, Digest, Instant, KeyId, Person } from '../schemas/common.ts';
 import { Envelope } from '../schemas/dsse.ts';
@@ -115,22 +114,5 @@ async function readSeen(path: string): Promise<Static<typeof Seen> | null> {
       next: 'Restore the file from a backup; who deletes it gives up what protects against older locks',
       cause,
     });
-  }
-}
-
-/** Temp file, fsync, rename: a reader sees the old text or the new one, never half of it. */
-export async function writeAtomic(path: string, text: string, mode = 0o644): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-  const file = await open(temporary, 'wx', mode);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-    await file.close();
-    await rename(temporary, path);
-  } catch (error) {
-    await file.close().catch(() => undefined);
-    await rm(temporary, { force: true });
-    throw error;
   }
 }

@@ -1,8 +1,8 @@
 /** A registry that contradicts itself is not an error but misbehaviour: what proves it is kept, apart from everything else. */
 import { join } from 'node:path';
+import { writeAtomic } from '../runtime/store/atomic.ts';
 import { type Code, LockkeeperError } from '../schemas/errors.ts';
 import type { Context } from './command.ts';
-import { writeAtomic } from './home.ts';
 
 const MISBEHAVIOUR: ReadonlySet<Code> = new Set([
   'LOG_FORK',

@@ -1,6 +1,7 @@
 /** A project's two files: lockkeeper.json, which people edit, and mcp.lock, which the registry signs. */
 import { constants, open } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { writeAtomic } from '../runtime/store/atomic.ts';
 import type { SeenLock } from '../runtime/trust/freshness.ts';
 import { type LockContext, type VerifiedLock, verifyLock } from '../runtime/trust/lock.ts';
 import type { Json } from '../schemas/common.ts';
@@ -13,7 +14,6 @@ import { parseNote, readCheckpoint } from '../schemas/note.ts';
 import { assertValid } from '../schemas/validate.ts';
 import type { Api } from './api.ts';
 import { type Context, text, type Values } from './command.ts';
-import { writeAtomic } from './home.ts';
 import { type Contradiction, keepingProof } from './misbehaviour.ts';
 import { assertPinned } from './pins.ts';
 

@@ -1,9 +1,9 @@
 /** Checkpoints in a folder of their own, where a log that was cut back or rewritten contradicts what lies there. */
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { writeAtomic } from '../runtime/store/atomic.ts';
 import { assertGrew } from '../runtime/trust/checkpoint.ts';
 import { parseNote, readCheckpoint } from '../schemas/note.ts';
 
@@ -57,21 +57,4 @@ async function textOf(path: string): Promise<string | null> {
     if (error.code === 'ENOENT') return null;
     throw error;
   });
-}
-
-/** Temp file, fsync, rename: a reader sees the old note or the new one. */
-async function writeAtomic(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-  const file = await open(temporary, 'wx', 0o644);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-    await file.close();
-    await rename(temporary, path);
-  } catch (error) {
-    await file.close().catch(() => undefined);
-    await rm(temporary, { force: true });
-    throw error;
-  }
 }

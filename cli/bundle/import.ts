@@ -1,5 +1,6 @@
 /** Taking a bundle in. Read twice: once to verify all of it, once to store it; the lock comes last. */
 import { join } from 'node:path';
+import { writeAtomic } from '../../runtime/store/atomic.ts';
 import { openBlobs } from '../../runtime/store/blobs.ts';
 import { assertAnswers } from '../../runtime/trust/answers.ts';
 import { type VerifiedLock, verifyLock } from '../../runtime/trust/lock.ts';
@@ -8,7 +9,6 @@ import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Intent } from '../../schemas/intent.ts';
 import { parseLockFile } from '../../schemas/lock.ts';
 import type { Context, Result, Values } from '../command.ts';
-import { writeAtomic } from '../home.ts';
 import { keepingProof } from '../misbehaviour.ts';
 import { givenPin, pinsFor, pinText } from '../pins.ts';
 import { lockContext, type Project, projectOf, readIntent, seenKey } from '../project.ts';

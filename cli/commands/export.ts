@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
+import { writeAtomic } from '../../runtime/store/atomic.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { exportBundle } from '../bundle/export.ts';
 import type { Command, Context, Result, Values } from '../command.ts';
-import { writeAtomic } from '../home.ts';
 import { assertPinned } from '../pins.ts';
 import { projectOf, readIntent } from '../project.ts';
 

@@ -1,8 +1,8 @@
+import { writeAtomic } from '../../runtime/store/atomic.ts';
 import { LockView } from '../../schemas/api.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { type Lock, lockDigest, parseLockFile, renderLockFile } from '../../schemas/lock.ts';
 import type { Command } from '../command.ts';
-import { writeAtomic } from '../home.ts';
 import { assertPinned } from '../pins.ts';
 import { projectOf, readIntent, readLockBytes, seenKey, verifyHere } from '../project.ts';
 

@@ -1,8 +1,8 @@
 /** What a witness must never forget: the newest checkpoint of each log, under its own cosignature; and evidence. */
-import { randomBytes } from 'node:crypto';
-import { constants, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Type from 'typebox';
+import { writeAtomic } from '../../runtime/store/atomic.ts';
 import type { Misbehaviour, Remembered } from '../../runtime/trust/witness.ts';
 import { Closed } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
@@ -45,7 +45,7 @@ export async function openState(dir: string, own: Verifier): Promise<WitnessStat
       notes.set(next.origin, next.note);
       const value = { lockkeeper: 'witness-state/v1', checkpoints: Object.fromEntries(notes) };
       const written = `${JSON.stringify(value, null, 2)}\n`;
-      await writeDurably(dir, 'state.json', written);
+      await writeAtomic(join(dir, 'state.json'), written, 0o600);
       text = written;
       memory.set(next.origin, next);
     },
@@ -54,7 +54,7 @@ export async function openState(dir: string, own: Verifier): Promise<WitnessStat
       if (kept.has(key) || kept.size >= MAX_EVIDENCE) return null;
       const name = `misbehaviour-${at.toISOString().replace(/[:.]/g, '-')}-${key.slice(7, 15)}.json`;
       const value = { lockkeeper: 'misbehaviour/v1', at: at.toISOString(), ...evidence };
-      await writeDurably(dir, name, `${JSON.stringify(value, null, 2)}\n`);
+      await writeAtomic(join(dir, name), `${JSON.stringify(value, null, 2)}\n`, 0o600);
       kept.add(key);
       return join(dir, name);
     },
@@ -96,26 +96,4 @@ function foreign(path: string): LockkeeperError {
     found: 'another text',
     next: 'Stop whatever else writes there: one witness process to one state folder',
   });
-}
-
-/** Temp file, fsync, rename, fsync of the folder: after a crash it is the old text or the new one, and it is there. */
-async function writeDurably(dir: string, name: string, text: string): Promise<void> {
-  const temporary = join(dir, `${name}.${randomBytes(6).toString('hex')}.tmp`);
-  const file = await open(temporary, 'wx', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-    await file.close();
-    await rename(temporary, join(dir, name));
-  } catch (error) {
-    await file.close().catch(() => undefined);
-    await rm(temporary, { force: true });
-    throw error;
-  }
-  const folder = await open(dir, constants.O_RDONLY);
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }

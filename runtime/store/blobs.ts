@@ -1,9 +1,9 @@
 /** A folder of bytes named by their SHA-256. What is read is hashed again: the store believes nothing, itself least. */
-import { randomBytes } from 'node:crypto';
-import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { access, mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { sha256 } from '../../schemas/json.ts';
+import { writeAtomic } from './atomic.ts';
 
 export interface Blobs {
   readonly dir: string;
@@ -67,17 +67,5 @@ async function readChecked(path: string, digest: string): Promise<Buffer> {
 async function writeOnce(path: string, bytes: Uint8Array): Promise<void> {
   const present = await readFile(path).catch(() => null);
   if (present?.equals(bytes)) return;
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-  const temporary = `${path}.${randomBytes(6).toString('hex')}`;
-  const file = await open(temporary, 'wx', 0o644);
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-    await file.close();
-    await rename(temporary, path);
-  } catch (error) {
-    await file.close().catch(() => undefined);
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  await writeAtomic(path, bytes);
 }

@@ -10,7 +10,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { openHome, writeAtomic } from '../../cli/home.ts';
+import { openHome } from '../../cli/home.ts';
+import { writeAtomic } from '../../runtime/store/atomic.ts';
 import type { SeenLock } from '../../runtime/trust/freshness.ts';
 import { tempDir } from '../helpers/session.ts';
 import { people } from '../helpers/trust.ts';
