@@ -1,5 +1,5 @@
 /** A root in words: what changes against the one before it, and whose signatures are there. */
-import { readRoot, short } from '../../runtime/trust/root.ts';
+import { readRoot } from '../../runtime/trust/root.ts';
 import type { Paint } from '../../scanner/text.ts';
 import type { RoleName, Root } from '../../schemas/root.ts';
 import { plain } from '../output.ts';
@@ -14,6 +14,7 @@ export function changesOf(before: Root, after: Root): string[] {
   return [
     ...ROLES.flatMap((role) => roleChanges(role, before, after)),
     ...dateChanges(before, after),
+    ...value('name of the log', before.log.origin, after.log.origin),
     ...listed('log key', before.log.keys, after.log.keys),
     ...listed('witness', before.log.witnesses, after.log.witnesses),
     ...value('witnesses needed', before.log.threshold, after.log.threshold),
@@ -30,7 +31,7 @@ function roleChanges(role: RoleName, before: Root, after: Root): string[] {
   const names = (root: Root): string[] =>
     root.roles[role].keyids.map((keyid) => {
       const person = root.keys.find((key) => key.keyid === keyid)?.person ?? 'nobody';
-      return `${person} (key ${short(keyid)})`;
+      return `${person} (key ${idOf(keyid)})`;
     });
   return [
     ...listed(role, names(before), names(after)),
@@ -38,13 +39,24 @@ function roleChanges(role: RoleName, before: Root, after: Root): string[] {
   ];
 }
 
+/** A key that lasted as long as its root lasts as long as the next one; every other date that moves is told. */
 function dateChanges(before: Root, after: Root): string[] {
-  const ends = new Map(before.keys.map((key) => [key.keyid, key.notAfter]));
-  return after.keys.flatMap(({ keyid, person, notAfter }) => {
-    const until = ends.get(keyid);
-    const moved = until !== undefined && until !== notAfter && notAfter < after.expires;
-    return moved ? [`~ key ${short(keyid)} of ${person} counts until ${notAfter}`] : [];
+  const known = new Map(before.keys.map((key) => [key.keyid, key]));
+  return after.keys.flatMap(({ keyid, person, notBefore, notAfter }) => {
+    const key = known.get(keyid);
+    if (key === undefined)
+      return notAfter === after.expires ? [] : [`~ key ${idOf(keyid)} of ${person} counts until ${notAfter}`];
+    const expected = key.notAfter === before.expires ? after.expires : key.notAfter;
+    return [
+      ...(notAfter === expected ? [] : [`~ key ${idOf(keyid)} of ${person} counts until ${notAfter}`]),
+      ...(notBefore === key.notBefore ? [] : [`~ key ${idOf(keyid)} of ${person} counts from ${notBefore}`]),
+    ];
   });
+}
+
+/** Whole: the first digits of a key can be had by trying. */
+function idOf(keyid: string): string {
+  return keyid.slice('sha256:'.length);
 }
 
 function listed(what: string, before: readonly string[], after: readonly string[]): string[] {
