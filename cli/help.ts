@@ -45,10 +45,15 @@ export async function overview(
 }
 
 export function helpOf(name: string, command: Command, paint: Paint): string {
-  const line = (option: string, help: string, takesValue: boolean): string =>
-    `  ${`--${option}${takesValue ? ' VALUE' : ''}`.padEnd(22)} ${help}`;
+  const wordOf = (table: typeof GLOBAL, option: string): string =>
+    `--${option}${table[option]?.type === 'string' ? ' VALUE' : ''}`;
+  const words = [
+    ...Object.keys(command.optionHelp).map((option) => wordOf(command.options, option)),
+    ...Object.keys(GLOBAL_HELP).map((option) => wordOf(GLOBAL, option)),
+  ];
+  const width = Math.max(...words.map((word) => word.length));
   const options = (table: typeof GLOBAL, help: Readonly<Record<string, string>>): string[] =>
-    Object.keys(help).map((option) => line(option, help[option] ?? '', table[option]?.type === 'string'));
+    Object.keys(help).map((option) => `  ${wordOf(table, option).padEnd(width)}  ${help[option] ?? ''}`);
   return [
     command.summary,
     '',
