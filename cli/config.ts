@@ -11,6 +11,8 @@ export interface CliConfig {
     readonly secret: string;
     readonly registry: string;
     readonly rootKeys: readonly string[];
+    /** How many of them have to have signed; all, where the environment does not say. */
+    readonly threshold: number;
   } | null;
   /** Socket of the SSH agent of this session, if there is one. */
   readonly sshAgent: string | null;
@@ -27,6 +29,7 @@ const KNOWN = new Set([
   'LOCKKEEPER_TOKEN',
   'LOCKKEEPER_REGISTRY',
   'LOCKKEEPER_ROOT_KEYS',
+  'LOCKKEEPER_ROOT_THRESHOLD',
   'LOCKKEEPER_ROOT_PIN',
 ]);
 /** Settings that belong to `lk serve`; they may be present in the same shell. */
@@ -67,8 +70,16 @@ function tokenOf(env: NodeJS.ProcessEnv): CliConfig['token'] {
   const { LOCKKEEPER_TOKEN: secret, LOCKKEEPER_REGISTRY: registry, LOCKKEEPER_ROOT_KEYS: keys } = env;
   if (!secret) return null;
   const rootKeys = (keys ?? '').split(',');
+  const needed = env.LOCKKEEPER_ROOT_THRESHOLD || String(rootKeys.length);
+  const threshold = /^[1-9][0-9]?$/.test(needed) && Number(needed) <= rootKeys.length ? Number(needed) : 0;
+  if (threshold === 0)
+    throw new LockkeeperError('CONFIG_INVALID', {
+      expected: `LOCKKEEPER_ROOT_THRESHOLD from 1 to ${rootKeys.length}, the number of LOCKKEEPER_ROOT_KEYS`,
+      found: quote(needed, 40),
+      next: 'Set it as lk token prints it',
+    });
   if (registry && URL.canParse(registry) && rootKeys.every((key) => /^sha256:[0-9a-f]{64}$/.test(key)))
-    return { secret, registry: registry.replace(/\/+$/, ''), rootKeys };
+    return { secret, registry: registry.replace(/\/+$/, ''), rootKeys, threshold };
   throw new LockkeeperError('CONFIG_INVALID', {
     expected:
       'LOCKKEEPER_REGISTRY and LOCKKEEPER_ROOT_KEYS beside LOCKKEEPER_TOKEN: whom the token is for, and the ids of its root keys',

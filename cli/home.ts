@@ -1,8 +1,12 @@
 /** The folder of one person on one machine: sign-ins, private keys, the newest locks seen. Secrets are 0600. */
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import Type, { type Static } from 'typebox';
 import { writeAtomic } from '../runtime/store/atomic.ts';
 import type { SeenLock } from '../runtime/trust/freshness.ts';
+import { type RootMemory, remembering } from '../runtime/trust/memory.ts';
+import type { RootEvidence } from '../runtime/trust/root.ts';
 import { Closed, Digest, Instant, KeyId, Person } from '../schemas/common.ts';
 import { Envelope } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
@@ -43,6 +47,13 @@ const Seen = Closed({
   ),
 });
 
+const Roots = Closed({
+  newest: Envelope,
+  digests: Type.Record(Type.String({ pattern: '^[1-9][0-9]{0,9}$' }), Digest, {
+    additionalProperties: false,
+  }),
+});
+
 export interface Home extends KeyFiles {
   readonly dir: string;
   readonly storeDir: string;
@@ -55,11 +66,17 @@ export interface Home extends KeyFiles {
   pin(pin: Pin): Promise<void>;
   seen(audience: string): Promise<SeenLock | null>;
   saw(audience: string, lock: SeenLock): Promise<void>;
+  /** The roots of a registry that this machine believed, whatever the project. */
+  roots(registry: string): Promise<RootMemory | null>;
+  /** Adds to them; null forgets them all, for a registry that was rebuilt on purpose. */
+  sawRoots(registry: string, evidence: RootEvidence | null): Promise<void>;
 }
 
 export function openHome(dir: string): Home {
   const credentials = join(dir, 'credentials.json');
   const seenPath = (audience: string): string => join(dir, 'seen', `${sha256(audience).slice(7, 39)}.json`);
+  const rootsPath = (registry: string): string =>
+    join(dir, 'seen', `roots-${sha256(registryKey(registry)).slice(7, 39)}.json`);
   const signIns = async (): Promise<SignIn[]> => {
     const bytes = await readIfThere(credentials);
     return bytes ? assertValid(Credentials, parseStrict(bytes), credentials).signIns : [];
@@ -98,7 +115,25 @@ export function openHome(dir: string): Home {
       if (before === null || before.version < lock.version)
         await writeAtomic(seenPath(audience), `${JSON.stringify(lock)}\n`, 0o600);
     },
+    roots: (registry) => readRoots(rootsPath(registry)),
+    sawRoots: async (registry, evidence) => {
+      const path = rootsPath(registry);
+      if (evidence === null) return rm(path, { force: true });
+      const before = await readRoots(path);
+      const after = remembering(evidence, before);
+      if (!isDeepStrictEqual(before, after)) await writeAtomic(path, `${JSON.stringify(after)}\n`, 0o600);
+    },
   };
+}
+
+async function readRoots(path: string): Promise<RootMemory | null> {
+  const bytes = await readIfThere(path);
+  return bytes && assertValid(Roots, parseStrict(bytes), path);
+}
+
+/** One registry is one, however its address is written. */
+function registryKey(registry: string): string {
+  return URL.canParse(registry) ? new URL(registry).href.replace(/\/+$/, '') : registry;
 }
 
 async function readSeen(path: string): Promise<Static<typeof Seen> | null> {

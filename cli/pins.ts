@@ -10,17 +10,14 @@ import { assertValid } from '../schemas/validate.ts';
 import { type Context, list, text, type Values } from './command.ts';
 
 /** Every root pinned for this registry outside of any project. */
-export async function pinsFor(
-  context: Context,
-  { registry, trust }: Pick<Intent, 'registry' | 'trust'>,
-): Promise<RootPin[]> {
+export async function pinsFor(context: Context, { registry }: Pick<Intent, 'registry'>): Promise<RootPin[]> {
   const { token } = context.config;
   const here = <T extends { registry: string }>(items: readonly T[]): T[] =>
     items.filter((item) => item.registry === registry);
   const machine = await machinePin(context);
   return [
     ...(machine ? [machine] : []),
-    ...(token?.registry === registry ? [{ rootKeys: token.rootKeys, threshold: trust.threshold }] : []),
+    ...(token?.registry === registry ? [{ rootKeys: token.rootKeys, threshold: token.threshold }] : []),
     ...here(await context.home.signIns()),
     ...here(await context.home.pins()),
   ];
@@ -36,8 +33,8 @@ export async function machinePin(context: Context): Promise<RootPin | null> {
   return bytes && assertValid(RootPinFile, parseStrict(bytes), rootPin);
 }
 
-/** The pin that --pin FILE or --root-key ID names; null without either. */
-export async function givenPin(context: Context, values: Values, threshold: number): Promise<RootPin | null> {
+/** The pin that --pin FILE names, or that every --root-key ID has to have signed; null without either. */
+export async function givenPin(context: Context, values: Values): Promise<RootPin | null> {
   const path = text(values, 'pin');
   if (path !== undefined) {
     const bytes = await readFile(resolve(context.cwd, path));
@@ -52,7 +49,7 @@ export async function givenPin(context: Context, values: Values, threshold: numb
       found: quote(strange),
       next: 'lk export pin FILE writes them down',
     });
-  return rootKeys.length > 0 ? { rootKeys, threshold } : null;
+  return rootKeys.length > 0 ? { rootKeys, threshold: rootKeys.length } : null;
 }
 
 /**

@@ -4,6 +4,8 @@ import { basename, join, resolve } from 'node:path';
 import { writeAtomic } from '../runtime/store/atomic.ts';
 import type { SeenLock } from '../runtime/trust/freshness.ts';
 import { type LockContext, type VerifiedLock, verifyLock } from '../runtime/trust/lock.ts';
+import { assertRemembered } from '../runtime/trust/memory.ts';
+import type { RootEvidence } from '../runtime/trust/root.ts';
 import type { Json } from '../schemas/common.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { Intent } from '../schemas/intent.ts';
@@ -154,6 +156,7 @@ export async function verifyHere(
     later: { lock: JSON.parse(bytes.toString('utf8')), growth },
   });
   return keepingProof(context, contradiction, async () => {
+    await assertRoots(context, intent, parseLockFile(bytes).evidence);
     try {
       return verifyLock(bytes, at);
     } catch (error) {
@@ -163,6 +166,18 @@ export async function verifyHere(
       return verifyLock(bytes, { ...at, growth });
     }
   });
+}
+
+/** Whatever the project calls itself or pins: the roots of its registry are those that this machine believed. */
+async function assertRoots(context: Context, intent: Intent, evidence: RootEvidence): Promise<void> {
+  const memory = await context.home.roots(intent.registry);
+  if (memory) assertRemembered(evidence, memory, intent.trust);
+}
+
+/** After success alone: the lock, and the roots it came with. */
+export async function remember(context: Context, intent: Intent, verified: VerifiedLock): Promise<void> {
+  await context.home.saw(seenKey(intent), verified.seen);
+  await context.home.sawRoots(intent.registry, verified.file.evidence);
 }
 
 /** The registry's proof that the log of this lock grew out of the one seen before. */

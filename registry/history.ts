@@ -1,5 +1,6 @@
 /** All roots of a registry, oldest first: read once, verified along the chain, kept. */
 import {
+  assertFollows,
   openRoot,
   type ReadRoot,
   type RootEvidence,
@@ -42,8 +43,20 @@ export class RootHistory {
   async load(client: Client): Promise<void> {
     const fresh = await rootsAfter(client, this.newest?.root.version ?? 0);
     // Two at once read the same ones.
-    for (const one of fresh.map(readRoot))
-      if (one.root.version > (this.newest?.root.version ?? 0)) this.#roots.push(one);
+    for (const one of fresh.map(readRoot)) {
+      const before = this.newest;
+      if (one.root.version <= (before?.root.version ?? 0)) continue;
+      // Whoever can write rows cannot make them follow.
+      if (before) assertFollows(before, one, new Date(one.root.issuedAt));
+      this.#roots.push(one);
+    }
+  }
+
+  /** Follows the newest root itself, not only one that the first keys signed. Throws ROOT_UNTRUSTED or ROOT_EXPIRED. */
+  assertNext(envelope: Envelope): void {
+    const now = new Date();
+    if (this.newest) assertFollows(this.newest, readRoot(envelope), now);
+    openRoot({ root: envelope, rootChain: this.envelopes }, this.#pin, now);
   }
 
   /** The newest root, verified from the pin. Throws ROOT_UNTRUSTED or ROOT_EXPIRED. */

@@ -1,6 +1,6 @@
 /** The roots this registry keeps: who may approve, who signs locks, and how one root follows another. */
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { openRoot, type ReadRoot, type RootEvidence, type RootPin, readRoot } from '../runtime/trust/root.ts';
+import { type ReadRoot, type RootEvidence, type RootPin, readRoot } from '../runtime/trust/root.ts';
 import { type Envelope, keyIdOf, seal, signBytes } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import { canonical, digestOf } from '../schemas/json.ts';
@@ -156,7 +156,7 @@ class Roots implements Trust {
         newest && own && this.#isOnline(newest.root)
           ? { ...envelope, signatures: [...envelope.signatures, signedBy(own, envelope)] }
           : envelope;
-      openRoot({ root: signed, rootChain: this.#history.envelopes }, this.#keys.pin, new Date());
+      this.#history.assertNext(signed);
       const subject = rootSubject(next.root);
       await insertRoot(client, next.root.version, signed);
       await recordEvent(client, {

@@ -1,5 +1,5 @@
 /** A root ceremony of several laptops, through the command line alone: the file is passed by copying it. */
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -90,6 +90,20 @@ describe('a root kept offline by its holders', () => {
     const early = await company.lk('admin', 'keys', 'root', 'submit', fileOf('ruth'));
     expect([early.exit, codeOf(early)]).toEqual([3, 'ROOT_UNTRUSTED']);
     expect(await byTwo()).toEqual({ version: 2 });
+  });
+
+  it('is not taken back by the key that the registry had before', async () => {
+    mkdirSync(join(dir, 'machines/admin/keys'), { recursive: true });
+    copyFileSync(join(dir, 'registry/keys/root.pem'), join(dir, 'machines/admin/keys/former.pem'));
+    const { publicKey } = await company.must('admin', 'keys', 'show', '--name', 'former');
+    writeFileSync(pub('former'), String(publicKey));
+    await root('admin', 'init');
+    await root('admin', 'add', '--role', 'root', '--person', 'lockkeeper', '--public-key', pub('former'));
+    for (const person of holders) await root('admin', 'remove', '--role', 'root', '--person', person);
+    await root('admin', 'set', '--threshold', 'root=1');
+    await root('admin', 'sign', '--key', 'former');
+    const back = await company.lk('admin', 'keys', 'root', 'submit', fileOf('admin'));
+    expect([back.exit, codeOf(back)]).toEqual([3, 'ROOT_UNTRUSTED']);
   });
 
   it('is followed along the chain by who pinned the root before it, and pinned anew when asked', async () => {

@@ -330,6 +330,50 @@ describe('the root of trust', () => {
     expect((await run('lk ci')).stdout).toContain('ROOT_UNTRUSTED');
   });
 
+  it('takes as many of the environment’s keys as it has, whatever the project says', async () => {
+    const { run, dir, intent, registry } = await world(honest(now()));
+    const rootKeys = [...pin.rootKeys, people.mallory.keyid];
+    writeFileSync(
+      join(dir, 'lockkeeper.json'),
+      JSON.stringify({ ...intent, trust: { rootKeys, threshold: 1 } }),
+    );
+    const env = {
+      LOCKKEEPER_HOME: tempDir(),
+      LOCKKEEPER_TOKEN: `lk_${'y'.repeat(43)}`,
+      LOCKKEEPER_REGISTRY: registry,
+      LOCKKEEPER_ROOT_KEYS: rootKeys.join(','),
+    };
+    const said = await run('lk ci --json', env);
+    expect(JSON.parse(said.stdout)).toMatchObject({ code: 'ROOT_UNTRUSTED', conclusion: 'refused' });
+    expect((await run('lk ci', { ...env, LOCKKEEPER_ROOT_THRESHOLD: '1' })).exit).toBe(0);
+    for (const threshold of ['0', '3', 'two'])
+      expect((await run('lk ci', { ...env, LOCKKEEPER_ROOT_THRESHOLD: threshold })).stderr).toContain(
+        'CONFIG_INVALID',
+      );
+  });
+
+  it('is the one that the told key signed, whatever else the answer names', async () => {
+    const evil = makeRoot((root) => {
+      const { keyid, pem: publicKey, person } = people.mallory;
+      Object.assign(root, { issuedAt: at(-1), expires: at(1000) });
+      root.keys = [...root.keys, { keyid, publicKey, person, notBefore: at(-1), notAfter: at(1000) }];
+      root.roles.root.keyids = [keyid];
+    }, people.mallory);
+    const told = people.root.keyid;
+    const { run, registry } = await world(() => (path, response) => {
+      const answer = { rootKeys: [told, people.mallory.keyid], threshold: 1, trial: false, root: evil };
+      const rest = { rootChain: [], standby: { lock: '', scanner: '', log: '' } };
+      const token = { token: 'lk_x', person: 'erin', roles: ['developer'], expires: at(10) };
+      json(response, path.startsWith('/v1/trust') ? { ...answer, ...rest } : token);
+    });
+    const home = { LOCKKEEPER_HOME: tempDir() };
+    const login = `lk login ${registry} --code aaaa-bbbb-cccc`;
+    expect((await run(`${login} --root-key ${told}`, home)).stderr).toContain('ROOT_UNTRUSTED');
+    expect(JSON.parse((await run(`${login} --json`, home)).stdout)).toMatchObject({
+      rootKeys: [people.mallory.keyid],
+    });
+  });
+
   it('is pinned by nobody where nobody signed in', async () => {
     const { run } = await world(honest(now()));
     const { exit, stdout } = await run('lk ci --json', { LOCKKEEPER_HOME: tempDir() });

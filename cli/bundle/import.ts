@@ -11,7 +11,7 @@ import { parseLockFile } from '../../schemas/lock.ts';
 import type { Context, Result, Values } from '../command.ts';
 import { keepingProof } from '../misbehaviour.ts';
 import { givenPin, pinsFor, pinText } from '../pins.ts';
-import { lockContext, type Project, projectOf, readIntent, seenKey } from '../project.ts';
+import { lockContext, type Project, projectOf, readIntent, remember, seenKey } from '../project.ts';
 import { blobsOf, logSizeOf } from './export.ts';
 import { type BundleHead, type Expected, readBundle } from './read.ts';
 
@@ -43,7 +43,7 @@ export async function importBundle(context: Context, path: string, values: Value
     await context.home.pin({ registry: intent.registry, ...intent.trust });
   await writeAtomic(project.intentPath, head.intentBytes.toString('utf8'));
   await writeAtomic(project.lockPath, head.lockBytes.toString('utf8'));
-  await context.home.saw(seenKey(intent), verified.seen);
+  await remember(context, intent, verified);
   return told(context, project, judged);
 }
 
@@ -94,7 +94,7 @@ async function assertRoot(
   { intent, lockBytes, bundle }: BundleHead,
   values: Values,
 ): Promise<void> {
-  const given = await givenPin(context, values, intent.trust.threshold);
+  const given = await givenPin(context, values);
   const known = await pinsFor(context, intent);
   if (given !== null && known.length > 0 && !known.map(pinText).includes(pinText(given)))
     throw untrusted(
@@ -136,16 +136,24 @@ function untrusted(expected: string, found: string): LockkeeperError {
   });
 }
 
-/** A bundle of another project does not take the place of this one. */
+function projectText({ project, registry, environment, maxLockHours }: Intent): string {
+  const hours = maxLockHours === undefined ? '' : `, locks of at most ${maxLockHours} hours`;
+  return `${project} in ${environment} of ${registry}${hours}`;
+}
+
+/** A bundle of another project, or one that lets locks live for longer, does not take the place of this one. */
 async function assertSameProject(project: Project, intent: Intent): Promise<void> {
   const here = await readIntent(project).catch((error: unknown) => {
     if (error instanceof LockkeeperError && error.code === 'INTENT_MISSING') return null;
     throw error;
   });
-  if (here === null || (here.project === intent.project && here.registry === intent.registry)) return;
+  if (here === null) return;
+  const wider = here.maxLockHours !== undefined && !((intent.maxLockHours ?? Infinity) <= here.maxLockHours);
+  const same = (['project', 'registry', 'environment'] as const).every((name) => here[name] === intent[name]);
+  if (same && !wider) return;
   throw new LockkeeperError('LOCK_AUDIENCE', {
-    expected: `a bundle for ${here.project} of ${here.registry}, whose lockkeeper.json stands here`,
-    found: `one for ${intent.project} of ${intent.registry}`,
+    expected: `a bundle for ${projectText(here)}, whose lockkeeper.json stands here`,
+    found: `one for ${projectText(intent)}`,
     next: 'Choose the folder with --project, or move lockkeeper.json away',
   });
 }

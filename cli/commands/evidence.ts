@@ -31,7 +31,7 @@ export const evidence: Command = {
     out: 'the file to write, also -o (default: evidence-FROM-TO.lke)',
     key: 'the key of yours that signs the manifest (default: the one named after you, if there is one)',
     pin: 'verify: file with the root to believe (lk export pin); else the one that this machine pinned',
-    'root-key': 'verify: the id of a root key to believe, instead of a file; repeat for each',
+    'root-key': 'verify: the id of a root key that has to have signed, instead of a file; repeat for each',
     'signed-by': 'verify: the id of the key that must have signed the manifest',
   },
   examples: [
@@ -110,10 +110,10 @@ async function signer(
 
 /** What was given, else the first pin of this machine from which the roots follow. */
 async function pinOf(context: Context, file: EvidenceFile, values: Values): Promise<RootPin> {
-  const given = await givenPin(context, values, 1);
+  const given = await givenPin(context, values);
   if (given) return given;
   const { registry, head } = file;
-  const pins = await pinsFor(context, { registry, trust: { rootKeys: [], threshold: 1 } });
+  const pins = await pinsFor(context, { registry });
   const [first] = pins;
   if (!first)
     throw new LockkeeperError('ROOT_UNPINNED', {

@@ -9,7 +9,7 @@ export const importing: Command = {
   options: { pin: { type: 'string' }, 'root-key': { type: 'string', multiple: true } },
   optionHelp: {
     pin: 'file with the root to believe, brought by another way (lk export pin); needed once',
-    'root-key': 'the id of a root key to believe, instead of a file; repeat for each',
+    'root-key': 'the id of a root key that has to have signed, instead of a file; repeat for each',
   },
   examples: ['lk import monday.lkb --pin root-pin.json', 'lk import tuesday.lkb'],
   arity: [1, 1],

@@ -4,7 +4,7 @@ import { LockkeeperError } from '../../schemas/errors.ts';
 import { type Lock, lockDigest, parseLockFile, renderLockFile } from '../../schemas/lock.ts';
 import type { Command } from '../command.ts';
 import { assertPinned } from '../pins.ts';
-import { projectOf, readIntent, readLockBytes, seenKey, verifyHere } from '../project.ts';
+import { projectOf, readIntent, readLockBytes, remember, verifyHere } from '../project.ts';
 
 export const lock: Command = {
   summary: 'resolve lockkeeper.json to a signed mcp.lock',
@@ -31,7 +31,7 @@ export const lock: Command = {
     const text = renderLockFile(view.file);
     const verified = await verifyHere(context, { intent, bytes: Buffer.from(text) }, { ask: true });
     await writeAtomic(project.lockPath, text);
-    await context.home.saw(seenKey(intent), verified.seen);
+    await remember(context, intent, verified);
     const changes = changesBetween(before, verified.lock);
     const warning = verified.lock.warning ? `\n${context.paint.yellow(verified.lock.warning)}` : '';
     return {

@@ -1,17 +1,23 @@
-import { openRoot } from '../../runtime/trust/root.ts';
+import { assertRemembered } from '../../runtime/trust/memory.ts';
+import { openRoot, pinOfRoot, type RootEvidence, readRoot } from '../../runtime/trust/root.ts';
 import { TokenView } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { TrustView } from '../../schemas/keys.ts';
-import { openApi } from '../api.ts';
-import { type Command, required } from '../command.ts';
+import { type Api, openApi } from '../api.ts';
+import { type Command, type Context, flag, list, required, type Values } from '../command.ts';
 
 export const login: Command = {
   summary: 'sign in to a registry with a one-time code and pin its root of trust',
   words: 'URL --code CODE',
-  options: { code: { type: 'string' }, 'root-key': { type: 'string' } },
+  options: {
+    code: { type: 'string' },
+    'root-key': { type: 'string', multiple: true },
+    'new-root': { type: 'boolean' },
+  },
   optionHelp: {
     code: 'the one-time code that the registry or an administrator gave you',
-    'root-key': 'expected id of the root key, told to you by another way; refuses any other',
+    'root-key': 'id of a root key, told to you by another way; refuses any other root; repeat for each',
+    'new-root': 'the registry was rebuilt on purpose: forget the roots that this machine believed of it',
   },
   examples: [
     'lk login http://127.0.0.1:7411 --code 7fkq-mq9x-2zab-hj3c-w8r5-ty6n',
@@ -28,16 +34,7 @@ export const login: Command = {
     }
     const api = openApi(url, null);
     const code = required(values, 'code', 'the one-time code');
-    const trust = await api.call('trust', TrustView);
-    const expected = values['root-key'];
-    if (typeof expected === 'string' && !trust.rootKeys.includes(expected)) {
-      throw new LockkeeperError('ROOT_UNTRUSTED', {
-        expected: `the root key ${expected}`,
-        found: trust.rootKeys.join(', ') || 'none',
-        next: 'Do not sign in here: this is another registry than the one you were told of',
-      });
-    }
-    openRoot(trust, trust, context.now());
+    const trust = await rootOf(context, api, values);
     const token = await api.call('signIn', TokenView, { body: { code } });
     await context.home.remember({
       registry: api.registry,
@@ -47,6 +44,7 @@ export const login: Command = {
       rootKeys: trust.rootKeys,
       threshold: trust.threshold,
     });
+    await context.home.sawRoots(api.registry, trust.evidence);
     const data = {
       registry: api.registry,
       person: token.person,
@@ -64,3 +62,26 @@ export const login: Command = {
     };
   },
 };
+
+/**
+ * The root to pin: one that the keys told by another way signed, if any were, and that goes on from what this machine
+ * believed before. What is pinned stands in the verified root, never in the answer around it.
+ */
+async function rootOf(
+  context: Context,
+  api: Api,
+  values: Values,
+): Promise<{ rootKeys: string[]; threshold: number; trial: boolean; evidence: RootEvidence }> {
+  const told = list(values, 'root-key');
+  if (flag(values, 'new-root')) await context.home.sawRoots(api.registry, null);
+  const memory = await context.home.roots(api.registry);
+  const before = memory ? pinOfRoot(readRoot(memory.newest).root) : null;
+  const asked = told.length > 0 ? told : (before?.rootKeys ?? []);
+  const query = asked.length > 0 ? { pin: asked.join(',') } : {};
+  const view = await api.call('trust', TrustView, { query });
+  const shown = pinOfRoot(readRoot(view.root).root);
+  const pin = told.length > 0 ? { rootKeys: told, threshold: told.length } : (before ?? shown);
+  const { root } = openRoot(view, pin, context.now());
+  if (memory) assertRemembered(view, memory, pin);
+  return { ...pinOfRoot(root), trial: root.trial, evidence: view };
+}

@@ -18,7 +18,7 @@ import { sha256 } from '../../schemas/json.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, text, type Values } from '../command.ts';
 import { assertCurrent, isVerdict } from '../current.ts';
-import { type OpenedProject, openProject, projectOf, seenKey } from '../project.ts';
+import { type OpenedProject, openProject, projectOf, remember } from '../project.ts';
 import { revocationsOf } from '../revocations.ts';
 
 /** How long a start waits for the registry's word, ms. */
@@ -64,7 +64,7 @@ export const run: Command = {
     const stop = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort());
     try {
-      await context.home.saw(seenKey(opened.intent), opened.verified.seen);
+      await remember(context, opened.intent, opened.verified);
       const end = await runLocked({
         verified,
         trusted: opened.verified.trusted,

@@ -1,8 +1,9 @@
+import { openRoot, pinOfRoot, type RootPin } from '../../runtime/trust/root.ts';
 import { Me, type RoleName, Roles, TokenView } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { TrustView } from '../../schemas/keys.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { type Command, text } from '../command.ts';
+import { type Command, type Context, text } from '../command.ts';
 
 const DAYS = 90;
 
@@ -29,11 +30,24 @@ export const token: Command = {
         next: 'See: lk token --help',
       });
     }
-    const { rootKeys } = await api.call('trust', TrustView);
+    const pin = await pinOfSignIn(context, api.registry);
+    const trust = await api.call('trust', TrustView, { query: { pin: pin.rootKeys.join(',') } });
+    const { rootKeys, threshold } = pinOfRoot(openRoot(trust, pin, context.now()).root);
     const view = await api.call('tokens', TokenView, { body: { roles, hours: days * 24 } });
     return {
       data: view,
-      text: `${view.token}\n\nIt speaks for ${view.person} as ${view.roles.join(', ')} until ${view.expires}, and is shown only now.\nWhere it is used, set LOCKKEEPER_TOKEN to it, and\n\n  LOCKKEEPER_REGISTRY=${api.registry}\n  LOCKKEEPER_ROOT_KEYS=${rootKeys.join(',')}`,
+      text: `${view.token}\n\nIt speaks for ${view.person} as ${view.roles.join(', ')} until ${view.expires}, and is shown only now.\nWhere it is used, set LOCKKEEPER_TOKEN to it, and\n\n  LOCKKEEPER_REGISTRY=${api.registry}\n  LOCKKEEPER_ROOT_KEYS=${rootKeys.join(',')}\n  LOCKKEEPER_ROOT_THRESHOLD=${threshold}`,
     };
   },
 };
+
+/** Only what this machine pinned vouches for what a pipeline is to pin. */
+async function pinOfSignIn(context: Context, registry: string): Promise<RootPin> {
+  const found = (await context.home.signIns()).find((signIn) => signIn.registry === registry);
+  if (found) return found;
+  throw new LockkeeperError('ROOT_UNPINNED', {
+    expected: `a sign-in at ${registry}, which pins its root`,
+    found: 'none on this machine',
+    next: 'Run: lk login URL --code CODE',
+  });
+}

@@ -85,7 +85,7 @@ export function describeDraft(draft: Draft, paint: Paint): { data: object; text:
   const line = (by: string, { signed, needed, missing }: Standing): string =>
     `  ${by.padEnd(26)} ${signed.length} of ${needed}: ${signed.join(', ') || 'nobody yet'}${signed.length < needed ? ` (missing: any of ${missing.join(', ')})` : ''}`;
   const shown = [
-    `${paint.bold(`Root version ${draft.root.version}`)} of ${draft.registry}, valid until ${draft.root.expires}.`,
+    `${paint.bold(`Root version ${draft.root.version}`)} of ${plain(draft.registry)}, valid from ${draft.root.issuedAt} until ${draft.root.expires}.`,
     `Against version ${before.version}:`,
     ...(changes.length ? changes : ['nothing but its dates']).map((one) => `  ${one}`),
     'Signed by holders',

@@ -14,7 +14,7 @@ import { assertValid } from '../../schemas/validate.ts';
 /** `root` is what people read and sign; `previous` what it follows, so that both thresholds can be told offline. */
 export const Draft = Closed({
   lockkeeper: Type.Literal('root-draft/v1'),
-  registry: Type.String(),
+  registry: Type.String({ pattern: '^https?://[!-~]{1,500}$' }),
   root: Root,
   previous: Envelope,
   signatures: Type.Array(Signature, { maxItems: 32 }),

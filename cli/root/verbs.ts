@@ -1,7 +1,8 @@
 /** The steps of a root ceremony: begin, change, read, sign, hand in, follow. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { openRoot, readRoot, short } from '../../runtime/trust/root.ts';
+import { assertRemembered } from '../../runtime/trust/memory.ts';
+import { openRoot, pinOfRoot, readRoot, short } from '../../runtime/trust/root.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { digestOf } from '../../schemas/json.ts';
 import { RootVersionView, TrustView } from '../../schemas/keys.ts';
@@ -194,8 +195,11 @@ export async function follow(context: Context, values: Values): Promise<Result> 
   const moved: string[] = [];
   const newest = async (pin: { rootKeys: string[]; threshold: number }): Promise<typeof pin> => {
     const view = await api.call('trust', TrustView, { query: { pin: pin.rootKeys.join(',') } });
-    const { roles: by } = openRoot(view, pin, context.now()).root;
-    return { rootKeys: by.root.keyids, threshold: by.root.threshold };
+    const { root } = openRoot(view, pin, context.now());
+    const memory = await context.home.roots(api.registry);
+    if (memory) assertRemembered(view, memory, pin);
+    await context.home.sawRoots(api.registry, view);
+    return pinOfRoot(root);
   };
   const same = (a: { rootKeys: string[]; threshold: number }, b: typeof a): boolean =>
     a.threshold === b.threshold && [...a.rootKeys].sort().join() === [...b.rootKeys].sort().join();

@@ -125,7 +125,10 @@ export async function revokeInfected({
     if (!row) continue;
     const where =
       purls.length > 3 ? `${purls.slice(0, 3).join(', ')} and ${purls.length - 3} more` : purls.join(', ');
-    const reason = `known malware: ${advisory} in ${quote(where, 500)}: ${quote(summary, 200)}`;
+    const reason = `known malware: ${advisory} in ${quote(where, 400)}: ${quote(summary, 100)}`.slice(
+      0,
+      1000,
+    );
     try {
       await withdraw(pool, row, {
         reason,

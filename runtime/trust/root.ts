@@ -150,6 +150,16 @@ export function assertContinues({ root, rootChain }: RootEvidence, seen: SeenRoo
   }
 }
 
+/** What to pin of a verified root: of each holder the newest key, so that a person with two counts once. */
+export function pinOfRoot({ keys, roles }: Root): { rootKeys: string[]; threshold: number } {
+  const newest = new Map<string, RootKey>();
+  for (const key of keys.filter(({ keyid }) => roles.root.keyids.includes(keyid))) {
+    const other = newest.get(key.person);
+    if (!other || Date.parse(other.notBefore) <= Date.parse(key.notBefore)) newest.set(key.person, key);
+  }
+  return { rootKeys: [...newest.values()].map(({ keyid }) => keyid), threshold: roles.root.threshold };
+}
+
 function pinOf({ rootKeys, threshold }: RootPin): unknown {
   return { rootKeys: [...rootKeys].sort(), threshold };
 }
