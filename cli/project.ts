@@ -155,8 +155,7 @@ export async function verifyHere(
     earlier: seen,
     later: { lock: JSON.parse(bytes.toString('utf8')), growth },
   });
-  return keepingProof(context, contradiction, async () => {
-    await assertRoots(context, intent, parseLockFile(bytes).evidence);
+  const verifyAsking = async (): Promise<VerifiedLock> => {
     try {
       return verifyLock(bytes, at);
     } catch (error) {
@@ -165,6 +164,11 @@ export async function verifyHere(
       growth = [await growthSince(await context.api(intent.registry), seen, bytes)];
       return verifyLock(bytes, { ...at, growth });
     }
+  };
+  return keepingProof(context, contradiction, async () => {
+    const verified = await verifyAsking();
+    await assertRoots(context, intent, verified.file.evidence);
+    return verified;
   });
 }
 
