@@ -144,11 +144,11 @@ export async function openProject(
 export async function verifyHere(
   context: Context,
   { intent, bytes }: Pick<OpenedProject, 'intent' | 'bytes'>,
-  { ask }: { ask: boolean },
+  { ask, growth: given = [] }: { ask: boolean; growth?: readonly Growth[] },
 ): Promise<VerifiedLock> {
   const seen = await context.home.seen(seenKey(intent));
   const at = lockContext(intent, seen, context.now());
-  let growth: Growth[] = [];
+  let growth = given;
   const contradiction = (): Contradiction => ({
     registry: intent.registry,
     project: intent.project,
@@ -157,7 +157,7 @@ export async function verifyHere(
   });
   const verifyAsking = async (): Promise<VerifiedLock> => {
     try {
-      return verifyLock(bytes, at);
+      return verifyLock(bytes, { ...at, growth });
     } catch (error) {
       const unproven = error instanceof LockkeeperError && error.code === 'LOG_UNPROVEN';
       if (!unproven || !ask || seen === null) throw error;

@@ -3,15 +3,14 @@ import { join } from 'node:path';
 import { writeAtomic } from '../../runtime/store/atomic.ts';
 import { openBlobs } from '../../runtime/store/blobs.ts';
 import { assertAnswers } from '../../runtime/trust/answers.ts';
-import { type VerifiedLock, verifyLock } from '../../runtime/trust/lock.ts';
+import type { VerifiedLock } from '../../runtime/trust/lock.ts';
 import { openRoot, type RootPin } from '../../runtime/trust/root.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Intent } from '../../schemas/intent.ts';
 import { parseLockFile } from '../../schemas/lock.ts';
 import type { Context, Result, Values } from '../command.ts';
-import { keepingProof } from '../misbehaviour.ts';
 import { givenPin, pinsFor, pinText } from '../pins.ts';
-import { lockContext, type Project, projectOf, readIntent, remember, seenKey } from '../project.ts';
+import { type Project, projectOf, readIntent, remember, verifyHere } from '../project.ts';
 import { blobsOf, logSizeOf } from './export.ts';
 import { type BundleHead, type Expected, readBundle } from './read.ts';
 
@@ -54,20 +53,12 @@ async function judge(
 ): Promise<Judged> {
   const { intent, lockBytes, bundle } = head;
   await assertRoot(context, head, values);
-  const seen = await context.home.seen(seenKey(intent));
   const { growth } = bundle;
-  const verified = await keepingProof(
-    context,
-    () => ({
-      registry: intent.registry,
-      project: intent.project,
-      earlier: seen,
-      later: { lock: JSON.parse(lockBytes.toString('utf8')), growth },
-    }),
-    async () => verifyLock(lockBytes, { ...lockContext(intent, seen, context.now()), growth }),
-  ).catch((error: unknown) => {
-    throw offline(error);
-  });
+  const verified = await verifyHere(context, { intent, bytes: lockBytes }, { ask: false, growth }).catch(
+    (error: unknown) => {
+      throw offline(error);
+    },
+  );
   assertAnswers(verified.lock, intent);
   await assertSameProject(project, intent);
   return { head, verified, blobs: blobsOf(verified.lock), trustRoots: verified.trusted.root.trustRoots };

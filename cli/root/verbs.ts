@@ -2,13 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { assertRemembered } from '../../runtime/trust/memory.ts';
-import { openRoot, pinOfRoot, readRoot, short } from '../../runtime/trust/root.ts';
+import { openRoot, pinOfRoot, type RootPin, readRoot, short } from '../../runtime/trust/root.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { digestOf } from '../../schemas/json.ts';
 import { RootVersionView, TrustView } from '../../schemas/keys.ts';
 import type { RoleName, Root } from '../../schemas/root.ts';
 import { type Context, list, type Result, required, text, type Values } from '../command.ts';
 import { keyName } from '../commands/keys.ts';
+import { pinText } from '../pins.ts';
 import { projectOf, readIntent, writeIntent } from '../project.ts';
 import { signerNamed } from '../signers.ts';
 import * as edit from './changes.ts';
@@ -201,8 +202,7 @@ export async function follow(context: Context, values: Values): Promise<Result> 
     await context.home.sawRoots(api.registry, view);
     return pinOfRoot(root);
   };
-  const same = (a: { rootKeys: string[]; threshold: number }, b: typeof a): boolean =>
-    a.threshold === b.threshold && [...a.rootKeys].sort().join() === [...b.rootKeys].sort().join();
+  const same = (a: RootPin, b: RootPin): boolean => pinText(a) === pinText(b);
   const project = projectOf(context, values);
   const intent = await readIntent(project).catch(() => null);
   const wanted = intent?.registry === api.registry ? intent : null;
