@@ -18,6 +18,14 @@ export const AuditKind = Type.Union([
   Type.Literal('egress.refused'),
   Type.Literal('quarantined'),
   Type.Literal('journal.recovered'),
+  /** A server went from one state of its life to another. */
+  Type.Literal('server.state'),
+  /** A call waits for people; they let it pass, or did not. */
+  Type.Literal('call.waiting'),
+  Type.Literal('call.approved'),
+  Type.Literal('call.rejected'),
+  /** Something in an answer that a policy names: flagged, or kept back. */
+  Type.Literal('content.flagged'),
 ]);
 export type AuditKind = Static<typeof AuditKind>;
 
@@ -41,6 +49,8 @@ export const AuditBody = Closed({
   }),
   session: Type.String(),
   user: Type.String(),
+  /** How the user was proved, and their teams as the policy saw them. */
+  caller: Type.Optional(Closed({ via: Type.String(), teams: Type.Array(Type.String()) })),
   subject: Type.Union([Type.Null(), AuditSubject]),
   direction: Type.Optional(Type.Union([Type.Literal('to-server'), Type.Literal('to-client')])),
   method: Type.Optional(Type.String()),
@@ -55,6 +65,10 @@ export const AuditBody = Closed({
   outcome: Type.Optional(
     Type.Union([Type.Literal('ok'), Type.Literal('error'), Type.Literal('refused'), Type.Literal('lost')]),
   ),
+  /** The policy that judged it, by digest, and the rule of it that decided. */
+  decision: Type.Optional(Closed({ policy: Digest, rule: Type.String() })),
+  /** What came back, in figures and digests: never its text. */
+  result: Type.Optional(AnyJson),
   code: Type.Optional(Type.String()),
   message: Type.Optional(Type.String()),
   bytes: Type.Optional(Type.Integer({ minimum: 0 })),
