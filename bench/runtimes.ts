@@ -57,7 +57,7 @@ async function start(number: number): Promise<void> {
     projectDir: project,
     homes: [],
     environment: {},
-    user: 'erin',
+    caller: { user: 'erin', teams: [], via: 'nobody', actors: [] },
     blobs,
     treesDir: join(store, 'trees'),
     fetch: (digest) => api.blob(digest),

@@ -10,6 +10,7 @@ import { parseStrict } from '../schemas/json.ts';
 import { pinSurface, Surface } from '../schemas/surface.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { startEgressProxy } from './egress/proxy.ts';
+import type { Caller } from './gate/caller.ts';
 import type { Journal } from './journal/journal.ts';
 import { planLaunch } from './launch.ts';
 import type { IsolationDriver } from './ports.ts';
@@ -35,7 +36,7 @@ export interface RunOptions {
   readonly projectDir: string;
   readonly homes: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly user: string;
+  readonly caller: Caller;
   readonly blobs: Blobs;
   /** Folder of the materialised trees. */
   readonly treesDir: string;

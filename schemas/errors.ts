@@ -94,6 +94,7 @@ export const CODES = {
   ISOLATION_FAILED: { status: 500, exit: 4, title: 'The sandbox did not start' },
   MOUNT_REFUSED: { status: 403, exit: 3, title: 'The mount is not permitted' },
   SERVER_DIED: { status: 502, exit: 4, title: 'The server stopped' },
+  SERVER_RESTING: { status: 503, exit: 4, title: 'The server failed too often and rests' },
   SERVER_SILENT: { status: 504, exit: 4, title: 'The server did not answer in time' },
   SURFACE_DRIFT: { status: 403, exit: 3, title: 'The server shows another surface than the lock' },
   FRAME_INVALID: { status: 400, exit: 3, title: 'The message is not one JSON-RPC message' },

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import type { Caller } from '../../runtime/gate/caller.ts';
 import { closeInherited } from '../../runtime/isolation/descriptors.ts';
 import { selectDriver } from '../../runtime/isolation/select.ts';
 import { openJournal } from '../../runtime/journal/journal.ts';
@@ -51,8 +52,8 @@ export const run: Command = {
     const api = await context.api(opened.intent.registry).catch(() => null);
     await assertNotRevoked(context, api, opened);
     const blobs = await openBlobs(join(context.home.storeDir, 'blobs'));
-    const user = await userOf(context, values, opened.intent.registry);
-    const journals = folderOf(context, opened.intent.registry, user);
+    const caller = await callerOf(context, values, opened.intent.registry);
+    const journals = folderOf(context, opened.intent.registry, caller.user);
     const journal = await openJournal(journals);
     const shipper =
       api &&
@@ -75,7 +76,7 @@ export const run: Command = {
         projectDir: project.dir,
         homes: [context.home.dir, homedir()],
         environment: context.config.environment,
-        user,
+        caller,
         blobs,
         treesDir: join(context.home.storeDir, 'trees'),
         fetch: (wanted) => fetchFrom(api, wanted),
@@ -145,12 +146,14 @@ function entryNamed(opened: OpenedProject, alias: string): VerifiedEntry {
 }
 
 /** The person signed in at this registry, or the login name of this machine with a mark that nobody vouched for it. */
-async function userOf(context: Context, values: Values, registry: string): Promise<string> {
+async function callerOf(context: Context, values: Values, registry: string): Promise<Caller> {
   const as = text(values, 'as');
   const found = (await context.home.signIns()).find(
     (signIn) => signIn.registry === registry && (as === undefined || signIn.person === as),
   );
-  return found?.person ?? nobody(context);
+  return found
+    ? { user: found.person, teams: [], via: 'sign-in', actors: [] }
+    : { user: nobody(context), teams: [], via: 'nobody', actors: [] };
 }
 
 function nobody(context: Context): string {

@@ -2,11 +2,11 @@
  * The gate: one pure judgement for every message, whatever brought it. The steps carry the numbers of the design; the
  * session does 1 frame, 2 parse, 11 journal, 12 forward, 14 outcome and 15 answer around it.
  */
-import type { Json } from '../../schemas/common.ts';
+import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { LockEntry } from '../../schemas/lock.ts';
 import type { Era, Section } from '../../schemas/surface.ts';
-import { idKey, isObject, type Notification, type Request, type Response } from '../wire/message.ts';
+import { type Id, idKey, isObject, type Notification, type Request, type Response } from '../wire/message.ts';
 import {
   type MethodRule,
   NOTICES_TO_CLIENT,
@@ -22,12 +22,17 @@ import { matchesTemplate } from './template.ts';
 export const MAX_IN_FLIGHT = 256;
 
 export interface Pending {
+  readonly id: Id;
   readonly method: string;
   readonly rule: MethodRule;
   readonly target: string | undefined;
   readonly call: string;
   /** Milliseconds of the monotonic clock. */
   readonly since: number;
+  /** What progress of it is known by. */
+  readonly token?: Id;
+  /** The parameters of a request that asks for something once and for all. */
+  readonly wish?: JsonObject;
 }
 
 export interface GateState {

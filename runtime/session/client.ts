@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts';
 import { readLines } from '../wire/lines.ts';
 import { type Message, parseMessage } from '../wire/message.ts';
+import type { ClientPort } from './options.ts';
 import { writeTo } from './pressure.ts';
 
 const LINE_BYTES = 8 * 1024 * 1024;
@@ -21,7 +22,7 @@ export interface ClientHandlers {
   readonly deaf: () => void;
 }
 
-export class ClientSide {
+export class ClientSide implements ClientPort {
   readonly #input: Readable;
   readonly #output: Writable;
 
@@ -52,8 +53,15 @@ export class ClientSide {
     });
   }
 
-  /** Writes one line, and holds `source` back until the client has taken it. */
-  send(bytes: Buffer, source: Readable | undefined): void {
+  send(bytes: Buffer, _about: string | null, source: Readable | undefined): void {
     if (!this.#output.destroyed) writeTo(this.#output, Buffer.concat([bytes, NEWLINE]), source);
+  }
+
+  pause(): void {
+    this.#input.pause();
+  }
+
+  resume(): void {
+    this.#input.resume();
   }
 }

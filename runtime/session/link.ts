@@ -1,11 +1,9 @@
-/** What a session has once its server is known to be the locked one. */
+/** What a session has of its server while it runs and is known to be the locked one. */
 import type { JsonObject } from '../../schemas/common.ts';
-import type { GateState } from '../gate/gate.ts';
 import type { Peer } from './peer.ts';
 
-/** What a relay may judge and speak with; there is none until the handshake is done. */
 export interface Link {
-  readonly state: GateState;
   readonly peer: Peer;
+  /** The greeting that was compared with the lock. */
   readonly hello: JsonObject;
 }

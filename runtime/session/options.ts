@@ -1,13 +1,37 @@
 /** What a session is made of, and how it can end. */
-import type { Readable, Writable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { AuditSubject } from '../../schemas/audit.ts';
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import type { LockEntry } from '../../schemas/lock.ts';
 import type { Surface } from '../../schemas/surface.ts';
+import type { Caller } from '../gate/caller.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { Breaker } from '../lifecycle/breaker.ts';
+import type { Change, Probes } from '../lifecycle/supervisor.ts';
 import type { EgressEvent, SandboxedProcess } from '../ports.ts';
 import type { Revoked } from '../trust/revocations.ts';
 import type { OnRevoke } from './quarantine.ts';
+
+/** The client's side of a session, whatever carries it. */
+export interface ClientPort {
+  /**
+   * One message. `about` is the key of the client's request that it answers or belongs to; null when it belongs to
+   * none. `source` is held back until the client has taken it.
+   */
+  send(bytes: Buffer, about: string | null, source: Readable | undefined): void;
+  /** The server does not read what it is sent: take nothing more from the client, until `resume`. */
+  pause(): void;
+  resume(): void;
+}
+
+/** How the server behind a session is kept. */
+export interface Keeping {
+  /** Started when first needed, lists answered from the lock, restarted after a death; or there from first to last. */
+  readonly onDemand: boolean;
+  readonly breaker: Breaker;
+  readonly probes: Probes | null;
+  readonly idleMs: number | null;
+}
 
 export interface SessionOptions {
   readonly entry: LockEntry;
@@ -16,11 +40,11 @@ export interface SessionOptions {
   readonly surface: Surface;
   /** End of the lock, milliseconds since the epoch. */
   readonly lockExpires: number;
-  readonly user: string;
+  readonly caller: Caller;
   readonly journal: Journal;
-  readonly client: { readonly input: Readable; readonly output: Writable };
   /** Starts the sandbox; every connection it asks for is to be told to `record` first. */
   readonly start: (record: (event: EgressEvent) => Promise<void>) => Promise<SandboxedProcess>;
+  readonly keeping?: Keeping;
   readonly handshakeMs?: number;
   /** Ends the session as if the client had closed, for whoever is told to stop. */
   readonly stop?: AbortSignal;
@@ -28,6 +52,8 @@ export interface SessionOptions {
   readonly watch?: (revoked: (what: Revoked) => void) => () => void;
   /** What then becomes of calls in flight. Default: `end`. */
   readonly onRevoke?: OnRevoke;
+  /** Hears of every change in the server's life, after its record. */
+  readonly onState?: (change: Change) => void;
   readonly say: (line: string) => void;
 }
 

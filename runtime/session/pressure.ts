@@ -1,6 +1,7 @@
 /** Whoever reads slowly slows the other side down; nothing piles up in between. */
 import type { Readable, Writable } from 'node:stream';
 import { LockkeeperError } from '../../schemas/errors.ts';
+import type { ClientPort } from './options.ts';
 
 const DEAF_MS = 30_000;
 const DEAF = new LockkeeperError('SERVER_SILENT', {
@@ -10,12 +11,12 @@ const DEAF = new LockkeeperError('SERVER_SILENT', {
 });
 
 /** Between a client and a server that reads slower than it is written to. */
-export class Pressure {
-  readonly #client: Readable;
+export class Deafness {
+  readonly #client: Pick<ClientPort, 'pause' | 'resume'>;
   readonly #fail: (error: LockkeeperError) => void;
   #deaf: NodeJS.Timeout | undefined;
 
-  constructor(client: Readable, fail: (error: LockkeeperError) => void) {
+  constructor(client: Pick<ClientPort, 'pause' | 'resume'>, fail: (error: LockkeeperError) => void) {
     this.#client = client;
     this.#fail = fail;
   }

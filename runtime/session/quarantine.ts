@@ -29,7 +29,7 @@ export async function quarantine(
     .append(records.quarantined(scribe, revoked, on))
     .catch((thrown: unknown) => say(asLockkeeperError(thrown).message));
   await within(record, RECORD_MS);
-  while (on === 'finish' && relay.fromClient.size > 0 && performance.now() - since < FINISH_MS)
+  while (on === 'finish' && relay.exchange.fromClient.size > 0 && performance.now() - since < FINISH_MS)
     await sleep(LOOK_MS);
 }
 

@@ -3,26 +3,30 @@ import type { AuditBody, AuditSubject } from '../../schemas/audit.ts';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import { digestOf } from '../../schemas/json.ts';
+import type { Caller } from '../gate/caller.ts';
 import type { Pending } from '../gate/gate.ts';
 import type { Drift } from '../gate/surface.ts';
 import type { Journal } from '../journal/journal.ts';
 import { namedData, redact } from '../journal/redact.ts';
-import type { EgressEvent } from '../ports.ts';
+import type { Change } from '../lifecycle/supervisor.ts';
+import type { EgressEvent, SandboxedProcess } from '../ports.ts';
 import type { Revoked } from '../trust/revocations.ts';
 import { isObject, type Notification, type Request, type Response } from '../wire/message.ts';
 
 export interface Scribe {
   readonly journal: Journal;
   readonly session: string;
-  readonly user: string;
+  readonly caller: Caller;
   readonly subject: AuditSubject;
 }
 
 type Direction = NonNullable<AuditBody['direction']>;
 
 function body(scribe: Scribe, kind: AuditBody['kind'], rest: Partial<AuditBody>): AuditBody {
-  const { journal, session, user, subject } = scribe;
-  return { kind, at: new Date().toISOString(), runtime: journal.id, session, user, subject, ...rest };
+  const { journal, session, caller, subject } = scribe;
+  const { user, via, teams } = caller;
+  const who = { user, caller: { via, teams: [...teams] } };
+  return { kind, at: new Date().toISOString(), runtime: journal.id, session, ...who, subject, ...rest };
 }
 
 export function sessionRecord(
@@ -98,6 +102,11 @@ export function finished(
   });
 }
 
+/** Told from the lock: the server was not asked. */
+export function answeredFromLock(scribe: Scribe, { method }: Request): AuditBody {
+  return body(scribe, 'request.finished', { method, outcome: 'ok', detail: 'answered from the lock' });
+}
+
 export function unbound(scribe: Scribe, direction: Direction, why: string): AuditBody {
   return body(scribe, 'response.refused', { direction, outcome: 'refused', message: why.slice(0, 600) });
 }
@@ -133,6 +142,19 @@ export function egress(scribe: Scribe, event: EgressEvent, inFlight: Iterable<Pe
     ...(event.outcome === 'allowed' ? {} : { code: 'EGRESS_REFUSED' }),
     message: `${event.via}: ${event.reason}`,
     ...(calls.length > 1 ? { detail: { calls: calls.map(({ call }) => call) } } : {}),
+  });
+}
+
+/** A change in the life of the session's server. `isolation` is what its driver put in place. */
+export function stateChanged(
+  scribe: Scribe,
+  { from, to, event, why }: Change,
+  isolation: SandboxedProcess['isolation'] | undefined,
+): AuditBody {
+  return body(scribe, 'server.state', {
+    outcome: to === 'DEAD' ? 'error' : 'ok',
+    message: why.slice(0, 600),
+    detail: { from, to, event, ...(to === 'READY' && isolation ? { isolation: { ...isolation } } : {}) },
   });
 }
 

@@ -1,250 +1,133 @@
-/** Both directions of a session whose server is known to be the locked one. */
-import { randomUUID } from 'node:crypto';
-import type { AuditBody } from '../../schemas/audit.ts';
-import { asLockkeeperError, type LockkeeperError, quote } from '../../schemas/errors.ts';
-import { boundTo, judgeToClient, judgeToServer, type Pending } from '../gate/gate.ts';
-import { STALE_BY } from '../gate/methods.ts';
-import type { Message, Notification, Request, Response } from '../wire/message.ts';
-import * as wire from '../wire/message.ts';
-import { answerFor } from './answers.ts';
+/** A session's messages: what has to wait, waits here; what may go on, goes one of two ways. */
+import type { LockkeeperError } from '../../schemas/errors.ts';
+import type { Surface } from '../../schemas/surface.ts';
+import type { GateState } from '../gate/gate.ts';
+import type { Message, Request } from '../wire/message.ts';
+import { Exchange, type ExchangeOptions } from './exchange.ts';
 import * as limits from './limits.ts';
 import type { Link } from './link.ts';
 import type { OnRevoke } from './quarantine.ts';
-import * as records from './records.ts';
 import { Rereading } from './rereads.ts';
+import { ToClient } from './to-client.ts';
+import { ToServer } from './to-server.ts';
 
-export interface RelayOptions {
-  readonly scribe: records.Scribe;
-  readonly toClient: (bytes: Buffer) => void;
+export interface RelayOptions extends Omit<ExchangeOptions, 'settled'> {
   readonly relistMs: number;
-  readonly say: (line: string) => void;
-  /** Nothing is in flight or waiting any more. */
-  readonly idle: () => void;
-  /** The session cannot go on. */
-  readonly fail: (error: LockkeeperError) => void;
+  /** Nothing is in flight or waiting any more, or something is again. */
+  readonly busy: (busy: boolean) => void;
+  /** A message that may pass found no server: `link` or `unlinked` is to follow. */
+  readonly wake: () => void;
+  /** The texts that answer what the lock alone can answer. */
+  readonly surface: Surface;
 }
 
 export class Relay {
-  readonly fromClient = new Map<string, Pending>();
-  readonly fromServer = new Map<string, Pending>();
+  readonly exchange: Exchange;
   readonly #o: RelayOptions;
-  #link: Link | null = null;
   /** While above zero, messages wait: the surface is not known to be the locked one. */
   #held = 1;
-  #waitingClient = new limits.Waiting();
-  #waitingServer = new limits.Waiting();
-  readonly #rereading: Rereading;
-  readonly #notices = new limits.Rate(limits.MAX_NOTICES, limits.WINDOW_MS);
-  readonly #noise = new limits.Rate(limits.MAX_NOISE, limits.WINDOW_MS);
-  #sealed: { readonly error: LockkeeperError; readonly on: OnRevoke } | null = null;
-  #calls = 0;
-  /** Cancelled requests whose answers may still come. */
-  readonly #over = new limits.Recent();
-  /** Settles when every record asked for so far is on the disk and its effect done. */
-  tail: Promise<unknown> = Promise.resolve();
+  #waking = false;
+  readonly #waitingClient = new limits.Waiting();
+  readonly #waitingServer = new limits.Waiting();
+  readonly #toServer: ToServer;
+  readonly #toClient: ToClient;
 
   constructor(options: RelayOptions) {
     this.#o = options;
-    this.#rereading = new Rereading({
-      ...options,
+    this.exchange = new Exchange({ ...options, settled: () => this.#settled() });
+    this.#toServer = new ToServer(this.exchange, options.surface);
+    const rereading = new Rereading(this.exchange, {
+      relistMs: options.relistMs,
       hold: () => this.#held++,
       release: () => this.#release(),
     });
+    this.#toClient = new ToClient(this.exchange, this.#toServer, rereading);
   }
 
   get isIdle(): boolean {
-    return this.fromClient.size === 0 && this.#waitingClient.length === 0 && this.#held === 0;
+    return this.exchange.fromClient.size === 0 && this.#waitingClient.length === 0 && this.#held === 0;
   }
 
-  /** The handshake is done: what waited goes first, and before it `first`, if the server is to see it. */
-  open(link: Link, first: Request | null): void {
-    this.#link = link;
+  #settled(): void {
+    if (this.isIdle) this.#o.busy(false);
+  }
+
+  /** The client is greeted: what waited goes first, and before it `first`, if the server is to see it. */
+  open(state: GateState, first: Request | null): void {
+    this.exchange.state = state;
     if (first) this.#waitingClient.unshift(first);
     this.#release();
   }
 
-  /** From now on nothing new passes, either way: only what was asked before may be answered, where it may `finish`. */
-  seal(error: LockkeeperError, on: OnRevoke): void {
-    this.#sealed = { error, on };
-    for (const message of this.#waitingClient.take()) this.#refuse(message, error);
+  /** The server is there and the locked one. */
+  link(link: Link): void {
+    this.exchange.link = link;
+    this.#waking = false;
+    if (this.exchange.state && this.#held === 0) this.#flush();
   }
 
-  /** What a sealed session does not let through; null when it may pass. */
-  #sealedTo(message: Message): LockkeeperError | null {
-    const answers = message.kind === 'response' || message.kind === 'error';
-    return this.#sealed && !(answers && this.#sealed.on === 'finish') ? this.#sealed.error : null;
+  /** The server is gone, or did not come: whoever waited or asked is told why. */
+  unlinked(error: LockkeeperError | null): void {
+    this.exchange.link = null;
+    this.#waking = false;
+    this.#waitingServer.take();
+    if (!error) return;
+    this.exchange.abandon(error.message, error);
+    for (const message of this.#waitingClient.take()) this.#toServer.refuse(message, error);
+    this.#settled();
+  }
+
+  /** From now on nothing new passes, either way: only what was asked before may be answered, where it may `finish`. */
+  seal(error: LockkeeperError, on: OnRevoke): void {
+    this.exchange.sealed = { error, on };
+    for (const message of this.#waitingClient.take()) this.#toServer.refuse(message, error);
   }
 
   #release(): void {
     if (--this.#held > 0) return;
+    this.#flush();
+    this.#settled();
+  }
+
+  #flush(): void {
     const [server, client] = [this.#waitingServer.take(), this.#waitingClient.take()];
     for (const message of server) this.serverMessage(message);
     for (const message of client) this.clientMessage(message);
-    if (this.isIdle) this.#o.idle();
   }
 
   clientMessage(message: Message): void {
     // 4 not revoked
-    const revoked = this.#sealedTo(message);
-    if (revoked) return this.#refuse(message, revoked);
-    if (this.#held > 0 || !this.#link) {
-      if (!this.#waitingClient.push(message)) this.#refuse(message, limits.CLIENT_WAITS);
-      return;
-    }
-    if (message.kind === 'response' || message.kind === 'error') return this.#answerToServer(message);
-    if (message.method === 'notifications/initialized') return;
-    const verdict = judgeToServer(message, this.#link.state);
-    if (verdict.allow) return this.#forward(message, verdict);
-    this.#refuse(message, verdict.error, verdict.target);
+    const revoked = this.exchange.sealedTo(message);
+    if (revoked) return this.#toServer.refuse(message, revoked);
+    if (this.#held > 0 || !this.exchange.state) return this.#wait(message);
+    if (message.kind === 'notification' && message.method === 'notifications/initialized') return;
+    this.#o.busy(true);
+    if (!this.exchange.link) return this.#unserved(message);
+    this.#toServer.take(message);
+    this.#settled();
   }
 
-  #refuse(message: Message, error: LockkeeperError, target?: string): void {
-    const named = message.kind === 'request' || message.kind === 'notification' ? message : null;
-    this.record(records.refused(this.#o.scribe, named, { direction: 'to-server', error, target }), () => {
-      if (message.kind === 'request') this.#o.toClient(wire.refusalOf(message.id, error));
-    });
+  #wait(message: Message): void {
+    if (!this.#waitingClient.push(message)) this.#toServer.refuse(message, limits.CLIENT_WAITS);
   }
 
-  /** A cancelled request is over for us: its slot is free, and what still comes for it answers nothing. */
-  #cancelled({ params }: Notification): void {
-    const { requestId } = params;
-    const key = typeof requestId === 'string' || typeof requestId === 'number' ? wire.idKey(requestId) : '';
-    const pending = this.fromClient.get(key);
-    if (!pending) return;
-    this.fromClient.delete(key);
-    this.#over.add(key);
-    this.note(
-      records.finished(this.#o.scribe, pending, {
-        outcome: 'lost',
-        bytes: 0,
-        message: 'cancelled by the client',
-      }),
-    );
-    if (this.isIdle) this.#o.idle();
-  }
-
-  /** 11 the record, durable; 12 the very bytes that were judged. */
-  #forward(message: Request | Notification, { rule, target }: Pick<Pending, 'rule' | 'target'>): void {
-    const { scribe } = this.#o;
-    const send = (): void => this.#link?.peer.send(message.bytes);
-    if (message.kind === 'notification') {
-      return this.record(records.forwarded(scribe, message, { direction: 'to-server' }), () => {
-        if (this.#sealed) return;
-        send();
-        if (message.method === 'notifications/cancelled') this.#cancelled(message);
-      });
-    }
-    const call = `${scribe.session}/${++this.#calls}`;
-    const key = wire.idKey(message.id);
-    const pending = { method: message.method, rule, target, call, since: performance.now() };
-    this.fromClient.set(key, pending);
-    const failed = (error: LockkeeperError): void => {
-      this.fromClient.delete(key);
-      this.#o.toClient(wire.refusalOf(message.id, error));
-    };
-    // Revoked while its record was on the way to the disk: it was not forwarded, and the journal says so.
-    const effect = (): void => {
-      if (!this.#sealed) return send();
-      const lost = { outcome: 'lost', bytes: 0, message: 'revoked before it was sent' } as const;
-      this.note(records.finished(scribe, pending, lost));
-      failed(this.#sealed.error);
-    };
-    this.record(records.forwarded(scribe, message, { direction: 'to-server', call, target }), effect, failed);
-  }
-
-  /** The record first; only when it is on the disk, the effect. */
-  record(
-    body: AuditBody,
-    effect: () => void,
-    failed: (error: LockkeeperError) => void = (error) => this.#o.fail(error),
-  ): void {
-    this.tail = this.#o.scribe.journal.append(body).then(effect, (thrown: unknown) => {
-      const error = asLockkeeperError(thrown);
-      this.#o.say(error.message);
-      failed(error);
-    });
-  }
-
-  note(body: AuditBody): void {
-    this.#o.scribe.journal.note(body);
-  }
-
-  #answerToServer(message: Response): void {
-    const pending = boundTo(message, this.fromServer);
-    if (!pending || message.id === null) {
-      return this.note(records.unbound(this.#o.scribe, 'to-server', 'an answer to nothing the server asked'));
-    }
-    this.fromServer.delete(wire.idKey(message.id));
-    const end = { outcome: records.outcomeOf(message), bytes: message.bytes.length };
-    this.record(records.finished(this.#o.scribe, pending, end), () => this.#link?.peer.send(message.bytes));
+  /** No server runs: what is refused, known from the lock or of use to a running server alone does not start one. */
+  #unserved(message: Message): void {
+    if (this.#toServer.answered(message)) return this.#settled();
+    if (message.kind === 'request' || this.#waking) {
+      this.#wait(message);
+      if (!this.#waking) this.#o.wake();
+      this.#waking = true;
+    } else this.#toServer.unserved(message);
+    this.#settled();
   }
 
   serverMessage(message: Message): void {
-    if (this.#sealedTo(message)) {
-      const why = 'said by the server of a revoked release';
-      if (this.#noise.take()) this.note(records.unbound(this.#o.scribe, 'to-client', why));
-      return;
-    }
-    if (message.kind === 'response' || message.kind === 'error') return this.#answerToClient(message);
-    if (!this.#link || (this.#held > 0 && message.kind === 'request')) {
-      if (!this.#waitingServer.push(message)) this.#o.fail(limits.SERVER_WAITS);
-      return;
-    }
-    if (message.kind === 'notification') this.#noticeToClient(message, this.#link);
-    else this.#requestToClient(message, this.#link);
-  }
-
-  /** 13 bound to its request, 14 its outcome noted, 15 answered; lists without what is not in the lock. */
-  #answerToClient(message: Response): void {
-    const { scribe, toClient } = this.#o;
-    const pending = boundTo(message, this.fromClient);
-    if (!pending || message.id === null || !this.#link) {
-      const late = message.id !== null && this.#over.delete(wire.idKey(message.id));
-      if (!late && !this.#noise.take()) return this.#o.fail(limits.TOO_LOUD);
-      const why = `an answer to nothing the client asked: id ${quote(String(message.id), 60)}`;
-      return this.note(records.unbound(scribe, 'to-client', why));
-    }
-    this.fromClient.delete(wire.idKey(message.id));
-    this.note(
-      records.finished(scribe, pending, { outcome: records.outcomeOf(message), bytes: message.bytes.length }),
-    );
-    const { bytes, drifts } = answerFor(message, pending.rule, {
-      live: this.#link.state.live,
-      hello: this.#link.hello,
-    });
-    for (const drift of drifts) this.note(records.drifted(scribe, drift));
-    toClient(bytes);
-    if (this.isIdle) this.#o.idle();
-  }
-
-  #requestToClient(message: Request, { state, peer }: Link): void {
-    const { scribe, toClient } = this.#o;
-    const verdict = judgeToClient(message, state, this.fromServer);
-    if (!verdict.allow) {
-      const { error } = verdict;
-      return this.record(records.refused(scribe, message, { direction: 'to-client', error }), () =>
-        peer.send(wire.notFoundOf(message.id, error)),
-      );
-    }
-    const call = `${scribe.session}/s-${randomUUID()}`;
-    const { method } = message;
-    const pending = { method, rule: verdict.rule, target: undefined, call, since: performance.now() };
-    this.fromServer.set(wire.idKey(message.id), pending);
-    this.record(records.forwarded(scribe, message, { direction: 'to-client', call }), () =>
-      toClient(message.bytes),
-    );
-  }
-
-  #noticeToClient(message: Notification, link: Link): void {
-    const { scribe, toClient } = this.#o;
-    if (!this.#notices.take()) return this.#o.fail(limits.TOO_LOUD);
-    const verdict = judgeToClient(message, link.state, this.fromServer);
-    if (!verdict.allow) {
-      return this.note(records.refused(scribe, message, { direction: 'to-client', error: verdict.error }));
-    }
-    const stale = STALE_BY[message.method];
-    if (stale) return this.#rereading.begin(link, stale, message);
-    this.note(records.forwarded(scribe, message, { direction: 'to-client' }));
-    toClient(message.bytes);
+    if (this.exchange.sealedTo(message)) return this.#toClient.unheard();
+    if (message.kind === 'response' || message.kind === 'error') return this.#toClient.answer(message);
+    const { state, link } = this.exchange;
+    if (state && link && (this.#held === 0 || message.kind === 'notification'))
+      return this.#toClient.take(message);
+    if (!this.#waitingServer.push(message)) this.exchange.fail(limits.SERVER_WAITS);
   }
 }

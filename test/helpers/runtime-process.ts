@@ -23,7 +23,7 @@ await serveSession({
   },
   surface,
   lockExpires: Date.now() + 3_600_000,
-  user: 'erin',
+  caller: { user: 'erin', teams: [], via: 'nobody', actors: [] },
   journal: await openJournal(join(dir, 'journal')),
   client: { input: process.stdin, output: process.stdout },
   start: async () => {

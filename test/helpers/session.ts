@@ -121,7 +121,7 @@ export async function startSession(setup: SessionSetup = {}): Promise<Running> {
     },
     surface,
     lockExpires: setup.lockExpires ?? Date.now() + 60_000,
-    user: 'erin',
+    caller: { user: 'erin', teams: [], via: 'nobody', actors: [] },
     journal,
     client: { input, output },
     start: async () => {

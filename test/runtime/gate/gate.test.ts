@@ -21,7 +21,7 @@ const surface: Surface = {
   resources: { 'note://here': { name: 'here', uri: 'note://here' } },
   resourceTemplates: { 'note://{id}': { name: 'note', uriTemplate: 'note://{id}' } },
 };
-const pending: Pending = { method: 'ping', rule: {}, target: undefined, call: 'c', since: 0 };
+const pending: Pending = { id: 1, method: 'ping', rule: {}, target: undefined, call: 'c', since: 0 };
 const busy = (n: number): Map<string, Pending> =>
   new Map(Array.from({ length: n }, (_, i) => [idKey(i), pending]));
 

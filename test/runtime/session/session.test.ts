@@ -31,7 +31,14 @@ describe('a good session', () => {
     expect(await session.close()).toEqual({ reason: 'client closed', error: null });
     expect(isAlive(session.process()?.pid)).toBe(false);
     const records = await session.records();
-    expect(records.map((record) => record.kind)).toEqual([
+    expect(records.filter(({ kind }) => kind === 'server.state').map(({ detail }) => detail)).toMatchObject([
+      { from: 'COLD', to: 'STARTING' },
+      { from: 'STARTING', to: 'READY', isolation: { driver: 'plain' } },
+      { from: 'READY', to: 'DRAINING' },
+      { from: 'DRAINING', to: 'COLD' },
+    ]);
+    const said = records.filter(({ kind }) => kind !== 'server.state');
+    expect(said.map(({ kind }) => kind)).toEqual([
       'session.started',
       'request.forwarded',
       'request.finished',
@@ -39,14 +46,14 @@ describe('a good session', () => {
       'request.finished',
       'session.ended',
     ]);
-    expect(records[3]).toMatchObject({
+    expect(said[3]).toMatchObject({
       user: 'erin',
       target: 'echo',
       arguments: { message: '/srv/data/a.txt' },
       data: ['/srv/data/a.txt'],
       subject: { approvedBy: ['alice', 'bob'] },
     });
-    expect(records[4]).toMatchObject({ call: records[3]?.call, outcome: 'ok' });
+    expect(said[4]).toMatchObject({ call: said[3]?.call, outcome: 'ok' });
     await verifyJournal(`${session.dir}/journal`);
   });
 

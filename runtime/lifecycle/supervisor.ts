@@ -1,0 +1,218 @@
+/**
+ * Keeps one server instance: starts it when it is wanted, once however many want it; asks whether it is well; lets it rest
+ * when nothing needs it; and tells of its death. It knows nothing of what is said to the server.
+ */
+import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts';
+import type { SandboxedProcess } from '../ports.ts';
+import { openPeer, type Peer, type PeerHandlers } from '../session/peer.ts';
+import type { Breaker } from './breaker.ts';
+import { type LifeEvent, next, type State } from './states.ts';
+
+export interface Change {
+  readonly from: State;
+  readonly to: State;
+  readonly event: LifeEvent;
+  readonly why: string;
+}
+
+export interface Probes {
+  readonly everyMs: number;
+  readonly timeoutMs: number;
+  /** So many in a row without an answer, with no call in flight, are a dead server. */
+  readonly failures: number;
+}
+
+export interface SupervisorOptions<Greeted> {
+  /** Name of the server, for sentences. */
+  readonly server: string;
+  readonly start: () => Promise<SandboxedProcess>;
+  readonly handlers: Pick<PeerHandlers, 'message' | 'badLine' | 'full' | 'drained'>;
+  /** Says hello and compares with the lock. What it throws ends this instance. */
+  readonly greet: (peer: Peer) => Promise<Greeted>;
+  /** Asks for a sign of life. */
+  readonly probe: (peer: Peer, timeoutMs: number) => Promise<unknown>;
+  /** It died while it was in use, or between its start and the first word to it. */
+  readonly lost: (error: LockkeeperError) => void;
+  readonly changed: (change: Change) => void;
+  /** Shared by all instances of one locked server. */
+  readonly breaker: Breaker;
+  /** Null: never asked. */
+  readonly probes: Probes | null;
+  /** How long it may do nothing, ms; null: for ever. */
+  readonly idleMs: number | null;
+}
+
+const REST_GRACE_MS = 2000;
+
+interface Live<Greeted> {
+  readonly process: SandboxedProcess;
+  readonly peer: Peer;
+  greeted: Greeted | null;
+}
+
+export class Supervisor<Greeted> {
+  readonly #o: SupervisorOptions<Greeted>;
+  #state: State = 'COLD';
+  #live: Live<Greeted> | null = null;
+  #launching: Promise<Live<Greeted>> | null = null;
+  #wanting: Promise<Greeted> | null = null;
+  #stopping: Promise<void> | null = null;
+  #idle: NodeJS.Timeout | undefined;
+  #probing: NodeJS.Timeout | undefined;
+  #busy = false;
+  #misses = 0;
+
+  constructor(options: SupervisorOptions<Greeted>) {
+    this.#o = options;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  get process(): SandboxedProcess | null {
+    return this.#live?.process ?? null;
+  }
+
+  /** Starts the process, ahead of the first word to it. Throws what the start throws. */
+  launch(): Promise<Live<Greeted>> {
+    if (this.#live) return Promise.resolve(this.#live);
+    this.#launching ??= this.#launch().finally(() => {
+      this.#launching = null;
+    });
+    return this.#launching;
+  }
+
+  /** The server, started and known to be the locked one. Throws SERVER_RESTING, or what start and greeting throw. */
+  want(): Promise<Greeted> {
+    const greeted = this.#live?.greeted;
+    if (greeted && this.#state !== 'DRAINING') return Promise.resolve(greeted);
+    this.#wanting ??= this.#begin().finally(() => {
+      this.#wanting = null;
+    });
+    return this.#wanting;
+  }
+
+  /** Whether calls are in flight. A busy server is never let rest, nor killed by a probe. */
+  set busy(busy: boolean) {
+    this.#busy = busy;
+    clearTimeout(this.#idle);
+    if (busy || this.#o.idleMs === null) return;
+    this.#idle = setTimeout(() => void this.rest('nothing needed it'), this.#o.idleMs);
+    this.#idle.unref();
+  }
+
+  /** Ends the instance in order, within the grace. It may be wanted again. */
+  async rest(why: string, graceMs = REST_GRACE_MS): Promise<void> {
+    if (this.#launching) await this.#launching.catch(() => undefined);
+    this.#move('rest', why);
+    await this.#stop(graceMs);
+    this.#move('stopped', why);
+  }
+
+  /** Its release was revoked: it never starts again. The kill is up to `rest`. */
+  quarantine(why: string): void {
+    this.#move('revoked', why);
+  }
+
+  #move(event: LifeEvent, why: string): void {
+    const from = this.#state;
+    const to = next(from, event);
+    if (to === null) return;
+    this.#state = to;
+    this.#o.changed({ from, to, event, why });
+  }
+
+  async #launch(): Promise<Live<Greeted>> {
+    await this.#stopping;
+    const { breaker, server, start, handlers } = this.#o;
+    const refused = breaker.refusal(server);
+    if (refused) throw refused;
+    this.#move('wanted', 'a message needs it');
+    try {
+      const process = await start();
+      const peer = openPeer(process, { ...handlers, gone: (error) => this.#gone(peer, error) });
+      this.#live = { process, peer, greeted: null };
+      return this.#live;
+    } catch (thrown) {
+      throw this.#failed(asLockkeeperError(thrown));
+    }
+  }
+
+  async #begin(): Promise<Greeted> {
+    const live = await this.launch();
+    try {
+      live.greeted = await this.#o.greet(live.peer);
+    } catch (thrown) {
+      const error = this.#failed(asLockkeeperError(thrown));
+      await this.#stop(0);
+      throw error;
+    }
+    this.#misses = 0;
+    this.#move('greeted', 'it is the locked one');
+    this.#watch(live);
+    return live.greeted;
+  }
+
+  #failed(error: LockkeeperError): LockkeeperError {
+    this.#o.breaker.failed(error.message);
+    this.#move('failed', error.message);
+    return error;
+  }
+
+  /** It can no longer be listened to. While it is greeted, whoever greets it is told. */
+  #gone(peer: Peer, error: LockkeeperError): void {
+    if (this.#live?.peer !== peer || this.#state === 'DRAINING' || this.#wanting) return;
+    this.#o.breaker.failed(error.message);
+    this.#move('ended', error.message);
+    void this.#stop(0);
+    this.#o.lost(error);
+  }
+
+  #stop(graceMs: number): Promise<void> {
+    clearTimeout(this.#idle);
+    clearInterval(this.#probing);
+    const live = this.#live;
+    if (!live) return this.#stopping ?? Promise.resolve();
+    this.#live = null;
+    const stopping = live.process.stop(graceMs).then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#stopping = stopping;
+    return stopping.then(() => {
+      if (this.#stopping === stopping) this.#stopping = null;
+    });
+  }
+
+  /** Each instance has its own timer, so that a server that hangs keeps nobody else waiting. */
+  #watch(live: Live<Greeted>): void {
+    const { probes } = this.#o;
+    if (!probes) return;
+    let asking = false;
+    this.#probing = setInterval(() => {
+      if (asking) return;
+      asking = true;
+      void this.#probe(live, probes).finally(() => {
+        asking = false;
+      });
+    }, probes.everyMs);
+    this.#probing.unref();
+  }
+
+  async #probe(live: Live<Greeted>, { timeoutMs, failures }: Probes): Promise<void> {
+    const why = await this.#o.probe(live.peer, timeoutMs).then(
+      () => null,
+      (thrown: unknown) => asLockkeeperError(thrown),
+    );
+    if (this.#live !== live) return;
+    if (why === null) {
+      this.#misses = 0;
+      return this.#move('well', 'it answers again');
+    }
+    this.#misses++;
+    this.#move('unwell', why.message);
+    if (this.#misses < failures || this.#busy) return;
+    this.#gone(live.peer, why);
+  }
+}

@@ -1,0 +1,92 @@
+/** What both directions of a session share: who asked what, what may pass, and the record before its effect. */
+import type { AuditBody } from '../../schemas/audit.ts';
+import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts';
+import type { GateState, Pending } from '../gate/gate.ts';
+import { type Message, type Notification, type Request, refusalOf } from '../wire/message.ts';
+import type { Link } from './link.ts';
+import type { OnRevoke } from './quarantine.ts';
+import * as records from './records.ts';
+import { StandingWishes } from './standing.ts';
+
+export interface ExchangeOptions {
+  readonly scribe: records.Scribe;
+  /** `about` as in `ClientPort`. */
+  readonly toClient: (bytes: Buffer, about: string | null) => void;
+  readonly say: (line: string) => void;
+  /** Something became answered: perhaps nothing is in flight any more. */
+  readonly settled: () => void;
+  /** The session cannot go on. */
+  readonly fail: (error: LockkeeperError) => void;
+}
+
+export class Exchange {
+  readonly scribe: records.Scribe;
+  readonly fromClient = new Map<string, Pending>();
+  readonly fromServer = new Map<string, Pending>();
+  readonly wishes = new StandingWishes();
+  /** Known once the client greeted. */
+  state: GateState | null = null;
+  /** There while the server runs and is known to be the locked one. */
+  link: Link | null = null;
+  sealed: { readonly error: LockkeeperError; readonly on: OnRevoke } | null = null;
+  /** Settles when every record asked for so far is on the disk and its effect done. */
+  tail: Promise<unknown> = Promise.resolve();
+  readonly #o: ExchangeOptions;
+
+  constructor(options: ExchangeOptions) {
+    this.#o = options;
+    this.scribe = options.scribe;
+  }
+
+  toClient(bytes: Buffer, about: string | null): void {
+    this.#o.toClient(bytes, about);
+  }
+
+  settled(): void {
+    this.#o.settled();
+  }
+
+  fail(error: LockkeeperError): void {
+    this.#o.fail(error);
+  }
+
+  /** What a sealed session does not let through; null when it may pass. */
+  sealedTo(message: Message): LockkeeperError | null {
+    const answers = message.kind === 'response' || message.kind === 'error';
+    return this.sealed && !(answers && this.sealed.on === 'finish') ? this.sealed.error : null;
+  }
+
+  /** The record first; only when it is on the disk, the effect. */
+  record(
+    body: AuditBody,
+    effect: () => void,
+    failed: (error: LockkeeperError) => void = (error) => this.#o.fail(error),
+  ): void {
+    this.tail = this.scribe.journal.append(body).then(effect, (thrown: unknown) => {
+      const error = asLockkeeperError(thrown);
+      this.#o.say(error.message);
+      failed(error);
+    });
+  }
+
+  note(body: AuditBody): void {
+    this.scribe.journal.note(body);
+  }
+
+  /** Records that a client's request was asked and got no answer of its server. */
+  lost(pending: Pending, message: string): void {
+    this.note(records.finished(this.scribe, pending, { outcome: 'lost', bytes: 0, message }));
+  }
+
+  /** Nobody is asked any more: what is in flight is recorded so, and told where there is a reason to tell. */
+  abandon(why: string, error: LockkeeperError | null): void {
+    for (const [key, pending] of this.fromClient) {
+      this.lost(pending, why);
+      if (error) this.toClient(refusalOf(pending.id, error), key);
+    }
+    this.fromClient.clear();
+    this.fromServer.clear();
+  }
+}
+
+export type Call = Request | Notification;

@@ -1,0 +1,108 @@
+/** What a server says, on its way to the client: bound to what was asked, compared with the lock, recorded. */
+import { randomUUID } from 'node:crypto';
+import { quote } from '../../schemas/errors.ts';
+import { boundTo, judgeToClient } from '../gate/gate.ts';
+import { STALE_BY } from '../gate/methods.ts';
+import type { Message, Notification, Request, Response } from '../wire/message.ts';
+import * as wire from '../wire/message.ts';
+import { answerFor } from './answers.ts';
+import type { Exchange } from './exchange.ts';
+import * as limits from './limits.ts';
+import * as records from './records.ts';
+import type { Rereading } from './rereads.ts';
+import type { ToServer } from './to-server.ts';
+
+export class ToClient {
+  readonly #x: Exchange;
+  readonly #rereading: Rereading;
+  readonly #over: ToServer['over'];
+  readonly #notices = new limits.Rate(limits.MAX_NOTICES, limits.WINDOW_MS);
+  readonly #noise = new limits.Rate(limits.MAX_NOISE, limits.WINDOW_MS);
+
+  constructor(exchange: Exchange, { over }: ToServer, rereading: Rereading) {
+    this.#x = exchange;
+    this.#over = over;
+    this.#rereading = rereading;
+  }
+
+  /** Said after a revocation: it goes nowhere. */
+  unheard(): void {
+    const why = 'said by the server of a revoked release';
+    if (this.#noise.take()) this.#x.note(records.unbound(this.#x.scribe, 'to-client', why));
+  }
+
+  take(message: Message): void {
+    if (message.kind === 'response' || message.kind === 'error') return this.answer(message);
+    if (message.kind === 'notification') return this.#notice(message);
+    this.#request(message);
+  }
+
+  /** 13 bound to its request, 14 its outcome noted, 15 answered; lists without what is not in the lock. */
+  answer(message: Response): void {
+    const x = this.#x;
+    const pending = boundTo(message, x.fromClient);
+    if (!pending || message.id === null || !x.link || !x.state) return this.#unasked(message);
+    const key = wire.idKey(message.id);
+    x.fromClient.delete(key);
+    const outcome = records.outcomeOf(message);
+    x.note(records.finished(x.scribe, pending, { outcome, bytes: message.bytes.length }));
+    if (pending.wish && message.kind === 'response')
+      x.wishes.answered({ method: pending.method, params: pending.wish });
+    const { bytes, drifts } = answerFor(message, pending.rule, { live: x.state.live, hello: x.link.hello });
+    for (const drift of drifts) x.note(records.drifted(x.scribe, drift));
+    x.toClient(bytes, key);
+    x.settled();
+  }
+
+  #unasked(message: Response): void {
+    const late = message.id !== null && this.#over.delete(wire.idKey(message.id));
+    if (!late && !this.#noise.take()) return this.#x.fail(limits.TOO_LOUD);
+    const why = `an answer to nothing the client asked: id ${quote(String(message.id), 60)}`;
+    this.#x.note(records.unbound(this.#x.scribe, 'to-client', why));
+  }
+
+  #request(message: Request): void {
+    const x = this.#x;
+    if (!x.state || !x.link) return;
+    const { peer } = x.link;
+    const verdict = judgeToClient(message, x.state, x.fromServer);
+    if (!verdict.allow) {
+      const { error } = verdict;
+      return x.record(records.refused(x.scribe, message, { direction: 'to-client', error }), () =>
+        peer.send(wire.notFoundOf(message.id, error)),
+      );
+    }
+    const call = `${x.scribe.session}/s-${randomUUID()}`;
+    const { id, method } = message;
+    const pending = { id, method, rule: verdict.rule, target: undefined, call, since: performance.now() };
+    x.fromServer.set(wire.idKey(id), pending);
+    x.record(records.forwarded(x.scribe, message, { direction: 'to-client', call }), () =>
+      x.toClient(message.bytes, this.#about(message)),
+    );
+  }
+
+  #notice(message: Notification): void {
+    const x = this.#x;
+    if (!x.state || !x.link) return;
+    if (!this.#notices.take()) return x.fail(limits.TOO_LOUD);
+    const verdict = judgeToClient(message, x.state, x.fromServer);
+    if (!verdict.allow) {
+      return x.note(records.refused(x.scribe, message, { direction: 'to-client', error: verdict.error }));
+    }
+    const stale = STALE_BY[message.method];
+    if (stale) return this.#rereading.begin(stale, message);
+    x.note(records.forwarded(x.scribe, message, { direction: 'to-client' }));
+    x.toClient(message.bytes, this.#about(message));
+  }
+
+  /** The request in flight that a server speaks of: by its token, or because there is one alone. */
+  #about({ method, params }: Request | Notification): string | null {
+    const { fromClient } = this.#x;
+    if (method === 'notifications/progress') {
+      for (const [key, { token }] of fromClient)
+        if (token !== undefined && token === params.progressToken) return key;
+    }
+    const [only] = fromClient.keys();
+    return fromClient.size === 1 && only !== undefined ? only : null;
+  }
+}

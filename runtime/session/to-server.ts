@@ -1,0 +1,138 @@
+/** What a client says, on its way to the server: judged, recorded, forwarded as it was judged. */
+import type { LockkeeperError } from '../../schemas/errors.ts';
+import type { Surface } from '../../schemas/surface.ts';
+import { boundTo, judgeToServer, type Pending } from '../gate/gate.ts';
+import type { Message, Notification, Response } from '../wire/message.ts';
+import * as wire from '../wire/message.ts';
+import { answerFor } from './answers.ts';
+import type { Call, Exchange } from './exchange.ts';
+import { knownResult } from './known.ts';
+import * as limits from './limits.ts';
+import * as records from './records.ts';
+
+export class ToServer {
+  readonly #x: Exchange;
+  readonly #surface: Surface;
+  #calls = 0;
+  /** Cancelled requests whose answers may still come. */
+  readonly over = new limits.Recent();
+
+  constructor(exchange: Exchange, surface: Surface) {
+    this.#x = exchange;
+    this.#surface = surface;
+  }
+
+  /** True when a message needs no server: it is refused, or the lock alone answers it. */
+  answered(message: Message): boolean {
+    const { state, scribe, wishes } = this.#x;
+    if (!state || message.kind === 'response' || message.kind === 'error') return false;
+    const verdict = judgeToServer(message, state);
+    if (!verdict.allow) {
+      this.refuse(message, verdict.error, verdict.target);
+      return true;
+    }
+    if (message.kind === 'notification') return false;
+    const result = knownResult(message, verdict.rule, { surface: this.#surface, era: state.era });
+    if (!result) return false;
+    wishes.answered(message);
+    const bytes = wire.encode({ jsonrpc: '2.0', id: message.id, result });
+    const response = { kind: 'response', id: message.id, result, bytes } as const;
+    const rule = verdict.rule.lists ? verdict.rule : {};
+    this.#x.note(records.answeredFromLock(scribe, message));
+    this.#x.toClient(
+      answerFor(response, rule, { live: state.live, hello: {} }).bytes,
+      wire.idKey(message.id),
+    );
+    return true;
+  }
+
+  /** Steps 4 to 12 for one message. The session is greeted and its server there. */
+  take(message: Message): void {
+    if (message.kind === 'response' || message.kind === 'error') return this.#answer(message);
+    const { state } = this.#x;
+    if (!state) return;
+    const verdict = judgeToServer(message, state);
+    if (verdict.allow) return this.#forward(message, verdict);
+    this.refuse(message, verdict.error, verdict.target);
+  }
+
+  refuse(message: Message, error: LockkeeperError, target?: string): void {
+    const { scribe } = this.#x;
+    const named = message.kind === 'request' || message.kind === 'notification' ? message : null;
+    this.#x.record(records.refused(scribe, named, { direction: 'to-server', error, target }), () => {
+      if (message.kind === 'request')
+        this.#x.toClient(wire.refusalOf(message.id, error), wire.idKey(message.id));
+    });
+  }
+
+  /** Said to a server that does not run: there is nothing that it could be about. */
+  unserved(message: Message): void {
+    const what = message.kind === 'notification' ? message.method : 'an answer';
+    this.#x.note(
+      records.unbound(this.#x.scribe, 'to-server', `${what.slice(0, 80)}, to a server that rests`),
+    );
+  }
+
+  /** A cancelled request is over for us: its slot is free, and what still comes for it answers nothing. */
+  #cancelled({ params }: Notification): void {
+    const { requestId } = params;
+    const key = typeof requestId === 'string' || typeof requestId === 'number' ? wire.idKey(requestId) : '';
+    const pending = this.#x.fromClient.get(key);
+    if (!pending) return;
+    this.#x.fromClient.delete(key);
+    this.over.add(key);
+    this.#x.lost(pending, 'cancelled by the client');
+    this.#x.settled();
+  }
+
+  /** 11 the record, durable; 12 the very bytes that were judged. */
+  #forward(message: Call, { rule, target }: Pick<Pending, 'rule' | 'target'>): void {
+    const x = this.#x;
+    const send = (): void => x.link?.peer.send(message.bytes);
+    if (message.kind === 'notification') {
+      return x.record(records.forwarded(x.scribe, message, { direction: 'to-server' }), () => {
+        if (x.sealed) return;
+        send();
+        if (message.method === 'notifications/cancelled') this.#cancelled(message);
+      });
+    }
+    const { id, method, params } = message;
+    const call = `${x.scribe.session}/${++this.#calls}`;
+    const key = wire.idKey(id);
+    const pending = { id, method, rule, target, call, since: performance.now(), ...wishOf(message) };
+    x.fromClient.set(key, { ...pending, ...tokenOf(params) });
+    const failed = (error: LockkeeperError): void => {
+      if (x.fromClient.delete(key)) x.toClient(wire.refusalOf(id, error), key);
+      x.settled();
+    };
+    // Revoked, or gone, while its record was on the way to the disk: it was not forwarded, and the journal says so.
+    const effect = (): void => {
+      if (!x.sealed) return send();
+      if (x.fromClient.has(key)) x.lost(pending, 'revoked before it was sent');
+      failed(x.sealed.error);
+    };
+    x.record(records.forwarded(x.scribe, message, { direction: 'to-server', call, target }), effect, failed);
+  }
+
+  #answer(message: Response): void {
+    const x = this.#x;
+    const pending = boundTo(message, x.fromServer);
+    if (!pending || message.id === null) {
+      return x.note(records.unbound(x.scribe, 'to-server', 'an answer to nothing the server asked'));
+    }
+    x.fromServer.delete(wire.idKey(message.id));
+    const end = { outcome: records.outcomeOf(message), bytes: message.bytes.length };
+    x.record(records.finished(x.scribe, pending, end), () => x.link?.peer.send(message.bytes));
+  }
+}
+
+function tokenOf(params: wire.Request['params']): { token?: wire.Id } {
+  const token = wire.isObject(params._meta) ? params._meta.progressToken : undefined;
+  return typeof token === 'string' || typeof token === 'number' ? { token } : {};
+}
+
+const WISHES = new Set(['logging/setLevel', 'resources/subscribe', 'resources/unsubscribe']);
+
+function wishOf({ method, params }: wire.Request): { wish?: wire.Request['params'] } {
+  return WISHES.has(method) ? { wish: params } : {};
+}
