@@ -66,7 +66,7 @@ describe.each(servers())('revocations on $name', (server) => {
   let version = 0;
 
   beforeAll(async () => {
-    registry = await startTestRegistry(server, { streams: { perToken: 3, total: 5, beatMs: 300 } });
+    registry = await startTestRegistry(server, { streams: { perPerson: 3, total: 5, beatMs: 300 } });
     await registry.person('dave', 'publisher');
     await registry.person('root', 'admin');
     erin = await registry.person('erin', 'developer');
@@ -232,11 +232,19 @@ describe.each(servers())('revocations on $name', (server) => {
     expect(reader.events().map(({ id }) => id)).toEqual(all);
   });
 
-  it('has so many streams of one token and in all, and refuses one more in a sentence', async () => {
+  it('has so many streams of one person and in all, and refuses one more in a sentence', async () => {
     for (let i = 0; i < 3; i++) expect((await read(base, erin)).status).toBe(200);
-    const refused = await read(base, erin);
-    await refused.ended;
-    expect([refused.status, JSON.parse(refused.text()).code]).toEqual([429, 'RATE_LIMITED']);
+    const again = await registry.person('erin', 'developer');
+    expect(again).not.toBe(erin);
+    for (const token of [erin, again]) {
+      const refused = await read(base, token);
+      await refused.ended;
+      const { code, detail } = JSON.parse(refused.text());
+      expect([refused.status, code]).toEqual([429, 'RATE_LIMITED']);
+      expect(detail).toContain(
+        'expected at most 3 streams of one person and 5 of this registry; found one more.',
+      );
+    }
     const frank = await registry.person('frank', 'runtime');
     for (let i = 0; i < 2; i++) expect((await read(base, frank)).status).toBe(200);
     expect((await read(base, frank)).status).toBe(429);
