@@ -1,5 +1,5 @@
 /** What is publicly known against releases, as the command line tells it. */
-import { counted } from '../scanner/text.ts';
+import { counted, type Paint } from '../scanner/text.ts';
 import {
   AdvisoryCheckView,
   type AffectedRelease,
@@ -22,6 +22,11 @@ export function advisoryLines(advisories: readonly Affecting[], most = SHOWN): s
     ...advisories.slice(0, most).map((one) => `  ${clip(plain(advisoryLine(one)), LINE)}`),
     ...(more > 0 ? [`  and ${more} more (--json shows all)`] : []),
   ];
+}
+
+/** What a person has to decide about a release, above what is known against it. */
+export function heldLines({ held }: Pick<AffectedRelease, 'held'>, paint: Paint): string[] {
+  return held === null ? [] : [paint.red(`  ${plain(held)}.`)];
 }
 
 /** Which projects would have to act. */

@@ -22,9 +22,13 @@ export function dueText(
   return Date.parse(reviewBy) <= now.getTime() + DUE_DAYS * DAY_MS ? `re-review due ${day(reviewBy)}` : '';
 }
 
-/** Below the list of what waits: what is due, and what has no owner. */
-export function attentionLines({ due, orphaned }: Attention): string[] {
+/** Below the list of what waits: what is held, what is due, and what has no owner. */
+export function attentionLines({ due, orphaned, held }: Attention): string[] {
   return [
+    ...held.map(
+      ({ id, name, version }) =>
+        `${name} ${version} (release ${id}): known malware, held for a person to decide: lk advisories`,
+    ),
     ...due.map(
       ({ id, name, version, by, lapsed }) =>
         `${name} ${version} (release ${id}): ${lapsed ? 'its approvals no longer suffice' : `re-review due ${day(by)}`}`,

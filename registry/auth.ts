@@ -1,9 +1,10 @@
-/** Who calls, and whether the table of routes lets them. Default deny: a route without a row cannot be reached. */
+/** Who calls, whether the table of routes lets them, and how often. Default deny: a route without a row cannot be reached. */
 import type { FastifyRequest } from 'fastify';
 import { ROUTES, type RoleName, type Route, type RouteName } from '../schemas/api.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { type Actor, actorOf } from './db/people.ts';
-import type { Pool } from './db/pool.ts';
+import type { Client, Pool } from './db/pool.ts';
+import { keysOfToday } from './db/records.ts';
 
 export const NOBODY: Actor = { person: 'anonymous', roles: [], expires: '' };
 
@@ -62,4 +63,17 @@ export function signInGuard(): { check(address: string): void; failed(address: s
       failures.set(address, [...recent(address), Date.now()]);
     },
   };
+}
+
+const MAX_KEYS = 5;
+
+/** Each key that is enrolled makes a root that everybody follows for good. In the transaction that enrols it. */
+export async function assertFewKeys(client: Client, person: string): Promise<void> {
+  const count = await keysOfToday(client, person);
+  if (count < MAX_KEYS) return;
+  throw new LockkeeperError('RATE_LIMITED', {
+    expected: `at most ${MAX_KEYS} keys of ${person} enrolled in a day`,
+    found: `${count} in the last day, and one more`,
+    next: 'Sign with the key that is enrolled, or wait a day and run: lk keys enrol --replace',
+  });
 }

@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import cron from 'node-cron';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
+import { DEFAULT_POLICY } from '../schemas/policy.ts';
 import { readWitnessKey } from '../schemas/witness.ts';
 import type { PublishSetting } from './publish.ts';
 import type { Witness } from './witness-client.ts';
@@ -23,6 +24,8 @@ export interface RegistryConfig {
   readonly advisories: string | null;
   /** Cron expression of reading it. */
   readonly advisoriesCron: string;
+  /** Releases that known malware may revoke in a day without a person. */
+  readonly maxRevocations: number;
   /** Scans at the same time in this process. */
   readonly workers: number;
   readonly role: 'all' | 'registry' | 'scanner';
@@ -67,6 +70,10 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   LOCKKEEPER_ADVISORIES_CRON: {
     help: 'when to look for new advisories (19 * * * *)',
     pattern: /^[\d*/, -]+$/,
+  },
+  LOCKKEEPER_MAX_REVOCATIONS: {
+    help: 'releases that known malware revokes in a day without a person (5)',
+    pattern: /^\d{1,4}$/,
   },
   LOCKKEEPER_WORKERS: { help: 'scans at the same time (2)', pattern: /^[1-9]\d?$/ },
   LOCKKEEPER_ROLE: { help: 'all, registry or scanner', pattern: /^(all|registry|scanner)$/ },
@@ -129,6 +136,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
     upstreamCron: env.LOCKKEEPER_UPSTREAM_CRON ?? '7 * * * *',
     advisories: env.LOCKKEEPER_ADVISORIES ?? null,
     advisoriesCron: env.LOCKKEEPER_ADVISORIES_CRON ?? '19 * * * *',
+    maxRevocations: Number(env.LOCKKEEPER_MAX_REVOCATIONS ?? DEFAULT_POLICY.advisories.maxRevocations),
     workers: Number(env.LOCKKEEPER_WORKERS ?? 2),
     role: (env.LOCKKEEPER_ROLE ?? 'all') as RegistryConfig['role'],
     logLevel: (env.LOCKKEEPER_LOG_LEVEL ?? 'warn') as RegistryConfig['logLevel'],

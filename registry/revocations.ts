@@ -1,7 +1,7 @@
 /** Withdrawing a release: one path for a person's word and for the registry's own. */
 import { canonical, digestOf } from '../schemas/json.ts';
 import { revocationOf } from '../schemas/revocation.ts';
-import { type Pool, withTransaction } from './db/pool.ts';
+import { type Client, type Pool, withTransaction } from './db/pool.ts';
 import { findRelease, moveState, type ReleaseRow } from './db/releases.ts';
 import { insertRevocation, type NewRevocation } from './db/revocations.ts';
 import { MOVES, wrongState } from './lifecycle.ts';
@@ -14,13 +14,15 @@ export interface Withdrawal {
   readonly stated: NewRevocation;
   /** What the event says beside that. */
   readonly detail?: Readonly<Record<string, unknown>>;
+  /** Asked while no other revocation can come between, this one counted; throws to undo it. */
+  readonly allow?: (client: Client) => Promise<void>;
 }
 
 /** State, revocation, event and log entry in one transaction, whose commit tells the streams. Throws STATE_CONFLICT. */
 export async function withdraw(
   pool: Pool,
   row: ReleaseRow,
-  { reason, person, stated, detail = {} }: Withdrawal,
+  { reason, person, stated, detail = {}, allow }: Withdrawal,
 ): Promise<void> {
   await withTransaction(pool, async (client) => {
     const how = row.lapsed_at ? MOVES.revokeLapsed : MOVES.revoke;
@@ -29,6 +31,7 @@ export async function withdraw(
       throw wrongState('revoke', now?.state ?? row.state);
     }
     await insertRevocation(client, stated);
+    await allow?.(client);
     await recordEvent(client, {
       person,
       action: 'release.revoke',

@@ -109,9 +109,13 @@ export async function startRegistry(
   }
 }
 
-function policyOf({ trial }: RegistryConfig): Policy {
-  const { approvals } = DEFAULT_POLICY;
-  return trial ? { ...DEFAULT_POLICY, approvals: { ...approvals, threshold: 1 } } : DEFAULT_POLICY;
+function policyOf({ trial, maxRevocations }: RegistryConfig): Policy {
+  const { approvals, advisories } = DEFAULT_POLICY;
+  return {
+    ...DEFAULT_POLICY,
+    approvals: trial ? { ...approvals, threshold: 1 } : approvals,
+    advisories: { ...advisories, maxRevocations },
+  };
 }
 
 function trustOf({ trial, witnesses }: RegistryConfig, policy: Policy): TrustSetting {

@@ -1,4 +1,4 @@
-/** Open streams of revocations: told from the database, bounded in number, and ended with the token they were opened with. */
+/** Open streams of revocations: told from the database, bounded in number for each person, and ended with the token they were opened with. */
 import type { ServerResponse } from 'node:http';
 import { ROUTES, type RoleName } from '../schemas/api.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
@@ -9,19 +9,21 @@ import type { Pool } from './db/pool.ts';
 import { CHANNEL, newestRevocation, revocationsAfter } from './db/revocations.ts';
 
 export interface StreamLimits {
-  /** Streams of one token, and of this process. */
-  readonly perToken: number;
+  /** Streams of one person, whatever their tokens, and of this process. */
+  readonly perPerson: number;
   readonly total: number;
   readonly beatMs: number;
 }
 
-const LIMITS: StreamLimits = { perToken: 64, total: 4000, beatMs: HEARTBEAT_S * 1000 };
+const LIMITS: StreamLimits = { perPerson: 64, total: 4000, beatMs: HEARTBEAT_S * 1000 };
 const PAGE = 500;
 /** What a reader may leave unread, bytes; it takes up the thread by its last id. */
 const MAX_UNREAD = 1024 * 1024;
 
 export interface StreamRequest {
   readonly token: string;
+  /** Whom the token speaks for. */
+  readonly person: string;
   readonly server: string | null;
   readonly after: number;
 }
@@ -52,7 +54,7 @@ export class Streams {
 
   /** Throws RATE_LIMITED when there are too many; nothing is written then. */
   async open(request: StreamRequest, response: ServerResponse): Promise<void> {
-    this.#assertRoom(request.token);
+    this.#assertRoom(request.person);
     const stream = new Stream(request, response);
     this.#open.add(stream);
     response.once('close', () => this.#open.delete(stream));
@@ -75,14 +77,14 @@ export class Streams {
     this.#open.clear();
   }
 
-  #assertRoom(token: string): void {
-    const mine = [...this.#open].filter((stream) => stream.request.token === token).length;
-    const { perToken, total } = this.#limits;
-    if (mine < perToken && this.#open.size < total) return;
+  #assertRoom(person: string): void {
+    const mine = [...this.#open].filter((stream) => stream.request.person === person).length;
+    const { perPerson, total } = this.#limits;
+    if (mine < perPerson && this.#open.size < total) return;
     throw new LockkeeperError('RATE_LIMITED', {
-      expected: `at most ${perToken} streams of one token and ${total} of this registry`,
+      expected: `at most ${perPerson} streams of one person and ${total} of this registry`,
       found: 'one more',
-      next: 'Ask GET /v1/revocations from time to time instead, or use a token of its own for each machine',
+      next: 'Ask GET /v1/revocations from time to time instead, or sign each machine in as a person of its own: lk people add',
     });
   }
 

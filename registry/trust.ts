@@ -9,6 +9,7 @@ import { type Signer as LogSigner, noteKeyOf } from '../schemas/note.ts';
 import type { Policy } from '../schemas/policy.ts';
 import { ROOT_TYPE, type Root } from '../schemas/root.ts';
 import type { Signer } from '../schemas/signer.ts';
+import { assertFewKeys } from './auth.ts';
 import { type Client, type Pool, withTransaction } from './db/pool.ts';
 import { activeKeys, enrolKey, insertRoot } from './db/records.ts';
 import { type Current, RootHistory } from './history.ts';
@@ -130,6 +131,7 @@ class Roots implements Trust {
     return withTransaction(this.#pool, async (client) => {
       const newest = await this.#turn(client);
       this.#assertOnline(newest, `add the key of ${key.person}`);
+      await assertFewKeys(client, key.person);
       await enrolKey(client, key);
       await recordEvent(client, { person: key.person, action: 'key.enrolled', subject: key.keyid });
       return this.#reissue(client, newest);

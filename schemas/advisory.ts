@@ -34,6 +34,8 @@ export const AffectedRelease = Closed({
   state: ReleaseState,
   advisories: Type.Array(Affecting),
   locks: Type.Array(AffectedLock),
+  /** Why known malware did not revoke it, in a sentence, where a person has to decide; else null. */
+  held: Type.Union([Type.Null(), Type.String()]),
 });
 export type AffectedRelease = Static<typeof AffectedRelease>;
 
@@ -65,6 +67,8 @@ export const ImportView = Closed({
   known: Type.Integer({ minimum: 0 }),
   skipped: Type.Integer({ minimum: 0 }),
   revoked: Type.Array(Type.String()),
+  /** Known malware that a person has to decide about. */
+  held: Type.Array(Type.String()),
 });
 export type ImportView = Static<typeof ImportView>;
 

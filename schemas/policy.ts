@@ -15,6 +15,8 @@ export const Policy = Closed({
   advisories: Closed({
     /** Approved releases whose closure holds known malware are revoked by the registry itself. */
     revokeMalware: Type.Boolean(),
+    /** The most of them in a day; what is beyond is held until a person decides. */
+    maxRevocations: Type.Integer({ minimum: 0, maximum: 9999 }),
     /** The least severity of a known vulnerability that fails a gate; null: each is a warning. */
     failOn: FailOn,
   }),
@@ -30,7 +32,7 @@ export type Policy = Static<typeof Policy>;
 export const DEFAULT_POLICY: Policy = {
   lockkeeper: 'policy/v1',
   approvals: { threshold: 2, maxAgeDays: 180, maxDeltas: 5 },
-  advisories: { revokeMalware: true, failOn: null },
+  advisories: { revokeMalware: true, maxRevocations: 5, failOn: null },
   lock: { maxAgeHours: 72 },
   scan: {
     coolDownDays: 7,

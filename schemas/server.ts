@@ -51,5 +51,7 @@ export const Attention = Closed({
     }),
   ),
   orphaned: Type.Array(Server),
+  /** Releases with known malware that were not revoked: the registry may revoke only so many in a day by itself. */
+  held: Type.Array(Closed({ id: Type.Integer({ minimum: 1 }), name: ServerName, version: Type.String() })),
 });
 export type Attention = Static<typeof Attention>;

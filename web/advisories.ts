@@ -7,6 +7,7 @@ export function advisories({ releases: [release] }: AdvisoryList): HTMLElement |
   if (!release || release.advisories.length === 0) return null;
   return card(
     'Known against it',
+    release.held === null ? null : el('p', {}, tag('fired', 'held'), ` ${release.held}.`),
     el('ul', { class: 'findings' }, ...release.advisories.map(advisory)),
     soft(locksOf(release)),
   );

@@ -21,9 +21,13 @@ export function dueTag({ state, reviewBy, lapsedAt }: Release): HTMLElement | nu
 }
 
 /** Null when there is nothing to look after. */
-export function attentionCard({ due, orphaned }: Attention): HTMLElement | null {
-  if (due.length === 0 && orphaned.length === 0) return null;
+export function attentionCard({ due, orphaned, held }: Attention): HTMLElement | null {
+  if (due.length + orphaned.length + held.length === 0) return null;
   const rows = [
+    ...held.map(({ id, name, version }): Child[] => [
+      el('a', { href: `#/release/${id}` }, `${name} ${version}`),
+      tag('fired', 'known malware, held for you to decide'),
+    ]),
     ...due.map(({ id, name, version, by, lapsed }): Child[] => [
       el('a', { href: `#/release/${id}` }, `${name} ${version}`),
       lapsed ? tag('fired', 'approvals no longer suffice') : tag('unknown', `re-review due ${date(by)}`),

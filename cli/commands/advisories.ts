@@ -5,7 +5,7 @@ import { type Source, ZIP_LIMITS, zipEntries, zipReader } from '../../scanner/ad
 import { counted } from '../../scanner/text.ts';
 import { AdvisoryList, ImportView } from '../../schemas/advisory.ts';
 import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
-import { advisoryLines, locksText } from '../advisories.ts';
+import { advisoryLines, heldLines, locksText } from '../advisories.ts';
 import type { Command, Context, Result } from '../command.ts';
 import { plain } from '../output.ts';
 
@@ -44,6 +44,7 @@ async function list(context: Context): Promise<Result> {
     };
   const lines = releases.flatMap((release) => [
     `${paint.bold(plain(`${release.server} ${release.version}`))} (${release.state.replace('_', ' ')}; ${locksText([release])})`,
+    ...heldLines(release, paint),
     ...advisoryLines(release.advisories),
   ]);
   const head = `${counted(releases.length, 'release is', 'releases are')} affected; ${locksText(releases)}.`;
@@ -57,21 +58,25 @@ const PART_MS = 120_000;
 
 async function bring(context: Context, file: string): Promise<Result> {
   const api = (await context.api()).within(PART_MS);
-  const total = { stored: 0, known: 0, skipped: 0, revoked: [] as string[] };
+  const total = { stored: 0, known: 0, skipped: 0, revoked: [] as string[], held: [] as string[] };
   const send = async (records: readonly string[]): Promise<void> => {
     if (records.length === 0) return;
-    const { stored, known, skipped, revoked } = await api.call('advisoryImport', ImportView, {
+    const { stored, known, skipped, revoked, held } = await api.call('advisoryImport', ImportView, {
       body: { records },
     });
     total.stored += stored;
     total.known += known;
     total.skipped += skipped;
     total.revoked.push(...revoked);
+    total.held.push(...held);
     context.progress(`${total.stored} stored, ${total.known} known, ${total.skipped} passed over`);
   };
   total.skipped += await inParts(file, send);
-  const { stored, known, skipped, revoked } = total;
-  const news = revoked.length > 0 ? ` Known malware: revoked ${plain(revoked.join(', '))}.` : '';
+  const { stored, known, skipped, revoked, held } = total;
+  const news = [
+    revoked.length > 0 ? ` Known malware: revoked ${plain(revoked.join(', '))}.` : '',
+    held.length > 0 ? ` Known malware, held for a person to decide: ${plain(held.join(', '))}.` : '',
+  ].join('');
   return {
     data: total,
     text: `${counted(stored, 'record')} stored, ${known} known before, ${skipped} passed over.${news} What they affect: lk advisories`,

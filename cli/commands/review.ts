@@ -4,7 +4,7 @@ import { Report } from '../../schemas/finding.ts';
 import type { Release as ReleaseView } from '../../schemas/release.ts';
 import { ReviewView } from '../../schemas/review.ts';
 import { Attention } from '../../schemas/server.ts';
-import { advisoryLines, locksText } from '../advisories.ts';
+import { advisoryLines, heldLines, locksText } from '../advisories.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, type Result, text } from '../command.ts';
 import { plain, table } from '../output.ts';
@@ -79,7 +79,11 @@ async function listed(context: Context, api: Api, state: string): Promise<Result
 function knownLines({ releases }: AdvisoryList, { paint }: Context): string[] {
   const [release] = releases;
   if (!release || release.advisories.length === 0) return [];
-  return [paint.red(`Known against it (${locksText(releases)}):`), ...advisoryLines(release.advisories)];
+  return [
+    paint.red(`Known against it (${locksText(releases)}):`),
+    ...heldLines(release, paint),
+    ...advisoryLines(release.advisories),
+  ];
 }
 
 function approvalLines({

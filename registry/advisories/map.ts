@@ -2,7 +2,7 @@
 import { isAffected } from '../../scanner/advisories/match.ts';
 import type { Advisory } from '../../scanner/advisories/record.ts';
 import type { KnownAdvisories } from '../../scanner/ports.ts';
-import { asLockkeeperError, quote } from '../../schemas/errors.ts';
+import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Closure } from '../../schemas/release.ts';
 import {
   advisoriesOf,
@@ -18,10 +18,11 @@ import {
   takeTurn,
 } from '../db/advisories.ts';
 import { dropSkips } from '../db/advisory-feeds.ts';
-import { affecting, infected, locksNaming } from '../db/affected.ts';
+import { affecting, hold, infected, locksNaming } from '../db/affected.ts';
 import { type Client, withTransaction } from '../db/pool.ts';
 import { insertEvent } from '../db/records.ts';
-import { findRelease } from '../db/releases.ts';
+import { findRelease, type ReleaseRow } from '../db/releases.ts';
+import { revokedToday } from '../db/revocations.ts';
 import type { Deps } from '../deps.ts';
 import { unsigned, withdraw } from '../revocations.ts';
 import { SELF } from '../root.ts';
@@ -109,38 +110,88 @@ async function tell(
   }
 }
 
+/** What became of the releases that hold known malware, each `server@version`. */
+export interface Outcome {
+  readonly revoked: string[];
+  /** Left to a person. */
+  readonly held: string[];
+}
+
 /**
- * Revokes every release in use that holds known malware, where the policy says so. What a run before this one left is
- * taken up; a release that somebody else withdrew meanwhile is theirs. Returns `server@version` of each.
+ * Revokes every release in use that holds known malware, where the policy says so, up to the most of a day: whoever writes
+ * the feed could else take everything down at once. What is beyond is held, and told, until a person decides. What a run
+ * before this one left is taken up; a release that somebody else withdrew meanwhile is theirs.
  */
-export async function revokeInfected({
-  pool,
-  policy,
-  log,
-}: Pick<Deps, 'pool' | 'policy' | 'log'>): Promise<string[]> {
-  const revoked: string[] = [];
-  if (!policy.advisories.revokeMalware) return revoked;
-  for (const { id, advisory, summary, purls } of await infected(pool)) {
-    const row = await findRelease(pool, id);
+export async function revokeInfected(deps: Pick<Deps, 'pool' | 'policy' | 'log'>): Promise<Outcome> {
+  const { pool, policy, log } = deps;
+  const outcome: Outcome = { revoked: [], held: [] };
+  if (!policy.advisories.revokeMalware) return outcome;
+  for (const one of await infected(pool)) {
+    const row = await findRelease(pool, one.id);
     if (!row) continue;
-    const where =
-      purls.length > 3 ? `${purls.slice(0, 3).join(', ')} and ${purls.length - 3} more` : purls.join(', ');
-    const reason = `known malware: ${advisory} in ${quote(where, 400)}: ${quote(summary, 100)}`.slice(
-      0,
-      1000,
-    );
+    const subject = `${row.name}@${row.version}`;
     try {
-      await withdraw(pool, row, {
-        reason,
-        person: SELF,
-        stated: unsigned(row, reason, SELF),
-        detail: { advisory, purls },
-      });
-      revoked.push(`${row.name}@${row.version}`);
+      await revokeFor(row, one, deps);
+      outcome.revoked.push(subject);
     } catch (error) {
-      if (asLockkeeperError(error).code !== 'STATE_CONFLICT') throw error;
-      log.debug({ release: id, advisory }, 'withdrawn by somebody else meanwhile');
+      const { code } = asLockkeeperError(error);
+      if (code === 'RATE_LIMITED') {
+        await holdFor(row, one, deps);
+        outcome.held.push(subject);
+      } else if (code !== 'STATE_CONFLICT') throw error;
+      else log.debug({ release: one.id, advisory: one.advisory }, 'withdrawn by somebody else meanwhile');
     }
   }
-  return revoked;
+  return outcome;
+}
+
+type Infected = Awaited<ReturnType<typeof infected>>[number];
+
+async function revokeFor(
+  row: ReleaseRow,
+  { advisory, summary, purls }: Infected,
+  { pool, policy }: Pick<Deps, 'pool' | 'policy'>,
+): Promise<void> {
+  const where =
+    purls.length > 3 ? `${purls.slice(0, 3).join(', ')} and ${purls.length - 3} more` : purls.join(', ');
+  const reason = `known malware: ${advisory} in ${quote(where, 400)}: ${quote(summary, 100)}`.slice(0, 1000);
+  await withdraw(pool, row, {
+    reason,
+    person: SELF,
+    stated: unsigned(row, reason, SELF),
+    detail: { advisory, purls },
+    allow: (client) => assertFew(client, policy.advisories.maxRevocations),
+  });
+}
+
+async function assertFew(client: Client, most: number): Promise<void> {
+  const count = await revokedToday(client, SELF);
+  if (count <= most) return;
+  throw new LockkeeperError('RATE_LIMITED', {
+    expected: `at most ${most} releases revoked in a day without a person`,
+    found: 'one more',
+    next: 'Look at what is known and revoke it with: lk revoke',
+  });
+}
+
+async function holdFor(
+  row: ReleaseRow,
+  { advisory, purls }: Infected,
+  { pool, policy, log }: Pick<Deps, 'pool' | 'policy' | 'log'>,
+): Promise<void> {
+  const subject = `${row.name}@${row.version}`;
+  await withTransaction(pool, async (client) => {
+    if (!(await hold(client, row.id))) return;
+    const detail = { advisory, purls, most: policy.advisories.maxRevocations };
+    await insertEvent(client, { person: SELF, action: 'advisory.held', subject, detail });
+  });
+  log.warn({ release: subject, advisory }, 'known malware is held: a person has to decide');
+}
+
+/** What a person is told of a release that is held. */
+export function heldSentence(
+  { name, version }: Pick<ReleaseRow, 'name' | 'version'>,
+  { advisories: { maxRevocations: most } }: Deps['policy'],
+): string {
+  return `Known malware, held: the registry revokes at most ${most} releases in a day by itself, so that a feed that lies cannot take everything down; look at it, and revoke it with: lk revoke ${name}@${version}`;
 }

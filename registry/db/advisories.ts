@@ -135,7 +135,7 @@ export async function dropHits(
   hits: readonly Hit[],
 ): Promise<void> {
   await client.query(
-    `update release_advisories h set gone_at = now() from releases r
+    `update release_advisories h set gone_at = now(), held_at = null from releases r
      where h.advisory = any($1) and h.gone_at is null and r.id = h.release_id and r.state = any($2)
        and not exists (select 1 from unnest($3::bigint[], $4::text[]) as k (release_id, advisory)
          where k.release_id = h.release_id and k.advisory = h.advisory)`,

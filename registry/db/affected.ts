@@ -74,14 +74,34 @@ export async function releaseIdsOf(
   return new Map(rows.map(({ id, name, version }) => [`${name}@${version}`, id]));
 }
 
-/** Releases that may be run and hold known malware. */
+/** Releases that may be run and hold known malware that nobody was asked about. */
 export async function infected(
   client: Client,
 ): Promise<{ id: string; advisory: string; summary: string; purls: string[] }[]> {
   const { rows } = await client.query<{ id: string; advisory: string; summary: string; purls: string[] }>(
     `select distinct on (r.id) r.id, h.advisory, a.summary, h.purls
      from release_advisories h join releases r on r.id = h.release_id join advisories a on a.id = h.advisory
-     where h.gone_at is null and a.kind = 'malware' and r.state in ('approved', 'deprecated') order by r.id, h.advisory`,
+     where h.gone_at is null and h.held_at is null and a.kind = 'malware' and r.state in ('approved', 'deprecated') order by r.id, h.advisory`,
+  );
+  return rows;
+}
+
+/** Leaves the known malware of a release to a person; false where that was done before. */
+export async function hold(client: Client, releaseId: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `update release_advisories h set held_at = now() from advisories a
+     where h.release_id = $1 and a.id = h.advisory and a.kind = 'malware' and h.gone_at is null and h.held_at is null`,
+    [releaseId],
+  );
+  return (rowCount ?? 0) > 0;
+}
+
+/** Releases that may be run although they hold known malware, because a person has to decide. */
+export async function heldReleases(client: Client): Promise<Omit<ReleaseHead, 'state'>[]> {
+  const { rows } = await client.query<ReleaseHead>(
+    `select r.id, r.name, r.version from releases r where r.state in ('approved', 'deprecated') and exists
+       (select 1 from release_advisories h where h.release_id = r.id and h.gone_at is null and h.held_at is not null)
+     order by r.id`,
   );
   return rows;
 }

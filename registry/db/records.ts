@@ -39,6 +39,15 @@ export async function enrolKey(client: Client, key: Omit<ReviewerKey, 'enrolledA
   );
 }
 
+/** How many keys this person enrolled in the last day, the same one twice counted twice. */
+export async function keysOfToday(client: Client, person: string): Promise<number> {
+  const { rows } = await client.query<{ count: string }>(
+    `select count(*) from events where action = 'key.enrolled' and person = $1 and at > now() - interval '1 day'`,
+    [person],
+  );
+  return Number(rows[0]?.count ?? 0);
+}
+
 export async function activeKeys(client: Client): Promise<ReviewerKey[]> {
   const { rows } = await client.query<{
     keyid: string;

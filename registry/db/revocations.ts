@@ -65,6 +65,16 @@ function eventOf({ id, digest, statement, envelope }: Row): RevocationEvent {
   };
 }
 
+/** How many releases this person revoked in the last day, without a signature. */
+export async function revokedToday(client: Client, person: string): Promise<number> {
+  const { rows } = await client.query<{ count: string }>(
+    `select count(*) from revocations where envelope is null and revoked_at > now() - interval '1 day'
+       and convert_from(statement, 'utf8')::jsonb #>> '{predicate,revokedBy}' = $1`,
+    [person],
+  );
+  return Number(rows[0]?.count ?? 0);
+}
+
 /** The newest id; 0 when nothing was ever revoked. */
 export async function newestRevocation(client: Client): Promise<number> {
   const { rows } = await client.query<{ id: string }>('select coalesce(max(id), 0) as id from revocations');

@@ -8,10 +8,17 @@ import {
   type ImportView,
 } from '../../schemas/advisory.ts';
 import { asLockkeeperError, LockkeeperError } from '../../schemas/errors.ts';
-import { revokeInfected, takeIn } from '../advisories/map.ts';
+import { heldSentence, revokeInfected, takeIn } from '../advisories/map.ts';
 import type { Call, Handlers } from '../app.ts';
 import { feedView } from '../db/advisories.ts';
-import { affectedIds, affecting, locksNaming, releaseHeads, releaseIdsOf } from '../db/affected.ts';
+import {
+  affectedIds,
+  affecting,
+  heldReleases,
+  locksNaming,
+  releaseHeads,
+  releaseIdsOf,
+} from '../db/affected.ts';
 import { insertEvent } from '../db/records.ts';
 import type { Deps } from '../deps.ts';
 
@@ -40,12 +47,13 @@ export function advisoryRoutes(deps: Deps): Handlers {
 }
 
 /** One release is told of even when nothing affects it; a list holds those that something does. */
-async function affectedReleases(ids: readonly string[], { pool }: Deps): Promise<AffectedRelease[]> {
+async function affectedReleases(ids: readonly string[], { pool, policy }: Deps): Promise<AffectedRelease[]> {
   const [heads, known, locks] = [
     await releaseHeads(pool, ids),
     await affecting(pool, ids),
     await locksNaming(pool, ids),
   ];
+  const held = new Set((await heldReleases(pool)).map(({ id }) => id));
   return heads.map(({ id, name, version, state }) => ({
     id: Number(id),
     server: name,
@@ -53,6 +61,7 @@ async function affectedReleases(ids: readonly string[], { pool }: Deps): Promise
     state,
     advisories: known.get(id) ?? [],
     locks: locks.get(id) ?? [],
+    held: held.has(id) ? heldSentence({ name, version }, policy) : null,
   }));
 }
 
@@ -74,8 +83,8 @@ async function bring(call: Call, deps: Deps): Promise<ImportView> {
     return [];
   });
   const stored = await takeIn(deps, read);
-  const revoked = await revokeInfected(deps);
-  const view = { stored, known: read.length - stored, skipped: reasons.length, revoked };
+  const outcome = await revokeInfected(deps);
+  const view = { stored, known: read.length - stored, skipped: reasons.length, ...outcome };
   if (stored + reasons.length > 0)
     await insertEvent(deps.pool, {
       person: call.actor.person,

@@ -33,7 +33,7 @@ export function revocationRoutes(app: FastifyInstance, deps: Deps): Handlers {
 }
 
 /** Everything that can be refused is refused before the first byte of the stream. */
-async function stream({ query, request, reply }: Call, streams: Streams): Promise<undefined> {
+async function stream({ query, request, reply, actor }: Call, streams: Streams): Promise<undefined> {
   const { after = '0', server = null } = query(RevocationQuery);
   const last = request.headers['last-event-id'];
   if (last !== undefined && !/^[0-9]{1,15}$/.test(String(last))) {
@@ -44,7 +44,8 @@ async function stream({ query, request, reply }: Call, streams: Streams): Promis
     });
   }
   const token = (request.headers.authorization ?? '').slice('Bearer '.length);
-  await streams.open({ token, server, after: Number(last ?? after) }, reply.raw);
+  const { person } = actor;
+  await streams.open({ token, person, server, after: Number(last ?? after) }, reply.raw);
   reply.hijack();
   return undefined;
 }

@@ -2,6 +2,7 @@
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { OwnerBody, ServerQuery } from '../../schemas/server.ts';
 import type { Call, Handlers } from '../app.ts';
+import { heldReleases } from '../db/affected.ts';
 import { withTransaction } from '../db/pool.ts';
 import { listServers, lockServer, updateServer } from '../db/servers.ts';
 import { listStandings } from '../db/standings.ts';
@@ -68,5 +69,6 @@ async function attention({ pool, trust }: Deps): Promise<unknown> {
     return [{ id: Number(id), name, version, by, lapsed: end === null }];
   });
   due.sort((a, b) => a.by.localeCompare(b.by) || a.id - b.id);
-  return { due, orphaned: await listServers(pool, { orphaned: true }) };
+  const held = (await heldReleases(pool)).map((row) => ({ ...row, id: Number(row.id) }));
+  return { due, orphaned: await listServers(pool, { orphaned: true }), held };
 }

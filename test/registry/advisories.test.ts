@@ -14,6 +14,7 @@ import { makePaint } from '../../cli/output.ts';
 import { type Feed, openFeed } from '../../registry/advisories/feed.ts';
 import { knownAgainst } from '../../registry/advisories/map.ts';
 import { readList, refreshAdvisories } from '../../registry/advisories/refresh.ts';
+import { buildApp } from '../../registry/app.ts';
 import { loadConfig } from '../../registry/config.ts';
 import { registrySchedules } from '../../registry/schedule.ts';
 import { startWorker } from '../../registry/worker.ts';
@@ -123,7 +124,10 @@ describe.each(servers())('advisories on $name', (server) => {
     it('malware is told but revokes nothing where the policy says so, and is taken up when it says otherwise', async () => {
       const release = await approved();
       source.hold([mal('MAL-2026-900002', 'weather', [release.version], { modified: ago(1) })]);
-      const lenient = { ...DEFAULT_POLICY, advisories: { revokeMalware: false, failOn: null } };
+      const lenient = {
+        ...DEFAULT_POLICY,
+        advisories: { ...DEFAULT_POLICY.advisories, revokeMalware: false },
+      };
       await tick({ ...registry.deps, policy: lenient });
       expect([await stateOf(release.id), await idsOf(release.id)]).toEqual(['approved', ['MAL-2026-900002']]);
       await tick();
@@ -280,10 +284,122 @@ describe.each(servers())('advisories on $name', (server) => {
         known: 0,
         skipped: 3,
         revoked: [`acme.tools/weather@${release.version}`],
+        held: [],
       });
       const again = await registry.call('root', 'POST', '/v1/advisories', { records: records.slice(0, 1) });
-      expect(again.body).toEqual({ stored: 0, known: 1, skipped: 0, revoked: [] });
+      expect(again.body).toEqual({ stored: 0, known: 1, skipped: 0, revoked: [], held: [] });
       expect((await events('advisories.import')).map(({ person }) => person)).toEqual(['root']);
+    });
+  });
+
+  describe('a feed that names everything', () => {
+    const MOST = 2;
+    const braked = () => ({
+      ...registry.deps,
+      policy: {
+        ...DEFAULT_POLICY,
+        advisories: { ...DEFAULT_POLICY.advisories, maxRevocations: MOST },
+      },
+    });
+    const heldOf = async (): Promise<string[]> =>
+      (await registry.call('alice', 'GET', '/v1/attention')).body.held.map(
+        ({ version }: { version: string }) => version,
+      );
+    const inState = async (releases: readonly { id: number; version: string }[], state: string) => {
+      const found: string[] = [];
+      for (const { id, version } of releases) if ((await stateOf(id)) === state) found.push(version);
+      return found;
+    };
+    const all: { id: number; version: string }[] = [];
+    const named = (modified: string, more = {}): Made =>
+      mal(
+        'MAL-2026-900060',
+        'weather',
+        all.map(({ version }) => version),
+        { modified, ...more },
+      );
+    beforeAll(async () => {
+      await fresh();
+      for (let i = 0; i < 5; i++) all.push(await approved());
+    });
+    afterAll(() => registry.close());
+
+    it('has as many revoked as a day may bring, whoever reads it how often, and the rest held', async () => {
+      source.hold([named(ago(9))]);
+      await Promise.all([tick(braked()), tick(braked()), tick(braked())]);
+      const kept = await inState(all, 'approved');
+      expect([(await inState(all, 'revoked')).length, kept.length]).toEqual([MOST, 3]);
+      expect(await heldOf()).toEqual(kept);
+      await tick(braked());
+      await tick();
+      expect(await inState(all, 'approved')).toEqual(kept);
+      const said = await events('advisory.held');
+      expect(said.map(({ subject }) => subject)).toEqual(
+        kept.map((version) => `acme.tools/weather@${version}`),
+      );
+      expect(said[0]).toMatchObject({
+        person: 'lockkeeper',
+        detail: { advisory: 'MAL-2026-900060', most: MOST },
+      });
+    });
+
+    it('is told in one sentence, with what to do', async () => {
+      const [kept] = await heldOf();
+      const release = all.find(({ version }) => version === kept);
+      expect((await told(release?.id ?? 0)).held).toBe(
+        `Known malware, held: the registry revokes at most 5 releases in a day by itself, so that a feed that lies cannot take everything down; look at it, and revoke it with: lk revoke acme.tools/weather@${kept}`,
+      );
+    });
+
+    it('leaves what is held to a person, also on the next day; other malware of that day is revoked', async () => {
+      const kept = await heldOf();
+      await registry.pool.query('alter table revocations disable trigger append_only');
+      await registry.pool.query(`update revocations set revoked_at = revoked_at - interval '1 day'`);
+      await registry.pool.query('alter table revocations enable trigger append_only');
+      const other = await approved();
+      source.hold([mal('MAL-2026-900061', 'weather', [other.version], { modified: ago(1) })]);
+      await tick(braked());
+      expect(await stateOf(other.id)).toBe('revoked');
+      expect(await inState(all, 'approved')).toEqual(kept);
+      const first = all.find(({ version }) => version === kept[0]);
+      const reason = 'looked at, it is true';
+      const answer = await registry.call('alice', 'POST', `/v1/releases/${first?.id}/revoke`, { reason });
+      expect(answer.status).toBe(200);
+      expect(await heldOf()).toEqual(kept.slice(1));
+      expect((await told(first?.id ?? 0)).held).toBeNull();
+    });
+
+    it('that takes its words back has nothing held any more, and says them again as if they were new', async () => {
+      const kept = await heldOf();
+      source.hold([named(ago(8), { withdrawn: ago(8) })]);
+      await tick(braked());
+      expect(await heldOf()).toEqual([]);
+      expect(await inState(all, 'approved')).toEqual(kept);
+      source.hold([named(ago(7))]);
+      await tick(braked());
+      expect([await inState(all, 'approved'), await heldOf()]).toEqual([kept.slice(1), kept.slice(1)]);
+    });
+
+    it('is braked where records are brought by hand too, and where the most is none', async () => {
+      const policy = {
+        ...DEFAULT_POLICY,
+        advisories: { ...DEFAULT_POLICY.advisories, maxRevocations: 0 },
+      };
+      const app = await buildApp({ ...registry.deps, policy });
+      const token = await registry.person('root', 'admin');
+      const release = await approved();
+      const records = [
+        JSON.stringify(mal('MAL-2026-900062', 'weather', [release.version], { modified: ago(1) })),
+      ];
+      const answer = await app.inject({
+        method: 'POST',
+        url: '/v1/advisories',
+        headers: { authorization: `Bearer ${token}` },
+        payload: { records },
+      });
+      await app.close();
+      expect(answer.json()).toMatchObject({ revoked: [], held: [`acme.tools/weather@${release.version}`] });
+      expect(await stateOf(release.id)).toBe('approved');
     });
   });
 
@@ -326,7 +442,7 @@ describe.each(servers())('advisories on $name', (server) => {
       writeFileSync(file, zipOf([...files, broken, { name: 'README', bytes: Buffer.from('no record') }]));
       const done = await advisories.run(admin, ['import', file], {});
       const revoked = [`acme.tools/weather@${bad.version}`];
-      expect(done?.data).toEqual({ stored: 1202, known: 0, skipped: 1, revoked });
+      expect(done?.data).toEqual({ stored: 1202, known: 0, skipped: 1, revoked, held: [] });
       expect((await advisories.run(admin, ['import', file], {}))?.data).toMatchObject({
         stored: 0,
         known: 1202,
@@ -335,6 +451,21 @@ describe.each(servers())('advisories on $name', (server) => {
       expect(listed?.text).toContain('1 release is affected; no lock names them.');
       expect(listed?.text).toContain('GHSA-made-upup-0040 (high) in pkg:npm/weather');
       expect(listed?.text).not.toContain('\u001b');
+      const crowd: { id: number; version: string }[] = [];
+      for (let i = 0; i < 6; i++) crowd.push(await approved());
+      const many = crowd.map(({ version }) => version);
+      const wave = mal('MAL-2026-900041', 'weather', many, { modified: ago(1) });
+      const held = crowd.at(-1);
+      writeFileSync(file, zipOfRecords([wave]));
+      const brought = await advisories.run(admin, ['import', file], {});
+      expect(brought?.text).toContain(' held for a person to decide: acme.tools/weather@');
+      const sentence = 'Known malware, held: the registry revokes at most 5 releases in a day by itself';
+      expect((await advisories.run(admin, [], {}))?.text).toContain(sentence);
+      const rita = await context('rita', 'reviewer');
+      expect((await review.run(rita, [String(held?.id)], {}))?.text).toContain(sentence);
+      expect((await review.run(rita, [], {}))?.text).toContain(
+        `(release ${held?.id}): known malware, held for a person to decide: lk advisories`,
+      );
       const shown = await review.run(await context('rita', 'reviewer'), [String(weak.id)], {});
       expect(shown?.text).toContain('Known against it (no lock names them):\n  GHSA-made-upup-0040 (high)');
       await expect(advisories.run(admin, ['export'], {})).rejects.toMatchObject({ code: 'USAGE' });
@@ -584,6 +715,10 @@ describe.each(servers())('advisories on $name', (server) => {
     expect(loadConfig({})).toMatchObject({ advisories: null, advisoriesCron: '19 * * * *' });
     const given = { LOCKKEEPER_ADVISORIES: '/srv/osv', LOCKKEEPER_ADVISORIES_CRON: '*/5 * * * *' };
     expect(loadConfig(given)).toMatchObject({ advisories: '/srv/osv', advisoriesCron: '*/5 * * * *' });
+    expect(loadConfig({}).maxRevocations).toBe(5);
+    expect(loadConfig({ LOCKKEEPER_MAX_REVOCATIONS: '0' }).maxRevocations).toBe(0);
+    for (const bad of ['-1', 'all', '10000'])
+      expect(() => loadConfig({ LOCKKEEPER_MAX_REVOCATIONS: bad })).toThrow(/LOCKKEEPER_MAX_REVOCATIONS/);
     for (const bad of ['relative', 'ftp://feed.example', 'http://', 'https://feed.example/?x'])
       expect(() => loadConfig({ LOCKKEEPER_ADVISORIES: bad })).toThrow(/LOCKKEEPER_ADVISORIES/);
     expect(() => loadConfig({ LOCKKEEPER_ADVISORIES_CRON: '99 * * * *' })).toThrow(/cron expression/);

@@ -416,6 +416,36 @@ describe.each(servers())('the registry on $name', (server) => {
       expect((await registry.approve(first, id)).body.code).toBe('APPROVAL_GIVEN');
     });
 
+    it('takes five keys of one person in a day and no more, and makes no root for those', async () => {
+      const last = { key: await registry.reviewer('lena') };
+      for (let i = 1; i < 5; i++) last.key = await registry.reviewer('lena');
+      const before = await count('roots');
+      const enrol = (key: Key): ReturnType<TestRegistry['call']> => {
+        const claim = { person: 'lena', publicKey: key.pem, at: new Date().toISOString() };
+        const proof = seal(KEY_PROOF_TYPE, Buffer.from(JSON.stringify(claim)), [key.key]);
+        return registry.call('lena', 'POST', '/v1/keys', { proof, replace: true });
+      };
+      const answers = await Promise.all([1, 2].map(() => enrol(makeKey('lena'))));
+      for (const { status, body } of answers) {
+        expect([status, body.code]).toEqual([429, 'RATE_LIMITED']);
+        expect(body.detail).toContain(
+          'expected at most 5 keys of lena enrolled in a day; found 5 in the last',
+        );
+      }
+      expect(await count('roots')).toBe(before);
+      const id = await registry.scanned('dave', submissionOf('1.0.62'));
+      expect((await registry.approve(last.key, id)).status).toBe(200);
+      expect((await enrol(last.key)).status, 'the key that is enrolled already').toBe(200);
+      await registry.reviewer('mona');
+      await registry.pool.query('alter table events disable trigger append_only');
+      await registry.pool.query(
+        `update events set at = at - interval '1 day' where person = 'lena' and action = 'key.enrolled'`,
+      );
+      await registry.pool.query('alter table events enable trigger append_only');
+      await registry.reviewer('lena');
+      expect(await count('roots')).toBe(before + 2);
+    });
+
     it('refuses a proof by another key, of another person, and an old one', async () => {
       const key = makeKey('alice');
       const other = makeKey('alice');

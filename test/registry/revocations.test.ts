@@ -66,7 +66,7 @@ describe.each(servers())('revocations on $name', (server) => {
   let version = 0;
 
   beforeAll(async () => {
-    registry = await startTestRegistry(server, { streams: { perToken: 3, total: 5, beatMs: 300 } });
+    registry = await startTestRegistry(server, { streams: { perPerson: 3, total: 5, beatMs: 300 } });
     await registry.person('dave', 'publisher');
     await registry.person('root', 'admin');
     erin = await registry.person('erin', 'developer');
@@ -97,9 +97,9 @@ describe.each(servers())('revocations on $name', (server) => {
     const said = revocationOf({ ...facts, reason, revokedBy: by.person, at: new Date().toISOString() });
     return seal(STATEMENT_TYPE, Buffer.from(canonical(said)), [by.key]);
   };
-  const revoke = (as: string, id: number, envelope?: Envelope) =>
+  const revoke = (as: string, id: number, envelope?: Envelope, reason = 'found a hole') =>
     registry.call(as, 'POST', `/v1/releases/${id}/revoke`, {
-      reason: 'found a hole',
+      reason,
       ...(envelope ? { envelope } : {}),
     });
   const listed = async (query = ''): Promise<RevocationEvent[]> =>
@@ -153,6 +153,21 @@ describe.each(servers())('revocations on $name', (server) => {
     expect((await revoke('bob', release.id, statement(bob, release))).status).toBe(200);
     expect((await revoke('bob', release.id, statement(bob, release))).status).toBe(409);
     expect((await listed()).length).toBe(before + 1);
+  });
+
+  it('has a reason of at most a thousand characters, signed or not', async () => {
+    const release = await approved();
+    const before = (await listed()).length;
+    const long = 'x'.repeat(1001);
+    for (const envelope of [undefined, statement(alice, release, long), statement(alice, release)]) {
+      const { status, body } = await revoke('alice', release.id, envelope, long);
+      expect([status, body.code]).toEqual([400, 'REQUEST_INVALID']);
+      expect(body.detail).toMatch(/expected .+; found .*1000 characters\. .+/s);
+    }
+    expect([await stateOf(release.id), (await listed()).length]).toEqual(['approved', before]);
+    const most = 'x'.repeat(1000);
+    const { status } = await revoke('alice', release.id, statement(alice, release, most), most);
+    expect([status, (await listed()).at(-1)?.reason]).toEqual([200, most]);
   });
 
   it('is told on a stream at once, and a reader resumes where it was without loss', async () => {
@@ -217,11 +232,19 @@ describe.each(servers())('revocations on $name', (server) => {
     expect(reader.events().map(({ id }) => id)).toEqual(all);
   });
 
-  it('has so many streams of one token and in all, and refuses one more in a sentence', async () => {
+  it('has so many streams of one person and in all, and refuses one more in a sentence', async () => {
     for (let i = 0; i < 3; i++) expect((await read(base, erin)).status).toBe(200);
-    const refused = await read(base, erin);
-    await refused.ended;
-    expect([refused.status, JSON.parse(refused.text()).code]).toEqual([429, 'RATE_LIMITED']);
+    const again = await registry.person('erin', 'developer');
+    expect(again).not.toBe(erin);
+    for (const token of [erin, again]) {
+      const refused = await read(base, token);
+      await refused.ended;
+      const { code, detail } = JSON.parse(refused.text());
+      expect([refused.status, code]).toEqual([429, 'RATE_LIMITED']);
+      expect(detail).toContain(
+        'expected at most 3 streams of one person and 5 of this registry; found one more.',
+      );
+    }
     const frank = await registry.person('frank', 'runtime');
     for (let i = 0; i < 2; i++) expect((await read(base, frank)).status).toBe(200);
     expect((await read(base, frank)).status).toBe(429);

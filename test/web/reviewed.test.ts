@@ -1,27 +1,16 @@
 /** What the dashboard tells a reviewer besides the report, in a real browser: deltas, re-review, owners. */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openApi } from '../../cli/api.ts';
-import { giveApproval } from '../../cli/approval.ts';
-import { type Dashboard, startDashboard } from '../../cli/dashboard.ts';
 import { expireApprovals } from '../../registry/expiry.ts';
 import { rescanJob } from '../../registry/rescan.ts';
-import { Release } from '../../schemas/release.ts';
-import { keySigner } from '../../schemas/signer.ts';
+import { openPages, type Pages, shot, WAIT } from '../helpers/pages.ts';
 import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
-import type { Key } from '../helpers/trust.ts';
 
-const QUIET = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync'];
-const WAIT = { timeout: 20_000 };
 const DAY_MS = 86_400_000;
 
 describe.each(servers().slice(0, 1))('the dashboard', (server) => {
   let registry: TestRegistry;
-  let browser: Browser;
-  let dashboard: Dashboard;
-  let carol: Key;
+  let pages: Pages;
+  let visit: Pages['visit'];
   let lapsed: number;
   let moved: number;
 
@@ -30,7 +19,7 @@ describe.each(servers().slice(0, 1))('the dashboard', (server) => {
     for (const name of ['dave', 'gone']) await registry.person(name, 'publisher');
     await registry.person('root', 'admin');
     const [alice, bob] = [await registry.reviewer('alice'), await registry.reviewer('bob')];
-    carol = await registry.reviewer('carol');
+    const carol = await registry.reviewer('carol');
     const keys = [alice, bob];
     const approvedFor = async (name: string, days: number): Promise<number> => {
       const id = await registry.scanned('dave', { name, ...submissionOf('1.0.0') });
@@ -50,43 +39,13 @@ describe.each(servers().slice(0, 1))('the dashboard', (server) => {
     await registry.scanned('dave', submissionOf('1.1.0'));
     const body = { version: '2.0.0', source: 'npm:other@2.0.0', newSource: true };
     moved = await registry.scanned('dave', body as object);
-    const url = await registry.app.listen({ host: '127.0.0.1', port: 0 });
-    const token = await registry.person('carol', 'reviewer');
-    const api = openApi(url, token);
-    dashboard = await startDashboard({
-      port: 0,
-      registry: url,
-      token,
-      view: { registry: url, person: 'carol', keyid: carol.keyid },
-      approve: async (id, wish) =>
-        giveApproval(await api.call('release', Release, { parameters: { id } }), wish, {
-          api,
-          signer: keySigner(carol.key),
-          now: new Date(),
-        }),
-    });
-    browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: QUIET });
+    pages = await openPages(registry, carol);
+    visit = pages.visit;
   });
   afterAll(async () => {
-    await browser?.close();
-    await dashboard?.close();
+    await pages?.close();
     await registry?.close();
   });
-
-  const visit = async (hash: string, width = 1280): Promise<Page> => {
-    const page = await (await browser.newContext({ viewport: { width, height: 900 } })).newPage();
-    page.setDefaultTimeout(15_000);
-    await page.goto(dashboard.url);
-    await page.getByText('signs here').waitFor(WAIT);
-    await page.evaluate(`location.hash = '${hash}'`);
-    return page;
-  };
-  const shot = async (page: Page, name: string): Promise<void> => {
-    const folder = process.env.SCREENSHOTS;
-    if (!folder) return;
-    mkdirSync(folder, { recursive: true });
-    await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
-  };
 
   it('shows what is to be looked after', async () => {
     const page = await visit('#/');
