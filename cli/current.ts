@@ -3,17 +3,16 @@ import { assertApproved, opened } from '../runtime/trust/approval.ts';
 import { assertGrew, openCheckpoint } from '../runtime/trust/checkpoint.ts';
 import { factsOf } from '../runtime/trust/entry.ts';
 import type { VerifiedLock } from '../runtime/trust/lock.ts';
-import { openRoot, type TrustedRoot } from '../runtime/trust/root.ts';
+import type { TrustedRoot } from '../runtime/trust/root.ts';
 import { LockCheckView } from '../schemas/api.ts';
 import { CODES, type Code, LockkeeperError } from '../schemas/errors.ts';
 import type { Intent } from '../schemas/intent.ts';
-import { TrustView } from '../schemas/keys.ts';
 import { LogProof, LogView } from '../schemas/log.ts';
 import { parseNote, readCheckpoint } from '../schemas/note.ts';
 import type { Api } from './api.ts';
 import type { Context } from './command.ts';
 import { keepingProof } from './misbehaviour.ts';
-import type { OpenedProject } from './project.ts';
+import { rootOfToday } from './roots.ts';
 
 /** Whom the registry does not know was told nothing about the lock. */
 const NO_VERDICT: ReadonlySet<Code> = new Set(['UNAUTHENTICATED', 'FORBIDDEN', 'RATE_LIMITED']);
@@ -27,7 +26,7 @@ export function isVerdict(code: Code): boolean {
 export async function assertCurrent(
   context: Context,
   api: Api,
-  { intent, verified }: OpenedProject,
+  { intent, verified }: { intent: Intent; verified: VerifiedLock },
 ): Promise<Map<string, string>> {
   const now = context.now();
   const entries = Object.values(verified.lock.servers);
@@ -50,7 +49,7 @@ export async function assertCurrent(
       next: 'Run: lk lock (it takes the newest approved version that fits), or change lockkeeper.json',
     });
   }
-  const today = await rootOfToday(api, intent, now);
+  const today = (await rootOfToday(context, api, intent.trust)).trusted;
   assertStillApproved(verified, { intent, today, now });
   await assertKnown(context, { intent, verified }, check);
   await assertLogGrew(context, api, { intent, verified, today });
@@ -60,7 +59,7 @@ export async function assertCurrent(
 /** The registry knows the lock it signed; what it says instead is kept beside the lock. */
 async function assertKnown(
   context: Context,
-  { intent, verified }: Pick<OpenedProject, 'intent' | 'verified'>,
+  { intent, verified }: { intent: Intent; verified: VerifiedLock },
   check: LockCheckView,
 ): Promise<void> {
   const { latest } = check;
@@ -86,11 +85,6 @@ async function assertKnown(
       });
     },
   );
-}
-
-async function rootOfToday(api: Api, { trust }: Intent, now: Date): Promise<TrustedRoot> {
-  const query = { pin: trust.rootKeys.join(',') };
-  return openRoot(await api.call('trust', TrustView, { query }), trust, now);
 }
 
 /** What the registry shows today continues the log that the lock was made from. Throws LOG_FORK and the like. */

@@ -1,12 +1,10 @@
 /** The folder of one person on one machine: sign-ins, private keys, the newest locks seen. Secrets are 0600. */
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import Type, { type Static } from 'typebox';
+import { alone } from '../runtime/store/alone.ts';
 import { writeAtomic } from '../runtime/store/atomic.ts';
 import type { SeenLock } from '../runtime/trust/freshness.ts';
-import { type RootMemory, remembering } from '../runtime/trust/memory.ts';
-import type { RootEvidence } from '../runtime/trust/root.ts';
+import { assertRemembered, type RootMemory, remembering, type Shown } from '../runtime/trust/memory.ts';
 import { Closed, Digest, Instant, KeyId, Person } from '../schemas/common.ts';
 import { Envelope } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
@@ -49,9 +47,10 @@ const Seen = Closed({
 
 const Roots = Closed({
   newest: Envelope,
-  digests: Type.Record(Type.String({ pattern: '^[1-9][0-9]{0,9}$' }), Digest, {
+  digests: Type.Record(Type.String({ pattern: '^[1-9][0-9]{0,15}$' }), Digest, {
     additionalProperties: false,
   }),
+  since: Type.Optional(Instant),
 });
 
 export interface Home extends KeyFiles {
@@ -68,8 +67,10 @@ export interface Home extends KeyFiles {
   saw(audience: string, lock: SeenLock): Promise<void>;
   /** The roots of a registry that this machine believed, whatever the project. */
   roots(registry: string): Promise<RootMemory | null>;
-  /** Adds to them; null forgets them all, for a registry that was rebuilt on purpose. */
-  sawRoots(registry: string, evidence: RootEvidence | null): Promise<void>;
+  /** Adds to them what goes with them. Throws as `assertRemembered`: another process may have seen more since. */
+  sawRoots(registry: string, shown: Shown, now: Date): Promise<void>;
+  /** In the place of all of them, for a registry that was rebuilt on purpose. */
+  beganRoots(registry: string, shown: Shown, now: Date): Promise<void>;
 }
 
 export function openHome(dir: string): Home {
@@ -110,20 +111,28 @@ export function openHome(dir: string): Home {
     },
     seen: (audience) => readSeen(seenPath(audience)),
     saw: async (audience, lock) => {
-      const before = await readSeen(seenPath(audience));
       // Two at once: the newer one stays, whoever writes last.
-      if (before === null || before.version < lock.version)
-        await writeAtomic(seenPath(audience), `${JSON.stringify(lock)}\n`, 0o600);
+      await alone(seenPath(audience), async () => {
+        const before = await readSeen(seenPath(audience));
+        if (before === null || before.version < lock.version)
+          await writeAtomic(seenPath(audience), `${JSON.stringify(lock)}\n`, 0o600);
+      });
     },
     roots: (registry) => readRoots(rootsPath(registry)),
-    sawRoots: async (registry, evidence) => {
-      const path = rootsPath(registry);
-      if (evidence === null) return rm(path, { force: true });
-      const before = await readRoots(path);
-      const after = remembering(evidence, before);
-      if (!isDeepStrictEqual(before, after)) await writeAtomic(path, `${JSON.stringify(after)}\n`, 0o600);
-    },
+    sawRoots: (registry, shown, now) =>
+      alone(rootsPath(registry), async () => {
+        const before = await readRoots(rootsPath(registry));
+        if (before) assertRemembered(shown, before);
+        const after = remembering(shown.trusted, before, now);
+        if (after !== before) await writeRoots(rootsPath(registry), after);
+      }),
+    beganRoots: (registry, { trusted }, now) =>
+      alone(rootsPath(registry), () => writeRoots(rootsPath(registry), remembering(trusted, null, now))),
   };
+}
+
+async function writeRoots(path: string, memory: RootMemory): Promise<void> {
+  await writeAtomic(path, `${JSON.stringify(memory)}\n`, 0o600);
 }
 
 async function readRoots(path: string): Promise<RootMemory | null> {

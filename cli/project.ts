@@ -4,9 +4,9 @@ import { basename, join, resolve } from 'node:path';
 import { writeAtomic } from '../runtime/store/atomic.ts';
 import type { SeenLock } from '../runtime/trust/freshness.ts';
 import { type LockContext, type VerifiedLock, verifyLock } from '../runtime/trust/lock.ts';
-import { assertRemembered } from '../runtime/trust/memory.ts';
-import type { RootEvidence } from '../runtime/trust/root.ts';
+import { assertOfItsTime, assertRemembered, type Shown } from '../runtime/trust/memory.ts';
 import type { Json } from '../schemas/common.ts';
+import type { Envelope } from '../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { Intent } from '../schemas/intent.ts';
 import { parseStrict, pretty } from '../schemas/json.ts';
@@ -18,6 +18,7 @@ import type { Api } from './api.ts';
 import { type Context, text, type Values } from './command.ts';
 import { type Contradiction, keepingProof } from './misbehaviour.ts';
 import { assertPinned } from './pins.ts';
+import { assertGoesOn } from './roots.ts';
 
 export const INTENT_FILE = 'lockkeeper.json';
 
@@ -122,7 +123,20 @@ export function lockContext(intent: Intent, seen: SeenLock | null, now: Date): L
 export interface OpenedProject {
   readonly intent: Intent;
   readonly bytes: Buffer;
-  readonly verified: VerifiedLock;
+  readonly verified: VerifiedHere;
+}
+
+/** Verified also against what this machine remembers, with the roots that show it. */
+export interface VerifiedHere extends VerifiedLock {
+  readonly shown: Shown;
+}
+
+export interface Beside {
+  /** The registry may be asked for what the lock itself does not show. */
+  readonly ask: boolean;
+  /** What came with the lock: how the log grew, and the roots before its own. */
+  readonly growth?: readonly Growth[];
+  readonly rootChain?: readonly Envelope[];
 }
 
 /**
@@ -144,11 +158,12 @@ export async function openProject(
 export async function verifyHere(
   context: Context,
   { intent, bytes }: Pick<OpenedProject, 'intent' | 'bytes'>,
-  { ask, growth: given = [] }: { ask: boolean; growth?: readonly Growth[] },
-): Promise<VerifiedLock> {
+  beside: Beside,
+): Promise<VerifiedHere> {
+  const { ask } = beside;
   const seen = await context.home.seen(seenKey(intent));
   const at = lockContext(intent, seen, context.now());
-  let growth = given;
+  let growth = beside.growth ?? [];
   const contradiction = (): Contradiction => ({
     registry: intent.registry,
     project: intent.project,
@@ -167,21 +182,31 @@ export async function verifyHere(
   };
   return keepingProof(context, contradiction, async () => {
     const verified = await verifyAsking();
-    await assertRoots(context, intent, verified.file.evidence);
-    return verified;
+    return { ...verified, shown: await assertRoots(context, { intent, verified }, beside) };
   });
 }
 
 /** Whatever the project calls itself or pins: the roots of its registry are those that this machine believed. */
-async function assertRoots(context: Context, intent: Intent, evidence: RootEvidence): Promise<void> {
+async function assertRoots(
+  context: Context,
+  { intent, verified }: { intent: Intent; verified: VerifiedLock },
+  { ask, rootChain = [] }: Beside,
+): Promise<Shown> {
+  const { trusted, lock, file } = verified;
+  const { root, rootChain: own } = file.evidence;
+  const shown = { trusted, evidence: { root, rootChain: rootChain.length > 0 ? rootChain : own } };
   const memory = await context.home.roots(intent.registry);
-  if (memory) assertRemembered(evidence, memory, intent.trust);
+  if (memory === null) return shown;
+  assertOfItsTime(lock, memory);
+  if (ask) return assertGoesOn(shown, memory, () => context.api(intent.registry));
+  assertRemembered(shown, memory);
+  return shown;
 }
 
 /** After success alone: the lock, and the roots it came with. */
-export async function remember(context: Context, intent: Intent, verified: VerifiedLock): Promise<void> {
+export async function remember(context: Context, intent: Intent, verified: VerifiedHere): Promise<void> {
+  await context.home.sawRoots(intent.registry, verified.shown, context.now());
   await context.home.saw(seenKey(intent), verified.seen);
-  await context.home.sawRoots(intent.registry, verified.file.evidence);
 }
 
 /** The registry's proof that the log of this lock grew out of the one seen before. */

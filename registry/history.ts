@@ -1,4 +1,5 @@
 /** All roots of a registry, oldest first: read once, verified along the chain, kept. */
+import type { KeyObject } from 'node:crypto';
 import {
   assertFollows,
   openRoot,
@@ -8,7 +9,7 @@ import {
   readRoot,
   type TrustedRoot,
 } from '../runtime/trust/root.ts';
-import type { Envelope } from '../schemas/dsse.ts';
+import { type Envelope, verifiedKeys } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import type { Client } from './db/pool.ts';
 import { rootsAfter } from './db/records.ts';
@@ -24,6 +25,7 @@ export interface Current {
 export class RootHistory {
   readonly #pin: RootPin;
   #roots: ReadRoot[] = [];
+  readonly #signers = new WeakMap<ReadRoot, ReadonlySet<string>>();
   #opened: { current: Current; at: number } | null = null;
 
   /** `pin`: the root keys of the first root. */
@@ -80,11 +82,32 @@ export class RootHistory {
     return current;
   }
 
-  /** From the newest root that such a pin can vouch for; from the newest of all where there is none. */
-  chainFrom({ rootKeys, threshold }: RootPin): RootEvidence['rootChain'] {
-    const start = this.#roots.findLastIndex(
-      (one) => one.root.roles.root.keyids.filter((keyid) => rootKeys.includes(keyid)).length >= threshold,
-    );
-    return start === -1 ? [] : this.envelopes.slice(start, -1);
+  /**
+   * From the newest root that as many of these keys vouch for as for any: whatever threshold they were pinned with, it
+   * was met there if it ever was. From the newest of all where none of them signed.
+   */
+  chainFrom(rootKeys: readonly string[]): RootEvidence['rootChain'] {
+    const signed = this.#roots.map((one) => this.#vouching(one, rootKeys));
+    const most = Math.max(0, ...signed);
+    return most === 0 ? [] : this.envelopes.slice(signed.lastIndexOf(most), -1);
   }
+
+  /** How many persons signed it with one of these keys, as a runtime counts them: signatures are verified once. */
+  #vouching(one: ReadRoot, rootKeys: readonly string[]): number {
+    const signers = this.#signers.get(one) ?? verifiedKeys(one.envelope, rootKeysOf(one));
+    this.#signers.set(one, signers);
+    const at = one === this.newest ? Date.now() : Date.parse(one.root.issuedAt);
+    const counting = rootKeys.flatMap((keyid) => {
+      const entry = signers.has(keyid) ? one.table.get(keyid)?.entry : undefined;
+      const active = entry && Date.parse(entry.notBefore) <= at && at < Date.parse(entry.notAfter);
+      return active ? [entry.person] : [];
+    });
+    return new Set(counting).size;
+  }
+}
+
+function rootKeysOf({ root, table }: ReadRoot): Map<string, KeyObject> {
+  return new Map(
+    [...table].filter(([id]) => root.roles.root.keyids.includes(id)).map(([id, { key }]) => [id, key]),
+  );
 }

@@ -1,6 +1,6 @@
 /** The roots this registry keeps: who may approve, who signs locks, and how one root follows another. */
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { type ReadRoot, type RootEvidence, type RootPin, readRoot } from '../runtime/trust/root.ts';
+import { type ReadRoot, type RootEvidence, readRoot } from '../runtime/trust/root.ts';
 import { type Envelope, keyIdOf, seal, signBytes } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import { canonical, digestOf } from '../schemas/json.ts';
@@ -26,8 +26,8 @@ export interface Trust {
   readonly trial: boolean;
   /** The newest root; another replica may have signed it. */
   current(): Promise<Current>;
-  /** The newest root with what leads to it from such a pin. */
-  evidence(pin: RootPin): Promise<RootEvidence>;
+  /** The newest root with what leads to it from these keys, if they were pinned. */
+  evidence(rootKeys: readonly string[]): Promise<RootEvidence>;
   /** The key that signs locks under the newest root. */
   lockKey(): Promise<Signer>;
   /** Public keys that stand by to replace the ones in use. */
@@ -96,9 +96,9 @@ class Roots implements Trust {
     return this.#history.current(this.#pool);
   }
 
-  async evidence(pin: RootPin): Promise<RootEvidence> {
+  async evidence(rootKeys: readonly string[]): Promise<RootEvidence> {
     const { envelope: root } = await this.current();
-    return { root, rootChain: this.#history.chainFrom(pin) };
+    return { root, rootChain: this.#history.chainFrom(rootKeys) };
   }
 
   async lockKey(): Promise<Signer> {

@@ -175,6 +175,37 @@ describe('an air-gapped machine', () => {
     expect(codeOf(lk('desk', 'import', bundle))).toBe('LOCK_ROLLBACK');
   });
 
+  it('follows several changes of holders at once, also to one with two keys', {
+    timeout: 60_000,
+  }, async () => {
+    const { company } = world;
+    const draft = put('after.root.json');
+    const root = (verb: string, ...words: string[]): Promise<JsonObject> =>
+      company.must('admin', 'keys', 'root', verb, draft, ...words);
+    copyFileSync(pin, put('far-pin.json'));
+    const { logSize } = lk('far', 'import', bundle).data as { logSize: number };
+    await company.must('admin', 'keys', 'root', 'follow');
+    await root('init');
+    for (const name of ['bea', 'bea-again']) {
+      await company.must('admin', 'keys', 'new', '--name', name);
+      const { publicKey } = await company.must('admin', 'keys', 'show', '--name', name);
+      writeFileSync(put(`${name}.pub`), String(publicKey));
+      await root('add', '--role', 'root', '--person', 'bea', '--public-key', put(`${name}.pub`));
+    }
+    await root('remove', '--role', 'root', '--person', 'admin');
+    await root('sign', '--key', 'root');
+    await root('sign', '--key', 'bea');
+    await root('sign', '--key', 'bea-again');
+    await root('submit');
+    await company.must('erin', 'keys', 'root', 'follow');
+    await company.must('erin', 'lock');
+    const more = ['--from-size', String(logSize), '--pin', pin];
+    await company.must('erin', 'export', 'bundle', put('far.lkb'), ...more);
+    const said = lk('far', 'import', put('far.lkb'));
+    expect(said.data, said.stdout).toMatchObject({ conclusion: 'ok' });
+    expect(lk('far', 'ci', '--offline').exit).toBe(0);
+  });
+
   it('refuses a bundle for another project', () => {
     mkdirSync(put('other-project'));
     const intent = JSON.parse(readFileSync(put('air-project/lockkeeper.json'), 'utf8'));

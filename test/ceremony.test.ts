@@ -199,4 +199,21 @@ describe('a root kept offline by its holders', () => {
     await company.must('erin', 'keys', 'root', 'follow');
     await company.must('erin', 'ci');
   });
+
+  it('is followed where those who signed are not those who stay', async () => {
+    await company.must('vic', 'keys', 'new', '--name', 'root');
+    const { publicKey } = await company.must('vic', 'keys', 'show', '--name', 'root');
+    writeFileSync(pub('vic'), String(publicKey));
+    await root('admin', 'init');
+    await root('admin', 'remove', '--role', 'root', '--person', 'sam');
+    await root('admin', 'add', '--role', 'root', '--person', 'vic', '--public-key', pub('vic'));
+    // Of the three that erin pinned ruth and uma are named still, and only ruth of them signed.
+    pass('admin', 'vic');
+    await root('vic', 'sign', '--key', 'root');
+    pass('vic', 'admin');
+    await byTwo();
+    await company.must('erin', 'lock');
+    expect((await company.must('erin', 'keys', 'root', 'follow')).moved).toHaveLength(2);
+    await company.must('erin', 'ci');
+  });
 });

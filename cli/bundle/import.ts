@@ -3,20 +3,19 @@ import { join } from 'node:path';
 import { writeAtomic } from '../../runtime/store/atomic.ts';
 import { openBlobs } from '../../runtime/store/blobs.ts';
 import { assertAnswers } from '../../runtime/trust/answers.ts';
-import type { VerifiedLock } from '../../runtime/trust/lock.ts';
-import { openRoot, type RootPin } from '../../runtime/trust/root.ts';
+import { openRoot, pinOfRoot, type RootPin } from '../../runtime/trust/root.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Intent } from '../../schemas/intent.ts';
 import { parseLockFile } from '../../schemas/lock.ts';
 import type { Context, Result, Values } from '../command.ts';
 import { givenPin, pinsFor, pinText } from '../pins.ts';
-import { type Project, projectOf, readIntent, remember, verifyHere } from '../project.ts';
+import { type Project, projectOf, readIntent, remember, type VerifiedHere, verifyHere } from '../project.ts';
 import { blobsOf, logSizeOf } from './export.ts';
 import { type BundleHead, type Expected, readBundle } from './read.ts';
 
 interface Judged extends Expected {
   readonly head: BundleHead;
-  readonly verified: VerifiedLock;
+  readonly verified: VerifiedHere;
 }
 
 export async function importBundle(context: Context, path: string, values: Values): Promise<Result> {
@@ -53,12 +52,11 @@ async function judge(
 ): Promise<Judged> {
   const { intent, lockBytes, bundle } = head;
   await assertRoot(context, head, values);
-  const { growth } = bundle;
-  const verified = await verifyHere(context, { intent, bytes: lockBytes }, { ask: false, growth }).catch(
-    (error: unknown) => {
-      throw offline(error);
-    },
-  );
+  const { growth, rootChain } = bundle;
+  const beside = { ask: false, growth, rootChain };
+  const verified = await verifyHere(context, { intent, bytes: lockBytes }, beside).catch((error: unknown) => {
+    throw offline(error);
+  });
   assertAnswers(verified.lock, intent);
   await assertSameProject(project, intent);
   return { head, verified, blobs: blobsOf(verified.lock), trustRoots: verified.trusted.root.trustRoots };
@@ -112,8 +110,7 @@ async function assertRoot(
 /** The root keys at the end of the chain from a pin, or the reason why there is none. */
 function leadsTo(pin: RootPin, evidence: Parameters<typeof openRoot>[0], now: Date): string {
   try {
-    const { keyids, threshold } = openRoot(evidence, pin, now).root.roles.root;
-    return pinText({ rootKeys: keyids, threshold });
+    return pinText(pinOfRoot(openRoot(evidence, pin, now).root));
   } catch (error) {
     return (error as Error).message;
   }

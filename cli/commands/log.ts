@@ -1,14 +1,13 @@
 import { resolve } from 'node:path';
 import { assertGrew, type OpenedCheckpoint, openCheckpoint } from '../../runtime/trust/checkpoint.ts';
-import { openRoot } from '../../runtime/trust/root.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { TrustView } from '../../schemas/keys.ts';
 import { LogProof, LogView } from '../../schemas/log.ts';
 import type { LogRole } from '../../schemas/root.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, type Result, text, type Values } from '../command.ts';
 import { plain } from '../output.ts';
 import { type Published, readPublished } from '../published.ts';
+import { rootOfToday } from '../roots.ts';
 
 export const log: Command = {
   summary:
@@ -35,17 +34,15 @@ export const log: Command = {
 async function logRole(context: Context, api: Api): Promise<LogRole> {
   const { token } = context.config;
   const signIn = (await context.home.signIns()).find(({ registry }) => registry === api.registry);
-  const rootKeys = signIn?.rootKeys ?? (token?.registry === api.registry ? token.rootKeys : null);
-  if (rootKeys === null) {
+  const pin = signIn ?? (token?.registry === api.registry ? token : null);
+  if (pin === null) {
     throw new LockkeeperError('ROOT_UNPINNED', {
       expected: `a sign-in at ${quote(api.registry, 200)}, which pins its root`,
       found: 'none on this machine',
       next: 'Run: lk login URL --code CODE',
     });
   }
-  const trust = await api.call('trust', TrustView, { query: { pin: rootKeys.join(',') } });
-  const threshold = signIn?.threshold ?? trust.threshold;
-  return openRoot(trust, { rootKeys, threshold }, context.now()).root.log;
+  return (await rootOfToday(context, api, pin)).trusted.root.log;
 }
 
 async function showKeys(context: Context): Promise<Result> {

@@ -1,10 +1,9 @@
-import { assertRemembered } from '../../runtime/trust/memory.ts';
-import { openRoot, pinOfRoot, type RootEvidence, readRoot } from '../../runtime/trust/root.ts';
+import { openRoot, pinOfRoot, readRoot } from '../../runtime/trust/root.ts';
 import { TokenView } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { TrustView } from '../../schemas/keys.ts';
 import { type Api, openApi } from '../api.ts';
 import { type Command, type Context, flag, list, required, type Values } from '../command.ts';
+import { askRoots, assertToday, type Today } from '../roots.ts';
 
 export const login: Command = {
   summary: 'sign in to a registry with a one-time code and pin its root of trust',
@@ -34,31 +33,35 @@ export const login: Command = {
     }
     const api = openApi(url, null);
     const code = required(values, 'code', 'the one-time code');
-    const trust = await rootOf(context, api, values);
+    const today = await rootOf(context, api, values);
+    const { rootKeys, threshold } = pinOfRoot(today.trusted.root);
+    const { trial } = today.trusted.root;
     const token = await api.call('signIn', TokenView, { body: { code } });
+    // Only now are the roots of before forgotten, where that is what was asked for.
+    if (flag(values, 'new-root')) await context.home.beganRoots(api.registry, today, context.now());
+    else await context.home.sawRoots(api.registry, today, context.now());
     await context.home.remember({
       registry: api.registry,
       person: token.person,
       token: token.token,
       expires: token.expires,
-      rootKeys: trust.rootKeys,
-      threshold: trust.threshold,
+      rootKeys,
+      threshold,
     });
-    await context.home.sawRoots(api.registry, trust.evidence);
     const data = {
       registry: api.registry,
       person: token.person,
       roles: token.roles,
       expires: token.expires,
-      rootKeys: trust.rootKeys,
-      trial: trust.trial,
+      rootKeys,
+      trial,
     };
-    const warning = trust.trial
+    const warning = trial
       ? `\n${context.paint.yellow('This registry is a TRIAL: one approval is enough here.')}`
       : '';
     return {
       data,
-      text: `Signed in to ${api.registry} as ${context.paint.bold(token.person)} (${token.roles.join(', ')}) until ${token.expires}.\nPinned its root key:\n${trust.rootKeys.map((id) => `  ${id}`).join('\n')}${warning}`,
+      text: `Signed in to ${api.registry} as ${context.paint.bold(token.person)} (${token.roles.join(', ')}) until ${token.expires}.\nPinned its root key:\n${rootKeys.map((id) => `  ${id}`).join('\n')}${warning}`,
     };
   },
 };
@@ -67,21 +70,14 @@ export const login: Command = {
  * The root to pin: one that the keys told by another way signed, if any were, and that goes on from what this machine
  * believed before. What is pinned stands in the verified root, never in the answer around it.
  */
-async function rootOf(
-  context: Context,
-  api: Api,
-  values: Values,
-): Promise<{ rootKeys: string[]; threshold: number; trial: boolean; evidence: RootEvidence }> {
+async function rootOf(context: Context, api: Api, values: Values): Promise<Today> {
   const told = list(values, 'root-key');
-  if (flag(values, 'new-root')) await context.home.sawRoots(api.registry, null);
-  const memory = await context.home.roots(api.registry);
+  const memory = flag(values, 'new-root') ? null : await context.home.roots(api.registry);
   const before = memory ? pinOfRoot(readRoot(memory.newest).root) : null;
-  const asked = told.length > 0 ? told : (before?.rootKeys ?? []);
-  const query = asked.length > 0 ? { pin: asked.join(',') } : {};
-  const view = await api.call('trust', TrustView, { query });
-  const shown = pinOfRoot(readRoot(view.root).root);
+  const { root, rootChain } = await askRoots(api, told.length > 0 ? told : (before?.rootKeys ?? []));
+  const evidence = { root, rootChain };
+  const shown = pinOfRoot(readRoot(root).root);
   const pin = told.length > 0 ? { rootKeys: told, threshold: told.length } : (before ?? shown);
-  const { root } = openRoot(view, pin, context.now());
-  if (memory) assertRemembered(view, memory, pin);
-  return { ...pinOfRoot(root), trial: root.trial, evidence: view };
+  const trusted = openRoot(evidence, pin, context.now());
+  return { ...(await assertToday({ evidence, trusted }, memory, api)), trusted };
 }

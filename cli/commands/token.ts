@@ -1,9 +1,9 @@
-import { openRoot, pinOfRoot, type RootPin } from '../../runtime/trust/root.ts';
+import { pinOfRoot, type RootPin } from '../../runtime/trust/root.ts';
 import { Me, type RoleName, Roles, TokenView } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { TrustView } from '../../schemas/keys.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { type Command, type Context, text } from '../command.ts';
+import { rootOfToday } from '../roots.ts';
 
 const DAYS = 90;
 
@@ -31,8 +31,7 @@ export const token: Command = {
       });
     }
     const pin = await pinOfSignIn(context, api.registry);
-    const trust = await api.call('trust', TrustView, { query: { pin: pin.rootKeys.join(',') } });
-    const { rootKeys, threshold } = pinOfRoot(openRoot(trust, pin, context.now()).root);
+    const { rootKeys, threshold } = pinOfRoot((await rootOfToday(context, api, pin)).trusted.root);
     const view = await api.call('tokens', TokenView, { body: { roles, hours: days * 24 } });
     return {
       data: view,

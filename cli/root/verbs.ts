@@ -1,8 +1,7 @@
 /** The steps of a root ceremony: begin, change, read, sign, hand in, follow. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { assertRemembered } from '../../runtime/trust/memory.ts';
-import { openRoot, pinOfRoot, type RootPin, readRoot, short } from '../../runtime/trust/root.ts';
+import { pinOfRoot, type RootPin, readRoot, short } from '../../runtime/trust/root.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { digestOf } from '../../schemas/json.ts';
 import { RootVersionView, TrustView } from '../../schemas/keys.ts';
@@ -11,6 +10,7 @@ import { type Context, list, type Result, required, text, type Values } from '..
 import { keyName } from '../commands/keys.ts';
 import { pinText } from '../pins.ts';
 import { projectOf, readIntent, writeIntent } from '../project.ts';
+import { rootOfToday } from '../roots.ts';
 import { signerNamed } from '../signers.ts';
 import * as edit from './changes.ts';
 import { describeDraft } from './describe.ts';
@@ -47,9 +47,8 @@ async function init(context: Context, path: string, values: Values): Promise<Res
   const api = await context.api(text(values, 'registry'));
   const signIn = (await context.home.signIns()).find((one) => one.registry === api.registry);
   if (!signIn) throw unpinned(api.registry);
-  const query = { pin: signIn.rootKeys.join(',') };
-  const view = await api.call('trust', TrustView, { query });
-  const { root: before } = openRoot(view, signIn, context.now());
+  const { evidence, trusted } = await rootOfToday(context, api, signIn);
+  const { root: before } = trusted;
   const now = context.now();
   const root: Root = {
     ...before,
@@ -61,7 +60,7 @@ async function init(context: Context, path: string, values: Values): Promise<Res
     lockkeeper: 'root-draft/v1',
     registry: api.registry,
     root: { ...root, keys: root.keys.map((key) => renewed(key, before.expires, root.expires)) },
-    previous: view.root,
+    previous: evidence.root,
     signatures: [],
   };
   await writeDraft(at(context, path), draft);
@@ -195,12 +194,9 @@ export async function follow(context: Context, values: Values): Promise<Result> 
   if (mine.length === 0) throw unpinned(api.registry);
   const moved: string[] = [];
   const newest = async (pin: { rootKeys: string[]; threshold: number }): Promise<typeof pin> => {
-    const view = await api.call('trust', TrustView, { query: { pin: pin.rootKeys.join(',') } });
-    const { root } = openRoot(view, pin, context.now());
-    const memory = await context.home.roots(api.registry);
-    if (memory) assertRemembered(view, memory, pin);
-    await context.home.sawRoots(api.registry, view);
-    return pinOfRoot(root);
+    const today = await rootOfToday(context, api, pin);
+    await context.home.sawRoots(api.registry, today, context.now());
+    return pinOfRoot(today.trusted.root);
   };
   const same = (a: RootPin, b: RootPin): boolean => pinText(a) === pinText(b);
   const project = projectOf(context, values);

@@ -26,9 +26,7 @@ export function accessRoutes(deps: Deps): Handlers {
       const { pin } = call.query(TrustQuery);
       const { trusted } = await deps.trust.current();
       const { keyids, threshold } = trusted.root.roles.root;
-      const from =
-        pin === undefined ? { rootKeys: keyids, threshold } : { rootKeys: pin.split(','), threshold: 1 };
-      const evidence = await deps.trust.evidence(from);
+      const evidence = await deps.trust.evidence(pin?.split(',') ?? keyids);
       return {
         rootKeys: keyids,
         threshold,

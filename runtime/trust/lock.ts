@@ -14,7 +14,8 @@ import { type Growth, rootSubject } from '../../schemas/log.ts';
 import { entryContext, type VerifiedEntry, verifyEntry } from './entry.ts';
 import { assertCounted, assertFresh, assertNotBelow, assertNotOlder, type SeenLock } from './freshness.ts';
 import { openLogEvidence } from './logged.ts';
-import { assertContinues, openRoot, type RootPin, short, type TrustedRoot } from './root.ts';
+import { assertContinues } from './memory.ts';
+import { openRoot, type RootPin, short, type TrustedRoot } from './root.ts';
 
 export interface LockContext {
   readonly pin: RootPin;

@@ -1,6 +1,5 @@
 /** Opening root.json: from a pinned set of root keys, along the chain, to the keys and persons behind every role. */
 import type { KeyObject } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
 import { type Envelope, readPublicKey, verifiedKeys } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
@@ -25,6 +24,8 @@ export interface RootEvidence {
 /** A root whose signatures, form and dates were checked. Keys outside their own dates are not in it. */
 export interface TrustedRoot {
   readonly root: Root;
+  /** From the one that the pin vouches for to this one: those that were verified, of all that were shown. */
+  readonly chain: readonly Envelope[];
   keys(role: RoleName): ReadonlyMap<string, KeyObject>;
   personOf(keyid: string): string | undefined;
 }
@@ -63,17 +64,18 @@ export function openRoot({ root, rootChain }: RootEvidence, pin: RootPin, now: D
       'a root that asks for two approvals, or says that it is a trial',
       'one that asks for one',
     );
-  return {
-    root: newest.root,
-    keys: (role) => keysOfRole(newest, { role, at: now }),
-    personOf: (keyid) => newest.table.get(keyid)?.entry.person,
-  };
+  return trustedAt(
+    newest,
+    now,
+    chain.map(({ envelope }) => envelope),
+  );
 }
 
 /** A root as it counted at another time: for judging what was signed then. Whoever asks has verified its signatures. */
-export function trustedAt(one: ReadRoot, at: Date): TrustedRoot {
+export function trustedAt(one: ReadRoot, at: Date, chain = [one.envelope]): TrustedRoot {
   return {
     root: one.root,
+    chain,
     keys: (role) => keysOfRole(one, { role, at }),
     personOf: (keyid) => one.table.get(keyid)?.entry.person,
   };
@@ -125,31 +127,6 @@ export interface SeenRoot {
   readonly pin: RootPin;
 }
 
-/**
- * A pinned key may be one that was retired since: who saw a root goes on from that one. Each later root at hand is
- * signed by the one before it, the one seen first; another text under the version seen is a fork. Keys count whatever
- * their own dates say, for a machine may wake up late. Throws ROOT_FORK.
- */
-export function assertContinues({ root, rootChain }: RootEvidence, seen: SeenRoot, pin: RootPin): void {
-  // Who pinned other keys since said by hand where to begin.
-  if (!isDeepStrictEqual(pinOf(pin), pinOf(seen.pin))) return;
-  let before = readRoot(seen.root);
-  for (const one of [...rootChain, root].map(readRoot)) {
-    if (one.root.version < before.root.version || one.envelope.payload === before.envelope.payload) continue;
-    const { keyids, threshold } = before.root.roles.root;
-    const named = [...before.table].filter(([keyid]) => keyids.includes(keyid));
-    const keys = new Map(named.map(([keyid, { key }]) => [keyid, key]));
-    const signed = personsWhoSigned(one.envelope, keys, before);
-    if (one.root.version === before.root.version || signed.size < threshold)
-      throw new LockkeeperError('ROOT_FORK', {
-        expected: `what follows root version ${before.root.version}, signed by ${threshold} of its root keys`,
-        found: `root version ${one.root.version} signed by ${listed(signed)}`,
-        next: 'Keep both and tell your security team; if the registry was rebuilt on purpose, pin its new root with: lk login',
-      });
-    before = one;
-  }
-}
-
 /** What to pin of a verified root: of each holder the newest key, so that a person with two counts once. */
 export function pinOfRoot({ keys, roles }: Root): { rootKeys: string[]; threshold: number } {
   const newest = new Map<string, RootKey>();
@@ -158,10 +135,6 @@ export function pinOfRoot({ keys, roles }: Root): { rootKeys: string[]; threshol
     if (!other || Date.parse(other.notBefore) <= Date.parse(key.notBefore)) newest.set(key.person, key);
   }
   return { rootKeys: [...newest.values()].map(({ keyid }) => keyid), threshold: roles.root.threshold };
-}
-
-function pinOf({ rootKeys, threshold }: RootPin): unknown {
-  return { rootKeys: [...rootKeys].sort(), threshold };
 }
 
 export function assertOwnThreshold(one: ReadRoot, at: Date): void {
@@ -174,12 +147,12 @@ export function assertOwnThreshold(one: ReadRoot, at: Date): void {
   );
 }
 
-function listed(signed: ReadonlySet<string>): string {
+export function listed(signed: ReadonlySet<string>): string {
   return signed.size === 0 ? 'none of them' : `${signed.size} (${[...signed].join(', ')})`;
 }
 
 /** Persons, not keys: two keys of one person are one. */
-function personsWhoSigned(
+export function personsWhoSigned(
   envelope: Envelope,
   keys: ReadonlyMap<string, KeyObject>,
   { table }: ReadRoot,

@@ -43,6 +43,17 @@ const former: LockAttack[] = [
         chain: [taken, own, rootOf(2, [mallory], [online, mallory])],
       }),
   },
+  {
+    id: 'root-former-key-behind',
+    attacker: 'the registry’s former online root key',
+    attack: 'puts a root of its own behind a later one of the holders',
+    code: 'ROOT_FORK',
+    scene: () =>
+      afterHandover({
+        root: rootOf(3, [online], [online]),
+        chain: [rootOf(4, HOLDERS, [rita, ron])],
+      }),
+  },
 ];
 
 export const handoverRows: readonly Row[] = former.map(lockRow);

@@ -8,7 +8,7 @@ import { loadCliConfig } from '../../cli/config.ts';
 import { assertCurrent } from '../../cli/current.ts';
 import { type Home, openHome } from '../../cli/home.ts';
 import { makePaint } from '../../cli/output.ts';
-import { INTENT_FILE, openProject, type Project, seenKey } from '../../cli/project.ts';
+import { INTENT_FILE, openProject, type Project, remember } from '../../cli/project.ts';
 import { assertAnswers } from '../../runtime/trust/answers.ts';
 import type { RootPin } from '../../runtime/trust/root.ts';
 import type { Intent } from '../../schemas/intent.ts';
@@ -96,7 +96,7 @@ export async function makeMachine(
       const opened = await openProject(context, project, { ask });
       assertAnswers(opened.verified.lock, opened.intent);
       if (ask) await assertCurrent(context, await context.api(registry), opened);
-      await home.saw(seenKey(opened.intent), opened.verified.seen);
+      await remember(context, opened.intent, opened.verified);
       started.push(...opened.verified.entries.keys());
     },
     state: () => JSON.stringify({ home: filesIn(home.dir), started }),

@@ -1,15 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { assertRemembered, remembering } from '../../../runtime/trust/memory.ts';
+import { assertRemembered, remembering, type Shown } from '../../../runtime/trust/memory.ts';
 import { pinOfRoot, readRoot } from '../../../runtime/trust/root.ts';
 import type { Envelope } from '../../../schemas/dsse.ts';
 import { LockkeeperError } from '../../../schemas/errors.ts';
-import { at, makeKey, makeRoot, people, pin } from '../../helpers/trust.ts';
+import { at, makeKey, makeRoot, NOW, people } from '../../helpers/trust.ts';
 
 const version = (number: number, more: string[] = []): Envelope =>
   makeRoot((root) => {
     root.version = number;
     root.trustRoots = Object.fromEntries(more.map((name) => [name, `sha256:${'0'.repeat(64)}`]));
   });
+const shown = (...roots: Envelope[]): Shown => {
+  const [root = version(1), ...rest] = roots.toReversed();
+  return { evidence: { root, rootChain: rest.reverse() }, trusted: { chain: roots } };
+};
 const codeOf = (run: () => void): string => {
   try {
     run();
@@ -20,7 +24,7 @@ const codeOf = (run: () => void): string => {
 };
 
 describe('the roots that a machine believed', () => {
-  const memory = remembering({ rootChain: [version(3)], root: version(4) }, null);
+  const memory = remembering(shown(version(3), version(4)).trusted, null, NOW);
 
   it.each<[string, Envelope[], string]>([
     ['the same ones', [version(3), version(4)], 'ok'],
@@ -30,27 +34,25 @@ describe('the roots that a machine believed', () => {
     ['another of before, whoever pinned its key', [version(3, ['other'])], 'ROOT_FORK'],
     ['another of before in the chain', [version(3, ['other']), version(4)], 'ROOT_FORK'],
   ])('are held against %s: %s', (_, roots, code) => {
-    const [root = version(1), ...rest] = roots.toReversed();
-    expect(codeOf(() => assertRemembered({ root, rootChain: rest.reverse() }, memory, pin))).toBe(code);
+    expect(codeOf(() => assertRemembered(shown(...roots), memory))).toBe(code);
   });
 
   it('are held against a next one that the newest did not sign, under any pin', () => {
-    const evil = { rootKeys: [people.mallory.keyid], threshold: 1 };
     const next = makeRoot((root) => {
       const { keyid, pem, person } = people.mallory;
       root.version = 5;
       root.keys.push({ keyid, publicKey: pem, person, notBefore: at(-24), notAfter: at(100) });
       root.roles.root.keyids = [keyid];
     }, people.mallory);
-    expect(codeOf(() => assertRemembered({ root: next, rootChain: [] }, memory, evil))).toBe('ROOT_FORK');
+    expect(codeOf(() => assertRemembered(shown(next), memory))).toBe('ROOT_FORK');
   });
 
   it('are only added to', () => {
-    const later = remembering({ rootChain: [], root: version(5) }, memory);
+    const later = remembering(shown(version(5)).trusted, memory, NOW);
     expect(Object.keys(later.digests)).toEqual(['3', '4', '5']);
-    expect(remembering({ rootChain: [], root: version(3) }, later).newest).toEqual(version(5));
-    const other = remembering({ rootChain: [], root: version(4, ['other']) }, later);
-    expect(other.digests).toEqual(later.digests);
+    expect(remembering(shown(version(3)).trusted, later, NOW)).toBe(later);
+    expect(remembering(shown(version(4, ['other'])).trusted, later, NOW)).toBe(later);
+    expect(remembering(shown(version(1), version(2)).trusted, later, NOW)).toBe(later);
   });
 });
 
