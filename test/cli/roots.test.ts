@@ -8,7 +8,7 @@ import type { Context } from '../../cli/command.ts';
 import { token } from '../../cli/commands/token.ts';
 import { follow } from '../../cli/root/verbs.ts';
 import { writeArchive } from '../../runtime/store/archive.ts';
-import type { RootEvidence } from '../../runtime/trust/root.ts';
+import { openRoot, type RootEvidence } from '../../runtime/trust/root.ts';
 import { BUNDLE_FILE } from '../../schemas/bundle.ts';
 import type { Envelope } from '../../schemas/dsse.ts';
 import type { Intent } from '../../schemas/intent.ts';
@@ -40,7 +40,10 @@ async function signedIn(memory: Envelope | null): Promise<Context> {
     expires: at(100),
     ...pin,
   });
-  if (memory) await context.home.sawRoots(REGISTRY, { root: memory, rootChain: [] });
+  if (memory) {
+    const evidence = { root: memory, rootChain: [] };
+    await context.home.sawRoots(REGISTRY, { evidence, trusted: openRoot(evidence, pin, NOW) }, NOW);
+  }
   return context;
 }
 
