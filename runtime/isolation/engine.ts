@@ -98,7 +98,9 @@ export function saidAndWanted(
   env: Readonly<Record<string, string>>,
 ): { said: Record<string, string>; wanted: Record<string, string> } {
   const missing = Object.keys(env).filter((name) => !Env.includes(`${name}=${env[name]}`));
-  const options = (host.SecurityOpt ?? []).map((option) => option.replace(/[=:].*$/s, ''));
+  const options = (host.SecurityOpt ?? [])
+    .filter((option) => !option.endsWith('unconfined'))
+    .map((option) => option.replace(/[=:].*$/s, ''));
   return {
     said: {
       memory: String(host.Memory),

@@ -125,15 +125,20 @@ describe('what an engine is told of a server', () => {
 });
 
 describe('an engine that does not do what it is told', () => {
-  /** Podman itself behind a script that changes the words of `create`. */
-  function deaf(change: string): () => void {
+  /** Podman itself behind a script that changes the words of `create`, and with `lie` what it tells of it. */
+  function deaf(change: string, lie = ''): () => void {
     const dir = openDir();
     const podman = execFileSync('sh', ['-c', 'command -v podman'], { encoding: 'utf8' }).trim();
     const script = `#!/usr/bin/python3
-import os, sys
+import os, subprocess, sys
 words = sys.argv[1:]
 if 'create' in words:
 ${change}
+if 'inspect' in words and '${lie}' != '':
+    told = subprocess.run(['${podman}', *words], stdout=subprocess.PIPE, text=True)
+    before, after = '${lie}'.split('>')
+    print(told.stdout.replace(before, after))
+    sys.exit(told.returncode)
 os.execv('${podman}', ['podman', *words])
 `;
     writeFileSync(join(dir, 'podman'), script, { mode: 0o755 });
@@ -146,27 +151,69 @@ os.execv('${podman}', ['podman', *words])
   const instead = (option: string, value: string): string =>
     `    words[words.index('${option}') + 1] = '${value}'`;
 
-  it.each<[string, string]>([
-    ['memory', `${instead('--memory', '600m')}\n${instead('--memory-swap', '600m')}`],
-    ['number of processes', instead('--pids-limit', '65')],
-    ['read-only root', "    words.remove('--read-only')"],
-    ['network', instead('--network', 'host')],
-  ])('is refused before anything runs, and nothing stays: %s', { timeout: 180_000 }, async (name, change) => {
+  const left = (id: string): string =>
+    spawnSync('podman', ['ps', '--all', '--quiet', '--filter', `name=${id}`], { encoding: 'utf8' }).stdout;
+
+  async function refused(id: string, change: string, lie?: string): Promise<unknown> {
     const dir = openDir();
-    writeFileSync(join(dir, 'x.js'), '');
-    const id = `deaf-${process.pid}-${name.slice(0, 4)}`;
-    const hear = deaf(change);
+    writeFileSync(join(dir, 'x.js'), 'setInterval(() => {}, 1000);');
+    const hear = deaf(change, lie);
     try {
-      await expect(driver.start(planFor(dir, ['node', '/app/x.js'], { id }))).rejects.toMatchObject({
-        code: 'ISOLATION_MISMATCH',
-        expected: expect.stringContaining('podman to give'),
-      });
+      return await driver.start(planFor(dir, ['node', '/app/x.js'], { id })).catch((error: unknown) => error);
     } finally {
       hear();
     }
-    const left = spawnSync('podman', ['ps', '--all', '--quiet', '--filter', `name=${id}`], {
-      encoding: 'utf8',
+  }
+
+  it.each<[string, string, string]>([
+    ['memory', 'memory', `${instead('--memory', '600m')}\n${instead('--memory-swap', '600m')}`],
+    ['number of processes', 'pids', instead('--pids-limit', '65')],
+    ['read-only root', 'root', "    words.remove('--read-only')"],
+    ['network', 'network', instead('--network', 'host')],
+    ['user', 'user', instead('--user', '0:0')],
+    ['capabilities', 'capabilities', "    words.insert(words.index('create') + 1, '--cap-add=SYS_ADMIN')"],
+    [
+      'filter of system calls',
+      'security',
+      "    words = ['seccomp=unconfined' if word.startswith('seccomp=') else word for word in words]",
+    ],
+    ['new privileges', 'security', "    at = words.index('no-new-privileges'); del words[at - 1:at + 1]"],
+    ['devices', 'devices', "    words.insert(words.index('create') + 1, '--device=/dev/zero')"],
+    ['a variable', 'variables missing', "    words[words.index('--env-file') + 1] = '/dev/null'"],
+  ])(
+    'is refused before anything runs, and nothing stays: %s',
+    { timeout: 180_000 },
+    async (name, fact, change) => {
+      const id = `deaf-${process.pid}-${name.replace(/\W/g, '').slice(0, 4)}`;
+      expect(await refused(id, change)).toMatchObject({
+        code: 'ISOLATION_MISMATCH',
+        found: expect.stringMatching(new RegExp(`(^|, )${fact} `)),
+      });
+      expect(left(id)).toBe('');
+    },
+  );
+
+  it.each<[string, string, string, string]>([
+    [
+      'memory',
+      'memory',
+      `${instead('--memory', '600m')}\n${instead('--memory-swap', '600m')}`,
+      '629145600>536870912',
+    ],
+    ['network', 'network', instead('--network', 'host'), '"host">"none"'],
+    ['/tmp', 'tmp', "    words[words.index('--tmpfs') + 1] = '/tmp:rw,size=64m,mode=1777'", ''],
+    [
+      'another folder',
+      'writable',
+      "    words.insert(words.index('create') + 1, '--volume=/var/tmp:/more')",
+      '',
+    ],
+  ])('is found out by the kernel when it lies: %s', { timeout: 180_000 }, async (name, fact, change, lie) => {
+    const id = `liar-${process.pid}-${name.replace(/\W/g, '').slice(0, 4)}`;
+    expect(await refused(id, change, lie)).toMatchObject({
+      code: 'ISOLATION_MISMATCH',
+      found: expect.stringMatching(new RegExp(`(^|, )${fact} `)),
     });
-    expect(left.stdout).toBe('');
+    expect(left(id)).toBe('');
   });
 });
