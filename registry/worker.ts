@@ -27,7 +27,13 @@ import { SELF } from './root.ts';
 import { submit } from './routes/releases.ts';
 
 /** Failures of the world around, which another try may not meet again; a server that fails does so every time. */
-const PASSING: ReadonlySet<Code> = new Set(['SOURCE_UNREACHABLE', 'ISOLATION_FAILED', 'SYSTEM', 'INTERNAL']);
+const PASSING: ReadonlySet<Code> = new Set([
+  'SOURCE_UNREACHABLE',
+  'ISOLATION_FAILED',
+  'ISOLATION_MISMATCH',
+  'SYSTEM',
+  'INTERNAL',
+]);
 
 /** Why a candidate of the schedule is left alone: it is here, or nobody answers for the server any more. */
 const UNWANTED: ReadonlySet<Code> = new Set(['RELEASE_EXISTS', 'SERVER_ORPHANED', 'SOURCE_CHANGED']);

@@ -55,10 +55,13 @@ export type DriverStatus =
   | { readonly available: true; readonly version: string }
   | { readonly available: false; readonly reason: string };
 
+export const DRIVER_NAMES = ['bubblewrap', 'podman', 'docker', 'runsc'] as const;
+export type DriverName = (typeof DRIVER_NAMES)[number];
+
 export interface IsolationDriver {
   /** User id that servers have outside of the sandbox; undefined where an engine maps it elsewhere. */
   readonly serverUid?: number;
-  readonly name: 'bubblewrap' | 'podman' | 'docker';
+  readonly name: DriverName;
   detect(): Promise<DriverStatus>;
   start(plan: LaunchPlan): Promise<SandboxedProcess>;
 }

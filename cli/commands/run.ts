@@ -6,6 +6,7 @@ import { selectDriver } from '../../runtime/isolation/select.ts';
 import { openJournal } from '../../runtime/journal/journal.ts';
 import { journalsOf } from '../../runtime/journal/read.ts';
 import { type Shipper, shipAll, startShipping } from '../../runtime/journal/ship.ts';
+import { DRIVER_NAMES, type DriverName } from '../../runtime/ports.ts';
 import { runLocked } from '../../runtime/run.ts';
 import type { OnRevoke } from '../../runtime/session/quarantine.ts';
 import { openBlobs } from '../../runtime/store/blobs.ts';
@@ -30,7 +31,7 @@ export const run: Command = {
   words: 'ALIAS',
   options: { isolation: { type: 'string' }, 'on-revoke': { type: 'string' } },
   optionHelp: {
-    isolation: 'only this driver: bubblewrap, podman or docker (default: the first that works)',
+    isolation: 'only this driver: bubblewrap, podman, docker or runsc (default: the first that works)',
     'on-revoke':
       'when the running release is revoked, end calls in flight (end, the default) or give them 5 s (finish)',
   },
@@ -123,12 +124,13 @@ function onRevokeOf(values: Values): OnRevoke {
   });
 }
 
-function onlyDriver(values: Values): { only?: 'bubblewrap' | 'podman' | 'docker' } {
+function onlyDriver(values: Values): { only?: DriverName } {
   const wanted = text(values, 'isolation');
   if (wanted === undefined) return {};
-  if (wanted === 'bubblewrap' || wanted === 'podman' || wanted === 'docker') return { only: wanted };
+  const only = DRIVER_NAMES.find((name) => name === wanted);
+  if (only) return { only };
   throw new LockkeeperError('USAGE', {
-    expected: '--isolation bubblewrap, podman or docker',
+    expected: `--isolation ${DRIVER_NAMES.join(', ')}`,
     found: quote(wanted),
     next: 'See: lk run --help',
   });

@@ -3,82 +3,140 @@
  * own Node and the libraries it links: no registry is asked and nothing in it is older than this machine.
  */
 import { execFile, spawn } from 'node:child_process';
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { create } from 'tar';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { sha256 } from '../../schemas/json.ts';
-import type { DriverStatus, IsolationDriver, LaunchPlan, SandboxedProcess } from '../ports.ts';
+import type { IsolationDriver, LaunchPlan, SandboxedProcess } from '../ports.ts';
+import { detectEngine, type Engine, envFile, inspect, runtimeWords, saidAndWanted } from './engine.ts';
+import { ensureImage } from './image.ts';
+import { assertAsPlanned, type Facts, foundFacts, type Means, wantedFacts } from './inspect.ts';
 import { overseen } from './process.ts';
 import { assertReachable } from './reach.ts';
 import { PROFILE_PATH } from './seccomp.ts';
 
 const run = promisify(execFile);
 
-export interface ContainerOptions {
-  readonly engine: 'podman' | 'docker';
+export interface ContainerOptions extends Engine {
   readonly nodePath: string;
 }
 
 const UID = 65534;
-/** Raised when the image is made differently. */
-const LAYOUT = 2;
+/** How long a container may take to run, ms. */
+const START_MS = 60_000;
+const SETTLE_MS = 2000;
 const PRELOAD = fileURLToPath(new URL('../egress/preload.cjs', import.meta.url));
+const MEANS: Means = {
+  uid: UID,
+  namespaces: ['ipc', 'mnt', 'net', 'pid', 'uts'],
+  cgroup: true,
+  tmp: ['noexec', 'nosuid', 'nodev'],
+};
 
-export function container({ engine, nodePath }: ContainerOptions): IsolationDriver {
-  return { name: engine, detect: () => detect(engine), start: (plan) => start(plan, { engine, nodePath }) };
-}
-
-/** An engine that answers. Podman without root on cgroup version 1 ignores limits silently, so it does not count. */
-async function detect(engine: ContainerOptions['engine']): Promise<DriverStatus> {
-  try {
-    const format =
-      engine === 'docker'
-        ? '{{.ServerVersion}}'
-        : '{{.Version.Version}} {{.Host.CgroupsVersion}} {{.Host.Security.Rootless}}';
-    const { stdout } = await run(engine, ['info', '--format', format], { timeout: 20_000 });
-    const [version = '', cgroups, rootless] = stdout.trim().split(' ');
-    if (cgroups === 'v1' && rootless === 'true')
-      return { available: false, reason: 'without root on cgroup v1 it ignores limits' };
-    return { available: true, version };
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    return {
-      available: false,
-      reason: code === 'ENOENT' ? `${engine} is not installed` : `no engine answers: ${quote(message, 200)}`,
-    };
-  }
+export function container(options: ContainerOptions): IsolationDriver {
+  return {
+    name: options.runtime ?? options.engine,
+    detect: () => detectEngine(options),
+    start: (plan) => start(plan, options),
+  };
 }
 
 async function start(plan: LaunchPlan, options: ContainerOptions): Promise<SandboxedProcess> {
   const { engine } = options;
+  const driver = options.runtime ?? engine;
   for (const mount of plan.mounts)
     await assertReachable(mount.source, { uid: UID, write: mount.mode === 'rw' });
-  const image = await ensureImage(options);
+  const image = await ensureImage(engine, options.nodePath);
   const name = `lockkeeper-${plan.id}`;
-  const runtime = await runtimeOf(engine);
+  const runtime = await runtimeWords(options);
+  const env = environmentOf(plan);
   const remove = async (): Promise<void> =>
     void (await run(engine, ['rm', '--force', name]).catch(() => undefined));
   try {
-    await makeContainer(engine, [
-      ...[...runtime, 'create', '--rm', '--interactive', '--name', name],
-      ...[...containerSettings(plan), image, ...commandOf(plan)],
-    ]);
-    await assertLimits(name, plan, engine);
+    const words = [...runtime.create, ...containerSettings(plan, engine)];
+    await withEnvFile(env, (file) =>
+      makeContainer(engine, [
+        ...[...runtime.global, 'create', '--rm', '--interactive', '--name', name],
+        ...[...words, '--env-file', file, image, ...commandOf(plan)],
+      ]),
+    );
+    const { said, wanted } = saidAndWanted(await inspect(engine, name), plan, env);
+    assertAsPlanned(driver, wanted, said);
   } catch (error) {
     await remove();
     throw error;
   }
-  const words = [...runtime, 'start', '--attach', '--interactive', name];
-  const running = await overseen(spawn(engine, words, { stdio: ['pipe', 'pipe', 'pipe'] }), {
-    driver: engine,
-    isolation: { driver: engine, uid: UID, network: 'none', seccomp: true, image },
-    cleanup: remove,
+  const attach = [...runtime.global, 'start', '--attach', '--interactive', name];
+  const child = spawn(engine, attach, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const running = await overseen(child, { driver, cleanup: remove });
+  const stop = (graceMs: number): ReturnType<SandboxedProcess['stop']> =>
+    stopContainer({ running, engine, name }, graceMs);
+  try {
+    return { ...running, stop, isolation: { driver, image, ...(await lookAt(name, plan, options)) } };
+  } catch (error) {
+    await stop(0);
+    throw error;
+  }
+}
+
+/**
+ * What runs, as the kernel tells it. A server that ended before it could be looked at was not spoken to. gVisor's
+ * processes are its own kernel's: of those only the control group is the machine's, and the engine's word has to do.
+ */
+async function lookAt(name: string, plan: LaunchPlan, options: ContainerOptions): Promise<Facts> {
+  const pid = await pidOf(options.engine, name);
+  if (pid === null) return { inspected: 'it ended first' };
+  const wanted = wantedFacts(plan, MEANS);
+  const keys = options.runtime === undefined ? Object.keys(wanted) : ['memory', 'pids', 'cpu', 'network'];
+  const only = (facts: Facts): Facts => Object.fromEntries(keys.map((key) => [key, facts[key] ?? 'unknown']));
+  for (const until = Date.now() + SETTLE_MS; ; await sleep(25)) {
+    const found = seen(pid, plan);
+    if (found === null) return { inspected: 'it ended first' };
+    // An OCI runtime sets the last of it while it becomes the server.
+    if (Date.now() < until && keys.some((key) => wanted[key] !== found[key])) continue;
+    assertAsPlanned(options.runtime ?? options.engine, only(wanted), only(found));
+    return only(found);
+  }
+}
+
+function seen(pid: number, plan: LaunchPlan): Facts | null {
+  try {
+    return foundFacts(pid, plan, MEANS);
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
+    throw error;
+  }
+}
+
+/** The first process of a container once it runs; null when it ended before. */
+async function pidOf(engine: string, name: string): Promise<number | null> {
+  for (const until = Date.now() + START_MS; Date.now() < until; await sleep(25)) {
+    const seen = await inspect(engine, name).catch(() => null);
+    if (seen === null) return null;
+    if (seen.State.Running && seen.State.Pid > 0) return seen.State.Pid;
+  }
+  throw new LockkeeperError('ISOLATION_FAILED', {
+    expected: `${engine} to run the container within ${START_MS / 1000} s`,
+    found: 'that it does not',
+    next: 'Run: lk doctor',
   });
-  return { ...running, stop: (graceMs) => stopContainer({ running, engine, name }, graceMs) };
+}
+
+async function withEnvFile<T>(
+  env: Readonly<Record<string, string>>,
+  use: (file: string) => Promise<T>,
+): Promise<T> {
+  const text = envFile(env);
+  const dir = await mkdtemp(join(tmpdir(), 'lockkeeper-env-'));
+  try {
+    await writeFile(join(dir, 'env'), text, { mode: 0o600, flag: 'wx' });
+    return await use(join(dir, 'env'));
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
 }
 
 async function stopContainer(
@@ -89,17 +147,8 @@ async function stopContainer(
   return at.running.stop(graceMs + 5000).finally(() => clearTimeout(timer));
 }
 
-/** crun before 1.9 does not start where cgroup v1 and v2 are mixed; runc does. */
-async function runtimeOf(engine: ContainerOptions['engine']): Promise<string[]> {
-  if (engine === 'docker') return [];
-  return run('runc', ['--version']).then(
-    () => ['--runtime', 'runc'],
-    () => [],
-  );
-}
-
 /** What the engine is told of one server, all but its image and command. */
-export function containerSettings(plan: LaunchPlan): string[] {
+export function containerSettings(plan: LaunchPlan, engine: Engine['engine']): string[] {
   const { memoryMiB, cpus, pids, tmpMiB } = plan.limits;
   const words = [
     ...[
@@ -129,11 +178,14 @@ export function containerSettings(plan: LaunchPlan): string[] {
       'nofile=1024:1024',
       '--ulimit',
       'nproc=4096:4096',
+      '--ulimit',
+      'core=0:0',
     ],
+    // Podman alone would lay writable folders of any size over a read-only root.
+    ...(engine === 'podman' ? ['--read-only-tmpfs=false'] : []),
     ...['--init=false', '--workdir', '/app', '--volume', `${plan.appDir}:/app:ro`],
   ];
   for (const { source, target, mode } of plan.mounts) words.push('--volume', `${source}:${target}:${mode}`);
-  const env: Record<string, string> = { ...plan.env, HOME: '/tmp', LANG: 'C.UTF-8' };
   if (plan.egressSocket !== undefined) {
     words.push(
       '--volume',
@@ -141,12 +193,22 @@ export function containerSettings(plan: LaunchPlan): string[] {
       '--volume',
       `${PRELOAD}:/lockkeeper/preload.cjs:ro`,
     );
-    for (const key of ['HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy'])
-      env[key] = 'http://127.0.0.1:3128';
-    Object.assign(env, { NODE_USE_ENV_PROXY: '1', NODE_OPTIONS: '--require /lockkeeper/preload.cjs' });
   }
-  for (const [key, value] of Object.entries(env)) words.push('--env', `${key}=${value}`);
   return words;
+}
+
+/** What the server sees: its own variables under ours. */
+export function environmentOf(plan: LaunchPlan): Record<string, string> {
+  const own = { ...plan.env, HOME: '/tmp', LANG: 'C.UTF-8' };
+  if (plan.egressSocket === undefined) return own;
+  const proxy = 'http://127.0.0.1:3128';
+  const proxies = { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, http_proxy: proxy, https_proxy: proxy };
+  return {
+    ...own,
+    ...proxies,
+    NODE_USE_ENV_PROXY: '1',
+    NODE_OPTIONS: '--require /lockkeeper/preload.cjs',
+  };
 }
 
 function commandOf(plan: LaunchPlan): string[] {
@@ -162,57 +224,4 @@ async function makeContainer(engine: string, words: readonly string[]): Promise<
       next: 'Use bubblewrap here, or another engine',
     });
   });
-}
-
-/** Reads back what the engine set, before anything runs in it. An engine that ignores a limit is refused. */
-async function assertLimits(name: string, plan: LaunchPlan, engine: string): Promise<void> {
-  const format =
-    '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.NetworkMode}}';
-  const wanted = `${plan.limits.memoryMiB * 1024 * 1024} ${plan.limits.pids} true none`;
-  const found = await run(engine, ['inspect', '--format', format, name]).then(
-    ({ stdout }) => stdout.trim(),
-    (error: Error) => error.message,
-  );
-  if (found === wanted) return;
-  throw new LockkeeperError('ISOLATION_FAILED', {
-    expected: `${engine} to set memory, pids, read-only root and network: ${wanted}`,
-    found: quote(found, 300),
-    next: 'Use bubblewrap here, or another engine',
-  });
-}
-
-/** localhost/lockkeeper-node:<digest of the Node binary>, made on first use. */
-async function ensureImage({ engine, nodePath }: ContainerOptions): Promise<string> {
-  const tag = `localhost/lockkeeper-node:${LAYOUT}-${sha256(await readFile(nodePath)).slice(7, 23)}`;
-  const there = await run(engine, ['image', 'inspect', tag]).then(
-    () => true,
-    () => false,
-  );
-  if (there) return tag;
-  const dir = await mkdtemp(join(tmpdir(), 'lockkeeper-image-'));
-  try {
-    const root = join(dir, 'root');
-    for (const file of await librariesOf(nodePath)) await place(file, join(root, file));
-    await place(nodePath, join(root, 'lockkeeper/node'));
-    for (const folder of ['tmp', 'app', 'proc', 'dev', 'etc'])
-      await mkdir(join(root, folder), { recursive: true });
-    // An engine gives its tmpfs the mode that the folder has in the image.
-    await chmod(join(root, 'tmp'), 0o1777);
-    await writeFile(join(root, 'etc/passwd'), `mcp:x:${UID}:${UID}::/tmp:/sbin/nologin\n`);
-    await create({ cwd: root, file: join(dir, 'image.tar') }, ['.']);
-    await run(engine, ['import', join(dir, 'image.tar'), tag], { timeout: 120_000 });
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
-  return tag;
-}
-
-async function place(from: string, to: string): Promise<void> {
-  await mkdir(dirname(to), { recursive: true });
-  await copyFile(from, to);
-}
-
-async function librariesOf(program: string): Promise<string[]> {
-  const { stdout } = await run('ldd', [program]);
-  return [...stdout.matchAll(/(\/[^\s)]+)\s+\(0x/g)].map((match) => match[1] ?? '').filter(Boolean);
 }

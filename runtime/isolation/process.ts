@@ -8,7 +8,7 @@ import type { Exit, SandboxedProcess } from '../ports.ts';
 
 interface Overseen {
   readonly driver: string;
-  readonly isolation: SandboxedProcess['isolation'];
+  readonly isolation?: SandboxedProcess['isolation'];
   /** Runs once, after the last process is gone. */
   readonly cleanup: () => Promise<void>;
 }
@@ -16,7 +16,7 @@ interface Overseen {
 /** Wraps a spawned child. Throws ISOLATION_FAILED when it could not be spawned at all. */
 export async function overseen(
   child: ChildProcess,
-  { driver, isolation, cleanup }: Overseen,
+  { driver, isolation = { driver }, cleanup }: Overseen,
 ): Promise<SandboxedProcess> {
   const { stdin, stdout, stderr } = streamsOf(child);
   const exited = new Promise<Exit>((resolve) => {
@@ -85,7 +85,7 @@ function within(exited: Promise<Exit>, ms: number): Promise<boolean> {
 }
 
 /** Process ids below a process, from the kernel's own table; parents first. */
-function descendants(pid: number): number[] {
+export function descendants(pid: number): number[] {
   let children = '';
   try {
     children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');

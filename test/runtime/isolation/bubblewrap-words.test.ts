@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { innerCommand, outerCommand, sandboxSettings } from '../../../runtime/isolation/bubblewrap.ts';
 import type { Cgroup } from '../../../runtime/isolation/cgroup.ts';
 import { rootfs } from '../../../runtime/isolation/rootfs.ts';
+import { innerCommand, outerCommand, sandboxSettings } from '../../../runtime/isolation/words.ts';
 import type { LaunchPlan } from '../../../runtime/ports.ts';
 import { planFor } from '../../helpers/sandbox.ts';
 
@@ -83,13 +83,15 @@ describe('what bubblewrap is told of a server', () => {
 
 describe('the limits of each process', () => {
   it.each([
-    [cgroup, '--core=0 --nofile=1024:1024 --nproc=64:64 -- /lockkeeper/node /app/x.js --flag'],
+    [cgroup, '--core=0 --nofile=1024:1024 --nproc=64:64 -- GATE /lockkeeper/node /app/x.js --flag'],
     [
       null,
-      '--core=0 --nofile=1024:1024 --nproc=64:64 --data=536870912:536870912 -- /lockkeeper/node /app/x.js --flag',
+      '--core=0 --nofile=1024:1024 --nproc=64:64 --data=536870912:536870912 -- GATE /lockkeeper/node /app/x.js --flag',
     ],
   ])('are set before it begins, memory too where there is no control group', (group, words) => {
-    expect(innerCommand(plan, group).join(' ')).toBe(words);
+    const told = innerCommand(plan, group).join(' ');
+    expect(told.replace(/\/bin\/sh -c .* sh (?=\/)/, 'GATE ')).toBe(words);
+    expect(told).toContain('read -r go <&7 || exit 1; exec 7<&-; exec "$@" sh /lockkeeper/node');
   });
 });
 

@@ -4,7 +4,8 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { container, containerSettings } from '../../../runtime/isolation/container.ts';
+import { container, containerSettings, environmentOf } from '../../../runtime/isolation/container.ts';
+import { envFile } from '../../../runtime/isolation/engine.ts';
 import { PROFILE_PATH } from '../../../runtime/isolation/seccomp.ts';
 import type { LaunchPlan } from '../../../runtime/ports.ts';
 import { openDir, planFor } from '../../helpers/sandbox.ts';
@@ -70,7 +71,7 @@ describe('what an engine is told of a server', () => {
     ],
     limits: { memoryMiB: 512, cpus: 1.5, pids: 64, tmpMiB: 8 },
   });
-  const words = containerSettings(plan).join(' ');
+  const words = containerSettings(plan, 'docker').join(' ');
   const always = [
     '--read-only',
     '--ipc none',
@@ -86,48 +87,58 @@ describe('what an engine is told of a server', () => {
     '--tmpfs /tmp:rw,size=8m,mode=1777,noexec,nosuid,nodev',
     '--ulimit nofile=1024:1024',
     '--ulimit nproc=4096:4096',
+    '--ulimit core=0:0',
     '--init=false',
     '--workdir /app',
     '--volume /srv/app:/app:ro',
     '--volume /srv/docs:/data:ro',
     '--volume /srv/out:/out:rw',
-    '--env CITY=Berlin',
-    '--env HOME=/tmp',
-    '--env LANG=C.UTF-8',
   ];
 
   it.each(always)('%s', (word) => {
     expect(` ${words} `).toContain(` ${word} `);
   });
 
-  it('is nothing else, but for what it asked to have set', () => {
-    const own = ['--env NODE_OPTIONS=--inspect', '--env HTTPS_PROXY=http://evil.example'];
-    expect(words.split(' ').sort()).toEqual([...always, ...own].join(' ').split(' ').sort());
+  it('is nothing else; Podman is kept from what it would add by itself', () => {
+    expect(words.split(' ').sort()).toEqual(always.join(' ').split(' ').sort());
+    expect(containerSettings(plan, 'podman').join(' ')).toContain(' --read-only-tmpfs=false ');
   });
 
   it('has our way out over the server’s own, where it has one', () => {
-    const out = containerSettings({ ...plan, egressSocket: '/srv/egress.sock' }).join(' ');
-    for (const word of [
-      '--volume /srv/egress.sock:/lockkeeper/egress.sock:ro',
-      '--env HTTPS_PROXY=http://127.0.0.1:3128',
-      '--env NODE_OPTIONS=--require /lockkeeper/preload.cjs',
-    ])
-      expect(out).toContain(word);
-    expect(out).toMatch(/ --volume \S+preload\.cjs:\/lockkeeper\/preload\.cjs:ro /);
-    expect(out).not.toMatch(/evil|inspect/);
+    const withOut = { ...plan, egressSocket: '/srv/egress.sock' };
+    const out = containerSettings(withOut, 'docker').join(' ');
+    expect(out).toContain('--volume /srv/egress.sock:/lockkeeper/egress.sock:ro');
+    expect(out).toMatch(/ --volume \S+preload\.cjs:\/lockkeeper\/preload\.cjs:ro/);
+    expect(environmentOf(plan)).toEqual({ ...plan.env, HOME: '/tmp', LANG: 'C.UTF-8' });
+    expect(environmentOf(withOut)).toMatchObject({
+      CITY: 'Berlin',
+      HTTPS_PROXY: 'http://127.0.0.1:3128',
+      NODE_OPTIONS: '--require /lockkeeper/preload.cjs',
+    });
+  });
+
+  it('tells no value of a variable on a command line, and takes none that its file cannot carry', () => {
+    expect(words).not.toContain('Berlin');
+    expect(envFile({ A: 'b c', D: '' })).toBe('A=b c\nD=\n');
+    expect(() => envFile({ A: 'b\nPATH=/evil' })).toThrow(/one line/);
   });
 });
 
 describe('an engine that does not do what it is told', () => {
-  /** Podman itself behind a script that changes the words of `create`. */
-  function deaf(change: string): () => void {
+  /** Podman itself behind a script that changes the words of `create`, and with `lie` what it tells of it. */
+  function deaf(change: string, lie = ''): () => void {
     const dir = openDir();
     const podman = execFileSync('sh', ['-c', 'command -v podman'], { encoding: 'utf8' }).trim();
     const script = `#!/usr/bin/python3
-import os, sys
+import os, subprocess, sys
 words = sys.argv[1:]
 if 'create' in words:
 ${change}
+if 'inspect' in words and '${lie}' != '':
+    told = subprocess.run(['${podman}', *words], stdout=subprocess.PIPE, text=True)
+    before, after = '${lie}'.split('>')
+    print(told.stdout.replace(before, after))
+    sys.exit(told.returncode)
 os.execv('${podman}', ['podman', *words])
 `;
     writeFileSync(join(dir, 'podman'), script, { mode: 0o755 });
@@ -140,27 +151,69 @@ os.execv('${podman}', ['podman', *words])
   const instead = (option: string, value: string): string =>
     `    words[words.index('${option}') + 1] = '${value}'`;
 
-  it.each<[string, string]>([
-    ['memory', `${instead('--memory', '600m')}\n${instead('--memory-swap', '600m')}`],
-    ['number of processes', instead('--pids-limit', '65')],
-    ['read-only root', "    words.remove('--read-only')"],
-    ['network', instead('--network', 'host')],
-  ])('is refused before anything runs, and nothing stays: %s', { timeout: 180_000 }, async (name, change) => {
+  const left = (id: string): string =>
+    spawnSync('podman', ['ps', '--all', '--quiet', '--filter', `name=${id}`], { encoding: 'utf8' }).stdout;
+
+  async function refused(id: string, change: string, lie?: string): Promise<unknown> {
     const dir = openDir();
-    writeFileSync(join(dir, 'x.js'), '');
-    const id = `deaf-${process.pid}-${name.slice(0, 4)}`;
-    const hear = deaf(change);
+    writeFileSync(join(dir, 'x.js'), 'setInterval(() => {}, 1000);');
+    const hear = deaf(change, lie);
     try {
-      await expect(driver.start(planFor(dir, ['node', '/app/x.js'], { id }))).rejects.toMatchObject({
-        code: 'ISOLATION_FAILED',
-        expected: expect.stringContaining('to set memory, pids, read-only root and network'),
-      });
+      return await driver.start(planFor(dir, ['node', '/app/x.js'], { id })).catch((error: unknown) => error);
     } finally {
       hear();
     }
-    const left = spawnSync('podman', ['ps', '--all', '--quiet', '--filter', `name=${id}`], {
-      encoding: 'utf8',
+  }
+
+  it.each<[string, string, string]>([
+    ['memory', 'memory', `${instead('--memory', '600m')}\n${instead('--memory-swap', '600m')}`],
+    ['number of processes', 'pids', instead('--pids-limit', '65')],
+    ['read-only root', 'root', "    words.remove('--read-only')"],
+    ['network', 'network', instead('--network', 'host')],
+    ['user', 'user', instead('--user', '0:0')],
+    ['capabilities', 'capabilities', "    words.insert(words.index('create') + 1, '--cap-add=SYS_ADMIN')"],
+    [
+      'filter of system calls',
+      'security',
+      "    words = ['seccomp=unconfined' if word.startswith('seccomp=') else word for word in words]",
+    ],
+    ['new privileges', 'security', "    at = words.index('no-new-privileges'); del words[at - 1:at + 1]"],
+    ['devices', 'devices', "    words.insert(words.index('create') + 1, '--device=/dev/zero')"],
+    ['a variable', 'variables missing', "    words[words.index('--env-file') + 1] = '/dev/null'"],
+  ])(
+    'is refused before anything runs, and nothing stays: %s',
+    { timeout: 180_000 },
+    async (name, fact, change) => {
+      const id = `deaf-${process.pid}-${name.replace(/\W/g, '').slice(0, 4)}`;
+      expect(await refused(id, change)).toMatchObject({
+        code: 'ISOLATION_MISMATCH',
+        found: expect.stringMatching(new RegExp(`(^|, )${fact} `)),
+      });
+      expect(left(id)).toBe('');
+    },
+  );
+
+  it.each<[string, string, string, string]>([
+    [
+      'memory',
+      'memory',
+      `${instead('--memory', '600m')}\n${instead('--memory-swap', '600m')}`,
+      '629145600>536870912',
+    ],
+    ['network', 'network', instead('--network', 'host'), '"host">"none"'],
+    ['/tmp', 'tmp', "    words[words.index('--tmpfs') + 1] = '/tmp:rw,size=64m,mode=1777'", ''],
+    [
+      'another folder',
+      'writable',
+      "    words.insert(words.index('create') + 1, '--volume=/var/tmp:/more')",
+      '',
+    ],
+  ])('is found out by the kernel when it lies: %s', { timeout: 180_000 }, async (name, fact, change, lie) => {
+    const id = `liar-${process.pid}-${name.replace(/\W/g, '').slice(0, 4)}`;
+    expect(await refused(id, change, lie)).toMatchObject({
+      code: 'ISOLATION_MISMATCH',
+      found: expect.stringMatching(new RegExp(`(^|, )${fact} `)),
     });
-    expect(left.stdout).toBe('');
+    expect(left(id)).toBe('');
   });
 });
