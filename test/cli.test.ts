@@ -19,7 +19,9 @@ import { logSigner, makeApproval, makeEntry, makeLock, makeRoot, people, pin } f
 
 const MAIN = join(import.meta.dirname, '../cli/main.ts');
 const HOUR_MS = 3_600_000;
-const at = (hours: number): string => new Date(Date.now() + hours * HOUR_MS).toISOString();
+/** One moment for all: a lock of 72 hours is not to be one of a millisecond more. */
+const BEGAN = Date.now();
+const at = (hours: number): string => new Date(BEGAN + hours * HOUR_MS).toISOString();
 const now = (person = people.carol.person): Envelope =>
   makeRoot((root) => {
     Object.assign(root, { issuedAt: at(-1), expires: at(1000) });
