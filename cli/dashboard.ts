@@ -6,10 +6,12 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Type from 'typebox';
-import type { ApprovalView, LocalView } from '../schemas/api.ts';
+import type { ApprovalView } from '../schemas/api.ts';
+import type { CallView } from '../schemas/call.ts';
 import { Closed, Environment, Version } from '../schemas/common.ts';
 import { asLockkeeperError, CODES, LockkeeperError, quote } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';
+import { CallShown, type LocalView } from '../schemas/local.ts';
 import { problemOf } from '../schemas/problem.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { PAGE_HEADERS, type PageFile, pageFiles } from '../web/files.ts';
@@ -24,6 +26,7 @@ export interface DashboardOptions {
   readonly view: LocalView;
   /** Signs with the person's own key. */
   readonly approve: (release: string, wish: Wish) => Promise<ApprovalView>;
+  readonly approveCall: (shown: CallShown) => Promise<CallView>;
 }
 
 export interface Dashboard {
@@ -95,10 +98,17 @@ async function answer(request: IncomingMessage, response: ServerResponse, place:
   assertLetIn(request, place.secret);
   if (url.startsWith('/v1/')) return forward(request, response, place);
   if (url === '/local' && request.method === 'GET') return sendJson(response, place.view);
+  if (request.method !== 'POST') throw notFound(url);
+  sendJson(response, await signed(url, request, place));
+}
+
+async function signed(url: string, request: IncomingMessage, place: Place): Promise<unknown> {
   const [, release] = /^\/local\/approvals\/([1-9][0-9]{0,15})$/.exec(url) ?? [];
-  if (release === undefined || request.method !== 'POST') throw notFound(url);
-  const wish = assertValid(WishBody, parseStrict(await bodyOf(request)), 'the approval', 'REQUEST_INVALID');
-  sendJson(response, await place.approve(release, wish));
+  if (release === undefined && url !== '/local/calls') throw notFound(url);
+  const body = parseStrict(await bodyOf(request));
+  if (release === undefined)
+    return place.approveCall(assertValid(CallShown, body, 'the call', 'REQUEST_INVALID'));
+  return place.approve(release, assertValid(WishBody, body, 'the approval', 'REQUEST_INVALID'));
 }
 
 /** A page of another site, or a name that was made to point here, is not this person's browser tab. */

@@ -18,8 +18,10 @@ import type { Deps } from './deps.ts';
 import { accessRoutes } from './routes/access.ts';
 import { advisoryRoutes } from './routes/advisories.ts';
 import { auditRoutes } from './routes/audit.ts';
+import { callRoutes } from './routes/calls.ts';
 import { dashboardRoutes } from './routes/dashboard.ts';
 import { evidenceRoutes } from './routes/evidence.ts';
+import { fleetRoutes } from './routes/fleet.ts';
 import { lockRoutes } from './routes/locks.ts';
 import { logRoutes } from './routes/log.ts';
 import { CORS, mcpRegistryRoutes } from './routes/mcp-registry.ts';
@@ -51,6 +53,7 @@ const LARGE_BODIES: Readonly<Partial<Record<RouteName, number>>> = {
   lock: 4 * 1024 * 1024,
   lockCheck: 16 * 1024 * 1024,
   approve: 16 * 1024 * 1024,
+  fleetReport: 1024 * 1024,
   publish: 1024 * 1024,
   rootAccept: 4 * 1024 * 1024,
 };
@@ -96,6 +99,8 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
     ...revocationRoutes(app, deps),
     ...lockRoutes(deps),
     ...auditRoutes(deps),
+    ...callRoutes(app, deps),
+    ...fleetRoutes(deps),
     ...evidenceRoutes(deps),
     ...advisoryRoutes(deps),
     ...logRoutes(deps),

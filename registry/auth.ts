@@ -36,6 +36,16 @@ export function mayCall(route: Route, roles: readonly RoleName[]): boolean {
   return roles.some((role) => route.roles.includes(role));
 }
 
+/** A runtime that serves many speaks for them; anybody else speaks for themselves, and for who signed in nowhere. */
+export function assertSpeaksFor({ person, roles }: Actor, user: string): void {
+  if (roles.includes('runtime') || user === person || user === '-' || user.startsWith('local:')) return;
+  throw new LockkeeperError('FORBIDDEN', {
+    expected: `records of ${person}`,
+    found: `one of ${quote(user, 64)}`,
+    next: 'Send it with the sign-in of that person, or with a token of the role runtime',
+  });
+}
+
 async function readToken(header: string, pool: Pool): Promise<Actor | null> {
   const token = /^Bearer (lk_[A-Za-z0-9_-]{43})$/.exec(header)?.[1];
   return token === undefined ? null : actorOf(pool, token);

@@ -2,7 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import cron, { type ScheduledTask } from 'node-cron';
 import type { Logger } from 'pino';
-import type { Pool } from './db/pool.ts';
+import { sweepCalls } from './calls.ts';
+import { forgetCalls } from './db/calls.ts';
+import { forgetInstances } from './db/fleet.ts';
+import { type Pool, withTransaction } from './db/pool.ts';
 import { takeRun } from './db/records.ts';
 import type { Deps } from './deps.ts';
 import { expireApprovals } from './expiry.ts';
@@ -56,6 +59,7 @@ export function registrySchedules(
   return [
     { name: 'checkpoint', cron: '*/5 * * * *', run: () => checkpoints.refresh() },
     { name: 'approvals', cron: '11 * * * *', run: async () => void (await expireApprovals(deps)) },
+    { name: 'calls', cron: '* * * * *', run: () => withTransaction(pool, sweepCalls) },
     { name: 'upstream', cron: crons.upstreamCron, run: () => queueUpstreamWatch(pool) },
     { name: 'advisories', cron: crons.advisoriesCron, run: () => queueAdvisories(pool) },
     {
@@ -64,6 +68,8 @@ export function registrySchedules(
       run: async () => {
         await pool.query(`delete from tokens where expires_at < now() - interval '30 days'`);
         await pool.query(`delete from sign_in_codes where expires_at < now() - interval '30 days'`);
+        await forgetCalls(pool);
+        await forgetInstances(pool);
         await pool.query(`delete from schedule_runs where fires_at < now() - interval '7 days'`);
       },
     },

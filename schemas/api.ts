@@ -2,9 +2,11 @@
 import Type, { type Static } from 'typebox';
 import { Approval } from './approval.ts';
 import { AuditRecord } from './audit.ts';
-import { Closed, Digest, Instant, KeyId, Person } from './common.ts';
+import { CALL_ROUTES } from './call.ts';
+import { Closed, Digest, Instant, Person } from './common.ts';
 import { Change } from './diff.ts';
 import { Envelope } from './dsse.ts';
+import { FLEET_ROUTES } from './fleet.ts';
 import { Intent } from './intent.ts';
 import { LockFile } from './lock.ts';
 import { Policy } from './policy.ts';
@@ -164,14 +166,6 @@ export const Health = Closed({
 });
 export type Health = Static<typeof Health>;
 
-/** GET /local, of a dashboard on a reviewer's own machine. Without a key it can only be looked at. */
-export const LocalView = Closed({
-  registry: Type.String(),
-  person: Person,
-  keyid: Type.Union([Type.Null(), KeyId]),
-});
-export type LocalView = Static<typeof LocalView>;
-
 export interface Route {
   readonly method: 'GET' | 'POST';
   readonly path: string;
@@ -220,6 +214,8 @@ export const ROUTES = {
   lockCheck: { method: 'POST', path: '/v1/locks/check', roles: SIGNED_IN },
   auditWrite: { method: 'POST', path: '/v1/audit', roles: ['runtime', 'developer'] },
   auditRead: { method: 'GET', path: '/v1/audit', roles: ['auditor', 'admin'] },
+  ...CALL_ROUTES,
+  ...FLEET_ROUTES,
   evidence: { method: 'GET', path: '/v1/evidence', roles: ['auditor', 'admin'] },
   evidenceEntries: { method: 'GET', path: '/v1/evidence/entries', roles: ['auditor', 'admin'] },
   evidenceRecords: { method: 'GET', path: '/v1/evidence/records', roles: ['auditor', 'admin'] },

@@ -14,6 +14,7 @@ export const LogKind = Type.Union([
   Type.Literal('lock'),
   Type.Literal('root'),
   Type.Literal('audit'),
+  Type.Literal('call'),
 ]);
 export type LogKind = Static<typeof LogKind>;
 

@@ -1,5 +1,6 @@
 /** The registry, seen from the page. The token lives in this tab only. */
-import type { LocalView, Me } from '../schemas/api.ts';
+import type { Me } from '../schemas/api.ts';
+import type { LocalView } from '../schemas/local.ts';
 import type { Problem } from '../schemas/problem.ts';
 
 const KEY = 'lockkeeper-token';

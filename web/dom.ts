@@ -61,13 +61,15 @@ export interface Field {
   readonly value?: string;
   readonly required?: boolean;
   readonly rows?: number;
+  /** What the field belongs to, where a page has several of its name. */
+  readonly of?: string;
 }
 
 /** A labelled input; several lines where `rows` says so. */
-export function field({ name, label, hint, value = '', required = false, rows }: Field): HTMLElement {
+export function field({ name, label, hint, value = '', required = false, rows, of }: Field): HTMLElement {
   const attributes = {
     name,
-    id: `field-${name}`,
+    id: of === undefined ? `field-${name}` : `field-${name}-${of}`,
     autocomplete: 'off',
     ...(required ? { required: '' } : {}),
   };

@@ -2,7 +2,9 @@
 import type { Health, TokenView } from '../schemas/api.ts';
 import { ask, keepToken, local, me, token } from './api.ts';
 import { audit } from './audit.ts';
+import { calls } from './calls.ts';
 import { card, el, field, form, textOf } from './dom.ts';
+import { fleet } from './fleet.ts';
 import { allReleases, queue } from './list.ts';
 import { publish } from './publish.ts';
 import { releasePage } from './release.ts';
@@ -17,9 +19,12 @@ interface Page {
 }
 
 const READERS = ['admin', 'reviewer', 'publisher', 'developer', 'auditor'];
+const WATCHERS = ['admin', 'reviewer', 'auditor'];
 const PAGES: readonly Page[] = [
   { href: '#/', title: 'Review', roles: READERS, open: queue },
   { href: '#/releases', title: 'Releases', roles: READERS, open: allReleases },
+  { href: '#/calls', title: 'Calls', roles: WATCHERS, open: calls },
+  { href: '#/fleet', title: 'Fleet', roles: WATCHERS, open: fleet },
   { href: '#/publish', title: 'Publish', roles: ['publisher', 'admin'], open: publish },
   { href: '#/trust', title: 'Trust', roles: READERS, open: trust },
   { href: '#/audit', title: 'Audit', roles: ['auditor', 'admin'], open: audit },

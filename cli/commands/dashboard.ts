@@ -1,6 +1,7 @@
 import { Me } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { giveApproval } from '../approval.ts';
+import { giveCallApproval } from '../calls.ts';
 import { type Command, type Context, text, type Values } from '../command.ts';
 import { startDashboard } from '../dashboard.ts';
 import { findRelease } from '../releases.ts';
@@ -31,6 +32,8 @@ export const dashboard: Command = {
         const signer = await signerNamed(context, name);
         return giveApproval(await findRelease(api, id), wish, { api, signer, now: context.now() });
       },
+      approveCall: async (shown) =>
+        giveCallApproval(shown, { api, signer: await signerNamed(context, name), now: context.now() }),
     });
     const signs = keyid ? `, signing with the key ${name}` : ', without a key to sign with (lk keys new)';
     context.say(

@@ -10,8 +10,11 @@ export interface Listening {
   close(): void;
 }
 
-/** `wake` is called at each announcement and after each (re)connection, since announcements are not kept for anyone. */
-export function listen(pool: Pool, channel: string, wake: () => void): Listening {
+/**
+ * `wake` is called at each announcement, with what it says, and without a word after each (re)connection, since
+ * announcements are not kept for anyone.
+ */
+export function listen(pool: Pool, channel: string, wake: (said?: string) => void): Listening {
   let client: PoolClient | null = null;
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
@@ -27,9 +30,12 @@ export function listen(pool: Pool, channel: string, wake: () => void): Listening
       (fresh) => {
         client = fresh;
         if (closed) return drop(fresh);
-        fresh.on('notification', wake);
+        fresh.on('notification', ({ payload }) => wake(payload));
         for (const event of ['error', 'end'] as const) fresh.once(event, () => drop(fresh));
-        fresh.query(`listen ${channel}`).then(wake, () => drop(fresh));
+        fresh.query(`listen ${channel}`).then(
+          () => wake(),
+          () => drop(fresh),
+        );
       },
       () => {
         if (!closed) timer = setTimeout(connect, AGAIN_MS);

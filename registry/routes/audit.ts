@@ -1,8 +1,9 @@
 /** Taking the runtimes' journals in, and answering who did what. */
 import { AuditBatch, AuditQuery } from '../../schemas/api.ts';
 import { type AuditRecord, chainDefect } from '../../schemas/audit.ts';
-import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { LockkeeperError } from '../../schemas/errors.ts';
 import type { Call, Handlers } from '../app.ts';
+import { assertSpeaksFor } from '../auth.ts';
 import type { Actor } from '../db/people.ts';
 import { withTransaction } from '../db/pool.ts';
 import { chainHead, digestAt, findRecords, insertRecords } from '../db/records.ts';
@@ -59,18 +60,8 @@ async function take(call: Call, { pool }: Deps): Promise<unknown> {
   });
 }
 
-/** A runtime that serves many speaks for them; anybody else speaks for themselves, and for who signed in nowhere. */
-function assertOwn(records: readonly AuditRecord[], { person, roles }: Actor): void {
-  if (roles.includes('runtime')) return;
-  const other = records.find(
-    ({ body }) => body.user !== person && body.user !== '-' && !body.user.startsWith('local:'),
-  );
-  if (!other) return;
-  throw new LockkeeperError('FORBIDDEN', {
-    expected: `records of ${person}`,
-    found: `one of ${quote(other.body.user, 64)}`,
-    next: 'Ship it with the sign-in of that person, or with a token of the role runtime',
-  });
+function assertOwn(records: readonly AuditRecord[], actor: Actor): void {
+  for (const user of new Set(records.map(({ body }) => body.user))) assertSpeaksFor(actor, user);
 }
 
 /** A journal belongs to whom it first came from: nobody else can begin or continue it in their place. */

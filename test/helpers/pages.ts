@@ -28,6 +28,7 @@ export async function openPages(registry: TestRegistry, { person, key, keyid }: 
     registry: url,
     token,
     view: { registry: url, person, keyid },
+    approveCall: () => Promise.reject(new Error('not asked for')),
     approve: async (id, wish) =>
       giveApproval(await api.call('release', Release, { parameters: { id } }), wish, {
         api,

@@ -1,0 +1,41 @@
+import { short } from '../../runtime/trust/root.ts';
+import { FleetView } from '../../schemas/fleet.ts';
+import { type Command, text } from '../command.ts';
+import { table } from '../output.ts';
+
+export const fleet: Command = {
+  summary: 'show what runs where, in which state, since when and under which lock, as runtimes report it',
+  words: '',
+  options: { server: { type: 'string' }, state: { type: 'string' } },
+  optionHelp: {
+    server: 'only this server, by its whole name',
+    state: 'only this state: COLD, STARTING, READY, DEGRADED, DEAD, DRAINING, QUARANTINED or unknown',
+  },
+  examples: ['lk fleet', 'lk fleet --server io.github.acme/weather', 'lk fleet --state unknown --json'],
+  arity: [0, 0],
+  async run(context, _words, values) {
+    const api = await context.api();
+    const query = { server: text(values, 'server'), state: text(values, 'state') };
+    const view = await api.call('fleet', FleetView, { query });
+    const rows = view.instances.map((one) => [
+      one.host,
+      one.server,
+      one.version,
+      one.state,
+      one.release ?? 'not known',
+      one.since,
+      `${one.project}#${one.lockVersion} ${short(one.lock)}`,
+      one.user,
+      one.driver,
+    ]);
+    const head = ['HOST', 'SERVER', 'VERSION', 'STATE', 'RELEASE', 'SINCE', 'LOCK', 'USER', 'DRIVER'];
+    const { red, yellow } = context.paint;
+    const paint = (cell: string, column: number): string => {
+      if (column === 4 && /^(?:revoked|not known) *$/.test(cell)) return red(cell);
+      return column === 3 && /^(?:unknown|DEAD|QUARANTINED) *$/.test(cell) ? yellow(cell) : cell;
+    };
+    const more = view.more ? '\n\nThere are more: use --server or --state.' : '';
+    const body = rows.length === 0 ? 'Nothing runs, as far as runtimes say.' : table(head, rows, paint);
+    return { data: view, text: `${body}${more}` };
+  },
+};

@@ -1,0 +1,34 @@
+import { short } from '../../runtime/trust/root.ts';
+import type { Command } from '../command.ts';
+import { readInstances } from '../instances.ts';
+import { table } from '../output.ts';
+
+export const ps: Command = {
+  summary: 'show which servers run on this machine for you, in which state, since when and under which lock',
+  words: '',
+  options: {},
+  optionHelp: {},
+  examples: ['lk ps', 'lk ps --json'],
+  arity: [0, 0],
+  async run(context) {
+    const instances = await readInstances(context.home.dir);
+    const rows = instances.map((one) => [
+      one.alias,
+      one.server,
+      one.version,
+      one.gone ? 'gone' : one.state,
+      one.since,
+      String(one.calls),
+      `${one.project}#${one.lockVersion} ${short(one.lock)}`,
+      String(one.pid),
+    ]);
+    const head = ['ALIAS', 'SERVER', 'VERSION', 'STATE', 'SINCE', 'CALLS', 'LOCK', 'PID'];
+    const { red } = context.paint;
+    const paint = (cell: string, column: number): string =>
+      column === 3 && /^(?:gone|DEAD|QUARANTINED) *$/.test(cell) ? red(cell) : cell;
+    return {
+      data: { instances },
+      text: rows.length === 0 ? 'Nothing runs here.' : table(head, rows, paint),
+    };
+  },
+};

@@ -1,0 +1,136 @@
+/** Reporting what runs: on this machine as a file each, at the registry as one list, every 15 s and on change. */
+import type { FleetReporter, Instance } from '../runtime/fleet.ts';
+import { FleetAck, type FleetInstance, MAX_INSTANCES, REPORT_S } from '../schemas/fleet.ts';
+import type { Api } from './api.ts';
+import { removeInstance, writeInstance } from './instances.ts';
+
+export interface FleetTiming {
+  readonly reportMs: number;
+  /** Changes within so long are told together. */
+  readonly gatherMs: number;
+}
+
+export interface FleetOptions {
+  /** Folder of this person on this machine. */
+  readonly home: string;
+  /** Null: nobody else is told. */
+  readonly api: Api | null;
+  readonly runtime: string;
+  readonly host: string;
+  readonly say: (line: string) => void;
+  readonly timing?: Partial<FleetTiming>;
+}
+
+export interface RunningReporter extends FleetReporter {
+  /** Says that nothing is kept any more, and waits for that a little. */
+  close(): Promise<void>;
+}
+
+const TIMING: FleetTiming = { reportMs: REPORT_S * 1000, gatherMs: 250 };
+/** Counts of calls alone are written so seldom, ms. */
+const COUNT_MS = 2000;
+const ANSWER_MS = 5000;
+
+export function fleetReporter(options: FleetOptions): RunningReporter {
+  return new Reporter(options);
+}
+
+class Reporter implements RunningReporter {
+  readonly #o: FleetOptions;
+  readonly #timing: FleetTiming;
+  readonly #kept = new Map<string, Instance>();
+  /** Files of each instance are written one after the other. */
+  #files: Promise<void> = Promise.resolve();
+  readonly #written = new Map<string, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #sending: Promise<void> | null = null;
+  #told = false;
+  #closed = false;
+
+  constructor(options: FleetOptions) {
+    this.#o = options;
+    this.#timing = { ...TIMING, ...options.timing };
+  }
+
+  report(instance: Instance): void {
+    if (this.#closed || (!this.#kept.has(instance.id) && this.#kept.size >= MAX_INSTANCES)) return;
+    const before = this.#kept.get(instance.id);
+    this.#kept.set(instance.id, instance);
+    const changed = before === undefined || !isSame(before, instance);
+    if (changed) this.#soon(this.#timing.gatherMs);
+    const last = this.#written.get(instance.id) ?? Number.NEGATIVE_INFINITY;
+    if (!changed && performance.now() - last < COUNT_MS) return;
+    this.#written.set(instance.id, performance.now());
+    this.#file(() => this.#write(instance.id));
+  }
+
+  gone(id: string): void {
+    if (!this.#kept.delete(id)) return;
+    this.#written.delete(id);
+    this.#file(() => removeInstance(this.#o.home, id));
+    this.#soon(this.#timing.gatherMs);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    for (const id of [...this.#kept.keys()]) this.gone(id);
+    clearTimeout(this.#timer);
+    await this.#files;
+    await this.#sending;
+    await this.#send();
+  }
+
+  /** The newest of it, whatever came in between. */
+  async #write(id: string): Promise<void> {
+    const instance = this.#kept.get(id);
+    if (instance) await writeInstance(this.#o.home, instance);
+  }
+
+  #file(work: () => Promise<void>): void {
+    this.#files = this.#files.then(work).catch((error: Error) => this.#tell(error));
+  }
+
+  #soon(ms: number): void {
+    if (this.#o.api === null || this.#closed) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#beat(), ms);
+    this.#timer.unref();
+  }
+
+  async #beat(): Promise<void> {
+    await this.#sending;
+    this.#sending ??= this.#send().finally(() => {
+      this.#sending = null;
+    });
+    await this.#sending;
+    if (this.#kept.size > 0) this.#soon(this.#timing.reportMs);
+  }
+
+  async #send(): Promise<void> {
+    const { api, runtime, host } = this.#o;
+    const instances = [...this.#kept.values()].map(reported);
+    try {
+      await api?.within(ANSWER_MS).call('fleetReport', FleetAck, { body: { runtime, host, instances } });
+      this.#told = false;
+    } catch (error) {
+      this.#tell(error as Error);
+    }
+  }
+
+  /** Once: what runs goes on running. */
+  #tell(error: Error): void {
+    if (!this.#told) this.#o.say(`what runs here is not told: ${error.message}`);
+    this.#told = true;
+  }
+}
+
+function reported({ alias: _alias, calls: _calls, ...instance }: Instance): FleetInstance {
+  return instance;
+}
+
+/** But for the count of its calls. */
+function isSame(a: Instance, b: Instance): boolean {
+  return (Object.keys(reported(b)) as (keyof FleetInstance)[]).every((name) => a[name] === b[name]);
+}

@@ -1,0 +1,94 @@
+/** What runs on this machine for this person: one small file an instance, written whole, judged by the process behind it. */
+import { readFileSync } from 'node:fs';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import Type, { type Static } from 'typebox';
+import type { Instance } from '../runtime/fleet.ts';
+import { writeAtomic } from '../runtime/store/atomic.ts';
+import { Closed } from '../schemas/common.ts';
+import { FleetInstance } from '../schemas/fleet.ts';
+import { parseStrict } from '../schemas/json.ts';
+import { isValid } from '../schemas/validate.ts';
+import { readIfThere } from './key-files.ts';
+
+const InstanceFile = Closed({
+  lockkeeper: Type.Literal('instance/v1'),
+  pid: Type.Integer({ minimum: 1 }),
+  /** When the process began, as the kernel counts it: a process id is given out again. Null where it does not say. */
+  began: Type.Union([Type.Null(), Type.String({ maxLength: 100 })]),
+  alias: Type.String({ maxLength: 200 }),
+  calls: Type.Integer({ minimum: 0 }),
+  instance: FleetInstance,
+});
+type InstanceFile = Static<typeof InstanceFile>;
+
+/** An instance as `lk ps` shows it; `gone`: its runtime ended without a word. */
+export interface HostInstance extends Instance {
+  readonly pid: number;
+  readonly gone: boolean;
+}
+
+const folderOf = (home: string): string => join(home, 'instances');
+const pathOf = (home: string, id: string): string => join(folderOf(home), `${id}.json`);
+
+/** Replaces what is known of the instance. For this process's own. */
+export async function writeInstance(home: string, { alias, calls, ...instance }: Instance): Promise<void> {
+  const { pid } = process;
+  const file: InstanceFile = { lockkeeper: 'instance/v1', pid, began: beganOf(pid), alias, calls, instance };
+  await mkdir(folderOf(home), { recursive: true, mode: 0o700 });
+  await writeAtomic(pathOf(home, instance.id), `${JSON.stringify(file)}\n`, 0o600);
+}
+
+export async function removeInstance(home: string, id: string): Promise<void> {
+  await rm(pathOf(home, id), { force: true });
+}
+
+/** By alias. What is gone is told once and forgotten; what is no such file is left alone. */
+export async function readInstances(home: string): Promise<HostInstance[]> {
+  const names = await readdir(folderOf(home)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const found: HostInstance[] = [];
+  for (const name of names.filter((item) => /^[A-Za-z0-9._-]{1,64}\.json$/.test(item))) {
+    const file = await readOne(join(folderOf(home), name));
+    if (file === null || `${file.instance.id}.json` !== name) continue;
+    const gone = !isAlive(file);
+    if (gone) await removeInstance(home, file.instance.id);
+    found.push({ ...file.instance, alias: file.alias, calls: file.calls, pid: file.pid, gone });
+  }
+  return found.sort((a, b) => a.alias.localeCompare(b.alias) || a.pid - b.pid);
+}
+
+async function readOne(path: string): Promise<InstanceFile | null> {
+  try {
+    const value = parseStrict((await readIfThere(path)) ?? '');
+    return isValid(InstanceFile, value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+function isAlive({ pid, began }: InstanceFile): boolean {
+  const now = beganOf(pid);
+  if (began !== null && now !== null) return began === now;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** proc(5): field 22 of stat is the start in clock ticks since the boot, counted after the name, which may hold anything. */
+function beganOf(pid: number): string | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    return ticks === undefined
+      ? null
+      : `${ticks}@${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}`;
+  } catch {
+    return null;
+  }
+}
