@@ -175,8 +175,8 @@ export class Relay {
       return this.note(records.unbound(this.#o.scribe, 'to-server', 'an answer to nothing the server asked'));
     }
     this.fromServer.delete(wire.idKey(message.id));
-    const end = { outcome: records.outcomeOf(message), bytes: message.bytes.length };
-    this.record(records.finished(this.#o.scribe, pending, end), () => this.#link?.peer.send(message.bytes));
+    const end = records.finished(this.#o.scribe, pending, records.endOf(message));
+    this.record(end, () => this.#link?.peer.send(message.bytes));
   }
 
   serverMessage(message: Message): void {
@@ -205,9 +205,7 @@ export class Relay {
       return this.note(records.unbound(scribe, 'to-client', why));
     }
     this.fromClient.delete(wire.idKey(message.id));
-    this.note(
-      records.finished(scribe, pending, { outcome: records.outcomeOf(message), bytes: message.bytes.length }),
-    );
+    this.note(records.finished(scribe, pending, records.endOf(message)));
     const { bytes, drifts } = answerFor(message, pending.rule, {
       live: this.#link.state.live,
       hello: this.#link.hello,
