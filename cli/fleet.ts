@@ -1,4 +1,5 @@
 /** Reporting what runs: on this machine as a file each, at the registry as one list, every 15 s and on change. */
+import { randomUUID } from 'node:crypto';
 import type { FleetReporter, Instance } from '../runtime/fleet.ts';
 import { FleetAck, type FleetInstance, MAX_INSTANCES, REPORT_S } from '../schemas/fleet.ts';
 import type { Api } from './api.ts';
@@ -33,6 +34,28 @@ const ANSWER_MS = 5000;
 
 export function fleetReporter(options: FleetOptions): RunningReporter {
   return new Reporter(options);
+}
+
+/** What a session is to call so that one instance is known: its states as they change, its calls as they go out. */
+export function tellOf(
+  reporter: FleetReporter,
+  known: Omit<Instance, 'id' | 'state' | 'since' | 'calls'>,
+): { onState: (change: { readonly to: Instance['state'] }) => void; onCall: () => void } {
+  let instance: Instance = {
+    ...known,
+    id: randomUUID(),
+    state: 'COLD',
+    since: new Date().toISOString(),
+    calls: 0,
+  };
+  const now = (change: Partial<Instance>): void => {
+    instance = { ...instance, ...change };
+    reporter.report(instance);
+  };
+  return {
+    onState: ({ to }) => now({ state: to, since: new Date().toISOString() }),
+    onCall: () => now({ calls: instance.calls + 1 }),
+  };
 }
 
 class Reporter implements RunningReporter {

@@ -24,7 +24,7 @@ import type { VerifiedEntry } from './trust/entry.ts';
 import { type RevocationSource, watchRevocations } from './trust/revocations.ts';
 import type { TrustedRoot } from './trust/root.ts';
 
-export interface RunOptions {
+export interface RunOptions extends Pick<SessionOptions, 'onState' | 'onCall'> {
   readonly verified: VerifiedEntry;
   /** The root that the lock carries. */
   readonly trusted: TrustedRoot;

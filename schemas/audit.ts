@@ -18,6 +18,8 @@ export const AuditKind = Type.Union([
   Type.Literal('egress.refused'),
   Type.Literal('quarantined'),
   Type.Literal('journal.recovered'),
+  /** The oldest segment is about to be deleted, and ends at a record of this number and digest. */
+  Type.Literal('journal.pruned'),
   /** A server went from one state of its life to another. */
   Type.Literal('server.state'),
   /** A call waits for people; they let it pass, or did not. */
@@ -39,6 +41,39 @@ export const AuditSubject = Closed({
   approvedBy: Type.Array(Type.String()),
 });
 export type AuditSubject = Static<typeof AuditSubject>;
+
+export const ContentKind = Type.Union([
+  Type.Literal('text'),
+  Type.Literal('image'),
+  Type.Literal('audio'),
+  Type.Literal('resource'),
+  Type.Literal('resource_link'),
+  Type.Literal('tool_use'),
+  Type.Literal('tool_result'),
+  Type.Literal('other'),
+]);
+export type ContentKind = Static<typeof ContentKind>;
+
+const Keyed = Type.String({ pattern: '^hmac-sha256:[0-9a-f]{64}$' });
+const Count = Type.Integer({ minimum: 0 });
+
+/** What came back, in figures, kinds, keyed digests and names: never its text. */
+export const ResultSummary = Closed({
+  /** Of the answer's bytes as they came, under the journal's key. */
+  digest: Keyed,
+  isError: Type.Optional(Type.Boolean()),
+  /** Of a JSON-RPC error. */
+  errorCode: Type.Optional(Type.Integer()),
+  /** `size`: characters of text, bytes of what is not. */
+  content: Type.Optional(Type.Partial(Type.Record(ContentKind, Closed({ items: Count, size: Count })))),
+  /** URIs of resources linked to or embedded, secrets in them hidden. */
+  resources: Type.Optional(Type.Array(Type.String({ maxLength: 300 }), { maxItems: 50 })),
+  /** Of the structured content in canonical form. */
+  structured: Type.Optional(Keyed),
+  /** Entries of each list that was answered. */
+  lists: Type.Optional(Type.Record(Type.String({ pattern: '^[a-zA-Z]{1,32}$' }), Count)),
+});
+export type ResultSummary = Static<typeof ResultSummary>;
 
 export const AuditBody = Closed({
   kind: AuditKind,
@@ -67,8 +102,7 @@ export const AuditBody = Closed({
   ),
   /** The policy that judged it, by digest, and the rule of it that decided. */
   decision: Type.Optional(Closed({ policy: Digest, rule: Type.String() })),
-  /** What came back, in figures and digests: never its text. */
-  result: Type.Optional(AnyJson),
+  result: Type.Optional(ResultSummary),
   code: Type.Optional(Type.String()),
   message: Type.Optional(Type.String()),
   bytes: Type.Optional(Type.Integer({ minimum: 0 })),

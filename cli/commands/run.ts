@@ -1,4 +1,4 @@
-import { homedir } from 'node:os';
+import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Caller } from '../../runtime/gate/caller.ts';
 import { closeInherited } from '../../runtime/isolation/descriptors.ts';
@@ -20,6 +20,7 @@ import { sha256 } from '../../schemas/json.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, text, type Values } from '../command.ts';
 import { assertCurrent, isVerdict } from '../current.ts';
+import { fleetReporter, tellOf } from '../fleet.ts';
 import { type OpenedProject, openProject, projectOf, remember } from '../project.ts';
 import { revocationsOf } from '../revocations.ts';
 
@@ -47,7 +48,7 @@ export const run: Command = {
     const project = projectOf(context, values);
     const opened = await openProject(context, project, { ask: true });
     assertAnswers(opened.verified.lock, opened.intent);
-    const verified = entryNamed(opened, alias);
+    const verified = entryNamed(opened.verified, alias);
     const { driver } = await selectDriver({ nodePath: process.execPath, ...onlyDriver(values) });
     const { lock, digest } = opened.verified;
     const api = await context.api(opened.intent.registry).catch(() => null);
@@ -63,6 +64,7 @@ export const run: Command = {
         folders: [journals, folderOf(context, opened.intent.registry, nobody(context))],
       }));
     const say = (line: string): void => context.say(`lk: ${line}`);
+    const fleet = fleetReporter({ home: context.home.dir, api, runtime: journal.id, host: hostname(), say });
     const stop = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort());
     try {
@@ -87,11 +89,12 @@ export const run: Command = {
         say,
         progress: context.progress,
         stop: stop.signal,
+        ...tellOf(fleet, instanceOf(opened, { alias, user: caller.user, driver: driver.name })),
       });
       if (end.error && end.reason !== 'client closed') throw end.error;
     } finally {
       await journal.close();
-      await shipper?.close();
+      await Promise.all([shipper?.close(), fleet.close()]);
     }
     process.exitCode = 0;
     return null;
@@ -136,15 +139,32 @@ function onlyDriver(values: Values): { only?: DriverName } {
   });
 }
 
-function entryNamed(opened: OpenedProject, alias: string): VerifiedEntry {
-  const entry = opened.verified.entries.get(alias);
+function entryNamed(verified: OpenedProject['verified'], alias: string): VerifiedEntry {
+  const entry = verified.entries.get(alias);
   if (entry) return entry;
-  const known = [...opened.verified.entries.keys()];
+  const known = [...verified.entries.keys()];
   throw new LockkeeperError('NOT_LOCKED', {
     expected: `one of the locked servers ${known.join(', ') || '(none)'}`,
     found: quote(alias),
     next: `Ask for it with: lk add ${alias}, then lk lock`,
   });
+}
+
+/** What is told of the server that runs, here and at the registry. */
+function instanceOf(
+  { verified, intent }: OpenedProject,
+  who: { readonly alias: string; readonly user: string; readonly driver: string },
+): Parameters<typeof tellOf>[1] {
+  const { server, version, closure } = entryNamed(verified, who.alias).entry;
+  return {
+    ...who,
+    server,
+    version,
+    closureDigest: closure.digest,
+    lock: verified.digest,
+    lockVersion: verified.lock.version,
+    project: intent.project,
+  };
 }
 
 /** The person signed in at this registry, or the login name of this machine with a mark that nobody vouched for it. */

@@ -25,7 +25,7 @@ export interface CallApprovals {
 }
 
 export interface Asking {
-  readonly scribe: Pick<Scribe, 'journal' | 'session' | 'user' | 'subject'>;
+  readonly scribe: Pick<Scribe, 'journal' | 'session' | 'caller' | 'subject'>;
   readonly people: 1 | 2;
   /** How long it may wait, minutes: at most 15. */
   readonly minutes?: number;
@@ -51,7 +51,7 @@ export function waitingCall(
   return {
     runtime: scribe.journal.id,
     session: scribe.session,
-    user: scribe.user,
+    user: scribe.caller.user,
     server,
     version,
     closureDigest: closure,

@@ -1,15 +1,12 @@
-/** Arguments as the journal keeps them: what looks like a secret, by its name or by itself, becomes a keyed hash. */
+/** What the journal keeps of what was said: whatever looks like a secret, by its name or by itself, becomes a keyed hash. */
 import { createHmac } from 'node:crypto';
 import type { Json, JsonObject } from '../../schemas/common.ts';
+import { announcesSecret, hideSecrets, SECRET_NAME } from './secrets.ts';
 
-const SECRET_NAME =
-  /pass(?:word|phrase|wd|code)?$|^pwd$|^pin$|secret|token|api[_-]?key|access[_-]?key|^auth$|authorization|credential|private[_-]?key|cookie|bearer|^otp$|signature|session[_-]?id/i;
-/** Values that are secrets wherever they stand: bearer headers, well-known key formats, private keys. */
-const SECRET_VALUE =
-  /^(?:Bearer|Basic) \S{3,}|\b(?:AKIA|ASIA)[A-Z0-9]{12,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bsk-[A-Za-z0-9_-]{16,}|\bxox[abpr]-[A-Za-z0-9-]{10,}|\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.|-----BEGIN [A-Z ]*PRIVATE KEY-----/;
-const USERINFO = /^([a-z][a-z0-9+.-]{1,20}:\/\/)[^/?#@\s]+@/i;
 /** Characters of one string that are kept; the digest of the whole stands beside it. */
 const KEEP = 2000;
+/** Characters of one record's arguments that are kept, names and marks included. */
+const KEEP_ALL = 100_000;
 
 export interface Redacted {
   /** As it is kept: long texts cut. */
@@ -20,12 +17,17 @@ export interface Redacted {
 
 export function redact(value: Json, key: Buffer): Redacted {
   const whole = walk(value, key);
-  return { kept: cut(whole), whole };
+  return { kept: cut(whole, { left: KEEP_ALL }), whole };
+}
+
+/** A sentence, a name or an address as it may stand in a record. */
+export function redactText(text: string, key: Buffer): string {
+  return hideSecrets(text, (secret) => hashed(secret, key));
 }
 
 function walk(value: Json, key: Buffer): Json {
-  if (typeof value === 'string') return text(value, key);
-  if (Array.isArray(value)) return value.map((item) => walk(item, key));
+  if (typeof value === 'string') return redactText(value, key);
+  if (Array.isArray(value)) return value.map((item, at) => walkItem(item, value[at - 1], key));
   if (typeof value === 'number')
     return Number.isInteger(value) && !Number.isSafeInteger(value) ? String(value) : value;
   if (value === null || typeof value !== 'object') return value;
@@ -33,9 +35,15 @@ function walk(value: Json, key: Buffer): Json {
   const pair = namesSecret(value);
   for (const [name, item] of Object.entries(value)) {
     const secret = item !== null && (SECRET_NAME.test(name) || (pair && name === 'value'));
-    copy[name.toWellFormed()] = secret ? hashed(item, key) : walk(item, key);
+    copy[redactText(name, key)] = secret ? hashed(item, key) : walk(item, key);
   }
   return copy;
+}
+
+/** `["--password", "…"]`, as command lines are given. */
+function walkItem(item: Json, before: Json | undefined, key: Buffer): Json {
+  const announced = typeof before === 'string' && announcesSecret(before) && item !== null;
+  return announced ? hashed(item, key) : walk(item, key);
 }
 
 /** `{"name": "Authorization", "value": "…"}`, as headers and variables are often given. */
@@ -44,26 +52,45 @@ function namesSecret(value: JsonObject): boolean {
   return typeof name === 'string' && value.value !== undefined && SECRET_NAME.test(name);
 }
 
-function text(value: string, key: Buffer): Json {
-  if (SECRET_VALUE.test(value)) return hashed(value, key);
-  return value.toWellFormed().replace(USERINFO, (whole, scheme: string) => `${scheme}${hashed(whole, key)}@`);
-}
-
 /** One hash for the whole value, however large: nothing of its shape is told. */
 function hashed(value: Json, key: Buffer): string {
   return `[secret hmac-sha256:${createHmac('sha256', key).update(JSON.stringify(value)).digest('hex').slice(0, 32)}]`;
 }
 
-function cut(value: Json): Json {
+/** `budget.left`: characters that may still be kept; what is over it is counted, not kept. */
+function cut(value: Json, budget: { left: number }): Json {
   if (typeof value === 'string') {
-    return value.length > KEEP
-      ? `${value.slice(0, KEEP).toWellFormed()}… (${value.length} characters)`
+    const room = Math.min(KEEP, Math.max(budget.left, 0));
+    budget.left -= Math.min(value.length, room) + 2;
+    return value.length > room
+      ? `${value.slice(0, room).toWellFormed()}… (${value.length} characters)`
       : value;
   }
-  if (Array.isArray(value)) return value.map(cut);
+  budget.left -= 8;
   if (value === null || typeof value !== 'object') return value;
+  if (Array.isArray(value)) {
+    const kept: Json[] = [];
+    for (const item of value) {
+      if (budget.left <= 0) return [...kept, `… (${value.length - kept.length} more)`];
+      kept.push(cut(item, budget));
+    }
+    return kept;
+  }
+  return cutObject(value, budget);
+}
+
+function cutObject(value: JsonObject, budget: { left: number }): JsonObject {
   const copy: JsonObject = Object.create(null);
-  for (const [name, item] of Object.entries(value)) copy[name] = cut(item);
+  let left = Object.keys(value).length;
+  for (const [name, item] of Object.entries(value)) {
+    if (budget.left <= 0) {
+      copy['…'] = `${left} more`;
+      break;
+    }
+    left--;
+    budget.left -= Math.min(name.length, KEEP);
+    copy[name.length > KEEP ? `${name.slice(0, KEEP).toWellFormed()}…` : name] = cut(item, budget);
+  }
   return copy;
 }
 

@@ -64,6 +64,7 @@ export class Conversation {
       relistMs: options.handshakeMs ?? HANDSHAKE_MS,
       say,
       fail,
+      called: () => options.onCall?.(),
       busy: (busy) => this.#busy(busy),
       wake: () => void this.#wake(),
       surface: options.surface,

@@ -13,6 +13,8 @@ export interface ExchangeOptions {
   /** `about` as in `ClientPort`. */
   readonly toClient: (bytes: Buffer, about: string | null) => void;
   readonly say: (line: string) => void;
+  /** A request went to the server. */
+  readonly called: () => void;
   /** Something became answered: perhaps nothing is in flight any more. */
   readonly settled: () => void;
   /** The session cannot go on. */
@@ -40,6 +42,10 @@ export class Exchange {
 
   toClient(bytes: Buffer, about: string | null): void {
     this.#o.toClient(bytes, about);
+  }
+
+  called(): void {
+    this.#o.called();
   }
 
   settled(): void {

@@ -54,6 +54,8 @@ export interface SessionOptions {
   readonly onRevoke?: OnRevoke;
   /** Hears of every change in the server's life, after its record. */
   readonly onState?: (change: Change) => void;
+  /** Hears of every call that was forwarded to the server. */
+  readonly onCall?: () => void;
   readonly say: (line: string) => void;
 }
 

@@ -7,7 +7,8 @@ import type { Caller } from '../gate/caller.ts';
 import type { Pending } from '../gate/gate.ts';
 import type { Drift } from '../gate/surface.ts';
 import type { Journal } from '../journal/journal.ts';
-import { namedData, redact } from '../journal/redact.ts';
+import { namedData, redact, redactText } from '../journal/redact.ts';
+import { summaryOf } from '../journal/summary.ts';
 import type { Change } from '../lifecycle/supervisor.ts';
 import type { EgressEvent, SandboxedProcess } from '../ports.ts';
 import type { Revoked } from '../trust/revocations.ts';
@@ -25,8 +26,20 @@ type Direction = NonNullable<AuditBody['direction']>;
 function body(scribe: Scribe, kind: AuditBody['kind'], rest: Partial<AuditBody>): AuditBody {
   const { journal, session, caller, subject } = scribe;
   const { user, via, teams } = caller;
-  const who = { user, caller: { via, teams: [...teams] } };
-  return { kind, at: new Date().toISOString(), runtime: journal.id, session, ...who, subject, ...rest };
+  const { target, message } = rest;
+  return {
+    kind,
+    at: new Date().toISOString(),
+    runtime: journal.id,
+    session,
+    user,
+    caller: { via, teams: [...teams] },
+    subject,
+    ...rest,
+    // Both may quote what somebody sent.
+    ...(target === undefined ? {} : { target: redactText(target, journal.key) }),
+    ...(message === undefined ? {} : { message: redactText(message, journal.key) }),
+  };
 }
 
 export function sessionRecord(
@@ -86,11 +99,7 @@ export function refused(
   });
 }
 
-export function finished(
-  scribe: Scribe,
-  pending: Pending,
-  at: { outcome: 'ok' | 'error' | 'lost'; bytes: number; message?: string },
-): AuditBody {
+export function finished(scribe: Scribe, pending: Pending, at: End): AuditBody {
   return body(scribe, 'request.finished', {
     method: pending.method,
     ...(pending.target === undefined ? {} : { target: pending.target }),
@@ -98,6 +107,7 @@ export function finished(
     outcome: at.outcome,
     bytes: at.bytes,
     durationMs: Math.round((performance.now() - pending.since) * 1000) / 1000,
+    ...(at.answer === undefined ? {} : { result: summaryOf(at.answer, scribe.journal.key) }),
     ...(at.message === undefined ? {} : { message: at.message }),
   });
 }
@@ -169,9 +179,15 @@ export function quarantined(scribe: Scribe, revoked: Revoked, onRevoke: string):
   });
 }
 
-/** A tool that failed says so in its result. */
-export function outcomeOf(message: Response): 'ok' | 'error' {
-  return message.kind === 'error' || (isObject(message.result) && message.result.isError === true)
-    ? 'error'
-    : 'ok';
+interface End {
+  readonly outcome: 'ok' | 'error' | 'lost';
+  readonly bytes: number;
+  readonly message?: string;
+  readonly answer?: Response;
+}
+
+/** How an answered call ended. A tool that failed says so in its result. */
+export function endOf(answer: Response): End {
+  const failed = answer.kind === 'error' || (isObject(answer.result) && answer.result.isError === true);
+  return { outcome: failed ? 'error' : 'ok', bytes: answer.bytes.length, answer };
 }

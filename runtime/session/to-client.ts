@@ -44,8 +44,7 @@ export class ToClient {
     if (!pending || message.id === null || !x.link || !x.state) return this.#unasked(message);
     const key = wire.idKey(message.id);
     x.fromClient.delete(key);
-    const outcome = records.outcomeOf(message);
-    x.note(records.finished(x.scribe, pending, { outcome, bytes: message.bytes.length }));
+    x.note(records.finished(x.scribe, pending, records.endOf(message)));
     if (pending.wish && message.kind === 'response')
       x.wishes.answered({ method: pending.method, params: pending.wish });
     const { bytes, drifts } = answerFor(message, pending.rule, { live: x.state.live, hello: x.link.hello });

@@ -107,7 +107,10 @@ export class ToServer {
     };
     // Revoked, or gone, while its record was on the way to the disk: it was not forwarded, and the journal says so.
     const effect = (): void => {
-      if (!x.sealed) return send();
+      if (!x.sealed) {
+        x.called();
+        return send();
+      }
       if (x.fromClient.has(key)) x.lost(pending, 'revoked before it was sent');
       failed(x.sealed.error);
     };
@@ -121,8 +124,8 @@ export class ToServer {
       return x.note(records.unbound(x.scribe, 'to-server', 'an answer to nothing the server asked'));
     }
     x.fromServer.delete(wire.idKey(message.id));
-    const end = { outcome: records.outcomeOf(message), bytes: message.bytes.length };
-    x.record(records.finished(x.scribe, pending, end), () => x.link?.peer.send(message.bytes));
+    const end = records.finished(x.scribe, pending, records.endOf(message));
+    x.record(end, () => x.link?.peer.send(message.bytes));
   }
 }
 

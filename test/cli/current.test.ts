@@ -5,6 +5,7 @@ import { openApi } from '../../cli/api.ts';
 import type { Context } from '../../cli/command.ts';
 import { assertCurrent, isVerdict } from '../../cli/current.ts';
 import { openHome } from '../../cli/home.ts';
+import type { OpenedProject } from '../../cli/project.ts';
 import { verifyLock } from '../../runtime/trust/lock.ts';
 import type { LockCheckView } from '../../schemas/api.ts';
 import type { Envelope } from '../../schemas/dsse.ts';
@@ -83,7 +84,7 @@ describe('what the registry says of a lock today', () => {
       trust: pin,
       servers: {},
     };
-    const opened = { intent, verified };
+    const opened: OpenedProject = { intent, bytes, verified };
     const context = { now: () => now, home: openHome(tempDir()), say: () => undefined } as unknown as Context;
     return assertCurrent(context, openApi(registry, null), opened).then(
       () => 'ok',

@@ -1,0 +1,71 @@
+/** What looks like a secret in a text: by its own form, or by the name that stands before it. */
+
+/** Names of things that hold secrets, as arguments, variables, headers, options and query parameters are called. */
+export const SECRET_NAME =
+  /pass(?:word|phrase|wd|code)?$|^pwd$|^pin$|secret|token|api[_-]?key|access[_-]?key|^auth$|authorization|credential|private[_-]?key|account[_-]?key|cookie|bearer|^otp$|signature|^sig$|session[_-]?id/i;
+
+/** Forms that issuers gave their secrets so that they can be found, and the general ones: headers, JWT, private keys. */
+const FORMS = [
+  '(?:Bearer|Basic) [A-Za-z0-9+/=._~-]{8,}',
+  '(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}', // AWS
+  'gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}',
+  'gl(?:pat|cbt|dt|rt|ptt|ft|soat|oas)-[A-Za-z0-9_-]{20,}', // GitLab
+  'sk-[A-Za-z0-9_-]{16,}', // OpenAI, Anthropic
+  '(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9+/=]{16,}', // Stripe, webhooks
+  'xox[abeoprs]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,}', // Slack
+  'AIza[A-Za-z0-9_-]{30,}|ya29\\.[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,}', // Google
+  'npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{20,}|dckr_pat_[A-Za-z0-9_-]{20,}',
+  'hf_[A-Za-z0-9]{20,}|dapi[a-f0-9]{32}|hvs\\.[A-Za-z0-9_-]{20,}', // Hugging Face, Databricks, Vault
+  'SG\\.[A-Za-z0-9_-]{16,}\\.[A-Za-z0-9_-]{16,}|key-[a-f0-9]{32}', // SendGrid, Mailgun
+  'do[op]_v1_[a-f0-9]{40,}|shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|gl(?:sa|c)_[A-Za-z0-9_=]{30,}', // DigitalOcean, Shopify, Grafana
+  'ATATT3[A-Za-z0-9_=-]{20,}|lin_api_[A-Za-z0-9]{20,}|ntn_[A-Za-z0-9]{20,}|figd_[A-Za-z0-9_-]{20,}', // Atlassian, Linear, Notion, Figma
+  'sntry[us]_[A-Za-z0-9+/=_]{20,}|sbp_[a-f0-9]{40}|PMAK-[a-f0-9-]{20,}', // Sentry, Supabase, Postman
+  'lk_[A-Za-z0-9_-]{43}', // our own
+  'eyJ[A-Za-z0-9_-]{8,}\\.eyJ[A-Za-z0-9_-]{8,}\\.', // JWT
+].join('|');
+const SECRET_FORM = new RegExp(
+  `^(?:Bearer|Basic) \\S{3,}|\\b(?:${FORMS})|-----BEGIN [A-Z ]{0,40}PRIVATE KEY|AGE-SECRET-KEY-1|hooks\\.slack\\.com/services/\\S|\\b\\d{8,10}:AA[A-Za-z0-9_-]{30,}`,
+);
+
+/** `scheme://user:password@` */
+const USERINFO = /\b[a-z][a-z0-9+.-]{0,20}:\/\/[^/?#@\s"'<>]{1,500}@/gi;
+/** `name=`, `name: `, `"name":"`, `--name `. A name begins where a word does, so one pass is enough. */
+const NAME = /(?<![\w.-])([\w.-]{1,64})(?:\\?["']?\s{0,3}[=:]\s{0,3}\\?|(?<=--?[\w.-]{1,64})\s{1,3})/g;
+const VALUE = /"[^"]{0,4000}"?|'[^']{0,4000}'?|(?:(?:Bearer|Basic|Token|Digest) )?[^\s"'&;,#)}\]]{1,4000}/iy;
+
+/** Whether a text holds something in the form of a secret. */
+export function holdsSecret(text: string): boolean {
+  return SECRET_FORM.test(text);
+}
+
+/** Whether a command line's word announces that the next one is a secret: `--password`. */
+export function announcesSecret(word: string): boolean {
+  return /^--?[\w-]{1,64}$/.test(word) && SECRET_NAME.test(word.replace(/^-+/, ''));
+}
+
+/** The text with each secret replaced by `hash(secret)`; one whose form gives it away takes the whole text with it. */
+export function hideSecrets(text: string, hash: (secret: string) => string): string {
+  if (SECRET_FORM.test(text)) return hash(text);
+  const plain = text.toWellFormed();
+  // Nothing in it separates a name from a value.
+  if (!/[=:]|--?\w/.test(plain)) return plain;
+  return hideNamed(
+    plain.replace(USERINFO, (found) => `${found.slice(0, found.indexOf('://') + 3)}${hash(found)}@`),
+    hash,
+  );
+}
+
+function hideNamed(text: string, hash: (secret: string) => string): string {
+  let shown = '';
+  let from = 0;
+  for (const { 0: found, 1: name = '', index } of text.matchAll(NAME)) {
+    const at = index + found.length;
+    if (index < from || !SECRET_NAME.test(name)) continue;
+    VALUE.lastIndex = at;
+    const value = VALUE.exec(text)?.[0];
+    if (value === undefined || value.startsWith('[secret')) continue;
+    shown += `${text.slice(from, at)}${hash(value)}`;
+    from = at + value.length;
+  }
+  return shown + text.slice(from);
+}

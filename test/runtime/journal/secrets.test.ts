@@ -1,0 +1,191 @@
+import { describe, expect, it } from 'vitest';
+import { namedData, redact, redactText } from '../../../runtime/journal/redact.ts';
+import { summaryOf } from '../../../runtime/journal/summary.ts';
+import { parseMessage, type Response } from '../../../runtime/wire/message.ts';
+import { ResultSummary } from '../../../schemas/audit.ts';
+import type { Json } from '../../../schemas/common.ts';
+import { isValid } from '../../../schemas/validate.ts';
+import { TOKENS } from '../../helpers/tokens.ts';
+
+const key = Buffer.alloc(32, 7);
+const kept = (value: Json): string => JSON.stringify(redact(value, key).kept);
+const tokens = Object.entries(TOKENS);
+const answer = (result: Json): Response =>
+  parseMessage(Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 1, result }))) as Response;
+
+describe('a secret that its form gives away', () => {
+  it.each(tokens)('%s stays in no argument, name, sentence or address', (_, secret) => {
+    for (const value of [
+      { note: secret },
+      { note: `use ${secret} for it` },
+      { list: ['a', `x ${secret}`] },
+      { [secret]: 1 },
+      { deep: { er: [{ url: `https://a.example/?q=${secret}` }] } },
+    ]) {
+      expect(kept(value)).not.toContain(secret);
+      expect(kept(value)).toContain('hmac-sha256');
+      expect(namedData(redact(value, key).whole).join()).not.toContain(secret);
+    }
+    expect(redactText(`found "${secret}"`, key)).not.toContain(secret);
+  });
+});
+
+describe('a secret that its name gives away', () => {
+  const secret = 'correct-Horse7';
+  it.each<[string, Json]>([
+    ['a variable', { env: [`DB_PASSWORD=${secret}`] }],
+    ['an option with its value', { args: [`--api-key=${secret}`] }],
+    ['an option before its value', { args: ['run', '--password', secret] }],
+    ['a command line', { command: `mysql --password ${secret} -h db` }],
+    ['a command line with quotes', { command: `deploy --token "two words ${secret}" now` }],
+    ['a header in a list', { headers: [`Authorization: Bearer ${secret}`] }],
+    ['a header of another scheme', { headers: [`Authorization: Token ${secret}`] }],
+    ['a query', { url: `https://a.example/x?page=2&access_token=${secret}&z=1` }],
+    ['a signed address', { url: `https://a.example/x?X-Amz-Signature=${secret}` }],
+    ['a fragment', { url: `https://a.example/#id_token=${secret}` }],
+    ['an address inside of a sentence', { text: `clone https://me:${secret}@git.example/r.git please` }],
+    ['JSON in a string', { body: `{"user":"a","password":"${secret}"}` }],
+    ['JSON in JSON in a string', { body: JSON.stringify(JSON.stringify({ client_secret: secret })) }],
+    ['YAML', { file: `db:\n  password: ${secret}\n  port: 5432` }],
+    ['a connection string', { dsn: `Server=db;AccountKey=${secret};Port=1` }],
+  ])('%s', (_, value) => {
+    expect(kept(value)).not.toContain(secret);
+    expect(kept(value)).toContain('hmac-sha256');
+    expect(namedData(redact(value, key).whole).join()).not.toContain(secret);
+  });
+
+  it('leaves what stands around it, so that the record still tells what was done', () => {
+    expect(kept({ url: 'https://a.example/x?page=2&access_token=abc&z=1' })).toMatch(
+      /https:\/\/a\.example\/x\?page=2&access_token=\[secret hmac-sha256:[0-9a-f]{32}\]&z=1/,
+    );
+  });
+
+  it.each([
+    'SELECT id FROM users WHERE name = 3',
+    'https://a.example/path?q=secretary&page=2',
+    'read --depth 3 /srv/x',
+    'task-list-of-everything-in-this-project',
+    'a=b; c: d',
+  ])('takes nothing from %s', (text) => {
+    expect(redactText(text, key)).toBe(text);
+  });
+});
+
+describe('the work of hiding', () => {
+  it.each<[string, string]>([
+    ['one long word', 'a'.repeat(4_000_000)],
+    ['many short ones', 'a-b '.repeat(1_000_000)],
+    ['openings of names', 'a="'.repeat(1_000_000)],
+    ['openings of options', '--a '.repeat(1_000_000)],
+    ['openings of addresses', 'a://'.repeat(1_000_000)],
+    ['openings of forms', 'eyJaaaaaaaa.'.repeat(300_000)],
+    ['names of secrets', 'token='.repeat(600_000)],
+  ])('is bounded for %s', (_, text) => {
+    const start = performance.now();
+    redact({ text }, key);
+    expect(performance.now() - start).toBeLessThan(5000);
+  });
+
+  it('keeps a bounded record of whatever was sent', () => {
+    const list = Array.from({ length: 200_000 }, (_, i) => ({ [`k${i}`]: 'x'.repeat(20) }));
+    expect(kept(list).length).toBeLessThan(300_000);
+    expect(kept({ ['n'.repeat(5_000_000)]: 1 }).length).toBeLessThan(5000);
+    expect(kept(list)).toContain('more)');
+  });
+});
+
+describe('the summary of an answer', () => {
+  it('tells kinds, sizes, names and digests, and none of the text', () => {
+    const summary = summaryOf(
+      answer({
+        isError: true,
+        content: [
+          { type: 'text', text: 'the salary is 9' },
+          { type: 'text', text: 'and more' },
+          { type: 'image', data: 'AAAABBBB', mimeType: 'image/png' },
+          { type: 'resource_link', uri: 'file:///srv/pay.csv', name: 'salaries' },
+          { type: 'resource', resource: { uri: 'note://7', text: 'salary' } },
+          { type: 'the salary is 9', text: 'x' },
+        ],
+        structuredContent: { salary: 9 },
+      }),
+      key,
+    );
+    expect(summary).toEqual({
+      digest: expect.stringMatching(/^hmac-sha256:[0-9a-f]{64}$/),
+      isError: true,
+      content: {
+        text: { items: 2, size: 23 },
+        image: { items: 1, size: 6 },
+        resource_link: { items: 1, size: 0 },
+        resource: { items: 1, size: 6 },
+        other: { items: 1, size: 1 },
+      },
+      resources: ['file:///srv/pay.csv', 'note://7'],
+      structured: expect.stringMatching(/^hmac-sha256:[0-9a-f]{64}$/),
+    });
+    expect(JSON.stringify(summary)).not.toContain('salar');
+    expect(isValid(ResultSummary, summary)).toBe(true);
+  });
+
+  it.each<[string, Json, object]>([
+    ['a list', { tools: [{}, {}], nextCursor: 'x' }, { lists: { tools: 2 } }],
+    [
+      'a resource',
+      { contents: [{ uri: 'note://1', blob: 'AAAA' }] },
+      { content: { resource: { items: 1, size: 3 } }, resources: ['note://1'] },
+    ],
+    [
+      'a prompt',
+      { messages: [{ role: 'user', content: { type: 'text', text: 'abc' } }, 7] },
+      { content: { text: { items: 1, size: 3 }, other: { items: 1, size: 0 } } },
+    ],
+    [
+      'a sampled message',
+      { content: { type: 'text', text: 'ab' } },
+      { content: { text: { items: 1, size: 2 } } },
+    ],
+    ['nothing', {}, {}],
+    ['no object', 7, {}],
+  ])('of %s', (_, result, rest) => {
+    expect(summaryOf(answer(result), key)).toEqual({ digest: expect.any(String), ...rest });
+  });
+
+  it('of an error is its code, not its words', () => {
+    const error = { code: -32000, message: 'password hunter2', data: { x: 'hunter2' } };
+    const bytes = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 1, error }));
+    const summary = summaryOf(parseMessage(bytes) as Response, key);
+    expect(summary).toEqual({ digest: expect.any(String), errorCode: -32000 });
+  });
+
+  it('gives equal digests for equal structured content, whatever its order, and other ones under another key', () => {
+    const of = (value: Json, by = key): string | undefined =>
+      summaryOf(answer({ structuredContent: value }), by).structured;
+    expect(of({ a: 1, b: 2 })).toBe(of({ b: 2, a: 1 }));
+    expect(of({ a: 1 })).not.toBe(of({ a: 2 }));
+    expect(of({ a: 1 })).not.toBe(of({ a: 1 }, Buffer.alloc(32, 8)));
+  });
+
+  it.each(tokens)('hides %s in the names that it keeps', (_, secret) => {
+    for (const uri of [`https://a.example/${secret}`, `${'x'.repeat(280)}:${secret}`]) {
+      const links = [{ type: 'resource_link', uri }];
+      const summary = summaryOf(answer({ content: links }), key);
+      expect(summary.resources).toHaveLength(1);
+      expect(JSON.stringify(summary)).not.toContain(secret.slice(0, 16));
+    }
+  });
+
+  it('is bounded, whatever the server sends', () => {
+    const content = Array.from({ length: 100_000 }, (_, i) => ({
+      type: 'resource_link',
+      uri: `x://${i}/${'y'.repeat(200)}`,
+    }));
+    const start = performance.now();
+    const summary = summaryOf(answer({ content }), key);
+    expect(performance.now() - start).toBeLessThan(3000);
+    expect(JSON.stringify(summary).length).toBeLessThan(20_000);
+    expect(summary.content?.resource_link?.items).toBe(1000);
+    expect(summary.content?.other?.items).toBe(99_000);
+    expect(isValid(ResultSummary, summary)).toBe(true);
+  });
+});
