@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallApprovals, WaitingCall } from '../runtime/gate/people.ts';
-import { type ApprovedCall, assertCallApproved, assertInTime } from '../runtime/trust/call.ts';
+import { type ApprovedCall, assertCallApproved } from '../runtime/trust/call.ts';
 import type { TrustedRoot } from '../runtime/trust/root.ts';
 import { CallAnswer, type CallFacts, CallTaken, callId } from '../schemas/call.ts';
 import type { JsonObject } from '../schemas/common.ts';
@@ -42,6 +42,8 @@ class Question {
   readonly #facts: CallFacts;
   readonly #args: JsonObject;
   readonly #id: string;
+  readonly #signal: AbortSignal;
+  /** The client gave it up, or its time is over. */
   readonly #over: AbortSignal;
 
   constructor(asker: Asker, { arguments: args, ...facts }: WaitingCall, signal: AbortSignal) {
@@ -50,6 +52,7 @@ class Question {
     this.#facts = { nonce: randomBytes(16).toString('hex'), ...facts };
     this.#args = args;
     this.#id = callId(this.#facts);
+    this.#signal = signal;
     const left = Math.max(1, Date.parse(facts.expires) - Date.now());
     this.#over = AbortSignal.any([signal, AbortSignal.timeout(left)]);
   }
@@ -127,12 +130,16 @@ class Question {
   }
 
   #ended(): LockkeeperError {
-    try {
-      assertInTime(this.#facts, new Date());
-    } catch (thrown) {
-      return asLockkeeperError(thrown);
-    }
-    return this.#unanswered('a client that gave the call up');
+    return this.#signal.aborted ? this.#unanswered('a client that gave the call up') : this.#expired();
+  }
+
+  #expired(): LockkeeperError {
+    const { tool, expires } = this.#facts;
+    return new LockkeeperError('CALL_EXPIRED', {
+      expected: `a decision on ${quote(tool, 128)} by ${expires}`,
+      found: 'none',
+      next: 'Make the call again, and tell those who decide: lk calls',
+    });
   }
 
   #assertAbout(id: string): void {
@@ -140,7 +147,7 @@ class Question {
   }
 
   #refused({ state, rejected }: CallAnswer): LockkeeperError {
-    const { tool, expires } = this.#facts;
+    const { tool } = this.#facts;
     if (rejected) {
       return new LockkeeperError('CALL_REJECTED', {
         expected: `${quote(tool, 128)} to be approved`,
@@ -148,12 +155,7 @@ class Question {
         next: 'Ask them, or do without it',
       });
     }
-    if (state !== 'expired') return this.#unanswered(`a call that is ${state}`);
-    return new LockkeeperError('CALL_EXPIRED', {
-      expected: `a decision on ${quote(tool, 128)} by ${expires}`,
-      found: 'none',
-      next: 'Make the call again, and tell those who decide: lk calls',
-    });
+    return state === 'expired' ? this.#expired() : this.#unanswered(`a call that is ${state}`);
   }
 
   #unanswered(found: string, cause?: unknown): LockkeeperError {

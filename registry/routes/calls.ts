@@ -72,6 +72,8 @@ async function answer(call: Call, { pool }: Deps, waiters: Waiters): Promise<Cal
   const id = call.param('id');
   const by = call.actor.person;
   const gone = new AbortController();
+  // A registry that ends lets go of whoever waits, with their connections.
+  call.reply.header('connection', 'close');
   // Of the answer: a request without a body is closed as soon as it was read.
   call.reply.raw.once('close', () => gone.abort());
   const look = async (): Promise<CallView> => assertAsker(await findCall(pool, id), id, by);

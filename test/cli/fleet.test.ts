@@ -1,0 +1,234 @@
+/** Telling what runs: files on this machine that outlive nobody, and reports that a registry may miss. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openApi } from '../../cli/api.ts';
+import { fleetReporter, type RunningReporter } from '../../cli/fleet.ts';
+import { readInstances, writeInstance } from '../../cli/instances.ts';
+import type { Instance } from '../../runtime/fleet.ts';
+import type { FleetReport } from '../../schemas/fleet.ts';
+import { digestOf } from '../../schemas/json.ts';
+
+const ROOT = dirname(dirname(import.meta.dirname));
+const run = promisify(execFile);
+const one = (change: Partial<Instance> = {}): Instance => ({
+  id: 'i-1',
+  alias: 'weather',
+  calls: 0,
+  server: 'acme.tools/weather',
+  version: '1.2.3',
+  closureDigest: digestOf('closure'),
+  state: 'READY',
+  since: '2026-11-24T12:00:00.000Z',
+  lock: digestOf('lock'),
+  lockVersion: 7,
+  project: 'acme/app',
+  user: 'erin',
+  driver: 'bubblewrap',
+  ...change,
+});
+
+let home: string;
+const running: ChildProcess[] = [];
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'lk-ps-'));
+});
+afterEach(() => {
+  for (const child of running.splice(0)) child.kill('SIGKILL');
+  rmSync(home, { recursive: true, force: true });
+});
+
+const ps = async (...words: string[]): Promise<string> => {
+  const env = { ...process.env, LOCKKEEPER_HOME: home, NO_COLOR: '1' };
+  return (await run(process.execPath, [join(ROOT, 'cli/main.ts'), 'ps', ...words], { env })).stdout;
+};
+/** Another process of ours that keeps an instance. */
+const keep = async (instance: Instance): Promise<ChildProcess> => {
+  const script = `import { writeInstance } from ${JSON.stringify(join(ROOT, 'cli/instances.ts'))};
+    await writeInstance(${JSON.stringify(home)}, ${JSON.stringify(instance)});
+    console.log('kept'); setInterval(() => undefined, 1000);`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  running.push(child);
+  if (child.stdout) await once(child.stdout, 'data');
+  return child;
+};
+
+describe('lk ps', () => {
+  it('shows what runs, in columns that line up, and says when nothing does', async () => {
+    expect(await ps()).toBe('Nothing runs here.\n');
+    const [a, b] = [
+      await keep(one()),
+      await keep(one({ id: 'i-2', alias: 'docs', state: 'QUARANTINED', calls: 12 })),
+    ];
+    const lines = (await ps()).trimEnd().split('\n');
+    expect(lines.map((line) => line.split(/ {2,}/))).toEqual([
+      ['ALIAS', 'SERVER', 'VERSION', 'STATE', 'SINCE', 'CALLS', 'LOCK', 'PID'],
+      [
+        'docs',
+        'acme.tools/weather',
+        '1.2.3',
+        'QUARANTINED',
+        '2026-11-24T12:00:00.000Z',
+        '12',
+        expect.stringContaining('acme/app#7 '),
+        `${b.pid}`,
+      ],
+      [
+        'weather',
+        'acme.tools/weather',
+        '1.2.3',
+        'READY',
+        '2026-11-24T12:00:00.000Z',
+        '0',
+        expect.stringContaining('acme/app#7 '),
+        `${a.pid}`,
+      ],
+    ]);
+    expect(new Set(lines.map((line) => line.search(/acme\.tools|SERVER/))).size).toBe(1);
+    const { instances } = JSON.parse(await ps('--json'));
+    expect(instances[1]).toEqual({ ...one(), pid: a.pid, gone: false });
+    expect(statSync(join(home, 'instances')).mode & 0o777).toBe(0o700);
+    expect(statSync(join(home, 'instances/i-1.json')).mode & 0o777).toBe(0o600);
+  });
+
+  it('tells once that something is gone whose process was killed', async () => {
+    const child = await keep(one());
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    expect((await ps()).split('\n')[1]).toMatch(/weather .* gone /);
+    expect(await ps()).toBe('Nothing runs here.\n');
+  });
+
+  it('does not take another process with the same number for it', async () => {
+    await writeInstance(home, one());
+    const path = join(home, 'instances/i-1.json');
+    const file = JSON.parse(readFileSync(path, 'utf8'));
+    expect((await readInstances(home)).map(({ gone }) => gone)).toEqual([false]);
+    writeFileSync(path, JSON.stringify({ ...file, began: file.began.replace(/^\d+/, '1') }));
+    expect((await readInstances(home)).map(({ gone }) => gone)).toEqual([true]);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('leaves alone what is none of its files', async () => {
+    mkdirSync(join(home, 'instances'));
+    await writeInstance(home, one());
+    const good = readFileSync(join(home, 'instances/i-1.json'), 'utf8');
+    for (const [name, text] of Object.entries({
+      'a.json': '{',
+      'b.json': '{}',
+      'c.json': good,
+      'd.txt': good,
+      'e.json': `${good}${good}`,
+    }))
+      writeFileSync(join(home, 'instances', name), text);
+    mkdirSync(join(home, 'instances/f.json'));
+    expect((await readInstances(home)).map(({ id }) => id)).toEqual(['i-1']);
+    expect(readdirSync(join(home, 'instances'))).toHaveLength(7);
+  });
+});
+
+describe('a reporter', () => {
+  let server: Server | undefined;
+  let reporter: RunningReporter;
+  let heard: FleetReport[];
+  let said: string[];
+  let up: boolean;
+  const FAST = { reportMs: 200, gatherMs: 20 };
+
+  beforeEach(async () => {
+    [heard, said, up] = [[], [], true];
+    server = createServer(async (request, response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      if (!up) return response.destroy();
+      heard.push(JSON.parse(Buffer.concat(chunks).toString()));
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ kept: heard.at(-1)?.instances.length }));
+    });
+    await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+    const api = openApi(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, 'lk_t');
+    reporter = fleetReporter({
+      home,
+      api,
+      runtime: 'j-1',
+      host: 'build-7',
+      say: (line) => void said.push(line),
+      timing: FAST,
+    });
+  });
+  afterEach(async () => {
+    await reporter.close();
+    server?.closeAllConnections();
+    server?.close();
+  });
+  const files = (): string[] => readdirSync(join(home, 'instances')).sort();
+
+  it('tells changes together and soon, then from time to time, and the end', async () => {
+    reporter.report(one({ state: 'STARTING' }));
+    reporter.report(one());
+    reporter.report(one({ id: 'i-2' }));
+    await expect.poll(() => heard.length).toBe(1);
+    const { alias: _, calls: __, ...instance } = one();
+    expect(heard[0]).toEqual({
+      runtime: 'j-1',
+      host: 'build-7',
+      instances: [instance, { ...instance, id: 'i-2' }],
+    });
+    expect(files()).toEqual(['i-1.json', 'i-2.json']);
+    await expect.poll(() => heard.length).toBe(2);
+    reporter.gone('i-1');
+    await expect.poll(() => heard.at(-1)?.instances.map(({ id }) => id)).toEqual(['i-2']);
+    await expect.poll(files).toEqual(['i-2.json']);
+    await reporter.close();
+    expect(heard.at(-1)?.instances).toEqual([]);
+    expect(files()).toEqual([]);
+    const count = heard.length;
+    reporter.report(one());
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect([heard.length, files()]).toEqual([count, []]);
+  });
+
+  it('does not send or write at each call', async () => {
+    for (let calls = 0; calls < 5000; calls++) reporter.report(one({ calls }));
+    await expect.poll(() => heard.length).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(heard.length).toBe(1);
+    expect((await readInstances(home))[0]?.calls).toBe(4999);
+  });
+
+  it('goes on while the registry does not answer, says so once, and comes back', async () => {
+    up = false;
+    reporter.report(one());
+    await expect.poll(() => said.length).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(said).toEqual([expect.stringContaining('what runs here is not told')]);
+    expect((await readInstances(home))[0]?.state).toBe('READY');
+    up = true;
+    await expect.poll(() => heard.length).toBeGreaterThan(0);
+  });
+
+  it('needs no registry', async () => {
+    const alone = fleetReporter({ home, api: null, runtime: 'j-1', host: 'h', say: () => undefined });
+    alone.report(one());
+    await expect.poll(async () => (await readInstances(home)).length).toBe(1);
+    await alone.close();
+    expect(files()).toEqual([]);
+  });
+});
