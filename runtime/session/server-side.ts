@@ -33,7 +33,10 @@ export function serverSide(options: SessionOptions, keeping: Keeping, around: Ar
         await journal.append(records.egress(scribe, event, relay.exchange.fromClient.values()));
       }),
     handlers: {
-      message: (message) => relay.serverMessage(message),
+      message: (message) => {
+        if (message.kind === 'response') keeping.breaker.succeeded();
+        relay.serverMessage(message);
+      },
       badLine: (error) => journal.note(records.unbound(scribe, 'to-client', error.message)),
       full: () => deafness.full(),
       drained: () => deafness.drained(),

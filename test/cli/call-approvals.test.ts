@@ -310,7 +310,7 @@ describe('what people are asked', () => {
   const scribe = {
     journal: { id: 'j-1', key: Buffer.alloc(32, 1) },
     session: 's',
-    user: 'erin',
+    caller: { user: 'erin', teams: [], via: 'sign-in', actors: [] },
     subject: { server: 'acme.tools/weather', version: '1.2.3', closure: digestOf('c') },
   } as unknown as Scribe;
   const made = (args: WaitingCall['arguments'], minutes?: number): WaitingCall =>

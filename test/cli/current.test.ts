@@ -84,7 +84,8 @@ describe('what the registry says of a lock today', () => {
       trust: pin,
       servers: {},
     };
-    const opened: OpenedProject = { intent, bytes, verified };
+    const shown = { evidence: { root: makeRoot(), rootChain: [] }, trusted: verified.trusted };
+    const opened: OpenedProject = { intent, bytes, verified: { ...verified, shown } };
     const context = { now: () => now, home: openHome(tempDir()), say: () => undefined } as unknown as Context;
     return assertCurrent(context, openApi(registry, null), opened).then(
       () => 'ok',

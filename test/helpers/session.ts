@@ -79,6 +79,8 @@ export interface SessionSetup {
   readonly stop?: AbortSignal;
   readonly watch?: SessionOptions['watch'];
   readonly onRevoke?: SessionOptions['onRevoke'];
+  readonly keeping?: SessionOptions['keeping'];
+  readonly onState?: SessionOptions['onState'];
   readonly start?: (log: string) => Promise<SandboxedProcess>;
 }
 
@@ -131,6 +133,8 @@ export async function startSession(setup: SessionSetup = {}): Promise<Running> {
     handshakeMs: setup.handshakeMs ?? 5000,
     ...(setup.stop ? { stop: setup.stop } : {}),
     ...(setup.watch ? { watch: setup.watch } : {}),
+    ...(setup.keeping ? { keeping: setup.keeping } : {}),
+    ...(setup.onState ? { onState: setup.onState } : {}),
     ...(setup.onRevoke ? { onRevoke: setup.onRevoke } : {}),
     say: () => undefined,
   });

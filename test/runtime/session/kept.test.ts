@@ -1,0 +1,104 @@
+/** A server that is started when it is needed, rests when it is not, and is started again after its death. */
+import { describe, expect, it } from 'vitest';
+import { Breaker } from '../../../runtime/lifecycle/breaker.ts';
+import type { State } from '../../../runtime/lifecycle/states.ts';
+import type { Keeping } from '../../../runtime/session/options.ts';
+import { codeOf, openSession, plainProcess, type Running, SCRIPTED } from '../../helpers/session.ts';
+
+const CALL = { name: 'echo', arguments: { message: 'hi' } };
+
+function kept(more: Partial<Keeping> = {}): Keeping {
+  return { onDemand: true, breaker: new Breaker(), probes: null, idleMs: null, ...more };
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  for (let n = 0; n < 500 && !holds(); n++) await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(holds()).toBe(true);
+}
+
+async function opened(
+  keeping: Keeping,
+  how = 'good',
+): Promise<{ session: Running; states: State[]; starts: () => number }> {
+  const states: State[] = [];
+  let starts = 0;
+  const session = await openSession({
+    keeping,
+    onState: ({ to }) => void states.push(to),
+    start: (log) => {
+      starts++;
+      return plainProcess([SCRIPTED, how, log]);
+    },
+  });
+  return { session, states, starts: () => starts };
+}
+
+describe('a server on demand', () => {
+  it('does not run for a greeting, a list or a refusal, and runs once for calls that come together', async () => {
+    const { session, states, starts } = await opened(kept());
+    const { tools } = (await session.request(1, 'tools/list')).result as { tools: { name: string }[] };
+    expect(tools.map(({ name }) => name)).toContain('echo');
+    expect(codeOf(await session.request(2, 'tools/call', { name: 'nope', arguments: {} }))).toBe(
+      'TOOL_REFUSED',
+    );
+    expect(starts()).toBe(0);
+    const answers = await Promise.all([3, 4, 5].map((id) => session.request(id, 'tools/call', CALL)));
+    for (const { result } of answers) expect(result).toEqual({ content: [{ type: 'text', text: 'hi' }] });
+    expect(starts()).toBe(1);
+    expect(states).toEqual(['STARTING', 'READY']);
+    await session.close();
+    expect(session.calls().length).toBe(3);
+  });
+
+  it('rests when nothing needs it, and wakes for the next call', async () => {
+    const { session, states, starts } = await opened(kept({ idleMs: 50 }));
+    await session.request(1, 'tools/call', CALL);
+    const pid = session.process()?.pid;
+    await until(() => states.at(-1) === 'COLD');
+    expect((await session.request(2, 'tools/call', CALL)).error).toBeUndefined();
+    expect(session.process()?.pid).not.toBe(pid);
+    expect(starts()).toBe(2);
+    await session.close();
+  });
+
+  it('is started again after its death; what was in flight is told and recorded', async () => {
+    const { session, states, starts } = await opened(kept());
+    await session.request(1, 'tools/call', CALL);
+    process.kill(session.process()?.pid ?? 0, 'SIGKILL');
+    await until(() => states.at(-1) === 'DEAD');
+    expect((await session.request(2, 'tools/call', CALL)).error).toBeUndefined();
+    expect(starts()).toBe(2);
+    await session.close();
+  });
+
+  it('that answers between its deaths is not held to be failing', async () => {
+    const { session, states, starts } = await opened(kept());
+    for (const id of [1, 2, 3, 4, 5]) {
+      expect((await session.request(id, 'tools/call', CALL)).error).toBeUndefined();
+      process.kill(session.process()?.pid ?? 0, 'SIGKILL');
+      await until(() => states.at(-1) === 'DEAD');
+    }
+    expect(starts()).toBe(5);
+    await session.close();
+  });
+
+  it('that is not the locked one answers no call, and after three failures is not started any more', async () => {
+    const { session, starts } = await opened(kept(), 'instructed');
+    for (const id of [1, 2, 3])
+      expect(codeOf(await session.request(id, 'tools/call', CALL))).toBe('SURFACE_DRIFT');
+    expect(codeOf(await session.request(4, 'tools/call', CALL))).toBe('SERVER_RESTING');
+    expect(starts()).toBe(3);
+    await session.close();
+    expect(session.calls()).toEqual([]);
+  });
+
+  it('that hangs is seen by its own probes: degraded, then dead', async () => {
+    const { session, states } = await opened(kept({ probes: { everyMs: 50, timeoutMs: 50, failures: 2 } }));
+    await session.request(1, 'tools/call', CALL);
+    process.kill(session.process()?.pid ?? 0, 'SIGSTOP');
+    await until(() => states.at(-1) === 'DEAD');
+    expect(states).toEqual(['STARTING', 'READY', 'DEGRADED', 'DEAD']);
+    expect((await session.request(2, 'tools/call', CALL)).error).toBeUndefined();
+    await session.close();
+  });
+});
