@@ -44,8 +44,14 @@ export function container(options: ContainerOptions): IsolationDriver {
   };
 }
 
-async function start(plan: LaunchPlan, options: ContainerOptions): Promise<SandboxedProcess> {
+/** Threads of gVisor's own kernel count as well, several for each of the server's. */
+function withRoom({ limits, ...plan }: LaunchPlan): LaunchPlan {
+  return { ...plan, limits: { ...limits, pids: 512 + 4 * limits.pids } };
+}
+
+async function start(asked: LaunchPlan, options: ContainerOptions): Promise<SandboxedProcess> {
   const { engine } = options;
+  const plan = options.runtime === undefined ? asked : withRoom(asked);
   const driver = options.runtime ?? engine;
   for (const mount of plan.mounts)
     await assertReachable(mount.source, { uid: UID, write: mount.mode === 'rw' });
