@@ -40,6 +40,8 @@ export interface Exit {
 /** One running sandbox. Streams are raw bytes; framing is the caller's. */
 export interface SandboxedProcess {
   readonly pid: number;
+  /** The server as this machine's kernel knows it; undefined where it cannot be seen from here. */
+  readonly inside?: number;
   readonly driver: string;
   readonly stdin: Writable;
   readonly stdout: Readable;
@@ -71,8 +73,11 @@ export interface EgressEvent {
   readonly at: string;
   readonly host: string;
   readonly port: number;
-  /** `proxy`: asked through the proxy; `report`: a direct attempt the sandbox's own network refused. */
-  readonly via: 'proxy' | 'report';
+  /**
+   * `proxy`: asked through the proxy; `report`: a direct attempt the sandbox's own network refused, told from inside;
+   * `kernel`: such attempts as the kernel counted them, whatever program made them.
+   */
+  readonly via: 'proxy' | 'report' | 'kernel';
   readonly outcome: 'allowed' | 'refused';
   readonly reason: string;
 }

@@ -9,6 +9,7 @@ import { LockkeeperError } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';
 import { pinSurface, Surface } from '../schemas/surface.ts';
 import { assertValid } from '../schemas/validate.ts';
+import { watchAttempts } from './egress/attempts.ts';
 import { startEgressProxy } from './egress/proxy.ts';
 import type { Caller } from './gate/caller.ts';
 import type { Journal } from './journal/journal.ts';
@@ -96,7 +97,9 @@ export async function runLocked(options: RunOptions): Promise<SessionEnd> {
           onEvent: record,
         });
         closeProxy = () => proxy.close();
-        return options.driver.start(plan);
+        const running = await options.driver.start(plan);
+        watchAttempts(running, record);
+        return running;
       },
     });
   } finally {

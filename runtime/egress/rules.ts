@@ -36,6 +36,8 @@ for (const [net, bits] of [
   ['fec0::', 10],
   ['2001::', 32],
   ['2001:db8::', 32],
+  ['3fff::', 20],
+  ['5f00::', 16],
   ['ff00::', 8],
   ['2002::', 16],
 ] as const) {
@@ -46,6 +48,11 @@ for (const [net, bits] of [
 export function isInside(address: string): boolean {
   const family = isIP(address);
   return family === 0 || INSIDE.check(address, family === 4 ? 'ipv4' : 'ipv6');
+}
+
+/** Letters, digits and hyphens, as hosts are named (RFC 1123 2.1); underscores are met in practice. */
+export function isName(host: string): boolean {
+  return host.length <= 253 && /^[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*$/.test(host);
 }
 
 export function permits(allow: readonly string[], host: string, port: number): boolean {

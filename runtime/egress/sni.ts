@@ -7,6 +7,12 @@ export function serverNameOf(bytes: Buffer): string | null {
   }
 }
 
+/** How many bytes the first record of TLS has, head and all, as it says itself; at most what one may have. Else none. */
+export function helloBytes(bytes: Buffer): number {
+  if (bytes[0] !== 0x16) return 0;
+  return 5 + (bytes.length < 5 ? 0 : Math.min(bytes.readUInt16BE(3), 16_384));
+}
+
 /** Reads past the end throw a RangeError, which the caller takes for "none". */
 function parse(bytes: Buffer): string | null {
   if (bytes.readUInt8(0) !== 0x16 || bytes.readUInt8(5) !== 0x01) return null;

@@ -102,7 +102,7 @@ async function start(plan: LaunchPlan, options: BubblewrapOptions): Promise<Sand
     throw error;
   });
   try {
-    return { ...running, isolation: await letIn(child, plan, cgroup !== null) };
+    return { ...running, ...(await letIn(child, plan, cgroup !== null)) };
   } catch (error) {
     await running.stop(0);
     throw error;
@@ -110,7 +110,11 @@ async function start(plan: LaunchPlan, options: BubblewrapOptions): Promise<Sand
 }
 
 /** Waits until the sandbox stands, looks at it, and only then lets the server begin. Returns what was found. */
-async function letIn(child: ChildProcess, plan: LaunchPlan, cgroup: boolean): Promise<Facts> {
+async function letIn(
+  child: ChildProcess,
+  plan: LaunchPlan,
+  cgroup: boolean,
+): Promise<{ inside: number; isolation: Facts }> {
   const gate = (child.stdio as readonly unknown[])[GATE_FD] as Duplex;
   gate.on('error', () => undefined);
   const [there] = await once(gate, 'readable', { signal: AbortSignal.timeout(START_MS) }).then(
@@ -128,7 +132,7 @@ async function letIn(child: ChildProcess, plan: LaunchPlan, cgroup: boolean): Pr
   const found = foundFacts(inside, plan, means);
   assertAsPlanned('bubblewrap', wantedFacts(plan, means), found);
   gate.end('\n', () => gate.destroy());
-  return { driver: 'bubblewrap', ...found };
+  return { inside, isolation: { driver: 'bubblewrap', ...found } };
 }
 
 async function notStarted(child: ChildProcess): Promise<LockkeeperError> {

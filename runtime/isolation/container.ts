@@ -44,8 +44,14 @@ export function container(options: ContainerOptions): IsolationDriver {
   };
 }
 
-async function start(plan: LaunchPlan, options: ContainerOptions): Promise<SandboxedProcess> {
+/** Threads of gVisor's own kernel count as well, several for each of the server's. */
+function withRoom({ limits, ...plan }: LaunchPlan): LaunchPlan {
+  return { ...plan, limits: { ...limits, pids: 512 + 4 * limits.pids } };
+}
+
+async function start(asked: LaunchPlan, options: ContainerOptions): Promise<SandboxedProcess> {
   const { engine } = options;
+  const plan = options.runtime === undefined ? asked : withRoom(asked);
   const driver = options.runtime ?? engine;
   for (const mount of plan.mounts)
     await assertReachable(mount.source, { uid: UID, write: mount.mode === 'rw' });
@@ -75,7 +81,8 @@ async function start(plan: LaunchPlan, options: ContainerOptions): Promise<Sandb
   const stop = (graceMs: number): ReturnType<SandboxedProcess['stop']> =>
     stopContainer({ running, engine, name }, graceMs);
   try {
-    return { ...running, stop, isolation: { driver, image, ...(await lookAt(name, plan, options)) } };
+    const { facts, ...seen } = await lookAt(name, plan, options);
+    return { ...running, ...seen, stop, isolation: { driver, image, ...facts } };
   } catch (error) {
     await stop(0);
     throw error;
@@ -86,19 +93,23 @@ async function start(plan: LaunchPlan, options: ContainerOptions): Promise<Sandb
  * What runs, as the kernel tells it. A server that ended before it could be looked at was not spoken to. gVisor's
  * processes are its own kernel's: of those only the control group is the machine's, and the engine's word has to do.
  */
-async function lookAt(name: string, plan: LaunchPlan, options: ContainerOptions): Promise<Facts> {
+async function lookAt(
+  name: string,
+  plan: LaunchPlan,
+  options: ContainerOptions,
+): Promise<{ facts: Facts; inside?: number }> {
   const pid = await pidOf(options.engine, name);
-  if (pid === null) return { inspected: 'it ended first' };
+  if (pid === null) return { facts: { inspected: 'it ended first' } };
   const wanted = wantedFacts(plan, MEANS);
   const keys = options.runtime === undefined ? Object.keys(wanted) : ['memory', 'pids', 'cpu', 'network'];
   const only = (facts: Facts): Facts => Object.fromEntries(keys.map((key) => [key, facts[key] ?? 'unknown']));
   for (const until = Date.now() + SETTLE_MS; ; await sleep(25)) {
     const found = seen(pid, plan);
-    if (found === null) return { inspected: 'it ended first' };
+    if (found === null) return { facts: { inspected: 'it ended first' } };
     // An OCI runtime sets the last of it while it becomes the server.
     if (Date.now() < until && keys.some((key) => wanted[key] !== found[key])) continue;
     assertAsPlanned(options.runtime ?? options.engine, only(wanted), only(found));
-    return only(found);
+    return { facts: only(found), inside: pid };
   }
 }
 

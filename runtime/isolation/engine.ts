@@ -29,9 +29,10 @@ export async function detectEngine({ engine, runtime }: Engine): Promise<DriverS
     if (there) return { available: true, version: `by ${engine} ${version}` };
     return { available: false, reason: `${engine} has no ${runtime}` };
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code, message, stderr = '' } = error as NodeJS.ErrnoException & { stderr?: string };
+    const [said = message] = stderr.trim().split('\n');
     const reason =
-      code === 'ENOENT' ? `${engine} is not installed` : `no engine answers: ${quote(message, 200)}`;
+      code === 'ENOENT' ? `${engine} is not installed` : `no engine answers: ${quote(said, 200)}`;
     return { available: false, reason };
   }
 }

@@ -50,7 +50,7 @@ export function wantedFacts(plan: LaunchPlan, means: Means): Facts {
     network: 'none',
     memory: means.cgroup ? `${memoryMiB} MiB, cgroup` : `${memoryMiB} MiB per process, rlimit`,
     pids: means.cgroup ? `${pids}, cgroup` : `${pids}, rlimit`,
-    cpu: means.cgroup ? `${cpus}, cgroup` : 'not limited',
+    cpu: means.cgroup ? `${rounded(cpus)}, cgroup` : 'not limited',
     core: '0',
     openFiles: '1024',
     root: 'read-only',
@@ -129,12 +129,17 @@ function groupLimits(pid: number): Record<'memory' | 'pids' | 'cpu', string> {
   };
 }
 
+/** The kernel counts in microseconds of a tenth of a second. */
+function rounded(cpus: number): number {
+  return Number(cpus.toFixed(3));
+}
+
 function cpuOf(pid: number): string {
   const [quota, period = cgroupSetting(pid, 'cpu', ['cpu.cfs_period_us', '-'])] = (
     cgroupSetting(pid, 'cpu', ['cpu.cfs_quota_us', 'cpu.max']) ?? ''
   ).split(' ');
   const cpus = Number(quota) / Number(period);
-  return cpus > 0 ? `${cpus}, cgroup` : 'not limited';
+  return cpus > 0 ? `${rounded(cpus)}, cgroup` : 'not limited';
 }
 
 function processLimits(limits: string): Record<'memory' | 'pids' | 'cpu', string> {

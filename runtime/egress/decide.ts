@@ -1,0 +1,90 @@
+/** Whether one connection may be made, and the record of it, which is on the disk before the connection is. */
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import type { EgressEvent } from '../ports.ts';
+import { isInside, isName, permits } from './rules.ts';
+
+export interface Decider {
+  /** `host:port` or `*.suffix:port`; empty allows nothing. */
+  readonly allow: readonly string[];
+  /** Must make the event durable before it resolves. A rejection refuses the connection. */
+  readonly onEvent: (event: EgressEvent) => Promise<void>;
+  /** The one address of a name, asked for once for each connection. */
+  readonly resolve?: (host: string) => Promise<string>;
+}
+
+/** What somebody inside asks for. `refused` says why it is not even looked at. */
+export interface Wish {
+  readonly host: string;
+  readonly port: number;
+  readonly refused?: string;
+}
+
+export interface Verdict {
+  readonly address: string | null;
+  readonly reason: string;
+}
+
+export interface Desk {
+  decide(wish: Wish): Promise<Verdict>;
+  record(event: Omit<EgressEvent, 'at'>): Promise<void>;
+}
+
+/** A server that asks without end is not to fill the disk: refusals recorded in one minute, at most. */
+const MAX_REFUSALS = 600;
+const MINUTE_MS = 60_000;
+const RESOLVE_MS = 10_000;
+const resolveHost = async (host: string): Promise<string> => (await lookup(host)).address;
+
+/** One to each proxy, which counts. Its record throws when enough was refused in this minute. */
+export function openDesk(options: Decider): Desk {
+  let since = Date.now();
+  let refusals = 0;
+  const record: Desk['record'] = async (event) => {
+    const at = new Date().toISOString();
+    if (event.outcome === 'refused' && !(await counted(event, at))) throw new Error('enough for this minute');
+    await options.onEvent({ ...event, at, host: event.host.slice(0, 253) });
+  };
+  const counted = async (event: Omit<EgressEvent, 'at'>, at: string): Promise<boolean> => {
+    if (Date.now() - since >= MINUTE_MS) {
+      since = Date.now();
+      refusals = 0;
+    }
+    if (++refusals === MAX_REFUSALS + 1) {
+      const reason = `more than ${MAX_REFUSALS} refusals in a minute: the rest of it has no record of each`;
+      await options.onEvent({ ...event, at, host: '(many)', port: 0, reason });
+    }
+    return refusals <= MAX_REFUSALS;
+  };
+  return {
+    record,
+    decide: async (wish) => {
+      const verdict = await judge(wish, options);
+      const outcome = verdict.address === null ? 'refused' : 'allowed';
+      await record({ host: wish.host, port: wish.port, via: 'proxy', outcome, reason: verdict.reason });
+      return verdict;
+    },
+  };
+}
+
+/** A name, not an address in any spelling -> allowed -> resolved once -> outside. */
+async function judge({ host, port, refused }: Wish, options: Decider): Promise<Verdict> {
+  const no = (reason: string): Verdict => ({ address: null, reason });
+  if (refused !== undefined) return no(refused);
+  if (isIP(host.replace(/^\[|\]$/g, '')) !== 0 || /(?:^|\.)(?:\d+|0x[0-9a-f]*)\.?$/.test(host))
+    return no('addresses are not names');
+  if (!isName(host)) return no('this is not a name');
+  if (!permits(options.allow, host, port)) return no('not among the permitted hosts');
+  const address = await resolved(host, options.resolve ?? resolveHost);
+  if (address === null) return no('the name does not resolve');
+  if (isInside(address)) return no(`the name leads inside, to ${address}`);
+  return { address, reason: `permitted, ${address}` };
+}
+
+async function resolved(host: string, resolve: (host: string) => Promise<string>): Promise<string | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((done) => {
+    timer = setTimeout(() => done(null), RESOLVE_MS);
+  });
+  return Promise.race([resolve(host).catch(() => null), late]).finally(() => clearTimeout(timer));
+}

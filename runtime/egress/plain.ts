@@ -1,0 +1,86 @@
+/** A request by plain HTTP, in the form that proxies are asked in: the whole address, scheme and all (RFC 9112 3.2.2). */
+import { type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import type { Desk, Wish } from './decide.ts';
+import { IDLE_MS } from './tunnel.ts';
+
+/** What is between two neighbours and goes no further (RFC 9110 7.6.1), and what is for us. */
+const HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+interface Target {
+  readonly wish: Wish;
+  readonly path: string;
+  /** Host and port as the address named them. */
+  readonly named: string;
+}
+
+function targetOf({ url = '', headers }: IncomingMessage): Target {
+  const target = URL.canParse(url) ? new URL(url) : null;
+  if (target === null || target.hostname === '') {
+    const host = (headers.host ?? '(none)').toLowerCase();
+    return {
+      wish: { host, port: 0, refused: 'not the whole address of what is asked for' },
+      path: '',
+      named: '',
+    };
+  }
+  const { protocol, hostname, username, password, pathname, search, host: named } = target;
+  const port = Number(target.port || (protocol === 'https:' ? 443 : 80));
+  const wish = { host: hostname.toLowerCase(), port };
+  const rest = { path: pathname + search, named };
+  if (protocol !== 'http:') return { wish: { ...wish, refused: 'plain requests are http alone' }, ...rest };
+  if (username !== '' || password !== '')
+    return { wish: { ...wish, refused: 'a target with credentials' }, ...rest };
+  if (port === 443) return { wish: { ...wish, refused: 'TLS alone goes to 443' }, ...rest };
+  return { wish, ...rest };
+}
+
+export async function plain(incoming: IncomingMessage, outgoing: ServerResponse, desk: Desk): Promise<void> {
+  const { wish, path, named } = targetOf(incoming);
+  const { address, reason } = await desk.decide(wish);
+  if (address === null) {
+    outgoing.writeHead(403, { 'content-type': 'text/plain', connection: 'close' });
+    outgoing.end(`Lockkeeper refused ${wish.host}:${wish.port}: ${reason}\n`);
+    return;
+  }
+  const outside = request(
+    {
+      // One connection to each request: no other request's, and no proxy of whoever started us.
+      agent: false,
+      host: address,
+      port: wish.port,
+      method: incoming.method,
+      path,
+      timeout: IDLE_MS,
+      headers: { ...onwards(incoming.headers), host: named },
+    },
+    (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, onwards(answer.headers));
+      answer.pipe(outgoing);
+      answer.on('error', () => outgoing.destroy());
+    },
+  );
+  outside.on('timeout', () => outside.destroy());
+  outside.on('error', () => outgoing.destroy());
+  // An answer to a request for another protocol, which was not passed on.
+  outside.on('upgrade', () => outside.destroy());
+  outgoing.on('close', () => outside.destroy());
+  incoming.pipe(outside);
+}
+
+/** Without what ends here, and what `connection` says ends here. */
+function onwards(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const named = (headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase());
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !HOP.has(name) && !named.includes(name)),
+  );
+}
