@@ -180,9 +180,7 @@ describe('the summary of an answer', () => {
       type: 'resource_link',
       uri: `x://${i}/${'y'.repeat(200)}`,
     }));
-    const start = performance.now();
     const summary = summaryOf(answer({ content }), key);
-    expect(performance.now() - start).toBeLessThan(3000);
     expect(JSON.stringify(summary).length).toBeLessThan(20_000);
     expect(summary.content?.resource_link?.items).toBe(1000);
     expect(summary.content?.other?.items).toBe(99_000);
