@@ -51,6 +51,7 @@ const Roots = Closed({
     additionalProperties: false,
   }),
   since: Type.Optional(Instant),
+  began: Type.Optional(Instant),
 });
 
 export interface Home extends KeyFiles {
@@ -93,22 +94,21 @@ export function openHome(dir: string): Home {
     storeDir: join(dir, 'store'),
     journalDir: join(dir, 'journal'),
     signIns,
-    remember: async (signIn) => {
-      const others = (await signIns()).filter(
-        (s) => s.registry !== signIn.registry || s.person !== signIn.person,
-      );
-      const value = { lockkeeper: 'credentials/v1', signIns: [signIn, ...others] };
-      await writeAtomic(credentials, `${JSON.stringify(value, null, 2)}\n`, 0o600);
-    },
+    remember: (signIn) =>
+      alone(credentials, async () => {
+        const others = (await signIns()).filter(
+          (s) => s.registry !== signIn.registry || s.person !== signIn.person,
+        );
+        const value = { lockkeeper: 'credentials/v1', signIns: [signIn, ...others] };
+        await writeAtomic(credentials, `${JSON.stringify(value, null, 2)}\n`, 0o600);
+      }),
     pins,
-    pin: async (pin) => {
-      const value = [pin, ...(await pins()).filter(({ registry }) => registry !== pin.registry)];
-      await writeAtomic(
-        pinPath,
-        `${JSON.stringify({ lockkeeper: 'pins/v1', pins: value }, null, 2)}\n`,
-        0o600,
-      );
-    },
+    pin: (pin) =>
+      alone(pinPath, async () => {
+        const others = (await pins()).filter(({ registry }) => registry !== pin.registry);
+        const value = { lockkeeper: 'pins/v1', pins: [pin, ...others] };
+        await writeAtomic(pinPath, `${JSON.stringify(value, null, 2)}\n`, 0o600);
+      }),
     seen: (audience) => readSeen(seenPath(audience)),
     saw: async (audience, lock) => {
       // Two at once: the newer one stays, whoever writes last.
@@ -127,7 +127,9 @@ export function openHome(dir: string): Home {
         if (after !== before) await writeRoots(rootsPath(registry), after);
       }),
     beganRoots: (registry, { trusted }, now) =>
-      alone(rootsPath(registry), () => writeRoots(rootsPath(registry), remembering(trusted, null, now))),
+      alone(rootsPath(registry), () =>
+        writeRoots(rootsPath(registry), { ...remembering(trusted, null, now), began: now.toISOString() }),
+      ),
   };
 }
 
