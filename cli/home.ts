@@ -1,6 +1,6 @@
 /** The folder of one person on one machine: sign-ins, private keys, the newest locks seen. Secrets are 0600. */
 import { join } from 'node:path';
-import Type, { type Static } from 'typebox';
+import Type, { type Static, type TSchema } from 'typebox';
 import { alone } from '../runtime/store/alone.ts';
 import { writeAtomic } from '../runtime/store/atomic.ts';
 import type { SeenLock } from '../runtime/trust/freshness.ts';
@@ -137,9 +137,8 @@ async function writeRoots(path: string, memory: RootMemory): Promise<void> {
   await writeAtomic(path, `${JSON.stringify(memory)}\n`, 0o600);
 }
 
-async function readRoots(path: string): Promise<RootMemory | null> {
-  const bytes = await readIfThere(path);
-  return bytes && assertValid(Roots, parseStrict(bytes), path);
+function readRoots(path: string): Promise<RootMemory | null> {
+  return readMemory(path, Roots);
 }
 
 /** One registry is one, however its address is written. */
@@ -147,17 +146,21 @@ function registryKey(registry: string): string {
   return URL.canParse(registry) ? new URL(registry).href.replace(/\/+$/, '') : registry;
 }
 
-async function readSeen(path: string): Promise<Static<typeof Seen> | null> {
+function readSeen(path: string): Promise<SeenLock | null> {
+  return readMemory(path, Seen);
+}
+
+async function readMemory<S extends TSchema>(path: string, schema: S): Promise<Static<S> | null> {
   const bytes = await readIfThere(path);
   if (bytes === null) return null;
   try {
-    return assertValid(Seen, parseStrict(bytes), path);
+    return assertValid(schema, parseStrict(bytes), path);
   } catch (cause) {
-    // Taken for first contact, it would let every older lock through.
+    // Taken for first contact, it would let everything older through.
     throw new LockkeeperError('DOCUMENT_INVALID', {
-      expected: `the memory of the newest lock seen in ${path}, as this program wrote it`,
+      expected: `the memory of what was seen in ${path}, as this program wrote it`,
       found: cause instanceof LockkeeperError ? cause.found : String(cause),
-      next: 'Restore the file from a backup; who deletes it gives up what protects against older locks',
+      next: 'Restore the file from a backup; who deletes it gives up what protects against older locks and roots',
       cause,
     });
   }

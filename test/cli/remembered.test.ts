@@ -122,6 +122,19 @@ describe('the roots that a machine remembers', () => {
     expect(await codeOf(machine.start(lockOf(anew, [], { version: 2 })))).toBe('LOCK_ROLLBACK');
   });
 
+  it.each(['', '{"newest":', '\u0000\u0000'])('are not none where the file is torn: %j', async (left) => {
+    const machine = await machineOf({ pin: onlinePin });
+    await machine.start(lockOf(taken, [own]));
+    const folder = join(machine.home.dir, 'seen');
+    const name = (await readdir(folder)).find((one) => one.startsWith('roots-')) ?? '';
+    await writeFile(join(folder, name), left);
+    const refusal = machine.start(lockOf(taken, [own]));
+    await expect(refusal).rejects.toMatchObject({
+      code: 'DOCUMENT_INVALID',
+      expected: expect.stringContaining(name),
+    });
+  });
+
   it('stay the newest, whoever writes last', async () => {
     const roots = [taken, renewed, rootOf(4, [rita, ron, sam], [rita, ron])];
     const last = rootOf(5, [rita, ron, sue], [rita, ron]);
