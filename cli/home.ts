@@ -1,6 +1,6 @@
 /** The folder of one person on one machine: sign-ins, private keys, the newest locks seen. Secrets are 0600. */
 import { join } from 'node:path';
-import Type, { type Static } from 'typebox';
+import Type, { type Static, type TSchema } from 'typebox';
 import { alone } from '../runtime/store/alone.ts';
 import { writeAtomic } from '../runtime/store/atomic.ts';
 import type { SeenLock } from '../runtime/trust/freshness.ts';
@@ -51,6 +51,7 @@ const Roots = Closed({
     additionalProperties: false,
   }),
   since: Type.Optional(Instant),
+  began: Type.Optional(Instant),
 });
 
 export interface Home extends KeyFiles {
@@ -93,22 +94,21 @@ export function openHome(dir: string): Home {
     storeDir: join(dir, 'store'),
     journalDir: join(dir, 'journal'),
     signIns,
-    remember: async (signIn) => {
-      const others = (await signIns()).filter(
-        (s) => s.registry !== signIn.registry || s.person !== signIn.person,
-      );
-      const value = { lockkeeper: 'credentials/v1', signIns: [signIn, ...others] };
-      await writeAtomic(credentials, `${JSON.stringify(value, null, 2)}\n`, 0o600);
-    },
+    remember: (signIn) =>
+      alone(credentials, async () => {
+        const others = (await signIns()).filter(
+          (s) => s.registry !== signIn.registry || s.person !== signIn.person,
+        );
+        const value = { lockkeeper: 'credentials/v1', signIns: [signIn, ...others] };
+        await writeAtomic(credentials, `${JSON.stringify(value, null, 2)}\n`, 0o600);
+      }),
     pins,
-    pin: async (pin) => {
-      const value = [pin, ...(await pins()).filter(({ registry }) => registry !== pin.registry)];
-      await writeAtomic(
-        pinPath,
-        `${JSON.stringify({ lockkeeper: 'pins/v1', pins: value }, null, 2)}\n`,
-        0o600,
-      );
-    },
+    pin: (pin) =>
+      alone(pinPath, async () => {
+        const others = (await pins()).filter(({ registry }) => registry !== pin.registry);
+        const value = { lockkeeper: 'pins/v1', pins: [pin, ...others] };
+        await writeAtomic(pinPath, `${JSON.stringify(value, null, 2)}\n`, 0o600);
+      }),
     seen: (audience) => readSeen(seenPath(audience)),
     saw: async (audience, lock) => {
       // Two at once: the newer one stays, whoever writes last.
@@ -127,7 +127,9 @@ export function openHome(dir: string): Home {
         if (after !== before) await writeRoots(rootsPath(registry), after);
       }),
     beganRoots: (registry, { trusted }, now) =>
-      alone(rootsPath(registry), () => writeRoots(rootsPath(registry), remembering(trusted, null, now))),
+      alone(rootsPath(registry), () =>
+        writeRoots(rootsPath(registry), { ...remembering(trusted, null, now), began: now.toISOString() }),
+      ),
   };
 }
 
@@ -135,9 +137,8 @@ async function writeRoots(path: string, memory: RootMemory): Promise<void> {
   await writeAtomic(path, `${JSON.stringify(memory)}\n`, 0o600);
 }
 
-async function readRoots(path: string): Promise<RootMemory | null> {
-  const bytes = await readIfThere(path);
-  return bytes && assertValid(Roots, parseStrict(bytes), path);
+function readRoots(path: string): Promise<RootMemory | null> {
+  return readMemory(path, Roots);
 }
 
 /** One registry is one, however its address is written. */
@@ -145,17 +146,21 @@ function registryKey(registry: string): string {
   return URL.canParse(registry) ? new URL(registry).href.replace(/\/+$/, '') : registry;
 }
 
-async function readSeen(path: string): Promise<Static<typeof Seen> | null> {
+function readSeen(path: string): Promise<SeenLock | null> {
+  return readMemory(path, Seen);
+}
+
+async function readMemory<S extends TSchema>(path: string, schema: S): Promise<Static<S> | null> {
   const bytes = await readIfThere(path);
   if (bytes === null) return null;
   try {
-    return assertValid(Seen, parseStrict(bytes), path);
+    return assertValid(schema, parseStrict(bytes), path);
   } catch (cause) {
-    // Taken for first contact, it would let every older lock through.
+    // Taken for first contact, it would let everything older through.
     throw new LockkeeperError('DOCUMENT_INVALID', {
-      expected: `the memory of the newest lock seen in ${path}, as this program wrote it`,
+      expected: `the memory of what was seen in ${path}, as this program wrote it`,
       found: cause instanceof LockkeeperError ? cause.found : String(cause),
-      next: 'Restore the file from a backup; who deletes it gives up what protects against older locks',
+      next: 'Restore the file from a backup; who deletes it gives up what protects against older locks and roots',
       cause,
     });
   }

@@ -1,6 +1,7 @@
 /** What this machine believes of roots: by a sign-in, by the environment of a pipeline, by an import, by an administrator. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { Static } from 'typebox';
 import type { RootPin } from '../runtime/trust/root.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import type { Intent } from '../schemas/intent.ts';
@@ -15,8 +16,9 @@ export async function pinsFor(context: Context, { registry }: Pick<Intent, 'regi
   const here = <T extends { registry: string }>(items: readonly T[]): T[] =>
     items.filter((item) => item.registry === registry);
   const machine = await machinePin(context);
+  const deployed = machine && isFor(machine, registry) ? machine : null;
   return [
-    ...(machine ? [machine] : []),
+    ...(deployed ? [{ rootKeys: deployed.rootKeys, threshold: deployed.threshold }] : []),
     ...(token?.registry === registry ? [{ rootKeys: token.rootKeys, threshold: token.threshold }] : []),
     ...here(await context.home.signIns()),
     ...here(await context.home.pins()),
@@ -24,7 +26,7 @@ export async function pinsFor(context: Context, { registry }: Pick<Intent, 'regi
 }
 
 /** What an administrator deployed for everybody on this machine; null where nobody did. */
-export async function machinePin(context: Context): Promise<RootPin | null> {
+async function machinePin(context: Context): Promise<Static<typeof RootPinFile> | null> {
   const { rootPin } = context.config;
   const bytes = await readFile(rootPin).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
@@ -33,13 +35,30 @@ export async function machinePin(context: Context): Promise<RootPin | null> {
   return bytes && assertValid(RootPinFile, parseStrict(bytes), rootPin);
 }
 
-/** The pin that --pin FILE names, or that every --root-key ID has to have signed; null without either. */
-export async function givenPin(context: Context, values: Values): Promise<RootPin | null> {
+/** What was seen of a registry's roots is kept under its address: another one would begin without it. */
+function isFor(pin: Static<typeof RootPinFile>, registry: string): boolean {
+  return pin.registry === undefined || pin.registry === registry;
+}
+
+/**
+ * The pin that --pin FILE names for this registry, or that every --root-key ID has to have signed; null without either.
+ * Throws ROOT_UNTRUSTED for a file about another registry.
+ */
+export async function givenPin(
+  context: Context,
+  { registry }: Pick<Intent, 'registry'>,
+  values: Values,
+): Promise<RootPin | null> {
   const path = text(values, 'pin');
   if (path !== undefined) {
     const bytes = await readFile(resolve(context.cwd, path));
-    const { rootKeys, threshold: needed } = assertValid(RootPinFile, parseStrict(bytes), path);
-    return { rootKeys, threshold: needed };
+    const file = assertValid(RootPinFile, parseStrict(bytes), path);
+    if (isFor(file, registry)) return { rootKeys: file.rootKeys, threshold: file.threshold };
+    throw new LockkeeperError('ROOT_UNTRUSTED', {
+      expected: `a root pinned for ${quote(registry, 200)}`,
+      found: `${path}, which is for ${quote(file.registry ?? '', 200)}`,
+      next: 'Take the file of that registry: lk export pin FILE, where it is signed in to',
+    });
   }
   const rootKeys = list(values, 'root-key');
   const strange = rootKeys.find((key) => !/^sha256:[0-9a-f]{64}$/.test(key));

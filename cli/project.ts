@@ -161,7 +161,7 @@ export async function verifyHere(
   beside: Beside,
 ): Promise<VerifiedHere> {
   const { ask } = beside;
-  const seen = await context.home.seen(seenKey(intent));
+  const seen = await context.home.seen(await keyHere(context, intent));
   const at = lockContext(intent, seen, context.now());
   let growth = beside.growth ?? [];
   const contradiction = (): Contradiction => ({
@@ -206,7 +206,7 @@ async function assertRoots(
 /** After success alone: the lock, and the roots it came with. */
 export async function remember(context: Context, intent: Intent, verified: VerifiedHere): Promise<void> {
   await context.home.sawRoots(intent.registry, verified.shown, context.now());
-  await context.home.saw(seenKey(intent), verified.seen);
+  await context.home.saw(await keyHere(context, intent), verified.seen);
 }
 
 /** The registry's proof that the log of this lock grew out of the one seen before. */
@@ -221,7 +221,11 @@ function sizeOf(note: string): number {
   return readCheckpoint(parseNote(note).text).size;
 }
 
-/** Rollback memory is kept per registry and project. */
-export function seenKey(intent: Intent): string {
-  return `${intent.registry} ${intent.project}`;
+/** Rollback memory is kept per registry and project; one that was begun anew has none of the one before. */
+export function seenKey({ registry, project }: Intent, began?: string): string {
+  return began === undefined ? `${registry} ${project}` : `${registry} ${project} ${began}`;
+}
+
+async function keyHere(context: Context, intent: Intent): Promise<string> {
+  return seenKey(intent, (await context.home.roots(intent.registry))?.began);
 }

@@ -61,6 +61,8 @@ export type RoleName = keyof Root['roles'];
 /** What a registry or a machine pinned: keys/pin.json. */
 export const RootPinFile = Closed({
   lockkeeper: Type.Literal('root-pin/v1'),
+  /** The one registry that it is for; without it, whichever a project names. */
+  registry: Type.Optional(Type.String({ pattern: '^https?://', maxLength: 500 })),
   rootKeys: Type.Array(KeyId, { minItems: 1, maxItems: 20, uniqueItems: true }),
   threshold: Type.Integer({ minimum: 1, maximum: 20 }),
 });

@@ -72,7 +72,7 @@ interface Of {
 
 /** From an older pin to the root of the lock; nothing where the machine pinned what the project names. */
 async function rootChain(context: Context, { intent, verified }: Of, values: Values): Promise<Envelope[]> {
-  const pin = await givenPin(context, values);
+  const pin = await givenPin(context, intent, values);
   if (pin === null) return [];
   const api = await context.api(intent.registry);
   const view = await api.call('trust', TrustView, { query: { pin: pin.rootKeys.join(',') } });

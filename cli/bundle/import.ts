@@ -83,7 +83,7 @@ async function assertRoot(
   { intent, lockBytes, bundle }: BundleHead,
   values: Values,
 ): Promise<void> {
-  const given = await givenPin(context, values);
+  const given = await givenPin(context, intent, values);
   const known = await pinsFor(context, intent);
   if (given !== null && known.length > 0 && !known.map(pinText).includes(pinText(given)))
     throw untrusted(

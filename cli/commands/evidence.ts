@@ -110,7 +110,7 @@ async function signer(
 
 /** What was given, else the first pin of this machine from which the roots follow. */
 async function pinOf(context: Context, file: EvidenceFile, values: Values): Promise<RootPin> {
-  const given = await givenPin(context, values);
+  const given = await givenPin(context, file, values);
   if (given) return given;
   const { registry, head } = file;
   const pins = await pinsFor(context, { registry });

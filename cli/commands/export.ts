@@ -3,6 +3,7 @@ import { writeAtomic } from '../../runtime/store/atomic.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { exportBundle } from '../bundle/export.ts';
 import type { Command, Context, Result, Values } from '../command.ts';
+import { plain } from '../output.ts';
 import { assertPinned } from '../pins.ts';
 import { projectOf, readIntent } from '../project.ts';
 
@@ -41,10 +42,11 @@ async function exportPin(context: Context, path: string, values: Values): Promis
   const intent = await readIntent(projectOf(context, values));
   await assertPinned(context, intent);
   const { rootKeys, threshold } = intent.trust;
-  const pin = { lockkeeper: 'root-pin/v1', rootKeys, threshold };
+  const { registry } = intent;
+  const pin = { lockkeeper: 'root-pin/v1', registry, rootKeys, threshold };
   await writeAtomic(path, `${JSON.stringify(pin, null, 2)}\n`);
   return {
     data: { path, ...pin },
-    text: `${threshold} of these root keys, in ${path}:\n${rootKeys.map((key) => `  ${key}`).join('\n')}\nBring it to the other machine by another way than the bundle, and compare it there.`,
+    text: `${threshold} of these root keys of ${plain(registry)}, in ${path}:\n${rootKeys.map((key) => `  ${key}`).join('\n')}\nBring it to the other machine by another way than the bundle, and compare it there.`,
   };
 }

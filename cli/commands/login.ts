@@ -16,7 +16,8 @@ export const login: Command = {
   optionHelp: {
     code: 'the one-time code that the registry or an administrator gave you',
     'root-key': 'id of a root key, told to you by another way; refuses any other root; repeat for each',
-    'new-root': 'the registry was rebuilt on purpose: forget the roots that this machine believed of it',
+    'new-root':
+      'the registry was rebuilt on purpose: forget the roots and locks that this machine believed of it',
   },
   examples: [
     'lk login http://127.0.0.1:7411 --code 7fkq-mq9x-2zab-hj3c-w8r5-ty6n',

@@ -23,6 +23,8 @@ export interface RootMemory {
   readonly digests: Readonly<Record<string, string>>;
   /** When this machine first believed the newest; not in what older versions of this program wrote. */
   readonly since?: string | undefined;
+  /** When a person began it anew, if ever: locks seen before that are of another registry. */
+  readonly began?: string | undefined;
 }
 
 /** A root that was verified from a pin, with all that was shown of the ones before it. */
@@ -85,6 +87,7 @@ export function remembering({ chain }: Shown['trusted'], memory: RootMemory | nu
     added.map(({ envelope, version }) => [`${version}`, payloadDigest(envelope)]),
   );
   return {
+    ...memory,
     newest: last.envelope,
     digests: { ...digests, ...memory?.digests },
     since: now.toISOString(),

@@ -1,5 +1,6 @@
 /** What a machine remembers of a registry, whichever project, command or neighbour process brought it. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -85,6 +86,55 @@ describe('the roots that a machine remembers', () => {
     expect(await codeOf(machine.start(forged))).toBe('ROOT_FORK');
   });
 
+  it('are of the registry that a root was deployed for, and of no other address of it', async () => {
+    const machine = await machineOf({ pin: onlinePin });
+    const rootPin = join(machine.home.dir, 'root-pin.json');
+    Object.assign(machine.context.config, { rootPin });
+    const { registry } = machine.intent;
+    const file = { lockkeeper: 'root-pin/v1', registry, ...onlinePin };
+    await writeFile(rootPin, JSON.stringify(file));
+    await machine.start(lockOf(taken, [own]));
+    const elsewhere = 'http://127.0.0.1:7412';
+    const intent = { ...(await readIntent(machine.project)), registry: elsewhere };
+    await writeFile(machine.project.intentPath, JSON.stringify(intent));
+    const forged = lockOf(rootOf(3, [online], [online]), [], { registry: elsewhere });
+    expect(await codeOf(machine.start(forged))).toBe('ROOT_UNPINNED');
+  });
+
+  it('begin anew with a registry that was rebuilt on purpose, and so do its locks', async () => {
+    const machine = await machineOf({ pin: onlinePin });
+    await machine.start(lockOf(taken, [own]));
+    const anew = rootOf(1, [rita], [rita]);
+    const pin = { rootKeys: [rita.keyid], threshold: 1 };
+    const { registry } = machine.intent;
+    const evidence = { root: anew, rootChain: [] };
+    await machine.home.beganRoots(registry, { evidence, trusted: { chain: [anew] } }, NOW);
+    await other(machine, pin);
+    await writeFile(machine.project.intentPath, JSON.stringify({ ...machine.intent, trust: pin }));
+    expect(await codeOf(machine.start(lockOf(anew, [], { version: 3 })))).toBe('ok');
+    expect(await codeOf(machine.start(lockOf(anew, [], { version: 2 })))).toBe('LOCK_ROLLBACK');
+    const next = rootOf(2, [rita], [rita]);
+    await machine.home.sawRoots(
+      registry,
+      { evidence: { root: next, rootChain: [anew] }, trusted: { chain: [anew, next] } },
+      NOW,
+    );
+    expect(await codeOf(machine.start(lockOf(anew, [], { version: 2 })))).toBe('LOCK_ROLLBACK');
+  });
+
+  it.each(['', '{"newest":', '\u0000\u0000'])('are not none where the file is torn: %j', async (left) => {
+    const machine = await machineOf({ pin: onlinePin });
+    await machine.start(lockOf(taken, [own]));
+    const folder = join(machine.home.dir, 'seen');
+    const name = (await readdir(folder)).find((one) => one.startsWith('roots-')) ?? '';
+    await writeFile(join(folder, name), left);
+    const refusal = machine.start(lockOf(taken, [own]));
+    await expect(refusal).rejects.toMatchObject({
+      code: 'DOCUMENT_INVALID',
+      expected: expect.stringContaining(name),
+    });
+  });
+
   it('stay the newest, whoever writes last', async () => {
     const roots = [taken, renewed, rootOf(4, [rita, ron, sam], [rita, ron])];
     const last = rootOf(5, [rita, ron, sue], [rita, ron]);
@@ -107,5 +157,35 @@ describe('the roots that a machine remembers', () => {
       await Promise.all(versions.map((version) => openHome(home).saw('a', { ...seen, version })));
       expect((await openHome(home).seen('a'))?.version).toBe(9);
     }
+  });
+
+  it('are not kept back by a process that died in the middle of it', async () => {
+    const home = await mkdtemp(join(dir, 'dead-'));
+    const seen = { digest: `sha256:${'5'.repeat(64)}`, rootVersion: 1, checkpoint: 'x' };
+    await openHome(home).saw('a', { ...seen, version: 1 });
+    const [name = ''] = await readdir(join(home, 'seen'));
+    const child = spawnSync(process.execPath, ['-e', '']);
+    await writeFile(join(home, 'seen', `${name}.held`), `${child.pid}`);
+    await openHome(home).saw('a', { ...seen, version: 2 });
+    await writeFile(join(home, 'seen', `${name}.held`), '');
+    await utimes(join(home, 'seen', `${name}.held`), new Date(0), new Date(0));
+    await openHome(home).saw('a', { ...seen, version: 3 });
+    expect((await openHome(home).seen('a'))?.version).toBe(3);
+    expect(await readdir(join(home, 'seen'))).toEqual([name]);
+  });
+
+  it('lose no sign-in and no pin to a neighbour', async () => {
+    const home = await mkdtemp(join(dir, 'pins-'));
+    const registries = Array.from({ length: 8 }, (_, i) => `http://r${i}`);
+    const pin = { rootKeys: [online.keyid], threshold: 1 };
+    const of = { person: 'erin', token: 't', expires: at(1), ...pin };
+    await Promise.all(
+      registries.map(async (registry) => {
+        await openHome(home).remember({ registry, ...of });
+        await openHome(home).pin({ registry, ...pin });
+      }),
+    );
+    expect(await openHome(home).signIns()).toHaveLength(8);
+    expect(await openHome(home).pins()).toHaveLength(8);
   });
 });
