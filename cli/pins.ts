@@ -1,13 +1,15 @@
 /** What this machine believes of roots: by a sign-in, by the environment of a pipeline, by an import, by an administrator. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { RootPin } from '../runtime/trust/root.ts';
+import { assertRemembered } from '../runtime/trust/memory.ts';
+import { openRoot, type RootEvidence, type RootPin } from '../runtime/trust/root.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import type { Intent } from '../schemas/intent.ts';
 import { parseStrict } from '../schemas/json.ts';
-import { RootPinFile } from '../schemas/root.ts';
+import { type Root, RootPinFile } from '../schemas/root.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { type Context, list, text, type Values } from './command.ts';
+import type { SignIn } from './home.ts';
 
 /** Every root pinned for this registry outside of any project. */
 export async function pinsFor(context: Context, { registry }: Pick<Intent, 'registry'>): Promise<RootPin[]> {
@@ -21,6 +23,29 @@ export async function pinsFor(context: Context, { registry }: Pick<Intent, 'regi
     ...here(await context.home.signIns()),
     ...here(await context.home.pins()),
   ];
+}
+
+/** The sign-ins of this machine at a registry, which pin its root, the newest first. Throws ROOT_UNPINNED without any. */
+export async function signInsAt(context: Context, registry: string): Promise<[SignIn, ...SignIn[]]> {
+  const [first, ...rest] = (await context.home.signIns()).filter((one) => one.registry === registry);
+  if (first) return [first, ...rest];
+  throw new LockkeeperError('ROOT_UNPINNED', {
+    expected: `a sign-in at ${quote(registry, 200)}, which pins its root`,
+    found: 'none on this machine',
+    next: 'Run: lk login URL --code CODE',
+  });
+}
+
+/** The root that a registry shows: signed from what was pinned, and none that contradicts what this machine believed. */
+export async function shownRoot(
+  context: Context,
+  shown: RootEvidence,
+  { registry, pin }: { registry: string; pin: RootPin },
+): Promise<Root> {
+  const { root } = openRoot(shown, pin, context.now());
+  const memory = await context.home.roots(registry);
+  if (memory) assertRemembered(shown, memory, pin);
+  return root;
 }
 
 /** What an administrator deployed for everybody on this machine; null where nobody did. */

@@ -1,9 +1,10 @@
-import { openRoot, pinOfRoot, type RootPin } from '../../runtime/trust/root.ts';
+import { pinOfRoot } from '../../runtime/trust/root.ts';
 import { Me, type RoleName, Roles, TokenView } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { TrustView } from '../../schemas/keys.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { type Command, type Context, text } from '../command.ts';
+import { type Command, text } from '../command.ts';
+import { shownRoot, signInsAt } from '../pins.ts';
 
 const DAYS = 90;
 
@@ -30,9 +31,12 @@ export const token: Command = {
         next: 'See: lk token --help',
       });
     }
-    const pin = await pinOfSignIn(context, api.registry);
+    // Only what this machine pinned vouches for what a pipeline is to pin.
+    const [pin] = await signInsAt(context, api.registry);
     const trust = await api.call('trust', TrustView, { query: { pin: pin.rootKeys.join(',') } });
-    const { rootKeys, threshold } = pinOfRoot(openRoot(trust, pin, context.now()).root);
+    const { rootKeys, threshold } = pinOfRoot(
+      await shownRoot(context, trust, { registry: api.registry, pin }),
+    );
     const view = await api.call('tokens', TokenView, { body: { roles, hours: days * 24 } });
     return {
       data: view,
@@ -40,14 +44,3 @@ export const token: Command = {
     };
   },
 };
-
-/** Only what this machine pinned vouches for what a pipeline is to pin. */
-async function pinOfSignIn(context: Context, registry: string): Promise<RootPin> {
-  const found = (await context.home.signIns()).find((signIn) => signIn.registry === registry);
-  if (found) return found;
-  throw new LockkeeperError('ROOT_UNPINNED', {
-    expected: `a sign-in at ${registry}, which pins its root`,
-    found: 'none on this machine',
-    next: 'Run: lk login URL --code CODE',
-  });
-}
