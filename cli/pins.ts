@@ -9,6 +9,7 @@ import { parseStrict } from '../schemas/json.ts';
 import { RootPinFile } from '../schemas/root.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { type Context, list, text, type Values } from './command.ts';
+import type { SignIn } from './home.ts';
 
 /** Every root pinned for this registry outside of any project. */
 export async function pinsFor(context: Context, { registry }: Pick<Intent, 'registry'>): Promise<RootPin[]> {
@@ -23,6 +24,17 @@ export async function pinsFor(context: Context, { registry }: Pick<Intent, 'regi
     ...here(await context.home.signIns()),
     ...here(await context.home.pins()),
   ];
+}
+
+/** The sign-ins of this machine at a registry, which pin its root, the newest first. Throws ROOT_UNPINNED without any. */
+export async function signInsAt(context: Context, registry: string): Promise<[SignIn, ...SignIn[]]> {
+  const [first, ...rest] = (await context.home.signIns()).filter((one) => one.registry === registry);
+  if (first) return [first, ...rest];
+  throw new LockkeeperError('ROOT_UNPINNED', {
+    expected: `a sign-in at ${quote(registry, 200)}, which pins its root`,
+    found: 'none on this machine',
+    next: 'Run: lk login URL --code CODE',
+  });
 }
 
 /** What an administrator deployed for everybody on this machine; null where nobody did. */

@@ -1,8 +1,9 @@
-import { pinOfRoot, type RootPin } from '../../runtime/trust/root.ts';
+import { pinOfRoot } from '../../runtime/trust/root.ts';
 import { Me, type RoleName, Roles, TokenView } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { type Command, type Context, text } from '../command.ts';
+import { type Command, text } from '../command.ts';
+import { signInsAt } from '../pins.ts';
 import { rootOfToday } from '../roots.ts';
 
 const DAYS = 90;
@@ -30,7 +31,8 @@ export const token: Command = {
         next: 'See: lk token --help',
       });
     }
-    const pin = await pinOfSignIn(context, api.registry);
+    // Only what this machine pinned vouches for what a pipeline is to pin.
+    const [pin] = await signInsAt(context, api.registry);
     const { rootKeys, threshold } = pinOfRoot((await rootOfToday(context, api, pin)).trusted.root);
     const view = await api.call('tokens', TokenView, { body: { roles, hours: days * 24 } });
     return {
@@ -39,14 +41,3 @@ export const token: Command = {
     };
   },
 };
-
-/** Only what this machine pinned vouches for what a pipeline is to pin. */
-async function pinOfSignIn(context: Context, registry: string): Promise<RootPin> {
-  const found = (await context.home.signIns()).find((signIn) => signIn.registry === registry);
-  if (found) return found;
-  throw new LockkeeperError('ROOT_UNPINNED', {
-    expected: `a sign-in at ${registry}, which pins its root`,
-    found: 'none on this machine',
-    next: 'Run: lk login URL --code CODE',
-  });
-}

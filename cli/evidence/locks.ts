@@ -1,16 +1,9 @@
 /** Locks in evidence: signed by a key that counted, and resting on approvals that were logged before. */
 import { entryContext, verifyEntry } from '../../runtime/trust/entry.ts';
+import { lockSigners } from '../../runtime/trust/lock.ts';
 import { type TrustedRoot, trustedAt } from '../../runtime/trust/root.ts';
-import { verifyBytes } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
-import {
-  LOCK_TYPE,
-  type Lock,
-  type LockFile,
-  lockDigest,
-  lockPayload,
-  lockSubject,
-} from '../../schemas/lock.ts';
+import { type Lock, type LockFile, lockDigest, lockPayload, lockSubject } from '../../schemas/lock.ts';
 import { releaseSubject } from '../../schemas/log.ts';
 import { type At, assertDigest, assertSubject, type Named, other } from './judged.ts';
 
@@ -39,19 +32,12 @@ export function judgeLock({ entry, index, thing }: Named, { head, approvals, dec
 }
 
 function assertLockSigned(document: Lock, signatures: LockFile['signatures'], trusted: TrustedRoot): void {
-  const payload = lockPayload(document);
-  const keys = trusted.keys('lock');
-  const good = new Set(
-    signatures.flatMap((signature) => {
-      const key = keys.get(signature.keyid);
-      return key && verifyBytes(LOCK_TYPE, payload, signature, key) ? [signature.keyid] : [];
-    }),
-  );
+  const good = lockSigners(lockPayload(document), signatures, trusted.keys('lock'));
   const { threshold } = trusted.root.roles.lock;
-  if (good.size >= threshold) return;
+  if (good >= threshold) return;
   throw new LockkeeperError('SIGNATURE_INVALID', {
     expected: `the lock ${lockSubject(document)} signed by ${threshold} of the lock keys of root version ${trusted.root.version}`,
-    found: `${good.size} good signatures`,
+    found: `${good} good signatures`,
     next: 'Do not rely on this archive; tell your security team',
   });
 }

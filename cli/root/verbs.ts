@@ -2,13 +2,13 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pinOfRoot, type RootPin, readRoot, short } from '../../runtime/trust/root.ts';
-import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { LockkeeperError } from '../../schemas/errors.ts';
 import { digestOf } from '../../schemas/json.ts';
 import { RootVersionView, TrustView } from '../../schemas/keys.ts';
 import type { RoleName, Root } from '../../schemas/root.ts';
 import { type Context, list, type Result, required, text, type Values } from '../command.ts';
 import { keyName } from '../commands/keys.ts';
-import { pinText } from '../pins.ts';
+import { pinText, signInsAt } from '../pins.ts';
 import { projectOf, readIntent, writeIntent } from '../project.ts';
 import { rootOfToday } from '../roots.ts';
 import { signerNamed } from '../signers.ts';
@@ -45,9 +45,8 @@ function at(context: Context, path: string): string {
 /** Begins the root after the registry's newest one, which has to follow from the pinned keys. */
 async function init(context: Context, path: string, values: Values): Promise<Result> {
   const api = await context.api(text(values, 'registry'));
-  const signIn = (await context.home.signIns()).find((one) => one.registry === api.registry);
-  if (!signIn) throw unpinned(api.registry);
-  const { evidence, trusted } = await rootOfToday(context, api, signIn);
+  const [pin] = await signInsAt(context, api.registry);
+  const { evidence, trusted } = await rootOfToday(context, api, pin);
   const { root: before } = trusted;
   const now = context.now();
   const root: Root = {
@@ -70,14 +69,6 @@ async function init(context: Context, path: string, values: Values): Promise<Res
 /** Keys that lasted as long as the root last as long as the next one. */
 function renewed(key: Root['keys'][number], before: string, after: string): Root['keys'][number] {
   return key.notAfter === before ? { ...key, notAfter: after } : key;
-}
-
-function unpinned(registry: string): LockkeeperError {
-  return new LockkeeperError('ROOT_UNPINNED', {
-    expected: `a sign-in at ${quote(registry, 200)}, which pins its root`,
-    found: 'none on this machine',
-    next: 'Run: lk login URL --code CODE',
-  });
 }
 
 async function editing(
@@ -190,8 +181,7 @@ async function submit(context: Context, path: string): Promise<Result> {
 /** From the keys this machine pinned to the newest root keys, along the chain; the project here follows too. */
 export async function follow(context: Context, values: Values): Promise<Result> {
   const api = await context.api(text(values, 'registry'));
-  const mine = (await context.home.signIns()).filter((one) => one.registry === api.registry);
-  if (mine.length === 0) throw unpinned(api.registry);
+  const mine = await signInsAt(context, api.registry);
   const moved: string[] = [];
   const newest = async (pin: { rootKeys: string[]; threshold: number }): Promise<typeof pin> => {
     const today = await rootOfToday(context, api, pin);
@@ -203,7 +193,7 @@ export async function follow(context: Context, values: Values): Promise<Result> 
   const intent = await readIntent(project).catch(() => null);
   const wanted = intent?.registry === api.registry ? intent : null;
   const following = wanted ? await newest(wanted.trust) : null;
-  for (const signIn of mine.reverse()) {
+  for (const signIn of [...mine].reverse()) {
     const next = await newest(signIn);
     if (!same(signIn, next)) moved.push(`the sign-in of ${signIn.person}`);
     await context.home.remember({ ...signIn, ...next });
@@ -212,7 +202,7 @@ export async function follow(context: Context, values: Values): Promise<Result> 
     await writeIntent(project, { ...wanted, trust: following });
     moved.push(project.intentPath);
   }
-  const pin = await newest(mine[0] ?? { rootKeys: [], threshold: 1 });
+  const pin = await newest(mine[0]);
   const text_ = moved.length
     ? `Pinned the newest root keys in ${moved.join(', ')}:`
     : 'The newest root keys were pinned already:';

@@ -79,21 +79,27 @@ export function verifyLock(bytes: Uint8Array, context: LockContext): VerifiedLoc
   return { file, lock, digest, trusted, entries, seen: remember };
 }
 
+/** How many lock keys of the root signed it, each counted once. */
+export function lockSigners(
+  payload: Buffer,
+  signatures: LockFile['signatures'],
+  keys: ReturnType<TrustedRoot['keys']>,
+): number {
+  const good = signatures.filter((signature) => {
+    const key = keys.get(signature.keyid);
+    return key !== undefined && verifyBytes(LOCK_TYPE, payload, signature, key);
+  });
+  return new Set(good.map(({ keyid }) => keyid)).size;
+}
+
 function assertSignature(file: LockFile, payload: Buffer, trusted: TrustedRoot): void {
   const keys = trusted.keys('lock');
-  const good = new Set(
-    file.signatures
-      .filter((signature) => {
-        const key = keys.get(signature.keyid);
-        return key !== undefined && verifyBytes(LOCK_TYPE, payload, signature, key);
-      })
-      .map((signature) => signature.keyid),
-  );
+  const good = lockSigners(payload, file.signatures, keys);
   const { threshold } = trusted.root.roles.lock;
-  if (good.size >= threshold) return;
+  if (good >= threshold) return;
   throw new LockkeeperError('SIGNATURE_INVALID', {
     expected: `mcp.lock signed by ${threshold} of the lock keys ${[...keys.keys()].map(short).join(', ') || '(none in the root)'}`,
-    found: `${good.size} good signatures of ${file.signatures.map((signature) => short(signature.keyid)).join(', ')}`,
+    found: `${good} good signatures of ${file.signatures.map((signature) => short(signature.keyid)).join(', ')}`,
     next: 'Restore mcp.lock from version control, or run: lk lock',
   });
 }

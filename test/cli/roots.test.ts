@@ -200,6 +200,12 @@ describe('lk token', () => {
     expect(called).not.toContain('tokens');
   });
 
+  it('prints and makes nothing under a root that contradicts the one this machine believed', async () => {
+    const { context, called } = answering(await signedIn(believed), { root: another, rootChain: [] });
+    expect((await refusal(run(context))).code).toBe('ROOT_FORK');
+    expect(called).not.toContain('tokens');
+  });
+
   it('needs a sign-in, which pins', async () => {
     const { context, called } = answering(machine(), { root: believed, rootChain: [] });
     expect((await refusal(run(context))).code).toBe('ROOT_UNPINNED');

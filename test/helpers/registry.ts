@@ -169,17 +169,31 @@ async function scanResult(
   };
 }
 
+export interface TestOptions {
+  readonly trial?: boolean;
+  readonly upstream?: string[];
+  readonly scan?: ScanDeps['scan'];
+  readonly witnesses?: { list: readonly Witness[]; threshold: number };
+  readonly publish?: PublishSetting;
+  readonly streams?: Deps['streams'];
+  readonly lockSigner?: string;
+}
+
+/** With its people: dave publishes, root administers, erin develops, alice and bob review. */
+export async function startStaffed(
+  server: TestServer,
+  options: TestOptions = {},
+): Promise<{ registry: TestRegistry; alice: Key; bob: Key }> {
+  const registry = await startTestRegistry(server, options);
+  await registry.person('dave', 'publisher');
+  await registry.person('root', 'admin');
+  await registry.person('erin', 'developer');
+  return { registry, alice: await registry.reviewer('alice'), bob: await registry.reviewer('bob') };
+}
+
 export async function startTestRegistry(
   server: TestServer,
-  options: {
-    trial?: boolean;
-    upstream?: string[];
-    scan?: ScanDeps['scan'];
-    witnesses?: { list: readonly Witness[]; threshold: number };
-    publish?: PublishSetting;
-    streams?: Deps['streams'];
-    lockSigner?: string;
-  } = {},
+  options: TestOptions = {},
 ): Promise<TestRegistry> {
   const { pool, drop } = await freshDatabase(server);
   const dir = join(tmpdir(), `lk-reg-${randomBytes(6).toString('hex')}`);

@@ -1,56 +1,14 @@
-/** A log in memory and witnesses over HTTP, as tests need them: real keys, real trees, real sockets. */
+/** Witnesses over HTTP, as tests need them: real keys, real sockets. */
 import { generateKeyPairSync } from 'node:crypto';
 import { startWitness } from '../../cli/witness/server.ts';
 import { openState } from '../../cli/witness/state.ts';
-import {
-  consistencyRecipe,
-  joined,
-  leafHash,
-  type NodeAt,
-  nodeHash,
-  rootRecipe,
-} from '../../schemas/merkle.ts';
-import {
-  checkpointText,
-  type NoteKey,
-  noteKeyOf,
-  type Signer,
-  signNote,
-  type Verifier,
-} from '../../schemas/note.ts';
+import { type NoteKey, noteKeyOf, type Signer, type Verifier } from '../../schemas/note.ts';
 import { readWitnessKey } from '../../schemas/witness.ts';
 
 export const makeSigner = (name: string): Signer => ({
   name,
   privateKey: generateKeyPairSync('ed25519').privateKey,
 });
-
-export interface MemoryLog {
-  readonly signer: Signer;
-  readonly key: NoteKey;
-  note(size: number): string;
-  proof(from: number, to: number): Buffer[];
-}
-
-/** A log of entries `0`, `1`, …; `salt` makes another history under the same key. */
-export function makeLog(signer: Signer, salt: (index: number) => string = () => ''): MemoryLog {
-  const node = ({ level, index }: NodeAt): Buffer =>
-    level === 0
-      ? leafHash(Buffer.from(`${index}${salt(index)}`))
-      : nodeHash(
-          node({ level: level - 1, index: 2 * index }),
-          node({ level: level - 1, index: 2 * index + 1 }),
-        );
-  return {
-    signer,
-    key: noteKeyOf(signer, 'log'),
-    note: (size) => {
-      const root = joined(rootRecipe(size).map(node));
-      return signNote(checkpointText({ origin: signer.name, size, root }), signer);
-    },
-    proof: (from, to) => consistencyRecipe(from, to).map((recipe) => joined(recipe.map(node))),
-  };
-}
 
 export interface TestWitness {
   readonly key: NoteKey;

@@ -31,7 +31,7 @@ import {
   zipOf,
   zipOfRecords,
 } from '../helpers/advisories.ts';
-import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
+import { servers, startStaffed, submissionOf, type TestRegistry } from '../helpers/registry.ts';
 import type { Key } from '../helpers/trust.ts';
 
 const HOUR_MS = 3_600_000;
@@ -55,12 +55,7 @@ describe.each(servers())('advisories on $name', (server) => {
     tmp = mkdtempSync(join(tmpdir(), 'lk-adv-'));
   });
   const fresh = async (): Promise<void> => {
-    registry = await startTestRegistry(server);
-    await registry.person('dave', 'publisher');
-    await registry.person('root', 'admin');
-    await registry.person('erin', 'developer');
-    alice = await registry.reviewer('alice');
-    bob = await registry.reviewer('bob');
+    ({ registry, alice, bob } = await startStaffed(server));
   };
   const tick = (deps = registry.deps): Promise<void> => refreshAdvisories(deps, feed);
   const approved = async (): Promise<{ id: number; version: string }> => {

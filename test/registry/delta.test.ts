@@ -7,13 +7,7 @@ import { renderLockFile } from '../../schemas/lock.ts';
 import { DEFAULT_POLICY } from '../../schemas/policy.ts';
 import { Release } from '../../schemas/release.ts';
 import { keySigner } from '../../schemas/signer.ts';
-import {
-  SUBMISSION,
-  servers,
-  startTestRegistry,
-  submissionOf,
-  type TestRegistry,
-} from '../helpers/registry.ts';
+import { SUBMISSION, servers, startStaffed, submissionOf, type TestRegistry } from '../helpers/registry.ts';
 import type { Key } from '../helpers/trust.ts';
 
 const OTHER = `sha256:${'4'.repeat(64)}`;
@@ -25,12 +19,7 @@ describe.each(servers())('approvals of a difference, on $name', (server) => {
   let bob: Key;
   let carol: Key;
   beforeAll(async () => {
-    registry = await startTestRegistry(server);
-    await registry.person('dave', 'publisher');
-    await registry.person('root', 'admin');
-    await registry.person('erin', 'developer');
-    alice = await registry.reviewer('alice');
-    bob = await registry.reviewer('bob');
+    ({ registry, alice, bob } = await startStaffed(server));
     carol = await registry.reviewer('carol');
   });
   afterAll(() => registry.close());

@@ -9,13 +9,7 @@ import { type Approval, envelopeDigest, STATEMENT_TYPE } from '../../schemas/app
 import { seal } from '../../schemas/dsse.ts';
 import type { CheckResult } from '../../schemas/finding.ts';
 import { canonical } from '../../schemas/json.ts';
-import {
-  SUBMISSION,
-  servers,
-  startTestRegistry,
-  submissionOf,
-  type TestRegistry,
-} from '../helpers/registry.ts';
+import { SUBMISSION, servers, startStaffed, submissionOf, type TestRegistry } from '../helpers/registry.ts';
 import type { Key } from '../helpers/trust.ts';
 
 const DAY_MS = 86_400_000;
@@ -33,12 +27,8 @@ describe.each(servers())('approvals that end, on $name', (server) => {
   let bob: Key;
   let minor = 0;
   beforeAll(async () => {
-    registry = await startTestRegistry(server, { upstream: ['1.0.0', '9.1.0', '9.0.0', 'nonsense'] });
-    await registry.person('dave', 'publisher');
-    await registry.person('root', 'admin');
-    await registry.person('erin', 'developer');
-    alice = await registry.reviewer('alice');
-    bob = await registry.reviewer('bob');
+    const upstream = ['1.0.0', '9.1.0', '9.0.0', 'nonsense'];
+    ({ registry, alice, bob } = await startStaffed(server, { upstream }));
   });
   afterAll(() => registry.close());
 

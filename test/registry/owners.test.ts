@@ -7,7 +7,7 @@ import {
   freshDatabase,
   SUBMISSION,
   servers,
-  startTestRegistry,
+  startStaffed,
   submissionOf,
   type TestRegistry,
 } from '../helpers/registry.ts';
@@ -20,11 +20,8 @@ describe.each(servers())('owners of servers, on $name', (server) => {
   let alice: Key;
   let bob: Key;
   beforeAll(async () => {
-    registry = await startTestRegistry(server, { upstream: ['50.0.0'] });
-    for (const name of ['dave', 'mallory', 'erin']) await registry.person(name, 'publisher');
-    await registry.person('root', 'admin');
-    alice = await registry.reviewer('alice');
-    bob = await registry.reviewer('bob');
+    ({ registry, alice, bob } = await startStaffed(server, { upstream: ['50.0.0'] }));
+    for (const name of ['mallory', 'erin']) await registry.person(name, 'publisher');
   });
   afterAll(() => registry.close());
 

@@ -18,9 +18,10 @@ import { leafHash, nodeHash } from '../../schemas/merkle.ts';
 import { cosign, noteKeyOf, parseNote, readCheckpoint, signersOf } from '../../schemas/note.ts';
 import type { LogRole } from '../../schemas/root.ts';
 import { readLogKey, readWitnessKey, renderAddCheckpoint, withLines } from '../../schemas/witness.ts';
+import { numberedLog } from '../helpers/log.ts';
 import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
 import { tempDir } from '../helpers/session.ts';
-import { makeLog, makeSigner, makeWitness, type TestWitness } from '../helpers/witness.ts';
+import { makeSigner, makeWitness, type TestWitness } from '../helpers/witness.ts';
 
 const MAIN = join(import.meta.dirname, '../../cli/main.ts');
 const evidenceIn = (dir: string): string[] =>
@@ -28,8 +29,8 @@ const evidenceIn = (dir: string): string[] =>
 
 describe('a witness', () => {
   const signer = makeSigner('log.test/one');
-  const log = makeLog(signer);
-  const other = makeLog(signer, (index) => (index === 3 ? ' forged' : ''));
+  const log = numberedLog(signer);
+  const other = numberedLog(signer, (index) => (index === 3 ? ' forged' : ''));
   const mine = makeSigner('witness.test/one');
   let dir: string;
   let witness: TestWitness;
@@ -41,7 +42,7 @@ describe('a witness', () => {
   afterEach(() => witness.close());
 
   const ask = (old: number, size: number, from = log): ReturnType<TestWitness['post']> =>
-    witness.post(renderAddCheckpoint({ old, proof: from.proof(old, size), note: from.note(size) }));
+    witness.post(renderAddCheckpoint({ old, proof: from.proof(old, size), note: from.noteAt(size) }));
   const restart = async (signer = mine): Promise<void> => {
     await witness.close();
     witness = await makeWitness(dir, { signer, logs: [readLogKey(log.key)] });
@@ -52,7 +53,7 @@ describe('a witness', () => {
     for (const size of [1, 2, 3, 7, 8, 8, 20]) {
       const { status, text } = await ask(old, size);
       expect(status, text).toBe(200);
-      const note = parseNote(withLines(log.note(size), [text]));
+      const note = parseNote(withLines(log.noteAt(size), [text]));
       const time = signersOf(note, [readWitnessKey(witness.key)])?.get('witness.test/one');
       expect(Math.abs((time ?? 0) - Date.now() / 1000)).toBeLessThan(10);
       old = size;
@@ -100,18 +101,18 @@ describe('a witness', () => {
   });
 
   it('refuses logs and signatures it does not know', async () => {
-    const strange = makeLog(makeSigner('log.test/two'));
-    const forged = makeLog(makeSigner('log.test/one'));
+    const strange = numberedLog(makeSigner('log.test/two'));
+    const forged = numberedLog(makeSigner('log.test/one'));
     expect((await ask(0, 3, strange)).status).toBe(404);
     expect((await ask(0, 3, forged)).status).toBe(403);
-    const bent = log.note(3).replace(/ (\S+)=\n$/, (_, base64: string) => ` ${base64.slice(0, -3)}AAA=\n`);
+    const bent = log.noteAt(3).replace(/ (\S+)=\n$/, (_, base64: string) => ` ${base64.slice(0, -3)}AAA=\n`);
     expect((await witness.post(renderAddCheckpoint({ old: 0, proof: [], note: bent }))).status).toBe(403);
     expect(existsSync(join(dir, 'state.json'))).toBe(false);
   });
 
   it('remembers over a restart, under any number of foreign signature lines', async () => {
     const lines = Array.from({ length: 40 }, (_, n) => cosign('x\n', makeSigner(`w${n}`), 1));
-    const note = withLines(log.note(7), lines);
+    const note = withLines(log.noteAt(7), lines);
     expect((await witness.post(renderAddCheckpoint({ old: 0, proof: [], note }))).status).toBe(200);
     await restart();
     expect((await ask(0, 9)).text).toBe('7\n');
@@ -157,7 +158,7 @@ describe('a witness', () => {
     expect(evidenceIn(dir)).toHaveLength(1);
   });
 
-  const note = log.note(7);
+  const note = log.noteAt(7);
   it.each<[string, string | Uint8Array, number]>([
     ['nothing', '', 400],
     ['binary', Uint8Array.from({ length: 4000 }, (_, n) => (n * 7) % 256), 400],
@@ -211,7 +212,7 @@ describe('a witness', () => {
       };
     };
     const post = (url: string, old: number, size: number): Promise<Response> => {
-      const body = renderAddCheckpoint({ old, proof: log.proof(old, size), note: log.note(size) });
+      const body = renderAddCheckpoint({ old, proof: log.proof(old, size), note: log.noteAt(size) });
       return fetch(`${url}/add-checkpoint`, { method: 'POST', body });
     };
 
@@ -219,7 +220,7 @@ describe('a witness', () => {
       const home = tempDir();
       const first = await start(home);
       const line = await (await post(first.said.url, 0, 7)).text();
-      const noted = parseNote(withLines(log.note(7), [line]));
+      const noted = parseNote(withLines(log.noteAt(7), [line]));
       expect(signersOf(noted, [readWitnessKey(first.said.key)])?.has('witness.test/cli')).toBe(true);
       expect(await first.stop('SIGTERM')).toBe(0);
       const second = await start(home);

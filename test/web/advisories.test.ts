@@ -3,7 +3,7 @@ import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ghsa, mal } from '../helpers/advisories.ts';
 import { openPages, type Pages, shot, WAIT } from '../helpers/pages.ts';
-import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
+import { servers, startStaffed, submissionOf, type TestRegistry } from '../helpers/registry.ts';
 
 /** Text that would act, if it were ever more than text; and a character that hides, which is not taken in. */
 const HOSTILE = '<img src=x onerror="document.title=1"> reads\u200b elsewhere';
@@ -18,11 +18,9 @@ describe.each(servers().slice(0, 1))('the dashboard', (server) => {
   const cardOf = (page: Page): Locator => page.locator('section').filter({ hasText: 'Known against it' });
 
   beforeAll(async () => {
-    registry = await startTestRegistry(server);
-    await registry.person('dave', 'publisher');
-    await registry.person('root', 'admin');
-    await registry.person('erin', 'developer');
-    const reviewers = [await registry.reviewer('alice'), await registry.reviewer('bob')];
+    const { alice, bob, ...staffed } = await startStaffed(server);
+    registry = staffed.registry;
+    const reviewers = [alice, bob];
     const carol = await registry.reviewer('carol');
     clean = await registry.approved('dave', reviewers, submissionOf('1.9.0'));
     weak = await registry.approved('dave', reviewers, submissionOf('1.2.0'));

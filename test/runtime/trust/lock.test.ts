@@ -3,10 +3,11 @@ import { assertAnswers } from '../../../runtime/trust/answers.ts';
 import { runsUntil } from '../../../runtime/trust/freshness.ts';
 import { type LockContext, verifyLock } from '../../../runtime/trust/lock.ts';
 import { type Approval, envelopeDigest, subjectsOf } from '../../../schemas/approval.ts';
-import type { Envelope } from '../../../schemas/dsse.ts';
+import { type Envelope, signBytes } from '../../../schemas/dsse.ts';
 import { type Code, LockkeeperError } from '../../../schemas/errors.ts';
-import { renderLockFile } from '../../../schemas/lock.ts';
+import { LOCK_TYPE, lockPayload, renderLockFile } from '../../../schemas/lock.ts';
 import { closureDigest } from '../../../schemas/release.ts';
+import type { RootKey } from '../../../schemas/root.ts';
 import {
   at,
   type LockParts,
@@ -54,6 +55,28 @@ describe('a good lock', () => {
     expect(verifyLock(lock, { ...context, seen }).digest).toBe(digest);
     const older = { ...seen, version: 6, digest: 'sha256:00' };
     expect(verifyLock(lock, { ...context, seen: older }).digest).toBe(digest);
+  });
+});
+
+describe('a root that asks for two lock keys', () => {
+  const root = makeRoot((document) => {
+    const { keyid, pem: publicKey, person } = mallory;
+    document.keys = [...document.keys, { ...(document.keys[0] as RootKey), keyid, publicKey, person }];
+    document.roles.lock = { keyids: [people.lock.keyid, keyid], threshold: 2 };
+  });
+  const file = makeLock({ root });
+  const signedBy = (...signatures: typeof file.signatures): Buffer =>
+    Buffer.from(renderLockFile({ ...file, signatures }));
+  const [one] = file.signatures as [(typeof file.signatures)[0]];
+
+  it('has two that signed', () => {
+    const other = signBytes(LOCK_TYPE, lockPayload(file.lock), mallory.key);
+    expect(verifyLock(signedBy(one, other), context).lock.version).toBe(7);
+  });
+
+  it('does not count one twice', () => {
+    const { code, found } = refusal(() => verifyLock(signedBy(one, one), context));
+    expect([code, found]).toEqual(['SIGNATURE_INVALID', expect.stringContaining('1 good signatures')]);
   });
 });
 
