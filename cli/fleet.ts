@@ -9,6 +9,8 @@ export interface FleetTiming {
   readonly reportMs: number;
   /** Changes within so long are told together. */
   readonly gatherMs: number;
+  /** Counts of calls alone are written so seldom. */
+  readonly countMs: number;
 }
 
 export interface FleetOptions {
@@ -27,9 +29,7 @@ export interface RunningReporter extends FleetReporter {
   close(): Promise<void>;
 }
 
-const TIMING: FleetTiming = { reportMs: REPORT_S * 1000, gatherMs: 250 };
-/** Counts of calls alone are written so seldom, ms. */
-const COUNT_MS = 2000;
+const TIMING: FleetTiming = { reportMs: REPORT_S * 1000, gatherMs: 250, countMs: 2000 };
 const ANSWER_MS = 5000;
 
 export function fleetReporter(options: FleetOptions): RunningReporter {
@@ -64,7 +64,8 @@ class Reporter implements RunningReporter {
   readonly #kept = new Map<string, Instance>();
   /** Files of each instance are written one after the other. */
   #files: Promise<void> = Promise.resolve();
-  readonly #written = new Map<string, number>();
+  /** Instances whose count is to be written. */
+  readonly #counting = new Map<string, NodeJS.Timeout>();
   #timer: NodeJS.Timeout | undefined;
   #sending: Promise<void> | null = null;
   #told = false;
@@ -80,16 +81,15 @@ class Reporter implements RunningReporter {
     const before = this.#kept.get(instance.id);
     this.#kept.set(instance.id, instance);
     const changed = before === undefined || !isSame(before, instance);
-    if (changed) this.#soon(this.#timing.gatherMs);
-    const last = this.#written.get(instance.id) ?? Number.NEGATIVE_INFINITY;
-    if (!changed && performance.now() - last < COUNT_MS) return;
-    this.#written.set(instance.id, performance.now());
+    if (!changed) return this.#later(instance.id);
+    this.#soon(this.#timing.gatherMs);
     this.#file(() => this.#write(instance.id));
   }
 
   gone(id: string): void {
     if (!this.#kept.delete(id)) return;
-    this.#written.delete(id);
+    clearTimeout(this.#counting.get(id));
+    this.#counting.delete(id);
     this.#file(() => removeInstance(this.#o.home, id));
     this.#soon(this.#timing.gatherMs);
   }
@@ -103,6 +103,15 @@ class Reporter implements RunningReporter {
     await this.#files;
     await this.#sending;
     await this.#send();
+  }
+
+  #later(id: string): void {
+    if (this.#counting.has(id)) return;
+    const write = (): void => {
+      this.#counting.delete(id);
+      this.#file(() => this.#write(id));
+    };
+    this.#counting.set(id, setTimeout(write, this.#timing.countMs).unref());
   }
 
   /** The newest of it, whatever came in between. */

@@ -27,6 +27,10 @@ export async function thingOf({ pool, blobs }: Deps, entry: LogEntry): Promise<N
     const approval = await approvalEnvelope(pool, digest);
     return approval && { approval };
   }
+  if (kind === 'call') {
+    const call = await approvalEnvelope(pool, digest);
+    return call && { call };
+  }
   if (kind === 'rejection') {
     const all = await rejectionsOf(pool, subject);
     const rejection = all.find((one) => digestOf(one) === digest);

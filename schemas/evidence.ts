@@ -56,6 +56,7 @@ export const Thing = Closed({
   /** The report's exact text. */
   report: Type.Optional(Type.String()),
   approval: Type.Optional(Envelope),
+  call: Type.Optional(Envelope),
   rejection: Type.Optional(Closed({ reason: Type.String(), person: Person })),
   revocation: Type.Optional(Closed({ statement: AnyJson, envelope: Type.Union([Type.Null(), Envelope]) })),
   lock: Type.Optional(

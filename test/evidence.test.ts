@@ -3,12 +3,15 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openApi } from '../cli/api.ts';
 import type { Step } from '../cli/evidence/steps.ts';
 import { readArchive, writeArchive } from '../runtime/store/archive.ts';
 import { type AuditRecord, link } from '../schemas/audit.ts';
+import { CallTaken, callId } from '../schemas/call.ts';
 import type { JsonObject } from '../schemas/common.ts';
 import { pretty, sha256 } from '../schemas/json.ts';
 import { type Acme, acme, ECHO, SERVER } from './helpers/acme.ts';
+import { ARGUMENTS, callFacts } from './helpers/calls.ts';
 
 const MAIN = join(import.meta.dirname, '../cli/main.ts');
 const UNSHARE = process.getuid?.() === 0 ? ['-n'] : ['-rn'];
@@ -55,11 +58,23 @@ describe('evidence of a period', () => {
     (data.steps as unknown as Step[]).find(({ ok }) => ok === false)?.step,
   ];
 
+  /** A call of erin's that alice approved. */
+  const approvedCall = async (): Promise<void> => {
+    const { signIns } = JSON.parse(readFileSync(at('machines/erin/credentials.json'), 'utf8'));
+    const { servers } = JSON.parse(readFileSync(at('project/mcp.lock'), 'utf8')).lock;
+    const { server, version, closure } = servers.echo;
+    const facts = callFacts({ server, version, closureDigest: closure.digest });
+    const [{ registry, token }] = signIns;
+    await openApi(registry, token).call('callAsk', CallTaken, { body: { facts, arguments: ARGUMENTS } });
+    await world.company.must('alice', 'calls', 'approve', callId(facts));
+  };
+
   beforeAll(async () => {
     world = await acme();
     const { company } = world;
     [whole, later, pin] = [at('whole.lke'), at('later.lke'), at('root-pin.json')];
     await company.must('erin', 'export', 'pin', pin);
+    await approvedCall();
     await company.call('erin', 'echo', [ECHO, ECHO]);
     await company.must('olga', 'keys', 'new');
     first = await company.must('olga', 'evidence', '--from', day(-1), '--to', day(2), '-o', whole);
@@ -80,6 +95,7 @@ describe('evidence of a period', () => {
       decisions: {
         submissions: [`${SERVER}@1.0.0`],
         approvals: [{ person: 'alice' }, { person: 'bob' }],
+        calls: [{ release: `${SERVER}@1.0.0`, tool: 'delete_repository', user: 'erin', person: 'alice' }],
         locks: [{ lock: 'project#1', servers: [`${SERVER}@1.0.0`] }],
         revocations: [],
       },
@@ -312,6 +328,24 @@ describe('evidence of a period', () => {
       ),
       'LOG_INCLUSION',
       8,
+    ],
+    [
+      'an approval of a call is gone',
+      'whole',
+      lines('things', (all) => all.filter((line) => !line.call)),
+      'EVIDENCE_INCOMPLETE',
+      7,
+    ],
+    [
+      'an approval of another call',
+      'whole',
+      lines('things', (all) =>
+        all.map((line) =>
+          line.call ? { ...line, call: { ...line.call, payloadType: 'text/plain' } } : line,
+        ),
+      ),
+      'EVIDENCE_INCOMPLETE',
+      7,
     ],
     [
       'a rejection for another reason',

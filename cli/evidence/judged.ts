@@ -10,6 +10,7 @@ export interface Decisions {
   readonly submissions: string[];
   readonly verdicts: { release: string; report: string; fired: string[]; unknown: string[] }[];
   readonly approvals: { release: string; person: string; digest: string; environments: string[] }[];
+  readonly calls: { call: string; release: string; tool: string; user: string; person: string }[];
   readonly rejections: { release: string; person: string; reason: string }[];
   readonly revocations: { release: string; person: string; reason: string; signed: boolean }[];
   readonly locks: { lock: string; digest: string; issuedAt: string; servers: string[] }[];

@@ -55,6 +55,7 @@ function summary({ file, decisions, counts, used }: Verdict): string {
   const calls = [...used.values()].reduce((sum, use) => sum + use.calls, 0);
   const what = listed(
     [decisions?.approvals.length ?? 0, 'approval'],
+    [decisions?.calls.length ?? 0, 'call approval'],
     [decisions?.rejections.length ?? 0, 'rejection'],
     [decisions?.revocations.length ?? 0, 'revocation'],
     [decisions?.locks.length ?? 0, 'lock'],

@@ -1,9 +1,11 @@
 /** Things that log entries name, judged under the root that was in force where the log has them. */
 import { isDeepStrictEqual } from 'node:util';
 import { type OpenedApproval, openApproval } from '../../runtime/trust/approval.ts';
+import { openCallApproval } from '../../runtime/trust/call.ts';
 import { openRevocation } from '../../runtime/trust/revocation.ts';
 import { type TrustedRoot, trustedAt } from '../../runtime/trust/root.ts';
 import { envelopeDigest } from '../../schemas/approval.ts';
+import { callSubject } from '../../schemas/call.ts';
 import type { Envelope } from '../../schemas/dsse.ts';
 import type { EarlierApproval, Thing } from '../../schemas/evidence.ts';
 import { Report } from '../../schemas/finding.ts';
@@ -30,6 +32,7 @@ export function newJudge(head: Head, steps: Steps): Judge {
     submissions: [],
     verdicts: [],
     approvals: [],
+    calls: [],
     rejections: [],
     revocations: [],
     locks: [],
@@ -61,6 +64,7 @@ const PART: Readonly<Partial<Record<LogEntry['kind'], Part>>> = {
   submission: 'submission',
   verdict: 'report',
   approval: 'approval',
+  call: 'call',
   rejection: 'rejection',
   revocation: 'revocation',
   lock: 'lock',
@@ -69,6 +73,7 @@ const STEP: Readonly<Partial<Record<LogEntry['kind'], number>>> = {
   submission: 6,
   verdict: 6,
   approval: 7,
+  call: 7,
   rejection: 7,
   revocation: 7,
   lock: 8,
@@ -104,6 +109,7 @@ const judges: Readonly<Record<Part, (named: Named, at: At) => void>> = {
     });
   },
   approval,
+  call,
   rejection: ({ entry, thing }, { decisions }) => {
     const { reason, person } = thing.rejection ?? { reason: '', person: '' };
     assertDigest(entry, digestOf({ reason, person }));
@@ -162,6 +168,19 @@ function approval({ entry, index, thing }: Named, { head, approvals, decisions }
     digest: entry.digest,
     environments,
   });
+}
+
+function call({ entry, index, thing }: Named, { head, decisions }: At): void {
+  const envelope = thing.call as Envelope;
+  assertDigest(entry, envelopeDigest(envelope));
+  const at = dateIn(envelope, 'at');
+  const { approval: said, person } = underRoots(head, { index, at }, (trusted) =>
+    openCallApproval(envelope, trusted),
+  );
+  const { call: facts } = said.predicate;
+  assertSubject(entry, callSubject(facts));
+  const { server, version, tool, user } = facts;
+  decisions.calls.push({ call: entry.subject, release: `${server}@${version}`, tool, user, person });
 }
 
 function revocation({ entry, index, thing }: Named, { head, decisions }: At): void {

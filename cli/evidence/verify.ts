@@ -207,7 +207,7 @@ function finish(state: State, { signedBy }: Expected): void {
   steps.at(10);
   if (manifest === null) throw incomplete(`${MANIFEST} at the end`, 'none');
   assertSigner(state, signedBy);
-  const { submissions, verdicts, approvals, rejections, revocations, locks } = judge.decisions;
+  const { submissions, verdicts, approvals, calls, rejections, revocations, locks } = judge.decisions;
   const { records, inPeriod, journals: chains } = journals.counts;
   steps.found(1, counted(state.members.length + 1, 'member'));
   steps.found(5, state.entries === 1 ? '1 entry' : `${state.entries} entries`);
@@ -216,6 +216,7 @@ function finish(state: State, { signedBy }: Expected): void {
     7,
     listed(
       [approvals.length, 'approval'],
+      [calls.length, 'call approval'],
       [rejections.length, 'rejection'],
       [revocations.length, 'revocation'],
     ),

@@ -150,7 +150,7 @@ describe('a reporter', () => {
   let heard: FleetReport[];
   let said: string[];
   let up: boolean;
-  const FAST = { reportMs: 200, gatherMs: 20 };
+  const FAST = { reportMs: 1000, gatherMs: 20, countMs: 300 };
 
   beforeEach(async () => {
     [heard, said, up] = [[], [], true];
@@ -192,7 +192,7 @@ describe('a reporter', () => {
       instances: [instance, { ...instance, id: 'i-2' }],
     });
     expect(files()).toEqual(['i-1.json', 'i-2.json']);
-    await expect.poll(() => heard.length).toBe(2);
+    await expect.poll(() => heard.length, { timeout: 5000 }).toBe(2);
     reporter.gone('i-1');
     await expect.poll(() => heard.at(-1)?.instances.map(({ id }) => id)).toEqual(['i-2']);
     await expect.poll(files).toEqual(['i-2.json']);
@@ -208,9 +208,8 @@ describe('a reporter', () => {
   it('does not send or write at each call', async () => {
     for (let calls = 0; calls < 5000; calls++) reporter.report(one({ calls }));
     await expect.poll(() => heard.length).toBe(1);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(heard.length).toBe(1);
-    expect((await readInstances(home))[0]?.calls).toBe(4999);
+    await expect.poll(async () => (await readInstances(home))[0]?.calls, { timeout: 5000 }).toBe(4999);
+    expect(heard.length).toBeLessThan(4);
   });
 
   it('goes on while the registry does not answer, says so once, and comes back', async () => {
@@ -221,7 +220,7 @@ describe('a reporter', () => {
     expect(said).toEqual([expect.stringContaining('what runs here is not told')]);
     expect((await readInstances(home))[0]?.state).toBe('READY');
     up = true;
-    await expect.poll(() => heard.length).toBeGreaterThan(0);
+    await expect.poll(() => heard.length, { timeout: 5000 }).toBeGreaterThan(0);
   });
 
   it('needs no registry', async () => {
