@@ -21,10 +21,11 @@ const FORMS = [
   'ATATT3[A-Za-z0-9_=-]{20,}|lin_api_[A-Za-z0-9]{20,}|ntn_[A-Za-z0-9]{20,}|figd_[A-Za-z0-9_-]{20,}', // Atlassian, Linear, Notion, Figma
   'sntry[us]_[A-Za-z0-9+/=_]{20,}|sbp_[a-f0-9]{40}|PMAK-[a-f0-9-]{20,}', // Sentry, Supabase, Postman
   'lk_[A-Za-z0-9_-]{43}', // our own
-  'eyJ[A-Za-z0-9_-]{8,}\\.eyJ[A-Za-z0-9_-]{8,}\\.', // JWT
 ].join('|');
+/** A JSON Web Token, from its first dot both ways: from its beginning, every `eyJ` in a long word would be tried to its end. */
+const JWT = '\\.(?<=\\beyJ[A-Za-z0-9_-]{8,}\\.)eyJ[A-Za-z0-9_-]{8,}\\.';
 const SECRET_FORM = new RegExp(
-  `^(?:Bearer|Basic) \\S{3,}|\\b(?:${FORMS})|-----BEGIN [A-Z ]{0,40}PRIVATE KEY|AGE-SECRET-KEY-1|hooks\\.slack\\.com/services/\\S|\\b\\d{8,10}:AA[A-Za-z0-9_-]{30,}`,
+  `^(?:Bearer|Basic) \\S{3,}|\\b(?:${FORMS})|${JWT}|-----BEGIN [A-Z ]{0,40}PRIVATE KEY|AGE-SECRET-KEY-1|hooks\\.slack\\.com/services/\\S|\\b\\d{8,10}:AA[A-Za-z0-9_-]{30,}`,
 );
 
 /** `scheme://user:password@` */

@@ -79,6 +79,7 @@ describe('the work of hiding', () => {
     ['openings of options', '--a '.repeat(1_000_000)],
     ['openings of addresses', 'a://'.repeat(1_000_000)],
     ['openings of forms', 'eyJaaaaaaaa.'.repeat(300_000)],
+    ['beginnings of web tokens in one word', 'eyJaaaaaaaa-'.repeat(90_000)],
     ['names of secrets', 'token='.repeat(600_000)],
   ])('is bounded for %s', (_, text) => {
     const start = performance.now();
