@@ -1,5 +1,7 @@
 /** The life of one server instance: every change of state goes through `next`, and each is one record. */
-export type State = 'COLD' | 'STARTING' | 'READY' | 'DEGRADED' | 'DEAD' | 'DRAINING' | 'QUARANTINED';
+import type { ServerState } from '../../schemas/fleet.ts';
+
+export type State = ServerState;
 
 /**
  * wanted: a message needs it. greeted: it is the locked one. failed: it did not start, or is not the locked one. ended: it

@@ -56,7 +56,7 @@ export class Supervisor<Greeted> {
   #live: Live<Greeted> | null = null;
   #launching: Promise<Live<Greeted>> | null = null;
   #wanting: Promise<Greeted> | null = null;
-  #stopping: Promise<void> | null = null;
+  #stopping: Promise<void> = Promise.resolve();
   #idle: NodeJS.Timeout | undefined;
   #probing: NodeJS.Timeout | undefined;
   #busy = false;
@@ -107,7 +107,6 @@ export class Supervisor<Greeted> {
     if (this.#launching) await this.#launching.catch(() => undefined);
     this.#move('rest', why);
     await this.#stop(graceMs);
-    this.#move('stopped', why);
   }
 
   /** Its release was revoked: it never starts again. The kill is up to `rest`. */
@@ -169,20 +168,19 @@ export class Supervisor<Greeted> {
     this.#o.lost(error);
   }
 
-  #stop(graceMs: number): Promise<void> {
+  /** Settles when the process is gone and told to be: the next one is not started before. Never rejects. */
+  async #stop(graceMs: number): Promise<void> {
     clearTimeout(this.#idle);
     clearInterval(this.#probing);
     const live = this.#live;
-    if (!live) return this.#stopping ?? Promise.resolve();
     this.#live = null;
-    const stopping = live.process.stop(graceMs).then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#stopping = stopping;
-    return stopping.then(() => {
-      if (this.#stopping === stopping) this.#stopping = null;
-    });
+    if (live) this.#stopping = this.#end(live.process, graceMs);
+    await this.#stopping;
+  }
+
+  async #end(process: SandboxedProcess, graceMs: number): Promise<void> {
+    await process.stop(graceMs).catch(() => undefined);
+    this.#move('stopped', 'its process is gone');
   }
 
   /** Each instance has its own timer, so that a server that hangs keeps nobody else waiting. */

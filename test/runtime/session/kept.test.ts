@@ -61,6 +61,27 @@ describe('a server on demand', () => {
     await session.close();
   });
 
+  it('that is called while it is let rest is started again after that, and each change is told', async () => {
+    const states: State[] = [];
+    const session = await openSession({
+      keeping: kept({ idleMs: 50 }),
+      onState: ({ to }) => void states.push(to),
+      start: async (log) => {
+        const child = await plainProcess([SCRIPTED, 'good', log]);
+        const slow = async (graceMs: number): ReturnType<typeof child.stop> => {
+          await new Promise((resolve) => setTimeout(resolve, 200));
+          return child.stop(graceMs);
+        };
+        return { ...child, stop: slow };
+      },
+    });
+    await session.request(1, 'tools/call', CALL);
+    await until(() => states.at(-1) === 'DRAINING');
+    expect((await session.request(2, 'tools/call', CALL)).error).toBeUndefined();
+    expect(states.slice(0, 6)).toEqual(['STARTING', 'READY', 'DRAINING', 'COLD', 'STARTING', 'READY']);
+    await session.close();
+  });
+
   it('is started again after its death; what was in flight is told and recorded', async () => {
     const { session, states, starts } = await opened(kept());
     await session.request(1, 'tools/call', CALL);
