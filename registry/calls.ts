@@ -49,7 +49,7 @@ export interface Asked {
 }
 
 /** Puts a call where people see it; the same again is no second one. Throws REQUEST_INVALID, NOT_FOUND, RELEASE_REVOKED or RATE_LIMITED. */
-export async function askAbout(pool: Pool, asked: Asked): Promise<CallView | null> {
+export async function askAbout(pool: Pool, asked: Asked): Promise<CallView> {
   const { facts, askedBy } = asked;
   assertAskable(asked);
   const id = callId(facts);
@@ -64,7 +64,7 @@ export async function askAbout(pool: Pool, asked: Asked): Promise<CallView | nul
       throw decided(id, `one of ${before?.askedBy ?? 'another'}`);
     await recordEvent(client, eventOf(facts, askedBy, 'call.asked'));
   });
-  return findCall(pool, id);
+  return assertAsker(await findCall(pool, id), id, askedBy);
 }
 
 function assertAskable({ facts, arguments: args }: Asked): void {

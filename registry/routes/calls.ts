@@ -49,8 +49,8 @@ async function ask(call: Call, { pool }: Deps): Promise<unknown> {
   const { facts, arguments: args } = call.body(CallAskBody);
   const { actor } = call;
   assertSpeaksFor(actor, facts.user);
-  const made = await askAbout(pool, { facts, arguments: args, askedBy: actor.person });
-  return { id: made?.id, state: made?.state };
+  const { id, state } = await askAbout(pool, { facts, arguments: args, askedBy: actor.person });
+  return { id, state };
 }
 
 async function approve(call: Call, { pool, trust }: Deps): Promise<unknown> {

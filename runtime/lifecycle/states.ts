@@ -25,7 +25,7 @@ const TABLE: Readonly<Record<State, Partial<Readonly<Record<LifeEvent, State>>>>
   READY: { unwell: 'DEGRADED', ended: 'DEAD', rest: 'DRAINING', revoked: 'QUARANTINED' },
   DEGRADED: { well: 'READY', ended: 'DEAD', rest: 'DRAINING', revoked: 'QUARANTINED' },
   DEAD: { wanted: 'STARTING', rest: 'COLD', revoked: 'QUARANTINED' },
-  DRAINING: { stopped: 'COLD', ended: 'COLD', revoked: 'QUARANTINED' },
+  DRAINING: { stopped: 'COLD', revoked: 'QUARANTINED' },
   QUARANTINED: {},
 };
 

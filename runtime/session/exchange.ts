@@ -2,7 +2,7 @@
 import type { AuditBody } from '../../schemas/audit.ts';
 import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts';
 import type { GateState, Pending } from '../gate/gate.ts';
-import { type Message, type Notification, type Request, refusalOf } from '../wire/message.ts';
+import { type Message, refusalOf } from '../wire/message.ts';
 import type { Link } from './link.ts';
 import type { OnRevoke } from './quarantine.ts';
 import * as records from './records.ts';
@@ -94,5 +94,3 @@ export class Exchange {
     this.fromServer.clear();
   }
 }
-
-export type Call = Request | Notification;

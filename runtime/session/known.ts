@@ -1,6 +1,6 @@
 /** What a reviewed server would say of itself, from the lock: no server has to run for it. */
 import type { JsonObject } from '../../schemas/common.ts';
-import { type Era, KEY_OF, type Section, type Surface } from '../../schemas/surface.ts';
+import type { Era, Section, Surface } from '../../schemas/surface.ts';
 import type { MethodRule } from '../gate/methods.ts';
 import type { Request } from '../wire/message.ts';
 import { STATELESS_VERSION } from './capture.ts';
@@ -23,18 +23,13 @@ export function knownResult(
   if (rule.greets) return told(era, discovered(surface), surface);
   if (rule.lists === undefined || params.cursor !== undefined || honestlyVaries(surface, rule.lists))
     return null;
-  return told(era, { [rule.lists]: itemsOf(surface, rule.lists) }, surface);
+  return told(era, { [rule.lists]: Object.values(surface[rule.lists]) }, surface);
 }
 
 function discovered(surface: Surface): JsonObject {
   const { capabilities, instructions } = surface;
   const said = { supportedVersions: [STATELESS_VERSION], capabilities };
   return instructions === null ? said : { ...said, instructions };
-}
-
-function itemsOf(surface: Surface, section: Section): JsonObject[] {
-  const key = KEY_OF[section];
-  return Object.values(surface[section]).filter((item) => typeof item[key] === 'string');
 }
 
 function told(era: Era, result: JsonObject, { serverInfo }: Surface): JsonObject {

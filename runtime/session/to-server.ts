@@ -5,7 +5,7 @@ import { boundTo, judgeToServer, type Pending } from '../gate/gate.ts';
 import type { Message, Notification, Response } from '../wire/message.ts';
 import * as wire from '../wire/message.ts';
 import { answerFor } from './answers.ts';
-import type { Call, Exchange } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
 import { knownResult } from './known.ts';
 import * as limits from './limits.ts';
 import * as records from './records.ts';
@@ -86,7 +86,7 @@ export class ToServer {
   }
 
   /** 11 the record, durable; 12 the very bytes that were judged. */
-  #forward(message: Call, { rule, target }: Pick<Pending, 'rule' | 'target'>): void {
+  #forward(message: wire.Request | Notification, { rule, target }: Pick<Pending, 'rule' | 'target'>): void {
     const x = this.#x;
     const send = (): void => x.link?.peer.send(message.bytes);
     if (message.kind === 'notification') {
@@ -99,13 +99,14 @@ export class ToServer {
     const { id, method, params } = message;
     const call = `${x.scribe.session}/${++this.#calls}`;
     const key = wire.idKey(id);
-    const pending = { id, method, rule, target, call, since: performance.now(), ...wishOf(message) };
-    x.fromClient.set(key, { ...pending, ...tokenOf(params) });
+    const asked = { id, method, rule, target, call, since: performance.now() };
+    const pending: Pending = { ...asked, ...tokenOf(params), ...wishOf(message) };
+    x.fromClient.set(key, pending);
     const failed = (error: LockkeeperError): void => {
       if (x.fromClient.delete(key)) x.toClient(wire.refusalOf(id, error), key);
       x.settled();
     };
-    // Revoked, or gone, while its record was on the way to the disk: it was not forwarded, and the journal says so.
+    // Revoked while its record was on the way to the disk: it was not forwarded, and the journal says so.
     const effect = (): void => {
       if (!x.sealed) {
         x.called();
