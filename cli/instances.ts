@@ -1,9 +1,9 @@
 /** What runs on this machine for this person: one small file an instance, written whole, judged by the process behind it. */
-import { readFileSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import Type, { type Static } from 'typebox';
 import type { Instance } from '../runtime/fleet.ts';
+import { beganOf, isRunning } from '../runtime/isolation/proc.ts';
 import { writeAtomic } from '../runtime/store/atomic.ts';
 import { Closed } from '../schemas/common.ts';
 import { FleetInstance } from '../schemas/fleet.ts';
@@ -71,24 +71,5 @@ async function readOne(path: string): Promise<InstanceFile | null> {
 
 function isAlive({ pid, began }: InstanceFile): boolean {
   const now = beganOf(pid);
-  if (began !== null && now !== null) return began === now;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** proc(5): field 22 of stat is the start in clock ticks since the boot, counted after the name, which may hold anything. */
-function beganOf(pid: number): string | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-    return ticks === undefined
-      ? null
-      : `${ticks}@${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}`;
-  } catch {
-    return null;
-  }
+  return began !== null && now !== null ? began === now : isRunning(pid);
 }

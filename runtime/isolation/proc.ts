@@ -21,6 +21,31 @@ export function readProc(pid: number | 'self', file: string): string {
   return readFileSync(`/proc/${pid}/${file}`, 'utf8');
 }
 
+/** Whether there is a process of this id, whoever's it is. */
+export function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/**
+ * When a process began, for telling it from a later one of its id; null where the kernel does not say. Field 22 of stat
+ * is the start in clock ticks since the boot, counted after the name, which may hold anything.
+ */
+export function beganOf(pid: number): string | null {
+  try {
+    const stat = readProc(pid, 'stat');
+    const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    return ticks === undefined
+      ? null
+      : `${ticks}@${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}`;
+  } catch {
+    return null;
+  }
+}
+
 /** The value of one line of /proc/PID/status; empty where there is none. */
 export function statusField(status: string, name: string): string {
   return new RegExp(`^${name}:[ \\t]*(.*)$`, 'm').exec(status)?.[1]?.trim() ?? '';

@@ -1,5 +1,6 @@
 /** What a runtime that was killed while it started a server may have left behind. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
+import { readProc, statusField } from './proc.ts';
 
 /** The command line that every sandbox of ours begins with. */
 export const SANDBOX_WORDS = ['bwrap', '--args', '3', '--', '/usr/bin/prlimit'] as const;
@@ -27,15 +28,14 @@ export function sweepOrphans(): number {
 }
 
 function isSandbox(pid: number): boolean {
-  const words = (read(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8')) ?? '').split('\0');
+  const words = (read(() => readProc(pid, 'cmdline')) ?? '').split('\0');
   return SANDBOX_WORDS.every((word, index) => words[index] === word);
 }
 
 function statusOf(pid: number): Known | null {
-  const text = read(() => readFileSync(`/proc/${pid}/status`, 'utf8')) ?? '';
-  const parent = /^PPid:\s+(\d+)$/m.exec(text)?.[1];
-  const ids = /^NSpid:\s+(.+)$/m.exec(text)?.[1];
-  return parent === undefined || ids === undefined ? null : { parent: Number(parent), ids: ids.split(/\s+/) };
+  const text = read(() => readProc(pid, 'status')) ?? '';
+  const [parent, ids] = [statusField(text, 'PPid'), statusField(text, 'NSpid')];
+  return parent === '' || ids === '' ? null : { parent: Number(parent), ids: ids.split(/\s+/) };
 }
 
 /** Processes come and go, and some are not ours to look at. */

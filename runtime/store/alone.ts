@@ -3,6 +3,7 @@ import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LockkeeperError } from '../../schemas/errors.ts';
+import { isRunning } from '../isolation/proc.ts';
 
 /** What is done alone takes milliseconds; whoever holds the place for so long is gone. */
 const GONE_MS = 10_000;
@@ -48,14 +49,6 @@ async function isGone(place: string): Promise<boolean> {
   } catch {
     // It went away meanwhile.
     return false;
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
 
