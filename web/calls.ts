@@ -3,6 +3,7 @@ import type { CallList, CallView } from '../schemas/call.ts';
 import type { LocalView } from '../schemas/local.ts';
 import { ask, local, me } from './api.ts';
 import { type Child, card, el, facts, field, form, short, soft, tag, textOf } from './dom.ts';
+import { cannotSign } from './signing.ts';
 
 /** Between looks at the registry while the page is open, ms. */
 const LOOK_MS = 2000;
@@ -97,20 +98,8 @@ function approving({ id, facts: said, arguments: args, askedBy }: CallView, desk
   const { person, signer, look } = desk;
   if (said.user === person || askedBy === person)
     return soft('You make this call, so others have to approve it.');
-  if (signer === null) {
-    return el(
-      'div',
-      {},
-      el(
-        'p',
-        {},
-        'An approval is signed with your own key, which this page must never see. On your machine:',
-      ),
-      el('pre', {}, `lk dashboard    # this page, with a button to sign\nlk calls approve ${id}`),
-    );
-  }
-  if (signer.keyid === null)
-    return soft('There is no key of yours on this machine: lk keys new, then lk keys enrol.');
+  const unsigned = cannotSign(signer, `lk calls approve ${id}`);
+  if (unsigned) return unsigned;
   const sign = async (): Promise<void> => {
     await ask<CallView>('/local/calls', { facts: said, arguments: args });
     await look();

@@ -4,6 +4,7 @@ import type { Report } from '../schemas/finding.ts';
 import type { Release } from '../schemas/release.ts';
 import { ask, local, me } from './api.ts';
 import { type Child, card, el, field, fold, form, soft, textOf, tick, wordsOf } from './dom.ts';
+import { cannotSign } from './signing.ts';
 
 export interface Shown {
   readonly report: Report;
@@ -34,30 +35,8 @@ interface Approving extends Shown {
 async function approving(release: Release, shown: Approving): Promise<HTMLElement> {
   if (release.requestedBy === shown.person)
     return soft('You asked for this release, so others have to approve it.');
-  const signer = await local();
-  if (signer === null) {
-    return el(
-      'div',
-      {},
-      el(
-        'p',
-        {},
-        'An approval is signed with your own key, which this page must never see. On your machine:',
-      ),
-      el(
-        'pre',
-        {},
-        `lk dashboard    # this page, served by your own installation, with a button to sign\nlk approve ${release.id}`,
-      ),
-    );
-  }
-  if (signer.keyid === null) {
-    return el(
-      'p',
-      {},
-      'There is no key of yours on this machine. Make one with lk keys new, enrol it with lk keys enrol, then start lk dashboard again.',
-    );
-  }
+  const unsigned = cannotSign(await local(), `lk approve ${release.id}`);
+  if (unsigned) return unsigned;
   return signing(release, shown, await baseOf(release, shown.diff));
 }
 

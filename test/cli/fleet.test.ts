@@ -22,24 +22,14 @@ import { fleetReporter, type RunningReporter } from '../../cli/fleet.ts';
 import { readInstances, writeInstance } from '../../cli/instances.ts';
 import type { Instance } from '../../runtime/fleet.ts';
 import type { FleetReport } from '../../schemas/fleet.ts';
-import { digestOf } from '../../schemas/json.ts';
+import { fleetInstance } from '../helpers/fleet.ts';
 
 const ROOT = dirname(dirname(import.meta.dirname));
 const run = promisify(execFile);
 const one = (change: Partial<Instance> = {}): Instance => ({
-  id: 'i-1',
   alias: 'weather',
   calls: 0,
-  server: 'acme.tools/weather',
-  version: '1.2.3',
-  closureDigest: digestOf('closure'),
-  state: 'READY',
-  since: '2026-11-24T12:00:00.000Z',
-  lock: digestOf('lock'),
-  lockVersion: 7,
-  project: 'acme/app',
-  user: 'erin',
-  driver: 'bubblewrap',
+  ...fleetInstance(),
   ...change,
 });
 

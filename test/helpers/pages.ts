@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { chromium, type Page } from 'playwright-core';
 import { openApi } from '../../cli/api.ts';
 import { giveApproval } from '../../cli/approval.ts';
+import { giveCallApproval } from '../../cli/calls.ts';
 import { startDashboard } from '../../cli/dashboard.ts';
 import { Release } from '../../schemas/release.ts';
 import { keySigner } from '../../schemas/signer.ts';
@@ -14,6 +15,11 @@ const QUIET = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-ru
 export const WAIT = { timeout: 20_000 };
 
 export interface Pages {
+  /** The registry itself, and the reviewer's own server before it. */
+  readonly registry: string;
+  readonly dashboard: string;
+  /** Of a browser that was nowhere yet. */
+  blank(): Promise<Page>;
   visit(hash: string, width?: number): Promise<Page>;
   close(): Promise<void>;
 }
@@ -28,7 +34,7 @@ export async function openPages(registry: TestRegistry, { person, key, keyid }: 
     registry: url,
     token,
     view: { registry: url, person, keyid },
-    approveCall: () => Promise.reject(new Error('not asked for')),
+    approveCall: (shown) => giveCallApproval(shown, { api, signer: keySigner(key), now: new Date() }),
     approve: async (id, wish) =>
       giveApproval(await api.call('release', Release, { parameters: { id } }), wish, {
         api,
@@ -37,9 +43,14 @@ export async function openPages(registry: TestRegistry, { person, key, keyid }: 
       }),
   });
   const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: QUIET });
+  const blank = async (width = 1280): Promise<Page> =>
+    (await browser.newContext({ viewport: { width, height: 900 } })).newPage();
   return {
-    visit: async (hash, width = 1280) => {
-      const page = await (await browser.newContext({ viewport: { width, height: 900 } })).newPage();
+    registry: url,
+    dashboard: dashboard.url,
+    blank,
+    visit: async (hash, width) => {
+      const page = await blank(width);
       page.setDefaultTimeout(15_000);
       await page.goto(dashboard.url);
       await page.getByText('signs here').waitFor(WAIT);

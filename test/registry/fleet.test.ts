@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { forgetInstances } from '../../registry/db/fleet.ts';
 import type { FleetInstance, FleetItem } from '../../schemas/fleet.ts';
 import { digestOf } from '../../schemas/json.ts';
+import { fleetInstance } from '../helpers/fleet.ts';
 import { type Answer, servers, startTestRegistry, type TestRegistry } from '../helpers/registry.ts';
 
 describe.each(servers())('the fleet on $name', (server) => {
@@ -26,20 +27,8 @@ describe.each(servers())('the fleet on $name', (server) => {
   });
   afterAll(() => registry.close());
 
-  const one = (change: Partial<FleetInstance> = {}): FleetInstance => ({
-    id: 'i-1',
-    server: 'acme.tools/weather',
-    version: '1.2.3',
-    closureDigest,
-    state: 'READY',
-    since: '2026-11-24T12:00:00.000Z',
-    lock: digestOf('lock'),
-    lockVersion: 7,
-    project: 'acme/app',
-    user: 'erin',
-    driver: 'bubblewrap',
-    ...change,
-  });
+  const one = (change: Partial<FleetInstance> = {}): FleetInstance =>
+    fleetInstance({ closureDigest, ...change });
   const report = (as: string, instances: readonly FleetInstance[], runtime = 'j-1'): Promise<Answer> =>
     registry.call(as, 'POST', '/v1/fleet', { runtime, host: 'build-7', instances });
   const list = async (query = ''): Promise<FleetItem[]> =>

@@ -1,31 +1,22 @@
 /** What waits and what runs, as the dashboard shows it in a real browser: calls to decide on, and the fleet. */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openApi } from '../../cli/api.ts';
-import { giveCallApproval } from '../../cli/calls.ts';
-import { type Dashboard, startDashboard } from '../../cli/dashboard.ts';
 import { type CallFacts, callId } from '../../schemas/call.ts';
 import type { JsonObject } from '../../schemas/common.ts';
-import { digestOf } from '../../schemas/json.ts';
-import { keySigner } from '../../schemas/signer.ts';
 import { approvalOfCall, callFacts } from '../helpers/calls.ts';
+import { fleetInstance } from '../helpers/fleet.ts';
+import { openPages, type Pages, shot, WAIT } from '../helpers/pages.ts';
 import { servers, startTestRegistry, type TestRegistry } from '../helpers/registry.ts';
 import type { Key } from '../helpers/trust.ts';
 
-const QUIET = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync'];
-const WAIT = { timeout: 20_000 };
 /** Text that would act, if it were ever more than text; and one that hides and turns round. */
 const HOSTILE = '<img src=x onerror="document.title=1"> a\u200bb \u202egpj.exe';
 
 describe.each(servers().slice(0, 1))('the dashboard', (server) => {
   let registry: TestRegistry;
-  let browser: Browser;
-  let dashboard: Dashboard;
+  let pages: Pages;
   let bob: Key;
   let closureDigest: string;
-  let url: string;
 
   beforeAll(async () => {
     registry = await startTestRegistry(server);
@@ -36,39 +27,14 @@ describe.each(servers().slice(0, 1))('the dashboard', (server) => {
     bob = await registry.reviewer('bob');
     const id = await registry.approved('dave', [alice, bob]);
     closureDigest = (await registry.call('alice', 'GET', `/v1/releases/${id}`)).body.closure.digest;
-    url = await registry.app.listen({ host: '127.0.0.1', port: 0 });
-    const token = await registry.person('alice', 'reviewer');
-    const api = openApi(url, token);
-    dashboard = await startDashboard({
-      port: 0,
-      registry: url,
-      token,
-      view: { registry: url, person: 'alice', keyid: alice.keyid },
-      approve: () => Promise.reject(new Error('not asked for')),
-      approveCall: (shown) => giveCallApproval(shown, { api, signer: keySigner(alice.key), now: new Date() }),
-    });
-    browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: QUIET });
+    pages = await openPages(registry, alice);
   });
   afterAll(async () => {
-    await browser?.close();
-    await dashboard?.close();
+    await pages?.close();
     await registry?.close();
   });
 
-  const visit = async (hash: string, width = 1280): Promise<Page> => {
-    const page = await (await browser.newContext({ viewport: { width, height: 900 } })).newPage();
-    page.setDefaultTimeout(15_000);
-    await page.goto(dashboard.url);
-    await page.getByText('signs here').waitFor(WAIT);
-    await page.evaluate(`location.hash = '${hash}'`);
-    return page;
-  };
-  const shot = async (page: Page, name: string): Promise<void> => {
-    const folder = process.env.SCREENSHOTS;
-    if (!folder) return;
-    mkdirSync(folder, { recursive: true });
-    await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
-  };
+  const visit: Pages['visit'] = (hash, width) => pages.visit(hash, width);
   const asked = async (
     change: Partial<CallFacts> = {},
     args: JsonObject = { path: '/srv' },
@@ -126,10 +92,10 @@ describe.each(servers().slice(0, 1))('the dashboard', (server) => {
     await cardOf(page, mine).getByText('You make this call').waitFor(WAIT);
     expect(await cardOf(page, mine).getByRole('button', { name: 'Sign the approval' }).count()).toBe(0);
     const token = await registry.person('bob', 'reviewer');
-    const plain = await (await browser.newContext()).newPage();
-    await plain.goto(url);
+    const plain = await pages.blank();
+    await plain.goto(pages.registry);
     await plain.evaluate(`sessionStorage.setItem('lockkeeper-token', '${token}')`);
-    await plain.goto(`${url}/#/calls`);
+    await plain.goto(`${pages.registry}/#/calls`);
     await plain.reload();
     await cardOf(plain, other)
       .getByText(`lk calls approve ${callId(other)}`)
@@ -139,10 +105,10 @@ describe.each(servers().slice(0, 1))('the dashboard', (server) => {
 
   it('refuses to sign what is not whole, on this machine', async () => {
     const facts = await asked();
-    const secret = dashboard.url.split('/').at(-1) ?? '';
+    const secret = pages.dashboard.split('/').at(-1) ?? '';
     const post = async (body: unknown, bearer = secret): Promise<number> => {
       const headers = { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' };
-      const { origin } = new URL(dashboard.url);
+      const { origin } = new URL(pages.dashboard);
       return (await fetch(`${origin}/local/calls`, { method: 'POST', headers, body: JSON.stringify(body) }))
         .status;
     };
@@ -156,22 +122,10 @@ describe.each(servers().slice(0, 1))('the dashboard', (server) => {
   });
 
   it('shows what runs where; what was revoked and runs still stands out', async () => {
-    const one = {
-      server: 'acme.tools/weather',
-      version: '1.2.3',
-      closureDigest,
-      state: 'READY',
-      since: '2026-11-24T12:00:00.000Z',
-      lock: digestOf('lock'),
-      lockVersion: 7,
-      project: 'acme/app',
-      user: 'erin',
-      driver: 'bubblewrap',
-    };
     const instances = [
-      { ...one, id: 'i-1' },
-      { ...one, id: 'i-2', server: 'acme.tools/zebra' },
-      { ...one, id: 'i-3', state: 'DEGRADED', user: HOSTILE },
+      fleetInstance({ closureDigest }),
+      fleetInstance({ closureDigest, id: 'i-2', server: 'acme.tools/zebra' }),
+      fleetInstance({ closureDigest, id: 'i-3', state: 'DEGRADED', user: HOSTILE }),
     ];
     await registry.call('gateway', 'POST', '/v1/fleet', { runtime: 'j-1', host: 'build-7', instances });
     const page = await visit('#/fleet');
