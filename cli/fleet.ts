@@ -77,7 +77,7 @@ class Reporter implements RunningReporter {
   }
 
   report(instance: Instance): void {
-    if (this.#closed || (!this.#kept.has(instance.id) && this.#kept.size >= MAX_INSTANCES)) return;
+    if (this.#closed) return;
     const before = this.#kept.get(instance.id);
     this.#kept.set(instance.id, instance);
     const changed = before === undefined || !isSame(before, instance);
@@ -142,9 +142,10 @@ class Reporter implements RunningReporter {
 
   async #send(): Promise<void> {
     const { api, runtime, host } = this.#o;
-    const instances = [...this.#kept.values()].map(reported);
+    const { instances, more } = listed([...this.#kept.values()]);
+    const body = { runtime, host, instances, ...(more > 0 ? { more } : {}) };
     try {
-      await api?.within(ANSWER_MS).call('fleetReport', FleetAck, { body: { runtime, host, instances } });
+      await api?.within(ANSWER_MS).call('fleetReport', FleetAck, { body });
       this.#told = false;
     } catch (error) {
       this.#tell(error as Error);
@@ -156,6 +157,13 @@ class Reporter implements RunningReporter {
     if (!this.#told) this.#o.say(`what runs here is not told: ${error.message}`);
     this.#told = true;
   }
+}
+
+/** What has a process comes first, where not everything fits into one report. */
+function listed(kept: readonly Instance[]): { instances: FleetInstance[]; more: number } {
+  const resting = (instance: Instance): number => (instance.state === 'COLD' ? 1 : 0);
+  const instances = [...kept].sort((a, b) => resting(a) - resting(b)).slice(0, MAX_INSTANCES);
+  return { instances: instances.map(reported), more: kept.length - instances.length };
 }
 
 function reported({ alias: _alias, calls: _calls, ...instance }: Instance): FleetInstance {

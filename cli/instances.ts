@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Type, { type Static } from 'typebox';
 import type { Instance } from '../runtime/fleet.ts';
 import { beganOf, isRunning } from '../runtime/isolation/proc.ts';
-import { writeAtomic } from '../runtime/store/atomic.ts';
+import { writeView } from '../runtime/store/atomic.ts';
 import { Closed } from '../schemas/common.ts';
 import { FleetInstance } from '../schemas/fleet.ts';
 import { parseStrict } from '../schemas/json.ts';
@@ -36,7 +36,7 @@ export async function writeInstance(home: string, { alias, calls, ...instance }:
   const { pid } = process;
   const file: InstanceFile = { lockkeeper: 'instance/v1', pid, began: beganOf(pid), alias, calls, instance };
   await mkdir(folderOf(home), { recursive: true, mode: 0o700 });
-  await writeAtomic(pathOf(home, instance.id), `${JSON.stringify(file)}\n`, 0o600);
+  await writeView(pathOf(home, instance.id), `${JSON.stringify(file)}\n`, 0o600);
 }
 
 export async function removeInstance(home: string, id: string): Promise<void> {

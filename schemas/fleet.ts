@@ -7,7 +7,7 @@ import { ReleaseState } from './release.ts';
 export const REPORT_S = 15;
 /** Seconds after which the state of what is not reported any more is not known. */
 export const SILENT_S = 60;
-/** Instances of one report. */
+/** Instances that one report lists. */
 export const MAX_INSTANCES = 256;
 
 export const ServerState = Type.Union([
@@ -41,11 +41,13 @@ export const FleetInstance = Closed({
 });
 export type FleetInstance = Static<typeof FleetInstance>;
 
-/** POST /v1/fleet (runtime): everything that this runtime keeps now; what is not in it is gone. */
+/** POST /v1/fleet (runtime): what this runtime keeps now; what is not in it is gone, or one of `more`. */
 export const FleetReport = Closed({
   runtime: Id,
   host: Type.String({ minLength: 1, maxLength: 253 }),
   instances: Type.Array(FleetInstance, { maxItems: MAX_INSTANCES }),
+  /** How many it keeps beside these. */
+  more: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000 })),
 });
 export type FleetReport = Static<typeof FleetReport>;
 export const FleetAck = Closed({ kept: Type.Integer({ minimum: 0 }) });
@@ -73,6 +75,8 @@ export const FleetView = Closed({
   instances: Type.Array(FleetItem, { maxItems: 1000 }),
   /** There are others beside these. */
   more: Type.Boolean(),
+  /** How many instances, of any server and state, runtimes keep beside those that they list. */
+  unlisted: Type.Integer({ minimum: 0 }),
 });
 export type FleetView = Static<typeof FleetView>;
 

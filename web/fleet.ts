@@ -17,8 +17,12 @@ export async function fleet(): Promise<HTMLElement> {
       const wanted = values === null ? '' : textOf(values, name);
       if (wanted !== '') query.set(name, wanted);
     }
-    const { instances, more } = await ask<FleetView>(`/v1/fleet?${query}`);
-    list.replaceChildren(...listed(instances), more ? soft('There are more; narrow the search.') : '');
+    const { instances, more, unlisted } = await ask<FleetView>(`/v1/fleet?${query}`);
+    list.replaceChildren(
+      ...listed(instances),
+      more ? soft('There are more; narrow the search.') : '',
+      unlisted > 0 ? soft(`Runtimes keep ${unlisted} more that they do not list.`) : '',
+    );
   };
   await show(null);
   const fields = FILTERS.map(([name, label]) => field({ name, label }));

@@ -34,7 +34,15 @@ export const fleet: Command = {
       if (column === 4 && /^(?:revoked|not known) *$/.test(cell)) return red(cell);
       return column === 3 && /^(?:unknown|DEAD|QUARANTINED) *$/.test(cell) ? yellow(cell) : cell;
     };
-    const more = view.more ? '\n\nThere are more: use --server or --state.' : '';
+    const more = [
+      view.more ? 'There are more: use --server or --state.' : '',
+      view.unlisted > 0
+        ? `And ${view.unlisted} more that runtimes keep and do not list: see lk ps there.`
+        : '',
+    ]
+      .filter(Boolean)
+      .map((line) => `\n\n${line}`)
+      .join('');
     const body = rows.length === 0 ? 'Nothing runs, as far as runtimes say.' : table(head, rows, paint);
     return { data: view, text: `${body}${more}` };
   },

@@ -3,6 +3,9 @@ import type { Command } from '../command.ts';
 import { readInstances } from '../instances.ts';
 import { table } from '../output.ts';
 
+/** Rows on a terminal; nobody reads more. */
+const SHOWN = 256;
+
 export const ps: Command = {
   summary: 'show which servers run on this machine for you, in which state, since when and under which lock',
   words: '',
@@ -12,23 +15,27 @@ export const ps: Command = {
   arity: [0, 0],
   async run(context) {
     const instances = await readInstances(context.home.dir);
-    const rows = instances.map((one) => [
-      one.alias,
-      one.server,
-      one.version,
-      one.gone ? 'gone' : one.state,
-      one.since,
-      String(one.calls),
-      `${one.project}#${one.lockVersion} ${short(one.lock)}`,
-      String(one.pid),
-    ]);
+    const rows = instances
+      .slice(0, SHOWN)
+      .map((one) => [
+        one.alias,
+        one.server,
+        one.version,
+        one.gone ? 'gone' : one.state,
+        one.since,
+        String(one.calls),
+        `${one.project}#${one.lockVersion} ${short(one.lock)}`,
+        String(one.pid),
+      ]);
     const head = ['ALIAS', 'SERVER', 'VERSION', 'STATE', 'SINCE', 'CALLS', 'LOCK', 'PID'];
     const { red } = context.paint;
     const paint = (cell: string, column: number): string =>
       column === 3 && /^(?:gone|DEAD|QUARANTINED) *$/.test(cell) ? red(cell) : cell;
+    const beyond = instances.length - rows.length;
+    const more = beyond > 0 ? `\n\nand ${beyond} more: lk ps --json` : '';
     return {
-      data: { instances },
-      text: rows.length === 0 ? 'Nothing runs here.' : table(head, rows, paint),
+      data: { count: instances.length, instances },
+      text: rows.length === 0 ? 'Nothing runs here.' : `${table(head, rows, paint)}${more}`,
     };
   },
 };

@@ -5,17 +5,18 @@ import type { Client } from './pool.ts';
 
 /** Replaces what this person said of this runtime before. */
 export async function putInstances(client: Client, by: string, report: FleetReport): Promise<void> {
-  const { runtime, host, instances } = report;
+  const { runtime, host, instances, more = 0 } = report;
   await client.query('delete from fleet where reported_by = $1 and runtime = $2', [by, runtime]);
   if (instances.length === 0) return;
   const column = <T>(of: (instance: FleetReport['instances'][number]) => T): T[] => instances.map(of);
   await client.query(
-    `insert into fleet (reported_by, runtime, host, id, server, version, closure_digest, state, since, lock, lock_version, project, person, driver)
-     select $1, $2, $3, * from unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[], $10::text[], $11::int[], $12::text[], $13::text[], $14::text[])`,
+    `insert into fleet (reported_by, runtime, host, unlisted, id, server, version, closure_digest, state, since, lock, lock_version, project, person, driver)
+     select $1, $2, $3, $4, * from unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::text[], $12::int[], $13::text[], $14::text[], $15::text[])`,
     [
       by,
       runtime,
       host,
+      more,
       column(({ id }) => id),
       column(({ server }) => server),
       column(({ version }) => version),
@@ -99,6 +100,16 @@ export async function listInstances(
     lastSeen: row.seen_at.toISOString(),
     release: row.release,
   }));
+}
+
+/** How many instances runtimes said that they keep beside those they listed. */
+export async function countUnlisted(client: Client): Promise<number> {
+  const { rows } = await client.query<{ count: string }>(
+    `select coalesce(sum(most), 0) as count from (
+       select max(unlisted) as most from fleet where seen_at > now() - interval '1 day' group by reported_by, runtime
+     ) each`,
+  );
+  return Number(rows[0]?.count ?? 0);
 }
 
 export async function forgetInstances(client: Client): Promise<void> {

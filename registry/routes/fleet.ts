@@ -4,7 +4,7 @@ import { LockkeeperError } from '../../schemas/errors.ts';
 import { FleetQuery, FleetReport } from '../../schemas/fleet.ts';
 import type { Call, Handlers } from '../app.ts';
 import { assertSpeaksFor } from '../auth.ts';
-import { countOthers, listInstances, putInstances } from '../db/fleet.ts';
+import { countOthers, countUnlisted, listInstances, putInstances } from '../db/fleet.ts';
 import { withTransaction } from '../db/pool.ts';
 import type { Deps } from '../deps.ts';
 
@@ -18,7 +18,8 @@ export function fleetRoutes(deps: Deps): Handlers {
     fleet: async (call) => {
       const { server = null, state = null } = call.query(FleetQuery);
       const found = await listInstances(deps.pool, { server, state, limit: SHOWN + 1 });
-      return { instances: found.slice(0, SHOWN), more: found.length > SHOWN };
+      const unlisted = await countUnlisted(deps.pool);
+      return { instances: found.slice(0, SHOWN), more: found.length > SHOWN, unlisted };
     },
   };
 }

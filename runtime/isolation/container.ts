@@ -59,8 +59,12 @@ async function start(asked: LaunchPlan, options: ContainerOptions): Promise<Sand
   const name = `lockkeeper-${plan.id}`;
   const runtime = await runtimeWords(options);
   const env = environmentOf(plan);
-  const remove = async (): Promise<void> =>
-    void (await run(engine, ['rm', '--force', name]).catch(() => undefined));
+  // Podman's monitor leaves a file where it was started when a container runs out of memory.
+  const cwd = await mkdtemp(join(tmpdir(), 'lockkeeper-container-'));
+  const remove = async (): Promise<void> => {
+    await run(engine, ['rm', '--force', name]).catch(() => undefined);
+    await rm(cwd, { recursive: true, force: true });
+  };
   try {
     const words = [...runtime.create, ...containerSettings(plan, engine)];
     await withEnvFile(env, (file) =>
@@ -76,7 +80,7 @@ async function start(asked: LaunchPlan, options: ContainerOptions): Promise<Sand
     throw error;
   }
   const attach = [...runtime.global, 'start', '--attach', '--interactive', name];
-  const child = spawn(engine, attach, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(engine, attach, { cwd, stdio: ['pipe', 'pipe', 'pipe'] });
   const running = await overseen(child, { driver, cleanup: remove });
   const stop = (graceMs: number): ReturnType<SandboxedProcess['stop']> =>
     stopContainer({ running, engine, name }, graceMs);

@@ -116,6 +116,20 @@ describe('lk ps', () => {
     expect(existsSync(path)).toBe(false);
   });
 
+  it('has files that nothing waits for a disk for: they are a view', async () => {
+    const script = `import { writeInstance } from ${JSON.stringify(join(ROOT, 'cli/instances.ts'))};
+      import { writeAtomic } from ${JSON.stringify(join(ROOT, 'runtime/store/atomic.ts'))};
+      await (process.argv[1] === 'view' ? writeInstance(${JSON.stringify(home)}, ${JSON.stringify(one())}) : writeAtomic(${JSON.stringify(join(home, 'x'))}, 'x'));`;
+    const syncs = async (which: string): Promise<number> => {
+      const trace = join(home, `trace-${which}`);
+      const words = ['-f', '-e', 'trace=fsync,fdatasync', '-o', trace, process.execPath];
+      await run('strace', [...words, '--input-type=module', '-e', script, which]);
+      return readFileSync(trace, 'utf8').match(/f(?:data)?sync\(/g)?.length ?? 0;
+    };
+    expect([await syncs('view'), await syncs('kept')]).toEqual([0, 2]);
+    expect(readdirSync(join(home, 'instances'))).toEqual(['i-1.json']);
+  });
+
   it('leaves alone what is none of its files', async () => {
     mkdirSync(join(home, 'instances'));
     await writeInstance(home, one());
@@ -193,6 +207,19 @@ describe('a reporter', () => {
     reporter.report(one());
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect([heard.length, files()]).toEqual([count, []]);
+  });
+
+  it('lists what runs before what rests where not everything fits, and says how many it leaves out', async () => {
+    for (let n = 0; n < 300; n++) reporter.report(one({ id: `i-${n}`, state: n < 290 ? 'COLD' : 'READY' }));
+    await expect.poll(() => heard.length, { timeout: 10_000 }).toBe(1);
+    const { instances, more } = heard[0] as FleetReport;
+    expect([instances.length, more]).toEqual([256, 44]);
+    expect(instances.slice(0, 10).every(({ state }) => state === 'READY')).toBe(true);
+    await expect.poll(() => files().length, { timeout: 10_000 }).toBe(300);
+    const all = JSON.parse(await ps('--json')) as { count: number; instances: unknown[] };
+    expect([all.count, all.instances.length]).toEqual([300, 300]);
+    const lines = (await ps()).trimEnd().split('\n');
+    expect([lines.length, lines.at(-1)]).toEqual([259, 'and 44 more: lk ps --json']);
   });
 
   it('does not send or write at each call', async () => {

@@ -100,6 +100,25 @@ describe.each(servers())('the fleet on $name', (server) => {
     expect([body.instances.length, body.more]).toEqual([1000, true]);
   });
 
+  it('tells how many a runtime keeps beside those it lists, once for each runtime', async () => {
+    const unlisted = async (): Promise<number> =>
+      (await registry.call('alice', 'GET', '/v1/fleet?server=acme.tools/none')).body.unlisted;
+    const said = (more: unknown, runtime: string): Promise<Answer> => {
+      const instances = [one(), one({ id: 'i-2' })];
+      return registry.call('erin', 'POST', '/v1/fleet', { runtime, host: 'build-7', instances, more });
+    };
+    expect(await unlisted()).toBe(0);
+    expect((await said(44, 'j-1')).status).toBe(200);
+    expect((await said(1, 'j-2')).status).toBe(200);
+    expect(await unlisted()).toBe(45);
+    for (const bad of [-1, 0.5, '4', 1e9]) expect((await said(bad, 'j-2')).status).toBe(400);
+    expect((await report('erin', [one()], 'j-2')).status).toBe(200);
+    expect(await unlisted()).toBe(44);
+    expect((await report('erin', [], 'j-2')).status).toBe(200);
+    expect((await report('erin', [one()])).status).toBe(200);
+    expect(await unlisted()).toBe(0);
+  });
+
   it('tells that what was revoked runs still', async () => {
     await report('erin', [one()]);
     await registry.call('root', 'POST', `/v1/releases/${release}/revoke`, { reason: 'found a hole' });

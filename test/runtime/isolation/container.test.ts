@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -59,6 +59,24 @@ describe('the container driver on Podman', () => {
         encoding: 'utf8',
       }).stdout,
     ).toBe('');
+  });
+});
+
+describe('a container that runs out of memory', () => {
+  it('ends, and leaves nothing in the folder that the runtime was started in', async () => {
+    const before = readdirSync(process.cwd());
+    const dir = openDir();
+    writeFileSync(
+      join(dir, 'eat.js'),
+      'const all = []; setInterval(() => all.push(Buffer.alloc(32 * 1024 * 1024, 1)) > 32 && process.exit(0), 1);',
+    );
+    const limits = { memoryMiB: 256, cpus: 1, pids: 64, tmpMiB: 8 };
+    const eater = await driver.start(
+      planFor(dir, ['node', '/app/eat.js'], { id: `oom${process.pid}`, limits }),
+    );
+    for (const stream of [eater.stdout, eater.stderr]) stream.resume();
+    expect((await eater.exited).code).not.toBe(0);
+    expect(readdirSync(process.cwd())).toEqual(before);
   });
 });
 
