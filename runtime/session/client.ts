@@ -57,6 +57,10 @@ export class ClientSide implements ClientPort {
     if (!this.#output.destroyed) writeTo(this.#output, Buffer.concat([bytes, NEWLINE]), source);
   }
 
+  aside(bytes: Buffer, about: string | null, source: Readable | undefined): void {
+    this.send(bytes, about, source);
+  }
+
   pause(): void {
     this.#input.pause();
   }

@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts';
 import type { Era } from '../../schemas/surface.ts';
-import { argumentCheck } from '../gate/schema.ts';
 import { liveSurface } from '../gate/surface.ts';
 import { Breaker } from '../lifecycle/breaker.ts';
 import type { Supervisor } from '../lifecycle/supervisor.ts';
@@ -10,6 +9,7 @@ import type { Revoked } from '../trust/revocations.ts';
 import type { Message } from '../wire/message.ts';
 import * as wire from '../wire/message.ts';
 import { eraOf, helloFor, notFirst } from './era.ts';
+import { gateStateOf } from './greeting.ts';
 import { helloOf } from './known.ts';
 import type { Link } from './link.ts';
 import type { ClientPort, Keeping, SessionEnd, SessionOptions } from './options.ts';
@@ -61,6 +61,7 @@ export class Conversation {
     this.#relay = new Relay({
       scribe: this.#scribe,
       toClient: (bytes, about) => this.#toClient(bytes, about),
+      aside: (bytes, about) => client.aside(bytes, about, this.#server.process?.stdout),
       relistMs: options.handshakeMs ?? HANDSHAKE_MS,
       say,
       fail,
@@ -97,6 +98,11 @@ export class Conversation {
     this.#client.pause();
     await this.#close(end);
     return end;
+  }
+
+  /** Settles when the record of everything taken so far is on the disk. */
+  get recorded(): Promise<unknown> {
+    return this.#relay.exchange.tail;
   }
 
   /** One message of the client. The first request decides the era. */
@@ -176,9 +182,8 @@ export class Conversation {
   }
 
   async #begin(era: Era, first: wire.Request): Promise<void> {
-    const { entry, journal, surface, lockExpires } = this.#o;
+    const { journal, surface } = this.#o;
     const link = this.#keeping.onDemand ? null : await this.#server.want();
-    const declared = first.params.capabilities;
     const detail = {
       era,
       node: process.version,
@@ -192,16 +197,8 @@ export class Conversation {
     if (link) this.#relay.link(link);
     const hello = link?.hello ?? helloOf(surface);
     if (era === 'session') this.#toClient(helloFor(first, hello), wire.idKey(first.id));
-    const state = {
-      entry,
-      era,
-      live: this.#live,
-      lockExpires,
-      checkArguments: argumentCheck(surface),
-      clientCapabilities: wire.isObject(declared) ? declared : {},
-      now: Date.now,
-      fromClient: this.#relay.exchange.fromClient,
-    };
+    const { exchange } = this.#relay;
+    const state = gateStateOf(first, this.#o, { era, live: this.#live, exchange });
     this.#relay.open(state, era === 'stateless' ? first : null);
   }
 

@@ -12,6 +12,7 @@ export interface ExchangeOptions {
   readonly scribe: records.Scribe;
   /** `about` as in `ClientPort`. */
   readonly toClient: (bytes: Buffer, about: string | null) => void;
+  readonly aside: (bytes: Buffer, about: string | null) => void;
   readonly say: (line: string) => void;
   /** A request went to the server. */
   readonly called: () => void;
@@ -42,6 +43,10 @@ export class Exchange {
 
   toClient(bytes: Buffer, about: string | null): void {
     this.#o.toClient(bytes, about);
+  }
+
+  aside(bytes: Buffer, about: string | null): void {
+    this.#o.aside(bytes, about);
   }
 
   called(): void {

@@ -14,11 +14,13 @@ import type { OnRevoke } from './quarantine.ts';
 
 /** The client's side of a session, whatever carries it. */
 export interface ClientPort {
-  /**
-   * One message. `about` is the key of the client's request that it answers or belongs to; null when it belongs to
-   * none. `source` is held back until the client has taken it.
-   */
+  /** The answer to the client's request of this key; null: to what was no request. `source` as in `aside`. */
   send(bytes: Buffer, about: string | null, source: Readable | undefined): void;
+  /**
+   * A request or a notice of the server. `about` is the key of the client's request that it belongs to, where that is
+   * known. `source` is held back until the client has taken it.
+   */
+  aside(bytes: Buffer, about: string | null, source: Readable | undefined): void;
   /** The server does not read what it is sent: take nothing more from the client, until `resume`. */
   pause(): void;
   resume(): void;

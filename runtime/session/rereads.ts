@@ -45,7 +45,7 @@ export class Rereading {
       });
       for (const drift of drifts) this.#x.note(records.drifted(scribe, drift));
       this.#x.note(records.forwarded(scribe, notice, { direction: 'to-client' }));
-      this.#x.toClient(notice.bytes, null);
+      this.#x.aside(notice.bytes, null);
     }
     this.#o.release();
   }

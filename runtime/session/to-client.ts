@@ -91,7 +91,7 @@ export class ToClient {
     const stale = STALE_BY[message.method];
     if (stale) return this.#rereading.begin(stale, message);
     x.note(records.forwarded(x.scribe, message, { direction: 'to-client' }));
-    x.toClient(message.bytes, this.#about(message));
+    x.aside(message.bytes, this.#about(message));
   }
 
   /** The request in flight that a server speaks of: by its token, or because there is one alone. */

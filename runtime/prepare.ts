@@ -1,0 +1,67 @@
+/** A locked release made ready to start: its artifacts here, its files laid out, its texts the approved ones. */
+import type { AuditSubject } from '../schemas/audit.ts';
+import { LockkeeperError } from '../schemas/errors.ts';
+import { parseStrict } from '../schemas/json.ts';
+import type { LockEntry } from '../schemas/lock.ts';
+import { pinSurface, Surface } from '../schemas/surface.ts';
+import { assertValid } from '../schemas/validate.ts';
+import { pullArtifacts } from './pull.ts';
+import type { Blobs } from './store/blobs.ts';
+import { materialise } from './store/materialise.ts';
+import type { VerifiedEntry } from './trust/entry.ts';
+
+export interface PrepareOptions {
+  readonly verified: VerifiedEntry;
+  readonly lockDigest: string;
+  readonly blobs: Blobs;
+  /** Folder of the materialised trees. */
+  readonly treesDir: string;
+  readonly fetch: (digest: string) => Promise<Buffer>;
+  readonly progress: (line: string) => void;
+}
+
+export interface Prepared {
+  readonly entry: LockEntry;
+  readonly subject: AuditSubject;
+  readonly surface: Surface;
+  /** Host folder of the laid out closure. */
+  readonly appDir: string;
+}
+
+/** Nothing runs here. Throws what pulling and laying out throw, and APPROVAL_SUBJECT for texts of another surface. */
+export async function prepare(options: PrepareOptions): Promise<Prepared> {
+  const { entry, approvedBy } = options.verified;
+  const { blobs, progress } = options;
+  await pullArtifacts(entry.closure.artifacts, blobs, {
+    fetch: options.fetch,
+    progress: (done, of) => progress(`pulling ${entry.server} ${entry.version}: ${done} of ${of} artifacts`),
+  });
+  const surface = await surfaceOf(options);
+  const { appDir } = await materialise(entry.closure, blobs, options.treesDir);
+  progress('');
+  const subject: AuditSubject = {
+    server: entry.server,
+    version: entry.version,
+    lock: options.lockDigest,
+    closure: entry.closure.digest,
+    surface: entry.surface.digest,
+    approvedBy: [...approvedBy],
+  };
+  return { entry, subject, surface, appDir };
+}
+
+async function surfaceOf({ verified, blobs, fetch }: PrepareOptions): Promise<Surface> {
+  const { surfaceText } = verified.entry;
+  if (!(await blobs.has(surfaceText))) {
+    const bytes = await fetch(surfaceText);
+    await blobs.put(bytes);
+  }
+  const surface = assertValid(Surface, parseStrict(await blobs.get(surfaceText)), 'the locked surface');
+  const { digest } = pinSurface(surface);
+  if (digest === verified.entry.surface.digest) return surface;
+  throw new LockkeeperError('APPROVAL_SUBJECT', {
+    expected: `the surface ${verified.entry.surface.digest}, which was approved`,
+    found: `texts of another one, ${digest}`,
+    next: 'Restore mcp.lock from version control, or run: lk lock',
+  });
+}

@@ -1,0 +1,33 @@
+/** What a greeted session is judged by from then on. */
+
+import type { Era } from '../../schemas/surface.ts';
+import type { GateState } from '../gate/gate.ts';
+import { argumentCheck } from '../gate/schema.ts';
+import type { LiveSurface } from '../gate/surface.ts';
+import { isObject, type Request } from '../wire/message.ts';
+import type { Exchange } from './exchange.ts';
+import type { SessionOptions } from './options.ts';
+
+export interface Greeted {
+  readonly era: Era;
+  readonly live: LiveSurface;
+  readonly exchange: Exchange;
+}
+
+export function gateStateOf(
+  first: Request,
+  { entry, surface, lockExpires }: SessionOptions,
+  { era, live, exchange }: Greeted,
+): GateState {
+  const declared = first.params.capabilities;
+  return {
+    entry,
+    era,
+    live,
+    lockExpires,
+    checkArguments: argumentCheck(surface),
+    clientCapabilities: isObject(declared) ? declared : {},
+    now: Date.now,
+    fromClient: exchange.fromClient,
+  };
+}
