@@ -1,0 +1,98 @@
+/** The suite as a command: every way to the server in every revision, one table or one object. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { table } from '../../cli/output.ts';
+import type { Streams } from '../attack/command.ts';
+import { type Hop, openFixture } from './hops.ts';
+import { DIRECT, type Judged, judge, type Known, readBaseline, type Taken } from './judge.ts';
+import { REVISIONS, type Revision, runSuite } from './suite.ts';
+import { ways } from './ways.ts';
+
+/** A way to the server other than the direct one; `direct` is the address of the fixture by itself. */
+export interface Way {
+  readonly name: string;
+  open(direct: string): Promise<Hop>;
+}
+
+const USAGE =
+  'npm run conformance [-- --json] [-- WORD…]: only the ways that begin with one of the words, and direct';
+
+const nothing: Way['open'] = async (url) => ({ url, close: async () => undefined });
+
+/** Runs the suite directly and by each way. Whatever does not come to an end is thrown, not left out. */
+export async function takeAll(
+  chosen: readonly Way[],
+  revisions: readonly Revision[],
+  say: (line: string) => void,
+): Promise<Taken[]> {
+  const fixture = await openFixture();
+  try {
+    const taken: Taken[] = [];
+    for (const way of [{ name: DIRECT, open: nothing }, ...chosen]) {
+      const hop = await way.open(fixture.url);
+      try {
+        for (const revision of revisions) {
+          say(`${way.name}: ${revision}`);
+          taken.push({ way: way.name, revision, run: await runSuite(hop.url, revision) });
+        }
+      } finally {
+        await hop.close();
+      }
+    }
+    return taken;
+  } finally {
+    await fixture.close();
+  }
+}
+
+/** The differences that are known today. */
+export async function baseline(): Promise<readonly Known[]> {
+  return readBaseline(await readFile(join(import.meta.dirname, 'baseline.json'), 'utf8'));
+}
+
+/** Returns the exit code: 0 if nothing differs but what is explained, 1 if something does, 2 for unknown words. */
+export async function runTable(words: readonly string[], { out, say }: Streams): Promise<number> {
+  const json = words.includes('--json');
+  const wanted = words.filter((word) => word !== '--json');
+  const chosen = ways.filter(
+    ({ name }) => wanted.length === 0 || wanted.some((word) => name.startsWith(word)),
+  );
+  if (chosen.length === 0 || wanted.some((word) => word.startsWith('-'))) {
+    say(USAGE);
+    return 2;
+  }
+  const began = performance.now();
+  const judged = judge(await takeAll(chosen, REVISIONS, say), await baseline());
+  const seconds = Math.round((performance.now() - began) / 100) / 10;
+  const { ok, ...rest } = judged;
+  out(
+    json
+      ? `${JSON.stringify({ conclusion: ok ? 'ok' : 'broken', seconds, ...rest })}\n`
+      : `${textOf(judged, seconds)}\n`,
+  );
+  return ok ? 0 : 1;
+}
+
+function textOf({ verdicts, stale, ok }: Judged, seconds: number): string {
+  const rows = verdicts.map(({ way, revision, passed, failed, verdict, differences }) => [
+    way,
+    revision,
+    `${passed}`,
+    `${failed}`,
+    `${differences.length}`,
+    verdict,
+  ]);
+  const found = verdicts.flatMap(({ way, revision, differences }) =>
+    differences.map(
+      ({ check, direct, through, said, upstream }) =>
+        `${way} ${revision} ${check}: ${direct} directly, ${through} here. ${upstream ?? said}`,
+    ),
+  );
+  return [
+    table(['WAY', 'REVISION', 'PASSED', 'FAILED', 'DIFFERENCES', 'VERDICT'], rows),
+    '',
+    ...found,
+    ...stale.map(({ way, revision, check }) => `stale in baseline.json: ${way} ${revision} ${check}`),
+    ok ? `Nothing differs but what is explained (${seconds} s).` : `Something differs (${seconds} s).`,
+  ].join('\n');
+}

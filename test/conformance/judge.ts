@@ -1,0 +1,102 @@
+/** Two runs beside each other, check by check, and the few differences that are known to be somebody else's fault. */
+import Type, { type Static } from 'typebox';
+import { Closed } from '../../schemas/common.ts';
+import { assertValid } from '../../schemas/validate.ts';
+import type { Check, Revision, Run } from './suite.ts';
+
+/** A difference that is known, with the fault upstream that is its reason. */
+export const Known = Closed({
+  way: Type.String({ minLength: 1 }),
+  revision: Type.Union([Type.Literal('2025-11-25'), Type.Literal('2026-07-28')]),
+  check: Type.String({ pattern: '^[^:]+:.+$', description: 'scenario:id/name' }),
+  upstream: Type.String({ minLength: 20, description: 'whose fault it is, and which' }),
+});
+export type Known = Static<typeof Known>;
+
+/** The known differences of a text, or a sentence about what is wrong with it. */
+export function readBaseline(text: string): readonly Known[] {
+  return assertValid(Type.Array(Known), JSON.parse(text), 'the baseline of conformance');
+}
+
+export interface Difference {
+  /** scenario:id/name */
+  readonly check: string;
+  readonly direct: Check['status'] | 'absent';
+  readonly through: Check['status'] | 'absent';
+  /** What the referee says of the one that is worse off. */
+  readonly said: string;
+}
+
+/** Every check that does not come to the same on both ways; nothing, if they are the same set. */
+export function differences(direct: readonly Check[], through: readonly Check[]): Difference[] {
+  const keyed = (checks: readonly Check[]): Map<string, Check> =>
+    new Map(checks.map((one) => [`${one.scenario}:${one.id}`, one]));
+  const [one, other] = [keyed(direct), keyed(through)];
+  return [...new Set([...one.keys(), ...other.keys()])]
+    .sort()
+    .map((check) => ({ check, a: one.get(check), b: other.get(check) }))
+    .filter(({ a, b }) => a?.status !== b?.status)
+    .map(({ check, a, b }) => ({
+      check,
+      direct: a?.status ?? 'absent',
+      through: b?.status ?? 'absent',
+      said: b?.said || a?.said || '',
+    }));
+}
+
+/** One way to the server, in one revision. */
+export interface Taken {
+  readonly way: string;
+  readonly revision: Revision;
+  readonly run: Run;
+}
+
+interface Explained extends Difference {
+  /** The fault that the baseline names. */
+  readonly upstream?: string;
+}
+
+export interface Verdict {
+  readonly way: string;
+  readonly revision: Revision;
+  readonly verdict: 'same' | 'explained' | 'DIFFERENT' | 'DOES NOT CONFORM';
+  readonly passed: number;
+  readonly failed: number;
+  readonly differences: readonly Explained[];
+}
+
+export interface Judged {
+  readonly verdicts: readonly Verdict[];
+  /** Entries of the baseline that nothing of this run needs. */
+  readonly stale: readonly Known[];
+  readonly ok: boolean;
+}
+
+export const DIRECT = 'direct';
+
+/** Direct must conform by itself; every other way must come to the same checks, but for what the baseline explains. */
+export function judge(taken: readonly Taken[], baseline: readonly Known[]): Judged {
+  const used = new Set<Known>();
+  const verdicts = taken.map(({ way, revision, run }): Verdict => {
+    const count = (status: Check['status']): number =>
+      run.checks.filter((one) => one.status === status).length;
+    const counts = { way, revision, passed: count('SUCCESS'), failed: count('FAILURE') };
+    if (way === DIRECT)
+      return { ...counts, verdict: run.conforms ? 'same' : 'DOES NOT CONFORM', differences: [] };
+    const direct = taken.find((one) => one.way === DIRECT && one.revision === revision);
+    const found = differences(direct?.run.checks ?? [], run.checks).map((one): Explained => {
+      const known = baseline.find(
+        (item) => item.way === way && item.revision === revision && item.check === one.check,
+      );
+      if (known) used.add(known);
+      return known ? { ...one, upstream: known.upstream } : one;
+    });
+    const open = found.some(({ upstream }) => upstream === undefined);
+    const verdict = open ? 'DIFFERENT' : found.length > 0 ? 'explained' : 'same';
+    return { ...counts, verdict, differences: found };
+  });
+  const ran = new Set(taken.map(({ way, revision }) => `${way} ${revision}`));
+  const stale = baseline.filter((one) => !used.has(one) && ran.has(`${one.way} ${one.revision}`));
+  const good = verdicts.every(({ verdict }) => verdict === 'same' || verdict === 'explained');
+  return { verdicts, stale, ok: good && stale.length === 0 && verdicts.length > 0 };
+}
