@@ -20,7 +20,7 @@ const FORMS = [
   'do[op]_v1_[a-f0-9]{40,}|shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|gl(?:sa|c)_[A-Za-z0-9_=]{30,}', // DigitalOcean, Shopify, Grafana
   'ATATT3[A-Za-z0-9_=-]{20,}|lin_api_[A-Za-z0-9]{20,}|ntn_[A-Za-z0-9]{20,}|figd_[A-Za-z0-9_-]{20,}', // Atlassian, Linear, Notion, Figma
   'sntry[us]_[A-Za-z0-9+/=_]{20,}|sbp_[a-f0-9]{40}|PMAK-[a-f0-9-]{20,}', // Sentry, Supabase, Postman
-  'lk_[A-Za-z0-9_-]{43}', // our own
+  'lk_[A-Za-z0-9_-]{43}|lkg_[A-Za-z0-9_-]{60}', // our own
 ].join('|');
 /** A JSON Web Token, from its first dot both ways: from its beginning, every `eyJ` in a long word would be tried to its end. */
 const JWT = '\\.(?<=\\beyJ[A-Za-z0-9_-]{8,}\\.)eyJ[A-Za-z0-9_-]{8,}\\.';

@@ -1,0 +1,30 @@
+/** What a proved credential says, and what is kept beside it without ever being written down. */
+import type { Caller } from '../gate/caller.ts';
+
+export interface Identified {
+  readonly caller: Caller;
+  /** Aliases of the servers that the credential reaches; null: all. */
+  readonly servers: readonly string[] | null;
+  /** Whose session it is: a session belongs to this text, and to no other. Stays when a token is renewed. */
+  readonly principal: string;
+  /** When the credential ends, ms since 1970; null: with the request. */
+  readonly expires: number | null;
+}
+
+/** The token that a caller came with: for an exchange at its issuer, and for nothing else. */
+export interface Subject {
+  readonly token: string;
+  readonly issuer: string;
+  readonly expires: number;
+}
+
+/** Beside the caller and not in it, so that nothing that writes a caller down can write this down. */
+const subjects = new WeakMap<Caller, Subject>();
+
+export function keepSubject(caller: Caller, subject: Subject): void {
+  subjects.set(caller, subject);
+}
+
+export function subjectOf(caller: Caller): Subject | undefined {
+  return subjects.get(caller);
+}

@@ -1,0 +1,136 @@
+/** Who calls: asked of every request, by the ways that the configuration names and by no other. */
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { asLockkeeperError, LockkeeperError } from '../../schemas/errors.ts';
+import { IdentityConfig } from '../../schemas/identity.ts';
+import { assertValid } from '../../schemas/validate.ts';
+import type { Caller } from '../gate/caller.ts';
+import { type CertificateWay, openCertificates, type TlsOptions } from './certificate.ts';
+import type { Identified } from './identified.ts';
+import { type JwtWay, openJwt } from './jwt.ts';
+import { type Metadata, metadataOf } from './metadata.ts';
+import { identifyNobody } from './nobody.ts';
+import { type Refusal, refusalOf } from './refusal.ts';
+import { type IdentityRequest, shownBy } from './shown.ts';
+import { isGatewayToken, openTokens, type TokenWay } from './tokens.ts';
+import { assertSecureUrl, isLoopbackName } from './url.ts';
+
+export type Identification = Identified | { readonly refusal: Refusal };
+
+export interface Identity {
+  /** The RFC 9728 document; null where no issuer is configured. */
+  readonly metadata: Metadata | null;
+  /** What the TLS server needs to ask for client certificates; null where none count. */
+  readonly tls: TlsOptions | null;
+  /** Whether it takes whoever is on this machine: such a gateway may listen on loopback alone. */
+  readonly loopbackOnly: boolean;
+  /** Never rejects: what it cannot tell is a refusal. */
+  identify(request: IdentityRequest): Promise<Identification>;
+}
+
+export interface IdentitySetting {
+  /** Folder that paths of the configuration are relative to. */
+  readonly dir: string;
+  /** Who `nobody: loopback` is. */
+  readonly person: Caller;
+  readonly now: () => Date;
+  /** Told of what the keeper of the gateway has to know: an issuer that is silent, a file that cannot be read. */
+  readonly onTrouble: (error: LockkeeperError) => void;
+}
+
+interface Ways {
+  readonly jwt: JwtWay | null;
+  readonly tokens: TokenWay | null;
+  readonly certificates: CertificateWay | null;
+  readonly person: Caller | null;
+}
+
+/** Throws CONFIG_INVALID for a configuration that is not valid or names nobody, and what the ways throw at their start. */
+export async function openIdentity(config: unknown, setting: IdentitySetting): Promise<Identity> {
+  const checked = assertValid(IdentityConfig, config, 'the identity configuration', 'CONFIG_INVALID');
+  const { resource, jwt = [], nobody } = checked;
+  assertSecureUrl(resource, 'the resource');
+  assertWays(checked);
+  const ways = await openWays(checked, setting);
+  const metadata = jwt.length > 0 ? metadataOf(resource, jwt) : null;
+  const scopes = [...new Set(jwt.flatMap((issuer) => issuer.scopes ?? []))];
+  const challenge = { metadataUrl: metadata?.url ?? null, scopes };
+  return {
+    metadata,
+    tls: ways.certificates?.tls ?? null,
+    loopbackOnly: nobody === 'loopback',
+    identify: async (request) => {
+      try {
+        return await identifyBy(ways, request);
+      } catch (thrown) {
+        const error = asLockkeeperError(thrown);
+        const refusal = refusalOf(error, challenge);
+        if (refusal.error !== error) setting.onTrouble(error);
+        return { refusal };
+      }
+    },
+  };
+}
+
+async function openWays(
+  config: IdentityConfig,
+  { dir, person, now, onTrouble }: IdentitySetting,
+): Promise<Ways> {
+  const clock = (): number => now().getTime();
+  const { resource, jwt, tokens, certificates, nobody } = config;
+  return {
+    jwt: jwt ? await openJwt(jwt, { resource, dir, now: clock, onTrouble }) : null,
+    tokens: tokens ? await openTokens(resolve(dir, tokens.file), clock) : null,
+    certificates: certificates
+      ? openCertificates(
+          { pem: await readFile(resolve(dir, certificates.ca), 'utf8'), users: certificates.users },
+          clock,
+        )
+      : null,
+    person: nobody ? person : null,
+  };
+}
+
+/** A credential that is shown is judged, also where none is needed: a wrong one is never passed over. */
+async function identifyBy(ways: Ways, request: IdentityRequest): Promise<Identified> {
+  const shown = shownBy(request);
+  if (shown.kind === 'certificate' && ways.certificates)
+    return ways.certificates.identify(shown.certificate, request.socket);
+  if (shown.kind === 'bearer') {
+    const way = isGatewayToken(shown.token) ? ways.tokens : ways.jwt;
+    if (way) return way.identify(shown.token);
+  }
+  if (shown.kind === 'none' && ways.person) return identifyNobody(request, ways.person);
+  throw new LockkeeperError('UNAUTHENTICATED', {
+    expected: `${named(ways).join(' or ')}`,
+    found: shown.kind === 'none' ? 'no credential' : `a ${shown.kind} of another kind`,
+    next: 'Get one of them and send the request again',
+  });
+}
+
+function named({ jwt, tokens, certificates, person }: Ways): string[] {
+  return [
+    jwt ? 'a bearer token of a configured issuer' : '',
+    tokens ? 'a token of this gateway' : '',
+    certificates ? 'a client certificate' : '',
+    person ? 'no credential, from this machine' : '',
+  ].filter((way) => way !== '');
+}
+
+/** At least one way; `nobody` beside another would let its callers choose to show nothing. */
+function assertWays({ resource, jwt, tokens, certificates, nobody }: IdentityConfig): void {
+  const others = [jwt, tokens, certificates].filter(Boolean).length;
+  const next = 'Correct the identity configuration of the gateway';
+  if (others === 0 && !nobody)
+    throw new LockkeeperError('CONFIG_INVALID', {
+      expected: 'jwt, tokens, certificates or nobody: what proves who calls',
+      found: 'none of them',
+      next,
+    });
+  if (nobody && (others > 0 || !isLoopbackName(new URL(resource).hostname)))
+    throw new LockkeeperError('CONFIG_INVALID', {
+      expected: 'nobody alone, with a resource on loopback',
+      found: others > 0 ? 'other ways beside it' : resource,
+      next,
+    });
+}

@@ -1,0 +1,89 @@
+/** Certificates made by the machine's openssl: an authority, and what it signs. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface Certified {
+  readonly key: string;
+  readonly cert: string;
+}
+
+export interface Authority extends Certified {
+  readonly dir: string;
+  readonly name: string;
+}
+
+export interface Wanted {
+  readonly name: string;
+  /** Alternative names: `URI:spiffe://acme/ci`, `DNS:ci.acme.test`. */
+  readonly san?: string | readonly string[];
+  readonly usage?: 'clientAuth' | 'serverAuth';
+  readonly ca?: boolean;
+}
+
+function openssl(dir: string, words: readonly string[]): void {
+  execFileSync('openssl', words, { cwd: dir, stdio: 'pipe' });
+}
+
+function newKey(dir: string, name: string): void {
+  openssl(dir, ['genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256', '-out', `${name}.key`]);
+}
+
+/** An authority of its own, in a folder of its own. */
+export function makeAuthority(dir: string, name: string): Authority {
+  newKey(dir, name);
+  const extensions = [
+    '-addext',
+    'basicConstraints=critical,CA:TRUE',
+    '-addext',
+    'keyUsage=critical,keyCertSign',
+  ];
+  const subject = ['-subj', `/CN=${name}`, '-days', '30'];
+  openssl(dir, [
+    'req',
+    '-x509',
+    '-new',
+    '-key',
+    `${name}.key`,
+    ...subject,
+    ...extensions,
+    '-out',
+    `${name}.pem`,
+  ]);
+  return { dir, name, ...read(dir, name) };
+}
+
+/** A certificate that the authority signed; an intermediate authority with `ca`. */
+export function certify({ dir, name: issuer }: Authority, wanted: Wanted): Authority {
+  const { name, san, usage = 'clientAuth', ca = false } = wanted;
+  newKey(dir, name);
+  openssl(dir, ['req', '-new', '-key', `${name}.key`, '-subj', `/CN=${name}`, '-out', `${name}.csr`]);
+  const lines = ca
+    ? ['basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign']
+    : ['basicConstraints=critical,CA:FALSE', `extendedKeyUsage=${usage}`];
+  if (san !== undefined) lines.push('subjectAltName=@names', '[names]');
+  for (const [i, name] of [san ?? []].flat().entries()) lines.push(name.replace(':', `.${i}=`));
+  writeFileSync(join(dir, `${name}.ext`), `${lines.join('\n')}\n`);
+  const by = ['-CA', `${issuer}.pem`, '-CAkey', `${issuer}.key`, '-CAcreateserial'];
+  openssl(dir, [
+    'x509',
+    '-req',
+    '-in',
+    `${name}.csr`,
+    ...by,
+    '-days',
+    '30',
+    '-extfile',
+    `${name}.ext`,
+    '-out',
+    `${name}.pem`,
+  ]);
+  return { dir, name, ...read(dir, name) };
+}
+
+function read(dir: string, name: string): Certified {
+  return {
+    key: readFileSync(join(dir, `${name}.key`), 'utf8'),
+    cert: readFileSync(join(dir, `${name}.pem`), 'utf8'),
+  };
+}
