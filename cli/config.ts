@@ -18,6 +18,12 @@ export interface CliConfig {
   readonly sshAgent: string | null;
   /** File of the root that an administrator pinned for everybody on this machine; it need not be there. */
   readonly rootPin: string;
+  /** File that says how long journals are kept and whom else they are told to. */
+  readonly audit: {
+    readonly path: string;
+    /** Named by the environment: it has to be there. */
+    readonly wanted: boolean;
+  };
   readonly color: boolean;
   /** The login name of the person at this machine, for journals when nobody signed in. */
   readonly osUser: string;
@@ -31,6 +37,7 @@ const KNOWN = new Set([
   'LOCKKEEPER_ROOT_KEYS',
   'LOCKKEEPER_ROOT_THRESHOLD',
   'LOCKKEEPER_ROOT_PIN',
+  'LOCKKEEPER_AUDIT',
 ]);
 /** Settings that belong to `lk serve`; they may be present in the same shell. */
 const SERVE =
@@ -51,6 +58,10 @@ export function loadCliConfig(env: NodeJS.ProcessEnv, isTerminal: boolean): CliC
     token: tokenOf(env),
     sshAgent: env.SSH_AUTH_SOCK || null,
     rootPin: env.LOCKKEEPER_ROOT_PIN || '/etc/lockkeeper/root-pin.json',
+    audit: {
+      path: env.LOCKKEEPER_AUDIT || '/etc/lockkeeper/audit.json',
+      wanted: Boolean(env.LOCKKEEPER_AUDIT),
+    },
     color: isTerminal && env.NO_COLOR === undefined && env.TERM !== 'dumb',
     osUser: (env.USER || env.LOGNAME || 'unknown').toLowerCase().replace(/[^a-z0-9._@-]/g, '-'),
     environment: env,

@@ -105,6 +105,7 @@ const FOREIGN = new Set([
   'LOCKKEEPER_REGISTRY',
   'LOCKKEEPER_ROOT_KEYS',
   'LOCKKEEPER_ROOT_PIN',
+  'LOCKKEEPER_AUDIT',
 ]);
 
 /** Reads the environment. Throws CONFIG_INVALID naming the variable. */

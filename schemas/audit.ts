@@ -20,6 +20,8 @@ export const AuditKind = Type.Union([
   Type.Literal('journal.recovered'),
   /** The oldest segment is about to be deleted, and ends at a record of this number and digest. */
   Type.Literal('journal.pruned'),
+  /** A sink said that it does not keep records it was given; they are not offered again. */
+  Type.Literal('journal.lost'),
   /** A server went from one state of its life to another. */
   Type.Literal('server.state'),
   /** A call waits for people; they let it pass, or did not. */
@@ -119,6 +121,17 @@ export const AuditRecord = Closed({
   digest: Digest,
 });
 export type AuditRecord = Static<typeof AuditRecord>;
+
+/** `detail` of a `journal.pruned`: what explains that a journal begins after its first record. */
+export const PrunedDetail = Closed({
+  segment: Type.String({ pattern: '^\\d{6}\\.ndjson$' }),
+  /** Number and digest of the last record that is deleted. */
+  upTo: Type.Integer({ minimum: 1 }),
+  digest: Digest,
+  /** Sinks that had not taken all of it, and how many records each misses for good. */
+  untaken: Type.Optional(Type.Record(Type.String({ pattern: '^[a-z0-9-]{1,32}$' }), Count)),
+});
+export type PrunedDetail = Static<typeof PrunedDetail>;
 
 /** The text a record's digest is taken over: the record without its digest, as JSON.stringify writes it. */
 export function recordText(record: Pick<AuditRecord, 'seq' | 'prev' | 'body'>): string {

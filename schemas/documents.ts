@@ -11,10 +11,12 @@ import { Problem } from './problem.ts';
 import { Permissions, Release, Submission } from './release.ts';
 import { Revocation } from './revocation.ts';
 import { Root } from './root.ts';
+import { AuditConfig } from './sinks.ts';
 import { Surface } from './surface.ts';
 
 export const SCHEMAS: Readonly<Record<string, TSchema>> = {
   approval: Approval,
+  'audit-config': AuditConfig,
   'audit-record': AuditRecord,
   envelope: Envelope,
   finding: Finding,

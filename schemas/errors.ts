@@ -123,6 +123,7 @@ export const CODES = {
   EGRESS_REFUSED: { status: 403, exit: 3, title: 'The connection is not permitted' },
   JOURNAL_BROKEN: { status: 500, exit: 4, title: 'The journal cannot be written' },
   JOURNAL_CHAIN: { status: 422, exit: 3, title: 'The journal chain does not verify' },
+  SINK_FAILED: { status: 502, exit: 4, title: 'A sink did not take the records' },
   // machines
   REGISTRY_UNREACHABLE: { status: 502, exit: 4, title: 'The registry did not answer' },
   DATABASE_UNAVAILABLE: { status: 503, exit: 4, title: 'The database is not there' },

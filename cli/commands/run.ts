@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import type { Caller } from '../../runtime/gate/caller.ts';
 import { closeInherited } from '../../runtime/isolation/descriptors.ts';
 import { selectDriver } from '../../runtime/isolation/select.ts';
-import { openJournal } from '../../runtime/journal/journal.ts';
-import { journalsOf } from '../../runtime/journal/read.ts';
-import { type Shipper, shipAll, startShipping } from '../../runtime/journal/ship.ts';
+import { type Journal, openJournal } from '../../runtime/journal/journal.ts';
+import { registrySink } from '../../runtime/journal/ship.ts';
+import { type OpenSinks, openSinks, segmentLimits } from '../../runtime/journal/sinks/open.ts';
 import { DRIVER_NAMES, type DriverName } from '../../runtime/ports.ts';
 import { runLocked } from '../../runtime/run.ts';
 import type { OnRevoke } from '../../runtime/session/quarantine.ts';
@@ -14,10 +14,11 @@ import { assertAnswers } from '../../runtime/trust/answers.ts';
 import type { VerifiedEntry } from '../../runtime/trust/entry.ts';
 import { runsUntil } from '../../runtime/trust/freshness.ts';
 import { AuditAck } from '../../schemas/api.ts';
-import type { AuditRecord } from '../../schemas/audit.ts';
 import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
 import { sha256 } from '../../schemas/json.ts';
+import type { AuditConfig } from '../../schemas/sinks.ts';
 import type { Api } from '../api.ts';
+import { readAuditConfig } from '../audit-config.ts';
 import { type Command, type Context, text, type Values } from '../command.ts';
 import { assertCurrent, isVerdict } from '../current.ts';
 import { fleetReporter, tellOf } from '../fleet.ts';
@@ -45,6 +46,7 @@ export const run: Command = {
   async run(context, [alias = ''], values) {
     closeInherited();
     const onRevoke = onRevokeOf(values);
+    const audit = await readAuditConfig(context.config.audit);
     const project = projectOf(context, values);
     const opened = await openProject(context, project, { ask: true });
     assertAnswers(opened.verified.lock, opened.intent);
@@ -56,13 +58,11 @@ export const run: Command = {
     const blobs = await openBlobs(join(context.home.storeDir, 'blobs'));
     const caller = await callerOf(context, values, opened.intent.registry);
     const journals = folderOf(context, opened.intent.registry, caller.user);
-    const journal = await openJournal(journals);
-    const shipper =
-      api &&
-      (await ship(context, api, {
-        own: journal.dir,
-        folders: [journals, folderOf(context, opened.intent.registry, nobody(context))],
-      }));
+    const journal = await openJournal(journals, segmentLimits(audit));
+    const folders = [journals, folderOf(context, opened.intent.registry, nobody(context))];
+    // Nobody's records go to the registry with the next sign-in; until then it has no say in how long they are kept.
+    const theirs = api === null && caller.via === 'nobody' ? [] : folders;
+    const sinks = await tell(context, audit, { api, journal, folders: theirs });
     const say = (line: string): void => context.say(`lk: ${line}`);
     const fleet = fleetReporter({ home: context.home.dir, api, runtime: journal.id, host: hostname(), say });
     const stop = new AbortController();
@@ -93,8 +93,8 @@ export const run: Command = {
       });
       if (end.error && end.reason !== 'client closed') throw end.error;
     } finally {
+      await Promise.all([sinks.close(), fleet.close()]);
       await journal.close();
-      await Promise.all([shipper?.close(), fleet.close()]);
     }
     process.exitCode = 0;
     return null;
@@ -196,21 +196,21 @@ async function fetchFrom(api: Api | null, digest: string): Promise<Buffer> {
   });
 }
 
-/** Its own journal as it grows, and what runtimes that ended left behind, once. */
-async function ship(
+/** The registry and the configured sinks hear of the own journal as it grows, and of what ended runtimes left behind. */
+function tell(
   context: Context,
-  api: Api,
-  { folders, own }: { folders: readonly string[]; own: string },
-): Promise<Shipper> {
-  let told = false;
-  const send = async (records: AuditRecord[]): Promise<number> =>
-    (await api.call('auditWrite', AuditAck, { body: { records } })).upTo;
-  const onError = (error: unknown): void => {
-    if (!told)
-      context.say(`lk: the journal is kept here until the registry takes it: ${(error as Error).message}`);
-    told = true;
-  };
-  for (const dir of (await Promise.all(folders.map(journalsOf))).flat())
-    if (dir !== own) void shipAll({ dir, send }).catch(onError);
-  return startShipping({ dir: own, send, onError });
+  audit: AuditConfig,
+  { api, journal, folders }: { api: Api | null; journal: Journal; folders: readonly string[] },
+): Promise<OpenSinks> {
+  const sink =
+    api &&
+    registrySink(async (records) => (await api.call('auditWrite', AuditAck, { body: { records } })).upTo);
+  return openSinks(audit, {
+    journal,
+    journalDir: context.home.journalDir,
+    environment: context.config.environment,
+    registry: { sink, folders },
+    now: context.now,
+    say: (line) => context.say(`lk: ${line}`),
+  });
 }

@@ -5,9 +5,10 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { AuditBody } from '../../schemas/audit.ts';
-import { readSegment, segmentsOf } from './read.ts';
+import { SEGMENT, type SegmentLimits } from './limits.ts';
+import { damaged, readSegment, segmentsOf } from './read.ts';
 import { broken, type Tail, Writer } from './writer.ts';
 
 export { readJournal, verifyJournal } from './read.ts';
@@ -21,21 +22,36 @@ export interface Journal {
   append(body: AuditBody): Promise<number>;
   /** Queues a record that nothing waits for; a failure shows at the next `append`. */
   note(body: AuditBody): void;
+  /** Number of the last durable record. */
+  durable(): number;
+  /** The segment that is written to. */
+  segment(): string;
+  /** Begins a next segment if this one is old enough. */
+  turn(): void;
+  /** Writes what was noted. */
+  settle(): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Takes a free journal below `root`, or makes one. Several processes each get their own. */
-export async function openJournal(root: string): Promise<Journal> {
+export async function openJournal(root: string, limits: SegmentLimits = SEGMENT): Promise<Journal> {
   await mkdir(root, { recursive: true, mode: 0o700 });
   for (const name of (await readdir(root)).filter((entry) => /^j-[0-9a-f]{16}$/.test(entry)).sort()) {
     const hold = await claim(name);
-    if (hold) return open(join(root, name), name, hold);
+    if (hold) return open({ dir: join(root, name), id: name, hold, limits });
   }
   const id = `j-${randomBytes(8).toString('hex')}`;
   const hold = await claim(id);
   if (!hold) throw broken('a new journal', 'its name is taken');
   await mkdir(join(root, id), { mode: 0o700 });
-  return open(join(root, id), id, hold);
+  return open({ dir: join(root, id), id, hold, limits });
+}
+
+/** Takes one journal that nobody writes, as its process left it; null while somebody does. */
+export async function takeJournal(dir: string, limits: SegmentLimits = SEGMENT): Promise<Journal | null> {
+  const id = basename(dir);
+  const hold = await claim(id);
+  return hold && open({ dir, id, hold, limits });
 }
 
 /** The kernel keeps the claim: an abstract socket goes with its process, however that ends. */
@@ -48,15 +64,20 @@ function claim(id: string): Promise<Server | null> {
   });
 }
 
+/** Only the last segment is read, unless a crash left it without a record. */
 async function tailOf(dir: string): Promise<Tail> {
-  const segments = await segmentsOf(dir);
-  let tail: Tail = { segment: segments.length || 1, bytes: 0, seq: 0, prev: null, torn: 0 };
-  for (const name of segments.slice(-2)) {
-    const { last, bytes, torn } = await readSegment(join(dir, name));
-    if (last) tail = { ...tail, seq: last.seq, prev: last.digest };
-    tail = { ...tail, bytes, torn };
-  }
-  return tail;
+  const names = await segmentsOf(dir);
+  const last = names.at(-1);
+  if (last === undefined) return { segment: 1, bytes: 0, seq: 0, prev: null, torn: 0, began: null };
+  const end = await readSegment(join(dir, last));
+  const before = names.at(-2);
+  const record = end.last ?? (before === undefined ? null : (await readSegment(join(dir, before))).last);
+  const segment = Number(last.slice(0, 6));
+  if (record === null && segment > 1)
+    throw damaged(join(dir, last), 'the records before it', 'none: somebody removed them');
+  const began = end.first && Date.parse(end.first.body.at);
+  const { bytes, torn } = end;
+  return { segment, bytes, torn, began, seq: record?.seq ?? 0, prev: record?.digest ?? null };
 }
 
 async function keyOf(dir: string): Promise<Buffer> {
@@ -68,32 +89,51 @@ async function keyOf(dir: string): Promise<Buffer> {
   return key;
 }
 
-async function open(dir: string, id: string, hold: Server): Promise<Journal> {
+interface Taken {
+  readonly dir: string;
+  readonly id: string;
+  readonly hold: Server;
+  readonly limits: SegmentLimits;
+}
+
+async function open(taken: Taken): Promise<Journal> {
+  try {
+    return await begin(taken);
+  } catch (error) {
+    taken.hold.close();
+    throw error;
+  }
+}
+
+/** A record of the journal about itself. */
+export function ownRecord(
+  id: string,
+  kind: AuditBody['kind'],
+  detail: NonNullable<AuditBody['detail']>,
+): AuditBody {
+  const at = new Date().toISOString();
+  return { kind, at, runtime: id, session: '-', user: '-', subject: null, detail };
+}
+
+async function begin({ dir, id, hold, limits }: Taken): Promise<Journal> {
   const tail = await tailOf(dir);
   const key = await keyOf(dir);
-  const writer = new Writer(dir, tail);
+  const writer = new Writer(dir, tail, limits);
   const journal: Journal = {
     id,
     dir,
     key,
     append: (body) => writer.append(body),
     note: (body) => writer.note(body),
+    durable: () => writer.durable,
+    segment: () => writer.segment,
+    turn: () => writer.turn(),
+    settle: () => writer.settle(),
     close: async () => {
       await writer.close();
       hold.close();
     },
   };
-  if (tail.torn > 0) {
-    const detail = { cutBytes: tail.torn };
-    await journal.append({
-      kind: 'journal.recovered',
-      at: new Date().toISOString(),
-      runtime: id,
-      session: '-',
-      user: '-',
-      subject: null,
-      detail,
-    });
-  }
+  if (tail.torn > 0) await journal.append(ownRecord(id, 'journal.recovered', { cutBytes: tail.torn }));
   return journal;
 }

@@ -14,10 +14,10 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { type AuditBody, type AuditRecord, link } from '../../schemas/audit.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { MAX_RECORD_BYTES, SEGMENT, type SegmentLimits, segmentName, withoutTexts } from './limits.ts';
 
 const writeAsync = promisify(write);
 const syncAsync = promisify(fdatasync);
-const SEGMENT_BYTES = 32 * 1024 * 1024;
 /** A record nobody waits for is on the disk at most this much later. */
 const LAZY_MS = 100;
 
@@ -38,6 +38,8 @@ export interface Tail {
   readonly prev: string | null;
   /** Bytes of a last line that a crash cut short. */
   readonly torn: number;
+  /** When the last segment got its first record, as Date.now() counts; null while it has none. */
+  readonly began: number | null;
 }
 
 interface Waiting {
@@ -47,8 +49,11 @@ interface Waiting {
 }
 
 export class Writer {
-  #dir: string;
+  readonly #dir: string;
+  readonly #limits: SegmentLimits;
   #segment: number;
+  #began: number | null;
+  #durable: number;
   #fd: number;
   #bytes: number;
   #seq: number;
@@ -60,19 +65,34 @@ export class Writer {
   #lazy: NodeJS.Timeout | undefined;
   #failure: LockkeeperError | null = null;
 
-  constructor(dir: string, tail: Tail) {
+  constructor(dir: string, tail: Tail, limits: SegmentLimits = SEGMENT) {
     this.#dir = dir;
+    this.#limits = limits;
+    this.#began = tail.began;
+    this.#durable = tail.seq;
     this.#segment = tail.segment;
     this.#bytes = tail.bytes;
     this.#seq = tail.seq;
     this.#prev = tail.prev;
     this.#fd = this.#open();
     if (tail.torn > 0) ftruncateSync(this.#fd, tail.bytes);
+    // What a killed process wrote may not be on the disk yet, and is about to be continued and told.
+    if (tail.bytes > 0) fdatasyncSync(this.#fd);
+  }
+
+  /** Number of the last record that a crash of the machine cannot take. */
+  get durable(): number {
+    return this.#durable;
+  }
+
+  /** The segment that is written to; it is never deleted. */
+  get segment(): string {
+    return segmentName(this.#segment);
   }
 
   /** A file is durable when its folder's entry is: a synced record in a file that a crash forgets is none. */
   #open(): number {
-    const fd = openSync(join(this.#dir, `${String(this.#segment).padStart(6, '0')}.ndjson`), 'a', 0o600);
+    const fd = openSync(join(this.#dir, this.segment), 'a', 0o600);
     for (const folder of [this.#dir, dirname(this.#dir)]) {
       const at = openSync(folder, 'r');
       fsyncSync(at);
@@ -100,10 +120,15 @@ export class Writer {
   }
 
   #queue(body: AuditBody): number {
-    const record: AuditRecord = link(this.#seq + 1, this.#prev, body);
+    let record: AuditRecord = link(this.#seq + 1, this.#prev, body);
+    let line = JSON.stringify(record);
+    if (line.length > MAX_RECORD_BYTES / 3 && Buffer.byteLength(line) > MAX_RECORD_BYTES) {
+      record = link(this.#seq + 1, this.#prev, withoutTexts(body, line.length));
+      line = JSON.stringify(record);
+    }
     this.#seq = record.seq;
     this.#prev = record.digest;
-    this.#lines.push(`${JSON.stringify(record)}\n`);
+    this.#lines.push(`${line}\n`);
     return record.seq;
   }
 
@@ -123,6 +148,7 @@ export class Writer {
     while (this.#lines.length > 0) {
       const bytes = Buffer.from(this.#lines.join(''), 'utf8');
       const waiting = this.#waiting;
+      const upTo = this.#seq;
       this.#lines = [];
       this.#waiting = [];
       try {
@@ -130,7 +156,9 @@ export class Writer {
         else await this.#write(bytes);
         this.#bytes += bytes.length;
         this.#assertThere();
-        if (this.#bytes > SEGMENT_BYTES) this.#rotate();
+        this.#durable = upTo;
+        this.#began ??= Date.now();
+        if (this.#isFull()) this.#rotate();
         for (const { seq, resolve } of waiting) resolve(seq);
       } catch (cause) {
         this.#fail(cause, waiting);
@@ -157,10 +185,26 @@ export class Writer {
       throw new Error(`the journal has ${size} bytes where ${this.#bytes} were written`);
   }
 
+  #isFull(): boolean {
+    const { bytes, ageMs } = this.#limits;
+    return this.#bytes > bytes || (this.#began !== null && Date.now() - this.#began > ageMs);
+  }
+
+  /** Begins a next segment where this one is old, also when nothing is written. */
+  turn(): void {
+    if (this.#busy || this.#failure || !this.#isFull()) return;
+    try {
+      this.#rotate();
+    } catch (cause) {
+      this.#fail(cause, []);
+    }
+  }
+
   #rotate(): void {
     closeSync(this.#fd);
     this.#segment++;
     this.#bytes = 0;
+    this.#began = null;
     this.#fd = this.#open();
   }
 
@@ -172,10 +216,16 @@ export class Writer {
     this.#lines = [];
   }
 
-  async close(): Promise<void> {
+  /** Writes what is queued. */
+  async settle(): Promise<void> {
     clearTimeout(this.#lazy);
+    this.#lazy = undefined;
     while (this.#busy || this.#scheduled) await new Promise((resolve) => setImmediate(resolve));
     await this.#flush();
+  }
+
+  async close(): Promise<void> {
+    await this.settle();
     closeSync(this.#fd);
     this.#failure ??= broken('an open journal', 'a closed one');
   }

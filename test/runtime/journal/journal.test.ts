@@ -1,21 +1,12 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  appendFileSync,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { openJournal } from '../../../runtime/journal/journal.ts';
 import { readJournal, verifyJournal } from '../../../runtime/journal/read.ts';
-import { startShipping } from '../../../runtime/journal/ship.ts';
-import type { AuditBody, AuditRecord } from '../../../schemas/audit.ts';
+import type { AuditBody } from '../../../schemas/audit.ts';
 import { tempDir } from '../../helpers/session.ts';
 
 const body = (n: number): AuditBody => ({
@@ -180,47 +171,5 @@ describe('the journal and the machine', () => {
     await journal.close();
     const { records } = await verifyJournal(root);
     expect(records).toBeGreaterThanOrEqual(told);
-  });
-});
-
-describe('shipping', () => {
-  it('believes an answer for what was sent, and for no more', async () => {
-    const root = tempDir();
-    const journal = await openJournal(root);
-    await journal.append(body(1));
-    const send = async (): Promise<number> => 1e9;
-    const options = { dir: journal.dir, send, onError: () => undefined };
-    await startShipping(options).close();
-    await journal.append(body(2));
-    const sent: number[] = [];
-    const honest = async (records: AuditRecord[]): Promise<number> => {
-      sent.push(...records.map(({ seq }) => seq));
-      return records.at(-1)?.seq ?? 0;
-    };
-    await startShipping({ ...options, send: honest }).close();
-    expect(sent).toEqual([2]);
-    await journal.close();
-  });
-
-  it('sends all in order, again after failures, and nothing twice after a restart', async () => {
-    const root = tempDir();
-    const journal = await openJournal(root);
-    for (let n = 1; n <= 20; n++) await journal.append(body(n));
-    const taken: AuditRecord[] = [];
-    let failures = 1;
-    const send = async (records: AuditRecord[]): Promise<number> => {
-      if (failures-- > 0) throw new Error('unreachable');
-      taken.push(...records);
-      return records.at(-1)?.seq ?? 0;
-    };
-    const first = startShipping({ dir: journal.dir, send, onError: () => undefined });
-    expect(await first.close()).toBe(false);
-    const second = startShipping({ dir: journal.dir, send, onError: () => undefined });
-    expect(await second.close()).toBe(true);
-    await journal.append(body(21));
-    expect(await startShipping({ dir: journal.dir, send, onError: () => undefined }).close()).toBe(true);
-    expect(taken.map((record) => record.seq)).toEqual(Array.from({ length: 21 }, (_, i) => i + 1));
-    await journal.close();
-    expect(existsSync(join(journal.dir, 'shipped'))).toBe(true);
   });
 });

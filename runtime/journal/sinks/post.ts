@@ -1,0 +1,70 @@
+/** One POST to a fixed address: no redirect is followed, no answer grows, none is waited for without end. */
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { Undelivered } from './port.ts';
+
+const TIMEOUT_MS = 10_000;
+const ANSWER_BYTES = 64 * 1024;
+const LONGEST_RETRY_S = 3600;
+
+export interface PostOptions {
+  readonly name: string;
+  readonly url: string;
+  /** Certificates in PEM; null for the system's. */
+  readonly ca: Buffer | null;
+  readonly timeoutMs?: number;
+}
+
+export interface Poster {
+  /** Resolves the text of an answer that says yes. */
+  post(body: string, headers: Readonly<Record<string, string>>): Promise<string>;
+  close(): void;
+}
+
+export function poster({ name, url, ca, timeoutMs = TIMEOUT_MS }: PostOptions): Poster {
+  const secure = url.startsWith('https:');
+  const agent = secure
+    ? new HttpsAgent({ keepAlive: true, maxSockets: 4, minVersion: 'TLSv1.2', ...(ca ? { ca } : {}) })
+    : new HttpAgent({ keepAlive: true, maxSockets: 4 });
+  const start = secure ? httpsRequest : httpRequest;
+  return {
+    post: (body, headers) =>
+      new Promise((resolve, reject) => {
+        const bytes = Buffer.from(body);
+        const signal = AbortSignal.timeout(timeoutMs);
+        const all = { ...headers, 'content-length': String(bytes.length) };
+        const request = start(url, { method: 'POST', agent, signal, headers: all });
+        const fail = (cause: Error): void =>
+          reject(
+            cause instanceof Undelivered
+              ? cause
+              : new Undelivered(name, signal.aborted ? `no answer in ${timeoutMs} ms` : cause.message, {
+                  cause,
+                }),
+          );
+        request.on('error', fail);
+        request.on('response', (answer) => void read(name, answer).then(resolve, fail));
+        request.end(bytes);
+      }),
+    close: () => agent.destroy(),
+  };
+}
+
+async function read(name: string, answer: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > ANSWER_BYTES) throw new Undelivered(name, `an answer of more than ${ANSWER_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  const { statusCode = 0, headers } = answer;
+  if (statusCode >= 200 && statusCode < 300) return Buffer.concat(chunks).toString('utf8');
+  const asked = /^\d{1,9}$/.test(headers['retry-after'] ?? '') ? Number(headers['retry-after']) : 0;
+  const found =
+    statusCode >= 300 && statusCode < 400 ? `${statusCode}, a redirect` : `an answer ${statusCode}`;
+  throw new Undelivered(name, found, {
+    tooLarge: statusCode === 413,
+    retryMs: Math.min(asked, LONGEST_RETRY_S) * 1000,
+  });
+}
