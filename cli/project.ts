@@ -33,8 +33,12 @@ export function projectOf(context: Context, values: Values): Project {
   return { dir, intentPath: join(dir, INTENT_FILE), lockPath: join(dir, LOCK_FILE) };
 }
 
-/** Reads a regular file of at most MAX_LOCK_BYTES; a pipe or a device would hang, or never end. */
-async function readOr(path: string, missing: () => LockkeeperError): Promise<Buffer> {
+/** Reads a regular file of at most so many bytes; a pipe or a device would hang, or never end. */
+export async function readOr(
+  path: string,
+  missing: () => LockkeeperError,
+  maxBytes = MAX_LOCK_BYTES,
+): Promise<Buffer> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(
     (error: NodeJS.ErrnoException) => {
       throw error.code === 'ENOENT' ? missing() : error;
@@ -42,9 +46,9 @@ async function readOr(path: string, missing: () => LockkeeperError): Promise<Buf
   );
   try {
     const stat = await file.stat();
-    if (stat.isFile() && stat.size <= MAX_LOCK_BYTES) return await file.readFile();
+    if (stat.isFile() && stat.size <= maxBytes) return await file.readFile();
     throw new LockkeeperError('DOCUMENT_INVALID', {
-      expected: `${basename(path)} to be a file of at most ${MAX_LOCK_BYTES >> 20} MiB`,
+      expected: `${basename(path)} to be a file of at most ${maxBytes} bytes`,
       found: stat.isFile() ? `${stat.size} bytes` : 'something that is no file',
       next: `Restore ${basename(path)} from version control`,
     });

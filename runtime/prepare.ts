@@ -50,7 +50,12 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
   return { entry, subject, surface, appDir };
 }
 
-async function surfaceOf({ verified, blobs, fetch }: PrepareOptions): Promise<Surface> {
+/** The approved texts of a release, fetched once. Throws APPROVAL_SUBJECT for those of another. */
+export async function surfaceOf({
+  verified,
+  blobs,
+  fetch,
+}: Pick<PrepareOptions, 'verified' | 'blobs' | 'fetch'>): Promise<Surface> {
   const { surfaceText } = verified.entry;
   if (!(await blobs.has(surfaceText))) {
     const bytes = await fetch(surfaceText);

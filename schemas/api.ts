@@ -8,7 +8,7 @@ import { Change } from './diff.ts';
 import { Envelope } from './dsse.ts';
 import { FLEET_ROUTES } from './fleet.ts';
 import { Intent } from './intent.ts';
-import { LockFile } from './lock.ts';
+import { LockFile, MAX_POLICY_BYTES } from './lock.ts';
 import { Policy } from './policy.ts';
 import { Release, ReleaseState } from './release.ts';
 
@@ -113,7 +113,12 @@ export type ApprovalView = Static<typeof ApprovalView>;
 export const ReasonBody = Closed({ reason: Reason });
 
 /** POST /v1/locks: resolves an intent. `previous` is the digest of the lock the project has, or null. */
-export const LockBody = Closed({ intent: Intent, previous: Type.Union([Type.Null(), Digest]) });
+export const LockBody = Closed({
+  intent: Intent,
+  previous: Type.Union([Type.Null(), Digest]),
+  /** The text of lockkeeper.policy, where the project has one. */
+  policy: Type.Optional(Type.String({ maxLength: MAX_POLICY_BYTES })),
+});
 export const LockView = Closed({ file: LockFile, digest: Digest });
 export type LockView = Static<typeof LockView>;
 

@@ -97,6 +97,9 @@ export const CODES = {
   LOCK_EQUIVOCATION: { status: 422, exit: 3, title: 'Two locks carry the same version' },
   LOCK_INTENT: { status: 422, exit: 3, title: 'The lock does not answer lockkeeper.json' },
   LOCK_UNRESOLVED: { status: 422, exit: 3, title: 'No approved release answers the request' },
+  POLICY_INVALID: { status: 422, exit: 3, title: 'The policy is not understood' },
+  POLICY_MISSING: { status: 404, exit: 3, title: 'The lock carries no policy' },
+  POLICY_DIFFERS: { status: 422, exit: 3, title: 'The policy is not the one in the lock' },
   INTENT_MISSING: { status: 404, exit: 2, title: 'There is no lockkeeper.json' },
   // runtime
   NOT_LOCKED: { status: 403, exit: 3, title: 'The server is not in the lock' },
@@ -114,6 +117,7 @@ export const CODES = {
   METHOD_REFUSED: { status: 403, exit: 3, title: 'The method is not permitted here' },
   TOOL_REFUSED: { status: 403, exit: 3, title: 'The tool is not in the lock' },
   TOOL_DRIFTED: { status: 403, exit: 3, title: 'The tool is not the locked one' },
+  POLICY_REFUSED: { status: 403, exit: 3, title: 'The policy does not permit it' },
   ARGUMENTS_INVALID: { status: 400, exit: 3, title: 'The arguments do not fit the locked schema' },
   CALL_REJECTED: { status: 403, exit: 3, title: 'The call was turned down' },
   CALL_EXPIRED: { status: 409, exit: 3, title: 'The call waited for too long' },

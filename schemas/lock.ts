@@ -51,6 +51,13 @@ export const LockEntry = Closed({
 });
 export type LockEntry = Static<typeof LockEntry>;
 
+/** UTF-8 bytes of a whole policy. */
+export const MAX_POLICY_BYTES = 64 * 1024;
+
+/** Who may do what: the text of lockkeeper.policy as it was when the lock was made. */
+export const LockPolicy = Closed({ digest: Digest, text: Type.String({ maxLength: MAX_POLICY_BYTES }) });
+export type LockPolicy = Static<typeof LockPolicy>;
+
 export const Lock = Closed({
   lockkeeper: Type.Literal('mcp.lock/v1'),
   /** Present only under a trial root: one approval was enough for these releases. */
@@ -64,6 +71,8 @@ export const Lock = Closed({
   previous: Type.Union([Type.Null(), Digest]),
   rootVersion: Type.Integer({ minimum: 1 }),
   revoked: Type.Array(Closed({ server: ServerName, version: Version, reason: Type.String(), at: Instant })),
+  /** Absent: whoever runs a locked server may call every locked tool of it. */
+  policy: Type.Optional(LockPolicy),
   servers: Type.Record(Alias, LockEntry, { additionalProperties: false }),
 });
 export type Lock = Static<typeof Lock>;
@@ -85,6 +94,10 @@ export type LockFile = Static<typeof LockFile>;
 
 export const TRIAL_WARNING =
   'TRIAL: this registry takes one approval. One person alone can approve a release. Do not use this lock outside a trial.';
+
+export function lockPolicyOf(text: string): LockPolicy {
+  return { digest: sha256(text), text };
+}
 
 /** The exact bytes the lock key signs. */
 export function lockPayload(lock: Lock): Buffer {

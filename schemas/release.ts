@@ -47,6 +47,22 @@ const SandboxPath = Type.String({
   description: `a path inside the sandbox such as /data, not below /${RESERVED.split('|').join(', /')}`,
 });
 
+/** What an answer or a call of a tool carries: text of strangers, data of one's own, something to the outside. */
+export const ToolLabel = Type.Union([
+  Type.Literal('reads-untrusted'),
+  Type.Literal('reads-private'),
+  Type.Literal('sends-out'),
+]);
+export type ToolLabel = Static<typeof ToolLabel>;
+
+/** By tool. A tool that is not named was not labelled; an empty list says that it does none of it. */
+export const ToolLabels = Type.Record(
+  Type.String({ pattern: '^[^\\u0000-\\u001f]{1,256}$' }),
+  Type.Array(ToolLabel, { maxItems: 3, uniqueItems: true }),
+  { maxProperties: 2000, additionalProperties: false },
+);
+export type ToolLabels = Static<typeof ToolLabels>;
+
 /** What a release may touch. Empty lists mean none. */
 export const Permissions = Closed({
   egress: Type.Array(
@@ -73,6 +89,8 @@ export const Permissions = Closed({
     pids: Type.Integer({ minimum: 8, maximum: 4096 }),
     tmpMiB: Type.Integer({ minimum: 1, maximum: 4096 }),
   }),
+  /** What a policy tells toxic flows by; reviewed like the rest. */
+  labels: Type.Optional(ToolLabels),
 });
 export type Permissions = Static<typeof Permissions>;
 

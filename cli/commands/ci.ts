@@ -4,6 +4,7 @@ import { type Against, advisoryLines, assertUnaffected } from '../advisories.ts'
 import { type Command, type Context, flag, type Result } from '../command.ts';
 import { assertCurrent, isVerdict } from '../current.ts';
 import { plain, table } from '../output.ts';
+import { assertPolicy, readPolicyFile } from '../policy-file.ts';
 import { type OpenedProject, openProject, projectOf } from '../project.ts';
 
 /** The one conclusion of the gate; rendered for people and as JSON from the same value. */
@@ -41,7 +42,9 @@ export const ci: Command = {
     let opened: OpenedProject | null = null;
     try {
       const offline = flag(values, 'offline');
-      opened = await openProject(context, projectOf(context, values), { ask: !offline });
+      const project = projectOf(context, values);
+      opened = await openProject(context, project, { ask: !offline });
+      await assertPolicy(opened.verified.lock, await readPolicyFile(project));
       return render(await (offline ? concludeOffline(opened) : conclude(context, opened)), context, 0);
     } catch (thrown) {
       const error = asLockkeeperError(thrown);

@@ -4,6 +4,7 @@ import { LockkeeperError } from '../../schemas/errors.ts';
 import { type Lock, lockDigest, parseLockFile, renderLockFile } from '../../schemas/lock.ts';
 import type { Command } from '../command.ts';
 import { assertPinned } from '../pins.ts';
+import { assertPolicy, readPolicyFile } from '../policy-file.ts';
 import { projectOf, readIntent, readLockBytes, remember, verifyHere } from '../project.ts';
 
 export const lock: Command = {
@@ -26,10 +27,13 @@ export const lock: Command = {
         return null;
       });
     const api = await context.api(intent.registry);
-    const body = { intent, previous: before ? lockDigest(before) : null };
+    const policy = await readPolicyFile(project);
+    const previous = before ? lockDigest(before) : null;
+    const body = { intent, previous, ...(policy === null ? {} : { policy }) };
     const view = await api.call('lock', LockView, { body });
     const text = renderLockFile(view.file);
     const verified = await verifyHere(context, { intent, bytes: Buffer.from(text) }, { ask: true });
+    await assertPolicy(verified.lock, policy);
     await writeAtomic(project.lockPath, text);
     await remember(context, intent, verified);
     const changes = changesBetween(before, verified.lock);
@@ -49,8 +53,13 @@ export const lock: Command = {
 };
 
 function changesBetween(before: Lock | null, after: Lock): string[] {
+  const policies = [before?.policy?.digest, after.policy?.digest];
+  const policy =
+    policies[0] === policies[1]
+      ? []
+      : [after.policy ? (policies[0] ? '~ policy' : '+ policy') : '- policy: every locked tool is allowed'];
   const aliases = new Set([...Object.keys(before?.servers ?? {}), ...Object.keys(after.servers)]);
-  return [...aliases].sort().flatMap((alias) => {
+  const servers = [...aliases].sort().flatMap((alias) => {
     const a = before?.servers[alias];
     const b = after.servers[alias];
     if (!b) return [`- ${alias} ${a?.version ?? ''}`];
@@ -59,4 +68,5 @@ function changesBetween(before: Lock | null, after: Lock): string[] {
     if (a.version !== b.version) return [`~ ${alias} ${a.version} -> ${b.version} (${tools})`];
     return [`= ${alias} ${b.version}`];
   });
+  return before || after.policy ? [...servers, ...policy] : servers;
 }

@@ -14,6 +14,7 @@ import {
   type LockFile,
   lockDigest,
   lockPayload,
+  lockPolicyOf,
   lockSubject,
   TRIAL_WARNING,
 } from '../../schemas/lock.ts';
@@ -70,7 +71,7 @@ interface Resolved {
 }
 
 async function lock(call: Call, deps: Deps): Promise<unknown> {
-  const { intent } = call.body(LockBody);
+  const { intent, policy } = call.body(LockBody);
   const { envelope: root, trusted } = await deps.trust.current();
   const { rootChain } = await deps.trust.evidence(intent.trust.rootKeys);
   const names = [...new Set(Object.values(intent.servers).map((request) => request.server))];
@@ -107,6 +108,7 @@ async function lock(call: Call, deps: Deps): Promise<unknown> {
           reason: row.reason ?? '',
           at: row.changed_at.toISOString(),
         })),
+      ...(policy === undefined ? {} : { policy: lockPolicyOf(policy) }),
       servers: Object.fromEntries([...resolved].map(([alias, { entry }]) => [alias, entry])),
     };
     const signatures = [await signWith(key, LOCK_TYPE, lockPayload(document))];

@@ -42,7 +42,7 @@ export interface VerifiedLock {
 
 /**
  * 1 read the file whole -> 2 root chain and its dates -> 3 lock signature -> 4 audience and environment -> 5 the very
- * root the lock was made under -> 6 dates -> 7 rollback of lock and root, least version, root after the one seen -> 8
+ * root the lock was made under, a policy that is its own -> 6 dates -> 7 rollback of lock and root, least version, root after the one seen -> 8
  * checkpoint: log signature, witnesses, growth since the one seen -> 9 lock and root in the log -> 10 each entry: not revoked, pins, approvals in
  * the log, their threshold of persons -> 11 nothing beside. Throws the refusal of the first step that fails; has no
  * effect, so that a machine's memory moves only after success.
@@ -56,6 +56,7 @@ export function verifyLock(bytes: Uint8Array, context: LockContext): VerifiedLoc
   assertSignature(file, payload, trusted);
   assertAudience(lock, context);
   assertSameRoot(lock, trusted);
+  assertPolicyText(lock);
   const { lockHours } = trusted.root.lifetimes;
   assertFresh(lock, { now, maxHours: Math.min(lockHours, context.maxLockHours ?? lockHours) });
   const digest = sha256(payload);
@@ -119,6 +120,16 @@ function assertSameRoot({ rootVersion, warning }: Lock, { root }: TrustedRoot): 
       root.trial ? 'a lock that says it is a trial' : 'a lock without a trial’s warning',
       root.trial ? 'one that does not' : 'one with it',
     );
+}
+
+/** The digest stands in every record that the policy decides on: it has to be the text's. */
+function assertPolicyText({ policy }: Lock): void {
+  if (policy === undefined || sha256(policy.text) === policy.digest) return;
+  throw new LockkeeperError('POLICY_DIFFERS', {
+    expected: `a policy with digest ${short(policy.digest)}, as the lock says`,
+    found: `a text with digest ${short(sha256(policy.text))}`,
+    next: 'Restore mcp.lock from version control, or run: lk lock',
+  });
 }
 
 /** Evidence is not signed: what no entry names has no business in it. */

@@ -13,7 +13,7 @@ import { seal } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { canonical } from '../../schemas/json.ts';
 import { KEY_PROOF_TYPE } from '../../schemas/keys.ts';
-import { renderLockFile } from '../../schemas/lock.ts';
+import { lockDigest, lockPolicyOf, MAX_POLICY_BYTES, renderLockFile } from '../../schemas/lock.ts';
 import {
   freshDatabase,
   SUBMISSION,
@@ -551,6 +551,16 @@ describe.each(servers())('the registry on $name', (server) => {
         latest: { digest: second.digest },
         states: [{ state: 'approved' }],
       });
+    });
+
+    it('carry the policy that was sent, under the signature', async () => {
+      const intent = await intentFor('^2.0.0');
+      const policy = 'everyone: all locked tools\n';
+      const { body } = await registry.call('erin', 'POST', '/v1/locks', { intent, previous: null, policy });
+      expect(body.file.lock.policy).toEqual(lockPolicyOf(policy));
+      expect(body.digest).toBe(lockDigest(body.file.lock));
+      const long = { intent, previous: null, policy: 'x'.repeat(MAX_POLICY_BYTES + 1) };
+      expect((await registry.call('erin', 'POST', '/v1/locks', long)).status).toBe(400);
     });
 
     it.each<[string, string, object]>([

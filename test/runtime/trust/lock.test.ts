@@ -5,7 +5,7 @@ import { type LockContext, verifyLock } from '../../../runtime/trust/lock.ts';
 import { type Approval, envelopeDigest, subjectsOf } from '../../../schemas/approval.ts';
 import { type Envelope, signBytes } from '../../../schemas/dsse.ts';
 import { type Code, LockkeeperError } from '../../../schemas/errors.ts';
-import { LOCK_TYPE, lockPayload, renderLockFile } from '../../../schemas/lock.ts';
+import { LOCK_TYPE, lockPayload, lockPolicyOf, renderLockFile } from '../../../schemas/lock.ts';
 import { closureDigest } from '../../../schemas/release.ts';
 import type { RootKey } from '../../../schemas/root.ts';
 import {
@@ -121,6 +121,16 @@ describe('attacks', () => {
   const good = [makeApproval(alice, entry), makeApproval(bob, entry)];
 
   it.each<[string, Partial<LockParts>, Partial<LockContext>, Code]>([
+    [
+      'a policy under the digest of another',
+      {
+        lock: (lock) => {
+          lock.policy = { ...lockPolicyOf('interns: no write tools'), text: 'everyone: all locked tools' };
+        },
+      },
+      {},
+      'POLICY_DIFFERS',
+    ],
     ['another pinned root', {}, { pin: { rootKeys: [mallory.keyid], threshold: 1 } }, 'ROOT_UNTRUSTED'],
     [
       'a pin of two root keys',

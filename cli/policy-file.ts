@@ -1,0 +1,61 @@
+/** lockkeeper.policy, beside lockkeeper.json: people edit it, the lock carries it, the runtime reads it there alone. */
+import { join } from 'node:path';
+import { POLICY_FILE } from '../runtime/policy/words.ts';
+import { LockkeeperError } from '../schemas/errors.ts';
+import { sha256 } from '../schemas/json.ts';
+import { type Lock, MAX_POLICY_BYTES } from '../schemas/lock.ts';
+import { type Project, readOr } from './project.ts';
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function missing(dir: string): LockkeeperError {
+  return new LockkeeperError('POLICY_MISSING', {
+    expected: `${POLICY_FILE} in ${dir}`,
+    found: 'no such file',
+    next: 'Write one; see docs/policy.md',
+  });
+}
+
+/** The text of a policy file. Throws POLICY_MISSING where there is none, POLICY_INVALID for bytes that are no text. */
+export async function readPolicyAt(path: string): Promise<string> {
+  const bytes = await readOr(path, () => missing(path), MAX_POLICY_BYTES);
+  try {
+    return utf8.decode(bytes);
+  } catch (cause) {
+    throw new LockkeeperError('POLICY_INVALID', {
+      expected: `${POLICY_FILE} in UTF-8`,
+      found: 'bytes that are none',
+      next: 'Save it as UTF-8',
+      cause,
+    });
+  }
+}
+
+/** The project's own; null where it has none. */
+export async function readPolicyFile({ dir }: Project): Promise<string | null> {
+  try {
+    return await readPolicyAt(join(dir, POLICY_FILE));
+  } catch (error) {
+    if (error instanceof LockkeeperError && error.code === 'POLICY_MISSING') return null;
+    throw error;
+  }
+}
+
+/** File and lock carry the same policy, or neither does; and it is understood for exactly these servers. */
+export async function assertPolicy(lock: Lock, file: string | null): Promise<void> {
+  const differs = (expected: string, found: string): LockkeeperError =>
+    new LockkeeperError('POLICY_DIFFERS', { expected, found, next: 'Run: lk lock' });
+  const { policy } = lock;
+  if (file === null && policy)
+    throw differs(`${POLICY_FILE} beside a lock that carries a policy`, 'no such file');
+  if (file !== null && !policy) throw differs(`a lock that carries ${POLICY_FILE}`, 'one without a policy');
+  if (file === null || !policy) return;
+  if (sha256(file) !== policy.digest)
+    throw differs(
+      `${POLICY_FILE} as it is in the lock, ${policy.digest}`,
+      `a text with digest ${sha256(file)}`,
+    );
+  // Cedar is loaded where there is a policy to read.
+  const { assertUnderstood } = await import('../runtime/policy/locked.ts');
+  assertUnderstood(lock);
+}

@@ -1,0 +1,35 @@
+/** The values inside of arguments, each with its name. */
+import type { Json } from '../../../schemas/common.ts';
+
+export interface Leaf {
+  /** Dotted: `options.path`; the index of a list is no part of it. */
+  readonly name: string;
+  /** A list or an object only where it is empty. */
+  readonly value: Json;
+}
+
+/** Values of one call that are looked at; of a call with more nothing is certain. */
+const MAX_LEAVES = 5000;
+
+/** All values, in order; null where there are more than are looked at. */
+export function leavesOf(args: Json): readonly Leaf[] | null {
+  const leaves: Leaf[] = [];
+  const walk = (value: Json, name: string): boolean => {
+    if (leaves.length >= MAX_LEAVES) return false;
+    const inner = value === null || typeof value !== 'object' ? [] : Object.entries(value);
+    if (inner.length === 0) leaves.push({ name, value });
+    const list = Array.isArray(value);
+    return inner.every(([key, item]) => walk(item, list ? name : name === '' ? key : `${name}.${key}`));
+  };
+  return walk(args, '') ? leaves : null;
+}
+
+/** Values of one argument, and those inside of it. */
+export function under(leaves: readonly Leaf[], argument: string): readonly Leaf[] {
+  return leaves.filter(({ name }) => name === argument || name.startsWith(`${argument}.`));
+}
+
+/** The last part of a dotted name. */
+export function lastName({ name }: Leaf): string {
+  return name.slice(name.lastIndexOf('.') + 1);
+}

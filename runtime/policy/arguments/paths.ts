@@ -1,0 +1,96 @@
+/** Paths inside of arguments. They are compared as they are written: where a symbolic link leads nobody can tell from here. */
+import { posix } from 'node:path';
+import { type Leaf, lastName } from './leaves.ts';
+import type { Truth } from './predicate.ts';
+
+const NAME = /path|file|dir|folder|cwd|root|source|src|dest|target|location|(?:^|_)(?:from|to)$/i;
+const VALUE = /[/\\]|%2f|%5c|^~|^\.{1,2}$|^file:/i;
+
+/** By its name or by itself. An address of the net is none, whatever it is called. */
+export function looksLikePath(leaf: Leaf): boolean {
+  const { value } = leaf;
+  if (typeof value !== 'string') return false;
+  if (/^(?!file:)[a-z][a-z0-9+.-]+:\/\//i.test(value)) return false;
+  return NAME.test(lastName(leaf)) || VALUE.test(value);
+}
+
+/** What a policy may name: absolute, and without a way up. */
+export function isAbsolute(path: string): boolean {
+  return path.startsWith('/') && !/[\\%\u0000-\u001f]/.test(path) && !path.split('/').includes('..');
+}
+
+export function normalised(path: string): string {
+  const plain = posix.normalize(path);
+  return plain.length > 1 && plain.endsWith('/') ? plain.slice(0, -1) : plain;
+}
+
+/** Is it in one of these folders? Read in every way that a server might read it; `unknown` where these differ. */
+export function pathTruth(value: string, folders: readonly string[]): Truth {
+  const readings = readingsOf(value);
+  if (readings === null) return 'unknown';
+  const truths = readings.map((path) => plainTruth(path, folders));
+  const [first = 'unknown'] = truths;
+  return truths.every((truth) => truth === first) ? first : 'unknown';
+}
+
+/** As it stands, and with percent signs decoded once, twice, three times; null where a reading is no absolute path. */
+function readingsOf(value: string): string[] | null {
+  const readings: string[] = [];
+  for (let text = value; readings.length < 5; ) {
+    const path = text.startsWith('file:') ? fromUrl(text) : text;
+    if (path === null || !path.startsWith('/') || !isPlain(path)) return null;
+    readings.push(path);
+    if (!text.includes('%')) return readings;
+    const next = decoded(text);
+    if (next === null || next === text) return readings;
+    text = next;
+  }
+  return null;
+}
+
+/** No control characters, no backslashes, and no letters that another reader takes for a dot or a slash. */
+function isPlain(path: string): boolean {
+  if (/[\\\u0000-\u001f\u007f\u2044\u2215\u29f5\u29f8]/.test(path)) return false;
+  const folded = path.normalize('NFKC');
+  const marks = (text: string): number => text.replace(/[^./\\]/g, '').length;
+  return marks(folded) === marks(path);
+}
+
+function decoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Without its scheme, still encoded, so that it is decoded like any other. */
+function fromUrl(text: string): string | null {
+  const match = /^file:(?:\/\/(?:localhost)?)?(\/.*)$/.exec(text);
+  const path = match?.[1];
+  return path === undefined || path.startsWith('//') || /[?#]/.test(path) ? null : path;
+}
+
+/** On the way up and down again every folder has to be on the same side; else a link could have led elsewhere. */
+function plainTruth(path: string, folders: readonly string[]): Truth {
+  const stack: string[] = [];
+  const within = (): boolean => folders.some((folder) => isBelow(`/${stack.join('/')}`, folder));
+  const passed = new Set<boolean>();
+  for (const part of path.split('/')) {
+    if (part === '' || part === '.') continue;
+    if (part !== '..') {
+      stack.push(part);
+      continue;
+    }
+    passed.add(within());
+    stack.pop();
+    passed.add(within());
+  }
+  passed.add(within());
+  if (passed.size > 1) return 'unknown';
+  return passed.has(true) ? 'yes' : 'no';
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder === '/' ? '/' : `${folder}/`);
+}

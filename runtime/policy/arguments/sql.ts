@@ -1,0 +1,78 @@
+/** What an SQL statement does, by its first word; `unknown` wherever two databases could read it differently. */
+import { type Leaf, lastName } from './leaves.ts';
+import type { Truth } from './predicate.ts';
+
+const NAME = /^(?:sql|query|statement|stmt|command|sql_?query|raw_?sql)$/i;
+
+export const SQL_VERBS: ReadonlySet<string> = new Set([
+  'select',
+  'insert',
+  'update',
+  'delete',
+  'create',
+  'alter',
+  'drop',
+  'truncate',
+  'grant',
+  'revoke',
+  'merge',
+  'show',
+  'describe',
+]);
+
+/** A SELECT with one of these in it does more than read. */
+const NOT_READING =
+  /\b(?:into|outfile|dumpfile|update|insert|delete|merge|lock|share|procedure|exec|execute)\b/;
+const MAX_CHARACTERS = 100_000;
+
+export function looksLikeSql(leaf: Leaf): boolean {
+  return typeof leaf.value === 'string' && NAME.test(lastName(leaf));
+}
+
+export function sqlTruth(value: string, verbs: readonly string[]): Truth {
+  const verb = verbOf(value);
+  if (verb === null) return 'unknown';
+  return verbs.includes(verb) ? 'yes' : 'no';
+}
+
+/** Null for several statements, comments, WITH, EXPLAIN, quoting that databases differ in, and words it does not know. */
+export function verbOf(sql: string): string | null {
+  const bare = withoutQuoted(sql);
+  if (bare === null) return null;
+  const one = bare.trim().replace(/;$/, '').trimEnd();
+  if (one.includes(';') || /--|\/\*|\*\/|#|\$|\\|[^\x20-\x7e\s]/.test(one)) return null;
+  const [first] = /^[a-z]+(?=[\s("]|$)/.exec(one.toLowerCase()) ?? [];
+  if (first === undefined || !SQL_VERBS.has(first)) return null;
+  return first === 'select' && NOT_READING.test(one.toLowerCase()) ? null : first;
+}
+
+/** The text with each quoted piece made empty; null for one that does not end, or that holds a backslash. */
+function withoutQuoted(sql: string): string | null {
+  if (sql.length > MAX_CHARACTERS || /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/.test(sql)) return null;
+  let bare = '';
+  for (let at = 0; at < sql.length; at++) {
+    const mark = sql.charAt(at);
+    if (mark !== "'" && mark !== '"' && mark !== '`') {
+      bare += mark;
+      continue;
+    }
+    const end = endOfQuoted(sql, at);
+    if (end === null) return null;
+    // A string that another reader ends elsewhere could hold a statement of its own.
+    if (/[\\]/.test(sql.slice(at, end))) return null;
+    bare += '""';
+    at = end;
+  }
+  return bare;
+}
+
+/** Where a quoted piece ends; a doubled mark stands for itself. */
+function endOfQuoted(sql: string, start: number): number | null {
+  const mark = sql.charAt(start);
+  for (let at = start + 1; at < sql.length; at++) {
+    if (sql.charAt(at) !== mark) continue;
+    if (sql.charAt(at + 1) !== mark) return at;
+    at++;
+  }
+  return null;
+}

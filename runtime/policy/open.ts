@@ -1,0 +1,246 @@
+/** A policy ready to judge: which calls a caller may make, and what of a list they may see. */
+import type { Json } from '../../schemas/common.ts';
+import type { Caller } from '../gate/caller.ts';
+import { decide } from './arguments/predicate.ts';
+import {
+  ask,
+  type ContextJson,
+  type Entity,
+  MAX_SETS,
+  prepare,
+  type Question,
+  setsRead,
+  type Verdict,
+} from './cedar.ts';
+import { type Compiled, type CompiledPolicy, compilePolicy } from './compile.ts';
+import { ACTION_OF } from './schema.ts';
+import { type Principal, sliceFor, sliceOf } from './slice.ts';
+import { momentOf } from './time.ts';
+import {
+  type Item,
+  type Known,
+  keyOf,
+  type LockedEntry,
+  type LockedTexts,
+  namesOf,
+  worldOf,
+} from './world.ts';
+
+export interface Decision {
+  readonly effect: 'allow' | 'deny' | 'ask';
+  /** The rule that decided, as records name it. */
+  readonly rule: string;
+  /** Of `ask`: how many have to let it pass, and how long they may take. */
+  readonly people?: 1 | 2;
+  readonly minutes?: number;
+}
+
+/** What a session has seen. */
+export interface Read {
+  readonly untrusted: boolean;
+  readonly private: boolean;
+}
+
+export interface JudgedCall {
+  readonly caller: Caller;
+  readonly item: Item;
+  /** As they came. */
+  readonly arguments: Json;
+  readonly now: Date;
+  readonly read: Read;
+  /** Arguments from a journal: conditions on hidden text hold as badly as they can, or as well. */
+  readonly hidden?: 'worst' | 'best';
+}
+
+export interface Policy {
+  readonly digest: string;
+  judge(call: JudgedCall): Decision;
+  /** Whether some arguments exist that this caller may use it with now, or with people who let it pass. */
+  canSee(caller: Caller, item: Item): Decision;
+  /** What tools count as in toxic flows; undefined for what is not judged. */
+  known(item: Item): Known | undefined;
+}
+
+export interface PolicySource {
+  readonly text: string;
+  readonly digest: string;
+  readonly environment: string;
+  /** Every server of the lock, by alias: what a policy may name. */
+  readonly entries: ReadonlyMap<string, LockedEntry>;
+  /** Locked texts of the servers to be judged; calls of the others are denied. */
+  readonly surfaces: ReadonlyMap<string, LockedTexts>;
+}
+
+/** Throws POLICY_INVALID. */
+export function openPolicy(source: PolicySource): Policy {
+  const compiled = compilePolicy(source.text, namesOf(source.entries, source.environment));
+  return new Engine(source, compiled);
+}
+
+const DEFAULT: Decision = { effect: 'deny', rule: 'default: no line permits it' };
+/** Principals and items whose slices and decisions are kept. */
+const MAX_KEPT = 20_000;
+const NOTHING_READ: Read = { untrusted: false, private: false };
+
+/** All that is the same for every call of one item by one principal. */
+interface Slice {
+  readonly hard: string;
+  readonly asking: string | null;
+  readonly uses: { readonly arguments: boolean; readonly time: boolean };
+  readonly entities: readonly Entity[];
+  /** By what the session has read, where neither arguments nor time matter. */
+  readonly decided: Map<number, Decision>;
+}
+
+class Engine implements Policy {
+  readonly digest: string;
+  readonly #compiled: CompiledPolicy;
+  readonly #byId: ReadonlyMap<string, Compiled>;
+  readonly #world: ReadonlyMap<string, Known>;
+  readonly #environment: string;
+  readonly #items = new Map<string, readonly Compiled[]>();
+  readonly #slices = new Map<string, Slice>();
+
+  constructor({ digest, environment, entries, surfaces }: PolicySource, compiled: CompiledPolicy) {
+    this.digest = digest;
+    this.#compiled = compiled;
+    this.#byId = new Map(compiled.policies.map((policy) => [policy.id, policy]));
+    this.#environment = environment;
+    this.#world = worldOf(entries, surfaces, compiled.unlabelled);
+  }
+
+  known(item: Item): Known | undefined {
+    return this.#world.get(keyOf(item));
+  }
+
+  judge(call: JudgedCall): Decision {
+    const { now, read, hidden = 'worst' } = call;
+    return this.#decide(call, read, () => ({
+      ...momentOf(now, this.#compiled.zone),
+      ...this.#arguments(call.arguments, call.hidden === undefined ? null : hidden),
+    }));
+  }
+
+  canSee(caller: Caller, item: Item): Decision {
+    const surely = this.#compiled.predicates.map(({ text }) => text);
+    return this.#decide({ caller, item }, NOTHING_READ, () => ({
+      ...momentOf(new Date(), this.#compiled.zone),
+      surely,
+      maybe: [],
+    }));
+  }
+
+  #arguments(args: Json, hidden: 'worst' | 'best' | null): { surely: string[]; maybe: string[] } {
+    const surely: string[] = [];
+    const maybe: string[] = [];
+    for (const predicate of this.#compiled.predicates) {
+      const holds = decide(predicate, args, hidden !== null);
+      const best = hidden === 'best' && holds.hidden;
+      if (best || holds.surely) surely.push(predicate.text);
+      if (!best && holds.maybe) maybe.push(predicate.text);
+    }
+    return { surely, maybe };
+  }
+
+  #decide({ caller, item }: { caller: Caller; item: Item }, read: Read, facts: () => ContextJson): Decision {
+    const known = this.known(item);
+    if (known === undefined) return { effect: 'deny', rule: 'default: not a thing that this policy judges' };
+    const principal = this.#principal(caller);
+    const slice = this.#slice(principal, known);
+    const kept = (read.untrusted ? 1 : 0) + (read.private ? 2 : 0);
+    const fixed = !slice.uses.arguments && !slice.uses.time;
+    const before = fixed ? slice.decided.get(kept) : undefined;
+    if (before) return before;
+    const context = {
+      environment: this.#environment,
+      readUntrusted: read.untrusted,
+      readPrivate: read.private,
+      ...(fixed ? { minute: 0, weekday: '', day: 0, surely: [], maybe: [] } : facts()),
+    };
+    const decision = this.#evaluate(slice, {
+      principal: principal.uid,
+      action: { type: 'Action', id: ACTION_OF[known.kind] },
+      resource: known.uid,
+      context,
+      entities: slice.entities,
+    });
+    if (fixed) slice.decided.set(kept, decision);
+    return decision;
+  }
+
+  /** Permitted first; then whether people have to lift something. */
+  #evaluate({ hard, asking }: Slice, question: Question): Decision {
+    const verdict = ask(hard, question);
+    if (!verdict.allowed) return this.#denied(verdict);
+    if (asking === null) return { effect: 'allow', rule: this.#ruleOf(verdict.reasons) };
+    const lifted = ask(asking, question);
+    if (lifted.allowed) return { effect: 'allow', rule: this.#ruleOf(verdict.reasons) };
+    const asks = lifted.reasons.flatMap((id) => this.#byId.get(id)?.ask ?? []);
+    if (lifted.error !== null || asks.length === 0) return this.#denied(lifted);
+    const people = asks.some((one) => one.people === 2) ? 2 : 1;
+    const minutes = Math.min(...asks.map((one) => one.minutes));
+    return { effect: 'ask', rule: this.#ruleOf(lifted.reasons), people, minutes };
+  }
+
+  #denied({ error, reasons }: Verdict): Decision {
+    if (error !== null) return { effect: 'deny', rule: `error: ${this.#ruleOf(reasons)}` };
+    return reasons.length === 0 ? DEFAULT : { effect: 'deny', rule: this.#ruleOf(reasons) };
+  }
+
+  /** The uppermost of those that decided. */
+  #ruleOf(ids: readonly string[]): string {
+    const found = ids.flatMap((id) => this.#byId.get(id) ?? []);
+    const [first] = found.sort((a, b) => a.line - b.line || (a.id < b.id ? -1 : 1));
+    return first?.rule ?? 'none';
+  }
+
+  /** A team counts where the policy declares it: by its members, or by whoever vouches where it says so. */
+  #principal({ user, teams, via }: Caller): Principal {
+    const vouched = via !== 'nobody';
+    const own = [...this.#compiled.teams].filter(
+      ([name, { members, asSignedIn }]) =>
+        members.has(user) || (asSignedIn && vouched && teams.includes(name)),
+    );
+    return { uid: { type: 'User', id: user }, vouched, teams: own.map(([name]) => name).sort() };
+  }
+
+  #slice(principal: Principal, item: Known): Slice {
+    const key = JSON.stringify([principal.uid.id, principal.vouched, principal.teams, keyOf(item)]);
+    const known = this.#slices.get(key);
+    if (known) return known;
+    const made = this.#makeSlice(principal, item);
+    const [oldest] = this.#slices.size >= MAX_KEPT ? this.#slices.keys() : [];
+    if (oldest !== undefined) this.#slices.delete(oldest);
+    this.#slices.set(key, made);
+    return made;
+  }
+
+  #makeSlice(principal: Principal, item: Known): Slice {
+    const at = keyOf(item);
+    const ofItem = this.#items.get(at) ?? sliceFor(this.#compiled.policies, item, this.#environment);
+    this.#items.set(at, ofItem);
+    // The engine keeps every set it read: past its bound, sets are by item alone.
+    const policies = setsRead() < MAX_SETS ? sliceOf(ofItem, principal) : ofItem;
+    const hard = policies.filter((policy) => policy.ask === null);
+    const asks = policies.filter((policy) => policy.ask !== null);
+    const parents = principal.teams.map((id) => ({ type: 'Team', id }));
+    const attrs = { vouched: principal.vouched };
+    return {
+      hard: prepare(textsOf(hard)),
+      asking:
+        asks.length === 0
+          ? null
+          : prepare({ ...textsOf(asks), otherwise: 'permit (principal, action, resource);' }),
+      uses: {
+        arguments: policies.some(({ uses }) => uses.arguments),
+        time: policies.some(({ uses }) => uses.time),
+      },
+      entities: [{ uid: principal.uid, attrs, parents }, item.entity],
+      decided: new Map(),
+    };
+  }
+}
+
+function textsOf(policies: readonly Compiled[]): Record<string, string> {
+  return Object.fromEntries(policies.map(({ id, cedar }) => [id, cedar]));
+}

@@ -1,0 +1,89 @@
+/** Lines of a policy as Cedar. */
+import { WEEKDAYS } from './conditions.ts';
+import type { Ask, Conditions, Need, Rule, Selection, Who } from './rules.ts';
+import { ACTION_OF, ENTITY_OF, itemId } from './schema.ts';
+
+/** One Cedar policy for each who, server and name of the line. */
+export function cedarOf(rule: Rule): string[] {
+  const scopes = resourceScopes(rule.selection);
+  return rule.who.flatMap((who) => scopes.map((scope) => policy(rule, who, scope)));
+}
+
+interface Scope {
+  readonly action: string;
+  readonly resource: string;
+}
+
+function policy({ effect, ask, selection, conditions }: Rule, who: Who, { action, resource }: Scope): string {
+  const vouched = who.kind === 'everyone' && effect === 'permit' ? ['principal.vouched'] : [];
+  const terms = [...vouched, ...needTerms(selection.needs), ...conditionTerms(conditions, effect)];
+  const when = terms.length === 0 ? '' : `\nwhen { ${terms.join(' && ')} }`;
+  return `${marksOf(ask)}${effect} (${principalOf(who)}, ${action}, ${resource})${when};`;
+}
+
+function marksOf(ask: Ask | null): string {
+  return ask === null ? '' : `@ask("${ask.people}")\n@minutes("${ask.minutes}")\n`;
+}
+
+export function principalOf(who: Who): string {
+  if (who.kind === 'team') return `principal in Team::${text(who.name)}`;
+  return who.kind === 'user' ? `principal == User::${text(who.name)}` : 'principal';
+}
+
+function resourceScopes({ kinds, servers, names }: Selection): Scope[] {
+  const actions = [...new Set(kinds.map((kind) => `Action::"${ACTION_OF[kind]}"`))];
+  const [only] = actions;
+  const action = actions.length === 1 ? `action == ${only}` : `action in [${actions.join(', ')}]`;
+  if (servers.length === 0) return [{ action, resource: 'resource' }];
+  if (names.length === 0)
+    return servers.map((server) => ({ action, resource: `resource in Server::${text(server)}` }));
+  return servers.flatMap((server) =>
+    names.flatMap((name) =>
+      kinds.map((kind) => ({
+        action,
+        resource: `resource == ${ENTITY_OF[kind]}::${text(itemId(server, name))}`,
+      })),
+    ),
+  );
+}
+
+function needTerms(needs: readonly Need[]): string[] {
+  return needs.map((need) => (need.startsWith('!') ? `!resource.${need.slice(1)}` : `resource.${need}`));
+}
+
+/** Arguments hold `surely` for a permission; for a prohibition it is enough that they may. */
+function conditionTerms(conditions: Conditions, effect: Rule['effect']): string[] {
+  const { environments, where, weekdays, between, until } = conditions;
+  const set = effect === 'permit' ? 'surely' : 'maybe';
+  return [
+    ...any(environments.map((name) => `context.environment == ${text(name)}`)),
+    ...where.map((predicate) => `context.${set}.contains(${text(predicate.text)})`),
+    ...any(WEEKDAYS.filter((day) => weekdays.includes(day)).map((day) => `context.weekday == "${day}"`)),
+    ...(between === null ? [] : [betweenTerm(between)]),
+    ...(until === null ? [] : [`context.day <= ${until}`]),
+  ];
+}
+
+function betweenTerm([from, before]: readonly [number, number]): string {
+  const [after, until] = [`context.minute >= ${from}`, `context.minute < ${before}`];
+  return from < before ? `${after} && ${until}` : `(${after} || ${until})`;
+}
+
+function any(terms: readonly string[]): string[] {
+  if (terms.length === 0) return [];
+  return [terms.length === 1 ? (terms[0] ?? '') : `(${terms.join(' || ')})`];
+}
+
+/** A session that has read both may not send out, but for those whom a line lets. */
+export function flowsCedar(exempt: readonly Who[]): string {
+  const terms = exempt.map((who) =>
+    who.kind === 'everyone' ? 'principal.vouched' : who.kind === 'anyone' ? 'true' : principalOf(who),
+  );
+  const unless = terms.length === 0 ? '' : `\nunless { ${terms.join(' || ')} }`;
+  return `forbid (principal, action == Action::"call", resource)\nwhen { resource.sendsOut && context.readUntrusted && context.readPrivate }${unless};`;
+}
+
+/** A string of Cedar. The text of a policy holds no control characters, so that this is JSON's form. */
+function text(value: string): string {
+  return JSON.stringify(value);
+}

@@ -1,0 +1,225 @@
+import { describe, expect, it } from 'vitest';
+import { decide, readPredicate } from '../../../../runtime/policy/arguments/predicate.ts';
+import { verbOf } from '../../../../runtime/policy/arguments/sql.ts';
+import { Words, wordsOf } from '../../../../runtime/policy/words.ts';
+import type { Json } from '../../../../schemas/common.ts';
+
+const truth = (text: string, args: Json): string => {
+  const { surely, maybe } = decide(readPredicate(new Words(wordsOf(text, 1), 1)), args, false);
+  return surely ? 'surely' : maybe ? 'maybe' : 'no';
+};
+
+describe('paths', () => {
+  it.each([
+    ['/data', 'surely'],
+    ['/data/', 'surely'],
+    ['/data/a/../b', 'surely'],
+    ['/data//a/./b', 'surely'],
+    ['//data/x', 'surely'],
+    ['/data/ü', 'surely'],
+    ['file:///data/x', 'surely'],
+    ['file://localhost/data/x', 'surely'],
+    ['/database', 'no'],
+    ['/', 'no'],
+    ['/etc/passwd', 'no'],
+    ['file:///etc/passwd', 'no'],
+    ['/data/../etc', 'maybe'],
+    ['/etc/../data/x', 'maybe'],
+    ['/data/..', 'maybe'],
+    ['/data/%2e%2e/%2e%2e/etc', 'maybe'],
+    ['/data/%252e%252e/etc', 'maybe'],
+    ['/data/%2525252525252e', 'maybe'],
+    ['/data/100%', 'surely'],
+    ['/data/a%20b', 'surely'],
+    ['/data\\..\\etc', 'maybe'],
+    ['\\\\host\\share', 'maybe'],
+    ['C:\\data', 'maybe'],
+    ['~/data', 'maybe'],
+    ['data/x', 'maybe'],
+    ['../data', 'maybe'],
+    ['', 'maybe'],
+    ['/data/x\u0000/../../etc', 'maybe'],
+    ['/data/\uff0e\uff0e/etc', 'maybe'],
+    ['/data\u2215..\u2215etc', 'maybe'],
+    ['file://other/data/x', 'maybe'],
+    ['file:///data/x?y', 'maybe'],
+    ['https://a.example/data', 'maybe'],
+    [null, 'maybe'],
+    [{ odd: 1 }, 'maybe'],
+    [[], 'maybe'],
+  ])('%j is below /data: %s', (path, expected) => {
+    expect(truth('path is below /data', { path })).toBe(expected);
+  });
+
+  it('are known by their names or by themselves', () => {
+    expect(truth('paths are below /data', { path: '/data/x', content: 'some text' })).toBe('surely');
+    expect(truth('paths are below /data', { whatever: '/etc/x' })).toBe('no');
+    expect(truth('paths are below /data', { path: '/data/x', deep: [{ to: ['/etc/x'] }] })).toBe('maybe');
+    expect(truth('paths are below /data', { message: 'hello' })).toBe('no');
+    expect(truth('paths are not below /data', { message: 'hello' })).toBe('maybe');
+    expect(truth('paths are not below /etc', { path: '/data/x' })).toBe('surely');
+    expect(truth('paths are below /data or /srv', { a: '/data/x', b: '/srv/y' })).toBe('surely');
+    expect(truth('paths are below /', { path: '/anything' })).toBe('surely');
+  });
+});
+
+describe('hosts', () => {
+  it.each([
+    ['https://example.com/x', 'surely'],
+    ['https://EXAMPLE.com:8443/x?y#z', 'surely'],
+    ['https://example.com./', 'surely'],
+    ['example.com', 'surely'],
+    ['example.com:443', 'surely'],
+    ['//example.com/x', 'surely'],
+    ['https://a.b.sub.example/', 'surely'],
+    ['https://sub.example/', 'no'],
+    ['https://example.com.evil.test/', 'no'],
+    ['https://evil.test/example.com', 'no'],
+    ['https://evil.test/?x=https://example.com', 'no'],
+    ['https://xn--exmple-cua.com/', 'no'],
+    ['https://exаmple.com/', 'no'],
+    ['https://example.com@evil.test/', 'maybe'],
+    ['https://evil.test@example.com/', 'maybe'],
+    ['https://evil.test\\@example.com/', 'maybe'],
+    ['https://example.com\\.evil.test/', 'maybe'],
+    ['https://exam\tple.com/', 'maybe'],
+    [' https://example.com/', 'maybe'],
+    ['https://example%2ecom/', 'maybe'],
+    ['https://0x7f.1/', 'maybe'],
+    ['https:/example.com', 'maybe'],
+    ['https:example.com', 'maybe'],
+    ['javascript:alert(1)', 'maybe'],
+    ['https://', 'maybe'],
+    ['', 'maybe'],
+    ['two words', 'maybe'],
+    [5, 'maybe'],
+  ])('%j is at example.com or below sub.example: %s', (url, expected) => {
+    expect(truth('url is at example.com or *.sub.example', { url })).toBe(expected);
+  });
+
+  it('are known by their names or by themselves', () => {
+    expect(truth('hosts are example.com', { url: 'https://example.com/', note: 'x' })).toBe('surely');
+    expect(truth('hosts are example.com', { note: 'https://evil.test/' })).toBe('no');
+    expect(truth('hosts are example.com', { host: 'example.com', to: ['wss://evil.test'] })).toBe('maybe');
+  });
+});
+
+describe('repositories', () => {
+  it.each<[Json, string]>([
+    [{ owner: 'acme', repo: 'site' }, 'surely'],
+    [{ owner: 'Acme', repo: 'Site' }, 'surely'],
+    [{ repository: 'acme/site' }, 'surely'],
+    [{ repo_url: 'https://github.com/acme/site.git' }, 'surely'],
+    [{ repo: 'git@github.com:acme/site.git' }, 'surely'],
+    [{ owner: 'acme', repo: 'other' }, 'no'],
+    [{ owner: 'evil', repo: 'site' }, 'no'],
+    [{ owner: 'acme', repo: 'evil/site' }, 'no'],
+    [{ repo: 'site' }, 'maybe'],
+    [{ repo: '../acme/site' }, 'maybe'],
+    [{ owner: 'acme', repo: '..' }, 'maybe'],
+    [{ repo: 'https://x@github.com/acme/site' }, 'maybe'],
+    [{ other: 'x' }, 'no'],
+  ])('%j: %s', (args, expected) => {
+    expect(truth('repositories are acme/site', args)).toBe(expected);
+  });
+
+  it('of one owner', () => {
+    expect(truth('repositories are acme/*', { owner: 'acme', repo: 'anything' })).toBe('surely');
+    expect(truth('repositories are acme/*', { owner: 'acme2', repo: 'anything' })).toBe('no');
+  });
+});
+
+describe('statements', () => {
+  it.each([
+    ['select 1', 'select'],
+    ["  SELECT * from t where a = 'x;--' ;  ", 'select'],
+    ['select "into" from t', 'select'],
+    ['(select 1)', null],
+    ['insert into t values (1)', 'insert'],
+    ['Delete from t', 'delete'],
+    ['drop table t;', 'drop'],
+    ['select 1; drop table t', null],
+    ['select 1;;', null],
+    ['select 1 -- x', null],
+    ['select 1 /* x */', null],
+    ['/*!50000 drop table t */', null],
+    ['select 1 # x', null],
+    ['with x as (delete from t returning *) select * from x', null],
+    ['explain analyze delete from t', null],
+    ['select * into t2 from t', null],
+    ['select * from t for update', null],
+    ["select 'a\\'; drop table t; --'", null],
+    ["select 'open", null],
+    ['select $$x$$', null],
+    ['select 1\u0000', null],
+    ['select １', null],
+    ['selectx', null],
+    ['call p()', null],
+    ['', null],
+  ])('%j: %s', (sql, verb) => {
+    expect(verbOf(sql)).toBe(verb);
+  });
+
+  it('are known by the name of their argument', () => {
+    expect(truth('statements are select', { sql: 'select 1' })).toBe('surely');
+    expect(truth('statements are select', { sql: 'drop table t' })).toBe('no');
+    expect(truth('q is a select statement', { q: 'select 1' })).toBe('surely');
+    expect(truth('q is not a select statement', { q: 'with x as (select 1) select * from x' })).toBe('maybe');
+  });
+});
+
+describe('values', () => {
+  it.each<[string, Json, string]>([
+    ['env is prod', { env: 'prod' }, 'surely'],
+    ['env is prod', { env: 'test' }, 'no'],
+    ['env is prod', {}, 'maybe'],
+    ['env is not prod', {}, 'maybe'],
+    ['env is not prod', { env: 'test' }, 'surely'],
+    ['env is "two words" or 7', { env: 7 }, 'surely'],
+    ['options.dry_run is true', { options: { dry_run: true } }, 'surely'],
+    ['env is prod', { env: {} }, 'maybe'],
+    ['env is prod', { env: null }, 'maybe'],
+    ['env is prod', { env: ['prod', 'test'] }, 'maybe'],
+    ['env is prod', null, 'maybe'],
+    ['env is prod', 'prod', 'maybe'],
+    ['__proto__ is x', { env: 'x' }, 'maybe'],
+  ])('%s in %j: %s', (text, args, expected) => {
+    expect(truth(text, args)).toBe(expected);
+  });
+});
+
+describe('a condition', () => {
+  it.each([
+    'path is below /data',
+    'paths are not below /a or /b',
+    'hosts are *.example.com or a.b',
+    'url is not at example.com',
+    'repositories are acme/*',
+    'name is in acme/site',
+    'statements are select or show',
+    'q is not a select statement',
+    'env is "two words" or x',
+  ])('%s reads the same as it is written', (text) => {
+    expect(readPredicate(new Words(wordsOf(text, 1), 1)).text).toBe(text);
+  });
+
+  it('is decided in time, however the arguments are made', () => {
+    const start = performance.now();
+    for (const value of [
+      'a'.repeat(1e6),
+      '/'.repeat(1e6),
+      '%25'.repeat(1e5),
+      `/${'../'.repeat(1e5)}`,
+      "'".repeat(99_999),
+    ])
+      for (const text of [
+        'x is below /a',
+        'x is at a.b',
+        'x is in a/b',
+        'x is a select statement',
+        'paths are below /a',
+      ])
+        expect(['maybe', 'no']).toContain(truth(text, { x: value }));
+    expect(performance.now() - start).toBeLessThan(5000);
+  });
+});
