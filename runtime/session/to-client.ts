@@ -76,7 +76,7 @@ export class ToClient {
     const pending = { id, method, rule: verdict.rule, target: undefined, call, since: performance.now() };
     x.fromServer.set(wire.idKey(id), pending);
     x.record(records.forwarded(x.scribe, message, { direction: 'to-client', call }), () =>
-      x.toClient(message.bytes, this.#about(message)),
+      x.aside(message.bytes, this.#about(message)),
     );
   }
 

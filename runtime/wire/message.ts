@@ -84,15 +84,21 @@ export function idKey(id: Id): string {
   return typeof id === 'number' ? `n${id}` : `s${id}`;
 }
 
-/** JSON-RPC error code of every refusal; outside the ranges that JSON-RPC and the protocol reserve. */
+/** JSON-RPC error code of a refusal; outside the ranges that JSON-RPC and the protocol reserve. */
 export const REFUSED = 4030;
+/** JSON-RPC's own, for a method that is not there for this peer: it tells it to do without, or to fall back. */
+const METHOD_NOT_FOUND = -32601;
 
 export function refusalOf(id: Id | null, error: LockkeeperError): Buffer {
   const { code, expected, found, next, message } = error;
   return encode({
     jsonrpc: '2.0',
     id,
-    error: { code: REFUSED, message: `Lockkeeper: ${message}`, data: { code, expected, found, next } },
+    error: {
+      code: code === 'METHOD_REFUSED' ? METHOD_NOT_FOUND : REFUSED,
+      message: `Lockkeeper: ${message}`,
+      data: { code, expected, found, next },
+    },
   });
 }
 

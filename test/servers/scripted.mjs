@@ -37,14 +37,18 @@ function tools() {
 }
 
 const late = [];
+let asking;
 
-function act(id, what) {
+function act(id, what, token = 't') {
   if (what === 'change') {
     changed = true;
     send({ method: 'notifications/tools/list_changed' });
   } else if (what === 'sample')
     send({ id: 'srv-1', method: 'sampling/createMessage', params: { messages: [] } });
-  else if (what === 'odd') send({ id: 'srv-2', method: 'client/secrets', params: {} });
+  else if (what === 'ask') {
+    asking = id;
+    return send({ id: 'srv-3', method: 'sampling/createMessage', params: { messages: [] } });
+  } else if (what === 'odd') send({ id: 'srv-2', method: 'client/secrets', params: {} });
   else if (what === 'noise')
     process.stdout.write('this is no message\n{"jsonrpc":"2.0","id":999,"result":{}}\n');
   else if (what === 'double')
@@ -79,13 +83,16 @@ function act(id, what) {
   else if (what === 'flood') process.stdout.write('x'.repeat(100 * 1024 * 1024));
   else if (what === 'die') process.exit(3);
   else if (what === 'progress')
-    send({ method: 'notifications/progress', params: { progressToken: 't', progress: 1 } });
+    send({ method: 'notifications/progress', params: { progressToken: token, progress: 1 } });
+  else if (what?.startsWith('wait '))
+    return void setTimeout(() => send({ id, result: text(`did ${what}`) }), Number(what.slice(5)));
   send({ id, result: text(`did ${what}`) });
 }
 
 createInterface({ input: process.stdin }).on('line', (line) => {
   const message = JSON.parse(line);
   const { id, method, params = {} } = message;
+  if (id === 'srv-3') send({ id: asking, result: text(`asked ${message.result?.model}`) });
   if (method === undefined) return void appendLog({ answer: message });
   if (how === 'silent') return;
   if (how === 'dies' && method === 'initialize') {
@@ -133,10 +140,20 @@ createInterface({ input: process.stdin }).on('line', (line) => {
           how === 'random' ? [{ ...tools()[0], description: `Echo ${process.pid} ${Date.now()}` }] : tools(),
       },
     });
+  if (method === 'server/discover') {
+    const _meta = { 'io.modelcontextprotocol/serverInfo': { name: 'scripted', version: '1' } };
+    const said = { capabilities: { tools: { listChanged: true } }, instructions: 'A test server' };
+    return send({ id, result: { supportedVersions: ['2026-07-28'], ...said, _meta } });
+  }
+  if (method === 'subscriptions/listen') {
+    const _meta = { 'io.modelcontextprotocol/subscriptionId': id };
+    return send({ method: 'notifications/subscriptions/acknowledged', params: { _meta } });
+  }
+  if (method === 'notifications/cancelled') return appendLog({ cancelled: params.requestId });
   if (method === 'tools/call') {
     appendLog({ call: params });
     return params.name === 'act'
-      ? act(id, params.arguments?.what)
+      ? act(id, params.arguments?.what, params._meta?.progressToken)
       : send({ id, result: text(params.arguments?.message ?? '') });
   }
   if (id !== undefined) send({ id, error: { code: -32601, message: 'Method not found' } });

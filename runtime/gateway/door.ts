@@ -1,0 +1,37 @@
+/** The door to one locked server: a conversation for each session, its server started when a call needs it. */
+import type { Caller } from '../gate/caller.ts';
+import type { Breaker } from '../lifecycle/breaker.ts';
+import { Conversation } from '../session/conversation.ts';
+import type { Keeping, SessionOptions } from '../session/options.ts';
+import type { Instances } from './instances.ts';
+import { mirroredBy } from './mirrored.ts';
+import type { Door } from './ports.ts';
+
+export interface DoorOptions extends Omit<SessionOptions, 'caller' | 'keeping' | 'onState' | 'onCall'> {
+  /** Shared by every conversation with this server. */
+  readonly breaker: Breaker;
+  readonly keeping: Pick<Keeping, 'probes' | 'idleMs'>;
+  /** Shared by every server of the gateway. */
+  readonly instances: Instances;
+  /** What is told of the server that one caller’s conversation keeps. */
+  readonly tell: (caller: Caller) => Pick<SessionOptions, 'onState' | 'onCall'>;
+}
+
+export function serverDoor(options: DoorOptions): Door {
+  const { breaker, keeping, instances, tell, start, surface, entry } = options;
+  return {
+    eras: entry.surface.capture.eras,
+    mirrored: mirroredBy(surface),
+    open: (caller, port) =>
+      new Conversation(
+        {
+          ...options,
+          ...tell(caller),
+          caller,
+          keeping: { ...keeping, onDemand: true, breaker },
+          start: (record) => instances.start(() => start(record)),
+        },
+        port,
+      ),
+  };
+}

@@ -1,0 +1,122 @@
+/** Is this request meant for us, and in a form that can be answered? Nothing of its body is read before. */
+import type { IncomingMessage } from 'node:http';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import type { GatewayOptions } from './ports.ts';
+import { badRequest, HttpRefusal } from './refusals.ts';
+
+const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
+
+/** Headers that decide something; sent twice, two readers could see two requests. */
+const ONCE = ['host', 'origin', 'authorization', 'content-type', 'content-length', 'mcp-session-id'];
+
+/** What the Host header may say, with and without the port. */
+export function hostsOf({ hosts, host }: Pick<GatewayOptions, 'hosts' | 'host'>): (value: string) => boolean {
+  const own = LOOPBACK.includes(host) || host === '::1' ? LOOPBACK : [];
+  const known = new Set([...own, ...hosts.map((name) => name.toLowerCase())]);
+  return (value) => {
+    const lower = value.toLowerCase();
+    return known.has(lower) || known.has(lower.replace(/:\d{1,5}$/, ''));
+  };
+}
+
+/** Throws HttpRefusal 400 or 403: another host’s name, another page’s request, a header twice. */
+export function assertMeant(
+  request: IncomingMessage,
+  isHost: (value: string) => boolean,
+  origins: readonly string[],
+): void {
+  const names = request.rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase());
+  const twice = ONCE.find((name) => names.indexOf(name) !== names.lastIndexOf(name));
+  if (twice !== undefined) {
+    throw new HttpRefusal(400, badRequest(`one ${twice} header`, 'two of them', 'Send it once'));
+  }
+  const { host = '', origin } = request.headers;
+  if (!isHost(host)) {
+    const error = new LockkeeperError('HOST_REFUSED', {
+      expected: 'a Host header with a name of this gateway',
+      found: quote(host),
+      next: 'Use the address that the gateway printed, or add the name to hosts in its configuration',
+    });
+    throw new HttpRefusal(403, error);
+  }
+  if (origin !== undefined && !isOrigin(origin, isHost, origins)) {
+    const error = new LockkeeperError('HOST_REFUSED', {
+      expected: 'a request of a program, or of a web page that the configuration names',
+      found: `the origin ${quote(origin)}`,
+      next: 'Add the page to origins in the gateway’s configuration if it is to call',
+    });
+    throw new HttpRefusal(403, error);
+  }
+}
+
+/** A page of the gateway’s own address, or one that is named. */
+function isOrigin(origin: string, isHost: (value: string) => boolean, origins: readonly string[]): boolean {
+  if (origins.includes(origin)) return true;
+  const [, host] = /^https?:\/\/([^/]+)$/.exec(origin) ?? [];
+  return host !== undefined && isHost(host);
+}
+
+/** Throws HttpRefusal 406 or 415: a client that could not read the answer, or sends something else. */
+export function assertPost({ headers }: IncomingMessage): void {
+  const type = (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
+  if (type !== 'application/json') {
+    const found = quote(headers['content-type'] ?? 'no Content-Type');
+    throw new HttpRefusal(
+      415,
+      badRequest('Content-Type: application/json', found, 'Send one JSON-RPC message as JSON'),
+    );
+  }
+  if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
+    const found = quote(headers['content-encoding']);
+    throw new HttpRefusal(415, badRequest('a body without Content-Encoding', found, 'Send it as it is'));
+  }
+  assertAccepts(headers.accept, ['application/json', 'text/event-stream']);
+}
+
+/** Throws HttpRefusal 406 unless every one of these types may be answered with. */
+export function assertAccepts(accept: string | undefined, types: readonly string[]): void {
+  const given = (accept ?? '').split(',').map((part) => part.split(';', 1)[0]?.trim().toLowerCase() ?? '');
+  const takes = (type: string): boolean =>
+    given.includes(type) || given.includes('*/*') || given.includes(`${type.split('/')[0]}/*`);
+  if (types.every(takes)) return;
+  throw new HttpRefusal(
+    406,
+    badRequest(
+      `Accept: ${types.join(', ')}`,
+      quote(accept ?? 'no Accept'),
+      'Accept both, as the protocol says',
+    ),
+  );
+}
+
+/**
+ * The whole body, at most `limit` bytes; line ends between values become spaces, so that it is one line. Throws
+ * HttpRefusal 413, or 400 when the client goes away in the middle.
+ */
+export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let held = 0;
+  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
+  try {
+    for await (const part of request as AsyncIterable<Buffer>) {
+      held += part.length;
+      if (held > limit) throw tooLarge(limit);
+      parts.push(part);
+    }
+  } catch (thrown) {
+    if (thrown instanceof HttpRefusal) throw thrown;
+    throw new HttpRefusal(400, badRequest('a whole body', 'a part of it', 'Send it again'));
+  }
+  const body = parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts);
+  for (let at = 0; at < body.length; at++) if (body[at] === 10 || body[at] === 13) body[at] = 32;
+  return body;
+}
+
+function tooLarge(limit: number): HttpRefusal {
+  const error = new LockkeeperError('FRAME_TOO_LARGE', {
+    expected: `a message of at most ${limit} bytes`,
+    found: 'a longer one',
+    next: 'Send less at once',
+  });
+  return new HttpRefusal(413, error, { headers: { connection: 'close' } });
+}

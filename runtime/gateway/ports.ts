@@ -1,0 +1,89 @@
+/** What the gateway needs: who calls, and what stands behind each of its doors. */
+import type { IncomingMessage } from 'node:http';
+import type { LockkeeperError } from '../../schemas/errors.ts';
+import type { Era } from '../../schemas/surface.ts';
+import type { Caller } from '../gate/caller.ts';
+import type { ClientPort, SessionEnd } from '../session/options.ts';
+import type { Message } from '../wire/message.ts';
+
+/** Something that is spoken to as a server is: one locked server, or all of them as one. */
+export interface Backend {
+  /** Settles when the record of everything taken so far is on the disk. */
+  readonly recorded: Promise<unknown>;
+  take(message: Message): void;
+  /** Runs until it ends; leaves no process behind. */
+  run(): Promise<SessionEnd>;
+  end(reason: SessionEnd['reason']): void;
+}
+
+/** What an address of the gateway leads to. */
+export interface Door {
+  readonly eras: readonly Era[];
+  /** Arguments of this tool that clients of the stateless era repeat in headers: header name to argument path. */
+  mirrored(tool: string): readonly Mirrored[];
+  open(caller: Caller, port: ClientPort): Backend;
+}
+
+export interface Mirrored {
+  /** The part behind `Mcp-Param-`. */
+  readonly header: string;
+  readonly path: readonly string[];
+}
+
+export interface Refusal {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly error: LockkeeperError;
+}
+
+export type Identified = { readonly caller: Caller } | { readonly refusal: Refusal };
+
+export interface GatewayLimits {
+  /** Sessions and stateless callers that may be remembered at once, in all and for each caller. */
+  readonly sessions: number;
+  readonly sessionsEach: number;
+  /** Requests that may wait for their answer at once, for each caller. */
+  readonly waitingEach: number;
+  /** Longest message of a client, bytes. */
+  readonly messageBytes: number;
+  /** A session that nobody used for so long ends, ms. */
+  readonly idleMs: number;
+}
+
+export const LIMITS: GatewayLimits = {
+  sessions: 10_000,
+  sessionsEach: 1000,
+  waitingEach: 256,
+  messageBytes: 8 * 1024 * 1024,
+  idleMs: 30 * 60_000,
+};
+
+export interface Plain {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+export interface GatewayOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: { readonly key: Buffer; readonly cert: Buffer; readonly clientCa?: Buffer };
+  /** Values of the Host header that are meant for us; a loopback listener knows its own. */
+  readonly hosts: readonly string[];
+  /** Web pages that may call; a request that names another origin is refused. */
+  readonly origins: readonly string[];
+  /** Paths and what they lead to. */
+  readonly doors: ReadonlyMap<string, Door>;
+  readonly identify: (request: IncomingMessage) => Promise<Identified>;
+  /** Answers to GET that need no caller: health, metrics, metadata. */
+  readonly plain: (path: string) => Plain | null;
+  readonly limits: GatewayLimits;
+  /** Hears of every refusal before a message reached a door. */
+  readonly refused: (error: LockkeeperError, caller: Caller | null) => void;
+  readonly say: (line: string) => void;
+}
+
+/** Two requests are of one caller when everything that policy may ask of it is the same. */
+export function callerKey({ user, teams, via, actors }: Caller): string {
+  return JSON.stringify([via, user, [...teams].sort(), actors]);
+}

@@ -1,0 +1,65 @@
+/** The answer to one POST: plain JSON where the answer comes alone, events where something comes before it or it takes long. */
+import type { ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
+import { type EventStream, writeHeard } from './stream.ts';
+
+/** An answer that takes longer is waited for as a stream that shows that it lives. */
+const SOON_MS = 10_000;
+
+export interface ReplyOptions {
+  readonly headers: Record<string, string>;
+  /** Whether the stream begins with an event that tells how to come back. */
+  readonly prime: boolean;
+  readonly stream: () => EventStream;
+}
+
+export class Reply {
+  readonly #response: ServerResponse;
+  readonly #o: ReplyOptions;
+  #stream: EventStream | null = null;
+  #answered = false;
+  readonly #soon: NodeJS.Timeout;
+  /** The client went before it was answered. */
+  onGone: () => void = () => undefined;
+
+  constructor(response: ServerResponse, options: ReplyOptions) {
+    this.#response = response;
+    this.#o = options;
+    this.#soon = setTimeout(() => void this.#streamed(), SOON_MS);
+    this.#soon.unref();
+    response.on('close', () => {
+      clearTimeout(this.#soon);
+      if (!this.#answered) this.onGone();
+    });
+  }
+
+  answer(bytes: Buffer, status: number, source: Readable | undefined): void {
+    this.#answered = true;
+    clearTimeout(this.#soon);
+    if (this.#stream) {
+      this.#stream.push(bytes, source);
+      return this.#stream.end();
+    }
+    if (this.#response.destroyed) return;
+    this.#response.writeHead(status, {
+      'content-type': 'application/json',
+      'content-length': bytes.length,
+      ...this.#o.headers,
+    });
+    writeHeard(this.#response, bytes, source);
+    this.#response.end();
+  }
+
+  aside(bytes: Buffer, source: Readable | undefined): void {
+    this.#streamed().push(bytes, source);
+  }
+
+  #streamed(): EventStream {
+    clearTimeout(this.#soon);
+    if (this.#stream) return this.#stream;
+    this.#stream = this.#o.stream();
+    if (!this.#response.destroyed)
+      this.#stream.attach(this.#response, { headers: this.#o.headers, prime: this.#o.prime });
+    return this.#stream;
+  }
+}

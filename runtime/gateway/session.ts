@@ -1,0 +1,181 @@
+/** One session of the session era over HTTP: many requests and streams, one conversation behind them. */
+import { randomBytes } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
+import { LockkeeperError } from '../../schemas/errors.ts';
+import type { ClientPort, SessionEnd } from '../session/options.ts';
+import { idKey, type Message, refusalOf } from '../wire/message.ts';
+import type { Backend } from './ports.ts';
+import { badRequest, HttpRefusal, tooMany, unknownSession } from './refusals.ts';
+import { Reply } from './reply.ts';
+import { EventStream } from './stream.ts';
+import { Turn } from './turn.ts';
+
+/** The stream that belongs to no request. */
+const MAIN = 0;
+/** Streams that a client may come back for. */
+const KEPT_STREAMS = 16;
+/** From this version on, a stream begins with an event that tells how to come back to it. */
+const PRIMED_SINCE = '2025-11-25';
+
+export interface SessionSetup {
+  /** Of the caller that it belongs to; see `callerKey`. */
+  readonly owner: string;
+  readonly path: string;
+  readonly waiting: number;
+  readonly open: (port: ClientPort) => Backend;
+  readonly ended: (session: HttpSession, end: SessionEnd) => void;
+}
+
+interface Waiting {
+  readonly reply: Reply;
+  readonly message: Extract<Message, { kind: 'request' }>;
+}
+
+export class HttpSession implements ClientPort {
+  readonly id = randomBytes(24).toString('base64url');
+  readonly owner: string;
+  readonly path: string;
+  lastUsed = performance.now();
+  readonly #backend: Backend;
+  readonly #most: number;
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #streams = new Map<number, EventStream>([[MAIN, new EventStream(MAIN)]]);
+  #lastStream = MAIN;
+  #primed = false;
+  readonly #turn = new Turn();
+  #over = false;
+
+  constructor({ owner, path, waiting, open, ended }: SessionSetup) {
+    this.owner = owner;
+    this.path = path;
+    this.#most = waiting;
+    this.#backend = open(this);
+    void this.#backend.run().then((end) => {
+      this.#close();
+      ended(this, end);
+    });
+  }
+
+  /** Somebody waits or listens: it is not idle. */
+  get isUsed(): boolean {
+    return this.#waiting.size > 0 || (this.#streams.get(MAIN)?.isOpen ?? false);
+  }
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** Takes one message and answers the POST that brought it. Throws HttpRefusal 400, 404 or 429. */
+  async take(message: Message, response: ServerResponse, version: string | undefined): Promise<void> {
+    this.lastUsed = performance.now();
+    await this.#turn.free;
+    if (this.#over) throw unknownSession();
+    if (message.kind !== 'request') {
+      this.#backend.take(message);
+      await this.#backend.recorded;
+      response.writeHead(202).end();
+      return;
+    }
+    const key = idKey(message.id);
+    if (this.#waiting.has(key)) throw duplicate();
+    if (this.#waiting.size >= this.#most) throw tooMany(`${this.#most} requests that wait for an answer`);
+    if (message.method === 'initialize') version = asked(message.params.protocolVersion);
+    this.#primed ||= version !== undefined && version >= PRIMED_SINCE;
+    const reply = new Reply(response, {
+      headers: { 'mcp-session-id': this.id },
+      prime: this.#primed,
+      stream: () => this.#newStream(),
+    });
+    this.#waiting.set(key, { reply, message });
+    this.#backend.take(message);
+  }
+
+  /** The stream of what belongs to no request, or the one that `after` belongs to. Throws HttpRefusal 400 or 409. */
+  listen(response: ServerResponse, after: string | undefined): void {
+    this.lastUsed = performance.now();
+    const headers = { 'mcp-session-id': this.id };
+    const [, id, number] = /^(\d{1,9})-(\d{1,9})$/.exec(after ?? `${MAIN}-0`) ?? [];
+    const stream = id === undefined ? undefined : this.#streams.get(Number(id));
+    if (!stream) {
+      const next = 'Begin without Last-Event-ID';
+      throw new HttpRefusal(400, badRequest('Last-Event-ID of a stream of this session', 'another', next));
+    }
+    if (stream.isOpen) {
+      const error = badRequest('one stream of this kind', 'a second one', 'Close the first');
+      throw new HttpRefusal(409, error);
+    }
+    stream.attach(response, {
+      headers,
+      after: after === undefined ? null : Number(number),
+      prime: this.#primed,
+    });
+  }
+
+  end(reason: SessionEnd['reason']): void {
+    this.#backend.end(reason);
+  }
+
+  send(bytes: Buffer, about: string | null, source: Readable | undefined): void {
+    const waiting = about === null ? undefined : this.#waiting.get(about);
+    if (about === null || !waiting) return;
+    this.#waiting.delete(about);
+    this.lastUsed = performance.now();
+    waiting.reply.answer(bytes, 200, source);
+  }
+
+  /** To the request that it belongs to; else to whoever listens; else to the newest that waits. */
+  aside(bytes: Buffer, about: string | null, source: Readable | undefined): void {
+    const own = about === null ? undefined : this.#waiting.get(about);
+    const main = this.#streams.get(MAIN);
+    if (own) return own.reply.aside(bytes, source);
+    const newest = main?.isOpen ? undefined : [...this.#waiting.values()].at(-1);
+    if (newest) return newest.reply.aside(bytes, source);
+    main?.push(bytes, source);
+  }
+
+  pause(): void {
+    this.#turn.pause();
+  }
+
+  resume(): void {
+    this.#turn.resume();
+  }
+
+  /** A stream lives on without its connection until all of it was written once. */
+  #newStream(): EventStream {
+    const id = ++this.#lastStream;
+    const stream = new EventStream(id);
+    stream.onGone = (whole) => {
+      if (whole) this.#streams.delete(id);
+    };
+    this.#streams.set(id, stream);
+    const oldest = [...this.#streams].find(([each, { isOpen }]) => each !== MAIN && !isOpen);
+    if (this.#streams.size > KEPT_STREAMS && oldest) this.#streams.delete(oldest[0]);
+    return stream;
+  }
+
+  #close(): void {
+    this.#over = true;
+    this.resume();
+    const { error } = unknownSession();
+    for (const { reply, message } of this.#waiting.values())
+      reply.answer(refusalOf(message.id, error), 200, undefined);
+    this.#waiting.clear();
+    for (const stream of this.#streams.values()) stream.end();
+    this.#streams.clear();
+  }
+}
+
+function asked(version: unknown): string | undefined {
+  return typeof version === 'string' ? version : undefined;
+}
+
+function duplicate(): HttpRefusal {
+  const error = new LockkeeperError('ID_DUPLICATE', {
+    expected: 'an id that no unanswered request of this session has',
+    found: 'one that is in use',
+    next: 'Count on',
+  });
+  return new HttpRefusal(400, error);
+}

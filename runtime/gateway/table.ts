@@ -1,0 +1,120 @@
+/** Who talks: the sessions of the session era, and one conversation for each stateless caller and door. Both bounded. */
+import type { Caller } from '../gate/caller.ts';
+import { callerKey, type Door, type GatewayLimits } from './ports.ts';
+import { tooMany, unknownSession } from './refusals.ts';
+import { HttpSession } from './session.ts';
+import { Shared } from './shared.ts';
+
+const SWEEP_MS = 30_000;
+
+export interface At {
+  readonly path: string;
+  readonly door: Door;
+  readonly caller: Caller;
+}
+
+export class Table {
+  readonly #limits: GatewayLimits;
+  readonly #say: (line: string) => void;
+  readonly #sessions = new Map<string, HttpSession>();
+  readonly #shared = new Map<string, Shared>();
+  /** How many of both each caller has. */
+  readonly #each = new Map<string, number>();
+  /** What is to be waited for, and the path it goes through. */
+  readonly #endings = new Map<Promise<void>, string>();
+  readonly #sweep: NodeJS.Timeout;
+
+  constructor(limits: GatewayLimits, say: (line: string) => void) {
+    this.#limits = limits;
+    this.#say = say;
+    this.#sweep = setInterval(() => this.#endIdle(), Math.min(SWEEP_MS, limits.idleMs));
+    this.#sweep.unref();
+  }
+
+  get sessions(): number {
+    return this.#sessions.size + this.#shared.size;
+  }
+
+  /** A new session. Throws HttpRefusal 429. */
+  begin({ path, door, caller }: At): HttpSession {
+    const owner = callerKey(caller);
+    this.#enter(owner);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#endings.set(promise, path);
+    const session = new HttpSession({
+      owner,
+      path,
+      waiting: this.#limits.waitingEach,
+      open: (port) => door.open(caller, port),
+      ended: (ended, { error }) => {
+        this.#sessions.delete(ended.id);
+        this.#leave(owner, promise, resolve);
+        if (error) this.#say(`a session of ${caller.user} at ${path} ended: ${error.message}`);
+      },
+    });
+    this.#sessions.set(session.id, session);
+    return session;
+  }
+
+  /** The session of this id, if it is this caller’s and of this door. Throws HttpRefusal 404. */
+  session(id: string, { path, caller }: Omit<At, 'door'>): HttpSession {
+    const session = this.#sessions.get(id);
+    if (session?.owner === callerKey(caller) && session.path === path) return session;
+    throw unknownSession();
+  }
+
+  /** What a stateless caller’s requests go through. Throws HttpRefusal 429. */
+  shared({ path, door, caller }: At): Shared {
+    const owner = callerKey(caller);
+    const key = `${path} ${owner}`;
+    const there = this.#shared.get(key);
+    if (there) return there;
+    this.#enter(owner);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#endings.set(promise, path);
+    const shared: Shared = new Shared({
+      waiting: this.#limits.waitingEach,
+      open: (port) => door.open(caller, port),
+      ended: ({ error }) => {
+        if (this.#shared.get(key) === shared) this.#shared.delete(key);
+        this.#leave(owner, promise, resolve);
+        if (error) this.#say(`what ${caller.user} asked at ${path} ended: ${error.message}`);
+      },
+    });
+    this.#shared.set(key, shared);
+    return shared;
+  }
+
+  /** Ends what these paths lead to; settles when all of it is over. */
+  async end(paths: ReadonlySet<string> | 'all'): Promise<void> {
+    for (const session of this.#sessions.values())
+      if (paths === 'all' || paths.has(session.path)) session.end('stopped');
+    for (const [key, shared] of this.#shared)
+      if (paths === 'all' || paths.has(key.slice(0, key.indexOf(' ')))) shared.end('stopped');
+    if (paths === 'all') clearInterval(this.#sweep);
+    const over = [...this.#endings].filter(([, path]) => paths === 'all' || paths.has(path));
+    await Promise.all(over.map(([ending]) => ending));
+  }
+
+  #enter(owner: string): void {
+    const { sessions, sessionsEach } = this.#limits;
+    const own = this.#each.get(owner) ?? 0;
+    if (own >= sessionsEach) throw tooMany(`${sessionsEach} sessions of one caller`);
+    if (this.sessions >= sessions) throw tooMany(`${sessions} sessions`);
+    this.#each.set(owner, own + 1);
+  }
+
+  #leave(owner: string, ending: Promise<void>, resolve: () => void): void {
+    const left = (this.#each.get(owner) ?? 1) - 1;
+    if (left === 0) this.#each.delete(owner);
+    else this.#each.set(owner, left);
+    this.#endings.delete(ending);
+    resolve();
+  }
+
+  #endIdle(): void {
+    const before = performance.now() - this.#limits.idleMs;
+    for (const each of [...this.#sessions.values(), ...this.#shared.values()])
+      if (!each.isUsed && each.lastUsed < before) each.end('client closed');
+  }
+}

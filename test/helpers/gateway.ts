@@ -1,0 +1,224 @@
+/** A gateway on loopback before scripted servers, and a client that speaks plain HTTP to it. */
+import { join } from 'node:path';
+import { serverDoor } from '../../runtime/gateway/door.ts';
+import { type InstanceLimits, Instances } from '../../runtime/gateway/instances.ts';
+import { type Door, type GatewayLimits, type GatewayOptions, LIMITS } from '../../runtime/gateway/ports.ts';
+import { type Gateway, openGateway } from '../../runtime/gateway/server.ts';
+import { type Journal, openJournal } from '../../runtime/journal/journal.ts';
+import { readJournal } from '../../runtime/journal/read.ts';
+import { Breaker } from '../../runtime/lifecycle/breaker.ts';
+import type { SandboxedProcess } from '../../runtime/ports.ts';
+import type { AuditBody } from '../../schemas/audit.ts';
+import type { JsonObject } from '../../schemas/common.ts';
+import type { LockEntry } from '../../schemas/lock.ts';
+import { pinSurface, type Surface } from '../../schemas/surface.ts';
+import { capture, INITIALIZE, plainProcess, SCRIPTED, tempDir } from './session.ts';
+import { makeEntry } from './trust.ts';
+
+const digest = `sha256:${'a'.repeat(64)}` as const;
+
+export interface GatewaySetup {
+  /** Script of the server behind each alias. */
+  readonly servers?: Readonly<Record<string, string>>;
+  readonly surface?: (surface: Surface) => Surface;
+  readonly limits?: Partial<GatewayLimits>;
+  readonly instances?: InstanceLimits;
+  readonly idleMs?: number;
+  readonly options?: Partial<GatewayOptions>;
+  readonly start?: (alias: string, log: string) => Promise<SandboxedProcess>;
+  readonly doors?: (doors: Map<string, Door>) => void;
+}
+
+export interface RunningGateway extends Gateway {
+  readonly dir: string;
+  readonly doors: ReadonlyMap<string, Door>;
+  readonly journal: Journal;
+  readonly processes: SandboxedProcess[];
+  readonly refusals: string[];
+  readonly said: string[];
+  log(alias: string): string;
+  records(): Promise<AuditBody[]>;
+}
+
+let good: Promise<Surface> | undefined;
+
+/** The caller is who the test header says: the ways to prove it have tests of their own. */
+export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGateway> {
+  good ??= capture([SCRIPTED]);
+  const surface = setup.surface?.(structuredClone(await good)) ?? (await good);
+  const dir = tempDir();
+  const journal = await openJournal(join(dir, 'journal'));
+  const processes: SandboxedProcess[] = [];
+  const refusals: string[] = [];
+  const said: string[] = [];
+  const instances = new Instances(setup.instances);
+  const doors = new Map<string, Door>();
+  const log = (alias: string): string => join(dir, `calls-${alias}`);
+  for (const [alias, how] of Object.entries(setup.servers ?? { weather: 'good' })) {
+    const entry: LockEntry = {
+      ...makeEntry(),
+      surface: pinSurface(surface),
+      approvedBy: ['alice', 'bob'],
+      approvals: [],
+    };
+    const { server, version } = entry;
+    const start = async (): Promise<SandboxedProcess> => {
+      const child = await (setup.start
+        ? setup.start(alias, log(alias))
+        : plainProcess([SCRIPTED, how, log(alias)]));
+      processes.push(child);
+      return child;
+    };
+    const subject = {
+      server,
+      version,
+      lock: digest,
+      closure: digest,
+      surface: entry.surface.digest as typeof digest,
+      approvedBy: ['alice', 'bob'],
+    };
+    const door = serverDoor({
+      entry,
+      subject,
+      surface,
+      lockExpires: Date.now() + 600_000,
+      journal,
+      start,
+      handshakeMs: 5000,
+      say: (line) => void said.push(line),
+      breaker: new Breaker(),
+      keeping: { probes: null, idleMs: setup.idleMs ?? null },
+      instances,
+      tell: () => ({}),
+    });
+    doors.set(`/servers/${alias}/mcp`, door);
+  }
+  setup.doors?.(doors);
+  const gateway = await openGateway({
+    host: '127.0.0.1',
+    port: 0,
+    hosts: [],
+    origins: [],
+    doors,
+    identify: async ({ headers }) => ({
+      caller: { user: String(headers['x-user'] ?? 'erin'), teams: [], via: 'token', actors: [] },
+    }),
+    plain: (path) => (path === '/healthz' ? { status: 200, type: 'text/plain', body: 'ok\n' } : null),
+    limits: { ...LIMITS, ...setup.limits },
+    refused: (error) => void refusals.push(error.code),
+    say: (line) => void said.push(line),
+    ...setup.options,
+  });
+  return {
+    url: gateway.url,
+    get sessions() {
+      return gateway.sessions;
+    },
+    replace: (next) => gateway.replace(next),
+    close: () => gateway.close(),
+    dir,
+    doors,
+    journal,
+    processes,
+    refusals,
+    said,
+    log,
+    records: async () => {
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      const bodies: AuditBody[] = [];
+      for await (const record of readJournal(join(dir, 'journal'))) bodies.push(record.body);
+      return bodies;
+    },
+  };
+}
+
+export const JSON_HEADERS = {
+  'content-type': 'application/json',
+  accept: 'application/json, text/event-stream',
+};
+
+export function post(
+  url: string,
+  message: JsonObject | string,
+  headers: Record<string, string> = {},
+  signal?: AbortSignal,
+): Promise<Response> {
+  return fetch(url, {
+    method: 'POST',
+    headers: { ...JSON_HEADERS, ...headers },
+    body: typeof message === 'string' ? message : JSON.stringify({ jsonrpc: '2.0', ...message }),
+    ...(signal ? { signal } : {}),
+  });
+}
+
+export interface HttpClient {
+  readonly session: string;
+  readonly headers: Record<string, string>;
+  request(id: number | string, method: string, params?: JsonObject): Promise<JsonObject[]>;
+  post(message: JsonObject, signal?: AbortSignal): Promise<Response>;
+}
+
+/** A greeted session. `request` gives every message that came for it, the answer last. */
+export async function httpClient(
+  url: string,
+  headers: Record<string, string> = {},
+  capabilities: JsonObject = {},
+): Promise<HttpClient> {
+  const params = { ...INITIALIZE, protocolVersion: '2025-11-25', capabilities };
+  const greeted = await post(url, { id: 0, method: 'initialize', params }, headers);
+  const session = greeted.headers.get('mcp-session-id') ?? '';
+  await greeted.text();
+  const own = { ...headers, 'mcp-session-id': session, 'mcp-protocol-version': '2025-11-25' };
+  const client: HttpClient = {
+    session,
+    headers: own,
+    post: (message, signal) => post(url, message, own, signal),
+    request: async (id, method, more = {}) => messagesOf(await client.post({ id, method, params: more })),
+  };
+  await (await client.post({ method: 'notifications/initialized' })).text();
+  return client;
+}
+
+/** The messages of an answer, whichever form it has. */
+export async function messagesOf(response: Response): Promise<JsonObject[]> {
+  const text = await response.text();
+  if (!response.headers.get('content-type')?.startsWith('text/event-stream'))
+    return text === '' ? [] : [JSON.parse(text) as JsonObject];
+  return eventsIn(text);
+}
+
+export function eventsIn(text: string): JsonObject[] {
+  return text
+    .split('\n\n')
+    .map((event) => /^data: (.+)$/m.exec(event)?.[1])
+    .filter((data) => data !== undefined)
+    .map((data) => JSON.parse(data) as JsonObject);
+}
+
+const META = 'io.modelcontextprotocol/';
+
+/** A request of the stateless era, with the headers that go with it. */
+export function stateless(
+  url: string,
+  { id, method, params = {} }: { id: number | string; method: string; params?: JsonObject },
+  headers: Record<string, string> = {},
+  signal?: AbortSignal,
+): Promise<Response> {
+  const name = params.name ?? params.uri;
+  const _meta = {
+    [`${META}protocolVersion`]: '2026-07-28',
+    [`${META}clientCapabilities`]: {},
+    ...(params._meta as JsonObject | undefined),
+  };
+  return post(
+    url,
+    { id, method, params: { ...params, _meta } },
+    {
+      'mcp-protocol-version': '2026-07-28',
+      'mcp-method': method,
+      ...(typeof name === 'string' ? { 'mcp-name': name } : {}),
+      ...headers,
+    },
+    signal,
+  );
+}
