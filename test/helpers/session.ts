@@ -82,11 +82,13 @@ export interface SessionSetup {
   readonly keeping?: SessionOptions['keeping'];
   readonly onState?: SessionOptions['onState'];
   readonly start?: (log: string) => Promise<SandboxedProcess>;
+  /** Of another server than the scripted one. */
+  readonly surface?: Surface;
 }
 
 export async function startSession(setup: SessionSetup = {}): Promise<Running> {
   good ??= capture([SCRIPTED]);
-  const surface = await good;
+  const surface = setup.surface ?? (await good);
   const entry: LockEntry = {
     ...makeEntry(),
     surface: pinSurface(surface),
