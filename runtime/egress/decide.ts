@@ -1,7 +1,7 @@
 /** Whether one connection may be made, and the record of it, which is on the disk before the connection is. */
-import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { EgressEvent } from '../ports.ts';
+import { ownAddresses, resolveHost } from './resolve.ts';
 import { isInside, isName, permits } from './rules.ts';
 
 export interface Decider {
@@ -9,8 +9,8 @@ export interface Decider {
   readonly allow: readonly string[];
   /** Must make the event durable before it resolves. A rejection refuses the connection. */
   readonly onEvent: (event: EgressEvent) => Promise<void>;
-  /** The one address of a name, asked for once for each connection. */
-  readonly resolve?: (host: string) => Promise<string>;
+  /** All addresses of a name, the preferred first; asked for once for each connection. */
+  readonly resolve?: (host: string) => Promise<readonly string[]>;
 }
 
 /** What somebody inside asks for. `refused` says why it is not even looked at. */
@@ -34,7 +34,6 @@ export interface Desk {
 const MAX_REFUSALS = 600;
 const MINUTE_MS = 60_000;
 const RESOLVE_MS = 10_000;
-const resolveHost = async (host: string): Promise<string> => (await lookup(host)).address;
 
 /** One to each proxy, which counts. Its record throws when enough was refused in this minute. */
 export function openDesk(options: Decider): Desk {
@@ -67,7 +66,7 @@ export function openDesk(options: Decider): Desk {
   };
 }
 
-/** A name, not an address in any spelling -> allowed -> resolved once -> outside. */
+/** A name, not an address in any spelling -> allowed -> resolved once -> outside, wherever it leads. */
 async function judge({ host, port, refused }: Wish, options: Decider): Promise<Verdict> {
   const no = (reason: string): Verdict => ({ address: null, reason });
   if (refused !== undefined) return no(refused);
@@ -75,16 +74,21 @@ async function judge({ host, port, refused }: Wish, options: Decider): Promise<V
     return no('addresses are not names');
   if (!isName(host)) return no('this is not a name');
   if (!permits(options.allow, host, port)) return no('not among the permitted hosts');
-  const address = await resolved(host, options.resolve ?? resolveHost);
-  if (address === null) return no('the name does not resolve');
-  if (isInside(address)) return no(`the name leads inside, to ${address}`);
+  const addresses = await resolved(host, options.resolve ?? resolveHost);
+  const [address] = addresses;
+  if (address === undefined) return no('the name does not resolve');
+  const inside = addresses.find(isInside);
+  if (inside !== undefined) return no(`the name leads inside, to ${inside}`);
+  const own = ownAddresses();
+  const here = addresses.find((one) => own.has(one));
+  if (here !== undefined) return no(`the name leads to this machine itself, by ${here}`);
   return { address, reason: `permitted, ${address}` };
 }
 
-async function resolved(host: string, resolve: (host: string) => Promise<string>): Promise<string | null> {
+async function resolved(host: string, resolve: NonNullable<Decider['resolve']>): Promise<readonly string[]> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((done) => {
-    timer = setTimeout(() => done(null), RESOLVE_MS);
+  const late = new Promise<readonly string[]>((done) => {
+    timer = setTimeout(() => done([]), RESOLVE_MS);
   });
-  return Promise.race([resolve(host).catch(() => null), late]).finally(() => clearTimeout(timer));
+  return Promise.race([resolve(host).catch(() => []), late]).finally(() => clearTimeout(timer));
 }

@@ -16,6 +16,9 @@ const HOP = new Set([
   'upgrade',
 ]);
 
+/** Bytes of the head of a request, and of an answer. */
+export const MAX_HEAD = 16_384;
+
 interface Target {
   readonly wish: Wish;
   readonly path: string;
@@ -23,7 +26,7 @@ interface Target {
   readonly named: string;
 }
 
-function targetOf({ url = '', headers }: IncomingMessage): Target {
+function targetOf({ url = '', headers, rawHeaders }: IncomingMessage): Target {
   const target = URL.canParse(url) ? new URL(url) : null;
   if (target === null || target.hostname === '') {
     const host = (headers.host ?? '(none)').toLowerCase();
@@ -41,7 +44,13 @@ function targetOf({ url = '', headers }: IncomingMessage): Target {
   if (username !== '' || password !== '')
     return { wish: { ...wish, refused: 'a target with credentials' }, ...rest };
   if (port === 443) return { wish: { ...wish, refused: 'TLS alone goes to 443' }, ...rest };
+  if (hostsOf(rawHeaders).length > 1) return { wish: { ...wish, refused: 'Host is there twice' }, ...rest };
   return { wish, ...rest };
+}
+
+/** Every Host that was sent. One that names another host than the address is replaced by it (RFC 9112 3.2.2). */
+function hostsOf(raw: readonly string[]): string[] {
+  return raw.filter((_, index) => index % 2 === 1 && raw[index - 1]?.toLowerCase() === 'host');
 }
 
 export async function plain(incoming: IncomingMessage, outgoing: ServerResponse, desk: Desk): Promise<void> {
@@ -61,6 +70,8 @@ export async function plain(incoming: IncomingMessage, outgoing: ServerResponse,
       method: incoming.method,
       path,
       timeout: IDLE_MS,
+      insecureHTTPParser: false,
+      maxHeaderSize: MAX_HEAD,
       headers: { ...onwards(incoming.headers), host: named },
     },
     (answer) => {

@@ -9,7 +9,7 @@ import type { Duplex } from 'node:stream';
 import { asLockkeeperError } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import { type Decider, type Desk, openDesk } from './decide.ts';
-import { plain } from './plain.ts';
+import { MAX_HEAD, plain } from './plain.ts';
 import { tunnel } from './tunnel.ts';
 
 export interface ProxyOptions extends Decider {
@@ -29,7 +29,7 @@ const REQUEST_MS = 120_000;
 /** Strict whatever flags this process has: a lenient parser is how requests are smuggled. */
 const PARSER = {
   insecureHTTPParser: false,
-  maxHeaderSize: 16_384,
+  maxHeaderSize: MAX_HEAD,
   headersTimeout: HEAD_MS,
   requestTimeout: REQUEST_MS,
   connectionsCheckingInterval: 1000,
@@ -50,6 +50,15 @@ export async function startEgressProxy(options: ProxyOptions): Promise<EgressPro
     void (isReport ? report : plain)(incoming, outgoing, desk).catch(() => outgoing.destroy());
   });
   server.maxConnections = MAX_CONNECTIONS;
+  server.on('drop', () => {
+    const reason = `more than ${MAX_CONNECTIONS} connections at a time`;
+    desk.record({ ...UNNAMED, host: '(one too many)', reason }).catch(() => undefined);
+  });
+  server.on(
+    'clientError',
+    (error: NodeJS.ErrnoException, socket) =>
+      void unreadable(error, socket, desk).catch(() => socket.destroy()),
+  );
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
@@ -70,6 +79,16 @@ export async function startEgressProxy(options: ProxyOptions): Promise<EgressPro
       await rm(options.socketPath, { force: true });
     },
   };
+}
+
+const UNNAMED = { port: 0, via: 'proxy', outcome: 'refused' } as const;
+
+/** What the parser does not take, or what did not come in time: nothing of it is read another way. */
+async function unreadable(error: NodeJS.ErrnoException, socket: Duplex, desk: Desk): Promise<void> {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const reason = `no request that is read in one way alone: ${error.code ?? error.message}`;
+  await desk.record({ ...UNNAMED, host: '(unreadable)', reason });
+  socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n');
 }
 
 function listen(server: Server, path: string): Promise<void> {

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Desk, Wish } from './decide.ts';
-import { helloBytes, serverNameOf } from './sni.ts';
+import { helloBytes, helloOf } from './sni.ts';
 
 const TLS_HANDSHAKE = 22;
 /** How long somebody inside may take to say the first words, ms. */
@@ -36,10 +36,12 @@ export async function tunnel({ incoming, socket, head }: Asked, desk: Desk): Pro
   }
   socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
   const first = await firstBytes(socket, head);
-  const name = serverNameOf(first);
-  if ((first[0] === TLS_HANDSHAKE || port === 443) && name !== host) {
+  const { name, hidden } = helloOf(first);
+  if ((first[0] === TLS_HANDSHAKE || port === 443) && (name !== host || hidden)) {
     const said = { host: name ?? '(no name)', port, via: 'proxy', outcome: 'refused' } as const;
-    await desk.record({ ...said, reason: `TLS asks for another name than ${host}` });
+    const reason =
+      name === host ? 'TLS hides whom it asks for (ECH)' : `TLS asks for another name than ${host}`;
+    await desk.record({ ...said, reason });
     socket.destroy();
     return;
   }

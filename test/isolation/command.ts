@@ -2,6 +2,8 @@
 import { table } from '../../cli/output.ts';
 import { allDrivers } from '../../runtime/isolation/select.ts';
 import type { Streams } from '../attack/command.ts';
+import { egressRows } from '../egress/all.ts';
+import { egressClosing, egressTable, judgeEgress } from '../egress/command.ts';
 import { proofs } from './all.ts';
 import { barePlace, type Place, sandboxPlace } from './place.ts';
 import { type Answer, answerOf, judge, type Proof, type Verdict } from './proof.ts';
@@ -14,7 +16,7 @@ export interface Judged {
 }
 
 const USAGE =
-  'npm run isolation [-- --json] [-- WORD…]: only the proofs that begin with one of the words (see also: -- egress)';
+  'npm run isolation [-- --json] [-- WORD…]: only the proofs and the rows of egress that begin with one of the words; "egress" is all of the latter';
 
 /** The proofs in all drivers that work here. gVisor counts once, by whichever engine has it. */
 export async function judgeAll(chosen: readonly Proof[], say: (line: string) => void): Promise<Judged> {
@@ -60,21 +62,26 @@ async function answersOf(chosen: readonly Proof[], place: Place, stage: Stage): 
 export async function runTable(words: readonly string[], { out, say }: Streams): Promise<number> {
   const json = words.includes('--json');
   const wanted = words.filter((word) => word !== '--json');
-  const chosen = proofs.filter(({ id }) => wanted.length === 0 || wanted.some((word) => id.startsWith(word)));
-  if (chosen.length === 0 || wanted.some((word) => word.startsWith('-'))) {
+  const isWanted = (id: string): boolean => wanted.length === 0 || wanted.some((word) => id.startsWith(word));
+  const chosen = proofs.filter(({ id }) => isWanted(id));
+  const rows = wanted.includes('egress') ? egressRows : egressRows.filter(({ id }) => isWanted(id));
+  if (chosen.length + rows.length === 0 || wanted.some((word) => word.startsWith('-'))) {
     say(USAGE);
     return 2;
   }
   const began = performance.now();
-  const judged = await judgeAll(chosen, say);
+  const judged = chosen.length === 0 ? { verdicts: [], absent: [] } : await judgeAll(chosen, say);
+  const egress = await judgeEgress(rows, say);
   const seconds = Math.round((performance.now() - began) / 100) / 10;
-  const broken = judged.verdicts.filter(({ verdict }) => verdict === 'BROKEN');
-  const conclusion = broken.length === 0 && judged.verdicts.length > 0 ? 'ok' : 'broken';
-  out(
-    json
-      ? `${JSON.stringify({ conclusion, seconds, ...judged })}\n`
-      : `${tableOf(chosen, judged)}\n${closing(judged, seconds)}\n`,
-  );
+  const all = [...judged.verdicts, ...egress.verdicts];
+  const broken = all.filter(({ verdict }) => verdict === 'BROKEN').length + (egress.shut === null ? 0 : 1);
+  const conclusion = broken === 0 && all.length > 0 ? 'ok' : 'broken';
+  const parts = [
+    ...(chosen.length === 0 ? [] : [tableOf(chosen, judged), closing(judged)]),
+    ...(rows.length === 0 ? [] : ['', egressTable(egress.verdicts), egressClosing(egress)]),
+    `(${seconds} s)`,
+  ];
+  out(json ? `${JSON.stringify({ conclusion, seconds, ...judged, egress })}\n` : `${parts.join('\n')}\n`);
   return conclusion === 'ok' ? 0 : 1;
 }
 
@@ -101,7 +108,7 @@ function cut(text: string): string {
   return text.length > WIDTH ? `${text.slice(0, WIDTH - 1)}…` : text;
 }
 
-function closing({ verdicts, absent }: Judged, seconds: number): string {
+function closing({ verdicts, absent }: Judged): string {
   const told = (word: Verdict['verdict']): string[] => {
     const by = Map.groupBy(
       verdicts.filter(({ verdict }) => verdict === word),
@@ -117,6 +124,6 @@ function closing({ verdicts, absent }: Judged, seconds: number): string {
     ...absent.map(({ driver, why }) => `explained in ${driver}: it is not here: ${why}`),
     ...told('BROKEN'),
     '',
-    `${count('held')} held, ${count('explained')} explained, ${count('BROKEN')} broken (${seconds} s).`,
+    `${count('held')} held, ${count('explained')} explained, ${count('BROKEN')} broken.`,
   ].join('\n');
 }

@@ -6,10 +6,12 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { watchAttempts } from '../../runtime/egress/attempts.ts';
 import { overseen } from '../../runtime/isolation/process.ts';
 import { planLaunch } from '../../runtime/launch.ts';
 import type {
   DriverName,
+  EgressEvent,
   Exit,
   IsolationDriver,
   LaunchPlan,
@@ -98,12 +100,21 @@ export function give({ app }: Folder, name: string, bytes: Buffer): void {
 
 const MOUNTS = { '/data': 'data', '/out': 'out' };
 
-export function sandboxPlace(driver: IsolationDriver): Place {
+/** The proxy that a place has, and who hears of what goes past it. */
+export interface WayOut {
+  readonly socket: string;
+  readonly record: (event: EgressEvent) => Promise<void>;
+}
+
+export function sandboxPlace(driver: IsolationDriver, out?: WayOut): Place {
   const folder = makeFolder();
-  const start = async (
-    limits: Limits,
-    mounts?: Readonly<Record<string, string>>,
-  ): Promise<SandboxedProcess> => driver.start(await planOf(folder, limits, mounts ?? MOUNTS));
+  const start = async (limits: Limits): Promise<SandboxedProcess> => {
+    const plan = await planOf(folder, limits, MOUNTS);
+    if (out === undefined) return driver.start(plan);
+    const running = await driver.start({ ...plan, egressSocket: out.socket });
+    watchAttempts(running, out.record);
+    return running;
+  };
   return placeOf(driver.name, folder, {
     start,
     mount: async (source, between) => {

@@ -3,7 +3,7 @@
 // its way: so everything here is bounded, and undone at once.
 import { spawn, spawnSync } from 'node:child_process';
 import dgram from 'node:dgram';
-import { Resolver } from 'node:dns/promises';
+import { lookup, Resolver } from 'node:dns/promises';
 import fs from 'node:fs';
 import net from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -217,20 +217,37 @@ const attempts = {
   },
   connect: (host, port) => connected({ host, port }),
   connectPath: (path) => connected({ path: path.replace(/^@/, '\0') }),
-  udp: async (port) => {
+  // Without the variables and the preload that Node would look at.
+  connectAlone: (host, port) => {
+    const code = `require('node:net').connect(${port}, '${host}').on('connect', () => process.exit(0)).on('error', (error) => { console.log(error.code); process.exit(1); })`;
+    const { status, stdout, error } = spawnSync(process.execPath, ['-e', code], { env: {}, timeout: 3000 });
+    return told(status === 0, status === 0 ? 'connected' : (error?.code ?? String(stdout).trim()));
+  },
+  lookup: (name) =>
+    lookup(name).then(
+      ({ address }) => told(true, address),
+      (error) => told(false, error.code),
+    ),
+  route: () => {
+    const words = ['203.0.113.0/24', 'dev', 'lo'];
+    const { status, stderr, error } = spawnSync('ip', ['route', 'add', ...words]);
+    if (status === 0) spawnSync('ip', ['route', 'del', ...words]);
+    return told(status === 0, error?.code ?? (status === 0 ? 'added' : String(stderr).trim()));
+  },
+  udp: async (port, host = '127.0.0.1') => {
     const socket = dgram.createSocket('udp4');
     const answered = new Promise((resolve) => {
       socket.on('message', () => resolve(told(true, 'answered')));
       socket.on('error', (error) => resolve(told(false, error.code)));
-      socket.send('hello', port, '127.0.0.1', (error) => error && resolve(told(false, error.code)));
+      socket.send('hello', port, host, (error) => error && resolve(told(false, error.code)));
     });
     const found = await Promise.race([answered, wait(1000).then(() => told(false, 'silence'))]);
     socket.close();
     return found;
   },
-  resolve: async (name, port) => {
+  resolve: async (name, port, host = '127.0.0.1') => {
     const resolver = new Resolver({ timeout: 500, tries: 1 });
-    resolver.setServers([`127.0.0.1:${port}`]);
+    resolver.setServers([`${host}:${port}`]);
     return resolver.resolve4(name).then(
       (found) => told(true, found.join(' ')),
       (error) => told(false, error.code),

@@ -1,0 +1,68 @@
+/** The table of egress: every row, in namespaces made for it. */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { table } from '../../cli/output.ts';
+import { egressRows } from './all.ts';
+import type { EgressVerdict, Row } from './row.ts';
+
+export interface EgressJudged {
+  readonly verdicts: readonly EgressVerdict[];
+  /** Why nothing that is held counts; null when what is permitted goes out, before and after. */
+  readonly shut: string | null;
+}
+
+/** Runs the rows as if this were another machine. Throws what it printed when it could not. */
+export async function judgeEgress(
+  chosen: readonly Row[],
+  say: (line: string) => void,
+): Promise<EgressJudged> {
+  if (chosen.length === 0) return { verdicts: [], shut: null };
+  say(`egress: ${chosen.length} rows`);
+  const root = process.getuid?.() === 0;
+  const numbers = chosen.map((row) => String(egressRows.indexOf(row)));
+  const words = [
+    ...(root ? [] : ['--map-root-user']),
+    ...['--net', '--mount', process.execPath, '--disable-warning=ExperimentalWarning'],
+    ...[join(import.meta.dirname, 'stage.ts'), root ? 'root' : 'user', ...numbers],
+  ];
+  const child = spawn('unshare', words, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [out, errors] = await Promise.all([child.stdout, child.stderr].map((stream) => stream.toArray()));
+  const text = Buffer.concat(out as Buffer[]).toString();
+  if (text === '')
+    throw new Error(
+      Buffer.concat(errors as Buffer[])
+        .toString()
+        .slice(-2000) || 'no word',
+    );
+  return JSON.parse(text) as EgressJudged;
+}
+
+const WIDTH = 52;
+const cut = (text: string): string => (text.length > WIDTH ? `${text.slice(0, WIDTH - 1)}…` : text);
+
+export function egressTable(verdicts: readonly EgressVerdict[]): string {
+  return table(
+    ['EGRESS', 'ATTACK', 'REFUSED', 'CODE', 'WITHOUT', 'HERE'],
+    verdicts.map(({ row, attack, refuses, code, control, verdict, seen }) => [
+      row,
+      cut(attack),
+      refuses,
+      code,
+      cut(control),
+      `${verdict}: ${cut(seen)}`,
+    ]),
+  );
+}
+
+/** What is not held, and the count. */
+export function egressClosing({ verdicts, shut }: EgressJudged): string {
+  const count = (word: EgressVerdict['verdict']): number =>
+    verdicts.filter(({ verdict }) => verdict === word).length;
+  const open = verdicts.filter(({ verdict }) => verdict !== 'held');
+  return [
+    '',
+    ...open.map(({ row, verdict, why }) => `${verdict}: ${row}: ${why}`),
+    ...(shut === null ? [] : [`BROKEN: ${shut}`]),
+    `Egress: ${count('held')} held, ${count('explained')} explained, ${count('BROKEN')} broken.`,
+  ].join('\n');
+}
