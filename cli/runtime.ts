@@ -1,0 +1,229 @@
+/** What a face that starts locked servers stands on: a verified lock, a driver, a store, a journal that is told of. */
+import { homedir, hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Caller } from '../runtime/gate/caller.ts';
+import type { Around } from '../runtime/instance.ts';
+import { selectDriver } from '../runtime/isolation/select.ts';
+import { type Journal, openJournal } from '../runtime/journal/journal.ts';
+import { registrySink } from '../runtime/journal/ship.ts';
+import { type OpenSinks, openSinks, segmentLimits } from '../runtime/journal/sinks/open.ts';
+import { DRIVER_NAMES, type DriverName } from '../runtime/ports.ts';
+import type { PrepareOptions } from '../runtime/prepare.ts';
+import type { OnRevoke } from '../runtime/session/quarantine.ts';
+import { openBlobs } from '../runtime/store/blobs.ts';
+import { assertAnswers } from '../runtime/trust/answers.ts';
+import type { VerifiedEntry } from '../runtime/trust/entry.ts';
+import { AuditAck } from '../schemas/api.ts';
+import { asLockkeeperError, LockkeeperError, quote } from '../schemas/errors.ts';
+import { sha256 } from '../schemas/json.ts';
+import type { AuditConfig } from '../schemas/sinks.ts';
+import type { Api } from './api.ts';
+import { readAuditConfig } from './audit-config.ts';
+import { type Context, text, type Values } from './command.ts';
+import { assertCurrent, isVerdict } from './current.ts';
+import { fleetReporter, type RunningReporter, type tellOf } from './fleet.ts';
+import { type OpenedProject, openProject, type Project, projectOf } from './project.ts';
+
+/** How long a start waits for the registry's word, ms. */
+const ASK_MS = 2500;
+
+/** Options of each verb that starts servers. */
+export const RUNTIME_OPTIONS = { isolation: { type: 'string' }, 'on-revoke': { type: 'string' } } as const;
+export const RUNTIME_HELP = {
+  isolation: 'only this driver: bubblewrap, podman, docker or runsc (default: the first that works)',
+  'on-revoke':
+    'when the running release is revoked, end calls in flight (end, the default) or give them 5 s (finish)',
+} as const;
+
+export interface Runtime {
+  readonly project: Project;
+  readonly opened: OpenedProject;
+  /** Null where nobody is signed in to the registry of the lock. */
+  readonly api: Api | null;
+  readonly onRevoke: OnRevoke;
+  readonly around: Around;
+  /** The person at this machine. */
+  readonly person: Caller;
+  readonly journal: Journal;
+  readonly sinks: OpenSinks;
+  readonly fleet: RunningReporter;
+  readonly say: (line: string) => void;
+  /** Aborted by SIGINT, SIGTERM and SIGHUP. */
+  readonly stop: AbortSignal;
+  prepareOptions(verified: VerifiedEntry, lockDigest: string): PrepareOptions;
+  close(): Promise<void>;
+}
+
+/** Nothing is started here. Throws what verifying, asking and opening throw, and `assertServes` before anything is opened. */
+export async function openRuntime(
+  context: Context,
+  values: Values,
+  assertServes: (opened: OpenedProject) => void,
+): Promise<Runtime> {
+  const onRevoke = onRevokeOf(values);
+  const audit = await readAuditConfig(context.config.audit);
+  const project = projectOf(context, values);
+  const opened = await openProject(context, project, { ask: true });
+  assertAnswers(opened.verified.lock, opened.intent);
+  assertServes(opened);
+  const { driver } = await selectDriver({ nodePath: process.execPath, ...onlyDriver(values) });
+  const { registry } = opened.intent;
+  const api = await context.api(registry).catch(() => null);
+  await assertNotRevoked(context, api, opened);
+  const blobs = await openBlobs(join(context.home.storeDir, 'blobs'));
+  const person = await personOf(context, values, registry);
+  const journals = folderOf(context, registry, person.user);
+  const journal = await openJournal(journals, segmentLimits(audit));
+  const folders = [journals, folderOf(context, registry, nobody(context))];
+  // Nobody's records go to the registry with the next sign-in; until then it has no say in how long they are kept.
+  const theirs = api === null && person.via === 'nobody' ? [] : folders;
+  const sinks = await tell(context, audit, { api, journal, folders: theirs });
+  const say = (line: string): void => context.say(`lk: ${line}`);
+  const fleet = fleetReporter({ home: context.home.dir, api, runtime: journal.id, host: hostname(), say });
+  return {
+    ...{ project, opened, api, onRevoke, person, journal, sinks, fleet, say, stop: untilSignal() },
+    around: {
+      driver,
+      projectDir: project.dir,
+      homes: [context.home.dir, homedir()],
+      environment: context.config.environment,
+    },
+    prepareOptions: (verified, lockDigest) => ({
+      verified,
+      lockDigest,
+      blobs,
+      treesDir: join(context.home.storeDir, 'trees'),
+      fetch: (wanted) => fetchFrom(api, wanted),
+      progress: context.progress,
+    }),
+    close: async () => {
+      await Promise.all([sinks.close(), fleet.close()]);
+      await journal.close();
+    },
+  };
+}
+
+function untilSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort());
+  return stop.signal;
+}
+
+/** The locked server of this name. Throws NOT_LOCKED. */
+export function entryNamed(verified: OpenedProject['verified'], alias: string): VerifiedEntry {
+  const entry = verified.entries.get(alias);
+  if (entry) return entry;
+  const known = [...verified.entries.keys()];
+  throw new LockkeeperError('NOT_LOCKED', {
+    expected: `one of the locked servers ${known.join(', ') || '(none)'}`,
+    found: quote(alias),
+    next: `Ask for it with: lk add ${alias}, then lk lock`,
+  });
+}
+
+/** What is told of a server that runs, here and at the registry. */
+export function instanceOf(
+  { verified, intent }: OpenedProject,
+  who: { readonly alias: string; readonly user: string; readonly driver: string },
+): Parameters<typeof tellOf>[1] {
+  const { server, version, closure } = entryNamed(verified, who.alias).entry;
+  return {
+    ...who,
+    server,
+    version,
+    closureDigest: closure.digest,
+    lock: verified.digest,
+    lockVersion: verified.lock.version,
+    project: intent.project,
+  };
+}
+
+/**
+ * A registry that is asked and says no is believed at once. One that does not answer is passed over: the lock's own end
+ * limits for how long. A lock that is older than the newest one is no reason, a replaced one is.
+ */
+export async function assertNotRevoked(
+  context: Context,
+  api: Api | null,
+  opened: OpenedProject,
+): Promise<void> {
+  if (!api)
+    return context.say('lk: not signed in to the registry of this lock; it is not asked about revocations');
+  try {
+    await assertCurrent(context, api.within(ASK_MS), opened);
+  } catch (thrown) {
+    const error = asLockkeeperError(thrown);
+    if (isVerdict(error.code)) throw error;
+    context.say(`lk: the registry was not asked about revocations: ${error.message}`);
+  }
+}
+
+function onRevokeOf(values: Values): OnRevoke {
+  const wanted = text(values, 'on-revoke') ?? 'end';
+  if (wanted === 'end' || wanted === 'finish') return wanted;
+  throw new LockkeeperError('USAGE', {
+    expected: '--on-revoke end or finish',
+    found: quote(wanted),
+    next: 'See: lk run --help',
+  });
+}
+
+function onlyDriver(values: Values): { only?: DriverName } {
+  const wanted = text(values, 'isolation');
+  if (wanted === undefined) return {};
+  const only = DRIVER_NAMES.find((name) => name === wanted);
+  if (only) return { only };
+  throw new LockkeeperError('USAGE', {
+    expected: `--isolation ${DRIVER_NAMES.join(', ')}`,
+    found: quote(wanted),
+    next: 'See: lk run --help',
+  });
+}
+
+/** The person signed in at this registry, or the login name of this machine with a mark that nobody vouched for it. */
+async function personOf(context: Context, values: Values, registry: string): Promise<Caller> {
+  const as = text(values, 'as');
+  const found = (await context.home.signIns()).find(
+    (signIn) => signIn.registry === registry && (as === undefined || signIn.person === as),
+  );
+  return found
+    ? { user: found.person, teams: [], via: 'sign-in', actors: [] }
+    : { user: nobody(context), teams: [], via: 'nobody', actors: [] };
+}
+
+function nobody(context: Context): string {
+  return `local:${context.config.osUser}`;
+}
+
+/** Records of one registry and person never go to another's. */
+function folderOf(context: Context, registry: string, user: string): string {
+  return join(context.home.journalDir, `r-${sha256(`${registry} ${user}`).slice(7, 23)}`);
+}
+
+async function fetchFrom(api: Api | null, digest: string): Promise<Buffer> {
+  if (api) return api.blob(digest);
+  throw new LockkeeperError('ARTIFACT_MISSING', {
+    expected: `the artifact ${digest} in the local store, or a sign-in to fetch it with`,
+    found: 'neither',
+    next: 'Run: lk login URL --code CODE',
+  });
+}
+
+/** The registry and the configured sinks hear of the own journal as it grows, and of what ended runtimes left behind. */
+function tell(
+  context: Context,
+  audit: AuditConfig,
+  { api, journal, folders }: { api: Api | null; journal: Journal; folders: readonly string[] },
+): Promise<OpenSinks> {
+  const sink =
+    api &&
+    registrySink(async (records) => (await api.call('auditWrite', AuditAck, { body: { records } })).upTo);
+  return openSinks(audit, {
+    journal,
+    journalDir: context.home.journalDir,
+    environment: context.config.environment,
+    registry: { sink, folders },
+    now: context.now,
+    say: (line) => context.say(`lk: ${line}`),
+  });
+}
