@@ -24,6 +24,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   ci: async () => (await import('./ci.ts')).ci,
   verify: async () => (await import('./verify.ts')).verify,
   run: async () => (await import('./run.ts')).run,
+  'gateway token': async () => (await import('./gateway-token.ts')).gatewayToken,
   ps: async () => (await import('./ps.ts')).ps,
   fleet: async () => (await import('./fleet.ts')).fleet,
   export: async () => (await import('./export.ts')).exporting,

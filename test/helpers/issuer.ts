@@ -32,9 +32,9 @@ export interface IssuerSetting {
   readonly clientKey?: object;
 }
 
-async function jwk(kid: string): Promise<object> {
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  return { ...(await exportJWK(privateKey)), kid, alg: 'RS256', use: 'sig' };
+async function signingKey(kid: string): Promise<{ jwk: object; publicKey: KeyObject }> {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  return { jwk: { ...(await exportJWK(privateKey)), kid, alg: 'RS256', use: 'sig' }, publicKey };
 }
 
 export async function startIssuer({ tls, clientKey }: IssuerSetting = {}): Promise<TestIssuer> {
@@ -66,8 +66,8 @@ export async function startIssuer({ tls, clientKey }: IssuerSetting = {}): Promi
       return token;
     },
     rotate: async () => {
-      const keys = [await jwk(`key-${++version}`)];
-      answer = providerOf({ url, keys, clientKey, claims: () => issuer.claims });
+      const key = await signingKey(`key-${++version}`);
+      answer = providerOf({ url, key, clientKey, claims: () => issuer.claims });
     },
     silence: async () => {
       server.closeAllConnections();
@@ -89,7 +89,7 @@ export async function startIssuer({ tls, clientKey }: IssuerSetting = {}): Promi
 
 function providerOf(from: {
   readonly url: string;
-  readonly keys: readonly object[];
+  readonly key: { readonly jwk: object; readonly publicKey: KeyObject };
   readonly clientKey: object | undefined;
   readonly claims: () => Record<string, unknown>;
 }): RequestListener {
@@ -102,7 +102,7 @@ function providerOf(from: {
     accessTokenTTL: 300,
   });
   const provider = new Provider(from.url, {
-    jwks: { keys: from.keys },
+    jwks: { keys: [from.key.jwk] },
     clients: [
       { ...common, client_id: 'ada', client_secret: 'ada-secret', grant_types: grants },
       { ...common, client_id: 'gateway', client_secret: 'gw secret/+:', grant_types: grants },
@@ -129,12 +129,9 @@ function providerOf(from: {
       },
     },
   });
-  const exchange = async (_provider: Provider, _helpers: unknown, ctx: GrantContext): Promise<void> => {
+  const exchange = async (ctx: GrantContext): Promise<void> => {
     const { subject_token: subject = '', audience = 'nobody' } = ctx.oidc.params;
-    const [own] = from.keys;
-    const { payload } = await jwtVerify(subject, own as Parameters<typeof jwtVerify>[1], {
-      issuer: from.url,
-    });
+    const { payload } = await jwtVerify(subject, from.key.publicKey, { issuer: from.url });
     const claims = { email: payload.email, act: { sub: ctx.oidc.client.clientId } };
     const token = new provider.ClientCredentials({ client: ctx.oidc.client, scope: 'mcp', extra: claims });
     token.resourceServer = new (ResourceServerOf(provider))(audience, server(audience));

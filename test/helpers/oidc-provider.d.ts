@@ -27,7 +27,7 @@ declare module 'oidc-provider' {
     callback(): (request: IncomingMessage, response: ServerResponse) => void;
     registerGrantType(
       name: string,
-      handler: (provider: Provider, helpers: unknown, ctx: GrantContext) => Promise<void>,
+      handler: (ctx: GrantContext) => Promise<void>,
       parameters: readonly string[],
     ): void;
   }
