@@ -52,6 +52,11 @@ function namesSecret(value: JsonObject): boolean {
   return typeof name === 'string' && value.value !== undefined && SECRET_NAME.test(name);
 }
 
+/** What stands in the place of one secret: the same for the same secret and journal. */
+export function secretMark(secret: string, key: Buffer): string {
+  return hashed(secret, key);
+}
+
 /** One hash for the whole value, however large: nothing of its shape is told. */
 function hashed(value: Json, key: Buffer): string {
   return `[secret hmac-sha256:${createHmac('sha256', key).update(JSON.stringify(value)).digest('hex').slice(0, 32)}]`;

@@ -24,15 +24,16 @@ const FORMS = [
 ].join('|');
 /** A JSON Web Token, from its first dot both ways: from its beginning, every `eyJ` in a long word would be tried to its end. */
 const JWT = '\\.(?<=\\beyJ[A-Za-z0-9_-]{8,}\\.)eyJ[A-Za-z0-9_-]{8,}\\.';
-const SECRET_FORM = new RegExp(
+export const SECRET_FORM = new RegExp(
   `^(?:Bearer|Basic) \\S{3,}|\\b(?:${FORMS})|${JWT}|-----BEGIN [A-Z ]{0,40}PRIVATE KEY|AGE-SECRET-KEY-1|hooks\\.slack\\.com/services/\\S|\\b\\d{8,10}:AA[A-Za-z0-9_-]{30,}`,
 );
 
 /** `scheme://user:password@` */
-const USERINFO = /\b[a-z][a-z0-9+.-]{0,20}:\/\/[^/?#@\s"'<>]{1,500}@/gi;
+export const USERINFO = /\b[a-z][a-z0-9+.-]{0,20}:\/\/[^/?#@\s"'<>]{1,500}@/gi;
 /** `name=`, `name: `, `"name":"`, `--name `. A name begins where a word does, so one pass is enough. */
 const NAME = /(?<![\w.-])([\w.-]{1,64})(?:\\?["']?\s{0,3}[=:]\s{0,3}\\?|(?<=--?[\w.-]{1,64})\s{1,3})/g;
-const VALUE = /"[^"]{0,4000}"?|'[^']{0,4000}'?|(?:(?:Bearer|Basic|Token|Digest) )?[^\s"'&;,#)}\]]{1,4000}/iy;
+export const VALUE =
+  /"[^"]{0,4000}"?|'[^']{0,4000}'?|(?:(?:Bearer|Basic|Token|Digest) )?[^\s"'&;,#)}\]]{1,4000}/iy;
 
 /** Whether a text holds something in the form of a secret. */
 export function holdsSecret(text: string): boolean {

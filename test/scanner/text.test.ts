@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { tricksIn } from '../../runtime/content/hidden.ts';
 import type { Facts } from '../../scanner/checks/check.ts';
-import { hiddenUnicode, tricksIn } from '../../scanner/checks/hidden-unicode.ts';
-import { phrasesIn } from '../../scanner/checks/instructions.ts';
+import { hiddenUnicode } from '../../scanner/checks/hidden-unicode.ts';
+import { reasonsIn } from '../../scanner/checks/instructions.ts';
 import { textsOf } from '../../scanner/checks/texts.ts';
 import type { Surface } from '../../schemas/surface.ts';
 
@@ -94,7 +95,7 @@ describe('instructions to the model', () => {
       'carries an encoded command',
     ],
     ['sidenote', 'smuggles content through a parameter'],
-  ])('are told: %j', (text, why) => expect(phrasesIn(text).map((hit) => hit.why)).toContain(why));
+  ])('are told: %j', (text, why) => expect(reasonsIn(text).map((hit) => hit.why)).toContain(why));
 
   it.each([
     'You MUST call resolve-library-id before this tool to get a valid ID.',
@@ -107,12 +108,12 @@ describe('instructions to the model', () => {
     'Ignore case when matching.',
     'Returns the previous messages of a channel.',
     'https://example.com/docs and the token dXNlcm5hbWU6cGFzc3dvcmQ=',
-  ])('are not seen in honest text: %s', (text) => expect(phrasesIn(text)).toEqual([]));
+  ])('are not seen in honest text: %s', (text) => expect(reasonsIn(text)).toEqual([]));
 
   it('are looked for in time, whatever the text', () => {
     const start = performance.now();
     for (const piece of ['send password ', 'before must ', 'ignore ', 'a@', 'A'.repeat(60), 'append to '])
-      phrasesIn(piece.repeat(20_000 / piece.length));
+      reasonsIn(piece.repeat(20_000 / piece.length));
     expect(performance.now() - start).toBeLessThan(3000);
   });
 });

@@ -1,7 +1,17 @@
-/** The rules of LK-TXT-02 as data: what is looked for, and why it is said to a reviewer. Gaps are bounded: no rule backtracks far. */
+/**
+ * Sentences that speak to a model about something else than their purpose, as data: what is looked for in tool text and in
+ * what servers answer, and why it is said. Gaps are bounded: no rule backtracks far.
+ */
 export interface Phrase {
   readonly why: string;
   readonly pattern: RegExp;
+  /**
+   * Set where the rule counts in answers, which quote the whole world: source of what every match of it holds, so that one
+   * pass over a text finds the places worth a look. Spaces are written `\\s+`: the text is still as it came.
+   */
+  readonly signal?: string;
+  /** Not for tool text, where it is honest. */
+  readonly answersOnly?: true;
   /** A sentence that matches this says the opposite. */
   readonly unless?: RegExp;
 }
@@ -19,15 +29,17 @@ const REFUSES =
   /\b(?:reject|refus|block|den(?:y|ied)|forbid|forbidden|not allowed|disallow|exclud|prevent|never|cannot|must not|no keys)\w*/i;
 const sentence = (source: string): RegExp => new RegExp(source, 'i');
 
-export const PHRASES: readonly Phrase[] = [
+const PHRASES: readonly Phrase[] = [
   {
     why: 'tells the model to ignore its instructions',
+    signal: '\\b(?:ignor|disregard|forget|bypass|overrid|overrul|supersed)',
     pattern: sentence(
       '\\b(?:ignor|disregard|forget|bypass|overrid|overrul|supersed)\\w*\\b.{0,30}\\b(?:previous|prior|above|earlier|all|any|other|system|user|security|safety|subsequent)\\b.{0,25}\\b(?:instructions?|prompts?|rules?|constraints?|polic(?:y|ies)|guidelines?|restrictions?|safeguards?|settings)\\b',
     ),
   },
   {
     why: 'tells the model to ignore its instructions',
+    signal: '\\b(?:ignor|disregard|forget)|precedence\\s+over|cannot\\s+be\\s+overridden',
     pattern: sentence(
       '\\b(?:ignore|disregard|forget)\\s+(?:all\\s+|everything\\s+)?(?:the\\s+)?(?:above|previous|prior)\\b|\\btakes? precedence over\\b.{0,30}\\buser\\b|\\bcannot be overridden\\b.{0,60}\\b(?:user|instruction|polic)',
     ),
@@ -40,25 +52,30 @@ export const PHRASES: readonly Phrase[] = [
   },
   {
     why: 'does something in secret',
+    signal: '\\b(?:silently|covertly|secretly|discreetly|invisibly|stealthily|quietly)',
     pattern: sentence(`\\b${QUIET}\\b.{0,12}\\b${ACT}\\w*\\b|\\b${ACT}\\w*\\b.{0,60}\\b${QUIET}\\b`),
     unless: /\b(?:ignor|fail|drop|skip|truncat)\w*/i,
   },
   {
     why: 'acts without consent',
+    signal: '\\b(?:consent|knowledge|knowing|awareness)\\b',
     pattern: sentence(
       '\\bwithout\\b.{0,20}\\b(?:asking|human|user)\\b.{0,25}\\b(?:consent|knowledge|knowing|awareness)\\b',
     ),
   },
   {
     why: 'carries a tag that imitates instructions',
+    signal: '<\\s*/?\\s*(?:important|system|secret|hidden|admin|information|sys|inst)\\s*>',
     pattern: /<\s*\/?\s*(?:important|system|secret|hidden|admin|information|sys|inst)\s*>/i,
   },
   {
     why: 'carries a tag that imitates instructions',
+    signal: '\\[\\s*(?:SYSTEM|BACKGROUND|HIDDEN|ADMIN|PASSIVE)\\b',
     pattern: /\[\s*(?:SYSTEM|BACKGROUND|HIDDEN|ADMIN|PASSIVE)\b[A-Z ]{0,24}\]\s*:?/,
   },
   {
     why: 'speaks to the model as its operator',
+    signal: '\\b(?:policy|rule)\\b|\\bthis\\s+(?:entire\\s+)?session\\b',
     pattern: sentence(
       '\\b(?:global|session|system|standing|mandatory|persistent)(?: \\w+)? (?:policy|rule)\\b.{0,30}:|\\bfor the duration of this session\\b|\\bfor this entire session\\b',
     ),
@@ -83,6 +100,7 @@ export const PHRASES: readonly Phrase[] = [
   },
   {
     why: 'sends secrets away',
+    signal: `\\b${SECRET.replaceAll(' ', '\\s')}`,
     pattern: sentence(
       `\\b(?:send|post|upload|forward|exfiltrat|transmit|stream|shar|stor|writ|leak|harvest|append)\\w*\\b[^.]{0,80}\\b${SECRET}\\b.{0,80}${AWAY}|\\b${SECRET}\\b.{0,100}\\b(?:sent|send|forwarded|uploaded|transmitted|posted|streamed|stored|write|append)\\w*\\b.{0,60}${AWAY}`,
     ),
@@ -95,6 +113,8 @@ export const PHRASES: readonly Phrase[] = [
   },
   {
     why: 'asks for the conversation',
+    signal:
+      '\\b(?:history|transcript|context|chat\\s+log|conversation\\s+log|(?:full|whole|entire|complete)\\s+(?:conversation|chat)|previous\\s+(?:exchanges|messages)|prior\\s+messages)\\b',
     pattern: sentence(
       `\\b(?:include|add|pass|attach|append|provide|populate\\w*|put|output|send|export|store|offload)\\w*\\b.{0,60}\\b${TALK}\\b|\\b${TALK}\\b.{0,60}\\b(?:parameter|field|endpoint|verbatim)\\b`,
     ),
@@ -102,6 +122,7 @@ export const PHRASES: readonly Phrase[] = [
   },
   {
     why: 'asks for the system prompt',
+    signal: '\\bsystem\\s+(?:prompt|instructions?|message)\\b',
     pattern: sentence(
       '\\b(?:reveal|output|print|send|include|repeat|leak)\\w*\\b.{0,40}\\b(?:your|hidden|the) system (?:prompt|instructions?|message)\\b|\\bhidden system instructions\\b',
     ),
@@ -114,6 +135,7 @@ export const PHRASES: readonly Phrase[] = [
   },
   {
     why: 'adds something to what others send',
+    signal: '\\bto\\s+(?:every|all)\\b|\\bevery\\b',
     pattern: sentence(
       '\\b(?:append|add|prepend|include)\\b[^.]{0,90}\\bto (?:every|all)\\b.{0,40}\\b(?:commands?|messages?|e-?mails?|operations?|requests?|payments?|files?|transactions?)\\b|\\bevery (?:shell )?command\\b.{0,40}\\b(?:suffix|prefix)\\b|\\bevery\\b.{0,30}\\b(?:operation|transaction|message)\\b.{0,12}\\bsilently\\b',
     ),
@@ -139,6 +161,8 @@ export const PHRASES: readonly Phrase[] = [
   },
   {
     why: 'gives the model another role',
+    signal:
+      '\\byou\\s+are\\s+(?:now|actually)\\b|\\bdeveloper\\s+mode\\b|\\bjailbreak\\b|\\bunrestricted\\b|\\bauthoritative\\s+directives\\b',
     pattern: sentence(
       '\\byou are (?:now|actually)\\b.{0,40}\\b(?:assistant|agent|mode|administrator|root)\\b|\\bdeveloper mode\\b|\\bjailbreak\\b|\\bunrestricted (?:write )?mode\\b|\\bauthoritative directives\\b',
     ),
@@ -159,4 +183,24 @@ export const PHRASES: readonly Phrase[] = [
       '\\bbest tool (?:in the world|ever|available)\\b|\\b(?:any ?time|every ?time|whenever) the user (?:asks|says|informs|tells)\\b.{0,12}\\banything\\b',
     ),
   },
+  {
+    why: 'asks for secrecy towards the user',
+    signal:
+      "(?:\\bnot|n't|\\bnever|\\bwithout)\\s+(?:\\w+\\s+){0,2}(?:tell|inform|mention|reveal|disclos|notif|alert)",
+    pattern: sentence(
+      "(?:\\bnot|n't|\\bnever|\\bwithout)\\s+(?:\\w+\\s+){0,2}(?:tell|inform|mention|reveal|disclos|notif|alert)\\w*\\b.{0,25}\\b(?:the user|the human|anyone|to users?)\\b",
+    ),
+  },
+  {
+    why: 'speaks to a model that reads it',
+    answersOnly: true,
+    signal: '\\b(?:assistants?|agents?|LLMs?|language\\s+models?|AI|AIs|Claude|ChatGPT|Copilot|Gemini)\\b',
+    pattern:
+      /\b(?:[Aa]ttention|ATTENTION|[Nn]ote (?:to|for)|NOTE (?:TO|FOR)|[Ii]nstructions? (?:to|for)|INSTRUCTIONS? (?:TO|FOR)|[Mm]essage (?:to|for)|[Dd]ear)\b:? (?:all |any |the |an? )?(?:AI|LLM|language model|Claude|ChatGPT|Copilot|Gemini|assistant)s?\b(?! (?:API|SDK|integration|plugin|users?|developers?))|\b[Ii]f you are (?:an? )?(?:AI|LLM|assistant|language model|agent)\b/,
+  },
 ];
+
+/** What no tool text says honestly. */
+export const TOOL_PHRASES = PHRASES.filter(({ answersOnly }) => !answersOnly);
+/** What no answer of a server needs to say. */
+export const ANSWER_PHRASES = PHRASES.filter(({ signal }) => signal !== undefined);

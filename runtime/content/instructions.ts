@@ -1,0 +1,104 @@
+/** Looking for the phrases: in tool text as a whole, in answers around what signals them. */
+import { ANSWER_PHRASES, type Phrase, TOOL_PHRASES } from './phrases.ts';
+
+/** Characters of one text that are read as tool text; nobody reviews more, and a rule may take its square in time. */
+export const MAX_TEXT = 20_000;
+
+export interface Hit {
+  readonly why: string;
+  /** Where it stands in the text as it was read. */
+  readonly at: number;
+  readonly plain: string;
+}
+
+/** Each reason once, as the text reads after everything invisible and every line break is taken out. */
+export function phrasesIn(text: string, phrases: readonly Phrase[] = TOOL_PHRASES): Hit[] {
+  const plain = plainOf(text.slice(0, MAX_TEXT));
+  const hits = new Map<string, Hit>();
+  for (const phrase of phrases) {
+    if (hits.has(phrase.why)) continue;
+    const at = placeOf(phrase, plain);
+    if (at !== null) hits.set(phrase.why, { why: phrase.why, at, plain });
+  }
+  return [...hits.values()];
+}
+
+const INVISIBLE = /[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\u{e0000}-\u{e007f}]/gu;
+
+function plainOf(text: string): string {
+  return visible(text).replace(/\s+/g, ' ');
+}
+
+function visible(text: string): string {
+  return /[^\0-\x7f]/.test(text) ? text.normalize('NFKC').replace(INVISIBLE, '') : text;
+}
+
+/** Where the phrase stands, unless its own sentence says the opposite. */
+function placeOf({ pattern, unless }: Phrase, plain: string): number | null {
+  for (const found of plain.matchAll(new RegExp(pattern, `${pattern.flags.replace('g', '')}g`)))
+    if (unless === undefined || !unless.test(sentenceOf(plain, found))) return found.index;
+  return null;
+}
+
+/** From the end of the sentence before to the end of the one that the match ends in. */
+function sentenceOf(plain: string, found: RegExpExecArray): string {
+  const from = plain.slice(0, found.index).search(/[.!?;](?=\s)[^.!?;]*$/);
+  const rest = plain.slice(found.index + found[0].length);
+  const end = rest.search(/[.!?;](?:\s|$)/);
+  return plain.slice(from + 1, found.index + found[0].length + (end < 0 ? rest.length : end));
+}
+
+const SIGNAL = new RegExp(ANSWER_PHRASES.map(({ signal }) => signal).join('|'), 'gi');
+/** Characters before and after a signal that a phrase may take. */
+const BEFORE = 250;
+const AFTER = 450;
+
+/** What of an answer may still be read; shared by all texts of one message. */
+export interface Reading {
+  /** Characters. */
+  text: number;
+  /** Characters that stand close to a signal: each is looked at by every rule. */
+  close: number;
+}
+
+/** Reasons in one text of an answer, each once; null once there is more than may be read. */
+export function answerPhrasesIn(text: string, left: Reading): string[] | null {
+  left.text -= text.length;
+  if (left.text < 0) return null;
+  const whole = visible(text);
+  // A phrase does not end where somebody puts a page of nothing into it.
+  const plain = /\s{20}/.test(whole) ? whole.replace(/\s+/g, ' ') : whole;
+  const why = new Set<string>();
+  for (const [from, to] of closeTo(plain)) {
+    left.close -= to - from;
+    if (left.close < 0) return null;
+    for (const hit of phrasesIn(plain.slice(from, to), ANSWER_PHRASES)) why.add(hit.why);
+  }
+  return [...why];
+}
+
+/** Places around signals, joined where they overlap, but not beyond what is read at once. */
+function* closeTo(plain: string): Generator<readonly [number, number]> {
+  let [from, to] = [0, 0];
+  for (const { index } of plain.matchAll(SIGNAL)) {
+    if (to > 0 && index - BEFORE <= to && index + AFTER - from <= MAX_TEXT / 4) {
+      to = index + AFTER;
+      continue;
+    }
+    if (to > 0) yield [from, to];
+    [from, to] = [Math.max(0, index - BEFORE), index + AFTER];
+  }
+  if (to > 0) yield [from, Math.min(to, plain.length)];
+}
+
+const SHELL = /\b(?:curl|wget|bash|chmod|nc|rm -rf|powershell|eval)\b|\/bin\/sh|\/dev\/tcp/i;
+
+/** Base64 words of a tool text that turn into a phrase or a command, with what they read. */
+export function* wrappedIn(text: string): Generator<readonly [word: string, decoded: string]> {
+  for (const [word] of plainOf(text.slice(0, MAX_TEXT)).matchAll(/[A-Za-z0-9+/]{20,}={0,2}/g)) {
+    const decoded = Buffer.from(word, 'base64').toString('latin1');
+    if (!/^[\x20-\x7e\s]{12,}$/.test(decoded)) continue;
+    if (SHELL.test(decoded) || TOOL_PHRASES.some((phrase) => placeOf(phrase, decoded) !== null))
+      yield [word.slice(0, 80), decoded];
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * 13: what is in a message, judged before it is passed on: its size, the locked output schema, secrets, text that speaks to
+ * the model. Pure, and bounded in its work: what is more than may be read is told, and blocked where reading it is a must.
+ */
+import type { Json } from '../../schemas/common.ts';
+import { type ContentControls, type ContentRules, contentRules } from '../../schemas/content.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import type { Surface } from '../../schemas/surface.ts';
+import { carriesHidden } from '../content/hidden.ts';
+import { answerPhrasesIn, type Reading } from '../content/instructions.ts';
+import { isSecretMember, type Span, secretsIn } from '../content/secrets.ts';
+import { eachText, rewritten, shownPlace } from '../content/walk.ts';
+import { secretMark } from '../journal/redact.ts';
+import { isObject, type Message, parseMessage, type Response } from '../wire/message.ts';
+import type { Pending } from './gate.ts';
+import { lockedSchemas, problemsIn } from './schema.ts';
+
+/** Characters of one message that are read, and those close to what signals a phrase. */
+const READ = 4 * 1024 * 1024;
+const READ_CLOSELY = 400_000;
+/** Places that a record names; more are counted. */
+const MAX_FOUND = 50;
+
+export type FoundKind = 'secret' | 'instructions' | 'hidden' | 'schema' | 'unread';
+
+export interface Found {
+  readonly kind: FoundKind;
+  /** JSON pointer into what was said; never its text. */
+  readonly at: string;
+  /** In the words of our own table. */
+  readonly why?: string;
+}
+
+export interface Judged<M extends Message> {
+  /** The very message where nothing is hidden in it. */
+  readonly message: M;
+  readonly found: readonly Found[];
+  /** Findings beyond those. */
+  readonly more: number;
+  readonly hidden: boolean;
+  /** Set where it may not pass. */
+  readonly error: LockkeeperError | null;
+}
+
+export interface ContentJudge {
+  /** What a server answers to a question of its client. */
+  answer(message: Response, asked: Pick<Pending, 'method' | 'target' | 'rule'>): Judged<Response>;
+  /** What is said besides: a server's requests and notices, and what its client answers to them. */
+  said<M extends Message>(message: M): Judged<M>;
+}
+
+export interface ContentOptions {
+  /** Default: `DEFAULT_CONTENT`. */
+  readonly controls?: ContentControls | undefined;
+  readonly server: string;
+  readonly surface: Pick<Surface, 'tools'>;
+  /** Of the journal: marks of one secret are the same in records and answers. */
+  readonly key: Buffer;
+}
+
+export function contentJudge({ controls = {}, server, surface, key }: ContentOptions): ContentJudge {
+  const rules = contentRules(controls, server);
+  const schemas = lockedSchemas(surface, 'outputSchema');
+  return {
+    answer: (message, asked) => {
+      const large = tooLarge(message, rules);
+      if (large) return refused(message, large);
+      // A greeting passes only as it was compared with the lock.
+      if (asked.rule.greets) return passed(message);
+      const misfit = misfitOf(message, asked, schemas);
+      if (misfit && rules.outputSchema === 'refuse')
+        return refused(message, misfit, [{ kind: 'schema', at: '' }]);
+      const judged = judgeTexts(message, { rules, key, skip: asked.rule.lists });
+      // A mark in the place of a secret may be what the schema does not permit; the client would judge so, too.
+      if (judged.hidden && !misfit && misfitOf(judged.message, asked, schemas))
+        return { ...judged, message, hidden: false, error: blocked('secret', 'a place that takes no mark') };
+      return misfit ? { ...judged, found: [{ kind: 'schema', at: '' }, ...judged.found] } : judged;
+    },
+    said: (message) => {
+      const large = tooLarge(message, rules);
+      return large ? refused(message, large) : judgeTexts(message, { rules, key });
+    },
+  };
+}
+
+function passed<M extends Message>(message: M): Judged<M> {
+  return { message, found: [], more: 0, hidden: false, error: null };
+}
+
+function refused<M extends Message>(message: M, error: LockkeeperError, found: Found[] = []): Judged<M> {
+  return { message, found, more: 0, hidden: false, error };
+}
+
+function tooLarge({ bytes }: Message, { maxResultBytes }: ContentRules): LockkeeperError | null {
+  if (bytes.length <= maxResultBytes) return null;
+  return new LockkeeperError('RESULT_INVALID', {
+    expected: `at most ${maxResultBytes} bytes`,
+    found: `${bytes.length}`,
+    next: 'Ask for less at a time',
+  });
+}
+
+type Schemas = ReturnType<typeof lockedSchemas>;
+
+/** A tool with a locked output schema answers with structured content that fits it, or says that it failed. */
+function misfitOf(
+  message: Response,
+  { method, target }: Pick<Pending, 'method' | 'target'>,
+  schemas: Schemas,
+): LockkeeperError | null {
+  if (message.kind === 'error' || method !== 'tools/call' || target === undefined) return null;
+  const schema = schemas(target);
+  const { result } = message;
+  if (!schema || (isObject(result) && (result.isError === true || isUnfinished(result)))) return null;
+  const content = isObject(result) ? result.structuredContent : undefined;
+  const problems = content === undefined ? null : schema.problems(content);
+  if (problems?.length === 0) return null;
+  return new LockkeeperError('RESULT_INVALID', {
+    expected: `structured content of ${quote(target, 128)} as its locked output schema says`,
+    found: problems === null ? 'none' : problemsIn(problems.map((one) => ({ ...one, at: shownPlace(one.at) }))),
+    next: 'The server does not keep to its schema; use another release',
+  });
+}
+
+/** The server asks for more before it answers: there is no content yet. */
+function isUnfinished({ resultType }: { readonly resultType?: Json }): boolean {
+  return resultType === 'input_required';
+}
+
+interface Judging {
+  readonly rules: ContentRules;
+  readonly key: Buffer;
+  /** A member of the result that is held to the lock item by item. */
+  readonly skip?: string | undefined;
+}
+
+function judgeTexts<M extends Message>(message: M, { rules, key, skip }: Judging): Judged<M> {
+  if (rules.secrets === 'off' && rules.instructions === 'off') return passed(message);
+  const look = new Look(rules, key);
+  eachText(contentOf(message), (text, at, name) => look.read(text, at, name), skip);
+  const { found, more } = look;
+  if (found.length === 0) return passed(message);
+  const error = look.refusal();
+  if (error || look.replaced.size === 0) return { message, found, more, hidden: false, error };
+  const id = message.kind === 'notification' ? undefined : message.id;
+  const bytes = rewritten(message.bytes, look.replaced, id);
+  return { message: parseMessage(bytes, true) as M, found, more, hidden: true, error: null };
+}
+
+function contentOf(message: Message): Json {
+  if (message.kind === 'response') return message.result;
+  return message.kind === 'error' ? message.error : message.params;
+}
+
+/** One message as it is read. */
+class Look {
+  readonly found: Found[] = [];
+  readonly replaced = new Map<string, string>();
+  more = 0;
+  readonly #rules: ContentRules;
+  readonly #key: Buffer;
+  readonly #left: Reading = { text: READ, close: READ_CLOSELY };
+  readonly #kinds = new Set<FoundKind>();
+  #secretsLeft = READ;
+
+  constructor(rules: ContentRules, key: Buffer) {
+    this.#rules = rules;
+    this.#key = key;
+  }
+
+  read(text: string, at: () => string, name: string | undefined): void {
+    if (this.#rules.secrets !== 'off') this.#secrets(text, at, name);
+    if (this.#rules.instructions === 'off') return;
+    if (carriesHidden(text)) this.#tell({ kind: 'hidden', at: at() });
+    const why = answerPhrasesIn(text, this.#left);
+    if (why === null) this.#unread(at);
+    else for (const one of why) this.#tell({ kind: 'instructions', at: at(), why: one });
+  }
+
+  /** What was found says that the message may not pass. */
+  refusal(): LockkeeperError | null {
+    const { secrets, instructions } = this.#rules;
+    const kinds = this.#kinds;
+    if (kinds.has('secret') && secrets === 'block') return blocked('secret', 'one or more');
+    if (instructions === 'block')
+      for (const kind of ['instructions', 'hidden'] as const)
+        if (kinds.has(kind)) return blocked(kind, 'some');
+    const must = instructions === 'block' || secrets === 'block' || secrets === 'hide';
+    return kinds.has('unread') && must ? blocked('unread', 'more text than is read') : null;
+  }
+
+  #secrets(text: string, at: () => string, name: string | undefined): void {
+    this.#secretsLeft -= text.length;
+    if (this.#secretsLeft < 0) return this.#unread(at);
+    const whole: Span[] = name !== undefined && isSecretMember(name, text) ? [[0, text.length]] : [];
+    const spans = whole.length > 0 ? whole : secretsIn(text);
+    if (spans.length === 0) return;
+    this.#tell({ kind: 'secret', at: at() });
+    if (this.#rules.secrets === 'hide') this.replaced.set(text, this.#hidden(text, spans));
+  }
+
+  #hidden(text: string, spans: readonly Span[]): string {
+    let shown = '';
+    let from = 0;
+    for (const [start, end] of spans) {
+      shown += text.slice(from, start) + secretMark(text.slice(start, end), this.#key);
+      from = end;
+    }
+    return shown + text.slice(from);
+  }
+
+  #unread(at: () => string): void {
+    if (!this.#kinds.has('unread')) this.#tell({ kind: 'unread', at: at() });
+  }
+
+  #tell(found: Found): void {
+    this.#kinds.add(found.kind);
+    if (this.found.length < MAX_FOUND) this.found.push(found);
+    else this.more++;
+  }
+}
+
+const WORDS = {
+  secret: 'no secret in what is said',
+  instructions: 'no text that speaks to the model',
+  hidden: 'no text that nobody sees',
+  unread: 'little enough text to be read whole',
+} as const;
+
+function blocked(kind: keyof typeof WORDS, found: string): LockkeeperError {
+  return new LockkeeperError('CONTENT_BLOCKED', {
+    expected: WORDS[kind],
+    found,
+    next: 'Ask for something else; the record of this call names the places',
+  });
+}
