@@ -10,7 +10,10 @@ import { serveSession } from './session/serve.ts';
 import { type RevocationSource, watchRevocations } from './trust/revocations.ts';
 import type { TrustedRoot } from './trust/root.ts';
 
-export interface RunOptions extends PrepareOptions, Around, Pick<SessionOptions, 'onState' | 'onCall'> {
+export interface RunOptions
+  extends PrepareOptions,
+    Around,
+    Pick<SessionOptions, 'content' | 'onState' | 'onCall'> {
   /** The root that the lock carries. */
   readonly trusted: TrustedRoot;
   /** Where revocations are heard of; null when there is no registry to ask. */

@@ -129,6 +129,13 @@ export function addSeen(to: Seen | null, from: Seen | null, fuel: Fuel): void {
   to.allNames ||= from.allNames;
 }
 
+const never: Apply = (_, run, __, below) => {
+  if (below !== undefined) run.path.push(below);
+  problem(run, 'is not permitted to be there');
+  if (below !== undefined) run.path.pop();
+  return false;
+};
+
 function compilerOf(document: JsonObject): Compiler {
   const references = new References(document);
   const known = new Map<Json, Apply>();
@@ -136,8 +143,7 @@ function compilerOf(document: JsonObject): Compiler {
   const compiler: Compiler = {
     references,
     compile: (schema, base) => {
-      if (typeof schema === 'boolean')
-        return (_, run) => schema || problem(run, 'is not permitted to be there');
+      if (typeof schema === 'boolean') return schema ? () => true : never;
       if (schema === null || typeof schema !== 'object' || Array.isArray(schema))
         throw new Error('a schema that is none');
       let apply = known.get(schema);

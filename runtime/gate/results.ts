@@ -3,9 +3,10 @@
  * the model. Pure, and bounded in its work: what is more than may be read is told, and blocked where reading it is a must.
  */
 import type { Json } from '../../schemas/common.ts';
-import { type ContentControls, type ContentRules, contentRules } from '../../schemas/content.ts';
+import { ContentControls, type ContentRules, contentRules } from '../../schemas/content.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Surface } from '../../schemas/surface.ts';
+import { assertValid } from '../../schemas/validate.ts';
 import { carriesHidden } from '../content/hidden.ts';
 import { answerPhrasesIn, type Reading } from '../content/instructions.ts';
 import { isSecretMember, type Span, secretsIn } from '../content/secrets.ts';
@@ -45,21 +46,34 @@ export interface Judged<M extends Message> {
 export interface ContentJudge {
   /** What a server answers to a question of its client. */
   answer(message: Response, asked: Pick<Pending, 'method' | 'target' | 'rule'>): Judged<Response>;
-  /** What is said besides: a server's requests and notices, and what its client answers to them. */
+  /** What a server says besides: its requests and notices. */
   said<M extends Message>(message: M): Judged<M>;
+  /** What a client answers to its server. */
+  told(message: Response): Judged<Response>;
 }
 
+/** What of a session this needs. */
 export interface ContentOptions {
-  /** Default: `DEFAULT_CONTENT`. */
-  readonly controls?: ContentControls | undefined;
-  readonly server: string;
+  readonly content?: ContentControls;
+  readonly entry: { readonly server: string };
   readonly surface: Pick<Surface, 'tools'>;
-  /** Of the journal: marks of one secret are the same in records and answers. */
-  readonly key: Buffer;
+  /** Its key makes the marks, so that those of one secret are the same in records and answers. */
+  readonly journal: { readonly key: Buffer };
 }
 
-export function contentJudge({ controls = {}, server, surface, key }: ContentOptions): ContentJudge {
-  const rules = contentRules(controls, server);
+/** Throws CONFIG_INVALID where the controls are none. */
+export function contentJudge({
+  content = {},
+  entry,
+  surface,
+  journal: { key },
+}: ContentOptions): ContentJudge {
+  assertValid(ContentControls, content, 'the content controls', 'CONFIG_INVALID');
+  const rules = contentRules(content, entry.server);
+  const judgeSaid = <M extends Message>(message: M, by: ContentRules): Judged<M> => {
+    const large = tooLarge(message, by);
+    return large ? refused(message, large) : judgeTexts(message, { rules: by, key });
+  };
   const schemas = lockedSchemas(surface, 'outputSchema');
   return {
     answer: (message, asked) => {
@@ -76,10 +90,8 @@ export function contentJudge({ controls = {}, server, surface, key }: ContentOpt
         return { ...judged, message, hidden: false, error: blocked('secret', 'a place that takes no mark') };
       return misfit ? { ...judged, found: [{ kind: 'schema', at: '' }, ...judged.found] } : judged;
     },
-    said: (message) => {
-      const large = tooLarge(message, rules);
-      return large ? refused(message, large) : judgeTexts(message, { rules, key });
-    },
+    said: (message) => judgeSaid(message, rules),
+    told: (message) => judgeSaid(message, { ...rules, instructions: 'off' }),
   };
 }
 
@@ -117,7 +129,8 @@ function misfitOf(
   if (problems?.length === 0) return null;
   return new LockkeeperError('RESULT_INVALID', {
     expected: `structured content of ${quote(target, 128)} as its locked output schema says`,
-    found: problems === null ? 'none' : problemsIn(problems.map((one) => ({ ...one, at: shownPlace(one.at) }))),
+    found:
+      problems === null ? 'none' : problemsIn(problems.map((one) => ({ ...one, at: shownPlace(one.at) }))),
     next: 'The server does not keep to its schema; use another release',
   });
 }

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts';
 import type { Era } from '../../schemas/surface.ts';
+import { contentJudge } from '../gate/results.ts';
 import { liveSurface } from '../gate/surface.ts';
 import { Breaker } from '../lifecycle/breaker.ts';
 import type { Supervisor } from '../lifecycle/supervisor.ts';
@@ -69,6 +70,7 @@ export class Conversation {
       busy: (busy) => this.#busy(busy),
       wake: () => void this.#wake(),
       surface: options.surface,
+      content: contentJudge(options),
     });
     this.#server = serverSide(options, this.#keeping, {
       scribe: this.#scribe,

@@ -2,6 +2,7 @@
 import type { AuditBody } from '../../schemas/audit.ts';
 import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts';
 import type { GateState, Pending } from '../gate/gate.ts';
+import type { ContentJudge } from '../gate/results.ts';
 import { type Message, refusalOf } from '../wire/message.ts';
 import type { Link } from './link.ts';
 import type { OnRevoke } from './quarantine.ts';
@@ -10,6 +11,7 @@ import { StandingWishes } from './standing.ts';
 
 export interface ExchangeOptions {
   readonly scribe: records.Scribe;
+  readonly content: ContentJudge;
   /** `about` as in `ClientPort`. */
   readonly toClient: (bytes: Buffer, about: string | null) => void;
   readonly aside: (bytes: Buffer, about: string | null) => void;
@@ -24,6 +26,7 @@ export interface ExchangeOptions {
 
 export class Exchange {
   readonly scribe: records.Scribe;
+  readonly content: ContentJudge;
   readonly fromClient = new Map<string, Pending>();
   readonly fromServer = new Map<string, Pending>();
   readonly wishes = new StandingWishes();
@@ -39,6 +42,7 @@ export class Exchange {
   constructor(options: ExchangeOptions) {
     this.#o = options;
     this.scribe = options.scribe;
+    this.content = options.content;
   }
 
   toClient(bytes: Buffer, about: string | null): void {

@@ -1,6 +1,7 @@
 /** What a session is made of, and how it can end. */
 import type { Readable } from 'node:stream';
 import type { AuditSubject } from '../../schemas/audit.ts';
+import type { ContentControls } from '../../schemas/content.ts';
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import type { LockEntry } from '../../schemas/lock.ts';
 import type { Surface } from '../../schemas/surface.ts';
@@ -40,6 +41,8 @@ export interface SessionOptions {
   readonly subject: AuditSubject;
   /** The locked surface's texts, whose schemas arguments are judged by. */
   readonly surface: Surface;
+  /** What of answers is looked at, and what is done about it. Default: `DEFAULT_CONTENT`. */
+  readonly content?: ContentControls;
   /** End of the lock, milliseconds since the epoch. */
   readonly lockExpires: number;
   readonly caller: Caller;

@@ -5,6 +5,7 @@ import type { LockkeeperError } from '../../schemas/errors.ts';
 import { digestOf } from '../../schemas/json.ts';
 import type { Caller } from '../gate/caller.ts';
 import type { Pending } from '../gate/gate.ts';
+import type { Judged } from '../gate/results.ts';
 import type { Drift } from '../gate/surface.ts';
 import type { Journal } from '../journal/journal.ts';
 import { namedData, redact, redactText } from '../journal/redact.ts';
@@ -12,7 +13,7 @@ import { summaryOf } from '../journal/summary.ts';
 import type { Change } from '../lifecycle/supervisor.ts';
 import type { EgressEvent, SandboxedProcess } from '../ports.ts';
 import type { Revoked } from '../trust/revocations.ts';
-import { isObject, type Notification, type Request, type Response } from '../wire/message.ts';
+import { isObject, type Message, type Notification, type Request, type Response } from '../wire/message.ts';
 
 export interface Scribe {
   readonly journal: Journal;
@@ -108,7 +109,30 @@ export function finished(scribe: Scribe, pending: Pending, at: End): AuditBody {
     bytes: at.bytes,
     durationMs: Math.round((performance.now() - pending.since) * 1000) / 1000,
     ...(at.answer === undefined ? {} : { result: summaryOf(at.answer, scribe.journal.key) }),
+    ...(at.code === undefined ? {} : { code: at.code }),
     ...(at.message === undefined ? {} : { message: at.message }),
+  });
+}
+
+/** What was found in a message, by kind and place. */
+export function flagged(
+  scribe: Scribe,
+  { found, more, hidden, error }: Omit<Judged<Message>, 'message'>,
+  at: { direction: Direction; method: string; call?: string; target?: string | undefined },
+): AuditBody {
+  return body(scribe, 'content.flagged', {
+    direction: at.direction,
+    method: at.method,
+    ...(at.target === undefined ? {} : { target: at.target }),
+    ...(at.call === undefined ? {} : { call: at.call }),
+    outcome: error ? 'refused' : 'ok',
+    ...(error ? { code: error.code } : {}),
+    detail: {
+      kinds: [...new Set(found.map(({ kind }) => kind))],
+      found: found.map((one) => ({ ...one })),
+      more,
+      hidden,
+    },
   });
 }
 
@@ -180,14 +204,19 @@ export function quarantined(scribe: Scribe, revoked: Revoked, onRevoke: string):
 }
 
 interface End {
-  readonly outcome: 'ok' | 'error' | 'lost';
+  readonly outcome: 'ok' | 'error' | 'lost' | 'refused';
   readonly bytes: number;
+  readonly code?: string;
   readonly message?: string;
   readonly answer?: Response;
 }
 
-/** How an answered call ended. A tool that failed says so in its result. */
-export function endOf(answer: Response): End {
+/** How an answered call ended. A tool that failed says so in its result. `refused`: why the answer did not pass. */
+export function endOf(answer: Response, refused: LockkeeperError | null = null): End {
+  if (refused) {
+    const { code, message } = refused;
+    return { outcome: 'refused', bytes: answer.bytes.length, answer, code, message };
+  }
   const failed = answer.kind === 'error' || (isObject(answer.result) && answer.result.isError === true);
   return { outcome: failed ? 'error' : 'ok', bytes: answer.bytes.length, answer };
 }

@@ -1,11 +1,12 @@
 /** What a server says, on its way to the client: bound to what was asked, compared with the lock, recorded. */
 import { randomUUID } from 'node:crypto';
 import { quote } from '../../schemas/errors.ts';
-import { boundTo, judgeToClient } from '../gate/gate.ts';
+import { boundTo, judgeToClient, type Pending } from '../gate/gate.ts';
 import { STALE_BY } from '../gate/methods.ts';
+import type { Judged } from '../gate/results.ts';
 import type { Message, Notification, Request, Response } from '../wire/message.ts';
 import * as wire from '../wire/message.ts';
-import { answerFor } from './answers.ts';
+import { answerFor, type Known } from './answers.ts';
 import type { Exchange } from './exchange.ts';
 import * as limits from './limits.ts';
 import * as records from './records.ts';
@@ -37,20 +38,33 @@ export class ToClient {
     this.#request(message);
   }
 
-  /** 13 bound to its request, 14 its outcome noted, 15 answered; lists without what is not in the lock. */
+  /** 13 bound to its request, its content judged; 14 its outcome noted, 15 answered; lists without what is not locked. */
   answer(message: Response): void {
     const x = this.#x;
     const pending = boundTo(message, x.fromClient);
     if (!pending || message.id === null || !x.link || !x.state) return this.#unasked(message);
     const key = wire.idKey(message.id);
     x.fromClient.delete(key);
-    x.note(records.finished(x.scribe, pending, records.endOf(message)));
-    if (pending.wish && message.kind === 'response')
-      x.wishes.answered({ method: pending.method, params: pending.wish });
-    const { bytes, drifts } = answerFor(message, pending.rule, { live: x.state.live, hello: x.link.hello });
-    for (const drift of drifts) x.note(records.drifted(x.scribe, drift));
-    x.toClient(bytes, key);
+    const judged = x.content.answer(message, pending);
+    x.note(records.finished(x.scribe, pending, records.endOf(message, judged.error)));
+    this.#flag(judged, pending);
+    if (judged.error) x.toClient(wire.refusalOf(message.id, judged.error), key);
+    else this.#pass(judged.message, pending, { key, live: x.state.live, hello: x.link.hello });
     x.settled();
+  }
+
+  #pass(message: Response, { rule, method, wish }: Pending, known: Known & { key: string }): void {
+    const x = this.#x;
+    if (wish && message.kind === 'response') x.wishes.answered({ method, params: wish });
+    const { bytes, drifts } = answerFor(message, rule, known);
+    for (const drift of drifts) x.note(records.drifted(x.scribe, drift));
+    x.toClient(bytes, known.key);
+  }
+
+  #flag(judged: Judged<Message>, of: Pick<Pending, 'method'> & Partial<Pending>): void {
+    const { method, call, target } = of;
+    const at = { direction: 'to-client', method, target, ...(call === undefined ? {} : { call }) } as const;
+    if (judged.found.length > 0) this.#x.note(records.flagged(this.#x.scribe, judged, at));
   }
 
   #unasked(message: Response): void {
@@ -71,12 +85,20 @@ export class ToClient {
         peer.send(wire.notFoundOf(message.id, error)),
       );
     }
+    const judged = x.content.said(message);
+    const { error } = judged;
+    this.#flag(judged, message);
+    if (error) {
+      return x.record(records.refused(x.scribe, message, { direction: 'to-client', error }), () =>
+        peer.send(wire.refusalOf(message.id, error)),
+      );
+    }
     const call = `${x.scribe.session}/s-${randomUUID()}`;
     const { id, method } = message;
     const pending = { id, method, rule: verdict.rule, target: undefined, call, since: performance.now() };
     x.fromServer.set(wire.idKey(id), pending);
     x.record(records.forwarded(x.scribe, message, { direction: 'to-client', call }), () =>
-      x.aside(message.bytes, this.#about(message)),
+      x.aside(judged.message.bytes, this.#about(message)),
     );
   }
 
@@ -88,10 +110,14 @@ export class ToClient {
     if (!verdict.allow) {
       return x.note(records.refused(x.scribe, message, { direction: 'to-client', error: verdict.error }));
     }
+    const judged = x.content.said(message);
+    const { error } = judged;
+    this.#flag(judged, message);
+    if (error) return x.note(records.refused(x.scribe, message, { direction: 'to-client', error }));
     const stale = STALE_BY[message.method];
-    if (stale) return this.#rereading.begin(stale, message);
+    if (stale) return this.#rereading.begin(stale, judged.message);
     x.note(records.forwarded(x.scribe, message, { direction: 'to-client' }));
-    x.aside(message.bytes, this.#about(message));
+    x.aside(judged.message.bytes, this.#about(message));
   }
 
   /** The request in flight that a server speaks of: by its token, or because there is one alone. */

@@ -124,9 +124,14 @@ export class ToServer {
     if (!pending || message.id === null) {
       return x.note(records.unbound(x.scribe, 'to-server', 'an answer to nothing the server asked'));
     }
-    x.fromServer.delete(wire.idKey(message.id));
-    const end = records.finished(x.scribe, pending, records.endOf(message));
-    x.record(end, () => x.link?.peer.send(message.bytes));
+    const { id } = message;
+    x.fromServer.delete(wire.idKey(id));
+    const judged = x.content.told(message);
+    const { error, found } = judged;
+    const { method, call } = pending;
+    if (found.length > 0) x.note(records.flagged(x.scribe, judged, { direction: 'to-server', method, call }));
+    const end = records.finished(x.scribe, pending, records.endOf(message, error));
+    x.record(end, () => x.link?.peer.send(error ? wire.refusalOf(id, error) : judged.message.bytes));
   }
 }
 

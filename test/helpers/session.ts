@@ -72,6 +72,7 @@ export interface Running {
 
 export interface SessionSetup {
   readonly how?: string;
+  readonly content?: SessionOptions['content'];
   readonly entry?: (entry: LockEntry) => void;
   readonly journal?: Journal;
   readonly lockExpires?: number;
@@ -133,6 +134,7 @@ export async function startSession(setup: SessionSetup = {}): Promise<Running> {
       return child;
     },
     handshakeMs: setup.handshakeMs ?? 5000,
+    ...(setup.content ? { content: setup.content } : {}),
     ...(setup.stop ? { stop: setup.stop } : {}),
     ...(setup.watch ? { watch: setup.watch } : {}),
     ...(setup.keeping ? { keeping: setup.keeping } : {}),
