@@ -80,4 +80,6 @@ export interface EgressEvent {
   readonly via: 'proxy' | 'report' | 'kernel';
   readonly outcome: 'allowed' | 'refused';
   readonly reason: string;
+  /** It happened at some time since then, in ms of the monotonic clock; without it, now. */
+  readonly from?: number;
 }

@@ -23,7 +23,10 @@ export function watchAttempts(
   if (inside === undefined) return;
   const files = ['snmp', 'snmp6'].map((name) => open(`/proc/${inside}/net/${name}`));
   let before: Counted = { routes: 0, ports: 0 };
+  let looked = performance.now();
   const look = (): void => {
+    const from = looked;
+    looked = performance.now();
     const now = countedIn(files.map((file) => (file === null ? '' : textOf(file))));
     const routes = now.routes - before.routes;
     const ports = now.ports - before.ports;
@@ -34,7 +37,7 @@ export function watchAttempts(
       ports > 0 ? `${ports} to no name server` : '',
     ].filter(Boolean);
     const reason = `counted by the kernel: ${told.join(', ')}`;
-    const event = { host: '(not told)', port: 0, via: 'kernel', outcome: 'refused', reason } as const;
+    const event = { host: '(not told)', port: 0, via: 'kernel', outcome: 'refused', reason, from } as const;
     // What cannot be recorded shows with the next call, which is refused for it.
     onEvent({ at: new Date().toISOString(), ...event }).catch(() => undefined);
   };

@@ -31,6 +31,8 @@ export interface Pending {
   readonly since: number;
   /** What progress of it is known by. */
   readonly token?: Id;
+  /** Connections that were made while it alone was in flight. */
+  reached?: Set<string>;
   /** The parameters of a request that asks for something once and for all. */
   readonly wish?: JsonObject;
 }

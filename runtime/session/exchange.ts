@@ -4,6 +4,7 @@ import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts
 import type { GateState, Pending } from '../gate/gate.ts';
 import type { ContentJudge } from '../gate/results.ts';
 import { type Message, refusalOf } from '../wire/message.ts';
+import { InFlight } from './in-flight.ts';
 import type { Link } from './link.ts';
 import type { OnRevoke } from './quarantine.ts';
 import * as records from './records.ts';
@@ -27,7 +28,7 @@ export interface ExchangeOptions {
 export class Exchange {
   readonly scribe: records.Scribe;
   readonly content: ContentJudge;
-  readonly fromClient = new Map<string, Pending>();
+  readonly fromClient = new InFlight();
   readonly fromServer = new Map<string, Pending>();
   readonly wishes = new StandingWishes();
   /** Known once the client greeted. */

@@ -105,6 +105,7 @@ export function finished(scribe: Scribe, pending: Pending, at: End): AuditBody {
     method: pending.method,
     ...(pending.target === undefined ? {} : { target: pending.target }),
     call: pending.call,
+    ...(pending.reached ? { data: [...pending.reached] } : {}),
     outcome: at.outcome,
     bytes: at.bytes,
     durationMs: Math.round((performance.now() - pending.since) * 1000) / 1000,
@@ -164,18 +165,23 @@ export function drifted(
   });
 }
 
-/** Attributed to the calls in flight: with one it is certain, with several each is named. */
-export function egress(scribe: Scribe, event: EgressEvent, inFlight: Iterable<Pending>): AuditBody {
-  const calls = [...inFlight];
-  const target = calls.length === 1 ? calls[0]?.target : undefined;
+/** Calls that one record names, where it is not known which of them it was. */
+const NAMED = 50;
+
+/** Of the one call in flight; with none, or with several, the record says so and attributes it to nobody. */
+export function egress(scribe: Scribe, event: EgressEvent, calls: readonly Pending[]): AuditBody {
+  const [only] = calls.length === 1 ? calls : [];
+  const whose = only
+    ? {}
+    : { detail: { inFlight: calls.length, calls: calls.slice(0, NAMED).map(({ call }) => call) } };
   return body(scribe, event.outcome === 'allowed' ? 'egress.allowed' : 'egress.refused', {
-    ...(target === undefined ? {} : { target }),
-    ...(calls.length === 1 && calls[0] ? { call: calls[0].call } : {}),
+    ...(only?.target === undefined ? {} : { target: only.target }),
+    ...(only ? { call: only.call } : {}),
     data: [`${event.host}:${event.port}`],
     outcome: event.outcome === 'allowed' ? 'ok' : 'refused',
     ...(event.outcome === 'allowed' ? {} : { code: 'EGRESS_REFUSED' }),
     message: `${event.via}: ${event.reason}`,
-    ...(calls.length > 1 ? { detail: { calls: calls.map(({ call }) => call) } } : {}),
+    ...whose,
   });
 }
 

@@ -4,6 +4,7 @@ import type { Era } from '../../schemas/surface.ts';
 import type { LiveSurface } from '../gate/surface.ts';
 import { Supervisor } from '../lifecycle/supervisor.ts';
 import { assertSurface } from './handshake.ts';
+import { reach } from './in-flight.ts';
 import type { Link } from './link.ts';
 import type { Keeping, SessionOptions } from './options.ts';
 import type { Peer } from './peer.ts';
@@ -30,7 +31,11 @@ export function serverSide(options: SessionOptions, keeping: Keeping, around: Ar
     server: `${entry.server} ${entry.version}`,
     start: () =>
       start(async (event) => {
-        await journal.append(records.egress(scribe, event, relay.exchange.fromClient.values()));
+        const calls = relay.exchange.fromClient.during(event.from);
+        await journal.append(records.egress(scribe, event, calls));
+        const [only] = calls;
+        if (only && calls.length === 1 && event.outcome === 'allowed')
+          reach(only, `${event.host}:${event.port}`);
       }),
     handlers: {
       message: (message) => {

@@ -82,7 +82,7 @@ export interface SessionSetup {
   readonly onRevoke?: SessionOptions['onRevoke'];
   readonly keeping?: SessionOptions['keeping'];
   readonly onState?: SessionOptions['onState'];
-  readonly start?: (log: string) => Promise<SandboxedProcess>;
+  readonly start?: (log: string, record: Parameters<SessionOptions['start']>[0]) => Promise<SandboxedProcess>;
   /** Of another server than the scripted one. */
   readonly surface?: Surface;
 }
@@ -129,8 +129,10 @@ export async function startSession(setup: SessionSetup = {}): Promise<Running> {
     caller: { user: 'erin', teams: [], via: 'nobody', actors: [] },
     journal,
     client: { input, output },
-    start: async () => {
-      child = await (setup.start ? setup.start(log) : plainProcess([SCRIPTED, setup.how ?? 'good', log]));
+    start: async (record) => {
+      child = await (setup.start
+        ? setup.start(log, record)
+        : plainProcess([SCRIPTED, setup.how ?? 'good', log]));
       return child;
     },
     handshakeMs: setup.handshakeMs ?? 5000,

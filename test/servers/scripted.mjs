@@ -55,7 +55,16 @@ function act(id, what, token = 't') {
     process.stdout.write(
       `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{},"result":{"content":[]}}\n`,
     );
-  else if (what === 'never') return;
+  else if (what.startsWith('fetch ')) {
+    const over = () => send({ id, result: text('fetched') });
+    return void fetch(what.slice(6), { signal: AbortSignal.timeout(3000) }).then(over, over);
+  } else if (what.startsWith('dial alone ')) {
+    const code = `require('node:net').connect(443, '${what.slice(11)}').on('error', () => process.exit())`;
+    spawn(process.execPath, ['-e', code], { env: {}, stdio: 'ignore' }).on('exit', () =>
+      send({ id, result: text('dialled') }),
+    );
+    return;
+  } else if (what === 'never') return;
   else if (what === 'late') return void late.push(id);
   else if (what === 'settle') for (const one of late) send({ id: one, result: text('late') });
   else if (what === 'closeout') return process.stdout.end();

@@ -1,0 +1,43 @@
+/** Calls in flight, and those that were until a moment ago: what is heard of late may be of one of them. */
+import type { Pending } from '../gate/gate.ts';
+
+/** How long an ended call is remembered, ms, and how many are. */
+const KEPT_MS = 5000;
+const MOST = 1000;
+/** Connections that one call is said to have made. */
+const MOST_REACHED = 50;
+
+export class InFlight extends Map<string, Pending> {
+  #ended: { readonly pending: Pending; readonly at: number }[] = [];
+
+  override delete(key: string): boolean {
+    const pending = this.get(key);
+    if (pending) this.#end(pending);
+    return super.delete(key);
+  }
+
+  override clear(): void {
+    for (const pending of this.values()) this.#end(pending);
+    super.clear();
+  }
+
+  /** Those in flight now; with `from`, those too that were at some time since then, in ms of the monotonic clock. */
+  during(from?: number): Pending[] {
+    const now = [...this.values()];
+    if (from === undefined) return now;
+    return [...this.#ended.filter(({ at }) => at >= from).map(({ pending }) => pending), ...now];
+  }
+
+  #end(pending: Pending): void {
+    const now = performance.now();
+    this.#ended.push({ pending, at: now });
+    const from = this.#ended.findIndex(({ at }) => now - at <= KEPT_MS);
+    this.#ended = this.#ended.slice(Math.max(from, this.#ended.length - MOST));
+  }
+}
+
+/** A connection that was made while this call, and no other, was in flight. */
+export function reach(pending: Pending, host: string): void {
+  pending.reached ??= new Set();
+  if (pending.reached.size < MOST_REACHED) pending.reached.add(host);
+}
