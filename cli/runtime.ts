@@ -7,7 +7,7 @@ import { selectDriver } from '../runtime/isolation/select.ts';
 import { type Journal, openJournal } from '../runtime/journal/journal.ts';
 import { registrySink } from '../runtime/journal/ship.ts';
 import { type OpenSinks, openSinks, segmentLimits } from '../runtime/journal/sinks/open.ts';
-import { DRIVER_NAMES, type DriverName } from '../runtime/ports.ts';
+import { DRIVER_NAMES, type DriverName, type IsolationDriver } from '../runtime/ports.ts';
 import type { PrepareOptions } from '../runtime/prepare.ts';
 import type { OnRevoke } from '../runtime/session/quarantine.ts';
 import { openBlobs } from '../runtime/store/blobs.ts';
@@ -16,6 +16,7 @@ import type { VerifiedEntry } from '../runtime/trust/entry.ts';
 import { AuditAck } from '../schemas/api.ts';
 import { asLockkeeperError, LockkeeperError, quote } from '../schemas/errors.ts';
 import { sha256 } from '../schemas/json.ts';
+import { isLocal } from '../schemas/release.ts';
 import type { AuditConfig } from '../schemas/sinks.ts';
 import type { Api } from './api.ts';
 import { readAuditConfig } from './audit-config.ts';
@@ -54,19 +55,21 @@ export interface Runtime {
   close(): Promise<void>;
 }
 
-/** Nothing is started here. Throws what verifying, asking and opening throw, and `assertServes` before anything is opened. */
+/**
+ * Nothing is started here. `assertServes` says what may be, and throws before anything is opened. Throws what verifying,
+ * asking and opening throw.
+ */
 export async function openRuntime(
   context: Context,
   values: Values,
-  assertServes: (opened: OpenedProject) => void,
+  assertServes: (opened: OpenedProject) => readonly VerifiedEntry[],
 ): Promise<Runtime> {
   const onRevoke = onRevokeOf(values);
   const audit = await readAuditConfig(context.config.audit);
   const project = projectOf(context, values);
   const opened = await openProject(context, project, { ask: true });
   assertAnswers(opened.verified.lock, opened.intent);
-  assertServes(opened);
-  const { driver } = await selectDriver({ nodePath: process.execPath, ...onlyDriver(values) });
+  const driver = await driverFor(assertServes(opened), values);
   const { registry } = opened.intent;
   const api = await context.api(registry).catch(() => null);
   await assertNotRevoked(context, api, opened);
@@ -103,6 +106,13 @@ export async function openRuntime(
   };
 }
 
+/** Null where nothing is started on this machine. Throws ISOLATION_MISSING. */
+async function driverFor(served: readonly VerifiedEntry[], values: Values): Promise<IsolationDriver | null> {
+  const only = onlyDriver(values);
+  if (!served.some(({ entry }) => isLocal(entry.launch))) return null;
+  return (await selectDriver({ nodePath: process.execPath, ...only })).driver;
+}
+
 function untilSignal(): AbortSignal {
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort());
@@ -124,11 +134,15 @@ export function entryNamed(verified: OpenedProject['verified'], alias: string): 
 /** What is told of a server that runs, here and at the registry. */
 export function instanceOf(
   { verified, intent }: OpenedProject,
-  who: { readonly alias: string; readonly user: string; readonly driver: string },
+  {
+    driver,
+    ...who
+  }: { readonly alias: string; readonly user: string; readonly driver: Pick<IsolationDriver, 'name'> | null },
 ): Parameters<typeof tellOf>[1] {
-  const { server, version, closure } = entryNamed(verified, who.alias).entry;
+  const { server, version, closure, launch } = entryNamed(verified, who.alias).entry;
   return {
     ...who,
+    driver: isLocal(launch) ? (driver?.name ?? 'none') : 'remote',
     server,
     version,
     closureDigest: closure.digest,

@@ -1,6 +1,7 @@
 /** Who may publish under a name, and from which package. */
 import { LockkeeperError } from '../schemas/errors.ts';
 import type { Submission } from '../schemas/release.ts';
+import { isRemoteSource } from '../schemas/remote.ts';
 import type { Server } from '../schemas/server.ts';
 import { holdPerson } from './db/people.ts';
 import type { Client } from './db/pool.ts';
@@ -22,6 +23,7 @@ export const SCHEDULE: Publisher = { person: SELF, admin: false };
 
 /** Kind and name of what a source names, without its version. */
 export function packageKey(source: string): string {
+  if (isRemoteSource(source)) return source;
   return source.slice(0, source.lastIndexOf('@'));
 }
 

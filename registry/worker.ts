@@ -5,6 +5,7 @@ import semver from 'semver';
 import { packageOf } from '../scanner/closure.ts';
 import { asLockkeeperError, type Code } from '../schemas/errors.ts';
 import type { Submission } from '../schemas/release.ts';
+import { isRemoteSource } from '../schemas/remote.ts';
 import { knownAgainst, mapRelease, revokeInfected } from './advisories/map.ts';
 import { refreshAdvisories } from './advisories/refresh.ts';
 import { baselineFrom } from './baseline.ts';
@@ -29,6 +30,7 @@ import { submit } from './routes/releases.ts';
 /** Failures of the world around, which another try may not meet again; a server that fails does so every time. */
 const PASSING: ReadonlySet<Code> = new Set([
   'SOURCE_UNREACHABLE',
+  'REMOTE_UNREACHABLE',
   'ISOLATION_FAILED',
   'ISOLATION_MISMATCH',
   'SYSTEM',
@@ -123,7 +125,7 @@ export async function watchUpstream(deps: ScanDeps): Promise<number> {
   const newest = new Map<string, ReleaseRow>();
   for (const row of approved) {
     const other = newest.get(row.name);
-    if (semver.valid(row.version) === null) continue;
+    if (semver.valid(row.version) === null || isRemoteSource(row.source)) continue;
     if (!other || semver.gt(row.version, other.version)) newest.set(row.name, row);
   }
   for (const row of newest.values()) {

@@ -3,24 +3,52 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { LockkeeperError } from '../schemas/errors.ts';
+import type { LockEntry } from '../schemas/lock.ts';
+import { isLocal } from '../schemas/release.ts';
 import { watchAttempts } from './egress/attempts.ts';
 import { startEgressProxy } from './egress/proxy.ts';
 import { type LaunchContext, planLaunch } from './launch.ts';
-import type { EgressEvent, IsolationDriver, SandboxedProcess } from './ports.ts';
+import type { EgressEvent, IsolationDriver, RunningServer, SandboxedProcess } from './ports.ts';
 import type { Prepared } from './prepare.ts';
+import type { Credentials } from './remote/requests.ts';
+import { type RemoteStart, startRemote } from './remote/start.ts';
 
 export interface Around extends Pick<LaunchContext, 'projectDir' | 'homes' | 'environment'> {
-  readonly driver: IsolationDriver;
+  /** Null where only servers are started that run elsewhere. */
+  readonly driver: IsolationDriver | null;
+  /** Ours with a server that runs elsewhere. */
+  readonly credentials?: Credentials;
 }
 
+type Record = (event: EgressEvent) => Promise<void>;
+
 /**
- * Starts it; every connection it asks for is told to `record` first. Throws what planning and starting throw, and then
- * leaves nothing behind.
+ * Starts it, or connects to it; every connection is told to `record` first. Throws what planning, starting and connecting
+ * throw, and then leaves nothing behind.
  */
 export async function startInstance(
-  { entry, appDir }: Pick<Prepared, 'entry' | 'appDir'>,
-  { driver, projectDir, homes, environment }: Around,
-  record: (event: EgressEvent) => Promise<void>,
+  { entry, surface, appDir }: Pick<Prepared, 'entry' | 'appDir'> & Pick<RemoteStart, 'surface'>,
+  around: Around,
+  record: Record,
+): Promise<RunningServer> {
+  const { launch } = entry;
+  const { driver, credentials } = around;
+  if (!isLocal(launch))
+    return startRemote({ launch, surface, record, ...(credentials === undefined ? {} : { credentials }) });
+  if (driver !== null && appDir !== null)
+    return startInside({ entry, appDir }, { ...around, driver }, record);
+  throw new LockkeeperError('ISOLATION_MISSING', {
+    expected: `a driver to isolate ${entry.server} with`,
+    found: 'none',
+    next: 'Run: lk doctor',
+  });
+}
+
+async function startInside(
+  { entry, appDir }: { readonly entry: LockEntry; readonly appDir: string },
+  { driver, projectDir, homes, environment }: Around & { readonly driver: IsolationDriver },
+  record: Record,
 ): Promise<SandboxedProcess> {
   const scratch = await mkdtemp(join(tmpdir(), 'lockkeeper-run-'));
   const undo: (() => Promise<void>)[] = [() => rm(scratch, { recursive: true, force: true })];

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import type { LockEntry } from '../schemas/lock.ts';
+import { isLocal } from '../schemas/release.ts';
 import { checkMount } from './isolation/mounts.ts';
 import type { LaunchPlan, Mount } from './ports.ts';
 
@@ -24,6 +25,7 @@ export interface LaunchContext {
 export async function planLaunch(entry: LockEntry, context: LaunchContext): Promise<LaunchPlan> {
   const { request, permissions, launch } = entry;
   const args = request.args ?? [];
+  if (!isLocal(launch)) throw beyond(entry, 'a server that is started here', `one at ${launch.url}`);
   if (args.length > 0 && !launch.projectArgs) {
     throw beyond(entry, 'no arguments of the project', `the arguments ${quote(args.join(' '))}`);
   }

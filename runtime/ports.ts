@@ -1,5 +1,6 @@
 /** What the runtime needs from the world, and the shapes that pass between its parts. */
 import type { Readable, Writable } from 'node:stream';
+import type { Code } from '../schemas/errors.ts';
 
 /** Everything a driver needs to start one server. Made from the lock alone by `launch.ts`. */
 export interface LaunchPlan {
@@ -37,11 +38,9 @@ export interface Exit {
   readonly signal: string | null;
 }
 
-/** One running sandbox. Streams are raw bytes; framing is the caller's. */
-export interface SandboxedProcess {
-  readonly pid: number;
-  /** The server as this machine's kernel knows it; undefined where it cannot be seen from here. */
-  readonly inside?: number;
+/** A server that is spoken to, wherever it runs. Streams are raw bytes, a message a line; framing is the caller's. */
+export interface RunningServer {
+  /** What keeps it apart: the name of an isolation driver, or `remote`. */
   readonly driver: string;
   readonly stdin: Writable;
   readonly stdout: Readable;
@@ -51,6 +50,13 @@ export interface SandboxedProcess {
   readonly isolation: Readonly<Record<string, string | number | boolean>>;
   /** Ends stdin, then TERM, then KILL of everything inside; resolves when nothing is left. */
   stop(graceMs: number): Promise<Exit>;
+}
+
+/** One running sandbox. */
+export interface SandboxedProcess extends RunningServer {
+  readonly pid: number;
+  /** The server as this machine's kernel knows it; undefined where it cannot be seen from here. */
+  readonly inside?: number;
 }
 
 export type DriverStatus =
@@ -75,11 +81,13 @@ export interface EgressEvent {
   readonly port: number;
   /**
    * `proxy`: asked through the proxy; `report`: a direct attempt the sandbox's own network refused, told from inside;
-   * `kernel`: such attempts as the kernel counted them, whatever program made them.
+   * `kernel`: such attempts as the kernel counted them, whatever program made them; `remote`: our own, to a remote server.
    */
-  readonly via: 'proxy' | 'report' | 'kernel';
+  readonly via: 'proxy' | 'report' | 'kernel' | 'remote';
   readonly outcome: 'allowed' | 'refused';
   readonly reason: string;
   /** It happened at some time since then, in ms of the monotonic clock; without it, now. */
   readonly from?: number;
+  /** Of a refusal that is more than EGRESS_REFUSED. */
+  readonly code?: Code;
 }

@@ -3,9 +3,11 @@ import type { AuditSubject } from '../schemas/audit.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';
 import type { LockEntry } from '../schemas/lock.ts';
+import { isLocal } from '../schemas/release.ts';
 import { pinSurface, Surface } from '../schemas/surface.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { pullArtifacts } from './pull.ts';
+import { assertRemote } from './remote/start.ts';
 import type { Blobs } from './store/blobs.ts';
 import { materialise } from './store/materialise.ts';
 import type { VerifiedEntry } from './trust/entry.ts';
@@ -24,8 +26,8 @@ export interface Prepared {
   readonly entry: LockEntry;
   readonly subject: AuditSubject;
   readonly surface: Surface;
-  /** Host folder of the laid out closure. */
-  readonly appDir: string;
+  /** Host folder of the laid out closure; null for a server that runs elsewhere. */
+  readonly appDir: string | null;
 }
 
 /** Nothing runs here. Throws what pulling and laying out throw, and APPROVAL_SUBJECT for texts of another surface. */
@@ -37,7 +39,7 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
     progress: (done, of) => progress(`pulling ${entry.server} ${entry.version}: ${done} of ${of} artifacts`),
   });
   const surface = await surfaceOf(options);
-  const { appDir } = await materialise(entry.closure, blobs, options.treesDir);
+  const appDir = await layOut(options);
   progress('');
   const subject: AuditSubject = {
     server: entry.server,
@@ -48,6 +50,14 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
     approvedBy: [...approvedBy],
   };
   return { entry, subject, surface, appDir };
+}
+
+/** Of a remote server there is nothing to lay out: it has to be the one that the closure stands for. */
+async function layOut({ verified, blobs, treesDir }: PrepareOptions): Promise<string | null> {
+  const { entry } = verified;
+  if (isLocal(entry.launch)) return (await materialise(entry.closure, blobs, treesDir)).appDir;
+  assertRemote(entry, entry.launch);
+  return null;
 }
 
 /** The approved texts of a release, fetched once. Throws APPROVAL_SUBJECT for those of another. */

@@ -3,11 +3,15 @@ import { posix } from 'node:path';
 import type { UnpackedFile } from '../runtime/store/unpack.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';
-import type { Launch, Submission } from '../schemas/release.ts';
+import type { LocalLaunch, Submission } from '../schemas/release.ts';
 import { incomplete, type PackageRef } from './tree.ts';
 
 /** The package's only `bin`, or the one named like it, with the submission's arguments. Throws CLOSURE_INCOMPLETE. */
-export function launchOf(ref: PackageRef, submission: Submission, files: readonly UnpackedFile[]): Launch {
+export function launchOf(
+  ref: PackageRef,
+  submission: Submission,
+  files: readonly UnpackedFile[],
+): LocalLaunch {
   const { bin } = manifestOf(ref, files);
   const base = ref.name.split('/').at(-1) ?? ref.name;
   const named = typeof bin === 'string' ? { [base]: bin } : bin;

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startEgressProxy } from '../runtime/egress/proxy.ts';
 import { STALE_BY } from '../runtime/gate/methods.ts';
-import type { EgressEvent, LaunchPlan, SandboxedProcess } from '../runtime/ports.ts';
+import type { EgressEvent, LaunchPlan, RunningServer } from '../runtime/ports.ts';
+import { openRemote } from '../runtime/remote/open.ts';
 import {
   type Captured,
   CLIENT_CAPABILITIES,
@@ -17,13 +18,22 @@ import {
 import { openPeer, type Peer } from '../runtime/session/peer.ts';
 import { encode, type Message } from '../runtime/wire/message.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
-import type { Launch, Permissions } from '../schemas/release.ts';
+import type { LocalLaunch, Permissions } from '../schemas/release.ts';
+import type { RemoteLaunch } from '../schemas/remote.ts';
 import type { Era, Section } from '../schemas/surface.ts';
 import type { ScanPorts } from './ports.ts';
 
-export interface Subject {
+/** A package that is laid out, or a server that runs elsewhere. */
+export type Subject = LocalSubject | RemoteSubject;
+
+interface LocalSubject {
   readonly appDir: string;
-  readonly launch: Launch;
+  readonly launch: LocalLaunch;
+  readonly permissions: Permissions;
+}
+
+interface RemoteSubject {
+  readonly remote: RemoteLaunch;
   readonly permissions: Permissions;
 }
 
@@ -50,8 +60,17 @@ const QUIET_MS = 250;
 const MAX_ROUNDS = 8;
 const PLACEHOLDER = 'lockkeeper-placeholder';
 
-/** Throws SURFACE_UNREADABLE, SERVER_SILENT, SERVER_DIED, FRAME_TOO_LARGE and what a sandbox throws. */
+/** Throws SURFACE_UNREADABLE, SERVER_SILENT, SERVER_DIED, FRAME_TOO_LARGE and what a sandbox or a connection throws. */
 export async function lookAt(subject: Subject, ports: ScanPorts, start: Start): Promise<Look> {
+  if (!('remote' in subject)) return lookInside(subject, ports, start);
+  // That it is connected to is no finding; that it was refused to be, is one.
+  const record = async (event: EgressEvent): Promise<void> => {
+    if (event.outcome === 'refused' && start.events.length < MAX_EVENTS) start.events.push(event);
+  };
+  return lookThrough(await openRemote({ launch: subject.remote, record }), start);
+}
+
+async function lookInside(subject: LocalSubject, ports: ScanPorts, start: Start): Promise<Look> {
   const scratch = await mkdtemp(join(ports.workDir, 'observe-'));
   await chmod(scratch, 0o755);
   const socketPath = join(scratch, 'egress.sock');
@@ -63,21 +82,25 @@ export async function lookAt(subject: Subject, ports: ScanPorts, start: Start): 
   const owner = serverUid === undefined ? {} : { owner: serverUid };
   const proxy = await startEgressProxy({ socketPath, allow: [], onEvent, ...owner });
   try {
-    const process = await ports.driver.start(await planOf(subject, start, { scratch, socketPath }));
-    const stderr = tailOf(process);
-    try {
-      const captured = await capture(process, start);
-      return { ...captured, isolation: process.driver, stderr: stderr() };
-    } finally {
-      await process.stop(STOP_MS);
-    }
+    const plan = await planOf(subject, start, { scratch, socketPath });
+    return await lookThrough(await ports.driver.start(plan), start);
   } finally {
     await proxy.close();
     await rm(scratch, { recursive: true, force: true });
   }
 }
 
-async function capture(process: SandboxedProcess, { era, answerMs }: Start): Promise<Captured> {
+async function lookThrough(server: RunningServer, start: Start): Promise<Look> {
+  const stderr = tailOf(server);
+  try {
+    const captured = await capture(server, start);
+    return { ...captured, isolation: server.driver, stderr: stderr() };
+  } finally {
+    await server.stop(STOP_MS);
+  }
+}
+
+async function capture(process: RunningServer, { era, answerMs }: Start): Promise<Captured> {
   const stale = new Set<Section>();
   let bad: LockkeeperError | null = null;
   const peer: Peer = openPeer(process, {
@@ -144,7 +167,7 @@ function explained(error: unknown, bad: LockkeeperError | null): unknown {
   });
 }
 
-function tailOf(process: SandboxedProcess): () => string {
+function tailOf(process: RunningServer): () => string {
   let tail = Buffer.alloc(0);
   process.stderr.on('data', (chunk: Buffer) => {
     tail = Buffer.concat([tail, chunk]).subarray(-STDERR_BYTES);
@@ -154,7 +177,7 @@ function tailOf(process: SandboxedProcess): () => string {
 
 /** Mounts are empty folders that the server may use as it was permitted. */
 async function planOf(
-  { appDir, launch, permissions }: Subject,
+  { appDir, launch, permissions }: LocalSubject,
   { timezone, environment }: Start,
   at: { scratch: string; socketPath: string },
 ): Promise<LaunchPlan> {

@@ -1,6 +1,6 @@
 /** A report as a person reads it; at most about a screen. Colour is the caller's. */
 import type { CheckResult, Evidence, Report } from '../schemas/finding.ts';
-import type { Release } from '../schemas/release.ts';
+import { isLocal, type Launch, type Release, takesArgs } from '../schemas/release.ts';
 import { counted, line, type Paint, WIDTH, wrapped } from './text.ts';
 
 /** What was asked for with the release; a report alone does not say it. */
@@ -42,7 +42,7 @@ function summary(report: Report, asked: Asked | undefined): string[] {
     ['Also', also],
   ];
   if (asked) rows.push(['May touch', touches(asked)]);
-  if (asked?.launch) rows.push(['Started as', asked.launch.command.join(' ')]);
+  if (asked?.launch) rows.push(startedRow(asked.launch));
   rows.push(['Tried', egressTried.join(', ') || 'no connection while observed']);
   if (surface.volatile.length > 0) rows.push(['Not pinned', surface.volatile.join(', ')]);
   rows.push([
@@ -56,6 +56,18 @@ function summary(report: Report, asked: Asked | undefined): string[] {
   );
 }
 
+function startedRow(launch: Launch): [string, string] {
+  if (isLocal(launch)) return ['Started as', launch.command.join(' ')];
+  const { url, transport, reach, tls } = launch;
+  const keys = [
+    ...tls.leaf.map((key) => `has the key ${key}`),
+    ...tls.issuer.map((key) => `is issued by ${key}`),
+  ];
+  const trusted = tls.ca === null ? '' : ', under an authority of its own';
+  const where = reach === 'private' ? ', in a private network' : '';
+  return ['Runs at', `${url} (${transport}${where}), whoever ${keys.join(' or ')}${trusted}`];
+}
+
 function touches({ permissions, launch }: Asked): string {
   const { egress, mounts, env } = permissions;
   const parts = [
@@ -65,7 +77,7 @@ function touches({ permissions, launch }: Asked): string {
       : 'no files',
     env.length > 0 ? `variables ${env.join(' ')}` : 'no variables',
   ];
-  if (launch?.projectArgs) parts.push('arguments of the project');
+  if (launch && takesArgs(launch)) parts.push('arguments of the project');
   return parts.join('; ');
 }
 

@@ -5,14 +5,17 @@ import { readTarball, type UnpackedFile } from '../runtime/store/unpack.ts';
 import { diffSurfaces } from '../schemas/diff.ts';
 import { canonical } from '../schemas/json.ts';
 import { diffReach } from '../schemas/reach.ts';
-import type { Artifact, Closure } from '../schemas/release.ts';
-import type { Facts } from './checks/check.ts';
+import { type Artifact, type Closure, isLocal, type Launch, type Submission } from '../schemas/release.ts';
+import { isRemoteSource, REMOTE_LOCATION } from '../schemas/remote.ts';
+import type { Check, Facts } from './checks/check.ts';
 import { checks } from './checks/index.ts';
 import { packageOf, purlOf, resolveClosure } from './closure.ts';
 import { launchOf } from './launch.ts';
 import { type Observed, observe } from './observe.ts';
 import type { KnownAdvisories, ScanPorts, ScanRequest, ScanResult, Upstream } from './ports.ts';
+import { scanRemote } from './remote.ts';
 import { judge, reportOf } from './report.ts';
+import { purlOfSubmission } from './submission.ts';
 import { upstreamFacts } from './upstream.ts';
 
 /**
@@ -21,6 +24,53 @@ import { upstreamFacts } from './upstream.ts';
  */
 export async function scan(request: ScanRequest, ports: ScanPorts): Promise<ScanResult> {
   const { submission, baseline, policy } = request;
+  const scanned = isRemoteSource(submission.source)
+    ? await scanRemoteServer(submission, ports)
+    : await scanPackage(request, ports);
+  const { closure, launch, observed, upstream, advisories } = scanned;
+  const changes = baseline ? diffSurfaces(baseline.surface, observed.surface) : [];
+  const reachChanges = baseline ? diffReach(baseline, { permissions: submission.permissions, launch }) : [];
+  const evidence = await storeEvidence({ closure, observed, upstream, advisories }, ports);
+  const facts: Facts = {
+    ...observed,
+    ...scanned,
+    ...{
+      remote: isLocal(launch) ? null : launch,
+      baseline,
+      changes,
+      reachChanges,
+      policy,
+    },
+    now: ports.now(),
+  };
+  ports.progress('running the checks');
+  const report = reportOf({ request, facts, evidence, results: await judge(applicable(facts), facts) });
+  return {
+    ...{ closure, launch, report },
+    surface: observed.surface,
+    maintainers: typeof upstream === 'string' ? null : upstream.maintainers,
+    surfaceDigest: report.surface.digest,
+    surfaceText: evidence.surface,
+    reportDigest: await store(report, ports),
+  };
+}
+
+/** What a scan knows before it judges. */
+interface Scanned {
+  readonly closure: Closure;
+  readonly launch: Launch;
+  readonly observed: Observed;
+  readonly unpromised: readonly string[];
+  readonly files: Facts['files'];
+  readonly rootPurl: string;
+  readonly upstream: Upstream | string;
+  readonly advisories: KnownAdvisories | string;
+}
+
+async function scanPackage(
+  { submission, baseline, advisories }: ScanRequest,
+  ports: ScanPorts,
+): Promise<Scanned> {
   const ref = packageOf(submission.source);
   const rootPurl = purlOf(ref);
   ports.progress(`resolving ${ref.name}@${ref.version}`);
@@ -35,43 +85,30 @@ export async function scan(request: ScanRequest, ports: ScanPorts): Promise<Scan
   const upstream = await upstreamFacts(ref.name, ref.version, ports.npm).catch(
     (error: Error) => error.message,
   );
-  const changes = baseline ? diffSurfaces(baseline.surface, observed.surface) : [];
-  const reachChanges = baseline ? diffReach(baseline, { permissions: submission.permissions, launch }) : [];
-  const advisories = await (request.advisories?.(closure) ?? 'this scanner was given no advisories');
-  const evidence = await storeEvidence({ closure, observed, upstream, advisories }, ports);
-  const facts: Facts = {
-    ...observed,
-    ...{
-      closure,
-      unpromised,
-      files,
-      rootPurl,
-      baseline,
-      changes,
-      reachChanges,
-      upstream,
-      advisories,
-      policy,
-    },
-    now: ports.now(),
-  };
-  ports.progress('running the checks');
-  const report = reportOf({ request, facts, evidence, results: await judge(checks, facts) });
-  return {
-    ...{ closure, launch, report },
-    surface: observed.surface,
-    maintainers: typeof upstream === 'string' ? null : upstream.maintainers,
-    surfaceDigest: report.surface.digest,
-    surfaceText: evidence.surface,
-    reportDigest: await store(report, ports),
-  };
+  const known = await (advisories?.(closure) ?? 'this scanner was given no advisories');
+  return { closure, launch, observed, unpromised, files, rootPurl, upstream, advisories: known };
+}
+
+async function scanRemoteServer(submission: Submission, ports: ScanPorts): Promise<Scanned> {
+  const scanned = await scanRemote(submission, ports);
+  const rootPurl = purlOfSubmission(submission);
+  const upstream = 'a remote server is in no package registry';
+  const advisories = 'what a remote server is made of is not known';
+  return { ...scanned, unpromised: [], files: async () => [], rootPurl, upstream, advisories };
+}
+
+/** Of a remote server there is no package to read: one check says so, and the others say nothing. */
+function applicable({ remote }: Facts): readonly Check[] {
+  return remote ? checks.filter(({ readsPackage }) => readsPackage !== true) : checks;
 }
 
 /** Files of a package by purl; unpacked once, kept in memory for the most recently read alone. */
 function fileReader(artifacts: readonly Artifact[], ports: ScanPorts): Facts['files'] {
   const digests = new Map(artifacts.map((artifact) => [artifact.purl, artifact.sha256]));
   let last: { purl: string; files: readonly UnpackedFile[] } | null = null;
+  const remote = new Set(artifacts.filter((one) => one.location === REMOTE_LOCATION).map((one) => one.purl));
   return async (purl) => {
+    if (remote.has(purl)) return [];
     if (last?.purl === purl) return last.files;
     const files = await readTarball(await ports.blobs.get(digests.get(purl) ?? ''), purl);
     last = { purl, files };

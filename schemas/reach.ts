@@ -2,7 +2,7 @@
 import type { Json } from './common.ts';
 import type { Change, RiskClass } from './diff.ts';
 import { canonical } from './json.ts';
-import type { Launch, Permissions } from './release.ts';
+import { isLocal, type Launch, type Permissions } from './release.ts';
 
 export interface Reach {
   readonly permissions: Permissions;
@@ -24,13 +24,20 @@ export function diffReach(before: Reach, after: Reach): Change[] {
     const risk = is.limits[limit] > was.limits[limit] ? 'risk' : 'cosmetic';
     compare(`/permissions/limits/${limit}`, was.limits[limit], is.limits[limit], { risk, changes });
   }
-  compare('/launch/command', before.launch.command, after.launch.command, { risk: 'contract', changes });
-  const opened = after.launch.projectArgs ? 'risk' : 'cosmetic';
-  compare('/launch/projectArgs', before.launch.projectArgs, after.launch.projectArgs, {
-    risk: opened,
-    changes,
-  });
+  diffLaunch(before.launch, after.launch, changes);
   return changes.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+}
+
+/** Where a remote server is and who answers there is what is trusted: any change of it is a risk. */
+function diffLaunch(was: Launch, is: Launch, changes: Change[]): void {
+  if (isLocal(was) && isLocal(is)) {
+    compare('/launch/command', was.command, is.command, { risk: 'contract', changes });
+    const risk = is.projectArgs ? 'risk' : 'cosmetic';
+    return compare('/launch/projectArgs', was.projectArgs, is.projectArgs, { risk, changes });
+  }
+  if (isLocal(was) || isLocal(is)) return compare('/launch', was, is, { risk: 'risk', changes });
+  for (const field of ['transport', 'url', 'reach', 'tls'] as const)
+    compare(`/launch/${field}`, was[field], is[field], { risk: 'risk', changes });
 }
 
 type Mounts = Permissions['mounts'];

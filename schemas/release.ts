@@ -2,12 +2,13 @@
 import Type, { type Static } from 'typebox';
 import { Closed, Digest, Environment, Instant, Person, Purl, ServerName, Sha512, Version } from './common.ts';
 import { digestOf } from './json.ts';
+import { REMOTE_LOCATION, RemoteLaunch, RemoteUrl, RemoteWish } from './remote.ts';
 
 /** One package of the closure: where it stands in the tree and which bytes it is. */
 export const Artifact = Closed({
   location: Type.String({
-    pattern: '^node_modules/(?:[^/]+/)*[^/]+$',
-    description: 'Folder below the materialised closure, as npm lays it out',
+    pattern: `^(?:node_modules/(?:[^/]+/)*[^/]+|${REMOTE_LOCATION.replace('.', '\\.')})$`,
+    description: `Folder below the materialised closure, as npm lays it out; ${REMOTE_LOCATION} for a remote server`,
   }),
   purl: Purl,
   sha256: Digest,
@@ -30,13 +31,26 @@ export function closureDigest(artifacts: readonly Artifact[]): string {
   return digestOf([...artifacts].sort((a, b) => (a.location < b.location ? -1 : 1)));
 }
 
-export const Launch = Closed({
+export const LocalLaunch = Closed({
   transport: Type.Literal('stdio'),
   command: Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { minItems: 1, maxItems: 200 }),
   /** Whether a project may append arguments of its own in lockkeeper.json. */
   projectArgs: Type.Boolean(),
 });
+export type LocalLaunch = Static<typeof LocalLaunch>;
+
+export const Launch = Type.Union([LocalLaunch, RemoteLaunch]);
 export type Launch = Static<typeof Launch>;
+
+/** Is it started on this machine? Otherwise it runs elsewhere and is connected to. */
+export function isLocal(launch: Launch): launch is LocalLaunch {
+  return launch.transport === 'stdio';
+}
+
+/** May a project append arguments of its own? To a remote server nobody can. */
+export function takesArgs(launch: Launch): boolean {
+  return isLocal(launch) && launch.projectArgs;
+}
 
 export const MountMode = Type.Union([Type.Literal('ro'), Type.Literal('rw')]);
 /** Folders that the sandbox itself needs: a project's folder over one of them would be run, or hide what protects. */
@@ -107,19 +121,23 @@ export const ReleaseState = Type.Union([
 ]);
 export type ReleaseState = Static<typeof ReleaseState>;
 
-/** What a publisher asks for: `source` is `npm:<name>@<exact version>`. */
+const NpmSource = Type.String({
+  pattern: '^npm:(?:@[a-z0-9._~-]+/)?[a-z0-9._~-]+@[0-9]+[.][0-9]+[.][0-9]+(?:[-+][0-9A-Za-z.+-]+)?$',
+  description: 'npm:NAME@VERSION with one exact version',
+  maxLength: 400,
+});
+
+/** What a publisher asks for: `source` is `npm:<name>@<exact version>`, or the address of a remote server. */
 export const Submission = Closed({
   name: ServerName,
   version: Version,
-  source: Type.String({
-    pattern: '^npm:(?:@[a-z0-9._~-]+/)?[a-z0-9._~-]+@[0-9]+[.][0-9]+[.][0-9]+(?:[-+][0-9A-Za-z.+-]+)?$',
-    description: 'npm:NAME@VERSION with one exact version',
-    maxLength: 400,
-  }),
+  source: Type.Union([NpmSource, RemoteUrl]),
   description: Type.String({ minLength: 1, maxLength: 100 }),
   args: Type.Array(Type.String({ maxLength: 4096 }), { maxItems: 64 }),
   projectArgs: Type.Boolean(),
   permissions: Permissions,
+  /** For a remote server, and only there. */
+  remote: Type.Optional(RemoteWish),
 });
 export type Submission = Static<typeof Submission>;
 

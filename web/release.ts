@@ -85,6 +85,22 @@ function strip(report: Report, diff: DiffView): HTMLElement {
   );
 }
 
+/** What is started here, or where it runs and who answers there. */
+function startedAs(launch: NonNullable<Release['launch']>): [string, HTMLElement] {
+  if (launch.transport === 'stdio') return ['Started as', el('code', {}, launch.command.join(' '))];
+  const { url, transport, reach, tls } = launch;
+  const lines = [
+    `${url} (${transport}, ${reach})`,
+    ...tls.leaf.map((key) => `key ${key}`),
+    ...tls.issuer.map((key) => `or issued by ${key}`),
+    ...(tls.ca === null ? [] : ['under an authority of its own']),
+  ];
+  return [
+    'Runs at',
+    el('ul', { class: 'findings' }, ...lines.map((text) => el('li', {}, el('code', {}, text)))),
+  ];
+}
+
 function head(release: Release, review: ReviewView): HTMLElement {
   const { closure, surfaceDigest, launch, reason, approvals } = release;
   return card(
@@ -100,7 +116,7 @@ function head(release: Release, review: ReviewView): HTMLElement {
           ? el('ul', { class: 'findings' }, ...approvals.map((one) => approvalOf(one, review)))
           : 'none yet',
       ],
-      ...(launch ? ([['Started as', el('code', {}, launch.command.join(' '))]] as const) : []),
+      ...(launch ? [startedAs(launch)] : []),
       ...(closure
         ? ([
             [

@@ -1,7 +1,7 @@
 import semver from 'semver';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { aliasOf, Intent, type IntentServer } from '../../schemas/intent.ts';
-import type { Release } from '../../schemas/release.ts';
+import { type Release, takesArgs } from '../../schemas/release.ts';
 import { assertPermitted, inRange } from '../../schemas/request.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { type Command, list, text, type Values } from '../command.ts';
@@ -55,7 +55,7 @@ export const add: Command = {
     const release = newestIn(approved, request);
     // The registry would refuse it at lk lock; here the file is still as it was.
     const { permissions, launch } = release;
-    assertPermitted(alias, request, { permissions, projectArgs: launch?.projectArgs ?? false });
+    assertPermitted(alias, request, { permissions, projectArgs: launch !== null && takesArgs(launch) });
     const servers = { ...before.servers, [alias]: request };
     const intent = assertValid(Intent, { ...before, servers }, 'lockkeeper.json');
     await writeIntent(project, intent);

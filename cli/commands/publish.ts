@@ -1,25 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { renderReport } from '../../scanner/render.ts';
 import { Me } from '../../schemas/api.ts';
-import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { Report } from '../../schemas/finding.ts';
-import {
-  DEFAULT_LIMITS,
-  type Permissions,
-  Release,
-  type Release as ReleaseView,
-  type Submission,
-} from '../../schemas/release.ts';
+import { Release, type Release as ReleaseView } from '../../schemas/release.ts';
 import type { PublishBody } from '../../schemas/server.ts';
 import type { Api } from '../api.ts';
-import { type Command, type Context, flag, list, text, type Values } from '../command.ts';
+import { type Command, type Context, flag, text, type Values } from '../command.ts';
+import { submissionOf } from '../publishing.ts';
 
 /** How long `lk publish` watches a scan before it leaves it to the registry. */
 const WAIT_MS = 10 * 60_000;
 
 export const publish: Command = {
   summary: 'submit an exact server version for scan and review',
-  words: 'npm:NAME@VERSION',
+  words: 'npm:NAME@VERSION|https://HOST/PATH',
   options: {
     name: { type: 'string' },
     description: { type: 'string' },
@@ -32,6 +26,11 @@ export const publish: Command = {
     owner: { type: 'string' },
     team: { type: 'string' },
     'new-source': { type: 'boolean' },
+    release: { type: 'string' },
+    transport: { type: 'string' },
+    pin: { type: 'string', multiple: true },
+    ca: { type: 'string' },
+    private: { type: 'boolean' },
     'no-wait': { type: 'boolean' },
   },
   optionHelp: {
@@ -46,16 +45,22 @@ export const publish: Command = {
     owner: 'who answers for the server, at its first release (default: you)',
     team: 'team that the server belongs to, at its first release',
     'new-source': 'this server came from another package before, and really moved; reviewers are told',
+    release: 'of a remote server: the version that this look at it gets, such as 1.0.0',
+    transport: 'of a remote server: streamable-http (default) or http-sse, the old one',
+    pin: 'of a remote server: the key to pin, leaf or issuer; repeat (default: both, either of which may answer)',
+    ca: 'of a remote server: file of the authorities to trust instead of those that everybody trusts',
+    private: 'of a remote server: it may be in a private network',
     'no-wait': 'do not wait for the report',
   },
   examples: [
     'lk publish npm:@modelcontextprotocol/server-filesystem@2025.8.21 --arg /data --mount /data:rw',
     'lk publish npm:@modelcontextprotocol/server-memory@2026.8.31 --name acme.tools/memory',
+    'lk publish https://mcp.acme.example/mcp --release 1.0.0 --name acme.tools/search',
   ],
   arity: [1, 1],
   async run(context, [source = ''], values) {
     const api = await context.api();
-    const submission = submissionOf(source, values);
+    const submission = await submissionOf(source, values);
     const release = await api.call('publish', Release, {
       body: { ...submission, ...namingOf(values) },
     });
@@ -92,56 +97,6 @@ function namingOf(values: Values): Pick<PublishBody, 'owner' | 'team' | 'newSour
     ...(team === undefined ? {} : { team }),
     ...(flag(values, 'new-source') ? { newSource: true } : {}),
   };
-}
-
-/** The submission in the schema's words. Throws USAGE or SOURCE_INVALID before anything is sent. */
-export function submissionOf(source: string, values: Values): Submission {
-  const match = /^npm:((?:@([a-z0-9._~-]+)\/)?([a-z0-9._~-]+))@([0-9][0-9A-Za-z.+-]*)$/.exec(source);
-  if (!match) {
-    throw new LockkeeperError('SOURCE_INVALID', {
-      expected: 'npm:<name>@<exact version>, such as npm:@modelcontextprotocol/server-memory@2026.8.31',
-      found: quote(source),
-      next: 'Name one exact version, not a tag or a range',
-    });
-  }
-  const [, packageName = '', scope, base = '', version = ''] = match;
-  return {
-    name: text(values, 'name') ?? (scope ? `npm.${scope}/${base}` : `npm/${base}`),
-    version,
-    source,
-    description: text(values, 'description') ?? `${packageName} from npm`.slice(0, 100),
-    args: list(values, 'arg'),
-    projectArgs: flag(values, 'project-args'),
-    permissions: permissionsOf(values),
-  };
-}
-
-function permissionsOf(values: Values): Permissions {
-  const memory = Number(text(values, 'memory') ?? DEFAULT_LIMITS.memoryMiB);
-  if (!Number.isInteger(memory)) {
-    throw new LockkeeperError('USAGE', {
-      expected: '--memory as a whole number of MiB',
-      found: quote(String(values.memory)),
-      next: 'See: lk publish --help',
-    });
-  }
-  return {
-    egress: list(values, 'egress'),
-    mounts: list(values, 'mount').map(mountOf),
-    env: list(values, 'env'),
-    limits: { ...DEFAULT_LIMITS, memoryMiB: memory },
-  };
-}
-
-function mountOf(word: string): Permissions['mounts'][number] {
-  const match = /^(\/[^:]+):(ro|rw)$/.exec(word);
-  const [, target, mode] = match ?? [];
-  if (target !== undefined && (mode === 'ro' || mode === 'rw')) return { target, mode };
-  throw new LockkeeperError('USAGE', {
-    expected: '--mount /folder:ro or /folder:rw',
-    found: quote(word),
-    next: 'See: lk publish --help',
-  });
 }
 
 async function waitForScan(context: Context, api: Api, id: number): Promise<ReleaseView> {

@@ -8,7 +8,7 @@ import { revocationsOf } from '../revocations.ts';
 import { entryNamed, instanceOf, openRuntime, RUNTIME_HELP, RUNTIME_OPTIONS } from '../runtime.ts';
 
 export const run: Command = {
-  summary: 'start a locked server for an MCP client over stdio, isolated and recorded',
+  summary: 'start a locked server, or connect to one, for an MCP client over stdio, isolated and recorded',
   words: 'ALIAS',
   options: RUNTIME_OPTIONS,
   optionHelp: RUNTIME_HELP,
@@ -20,7 +20,7 @@ export const run: Command = {
   arity: [1, 1],
   async run(context, [alias = ''], values) {
     closeInherited();
-    const runtime = await openRuntime(context, values, ({ verified }) => void entryNamed(verified, alias));
+    const runtime = await openRuntime(context, values, ({ verified }) => [entryNamed(verified, alias)]);
     const { opened, api, around, person, journal, fleet, say } = runtime;
     try {
       const { lock, digest, trusted } = opened.verified;
@@ -38,7 +38,7 @@ export const run: Command = {
         client: { input: process.stdin, output: process.stdout },
         say,
         stop: runtime.stop,
-        ...tellOf(fleet, instanceOf(opened, { alias, user: person.user, driver: around.driver.name })),
+        ...tellOf(fleet, instanceOf(opened, { alias, user: person.user, driver: around.driver })),
       });
       if (end.error && end.reason !== 'client closed') throw end.error;
     } finally {

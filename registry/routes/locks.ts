@@ -19,6 +19,7 @@ import {
   TRIAL_WARNING,
 } from '../../schemas/lock.ts';
 import { type LogEvidence, type Logged, releaseSubject } from '../../schemas/log.ts';
+import { takesArgs } from '../../schemas/release.ts';
 import { assertPermitted } from '../../schemas/request.ts';
 import { signWith } from '../../schemas/signer.ts';
 import { pinSurface, Surface } from '../../schemas/surface.ts';
@@ -177,7 +178,7 @@ async function resolve(
   const row = pickRelease(alias, request, rows);
   const facts = factsOfRow(row);
   const { permissions, launch } = facts;
-  assertPermitted(alias, request, { permissions, projectArgs: launch.projectArgs });
+  assertPermitted(alias, request, { permissions, projectArgs: takesArgs(launch) });
   const given = await approvalsOf(deps.pool, row.id);
   const scoped = given.filter(({ envelope }) =>
     opened(envelope, trusted)?.approval.predicate.environments.includes(intent.environment),

@@ -9,6 +9,7 @@ import { listPublic, versionsOf } from '../db/public.ts';
 import type { ReleaseRow } from '../db/releases.ts';
 import type { Deps } from '../deps.ts';
 import { isStanding } from '../standing.ts';
+import { whereItIs } from '../whereabouts.ts';
 
 const SCHEMA = 'https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json';
 const DEFAULT_LIMIT = 30;
@@ -203,23 +204,13 @@ interface ServerResponse {
 
 function serverResponse(row: ReleaseRow, versions: readonly ReleaseRow[]): ServerResponse {
   const changed = row.changed_at.toISOString();
-  const args = row.submission.args.map((value) => ({ type: 'positional', value }));
-  const identifier = /^npm:(.+)@[^@]+$/.exec(row.source)?.[1] ?? row.source;
   return {
     server: {
       $schema: SCHEMA,
       name: row.name,
       description: row.description,
       version: row.version,
-      packages: [
-        {
-          registryType: 'npm',
-          identifier,
-          version: row.version,
-          transport: { type: 'stdio' },
-          ...(args.length ? { packageArguments: args } : {}),
-        },
-      ],
+      ...whereItIs(row),
     },
     _meta: {
       'io.modelcontextprotocol.registry/official': {

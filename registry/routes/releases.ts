@@ -1,6 +1,6 @@
 /** Publishing releases and reading them. */
 
-import { packageOf, purlOf } from '../../scanner/closure.ts';
+import { purlOfSubmission } from '../../scanner/submission.ts';
 import { ReleaseQuery } from '../../schemas/api.ts';
 import { diffSurfaces } from '../../schemas/diff.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
@@ -82,14 +82,7 @@ export function releaseRoutes(deps: Deps): Handlers {
 
 /** Name, release, scan job and event in one transaction. Throws RELEASE_EXISTS and what `claimName` does. */
 export async function submit(pool: Pool, submission: Submission, by: Publisher): Promise<string> {
-  const ref = packageOf(submission.source);
-  if (ref.version !== submission.version) {
-    throw new LockkeeperError('REQUEST_INVALID', {
-      expected: `version ${ref.version}, as in the source`,
-      found: submission.version,
-      next: 'Use one version in both',
-    });
-  }
+  const purl = purlOfSubmission(submission);
   return withTransaction(pool, async (client) => {
     const { person } = by;
     const bound = await claimName(client, submission, by);
@@ -97,7 +90,7 @@ export async function submit(pool: Pool, submission: Submission, by: Publisher):
     // Until one from the new package was approved, each is compared with what was.
     const before = last ? packageKey(last.source) : bound;
     const formerPackage = before === packageKey(submission.source) ? null : before;
-    const id = await insertRelease(client, submission, { person, purl: purlOf(ref), formerPackage });
+    const id = await insertRelease(client, submission, { person, purl, formerPackage });
     await queueScan(client, id);
     await recordEvent(client, {
       person,

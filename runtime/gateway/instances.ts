@@ -1,6 +1,6 @@
 /** How many servers run at once, and how many start at once: what is over waits a little, or is refused. */
 import { LockkeeperError } from '../../schemas/errors.ts';
-import type { SandboxedProcess } from '../ports.ts';
+import type { RunningServer } from '../ports.ts';
 
 export interface InstanceLimits {
   readonly running: number;
@@ -26,7 +26,7 @@ export class Instances {
   }
 
   /** Starts when there is room. Throws RATE_LIMITED when there is none in time, or what the start throws. */
-  async start(start: () => Promise<SandboxedProcess>): Promise<SandboxedProcess> {
+  async start(start: () => Promise<RunningServer>): Promise<RunningServer> {
     await this.#room();
     try {
       const process = await start();

@@ -3,7 +3,7 @@
  * when nothing needs it; and tells of its death. It knows nothing of what is said to the server.
  */
 import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts';
-import type { SandboxedProcess } from '../ports.ts';
+import type { RunningServer } from '../ports.ts';
 import { openPeer, type Peer, type PeerHandlers } from '../session/peer.ts';
 import type { Breaker } from './breaker.ts';
 import { type LifeEvent, next, type State } from './states.ts';
@@ -25,7 +25,7 @@ export interface Probes {
 export interface SupervisorOptions<Greeted> {
   /** Name of the server, for sentences. */
   readonly server: string;
-  readonly start: () => Promise<SandboxedProcess>;
+  readonly start: () => Promise<RunningServer>;
   readonly handlers: Pick<PeerHandlers, 'message' | 'badLine' | 'full' | 'drained'>;
   /** Says hello and compares with the lock. What it throws ends this instance. */
   readonly greet: (peer: Peer) => Promise<Greeted>;
@@ -45,7 +45,7 @@ export interface SupervisorOptions<Greeted> {
 const REST_GRACE_MS = 2000;
 
 interface Live<Greeted> {
-  readonly process: SandboxedProcess;
+  readonly process: RunningServer;
   readonly peer: Peer;
   greeted: Greeted | null;
 }
@@ -70,7 +70,7 @@ export class Supervisor<Greeted> {
     return this.#state;
   }
 
-  get process(): SandboxedProcess | null {
+  get process(): RunningServer | null {
     return this.#live?.process ?? null;
   }
 
@@ -178,7 +178,7 @@ export class Supervisor<Greeted> {
     await this.#stopping;
   }
 
-  async #end(process: SandboxedProcess, graceMs: number): Promise<void> {
+  async #end(process: RunningServer, graceMs: number): Promise<void> {
     await process.stop(graceMs).catch(() => undefined);
     this.#move('stopped', 'its process is gone');
   }

@@ -9,7 +9,7 @@ import type { Caller } from '../gate/caller.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Breaker } from '../lifecycle/breaker.ts';
 import type { Change, Probes } from '../lifecycle/supervisor.ts';
-import type { EgressEvent, SandboxedProcess } from '../ports.ts';
+import type { EgressEvent, RunningServer } from '../ports.ts';
 import type { Revoked } from '../trust/revocations.ts';
 import type { OnRevoke } from './quarantine.ts';
 
@@ -48,7 +48,7 @@ export interface SessionOptions {
   readonly caller: Caller;
   readonly journal: Journal;
   /** Starts the sandbox; every connection it asks for is to be told to `record` first. */
-  readonly start: (record: (event: EgressEvent) => Promise<void>) => Promise<SandboxedProcess>;
+  readonly start: (record: (event: EgressEvent) => Promise<void>) => Promise<RunningServer>;
   readonly keeping?: Keeping;
   readonly handshakeMs?: number;
   /** Ends the session as if the client had closed, for whoever is told to stop. */

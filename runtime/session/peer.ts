@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import type { SandboxedProcess } from '../ports.ts';
+import type { RunningServer } from '../ports.ts';
 import { readLines } from '../wire/lines.ts';
 import { encode, type Message, parseMessage } from '../wire/message.ts';
 
@@ -42,7 +42,7 @@ interface Asked {
 }
 
 /** Starts listening to a server; see the handlers for what comes back. */
-export function openPeer(process: SandboxedProcess, handlers: PeerHandlers): Peer {
+export function openPeer(process: RunningServer, handlers: PeerHandlers): Peer {
   const asked = new Map<string, Asked>();
   const words = lastWordsOf(process);
   let gone: LockkeeperError | null = null;
@@ -87,7 +87,7 @@ interface Listening {
   readonly end: (error: LockkeeperError) => void;
 }
 
-function listen(process: SandboxedProcess, { asked, words, handlers, end }: Listening): void {
+function listen(process: RunningServer, { asked, words, handlers, end }: Listening): void {
   let bad = 0;
   const take = (message: Message): void => {
     const answers = message.kind === 'response' || message.kind === 'error';
@@ -189,7 +189,7 @@ function silent(method: string, ms: number, words: string): LockkeeperError {
 }
 
 /** Keeps the last 2 KiB of stderr and drains the rest, so that a talkative server never blocks. */
-function lastWordsOf(process: SandboxedProcess): () => string {
+function lastWordsOf(process: RunningServer): () => string {
   let tail = '';
   process.stderr.on('data', (chunk: Buffer) => {
     tail = (tail + chunk.toString('utf8')).slice(-2048);

@@ -11,7 +11,7 @@ import type { Journal } from '../journal/journal.ts';
 import { namedData, redact, redactText } from '../journal/redact.ts';
 import { summaryOf } from '../journal/summary.ts';
 import type { Change } from '../lifecycle/supervisor.ts';
-import type { EgressEvent, SandboxedProcess } from '../ports.ts';
+import type { EgressEvent, RunningServer } from '../ports.ts';
 import type { Revoked } from '../trust/revocations.ts';
 import { isObject, type Message, type Notification, type Request, type Response } from '../wire/message.ts';
 
@@ -179,7 +179,7 @@ export function egress(scribe: Scribe, event: EgressEvent, calls: readonly Pendi
     ...(only ? { call: only.call } : {}),
     data: [`${event.host}:${event.port}`],
     outcome: event.outcome === 'allowed' ? 'ok' : 'refused',
-    ...(event.outcome === 'allowed' ? {} : { code: 'EGRESS_REFUSED' }),
+    ...(event.outcome === 'allowed' ? {} : { code: event.code ?? 'EGRESS_REFUSED' }),
     message: `${event.via}: ${event.reason}`,
     ...whose,
   });
@@ -189,7 +189,7 @@ export function egress(scribe: Scribe, event: EgressEvent, calls: readonly Pendi
 export function stateChanged(
   scribe: Scribe,
   { from, to, event, why }: Change,
-  isolation: SandboxedProcess['isolation'] | undefined,
+  isolation: RunningServer['isolation'] | undefined,
 ): AuditBody {
   return body(scribe, 'server.state', {
     outcome: to === 'DEAD' ? 'error' : 'ok',

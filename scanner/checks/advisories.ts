@@ -11,6 +11,7 @@ export const knownMalware: Check = {
   title: 'No known malware in the closure',
   owasp: 'MCP04',
   gatesFiredOnly: true,
+  readsPackage: true,
   run: (facts) => judged(facts, 'malware'),
 };
 
@@ -20,6 +21,7 @@ export const knownVulnerabilities: Check = {
   title: 'No known vulnerability in the closure',
   owasp: 'MCP04',
   gatesFiredOnly: true,
+  readsPackage: true,
   run: (facts) => judged(facts, 'vulnerability'),
 };
 

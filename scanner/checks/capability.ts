@@ -29,6 +29,7 @@ export const capability: Check = {
   id: 'LK-CAP-01',
   title: 'No new reach since the last approval',
   owasp: 'MCP04',
+  readsPackage: true,
   run: (facts) =>
     facts.baseline === null ? describe(facts) : compare(facts, facts.baseline.closure.artifacts),
 };

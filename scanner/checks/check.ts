@@ -5,6 +5,7 @@ import type { Change } from '../../schemas/diff.ts';
 import type { Evidence, Finding, Severity } from '../../schemas/finding.ts';
 import type { Policy } from '../../schemas/policy.ts';
 import type { Closure } from '../../schemas/release.ts';
+import type { RemoteLaunch } from '../../schemas/remote.ts';
 import type { Surface } from '../../schemas/surface.ts';
 import type { Baseline, KnownAdvisories, Upstream } from '../ports.ts';
 
@@ -33,6 +34,8 @@ export interface Facts {
   readonly advisories: KnownAdvisories | string;
   readonly policy: Policy;
   readonly now: Date;
+  /** Of a server that runs elsewhere; null for a package. */
+  readonly remote: RemoteLaunch | null;
 }
 
 export type Outcome =
@@ -47,6 +50,8 @@ export interface Check {
   readonly owasp: string;
   /** Set where it gates only when it fired: what it reads is not everywhere at hand, and unknown is told all the same. */
   readonly gatesFiredOnly?: true;
+  /** Set where it reads a package or its registry: a remote server shows neither, which LK-ART-01 says once for all. */
+  readonly readsPackage?: true;
   run(facts: Facts): Promise<Outcome> | Outcome;
 }
 

@@ -12,6 +12,7 @@ export const installScripts: Check = {
   id: 'LK-ART-02',
   title: 'Install scripts anywhere in the closure',
   owasp: 'MCP04',
+  readsPackage: true,
   run: async ({ closure, files }) => {
     const findings: Omit<Finding, 'check'>[] = [];
     for (const { purl } of closure.artifacts) findings.push(...scriptsIn(purl, await files(purl)));

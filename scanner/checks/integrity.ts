@@ -1,11 +1,20 @@
+import type { RemoteLaunch } from '../../schemas/remote.ts';
 import { type Check, finding, firedOr } from './check.ts';
+
+/** Nothing of it can be verified, today or later: whoever approves has to say that they accept that. */
+function elsewhere({ url }: RemoteLaunch): ReturnType<typeof finding> {
+  const message =
+    'its code runs elsewhere and may change at any time: install scripts, capabilities, age, maintainers and advisories were not looked at; its address, its TLS keys and its surface are pinned';
+  return finding('high', message, [{ kind: 'fact', source: 'remote server', value: url }]);
+}
 
 /** Fetching already refuses a wrong digest; this names what could be compared with nothing. */
 export const integrity: Check = {
   id: 'LK-ART-01',
   title: 'Every artifact of the closure verified',
   owasp: 'MCP04',
-  run: ({ closure, unpromised, baseline }) => {
+  run: ({ closure, unpromised, baseline, remote }) => {
+    if (remote) return { outcome: 'fired', findings: [elsewhere(remote)] };
     const findings = unpromised.map((purl) =>
       finding('critical', `${purl}: its registry promises no digest; it is pinned by the bytes that came`, [
         { kind: 'fact', source: 'package registry, dist.integrity', value: 'absent' },

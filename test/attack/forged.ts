@@ -1,6 +1,14 @@
 /** The lock as victim of its own key, stolen alone or together with one reviewer’s. */
 import { closureDigest } from '../../schemas/release.ts';
-import { at, type LockParts, makeApproval, makeEntry, makeLock, people } from '../helpers/trust.ts';
+import {
+  at,
+  commandOf,
+  type LockParts,
+  makeApproval,
+  makeEntry,
+  makeLock,
+  people,
+} from '../helpers/trust.ts';
 import type { Row } from './row.ts';
 import { type LockAttack, lockRow, type Scene } from './scene.ts';
 
@@ -74,7 +82,7 @@ const forged: LockAttack[] = [
     attacker: KEY,
     attack: 'adds words to its command line',
     code: 'APPROVAL_SUBJECT',
-    scene: () => swapped((entry) => void entry.launch.command.push('--allow-everything')),
+    scene: () => swapped((entry) => void commandOf(entry.launch).push('--allow-everything')),
   },
   {
     id: 'forged-surface',

@@ -19,6 +19,10 @@ export interface Wanted {
   readonly san?: string | readonly string[];
   readonly usage?: 'clientAuth' | 'serverAuth';
   readonly ca?: boolean;
+  /** How long it lasts from now; 30 unless told. */
+  readonly days?: number;
+  /** PEM of a key that was certified before; else a new one. */
+  readonly key?: string;
 }
 
 function openssl(dir: string, words: readonly string[]): void {
@@ -55,8 +59,9 @@ export function makeAuthority(dir: string, name: string): Authority {
 
 /** A certificate that the authority signed; an intermediate authority with `ca`. */
 export function certify({ dir, name: issuer }: Authority, wanted: Wanted): Authority {
-  const { name, san, usage = 'clientAuth', ca = false } = wanted;
-  newKey(dir, name);
+  const { name, san, usage = 'clientAuth', ca = false, days = 30, key } = wanted;
+  if (key === undefined) newKey(dir, name);
+  else writeFileSync(join(dir, `${name}.key`), key);
   openssl(dir, ['req', '-new', '-key', `${name}.key`, '-subj', `/CN=${name}`, '-out', `${name}.csr`]);
   const lines = ca
     ? ['basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign']
@@ -72,7 +77,7 @@ export function certify({ dir, name: issuer }: Authority, wanted: Wanted): Autho
     `${name}.csr`,
     ...by,
     '-days',
-    '30',
+    String(days),
     '-extfile',
     `${name}.ext`,
     '-out',

@@ -7,7 +7,7 @@ import { PassThrough } from 'node:stream';
 import { overseen } from '../../runtime/isolation/process.ts';
 import { type Journal, openJournal } from '../../runtime/journal/journal.ts';
 import { readJournal } from '../../runtime/journal/read.ts';
-import type { SandboxedProcess } from '../../runtime/ports.ts';
+import type { RunningServer, SandboxedProcess } from '../../runtime/ports.ts';
 import { CLIENT_CAPABILITIES, captureSurface, SESSION_VERSION } from '../../runtime/session/capture.ts';
 import type { SessionEnd, SessionOptions } from '../../runtime/session/options.ts';
 import { openPeer } from '../../runtime/session/peer.ts';
@@ -53,9 +53,12 @@ export async function capture(words: readonly string[]): Promise<Surface> {
 
 let good: Promise<Surface> | undefined;
 
+/** A process of this machine has an id as well. */
+type Started = RunningServer & Partial<SandboxedProcess>;
+
 export interface Running {
   readonly dir: string;
-  readonly process: () => SandboxedProcess | null;
+  readonly process: () => Started | null;
   readonly end: Promise<SessionEnd>;
   /** Everything the client received, parsed. */
   readonly received: JsonObject[];
@@ -82,7 +85,7 @@ export interface SessionSetup {
   readonly onRevoke?: SessionOptions['onRevoke'];
   readonly keeping?: SessionOptions['keeping'];
   readonly onState?: SessionOptions['onState'];
-  readonly start?: (log: string, record: Parameters<SessionOptions['start']>[0]) => Promise<SandboxedProcess>;
+  readonly start?: (log: string, record: Parameters<SessionOptions['start']>[0]) => Promise<Started>;
   /** Of another server than the scripted one. */
   readonly surface?: Surface;
 }
@@ -112,7 +115,7 @@ export async function startSession(setup: SessionSetup = {}): Promise<Running> {
     end: () => undefined,
     error: () => undefined,
   });
-  let child: SandboxedProcess | null = null;
+  let child: Started | null = null;
   const digest = `sha256:${'a'.repeat(64)}` as const;
   const end = serveSession({
     entry,

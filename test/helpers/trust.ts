@@ -21,7 +21,7 @@ import {
 } from '../../schemas/lock.ts';
 import { type Logged, releaseSubject } from '../../schemas/log.ts';
 import { noteKeyOf, type Signer } from '../../schemas/note.ts';
-import { type Artifact, closureDigest, DEFAULT_LIMITS } from '../../schemas/release.ts';
+import { type Artifact, closureDigest, DEFAULT_LIMITS, isLocal, type Launch } from '../../schemas/release.ts';
 import { ROOT_TYPE, type Root } from '../../schemas/root.ts';
 import { pinSurface, type Surface } from '../../schemas/surface.ts';
 import { type MemoryLog, memoryLog } from './log.ts';
@@ -147,6 +147,12 @@ export function makeEntry(): Omit<LockEntry, 'approvals' | 'approvedBy'> {
       projectArgs: false,
     },
   };
+}
+
+/** The words of a server that is started here. */
+export function commandOf(launch: Launch): string[] {
+  if (isLocal(launch)) return launch.command;
+  throw new Error('a remote server');
 }
 
 export function makeApproval(

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { planLaunch } from '../../runtime/launch.ts';
 import type { LockEntry } from '../../schemas/lock.ts';
 import { openDir } from '../helpers/sandbox.ts';
-import { makeEntry } from '../helpers/trust.ts';
+import { commandOf, makeEntry } from '../helpers/trust.ts';
 
 const dir = openDir();
 mkdirSync(join(dir, 'docs'));
@@ -31,7 +31,7 @@ describe('the launch plan', () => {
     });
     const plan = await planLaunch(entry, context);
     expect(plan).toMatchObject({
-      command: entry.launch.command,
+      command: commandOf(entry.launch),
       env: { CITY: 'Berlin' },
       mounts: [{ source: join(dir, 'docs'), target: '/data', mode: 'ro' }],
       limits: entry.permissions.limits,

@@ -18,7 +18,7 @@ import type { JsonObject } from '../../schemas/common.ts';
 import { diffSurfaces } from '../../schemas/diff.ts';
 import { Report } from '../../schemas/finding.ts';
 import { canonical } from '../../schemas/json.ts';
-import type { Submission } from '../../schemas/release.ts';
+import { isLocal, type Submission } from '../../schemas/release.ts';
 import { pinSurface, Surface } from '../../schemas/surface.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { baselineOf, checkOf, firedIn, requestFor } from './harness.ts';
@@ -164,6 +164,7 @@ describe('[npm] one tarball, two surfaces: filesystem@2025.8.21', () => {
     expect(closure.digest).not.toBe(first.closure.digest);
     const { appDir } = await materialise(closure, ports.blobs, join(ports.workDir, 'trees'));
     const { permissions } = requestFor(submissionOf('filesystem', '2025.8.21')).submission;
+    if (!isLocal(first.launch)) throw new Error('a remote server');
     const { surface } = await observe({ appDir, launch: first.launch, permissions }, ports);
     expect(pinSurface(surface).digest).not.toBe(first.surfaceDigest);
     expect(texts(Object.values(surface.tools))).toEqual(texts(manifestOf('filesystem@2025.8.21').tools));

@@ -5,7 +5,7 @@ import { seal } from '../../../schemas/dsse.ts';
 import { canonical } from '../../../schemas/json.ts';
 import { DEFAULT_POLICY } from '../../../schemas/policy.ts';
 import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../../helpers/registry.ts';
-import type { Key } from '../../helpers/trust.ts';
+import { commandOf, type Key } from '../../helpers/trust.ts';
 
 const OTHER = `sha256:${'4'.repeat(64)}`;
 
@@ -34,7 +34,7 @@ describe.each(servers().slice(0, 1))('an approval at the registry', (server) => 
     ['another report', 'APPROVAL_SUBJECT', (a) => void (a.predicate.reportDigest = OTHER)],
     ['another requester', 'APPROVAL_SUBJECT', (a) => void (a.predicate.requestedBy = 'erin')],
     ['other permissions', 'APPROVAL_SUBJECT', (a) => void a.predicate.permissions.env.push('MORE')],
-    ['another command', 'APPROVAL_SUBJECT', (a) => void a.predicate.launch.command.push('--more')],
+    ['another command', 'APPROVAL_SUBJECT', (a) => void commandOf(a.predicate.launch).push('--more')],
     ['another artifact', 'APPROVAL_SUBJECT', (a) => void a.subject.push(...a.subject)],
     ['another approver', 'SIGNATURE_INVALID', (a) => void (a.predicate.approvedBy = 'bob')],
     [

@@ -36,7 +36,7 @@ async function open(more: SessionSetup = {}): Promise<Running & { record: Record
         approvals: [],
       };
       const around = { driver, projectDir: appDir, homes: [], environment: {} };
-      return startInstance({ entry, appDir }, around, told);
+      return startInstance({ entry, appDir, surface: { tools: {} } }, around, told);
     },
   });
   return { ...running, record };

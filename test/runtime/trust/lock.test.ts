@@ -10,6 +10,7 @@ import { closureDigest } from '../../../schemas/release.ts';
 import type { RootKey } from '../../../schemas/root.ts';
 import {
   at,
+  commandOf,
   type LockParts,
   makeApproval,
   makeEntry,
@@ -115,7 +116,7 @@ describe('attacks', () => {
   const wide = structuredClone(entry);
   wide.permissions.egress.push('evil.example:443');
   const shelled = structuredClone(entry);
-  shelled.launch.command.push('--allow-everything');
+  commandOf(shelled.launch).push('--allow-everything');
   const reworded = structuredClone(entry);
   reworded.surface.tools.forecast = { digest: `sha256:${'1'.repeat(64)}`, fields: {} };
   const good = [makeApproval(alice, entry), makeApproval(bob, entry)];

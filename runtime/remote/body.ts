@@ -1,0 +1,143 @@
+/** Bodies of answers, with their limits: one JSON text, or a stream of events. Each message becomes one line. */
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { SERVER_LINE_BYTES } from '../session/peer.ts';
+import { SseReader } from '../wire/sse.ts';
+import { broken, type Reply } from './channel.ts';
+
+/** How long a JSON text, or one event, may take from its first byte to its last, ms. */
+const WHOLE_MS = 60_000;
+
+export interface Body {
+  readonly kind: 'json' | 'events' | 'none';
+  data(chunk: Buffer): void;
+  end(): void;
+  /** Throws SERVER_SILENT where something that began is not whole in time. */
+  check(now: number): void;
+}
+
+export interface BodyHandlers {
+  /** One message, as one line without its end. */
+  readonly line: (bytes: Buffer) => void;
+  readonly id?: (id: string) => void;
+  readonly retry?: (ms: number) => void;
+  /** An event of another name than `message`. */
+  readonly other?: (event: string, data: Buffer) => void;
+}
+
+/** By the type that an answer says it has. Throws REMOTE_INVALID for any other. */
+export function bodyOf({ status, header }: Reply, on: BodyHandlers): Body {
+  const type = (header('content-type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+  if (type === 'application/json') return jsonBody(on);
+  if (type === 'text/event-stream') return eventsBody(on);
+  const length = header('content-length');
+  if (status === 202 || status === 204 || length === '0') return noBody();
+  if (status >= 400) return noBody();
+  throw broken(
+    'an answer of type application/json or text/event-stream',
+    type === '' ? 'none' : quote(type, 80),
+    'Check that the address is that of an MCP server; one of the old transport is published with --transport http-sse',
+  );
+}
+
+/** What comes is not looked at. Its end is waited for so that the connection can be used again; not for long. */
+export function noBody(): Body {
+  let left = 65_536;
+  return {
+    kind: 'none',
+    data: (chunk) => {
+      left -= chunk.length;
+      if (left < 0) throw broken('no body worth mentioning', 'more than 64 KiB');
+    },
+    end: () => undefined,
+    check: () => undefined,
+  };
+}
+
+function late(what: string): LockkeeperError {
+  return new LockkeeperError('SERVER_SILENT', {
+    expected: `${what} that is whole within ${WHOLE_MS / 1000} s`,
+    found: 'a part of it',
+    next: 'The server is too slow or stalls; tell its operator',
+  });
+}
+
+function jsonBody({ line }: BodyHandlers): Body {
+  const since = performance.now();
+  let parts: Buffer[] = [];
+  let held = 0;
+  return {
+    kind: 'json',
+    data: (chunk) => {
+      held += chunk.length;
+      if (held > SERVER_LINE_BYTES) {
+        parts = [];
+        throw new LockkeeperError('FRAME_TOO_LARGE', {
+          expected: `an answer of at most ${SERVER_LINE_BYTES} bytes`,
+          found: 'a longer one',
+          next: 'Ask for less at once',
+        });
+      }
+      parts.push(chunk);
+    },
+    end: () => {
+      const [only] = parts;
+      if (only !== undefined) line(oneLine(parts.length === 1 ? only : Buffer.concat(parts)));
+    },
+    check: (now) => {
+      if (now - since > WHOLE_MS) throw late('an answer');
+    },
+  };
+}
+
+function eventsBody({ line, id, retry, other }: BodyHandlers): Body {
+  let since: number | null = null;
+  let last: string | null = null;
+  const reader = new SseReader(SERVER_LINE_BYTES, {
+    event: (event) => {
+      since = null;
+      if (event.id !== null && event.id !== last) {
+        last = event.id;
+        id?.(event.id);
+      }
+      // An event without data names an id to come back to, and says nothing.
+      if (event.data.length === 0) return;
+      if (event.event === 'message') line(oneLine(event.data));
+      else other?.(event.event, event.data);
+    },
+    ...(retry ? { retry } : {}),
+  });
+  return {
+    kind: 'events',
+    data: (chunk) => {
+      reader.push(chunk);
+      if (!reader.partial) since = null;
+      else since ??= performance.now();
+    },
+    end: () => undefined,
+    check: (now) => {
+      if (since !== null && now - since > WHOLE_MS) throw late('an event');
+    },
+  };
+}
+
+const LF = 10;
+const CR = 13;
+const QUOTE = 34;
+const BACKSLASH = 92;
+
+/**
+ * JSON that was written over several lines as one, of the same length: ends of lines between its words become spaces. Inside
+ * of a string they are no JSON; there they stay, and the line is refused as one.
+ */
+export function oneLine(bytes: Buffer): Buffer {
+  if (!bytes.includes(LF) && !bytes.includes(CR)) return bytes;
+  const line = Buffer.from(bytes);
+  let inString = false;
+  for (let at = 0; at < line.length; at++) {
+    const byte = line[at];
+    if (inString && byte === BACKSLASH) at++;
+    else if (byte === QUOTE) inString = !inString;
+    else if (byte === LF || byte === CR) line[at] = inString ? CR : 32;
+  }
+  return line;
+}

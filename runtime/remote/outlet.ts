@@ -1,0 +1,91 @@
+/** What a carrier says to this side, and how it reads what passes. */
+import type { JsonObject } from '../../schemas/common.ts';
+import { type Code, LockkeeperError, quote } from '../../schemas/errors.ts';
+import { type Id, idKey, isObject } from '../wire/message.ts';
+import { MAX_CONNECTIONS } from './channel.ts';
+import type { Tools } from './headers.ts';
+
+export interface Outlet {
+  /** One message of the server, or a refusal in its place. */
+  readonly line: (bytes: Buffer) => void;
+  /** The server can be spoken to no more. */
+  readonly die: (error: LockkeeperError) => void;
+  /** For a person who asks what went on last. */
+  readonly note: (text: string) => void;
+  readonly tools: Tools;
+}
+
+/** A message of ours, read for what its headers have to say. */
+export interface Said {
+  readonly id?: Id;
+  readonly method?: string;
+  readonly params: JsonObject;
+  readonly bytes: Buffer;
+}
+
+/** Requests at once whose answers are not there yet: some connections are left for notices and streams. */
+export const MAX_ASKED = MAX_CONNECTIONS - 8;
+/** A message of more bytes is not read twice where its ends tell whether it is an answer. */
+const PEEK_BYTES = 1024 * 1024;
+
+export const TOO_MANY = new LockkeeperError('RATE_LIMITED', {
+  expected: `at most ${MAX_ASKED} requests to a remote server at once`,
+  found: 'one more',
+  next: 'Wait for answers',
+});
+
+/** The bytes were judged before: strict they are, and may be read by anybody. */
+export function saidOf(bytes: Buffer): Said {
+  const { id, method, params } = JSON.parse(bytes.toString('utf8')) as JsonObject;
+  return {
+    ...(typeof id === 'string' || typeof id === 'number' ? { id } : {}),
+    ...(typeof method === 'string' ? { method } : {}),
+    params: isObject(params) ? params : {},
+    bytes,
+  };
+}
+
+/** The key of the request that a line answers; null for what is no answer. */
+export function answerOf(bytes: Buffer): string | null {
+  const id = bytes.length > PEEK_BYTES ? outerId(bytes) : null;
+  if (id !== null) return idKey(id);
+  try {
+    const { id: named, result, error, method } = (JSON.parse(bytes.toString('utf8')) ?? {}) as JsonObject;
+    if (method !== undefined || (result === undefined && error === undefined)) return null;
+    return typeof named === 'string' || typeof named === 'number' ? idKey(named) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Of a large message, an id that is its first or its last member; what has no method near its ends is an answer. */
+function outerId(bytes: Buffer): Id | null {
+  const [head, tail] = [bytes.toString('latin1', 0, 400), bytes.toString('latin1', bytes.length - 400)];
+  if (head.includes('"method"') || tail.includes('"method"')) return null;
+  const first = /^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(-?[0-9]{1,15})\s*,/.exec(head);
+  const last = /,\s*"id"\s*:\s*(-?[0-9]{1,15})\s*\}\s*$/.exec(tail);
+  const found = first?.[1] ?? last?.[1];
+  return found === undefined ? null : Number(found);
+}
+
+const FATAL: ReadonlySet<Code> = new Set([
+  'REMOTE_UNREACHABLE',
+  'TLS_UNTRUSTED',
+  'TLS_IDENTITY_CHANGED',
+  'EGRESS_REFUSED',
+  'JOURNAL_BROKEN',
+]);
+
+/** Does it concern the server as a whole, and not one request? */
+export function isFatal({ code }: LockkeeperError): boolean {
+  return FATAL.has(code);
+}
+
+/** What an HTTP status says, where the protocol says nothing. */
+export function failureAt(status: number, text: string): LockkeeperError {
+  return new LockkeeperError(status >= 500 ? 'SERVER_DIED' : 'REMOTE_INVALID', {
+    expected: 'an answer',
+    found: `HTTP ${status}${text === '' ? '' : `: ${quote(text, 300)}`}`,
+    next: 'Check the address and its transport, or tell the operator of the server',
+  });
+}

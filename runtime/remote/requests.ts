@@ -1,0 +1,201 @@
+/** The requests that are open to one remote server: with credentials, watched for stalling, held back and ended together. */
+import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
+import type { Body } from './body.ts';
+import type { Ask, Channel, Flight, Reply } from './channel.ts';
+
+/** Ours with the other side, never the caller's: what goes into the headers of each request. */
+export interface Credentials {
+  headers(): Promise<Readonly<Record<string, string>>>;
+  /** They were turned down: the next ones are to be fresh. */
+  forget(): void;
+}
+
+export interface OpenHandlers {
+  /** Throws what ends the request. */
+  readonly body: (reply: Reply) => Body;
+  readonly end: () => void;
+  readonly failed: (error: LockkeeperError) => void;
+  /** How long the answer may take to begin, ms. */
+  readonly headMs?: number;
+}
+
+export interface Open {
+  abort(): void;
+}
+
+/** What a request says of itself is ours alone to say. */
+const OURS =
+  /^(?:host|accept|accept-encoding|content-type|content-length|transfer-encoding|connection|te|trailer|upgrade|expect|cookie|last-event-id|mcp-.*|proxy-.*)$/;
+const NAME = /^[a-z0-9-]{1,100}$/;
+const VALUE = /^[\x20-\x7e]{0,16384}$/;
+
+interface State {
+  flight: Flight | null;
+  body: Body | null;
+  over: boolean;
+  bytes: number;
+  readonly since: number;
+}
+
+export class Requests {
+  readonly #channel: Channel;
+  readonly #credentials: Credentials | undefined;
+  readonly #drained: () => void;
+  readonly #open = new Map<State, OpenHandlers>();
+  #paused = false;
+  #bytes = 0;
+
+  /** `drained`: bytes that were on their way have arrived. */
+  constructor(channel: Channel, credentials: Credentials | undefined, drained: () => void) {
+    this.#channel = channel;
+    this.#credentials = credentials;
+    this.#drained = drained;
+  }
+
+  /** Bytes of requests whose answers have not begun. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  open(ask: Ask, on: OpenHandlers): Open {
+    const bytes = ask.body?.length ?? 0;
+    const state: State = { flight: null, body: null, over: false, bytes, since: performance.now() };
+    this.#bytes += bytes;
+    this.#open.set(state, on);
+    if (this.#credentials) void this.#withCredentials(state, ask, true);
+    else this.#send(state, ask, null);
+    return {
+      abort: () => {
+        if (state.over) return;
+        this.#close(state);
+        state.flight?.abort();
+      },
+    };
+  }
+
+  #close(state: State): void {
+    state.over = true;
+    this.#open.delete(state);
+    this.#arrived(state);
+  }
+
+  #arrived(state: State): void {
+    if (state.bytes === 0) return;
+    this.#bytes -= state.bytes;
+    state.bytes = 0;
+    this.#drained();
+  }
+
+  #fail(state: State, error: LockkeeperError): void {
+    if (state.over) return;
+    const on = this.#open.get(state);
+    this.#close(state);
+    state.flight?.abort();
+    on?.failed(error);
+  }
+
+  async #withCredentials(state: State, ask: Ask, mayAskAgain: boolean): Promise<void> {
+    try {
+      const given = (await this.#credentials?.headers()) ?? {};
+      if (state.over) return;
+      const again = mayAskAgain ? () => void this.#withCredentials(state, ask, false) : null;
+      this.#send(state, { ...ask, headers: { ...checked(given), ...ask.headers } }, again);
+    } catch (error) {
+      this.#fail(state, asLockkeeperError(error));
+    }
+  }
+
+  #send(state: State, ask: Ask, again: (() => void) | null): void {
+    const on = this.#open.get(state);
+    if (!on) return;
+    const flight = this.#channel.ask(ask, {
+      head: (reply) => {
+        this.#arrived(state);
+        if (reply.status !== 401 && reply.status !== 403) {
+          state.body = on.body(reply);
+          return;
+        }
+        if (!again) throw turnedDown(reply, this.#credentials !== undefined);
+        flight.abort();
+        this.#credentials?.forget();
+        again();
+      },
+      data: (chunk) => state.body?.data(chunk),
+      end: () => {
+        state.body?.end();
+        this.#close(state);
+        on.end();
+      },
+      failed: (error) => this.#fail(state, error),
+    });
+    state.flight = flight;
+    if (this.#paused) flight.pause();
+  }
+
+  /** Whoever reads us does not: nothing more is taken from the other side. */
+  pause(): void {
+    this.#paused = true;
+    for (const { flight } of this.#open.keys()) flight?.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    for (const { flight } of this.#open.keys()) flight?.resume();
+  }
+
+  /** Ends what stalls. To be called about every second; nothing stalls that is held back by us. */
+  sweep(now: number): void {
+    if (this.#paused) return;
+    for (const [state, { headMs }] of this.#open) {
+      try {
+        if (state.body) state.body.check(now);
+        else if (headMs !== undefined && now - state.since > headMs) throw silent(headMs);
+      } catch (error) {
+        this.#fail(state, asLockkeeperError(error));
+      }
+    }
+  }
+
+  abortAll(): void {
+    for (const state of [...this.#open.keys()]) {
+      this.#close(state);
+      state.flight?.abort();
+    }
+  }
+}
+
+function checked(given: Readonly<Record<string, string>>): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(given)) {
+    const small = name.toLowerCase();
+    if (!NAME.test(small) || OURS.test(small) || !VALUE.test(value)) {
+      throw new LockkeeperError('CONFIG_INVALID', {
+        expected: 'credentials in headers of their own, of printable characters',
+        found: `a header ${quote(name, 60)} that may not be set, or has another value`,
+        next: 'Correct the credentials of this server',
+      });
+    }
+    headers[small] = value;
+  }
+  return headers;
+}
+
+function turnedDown({ status, header }: Reply, given: boolean): LockkeeperError {
+  const wants = header('www-authenticate');
+  return new LockkeeperError('REMOTE_REFUSED', {
+    expected: given ? 'the credentials of this server to be taken' : 'a server that needs no credentials',
+    found: `HTTP ${status}${wants === undefined ? '' : `, asking for ${quote(wants, 200)}`}`,
+    next: given
+      ? 'Check the credentials that are set for it, and what they permit'
+      : 'Give it credentials of its own',
+  });
+}
+
+function silent(ms: number): LockkeeperError {
+  return new LockkeeperError('SERVER_SILENT', {
+    expected: `an answer that begins within ${ms / 1000} s`,
+    found: 'none',
+    next: 'Check whether the server is well',
+  });
+}

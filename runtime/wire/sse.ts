@@ -1,0 +1,137 @@
+/** Events out of a stream of server-sent events, with limits that memory cannot pass. A parser and nothing else. */
+import { LockkeeperError } from '../../schemas/errors.ts';
+
+export interface SseEvent {
+  /** `message` where the stream names no other. */
+  readonly event: string;
+  /** The lines of data, joined by line feeds. */
+  readonly data: Buffer;
+  /** The last id that the stream named, up to and with this event; null when it named none. */
+  readonly id: string | null;
+}
+
+export interface SseHandlers {
+  readonly event: (event: SseEvent) => void;
+  /** How long the stream asks to be waited for before it is opened again, ms. */
+  readonly retry?: (ms: number) => void;
+}
+
+const LF = 10;
+const CR = 13;
+const COLON = 58;
+const SPACE = 32;
+const NEWLINE = Buffer.from('\n');
+const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+
+/**
+ * Takes chunks as they come. A line over `maxBytes`, or the lines of one event together, are refused as soon as they pass
+ * the limit. An event that the stream ends in the middle of is none.
+ */
+export class SseReader {
+  readonly #maxBytes: number;
+  readonly #on: SseHandlers;
+  #parts: Buffer[] = [];
+  #held = 0;
+  /** A carriage return ended the last line: a line feed right behind it belongs to it. */
+  #afterReturn = false;
+  #first = true;
+  #data: Buffer[] = [];
+  #dataBytes = 0;
+  #event = '';
+  #id: string | null = null;
+
+  constructor(maxBytes: number, handlers: SseHandlers) {
+    this.#maxBytes = maxBytes;
+    this.#on = handlers;
+  }
+
+  /** Has something begun that has not ended? */
+  get partial(): boolean {
+    return this.#held > 0 || this.#data.length > 0;
+  }
+
+  get lastId(): string | null {
+    return this.#id;
+  }
+
+  /** Throws FRAME_TOO_LARGE; nothing may be pushed after that. */
+  push(chunk: Buffer): void {
+    let from = 0;
+    if (this.#afterReturn && chunk.length > 0) {
+      this.#afterReturn = false;
+      if (chunk[0] === LF) from = 1;
+    }
+    let lf = chunk.indexOf(LF, from);
+    let cr = chunk.indexOf(CR, from);
+    while (lf !== -1 || cr !== -1) {
+      const end = cr === -1 || (lf !== -1 && lf < cr) ? lf : cr;
+      this.#endLine(chunk.subarray(from, end));
+      from = end + 1;
+      if (end === cr) {
+        if (from === chunk.length) this.#afterReturn = true;
+        else if (chunk[from] === LF) from++;
+        cr = chunk.indexOf(CR, from);
+      }
+      if (lf !== -1 && lf < from) lf = chunk.indexOf(LF, from);
+    }
+    if (from < chunk.length) this.#hold(chunk.subarray(from));
+  }
+
+  #hold(piece: Buffer): void {
+    this.#held += piece.length;
+    if (this.#held + this.#dataBytes > this.#maxBytes) throw tooLarge(this.#maxBytes);
+    this.#parts.push(piece);
+  }
+
+  #endLine(piece: Buffer): void {
+    if (this.#held + this.#dataBytes + piece.length > this.#maxBytes) throw tooLarge(this.#maxBytes);
+    let line = this.#parts.length === 0 ? piece : Buffer.concat([...this.#parts, piece]);
+    this.#parts = [];
+    this.#held = 0;
+    if (this.#first) {
+      this.#first = false;
+      if (line.subarray(0, 3).equals(MARK)) line = line.subarray(3);
+    }
+    if (line.length === 0) this.#dispatch();
+    else this.#field(line);
+  }
+
+  #field(line: Buffer): void {
+    const colon = line.indexOf(COLON);
+    if (colon === 0) return;
+    const name = (colon === -1 ? line : line.subarray(0, colon)).toString('utf8');
+    const from = colon === -1 ? line.length : colon + (line[colon + 1] === SPACE ? 2 : 1);
+    const value = line.subarray(from);
+    if (name === 'data') {
+      // An empty line of data counts too: what is kept of it is not free.
+      this.#dataBytes += value.length + 1;
+      this.#data.push(value);
+    } else if (name === 'event') this.#event = value.toString('utf8');
+    else if (name === 'id' && !value.includes(0)) this.#id = value.toString('utf8');
+    else if (name === 'retry') this.#retry(value.toString('latin1'));
+  }
+
+  #retry(text: string): void {
+    if (/^[0-9]{1,9}$/.test(text)) this.#on.retry?.(Number(text));
+  }
+
+  #dispatch(): void {
+    const [data, event] = [this.#data, this.#event];
+    this.#data = [];
+    this.#dataBytes = 0;
+    this.#event = '';
+    const [only] = data;
+    if (only === undefined) return;
+    const whole =
+      data.length === 1 ? only : Buffer.concat(data.flatMap((line, at) => (at ? [NEWLINE, line] : [line])));
+    this.#on.event({ event: event === '' ? 'message' : event, data: whole, id: this.#id });
+  }
+}
+
+function tooLarge(maxBytes: number): LockkeeperError {
+  return new LockkeeperError('FRAME_TOO_LARGE', {
+    expected: `events of at most ${maxBytes} bytes`,
+    found: 'a longer one',
+    next: 'Ask for less at once; the stream is closed because what follows cannot be told apart',
+  });
+}
