@@ -1,8 +1,10 @@
 /** The audit configuration of this machine: one file, for whoever runs servers on it. */
 import { constants, open } from 'node:fs/promises';
+import type { TSchema } from 'typebox';
+import type { Json, JsonObject } from '../schemas/common.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';
-import { AuditConfig, NO_AUDIT_CONFIG } from '../schemas/sinks.ts';
+import { AuditConfig, NO_AUDIT_CONFIG, SINK_KINDS } from '../schemas/sinks.ts';
 import { assertValid } from '../schemas/validate.ts';
 import type { CliConfig } from './config.ts';
 
@@ -13,13 +15,29 @@ export async function readAuditConfig({ path, wanted }: CliConfig['audit']): Pro
   const bytes = await readWhole(path);
   if (bytes === null && !wanted) return NO_AUDIT_CONFIG;
   if (bytes === null) throw invalid(path, 'no such file');
-  let value: unknown;
+  let value: Json;
   try {
     value = parseStrict(bytes);
   } catch (cause) {
     throw invalid(path, cause instanceof LockkeeperError ? cause.found : String(cause), cause);
   }
+  assertKinds(value, path);
   return assertValid(AuditConfig, value, path, 'CONFIG_INVALID');
+}
+
+/** Each sink by its own kind first: a union of four would complain of all of them. */
+function assertKinds(value: Json, path: string): void {
+  const sinks = isObject(value) && isObject(value.sinks) ? value.sinks : {};
+  for (const [name, sink] of Object.entries(sinks)) {
+    const kind = isObject(sink) && typeof sink.kind === 'string' ? sink.kind : '';
+    if (!Object.hasOwn(SINK_KINDS, kind)) continue;
+    const schema = SINK_KINDS[kind as keyof typeof SINK_KINDS];
+    assertValid<TSchema>(schema, sink, `the sink ${quote(name, 60)} in ${path}`, 'CONFIG_INVALID');
+  }
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
 async function readWhole(path: string): Promise<Buffer | null> {

@@ -16,7 +16,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
     'advisories',
   ],
   'Use in a project': ['add', 'lock', 'ci', 'verify', 'run', 'gateway token', 'export', 'import'],
-  'See what happened': ['audit', 'evidence', 'log', 'drill', 'doctor'],
+  'See what happened': ['audit', 'audit verify', 'audit sinks', 'evidence', 'log', 'drill', 'doctor'],
 };
 
 export async function overview(
@@ -33,7 +33,7 @@ export async function overview(
     lines.push(paint.bold(title));
     for (const name of names) {
       const load = commands[name];
-      if (load) lines.push(`  ${name.padEnd(10)} ${(await load()).summary}`);
+      if (load) lines.push(`  ${name.padEnd(12)} ${(await load()).summary}`);
     }
     lines.push('');
   }

@@ -66,6 +66,14 @@ export const OtlpSink = Closed({
 });
 export type OtlpSink = Static<typeof OtlpSink>;
 
+/** By kind: what is wrong with a sink is said in the words of its own kind. */
+export const SINK_KINDS = {
+  file: FileSink,
+  syslog: SyslogSink,
+  webhook: WebhookSink,
+  otlp: OtlpSink,
+} as const;
+
 export const SinkConfig = Type.Union([FileSink, SyslogSink, WebhookSink, OtlpSink]);
 export type SinkConfig = Static<typeof SinkConfig>;
 

@@ -1,17 +1,15 @@
-import { readJournal, verifyJournal } from '../../runtime/journal/journal.ts';
-import { counted } from '../../scanner/text.ts';
+import { readJournal } from '../../runtime/journal/journal.ts';
 import { AuditList, AuditQuery } from '../../schemas/api.ts';
 import type { AuditBody, AuditKind, AuditRecord } from '../../schemas/audit.ts';
-import { CODES } from '../../schemas/errors.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { type Command, type Context, flag, type Result, text, type Values } from '../command.ts';
+import { type Command, type Context, flag, text, type Values } from '../command.ts';
 import { clip, table } from '../output.ts';
 
 const DEFAULT_LIMIT = 50;
 
 export const audit: Command = {
   summary: 'show who called which tool with what, when, what it touched and how it ended',
-  words: '[verify]',
+  words: '',
   options: {
     server: { type: 'string' },
     tool: { type: 'string' },
@@ -38,11 +36,9 @@ export const audit: Command = {
     'lk audit',
     'lk audit --tool read_text_file --since 2026-11-24T00:00:00.000Z',
     'lk audit --kind egress.refused --json',
-    'lk audit verify',
   ],
-  arity: [0, 1],
-  async run(context, [verb], values) {
-    if (verb === 'verify') return verifyLocal(context);
+  arity: [0, 0],
+  async run(context, _words, values) {
     const query = queryOf(values);
     const limit = Number(query.limit);
     const records = flag(values, 'local')
@@ -70,12 +66,19 @@ async function readRegistry(context: Context, query: AuditQuery): Promise<AuditR
   return (await api.call('auditRead', AuditList, { query })).records;
 }
 
+/** The newest of all journals; never more in memory than twice what is shown. */
 async function readLocal(context: Context, query: AuditQuery): Promise<AuditRecord[]> {
-  const found: AuditRecord[] = [];
-  for await (const record of readJournal(context.home.journalDir))
+  const limit = Number(query.limit);
+  let found: AuditRecord[] = [];
+  const newest = (): AuditRecord[] =>
+    found
+      .sort((a, b) => (a.body.at < b.body.at ? 1 : a.body.at > b.body.at ? -1 : b.seq - a.seq))
+      .slice(0, limit);
+  for await (const record of readJournal(context.home.journalDir)) {
     if (fits(record, query)) found.push(record);
-  found.sort((a, b) => (a.body.at < b.body.at ? 1 : a.body.at > b.body.at ? -1 : b.seq - a.seq));
-  return found.slice(0, Number(query.limit));
+    if (found.length >= limit * 2) found = newest();
+  }
+  return newest();
 }
 
 function fits({ body }: AuditRecord, { server, tool, user, kind, since, until }: AuditQuery): boolean {
@@ -89,23 +92,6 @@ function fits({ body }: AuditRecord, { server, tool, user, kind, since, until }:
     (since === undefined || body.at >= since) &&
     (until === undefined || body.at < until)
   );
-}
-
-async function verifyLocal(context: Context): Promise<Result> {
-  const { journalDir } = context.home;
-  const result = await verifyJournal(journalDir);
-  if (result.journals === 0) {
-    return {
-      data: { conclusion: 'unverified', ...result },
-      text: `${context.paint.yellow('nothing to verify')}: no server has run on this machine yet (${journalDir} holds no journal).`,
-      exit: CODES.JOURNAL_BROKEN.exit,
-    };
-  }
-  const counts = `${counted(result.records, 'record')} in ${counted(result.journals, 'journal')}`;
-  return {
-    data: { conclusion: 'ok', ...result },
-    text: `${context.paint.green('ok')}: ${counts}, every chain unbroken.`,
-  };
 }
 
 /** What a person looks for; the rest of the protocol's traffic is shown with --all. */

@@ -8,6 +8,7 @@ import { Attention } from '../../schemas/server.ts';
 import { openApi } from '../api.ts';
 import type { Command, Context } from '../command.ts';
 import { table } from '../output.ts';
+import { sinkStates, warningsOf } from '../sinks.ts';
 
 interface Line {
   readonly check: string;
@@ -18,7 +19,7 @@ interface Line {
 
 export const doctor: Command = {
   summary:
-    'check this machine: Node, isolation, home, keys, journals, registry; and that every server has an owner',
+    'check this machine: Node, isolation, home, keys, journals, sinks, registry; and that every server has an owner',
   words: '',
   options: {},
   optionHelp: {},
@@ -74,6 +75,17 @@ const CHECKS: Readonly<Record<string, (context: Context) => Promise<string>>> = 
     const { journals, records } = await verifyJournal(home.journalDir);
     if (journals === 0) return `none yet (${home.journalDir})`;
     return `${counted(records, 'record')} in ${counted(journals, 'journal')}, chains unbroken (${home.journalDir})`;
+  },
+  sinks: async (context) => {
+    const { config, states } = await sinkStates(context);
+    const names = Object.entries(config.sinks).map(([name, { kind }]) => `${name} (${kind})`);
+    const down = warningsOf(states.filter(({ state }) => state === 'down'));
+    if (down.length === 0) return names.length > 0 ? names.join(', ') : 'none but the registry';
+    throw new LockkeeperError('SINK_FAILED', {
+      expected: 'every sink to take records',
+      found: down.join('; '),
+      next: 'Look at the receiver; the records wait in the journal (lk audit sinks)',
+    });
   },
   servers: async (context) => {
     const [signIn] = await context.home.signIns();

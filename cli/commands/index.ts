@@ -30,6 +30,8 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   export: async () => (await import('./export.ts')).exporting,
   import: async () => (await import('./import.ts')).importing,
   audit: async () => (await import('./audit.ts')).audit,
+  'audit verify': async () => (await import('./audit-verify.ts')).auditVerify,
+  'audit sinks': async () => (await import('./audit-sinks.ts')).auditSinks,
   evidence: async () => (await import('./evidence.ts')).evidence,
   log: async () => (await import('./log.ts')).log,
   drill: async () => (await import('./drill.ts')).drill,

@@ -1,7 +1,9 @@
 import { short } from '../../runtime/trust/root.ts';
-import type { Command } from '../command.ts';
+import { asLockkeeperError } from '../../schemas/errors.ts';
+import type { Command, Context } from '../command.ts';
 import { readInstances } from '../instances.ts';
-import { table } from '../output.ts';
+import { plain, table } from '../output.ts';
+import { sinkStates, warningsOf } from '../sinks.ts';
 
 /** Rows on a terminal; nobody reads more. */
 const SHOWN = 256;
@@ -33,9 +35,20 @@ export const ps: Command = {
       column === 3 && /^(?:gone|DEAD|QUARANTINED) *$/.test(cell) ? red(cell) : cell;
     const beyond = instances.length - rows.length;
     const more = beyond > 0 ? `\n\nand ${beyond} more: lk ps --json` : '';
+    const warnings = await warningsFor(context);
+    const below = warnings.map((line) => `\n\n${context.paint.yellow(plain(line))}`).join('');
     return {
-      data: { count: instances.length, instances },
-      text: rows.length === 0 ? 'Nothing runs here.' : `${table(head, rows, paint)}${more}`,
+      data: { count: instances.length, instances, warnings },
+      text: `${rows.length === 0 ? 'Nothing runs here.' : `${table(head, rows, paint)}${more}`}${below}`,
     };
   },
 };
+
+/** What people should know of the journals behind it; a configuration that is wrong hides no server. */
+async function warningsFor(context: Context): Promise<string[]> {
+  try {
+    return warningsOf((await sinkStates(context)).states);
+  } catch (error) {
+    return [asLockkeeperError(error).message];
+  }
+}
