@@ -33,7 +33,7 @@ export async function overview(
     lines.push(paint.bold(title));
     for (const name of names) {
       const load = commands[name];
-      if (load) lines.push(`  ${name.padEnd(12)} ${(await load()).summary}`);
+      if (load) lines.push(`  ${name.padEnd(13)} ${(await load()).summary}`);
     }
     lines.push('');
   }
