@@ -1,8 +1,12 @@
 /** One locked server for one client: artifacts, folder tree, sandbox, session. */
 import type { Readable, Writable } from 'node:stream';
+import type { Lock } from '../schemas/lock.ts';
+import type { Surface } from '../schemas/surface.ts';
 import type { Caller } from './gate/caller.ts';
+import type { CallApprovals } from './gate/people.ts';
 import { type Around, startInstance } from './instance.ts';
 import type { Journal } from './journal/journal.ts';
+import { FlowState } from './policy/flows.ts';
 import { type PrepareOptions, prepare } from './prepare.ts';
 import type { SessionEnd, SessionOptions } from './session/options.ts';
 import type { OnRevoke } from './session/quarantine.ts';
@@ -22,6 +26,11 @@ export interface RunOptions
   readonly lockExpires: number;
   readonly caller: Caller;
   readonly journal: Journal;
+  /** Whose policy is judged by, as which of its servers; without it a lock's policy would not count. */
+  readonly lock: Lock;
+  readonly alias: string;
+  /** Where people are asked about calls. */
+  readonly approvals: CallApprovals;
   readonly client: { readonly input: Readable; readonly output: Writable };
   readonly say: (line: string) => void;
   readonly stop?: AbortSignal;
@@ -34,8 +43,20 @@ export async function runLocked(options: RunOptions): Promise<SessionEnd> {
     ...options,
     ...prepared,
     ...watching(options),
+    ...(await governing(options, prepared.surface)),
     start: (record) => startInstance(prepared, options, record),
   });
+}
+
+/** The lock's policy for a session of its own. Cedar is loaded where there is one. */
+async function governing(
+  { lock, alias, approvals }: Pick<RunOptions, 'lock' | 'alias' | 'approvals'>,
+  surface: Surface,
+): Promise<Pick<SessionOptions, 'policy'>> {
+  if (lock.policy === undefined) return {};
+  const { lockedPolicy } = await import('./policy/locked.ts');
+  const policy = lockedPolicy(lock, new Map([[alias, surface]]));
+  return policy ? { policy: { policy, server: alias, flow: new FlowState(), approvals } } : {};
 }
 
 /** What tells a session that its release is revoked. */

@@ -1,6 +1,8 @@
+import { NOBODY_TO_ASK } from '../../runtime/gate/people.ts';
 import { closeInherited } from '../../runtime/isolation/descriptors.ts';
 import { runLocked } from '../../runtime/run.ts';
 import { runsUntil } from '../../runtime/trust/freshness.ts';
+import { callApprovalsOf } from '../call-approvals.ts';
 import type { Command } from '../command.ts';
 import { tellOf } from '../fleet.ts';
 import { remember } from '../project.ts';
@@ -34,6 +36,9 @@ export const run: Command = {
         onRevoke: runtime.onRevoke,
         lockExpires: runsUntil(lock, trusted),
         caller: person,
+        lock,
+        alias,
+        approvals: api ? callApprovalsOf({ api, trusted, say }) : NOBODY_TO_ASK,
         journal,
         client: { input: process.stdin, output: process.stdout },
         say,

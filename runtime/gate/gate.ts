@@ -3,9 +3,10 @@
  * session does 1 frame, 2 parse, 11 journal, 12 forward, 14 outcome and 15 answer around it.
  */
 import type { Json, JsonObject } from '../../schemas/common.ts';
-import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { LockkeeperError } from '../../schemas/errors.ts';
 import type { LockEntry } from '../../schemas/lock.ts';
 import type { Era, Section } from '../../schemas/surface.ts';
+import type { GatePolicy } from '../policy/session.ts';
 import { type Id, idKey, isObject, type Notification, type Request, type Response } from '../wire/message.ts';
 import {
   type MethodRule,
@@ -14,6 +15,8 @@ import {
   REQUESTS_TO_CLIENT,
   REQUESTS_TO_SERVER,
 } from './methods.ts';
+import { type Ask, type Decided, judgePolicy, type Permission } from './permitted.ts';
+import { drifted, duplicateId, expired, notLocked, tooMany, unknownMethod } from './refusals.ts';
 import type { ArgumentCheck } from './schema.ts';
 import type { LiveSurface } from './surface.ts';
 import { matchesTemplate } from './template.ts';
@@ -35,6 +38,8 @@ export interface Pending {
   reached?: Set<string>;
   /** The parameters of a request that asks for something once and for all. */
   readonly wish?: JsonObject;
+  /** Of a call that waits for people: they need not decide any more. */
+  readonly giveUp?: () => void;
 }
 
 export interface GateState {
@@ -47,13 +52,34 @@ export interface GateState {
   readonly lockExpires: number;
   readonly now: () => number;
   readonly fromClient: ReadonlyMap<string, Pending>;
+  /** Absent where the lock carries none. */
+  readonly policy?: GatePolicy;
 }
 
 export type Verdict =
-  | { readonly allow: true; readonly rule: MethodRule; readonly target: string | undefined }
-  | { readonly allow: false; readonly error: LockkeeperError; readonly target: string | undefined };
+  | {
+      readonly allow: true;
+      readonly rule: MethodRule;
+      readonly target: string | undefined;
+      readonly decision?: Decided;
+      /** 9 people have to let it pass first. */
+      readonly ask?: Ask;
+    }
+  | {
+      readonly allow: false;
+      readonly error: LockkeeperError;
+      readonly target: string | undefined;
+      readonly decision?: Decided;
+      readonly detail?: Json;
+    };
 
-const refuse = (error: LockkeeperError, target?: string): Verdict => ({ allow: false, error, target });
+const refuse = (error: LockkeeperError, target?: string, judged?: Permission | null): Verdict => ({
+  allow: false,
+  error,
+  target,
+  ...(judged ? { decision: judged.decision } : {}),
+  ...(judged?.detail === undefined ? {} : { detail: judged.detail }),
+});
 
 /** A message from the client to the server. */
 export function judgeToServer(message: Request | Notification, state: GateState): Verdict {
@@ -75,17 +101,21 @@ export function judgeToServer(message: Request | Notification, state: GateState)
   const target = targetOf(rule, message);
   const itemError = judgeItem(rule, target, state) ?? judgeReference(message, state);
   if (itemError) return refuse(itemError, target);
+  // 7 permitted by the policy
+  const judged = judgePolicy(message, rule, state);
+  if (judged?.error) return refuse(judged.error, target, judged);
   // 8 arguments as the locked schema says
   if (message.method === 'tools/call' && target !== undefined) {
     const error = state.checkArguments(
       target,
       message.params.arguments === undefined ? {} : message.params.arguments,
     );
-    if (error) return refuse(error, target);
+    if (error) return refuse(error, target, judged);
   }
   // 10 concurrency
-  if (state.fromClient.size >= MAX_IN_FLIGHT) return refuse(tooMany(), target);
-  return { allow: true, rule, target };
+  if (state.fromClient.size >= MAX_IN_FLIGHT) return refuse(tooMany(MAX_IN_FLIGHT), target, judged);
+  const decided = judged ? { decision: judged.decision } : {};
+  return { allow: true, rule, target, ...decided, ...(judged?.ask ? { ask: judged.ask } : {}) };
 }
 
 /** A message that the server starts: a request to the client, or a notice. */
@@ -111,13 +141,15 @@ export function judgeToClient(
       }),
     );
   }
-  if (inFlight.size >= MAX_IN_FLIGHT) return refuse(tooMany());
+  if (inFlight.size >= MAX_IN_FLIGHT) return refuse(tooMany(MAX_IN_FLIGHT));
   return { allow: true, rule, target: undefined };
 }
 
 /** 13 bind an answer to its question; null when nobody asked. */
 export function boundTo(message: Response, pending: ReadonlyMap<string, Pending>): Pending | null {
-  return message.id === null ? null : (pending.get(idKey(message.id)) ?? null);
+  const asked = message.id === null ? undefined : pending.get(idKey(message.id));
+  // What waits for people was not asked yet.
+  return asked === undefined || asked.giveUp ? null : asked;
 }
 
 function own(table: Readonly<Record<string, MethodRule>>, method: string): MethodRule | undefined {
@@ -171,60 +203,4 @@ function judgeReference(message: Request, state: GateState): LockkeeperError | n
   )
     return null;
   return notLocked(section, typeof key === 'string' ? key : '(none)', state.entry);
-}
-
-const WORD: Readonly<Record<Section, string>> = {
-  tools: 'tool',
-  prompts: 'prompt',
-  resources: 'resource',
-  resourceTemplates: 'template',
-};
-
-function notLocked(section: Section, key: string, entry: LockEntry): LockkeeperError {
-  const names = Object.keys(entry.surface[section]);
-  return new LockkeeperError('TOOL_REFUSED', {
-    expected: `a locked ${WORD[section]} of ${entry.server} ${entry.version}${names.length ? ` (${names.slice(0, 12).join(', ')}${names.length > 12 ? ', …' : ''})` : ''}`,
-    found: quote(key, 128),
-    next: `Use one of these, or ask for a release that has it: lk publish`,
-  });
-}
-
-function drifted(section: Section, key: string, state: GateState): LockkeeperError {
-  return new LockkeeperError('TOOL_DRIFTED', {
-    expected: `the ${WORD[section]} ${quote(key, 128)} as locked in ${state.entry.server} ${state.entry.version}`,
-    found: `another one; these fields differ: ${state.live.changedFields(section, key).join(', ')}`,
-    next: 'Stop using the server and tell its reviewers: it changed while it ran',
-  });
-}
-
-function duplicateId(message: Request): LockkeeperError {
-  return new LockkeeperError('ID_DUPLICATE', {
-    expected: 'an id that is not in flight',
-    found: quote(String(message.id), 60),
-    next: 'Wait for its answer or use another id',
-  });
-}
-
-function unknownMethod(method: string, direction: string): LockkeeperError {
-  return new LockkeeperError('METHOD_REFUSED', {
-    expected: `a method known ${direction}`,
-    found: quote(method, 80),
-    next: 'Leave it out; Lockkeeper passes no method it does not know',
-  });
-}
-
-function tooMany(): LockkeeperError {
-  return new LockkeeperError('RATE_LIMITED', {
-    expected: `at most ${MAX_IN_FLIGHT} requests in flight`,
-    found: 'one more',
-    next: 'Wait for answers',
-  });
-}
-
-function expired(entry: LockEntry, at: number): LockkeeperError {
-  return new LockkeeperError('LOCK_EXPIRED', {
-    expected: `a lock of ${entry.server} that is still valid`,
-    found: `one that ended at ${new Date(at).toISOString()}`,
-    next: 'Run lk lock and start the server again',
-  });
 }

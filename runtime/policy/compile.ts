@@ -6,7 +6,7 @@ import { type Uses, usesOf } from './expression.ts';
 import { type Parsed, parsePolicy, type Team } from './parse.ts';
 import { assertEntities, predicatesOf, type RawPolicy, readCedar } from './raw.ts';
 import { cedarOf, flowsCedar } from './render.ts';
-import type { Ask, Names } from './rules.ts';
+import { type Ask, FLOWS_RULE, type Names } from './rules.ts';
 import { CEDAR_SCHEMA } from './schema.ts';
 import { invalid } from './words.ts';
 import type { Unlabelled } from './world.ts';
@@ -68,7 +68,7 @@ function ready({ rules, exempt }: Parsed): Compiled[] {
     }),
   );
   const cedar = flowsCedar(exempt.flatMap(({ who }) => who));
-  const flows = { id: 'flows', rule: 'toxic flows', line: exempt[0]?.line ?? 1, cedar, ask: null };
+  const flows = { id: 'flows', rule: FLOWS_RULE, line: exempt[0]?.line ?? 1, cedar, ask: null };
   return [...lines, compiled(flows)];
 }
 

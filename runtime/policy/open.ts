@@ -23,6 +23,7 @@ import {
   type LockedEntry,
   type LockedTexts,
   namesOf,
+  readsOf,
   worldOf,
 } from './world.ts';
 
@@ -57,8 +58,8 @@ export interface Policy {
   judge(call: JudgedCall): Decision;
   /** Whether some arguments exist that this caller may use it with now, or with people who let it pass. */
   canSee(caller: Caller, item: Item): Decision;
-  /** What tools count as in toxic flows; undefined for what is not judged. */
-  known(item: Item): Known | undefined;
+  /** What an answer of it brings; what is no tool, or the server itself, counts as all of its tools together. */
+  reads(item: Item | { readonly server: string }): Read;
 }
 
 export interface PolicySource {
@@ -109,8 +110,10 @@ class Engine implements Policy {
     this.#world = worldOf(entries, surfaces, compiled.unlabelled);
   }
 
-  known(item: Item): Known | undefined {
-    return this.#world.get(keyOf(item));
+  reads(item: Item | { readonly server: string }): Read {
+    const tool = 'kind' in item && item.kind === 'tools' ? this.#world.get(keyOf(item)) : undefined;
+    const known = tool ? [tool] : [...this.#world.values()].filter(({ server }) => server === item.server);
+    return readsOf(known, this.#compiled.unlabelled);
   }
 
   judge(call: JudgedCall): Decision {
@@ -143,7 +146,7 @@ class Engine implements Policy {
   }
 
   #decide({ caller, item }: { caller: Caller; item: Item }, read: Read, facts: () => ContextJson): Decision {
-    const known = this.known(item);
+    const known = this.#world.get(keyOf(item));
     if (known === undefined) return { effect: 'deny', rule: 'default: not a thing that this policy judges' };
     const principal = this.#principal(caller);
     const slice = this.#slice(principal, known);

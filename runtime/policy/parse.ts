@@ -194,6 +194,8 @@ function readWhat(words: Words, { raw, who, reading }: { raw: string; who: Who[]
   const people = readAsk(words);
   const forbids = people !== null || words.take('no') || words.take('not');
   const selection = readSelection(words, reading.names);
+  if (people !== null && (selection.kinds.length !== 1 || selection.kinds[0] !== 'tools'))
+    throw invalid(line, '"tools" after "before": people are asked about calls of tools', quote(raw));
   const conditions = readConditions(words);
   if (conditions.minutes !== null && people === null)
     throw invalid(line, '"within N minutes" in a line that asks people', 'one that asks nobody');

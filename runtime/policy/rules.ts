@@ -2,6 +2,9 @@
 import type { Section } from '../../schemas/surface.ts';
 import type { Predicate } from './arguments/predicate.ts';
 
+/** The rule that keeps what was read from being sent out, as records name it. */
+export const FLOWS_RULE = 'toxic flows';
+
 /** `everyone` who was vouched for; `anyone` besides. */
 export type Who =
   | { readonly kind: 'everyone' }

@@ -116,6 +116,20 @@ export function labelsOf(
   return Object.hasOwn(labels, tool) ? labels[tool] : undefined;
 }
 
+/** What these bring together; without any tool it is as one that says nothing of itself. */
+export function readsOf(
+  items: readonly Known[],
+  unlabelled: Unlabelled,
+): { readonly untrusted: boolean; readonly private: boolean } {
+  const tools = items.filter(({ kind }) => kind === 'tools');
+  const implied = tools.length === 0 ? impliedLabels(unlabelled, true) : [];
+  return {
+    untrusted:
+      implied.includes('reads-untrusted') || tools.some((tool) => tool.attributes.readsUntrusted === true),
+    private: implied.includes('reads-private') || tools.some((tool) => tool.attributes.readsPrivate === true),
+  };
+}
+
 /** An open world writes what one reads and hears what one sends; what is not of the open world is one's own. */
 function impliedLabels(unlabelled: Unlabelled, openWorld: boolean): readonly ToolLabel[] {
   if (unlabelled === 'none') return [];

@@ -1,16 +1,18 @@
 /** What of a server's answer a client may see: lists without what is not in the lock, a greeting only as compared. */
-import type { JsonObject } from '../../schemas/common.ts';
+import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { canonical } from '../../schemas/json.ts';
-import type { Section } from '../../schemas/surface.ts';
+import { KEY_OF, type Section } from '../../schemas/surface.ts';
 import type { MethodRule } from '../gate/methods.ts';
 import { type Drift, filterPage, type LiveSurface } from '../gate/surface.ts';
-import { encode, parseMessage, type Response, refusalOf } from '../wire/message.ts';
+import { encode, isObject, parseMessage, type Response, refusalOf } from '../wire/message.ts';
 
 export interface Known {
   readonly live: LiveSurface;
   /** The greeting that was compared with the lock. */
   readonly hello: JsonObject;
+  /** What lists may show of what is locked; absent: all of it. */
+  readonly sees?: ((section: Section, key: string) => boolean) | undefined;
 }
 
 export interface Answer {
@@ -37,19 +39,29 @@ export function answerFor(message: Response, rule: MethodRule, known: Known): An
     const same = inOneWay(message) && canonical(message.result) === canonical(known.hello);
     return same ? whole : { bytes: refusalOf(message.id, REGREETED), drifts: [] };
   }
-  return rule.lists === undefined ? whole : listed(rule.lists, message, known.live);
+  return rule.lists === undefined ? whole : listed(rule.lists, message, known);
 }
 
 type Result = Extract<Response, { kind: 'response' }>;
 
-function listed(section: Section, message: Result, live: LiveSurface): Answer {
+function listed(section: Section, message: Result, { live, sees }: Known): Answer {
   const page = inOneWay(message) ? filterPage(section, message.result, live) : null;
   if (page === null) return { bytes: refusalOf(message.id, UNREADABLE), drifts: [] };
+  const result = sees ? seen(section, page.result, sees) : page.result;
   const bytes =
-    page.drifts.length === 0
-      ? message.bytes
-      : encode({ jsonrpc: '2.0', id: message.id, result: page.result });
+    result === message.result ? message.bytes : encode({ jsonrpc: '2.0', id: message.id, result });
   return { bytes, drifts: page.drifts };
+}
+
+/** Without what the policy refuses whatever the arguments; the same object where that is nothing. */
+function seen(section: Section, result: Json, sees: NonNullable<Known['sees']>): Json {
+  const items = isObject(result) ? result[section] : undefined;
+  if (!isObject(result) || !Array.isArray(items)) return result;
+  const kept = items.filter((item) => {
+    const key = isObject(item) ? item[KEY_OF[section]] : undefined;
+    return typeof key === 'string' && sees(section, key);
+  });
+  return kept.length === items.length ? result : { ...result, [section]: kept };
 }
 
 /** Answers are read leniently; what is compared by digest has to be JSON that is read in one way. */

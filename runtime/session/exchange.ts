@@ -97,6 +97,7 @@ export class Exchange {
   /** Nobody is asked any more: what is in flight is recorded so, and told where there is a reason to tell. */
   abandon(why: string, error: LockkeeperError | null): void {
     for (const [key, pending] of this.fromClient) {
+      pending.giveUp?.();
       this.lost(pending, why);
       if (error) this.toClient(refusalOf(pending.id, error), key);
     }

@@ -4,6 +4,7 @@ import type { Era } from '../../schemas/surface.ts';
 import type { GateState } from '../gate/gate.ts';
 import { argumentCheck } from '../gate/schema.ts';
 import type { LiveSurface } from '../gate/surface.ts';
+import { gatePolicyOf } from '../policy/session.ts';
 import { isObject, type Request } from '../wire/message.ts';
 import type { Exchange } from './exchange.ts';
 import type { SessionOptions } from './options.ts';
@@ -16,7 +17,7 @@ export interface Greeted {
 
 export function gateStateOf(
   first: Request,
-  { entry, surface, lockExpires }: SessionOptions,
+  { entry, surface, lockExpires, policy, caller }: SessionOptions,
   { era, live, exchange }: Greeted,
 ): GateState {
   const declared = first.params.capabilities;
@@ -29,5 +30,6 @@ export function gateStateOf(
     clientCapabilities: isObject(declared) ? declared : {},
     now: Date.now,
     fromClient: exchange.fromClient,
+    ...(policy ? { policy: gatePolicyOf(policy, caller) } : {}),
   };
 }

@@ -23,12 +23,14 @@ export class InFlight extends Map<string, Pending> {
 
   /** Those in flight now; with `from`, those too that were at some time since then, in ms of the monotonic clock. */
   during(from?: number): Pending[] {
-    const now = [...this.values()];
+    // What waits for people is not with the server.
+    const now = [...this.values()].filter(({ giveUp }) => giveUp === undefined);
     if (from === undefined) return now;
     return [...this.#ended.filter(({ at }) => at >= from).map(({ pending }) => pending), ...now];
   }
 
   #end(pending: Pending): void {
+    if (pending.giveUp) return;
     const now = performance.now();
     this.#ended.push({ pending, at: now });
     const from = this.#ended.findIndex(({ at }) => now - at <= KEPT_MS);

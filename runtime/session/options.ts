@@ -9,6 +9,7 @@ import type { Caller } from '../gate/caller.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Breaker } from '../lifecycle/breaker.ts';
 import type { Change, Probes } from '../lifecycle/supervisor.ts';
+import type { SessionPolicy } from '../policy/session.ts';
 import type { EgressEvent, RunningServer } from '../ports.ts';
 import type { Revoked } from '../trust/revocations.ts';
 import type { OnRevoke } from './quarantine.ts';
@@ -46,6 +47,8 @@ export interface SessionOptions {
   /** End of the lock, milliseconds since the epoch. */
   readonly lockExpires: number;
   readonly caller: Caller;
+  /** Absent where the lock carries none: then every locked item may be used. */
+  readonly policy?: SessionPolicy;
   readonly journal: Journal;
   /** Starts the sandbox; every connection it asks for is to be told to `record` first. */
   readonly start: (record: (event: EgressEvent) => Promise<void>) => Promise<RunningServer>;

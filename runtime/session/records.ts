@@ -5,6 +5,7 @@ import type { LockkeeperError } from '../../schemas/errors.ts';
 import { digestOf } from '../../schemas/json.ts';
 import type { Caller } from '../gate/caller.ts';
 import type { Pending } from '../gate/gate.ts';
+import type { Decided } from '../gate/permitted.ts';
 import type { Judged } from '../gate/results.ts';
 import type { Drift } from '../gate/surface.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -24,7 +25,8 @@ export interface Scribe {
 
 type Direction = NonNullable<AuditBody['direction']>;
 
-function body(scribe: Scribe, kind: AuditBody['kind'], rest: Partial<AuditBody>): AuditBody {
+/** What every record of a session holds. */
+export function body(scribe: Scribe, kind: AuditBody['kind'], rest: Partial<AuditBody>): AuditBody {
   const { journal, session, caller, subject } = scribe;
   const { user, via, teams } = caller;
   const { target, message } = rest;
@@ -71,7 +73,7 @@ function said(scribe: Scribe, message: Request | Notification): Partial<AuditBod
 export function forwarded(
   scribe: Scribe,
   message: Request | Notification,
-  at: { direction: Direction; call?: string; target?: string | undefined },
+  at: { direction: Direction; call?: string; target?: string | undefined; decision?: Decided | undefined },
 ): AuditBody {
   const kind = message.kind === 'request' ? 'request.forwarded' : 'notice.forwarded';
   return body(scribe, kind, {
@@ -79,21 +81,28 @@ export function forwarded(
     method: message.method,
     ...(at.target === undefined ? {} : { target: at.target }),
     ...(at.call === undefined ? {} : { call: at.call }),
+    ...(at.decision === undefined ? {} : { decision: at.decision }),
     ...said(scribe, message),
     bytes: message.bytes.length,
   });
 }
 
-export function refused(
-  scribe: Scribe,
-  message: Request | Notification | null,
-  at: { direction: Direction; error: LockkeeperError; target?: string | undefined },
-): AuditBody {
+export interface Refusal {
+  readonly direction: Direction;
+  readonly error: LockkeeperError;
+  readonly target?: string | undefined;
+  readonly decision?: Decided | undefined;
+  readonly detail?: Json | undefined;
+}
+
+export function refused(scribe: Scribe, message: Request | Notification | null, at: Refusal): AuditBody {
   const kind = message?.kind === 'notification' ? 'notice.refused' : 'request.refused';
   return body(scribe, kind, {
     direction: at.direction,
     ...(message ? { method: message.method.slice(0, 200), ...said(scribe, message) } : {}),
     ...(at.target === undefined ? {} : { target: at.target }),
+    ...(at.decision === undefined ? {} : { decision: at.decision }),
+    ...(at.detail === undefined ? {} : { detail: at.detail }),
     outcome: 'refused',
     code: at.error.code,
     message: at.error.message,

@@ -53,10 +53,13 @@ export class ToClient {
     x.settled();
   }
 
-  #pass(message: Response, { rule, method, wish }: Pending, known: Known & { key: string }): void {
+  #pass(message: Response, pending: Pending, known: Known & { key: string }): void {
     const x = this.#x;
+    const { rule, method, wish, target, call } = pending;
     if (wish && message.kind === 'response') x.wishes.answered({ method, params: wish });
-    const { bytes, drifts } = answerFor(message, rule, known);
+    const { policy } = x.state ?? {};
+    if (rule.item && target !== undefined) policy?.heard(call, { section: rule.item.section, name: target });
+    const { bytes, drifts } = answerFor(message, rule, { ...known, sees: policy?.sees });
     for (const drift of drifts) x.note(records.drifted(x.scribe, drift));
     x.toClient(bytes, known.key);
   }
@@ -97,6 +100,7 @@ export class ToClient {
     const { id, method } = message;
     const pending = { id, method, rule: verdict.rule, target: undefined, call, since: performance.now() };
     x.fromServer.set(wire.idKey(id), pending);
+    if (verdict.rule.capability !== 'roots' && method !== 'ping') x.state.policy?.heard(call, null);
     x.record(records.forwarded(x.scribe, message, { direction: 'to-client', call }), () =>
       x.aside(judged.message.bytes, this.#about(message)),
     );

@@ -1,10 +1,11 @@
 /** What a client says, on its way to the server: judged, recorded, forwarded as it was judged. */
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import type { Surface } from '../../schemas/surface.ts';
-import { boundTo, judgeToServer, type Pending } from '../gate/gate.ts';
+import { boundTo, judgeToServer, type Pending, type Verdict } from '../gate/gate.ts';
 import type { Message, Notification, Response } from '../wire/message.ts';
 import * as wire from '../wire/message.ts';
 import { answerFor } from './answers.ts';
+import { Asking } from './asking.ts';
 import type { Exchange } from './exchange.ts';
 import { knownResult } from './known.ts';
 import * as limits from './limits.ts';
@@ -13,6 +14,7 @@ import * as records from './records.ts';
 export class ToServer {
   readonly #x: Exchange;
   readonly #surface: Surface;
+  readonly #asking: Asking;
   #calls = 0;
   /** Cancelled requests whose answers may still come. */
   readonly over = new limits.Recent();
@@ -20,6 +22,10 @@ export class ToServer {
   constructor(exchange: Exchange, surface: Surface) {
     this.#x = exchange;
     this.#surface = surface;
+    this.#asking = new Asking(exchange, ({ message, pending, verdict }) => {
+      const { giveUp: _, ...asked } = pending;
+      this.#send(message, asked, verdict);
+    });
   }
 
   /** True when a message needs no server: it is refused, or the lock alone answers it. */
@@ -28,7 +34,7 @@ export class ToServer {
     if (!state || message.kind === 'response' || message.kind === 'error') return false;
     const verdict = judgeToServer(message, state);
     if (!verdict.allow) {
-      this.refuse(message, verdict.error, verdict.target);
+      this.refuse(message, verdict.error, verdict);
       return true;
     }
     if (message.kind === 'notification') return false;
@@ -40,7 +46,7 @@ export class ToServer {
     const rule = verdict.rule.lists ? verdict.rule : {};
     this.#x.note(records.answeredFromLock(scribe, message));
     this.#x.toClient(
-      answerFor(response, rule, { live: state.live, hello: {} }).bytes,
+      answerFor(response, rule, { live: state.live, hello: {}, sees: state.policy?.sees }).bytes,
       wire.idKey(message.id),
     );
     return true;
@@ -51,15 +57,27 @@ export class ToServer {
     if (message.kind === 'response' || message.kind === 'error') return this.#answer(message);
     const { state } = this.#x;
     if (!state) return;
+    if (message.kind === 'notification' && this.#asking.cancelled(message)) return;
     const verdict = judgeToServer(message, state);
-    if (verdict.allow) return this.#forward(message, verdict);
-    this.refuse(message, verdict.error, verdict.target);
+    if (!verdict.allow) return this.refuse(message, verdict.error, verdict);
+    if (message.kind === 'notification') return this.#notify(message);
+    const pending = this.#pendingOf(message, verdict);
+    // 9 people, where the policy asks for them
+    if (verdict.ask) this.#asking.begin({ message, pending, verdict });
+    else this.#send(message, pending, verdict);
   }
 
-  refuse(message: Message, error: LockkeeperError, target?: string): void {
+  /** `at`: what the gate knew of it. */
+  refuse(
+    message: Message,
+    error: LockkeeperError,
+    at: Omit<records.Refusal, 'direction' | 'error'> = {},
+  ): void {
     const { scribe } = this.#x;
     const named = message.kind === 'request' || message.kind === 'notification' ? message : null;
-    this.#x.record(records.refused(scribe, named, { direction: 'to-server', error, target }), () => {
+    const { target, decision, detail } = at;
+    const refusal = { direction: 'to-server', error, target, decision, detail } as const;
+    this.#x.record(records.refused(scribe, named, refusal), () => {
       if (message.kind === 'request')
         this.#x.toClient(wire.refusalOf(message.id, error), wire.idKey(message.id));
     });
@@ -85,22 +103,27 @@ export class ToServer {
     this.#x.settled();
   }
 
-  /** 11 the record, durable; 12 the very bytes that were judged. */
-  #forward(message: wire.Request | Notification, { rule, target }: Pick<Pending, 'rule' | 'target'>): void {
+  #notify(message: Notification): void {
     const x = this.#x;
-    const send = (): void => x.link?.peer.send(message.bytes);
-    if (message.kind === 'notification') {
-      return x.record(records.forwarded(x.scribe, message, { direction: 'to-server' }), () => {
-        if (x.sealed) return;
-        send();
-        if (message.method === 'notifications/cancelled') this.#cancelled(message);
-      });
-    }
+    x.record(records.forwarded(x.scribe, message, { direction: 'to-server' }), () => {
+      if (x.sealed) return;
+      x.link?.peer.send(message.bytes);
+      if (message.method === 'notifications/cancelled') this.#cancelled(message);
+    });
+  }
+
+  #pendingOf(message: wire.Request, { rule, target }: Pick<Pending, 'rule' | 'target'>): Pending {
     const { id, method, params } = message;
-    const call = `${x.scribe.session}/${++this.#calls}`;
-    const key = wire.idKey(id);
+    const call = `${this.#x.scribe.session}/${++this.#calls}`;
     const asked = { id, method, rule, target, call, since: performance.now() };
-    const pending: Pending = { ...asked, ...tokenOf(params), ...wishOf(message) };
+    return { ...asked, ...tokenOf(params), ...wishOf(message) };
+  }
+
+  /** 11 the record, durable; 12 the very bytes that were judged. */
+  #send(message: wire.Request, pending: Pending, { decision }: Extract<Verdict, { allow: true }>): void {
+    const x = this.#x;
+    const { id, call, target } = pending;
+    const key = wire.idKey(id);
     x.fromClient.set(key, pending);
     const failed = (error: LockkeeperError): void => {
       if (x.fromClient.delete(key)) x.toClient(wire.refusalOf(id, error), key);
@@ -110,12 +133,13 @@ export class ToServer {
     const effect = (): void => {
       if (!x.sealed) {
         x.called();
-        return send();
+        return x.link?.peer.send(message.bytes);
       }
       if (x.fromClient.has(key)) x.lost(pending, 'revoked before it was sent');
       failed(x.sealed.error);
     };
-    x.record(records.forwarded(x.scribe, message, { direction: 'to-server', call, target }), effect, failed);
+    const at = { direction: 'to-server', call, target, decision } as const;
+    x.record(records.forwarded(x.scribe, message, at), effect, failed);
   }
 
   #answer(message: Response): void {

@@ -1,9 +1,14 @@
 /** A small project of three servers for policies, and callers of them. */
 import type { Caller } from '../../runtime/gate/caller.ts';
+import { type CallApprovals, NOBODY_TO_ASK, type WaitingCall } from '../../runtime/gate/people.ts';
+import { FlowState } from '../../runtime/policy/flows.ts';
 import { type JudgedCall, openPolicy, type Policy, type PolicySource } from '../../runtime/policy/open.ts';
+import type { SessionPolicy } from '../../runtime/policy/session.ts';
 import type { LockedEntry } from '../../runtime/policy/world.ts';
+import type { ApprovedCall } from '../../runtime/trust/call.ts';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { sha256 } from '../../schemas/json.ts';
+import type { LockEntry } from '../../schemas/lock.ts';
 import type { ToolLabels } from '../../schemas/release.ts';
 import { pinSurface, type Surface } from '../../schemas/surface.ts';
 import { surface as base, makeEntry } from './trust.ts';
@@ -87,6 +92,34 @@ export function callOf(user: string, name: string, change: Partial<JudgedCall> =
     read: { untrusted: false, private: false },
     ...change,
   };
+}
+
+/** Of one session with the server `test`, whose lock this is. */
+export function sessionPolicy(
+  text: string,
+  { entry, surface }: { entry: LockEntry; surface: Surface },
+  change: Partial<SessionPolicy> = {},
+): SessionPolicy {
+  const entries = new Map([['test', entry]]);
+  const policy = policyOf(text, { entries, surfaces: new Map([['test', surface]]) });
+  return { policy, server: 'test', flow: new FlowState(), approvals: NOBODY_TO_ASK, ...change };
+}
+
+/** People who are asked, and decide when a test says so. */
+export class People implements CallApprovals {
+  readonly asked: { call: WaitingCall; signal: AbortSignal }[] = [];
+  readonly #answers: ((answer: ApprovedCall | Error) => void)[] = [];
+
+  ask(call: WaitingCall, signal: AbortSignal): Promise<ApprovedCall> {
+    this.asked.push({ call, signal });
+    return new Promise((resolve, reject) => {
+      this.#answers.push((answer) => (answer instanceof Error ? reject(answer) : resolve(answer)));
+    });
+  }
+
+  decide(answer: ApprovedCall | Error = { approvedBy: ['alice'], digest: sha256('approval') }): void {
+    this.#answers.shift()?.(answer);
+  }
 }
 
 /** `allow`, `deny` or `ask`. */

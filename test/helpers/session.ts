@@ -7,6 +7,7 @@ import { PassThrough } from 'node:stream';
 import { overseen } from '../../runtime/isolation/process.ts';
 import { type Journal, openJournal } from '../../runtime/journal/journal.ts';
 import { readJournal } from '../../runtime/journal/read.ts';
+import type { SessionPolicy } from '../../runtime/policy/session.ts';
 import type { RunningServer, SandboxedProcess } from '../../runtime/ports.ts';
 import { CLIENT_CAPABILITIES, captureSurface, SESSION_VERSION } from '../../runtime/session/capture.ts';
 import type { SessionEnd, SessionOptions } from '../../runtime/session/options.ts';
@@ -88,6 +89,10 @@ export interface SessionSetup {
   readonly start?: (log: string, record: Parameters<SessionOptions['start']>[0]) => Promise<Started>;
   /** Of another server than the scripted one. */
   readonly surface?: Surface;
+  /** Made of the lock that the session is of. */
+  readonly policy?: (locked: { entry: LockEntry; surface: Surface }) => SessionPolicy;
+  /** Signed in as this person; absent: nobody vouches for erin. */
+  readonly user?: string;
 }
 
 export async function startSession(setup: SessionSetup = {}): Promise<Running> {
@@ -129,7 +134,13 @@ export async function startSession(setup: SessionSetup = {}): Promise<Running> {
     },
     surface,
     lockExpires: setup.lockExpires ?? Date.now() + 60_000,
-    caller: { user: 'erin', teams: [], via: 'nobody', actors: [] },
+    caller: {
+      user: setup.user ?? 'erin',
+      teams: [],
+      via: setup.user === undefined ? 'nobody' : 'sign-in',
+      actors: [],
+    },
+    ...(setup.policy ? { policy: setup.policy({ entry, surface }) } : {}),
     journal,
     client: { input, output },
     start: async (record) => {

@@ -1,0 +1,86 @@
+/** A policy as one session meets it: its caller, its server, what it has read. */
+import type { Json } from '../../schemas/common.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import type { Section } from '../../schemas/surface.ts';
+import type { Caller } from '../gate/caller.ts';
+import type { CallApprovals } from '../gate/people.ts';
+import type { FlowState } from './flows.ts';
+import type { Decision, Policy } from './open.ts';
+import { FLOWS_RULE } from './rules.ts';
+
+export interface SessionPolicy {
+  readonly policy: Policy;
+  /** Alias of the session's server in the lock. */
+  readonly server: string;
+  /** One for all sessions behind one client: what is read from one server must not leave by another. */
+  readonly flow: FlowState;
+  /** Where people are asked; `NOBODY_TO_ASK` refuses. */
+  readonly approvals: CallApprovals;
+}
+
+export interface ItemCall {
+  readonly section: Section;
+  readonly name: string;
+  readonly arguments: Json;
+}
+
+/** What the gate needs of it. */
+export interface GatePolicy {
+  readonly digest: string;
+  readonly approvals: CallApprovals;
+  judge(call: ItemCall): Decision;
+  /** Whether some call of it could pass: what lists show. */
+  sees(section: Section, name: string): boolean;
+  refusal(call: Omit<ItemCall, 'arguments'>, decision: Decision): LockkeeperError;
+  /** An answer about this item goes to the client; without one, something that the server said by itself. */
+  heard(call: string, item: Omit<ItemCall, 'arguments'> | null): void;
+  /** For the record of a refusal that rests on what was read: the calls that did. */
+  readers(decision: Decision): ReturnType<() => FlowState['readers']> | undefined;
+}
+
+export function gatePolicyOf({ policy, server, flow, approvals }: SessionPolicy, caller: Caller): GatePolicy {
+  const itemOf = (section: Section, name: string): { server: string; kind: Section; name: string } => ({
+    server,
+    kind: section,
+    name,
+  });
+  return {
+    digest: policy.digest,
+    approvals,
+    judge: ({ section, name, arguments: args }) =>
+      policy.judge({
+        caller,
+        item: itemOf(section, name),
+        arguments: args,
+        now: new Date(),
+        read: flow.read,
+      }),
+    sees: (section, name) => {
+      const { effect } = policy.canSee(caller, itemOf(section, name));
+      return effect === 'allow' || (effect === 'ask' && section === 'tools');
+    },
+    refusal: ({ name }, decision) =>
+      decision.rule === FLOWS_RULE
+        ? flowRefused(name, flow)
+        : new LockkeeperError('POLICY_REFUSED', {
+            expected: `something that the policy permits ${quote(caller.user, 64)}`,
+            found: `${quote(name, 128)} of ${server}, refused by ${quote(decision.rule, 240)}`,
+            next: 'Do without it, or ask those who keep lockkeeper.policy',
+          }),
+    heard: (call, item) => {
+      const what = item === null ? server : `${server}/${item.name}`;
+      flow.saw(policy.reads(item === null ? { server } : itemOf(item.section, item.name)), { call, what });
+    },
+    readers: ({ rule }) => (rule === FLOWS_RULE ? flow.readers : undefined),
+  };
+}
+
+function flowRefused(name: string, { readers }: FlowState): LockkeeperError {
+  const told = (reader: typeof readers.untrusted): string =>
+    reader === null ? 'nothing' : `${quote(reader.what, 160)} in call ${reader.call}`;
+  return new LockkeeperError('POLICY_REFUSED', {
+    expected: `${quote(name, 128)}, which sends out, in a session that has not read both text of strangers and private data`,
+    found: `strangers' text from ${told(readers.untrusted)}, private data from ${told(readers.private)}`,
+    next: 'Do it in a new session, or have a line let you: "TEAM: may send out after reading"',
+  });
+}

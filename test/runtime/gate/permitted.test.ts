@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest';
+import { type GateState, judgeToServer } from '../../../runtime/gate/gate.ts';
+import { argumentCheck } from '../../../runtime/gate/schema.ts';
+import { liveSurface } from '../../../runtime/gate/surface.ts';
+import { FlowState } from '../../../runtime/policy/flows.ts';
+import { gatePolicyOf } from '../../../runtime/policy/session.ts';
+import { type Message, parseMessage } from '../../../runtime/wire/message.ts';
+import type { JsonObject } from '../../../schemas/common.ts';
+import { pinSurface, type Surface } from '../../../schemas/surface.ts';
+import { callerOf, sessionPolicy } from '../../helpers/policy.ts';
+import { surface as base, makeEntry } from '../../helpers/trust.ts';
+
+const surface: Surface = {
+  ...base,
+  prompts: { greet: { name: 'greet' } },
+  resources: { 'note://here': { name: 'here', uri: 'note://here' } },
+  resourceTemplates: {
+    'note://{id}': { name: 'note', uriTemplate: 'note://{id}' },
+    'note://{+any}': { name: 'any', uriTemplate: 'note://{+any}' },
+  },
+};
+const entry = { ...makeEntry(), surface: pinSurface(surface), approvedBy: ['alice', 'bob'], approvals: [] };
+
+function stateWith(text: string, flow = new FlowState()): GateState {
+  const policy = sessionPolicy(text, { entry, surface }, { flow });
+  return {
+    entry,
+    era: 'session',
+    live: liveSurface(entry),
+    checkArguments: argumentCheck(surface),
+    clientCapabilities: {},
+    lockExpires: 1000,
+    now: () => 999,
+    fromClient: new Map(),
+    policy: gatePolicyOf(policy, callerOf('erin')),
+  };
+}
+
+type Call = Extract<Message, { kind: 'request' | 'notification' }>;
+const request = (method: string, params: JsonObject = {}): Call =>
+  parseMessage(Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }))) as Call;
+const CALL = request('tools/call', { name: 'forecast', arguments: { city: 'Berlin' } });
+const GET = request('prompts/get', { name: 'greet' });
+const READ = request('resources/read', { uri: 'note://here' });
+const TEMPLATE = request('resources/read', { uri: 'note://7' });
+const SUBSCRIBE = request('resources/subscribe', { uri: 'note://here' });
+const PROMPT = request('completion/complete', { ref: { type: 'ref/prompt', name: 'greet' } });
+const PAGE = request('completion/complete', { ref: { type: 'ref/resource', uri: 'note://{id}' } });
+const LIST = request('tools/list');
+
+const EVERYTHING = 'everyone: everything locked';
+const said = (call: Call, text: string): string => {
+  const verdict = judgeToServer(call, stateWith(text));
+  return verdict.allow ? (verdict.ask ? 'ask' : 'allowed') : verdict.error.code;
+};
+
+describe('step 7', () => {
+  it.each<[string, Call]>([
+    ['a call', CALL],
+    ['a prompt', GET],
+    ['a resource', READ],
+    ['a resource of a template', TEMPLATE],
+    ['a subscription', SUBSCRIBE],
+    ['completing a prompt', PROMPT],
+    ['completing a template', PAGE],
+  ])('judges %s: refused without a line, and by the line that is for it', (_, call) => {
+    expect(said(call, '')).toBe('POLICY_REFUSED');
+    expect(said(call, EVERYTHING)).toBe('allowed');
+    expect(said(call, `${EVERYTHING}\neveryone: not the test server`)).toBe('POLICY_REFUSED');
+  });
+
+  it.each<[string, Call, string, string]>([
+    ['a list is filtered, not refused', LIST, '', 'allowed'],
+    ['a tool is no prompt', GET, 'everyone: all locked tools', 'POLICY_REFUSED'],
+    ['a resource that every template allows', TEMPLATE, 'everyone: all resources', 'allowed'],
+    [
+      'a resource that one of two templates refuses',
+      TEMPLATE,
+      'everyone: all resources\neveryone: no resource note://{id} of the test server',
+      'POLICY_REFUSED',
+    ],
+    ['an argument', CALL, 'everyone: all locked tools, where city is Berlin', 'allowed'],
+    ['another argument', CALL, 'everyone: all locked tools, where city is Paris', 'POLICY_REFUSED'],
+    ['people', CALL, 'everyone: all locked tools\neveryone: ask one person before all locked tools', 'ask'],
+    [
+      'people, who are asked about tools alone',
+      GET,
+      `${EVERYTHING}\n\`\`\`cedar\n@ask("1") forbid (principal, action, resource);\n\`\`\``,
+      'POLICY_REFUSED',
+    ],
+    ['a policy before the locked schema', request('tools/call', { name: 'forecast' }), '', 'POLICY_REFUSED'],
+    [
+      'a tool that is not locked, before the policy',
+      request('tools/call', { name: 'x' }),
+      '',
+      'TOOL_REFUSED',
+    ],
+  ])('%s', (_, call, text, expected) => {
+    expect(said(call, text)).toBe(expected);
+  });
+
+  it('says by which policy and rule it decided', () => {
+    const state = stateWith('everyone: all locked tools');
+    const policy = state.policy?.digest;
+    expect(judgeToServer(CALL, state)).toMatchObject({
+      allow: true,
+      decision: { policy, rule: 'line 1: everyone: all locked tools' },
+    });
+    const refused = judgeToServer(GET, state);
+    expect(refused).toMatchObject({
+      allow: false,
+      decision: { policy, rule: 'default: no line permits it' },
+    });
+    expect(refused.allow ? '' : refused.error.message).toContain('ask those who keep lockkeeper.policy');
+  });
+
+  it('refuses to send out after reading, and names the calls that brought it', () => {
+    const flow = new FlowState();
+    const state = stateWith('everyone: all locked tools', flow);
+    flow.saw({ untrusted: true, private: false }, { call: 's/1', what: 'web/fetch' });
+    expect(judgeToServer(CALL, state).allow).toBe(true);
+    flow.saw({ untrusted: false, private: true }, { call: 's/2', what: 'files/read' });
+    const refused = judgeToServer(CALL, state);
+    expect(refused).toMatchObject({
+      allow: false,
+      decision: { rule: 'toxic flows' },
+      detail: { read: { untrusted: { call: 's/1' }, private: { call: 's/2' } } },
+    });
+    const message = refused.allow ? '' : refused.error.message;
+    expect(message).toContain('"web/fetch" in call s/1');
+    expect(message).toContain('may send out after reading');
+  });
+});
