@@ -8,6 +8,7 @@ import { PassThrough } from 'node:stream';
 import { openApi } from '../cli/api.ts';
 import { lockContext } from '../cli/project.ts';
 import { revocationsOf } from '../cli/revocations.ts';
+import { NOBODY_TO_ASK } from '../runtime/gate/people.ts';
 import { selectDriver } from '../runtime/isolation/select.ts';
 import { openJournal } from '../runtime/journal/journal.ts';
 import type { IsolationDriver } from '../runtime/ports.ts';
@@ -23,7 +24,7 @@ const [dir = '', count = '1', first = '0', token = ''] = process.argv.slice(2);
 const project = join(dir, 'project');
 const intent = assertValid(Intent, parseStrict(readFileSync(join(project, 'lockkeeper.json'))), 'the intent');
 const verified = verifyLock(readFileSync(join(project, 'mcp.lock')), lockContext(intent, null, new Date()));
-const [entry] = verified.entries.values();
+const [[alias, entry] = ['', undefined]] = verified.entries;
 const api = openApi(intent.registry, token);
 const { driver } = await selectDriver({ nodePath: process.execPath });
 const store = join(dir, 'machines/erin/store');
@@ -52,6 +53,9 @@ async function start(number: number): Promise<void> {
     trusted: verified.trusted,
     revocations: heard,
     onRevoke: 'end',
+    lock: verified.lock,
+    alias,
+    approvals: NOBODY_TO_ASK,
     lockDigest: verified.digest,
     lockExpires: Date.parse(verified.lock.expires),
     projectDir: project,

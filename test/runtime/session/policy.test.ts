@@ -192,7 +192,7 @@ describe('a call that people are asked about', () => {
     expect(session.calls()).toEqual([]);
   });
 
-  it('is judged again before it goes: a lock that ended, a tool that changed', async () => {
+  it('is judged again before it goes, by a lock that ended meanwhile', async () => {
     const people = new People();
     const session = await asking(people, { lockExpires: Date.now() + 1500 });
     await new Promise((resolve) => setTimeout(resolve, 1600));
