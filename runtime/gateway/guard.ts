@@ -73,6 +73,13 @@ export function assertPost({ headers }: IncomingMessage): void {
   assertAccepts(headers.accept, ['application/json', 'text/event-stream']);
 }
 
+/** Whether a client names events before plain JSON: it would rather have a stream that it can come back to. */
+export function prefersEvents(accept: string | undefined): boolean {
+  const types = (accept ?? '').toLowerCase();
+  const [events, json] = [types.indexOf('text/event-stream'), types.indexOf('application/json')];
+  return events !== -1 && json !== -1 && events < json;
+}
+
 /** Throws HttpRefusal 406 unless every one of these types may be answered with. */
 export function assertAccepts(accept: string | undefined, types: readonly string[]): void {
   const given = (accept ?? '').split(',').map((part) => part.split(';', 1)[0]?.trim().toLowerCase() ?? '');

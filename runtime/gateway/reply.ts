@@ -11,6 +11,8 @@ export interface ReplyOptions {
   /** Whether the stream begins with an event that tells how to come back. */
   readonly prime: boolean;
   readonly stream: () => EventStream;
+  /** Answer with events from the start, whatever comes. */
+  readonly events: boolean;
 }
 
 export class Reply {
@@ -31,6 +33,7 @@ export class Reply {
       clearTimeout(this.#soon);
       if (!this.#answered) this.onGone();
     });
+    if (options.events) this.#streamed();
   }
 
   answer(bytes: Buffer, status: number, source: Readable | undefined): void {

@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import type { ClientPort, SessionEnd } from '../session/options.ts';
 import { idKey, type Message, refusalOf } from '../wire/message.ts';
+import { prefersEvents } from './guard.ts';
 import type { Backend } from './ports.ts';
 import { badRequest, HttpRefusal, tooMany, unknownSession } from './refusals.ts';
 import { Reply } from './reply.ts';
@@ -86,6 +87,7 @@ export class HttpSession implements ClientPort {
       headers: { 'mcp-session-id': this.id },
       prime: this.#primed,
       stream: () => this.#newStream(),
+      events: prefersEvents(response.req.headers.accept),
     });
     this.#waiting.set(key, { reply, message });
     this.#backend.take(message);

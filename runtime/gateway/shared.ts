@@ -84,6 +84,7 @@ export class Shared implements ClientPort {
       headers: {},
       prime: false,
       stream: () => new EventStream(null),
+      events: false,
     });
     const own = this.#renamed(message);
     const key = idKey(own.id);

@@ -7,6 +7,8 @@ import { writeTo } from '../session/pressure.ts';
 const KEPT_EVENTS = 64;
 const KEPT_BYTES = 256 * 1024;
 const ALIVE_MS = 15_000;
+/** When a client whose stream broke off is to come back, ms. */
+const RETRY_MS = 1000;
 const ALIVE = ': still there\n\n';
 /** How long a client may read nothing, ms. */
 const DEAF_MS = 30_000;
@@ -63,7 +65,8 @@ export class EventStream {
     this.#response = response;
     response.on('close', () => this.#gone(response));
     // An event without data tells a client how to come back before there is anything to miss.
-    if (prime && this.#id !== null) response.write(`id: ${this.#id}-${after ?? this.#written}\ndata: \n\n`);
+    if (prime && this.#id !== null)
+      response.write(`id: ${this.#id}-${after ?? this.#written}\nretry: ${RETRY_MS}\ndata: \n\n`);
     const from = after ?? this.#written;
     for (const { number, text } of this.#kept) if (number > from) this.#write(text, undefined);
     this.#written = this.#last;

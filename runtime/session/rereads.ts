@@ -1,6 +1,7 @@
 /** Lists that the server says have changed: read again and judged before a call goes on. */
 import { asLockkeeperError } from '../../schemas/errors.ts';
 import type { Section } from '../../schemas/surface.ts';
+import { MAX_IN_FLIGHT } from '../gate/gate.ts';
 import type { Notification } from '../wire/message.ts';
 import type { Exchange } from './exchange.ts';
 import { relist } from './handshake.ts';
@@ -14,27 +15,43 @@ export interface RereadingOptions {
   readonly release: () => void;
 }
 
+interface Due {
+  readonly notice: Notification;
+  /** The client's request that asked for it, where one did. */
+  readonly about: string | null;
+}
+
 export class Rereading {
   readonly #x: Exchange;
   readonly #o: RereadingOptions;
   readonly #rereads = new limits.Rereads();
+  /** Notices to be passed on once their lists are read: by method, then the newest for each request. */
+  readonly #due = new Map<string, Map<string, Due>>();
 
   constructor(exchange: Exchange, options: RereadingOptions) {
     this.#x = exchange;
     this.#o = options;
   }
 
-  /** A list changed: calls wait until it is read again and judged; only then the client hears of it. */
-  begin(sections: readonly Section[], notice: Notification): void {
-    const read = (fresh: readonly Section[]): void =>
-      void this.#read(fresh, notice).catch((error: unknown) => this.#x.fail(asLockkeeperError(error)));
+  /**
+   * A list changed: calls wait until it is read again and judged; only then the client hears of it, once for each of
+   * its requests (`about`) that is told.
+   */
+  begin(sections: readonly Section[], notice: Notification, about: string | null): void {
+    const due = this.#due.get(notice.method) ?? new Map<string, Due>();
+    if (due.size >= MAX_IN_FLIGHT) return this.#x.fail(limits.TOO_LOUD);
+    this.#due.set(notice.method, due.set(`${about}`, { notice, about }));
+    const read = (fresh: readonly Section[]): void => {
+      this.#due.delete(notice.method);
+      void this.#read(fresh, due).catch((error: unknown) => this.#x.fail(asLockkeeperError(error)));
+    };
     const asked = this.#rereads.ask(sections, read);
     if (asked === 'too often') this.#x.fail(limits.RESTLESS);
     if (asked === 'soon') this.#o.hold();
   }
 
   /** A server that is gone by then is read in whole when it is started again. */
-  async #read(sections: readonly Section[], notice: Notification): Promise<void> {
+  async #read(sections: readonly Section[], due: ReadonlyMap<string, Due>): Promise<void> {
     const { scribe, state, link } = this.#x;
     if (state && link) {
       const { entry, era, live } = state;
@@ -44,8 +61,10 @@ export class Rereading {
         return [];
       });
       for (const drift of drifts) this.#x.note(records.drifted(scribe, drift));
-      this.#x.note(records.forwarded(scribe, notice, { direction: 'to-client' }));
-      this.#x.aside(notice.bytes, null);
+      for (const { notice, about } of due.values()) {
+        this.#x.note(records.forwarded(scribe, notice, { direction: 'to-client' }));
+        this.#x.aside(notice.bytes, about);
+      }
     }
     this.#o.release();
   }

@@ -13,6 +13,9 @@ import * as records from './records.ts';
 import type { Rereading } from './rereads.ts';
 import type { ToServer } from './to-server.ts';
 
+/** Names the request of the client, in the stateless era, that asked for a notice. */
+const SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId';
+
 export class ToClient {
   readonly #x: Exchange;
   readonly #rereading: Rereading;
@@ -114,19 +117,33 @@ export class ToClient {
     if (!verdict.allow) {
       return x.note(records.refused(x.scribe, message, { direction: 'to-client', error: verdict.error }));
     }
+    if (!this.#isHeard(message)) return this.#unsubscribed();
     const judged = x.content.said(message);
     const { error } = judged;
     this.#flag(judged, message);
     if (error) return x.note(records.refused(x.scribe, message, { direction: 'to-client', error }));
     const stale = STALE_BY[message.method];
-    if (stale) return this.#rereading.begin(stale, judged.message);
+    if (stale) return this.#rereading.begin(stale, judged.message, this.#about(message));
     x.note(records.forwarded(x.scribe, message, { direction: 'to-client' }));
     x.aside(judged.message.bytes, this.#about(message));
   }
 
-  /** The request in flight that a server speaks of: by its token, or because there is one alone. */
+  /** A notice for a subscription is for who still holds it, and for nobody else. */
+  #isHeard({ params }: Notification): boolean {
+    const subscription = subscriptionOf(params);
+    return subscription === null || this.#x.fromClient.has(subscription);
+  }
+
+  #unsubscribed(): void {
+    const why = 'a notice for a subscription that nobody holds';
+    if (this.#noise.take()) this.#x.note(records.unbound(this.#x.scribe, 'to-client', why));
+  }
+
+  /** The request in flight that a server speaks of: by its subscription or token, or because there is one alone. */
   #about({ method, params }: Request | Notification): string | null {
     const { fromClient } = this.#x;
+    const subscription = subscriptionOf(params);
+    if (subscription !== null && fromClient.has(subscription)) return subscription;
     if (method === 'notifications/progress') {
       for (const [key, { token }] of fromClient)
         if (token !== undefined && token === params.progressToken) return key;
@@ -134,4 +151,9 @@ export class ToClient {
     const [only] = fromClient.keys();
     return fromClient.size === 1 && only !== undefined ? only : null;
   }
+}
+
+function subscriptionOf({ _meta }: Notification['params']): string | null {
+  const id = wire.isObject(_meta) ? _meta[SUBSCRIPTION] : undefined;
+  return typeof id === 'string' || typeof id === 'number' ? wire.idKey(id) : null;
 }

@@ -78,9 +78,16 @@ export class ToServer {
     const { target, decision, detail } = at;
     const refusal = { direction: 'to-server', error, target, decision, detail } as const;
     this.#x.record(records.refused(scribe, named, refusal), () => {
-      if (message.kind === 'request')
-        this.#x.toClient(wire.refusalOf(message.id, error), wire.idKey(message.id));
+      if (message.kind === 'request') this.#x.toClient(this.#refusal(message, error), wire.idKey(message.id));
     });
+  }
+
+  #refusal({ id, method, params }: wire.Request, error: LockkeeperError): Buffer {
+    const { state } = this.#x;
+    const missing = method === 'resources/read' && error.code === 'TOOL_REFUSED';
+    return state && missing && typeof params.uri === 'string'
+      ? wire.noResourceOf(id, params.uri, { era: state.era, error })
+      : wire.refusalOf(id, error);
   }
 
   /** Said to a server that does not run: there is nothing that it could be about. */

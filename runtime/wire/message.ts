@@ -2,6 +2,7 @@
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
+import type { Era } from '../../schemas/surface.ts';
 
 export type Id = string | number;
 
@@ -99,6 +100,24 @@ export function refusalOf(id: Id | null, error: LockkeeperError): Buffer {
       message: `Lockkeeper: ${message}`,
       data: { code, expected, found, next },
     },
+  });
+}
+
+/** The protocol's own numbers for a resource that is not there; they name it. */
+const NO_RESOURCE = { session: -32002, stateless: -32602 } as const;
+
+/** To who reads a resource that the lock does not have: for them there is none. */
+export function noResourceOf(
+  id: Id,
+  uri: string,
+  { era, error }: { era: Era; error: LockkeeperError },
+): Buffer {
+  const { code, expected, found, next, message } = error;
+  const data = { uri, code, expected, found, next };
+  return encode({
+    jsonrpc: '2.0',
+    id,
+    error: { code: NO_RESOURCE[era], message: `Lockkeeper: ${message}`, data },
   });
 }
 

@@ -2,6 +2,7 @@
 //   exits   ends when it is asked anything before initialize
 //   mute    never answers server/discover
 //   noisy   says four times that its tools changed, between the first question for them and its answer
+//   strays  speaks of a subscription that nobody has when it is called
 //   choosy  shows more tools to a client that can do more
 import { appendFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -36,7 +37,14 @@ const answers = {
     settled = true;
     return { tools: tools() };
   },
-  'tools/call': ({ name }) => ({ content: [{ type: 'text', text: name }] }),
+  'tools/call': ({ name }) => {
+    if (how === 'strays')
+      send({
+        method: 'notifications/resources/updated',
+        params: { uri: 'a:b', _meta: { 'io.modelcontextprotocol/subscriptionId': 99 } },
+      });
+    return { content: [{ type: 'text', text: name }] };
+  },
   ping: () => ({}),
 };
 

@@ -58,7 +58,7 @@ describe('a session over HTTP', () => {
     const response = await client.post({ id: 3, method: 'tools/call', params });
     expect(response.headers.get('content-type')).toBe('text/event-stream');
     const text = await response.text();
-    expect(text).toMatch(/^id: 1-0\ndata: \n\nid: 1-1\n/);
+    expect(text).toMatch(/^id: 1-0\nretry: 1000\ndata: \n\nid: 1-1\n/);
     expect(eventsIn(text).map(({ method, id }) => method ?? id)).toEqual(['notifications/progress', 3]);
   });
 

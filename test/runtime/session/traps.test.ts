@@ -72,6 +72,18 @@ describe('a server that says four times that its tools changed before it lists t
   });
 });
 
+describe('a server that speaks of a subscription that nobody holds', () => {
+  it('is not heard by whoever calls at the time, and it is recorded', async () => {
+    const session = await trapped('strays');
+    await session.request(1, 'initialize', INITIALIZE);
+    expect(textOf(await session.request(2, 'tools/call', { name: 'echo', arguments: {} }))).toBe('echo');
+    await session.close();
+    expect(session.received.map(({ id }) => id)).toEqual([1, 2]);
+    const refused = (await session.records()).filter(({ kind }) => kind === 'response.refused');
+    expect(refused.map(({ message }) => message)).toEqual(['a notice for a subscription that nobody holds']);
+  });
+});
+
 describe('a server that shows more to a client that can do more', () => {
   it.each([{}, { sampling: {} }, { roots: {}, sampling: {}, elicitation: {} }])(
     'shows what is locked to a client with %j',
