@@ -106,9 +106,12 @@ export class Shared implements ClientPort {
     asked.reply.answer(splice(bytes, [{ path: ['id'], value: asked.id }]), STATUS[code ?? ''] ?? 200, source);
   }
 
-  /** To the request that it names or belongs to; else to the one that waits longest, which is the same caller’s. */
+  /**
+   * To the request that it belongs to, and to nobody once that is gone; what belongs to none goes to the one that waits
+   * longest, which is the same caller’s.
+   */
   aside(bytes: Buffer, about: string | null, source: Readable | undefined): void {
-    const asked = (about === null ? undefined : this.#asked.get(about)) ?? [...this.#asked.values()][0];
+    const asked = about === null ? [...this.#asked.values()][0] : this.#asked.get(about);
     asked?.reply.aside(this.#named(bytes, asked), source);
   }
 

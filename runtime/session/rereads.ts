@@ -17,7 +17,7 @@ export interface RereadingOptions {
 
 interface Due {
   readonly notice: Notification;
-  /** The client's request that asked for it, where one did. */
+  /** The subscription of the client that asked for it, where one did. */
   readonly about: string | null;
 }
 
@@ -25,7 +25,7 @@ export class Rereading {
   readonly #x: Exchange;
   readonly #o: RereadingOptions;
   readonly #rereads = new limits.Rereads();
-  /** Notices to be passed on once their lists are read: by method, then the newest for each request. */
+  /** Notices to be passed on once their lists are read: by method, then the newest for each subscription. */
   readonly #due = new Map<string, Map<string, Due>>();
 
   constructor(exchange: Exchange, options: RereadingOptions) {
@@ -35,7 +35,7 @@ export class Rereading {
 
   /**
    * A list changed: calls wait until it is read again and judged; only then the client hears of it, once for each of
-   * its requests (`about`) that is told.
+   * its subscriptions (`about`).
    */
   begin(sections: readonly Section[], notice: Notification, about: string | null): void {
     const due = this.#due.get(notice.method) ?? new Map<string, Due>();
@@ -62,6 +62,8 @@ export class Rereading {
       });
       for (const drift of drifts) this.#x.note(records.drifted(scribe, drift));
       for (const { notice, about } of due.values()) {
+        // Cancelled while the list was read: nobody is left to be told.
+        if (about !== null && !this.#x.fromClient.has(about)) continue;
         this.#x.note(records.forwarded(scribe, notice, { direction: 'to-client' }));
         this.#x.aside(notice.bytes, about);
       }

@@ -123,7 +123,7 @@ export class ToClient {
     this.#flag(judged, message);
     if (error) return x.note(records.refused(x.scribe, message, { direction: 'to-client', error }));
     const stale = STALE_BY[message.method];
-    if (stale) return this.#rereading.begin(stale, judged.message, this.#about(message));
+    if (stale) return this.#rereading.begin(stale, judged.message, subscriptionOf(message.params));
     x.note(records.forwarded(x.scribe, message, { direction: 'to-client' }));
     x.aside(judged.message.bytes, this.#about(message));
   }
