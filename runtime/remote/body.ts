@@ -1,11 +1,8 @@
 /** Bodies of answers, with their limits: one JSON text, or a stream of events. Each message becomes one line. */
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { SERVER_LINE_BYTES } from '../session/peer.ts';
 import { SseReader } from '../wire/sse.ts';
 import { broken, type Reply } from './channel.ts';
-
-/** How long a JSON text, or one event, may take from its first byte to its last, ms. */
-const WHOLE_MS = 60_000;
+import type { Limits } from './outlet.ts';
 
 export interface Body {
   readonly kind: 'json' | 'events' | 'none';
@@ -25,10 +22,10 @@ export interface BodyHandlers {
 }
 
 /** By the type that an answer says it has. Throws REMOTE_INVALID for any other. */
-export function bodyOf({ status, header }: Reply, on: BodyHandlers): Body {
+export function bodyOf({ status, header }: Reply, on: BodyHandlers, limits: Limits): Body {
   const type = (header('content-type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
-  if (type === 'application/json') return jsonBody(on);
-  if (type === 'text/event-stream') return eventsBody(on);
+  if (type === 'application/json') return jsonBody(on, limits);
+  if (type === 'text/event-stream') return eventsBody(on, limits);
   const length = header('content-length');
   if (status === 202 || status === 204 || length === '0') return noBody();
   if (status >= 400) return noBody();
@@ -53,15 +50,15 @@ export function noBody(): Body {
   };
 }
 
-function late(what: string): LockkeeperError {
+function late(what: string, ms: number): LockkeeperError {
   return new LockkeeperError('SERVER_SILENT', {
-    expected: `${what} that is whole within ${WHOLE_MS / 1000} s`,
+    expected: `${what} that is whole within ${ms / 1000} s`,
     found: 'a part of it',
     next: 'The server is too slow or stalls; tell its operator',
   });
 }
 
-function jsonBody({ line }: BodyHandlers): Body {
+function jsonBody({ line }: BodyHandlers, { bytes, wholeMs }: Limits): Body {
   const since = performance.now();
   let parts: Buffer[] = [];
   let held = 0;
@@ -69,10 +66,10 @@ function jsonBody({ line }: BodyHandlers): Body {
     kind: 'json',
     data: (chunk) => {
       held += chunk.length;
-      if (held > SERVER_LINE_BYTES) {
+      if (held > bytes) {
         parts = [];
         throw new LockkeeperError('FRAME_TOO_LARGE', {
-          expected: `an answer of at most ${SERVER_LINE_BYTES} bytes`,
+          expected: `an answer of at most ${bytes} bytes`,
           found: 'a longer one',
           next: 'Ask for less at once',
         });
@@ -84,15 +81,15 @@ function jsonBody({ line }: BodyHandlers): Body {
       if (only !== undefined) line(oneLine(parts.length === 1 ? only : Buffer.concat(parts)));
     },
     check: (now) => {
-      if (now - since > WHOLE_MS) throw late('an answer');
+      if (now - since > wholeMs) throw late('an answer', wholeMs);
     },
   };
 }
 
-function eventsBody({ line, id, retry, other }: BodyHandlers): Body {
+function eventsBody({ line, id, retry, other }: BodyHandlers, { bytes, wholeMs }: Limits): Body {
   let since: number | null = null;
   let last: string | null = null;
-  const reader = new SseReader(SERVER_LINE_BYTES, {
+  const reader = new SseReader(bytes, {
     event: (event) => {
       since = null;
       if (event.id !== null && event.id !== last) {
@@ -115,7 +112,7 @@ function eventsBody({ line, id, retry, other }: BodyHandlers): Body {
     },
     end: () => undefined,
     check: (now) => {
-      if (since !== null && now - since > WHOLE_MS) throw late('an event');
+      if (since !== null && now - since > wholeMs) throw late('an event', wholeMs);
     },
   };
 }

@@ -1,6 +1,6 @@
 /** HTTP to one origin over pinned connections: requests out, answers in as they come, nothing followed or unpacked. */
 import type { TLSSocket } from 'node:tls';
-import { type Dispatcher, Pool } from 'undici';
+import { type Dispatcher, errors, Pool } from 'undici';
 import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
 import { type Dial, type Dialled, dial } from './tls.ts';
 
@@ -10,6 +10,8 @@ const MAX_HEADER_BYTES = 16_384;
 /** How long a server may think before it begins to answer, ms. */
 const HEAD_MS = 10 * 60_000;
 const KEEP_MS = 30_000;
+/** Interim answers (1xx) before the answer. */
+const MAX_INFORMED = 16;
 
 export interface Ask {
   readonly method: 'GET' | 'POST' | 'DELETE';
@@ -91,6 +93,7 @@ function send(pool: Pool, { method, path, headers, body }: Ask, on: ReplyHandler
   let controller: Dispatcher.DispatchController | null = null;
   let over = false;
   let paused = false;
+  let informed = 0;
   const failed = (error: unknown): void => {
     if (over) return;
     over = true;
@@ -118,6 +121,7 @@ function send(pool: Pool, { method, path, headers, body }: Ask, on: ReplyHandler
         guarded(() => {
           const header = (name: string): string | undefined => one(name, fields[name]);
           if (status >= 200) on.head(plain({ status, header }));
+          else if (++informed > MAX_INFORMED) throw broken('an answer', `${informed} promises of one`);
         }),
       onResponseData: (_, chunk) => guarded(() => on.data(chunk)),
       onResponseEnd: () =>
@@ -174,12 +178,17 @@ export function broken(expected: string, found: string, next?: string): Lockkeep
   });
 }
 
+const UNREADABLE: ReadonlySet<string> = new Set([
+  'UND_ERR_HEADERS_OVERFLOW',
+  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+]);
+
 function failureOf(thrown: unknown): LockkeeperError {
   if (thrown instanceof LockkeeperError) return thrown;
   const { code = '', message } = thrown as Error & { code?: string };
   const found = quote(`${code} ${message}`.trim(), 200);
-  if (code === 'UND_ERR_HEADERS_OVERFLOW' || code.startsWith('HPE_'))
-    return broken('an answer in HTTP', found);
+  const unreadable = thrown instanceof errors.HTTPParserError || UNREADABLE.has(code);
+  if (unreadable || message === 'bad upgrade') return broken('an answer in HTTP', found);
   // The connection stood, and was held to its pins: what ended is the other end.
   return new LockkeeperError('SERVER_DIED', {
     expected: 'a whole answer',

@@ -6,9 +6,6 @@ import { broken } from './channel.ts';
 import { answerOf, failureAt, isFatal, MAX_ASKED, type Outlet, type Said, TOO_MANY } from './outlet.ts';
 import type { Requests } from './requests.ts';
 
-const ENDPOINT_MS = 10_000;
-const TAKEN_MS = 30_000;
-
 export class OldTransport {
   readonly #requests: Requests;
   readonly #out: Outlet;
@@ -25,11 +22,16 @@ export class OldTransport {
 
   /** Opens the stream and waits for the address to post to. Throws what the other side breaks. */
   begin(): Promise<void> {
+    const { limits } = this.#out;
+    const { takenMs } = limits;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(broken('an event "endpoint" first', 'none in time')),
-        ENDPOINT_MS,
-      );
+      const timer = setTimeout(() => reject(broken('an event "endpoint" first', 'none in time')), takenMs);
+      const told = (event: string, data: Buffer): void => {
+        if (event !== 'endpoint') return;
+        this.#named(data.toString('utf8'));
+        clearTimeout(timer);
+        resolve();
+      };
       const ended = (error: LockkeeperError): void => {
         clearTimeout(timer);
         reject(error);
@@ -41,18 +43,10 @@ export class OldTransport {
         headers: { accept: 'text/event-stream' },
       } as const;
       this.#requests.open(ask, {
-        headMs: ENDPOINT_MS,
+        headMs: takenMs,
         body: (reply) => {
           if (reply.status >= 300) throw failureAt(reply.status, '');
-          return bodyOf(reply, {
-            line: (bytes) => this.#line(bytes),
-            other: (event, data) => {
-              if (event !== 'endpoint') return;
-              this.#named(data.toString('utf8'));
-              clearTimeout(timer);
-              resolve();
-            },
-          });
+          return bodyOf(reply, { line: (bytes) => this.#line(bytes), other: told }, limits);
         },
         end: () => ended(died('the end of its stream')),
         failed: ended,
@@ -90,7 +84,7 @@ export class OldTransport {
     this.#requests.open(
       { method: 'POST', path, headers, body: bytes },
       {
-        headMs: TAKEN_MS,
+        headMs: this.#out.limits.takenMs,
         body: ({ status }) => {
           if (status >= 300) throw failureAt(status, '');
           return noBody();

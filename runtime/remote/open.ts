@@ -9,12 +9,11 @@ import type { Exit, RunningServer } from '../ports.ts';
 import { type Channel, openChannel } from './channel.ts';
 import type { Tools } from './headers.ts';
 import { OldTransport } from './old.ts';
-import { type Outlet, saidOf } from './outlet.ts';
+import { LIMITS, type Limits, type Outlet, saidOf } from './outlet.ts';
 import { type Credentials, Requests } from './requests.ts';
 import { Streamable } from './streamable.ts';
 import type { Dial, TlsIdentity } from './tls.ts';
 
-const SWEEP_MS = 1000;
 /** Bytes on their way to the server before whoever sends has to wait. */
 const MOST_BYTES = 8 * 1024 * 1024;
 const LEAVE_MS = 2000;
@@ -26,6 +25,7 @@ export interface RemoteOptions extends Dial {
   readonly credentials?: Credentials;
   /** The locked tools, whose arguments may have to be repeated in headers. */
   readonly tools?: Tools;
+  readonly limits?: Partial<Limits>;
   /** Ends it like a stop without grace. */
   readonly signal?: AbortSignal;
 }
@@ -58,10 +58,12 @@ class Remote {
   readonly #stderr: Readable;
   readonly #sweeper: NodeJS.Timeout;
   #taken: (() => void) | null = null;
+  #dead: LockkeeperError | null = null;
   #exit: (exit: Exit) => void = () => undefined;
   #stopping: Promise<Exit> | null = null;
 
-  constructor(channel: Channel, { launch, credentials, tools = {} }: RemoteOptions) {
+  constructor(channel: Channel, { launch, credentials, tools = {}, limits: own }: RemoteOptions) {
+    const limits = { ...LIMITS, ...own };
     this.#channel = channel;
     const url = new URL(launch.url);
     this.#stdout = new Readable({ read: () => this.#requests.resume() });
@@ -73,6 +75,7 @@ class Remote {
       die: (error) => this.#die(error),
       note: (text) => void this.#stderr.push(`${text}\n`),
       tools,
+      limits,
     };
     this.#transport =
       launch.transport === 'http-sse'
@@ -82,7 +85,7 @@ class Remote {
       const now = performance.now();
       this.#requests.sweep(now);
       this.#transport.sweep(now);
-    }, SWEEP_MS).unref();
+    }, limits.sweepMs).unref();
     const exited = new Promise<Exit>((resolve) => {
       this.#exit = resolve;
     });
@@ -102,8 +105,10 @@ class Remote {
     };
   }
 
+  /** Throws what ended it before anybody listened. */
   async begin(): Promise<void> {
     if (this.#transport instanceof OldTransport) await this.#transport.begin();
+    if (this.#dead) throw this.#dead;
   }
 
   /** Each write is one message with its newline. */
@@ -138,6 +143,7 @@ class Remote {
 
   /** Whoever listens hears why. */
   #die(error: LockkeeperError): void {
+    this.#dead ??= error;
     this.#stdout.destroy(error);
     void this.#end({ code: 1, signal: null });
   }

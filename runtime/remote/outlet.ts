@@ -1,6 +1,7 @@
 /** What a carrier says to this side, and how it reads what passes. */
 import type { JsonObject } from '../../schemas/common.ts';
 import { type Code, LockkeeperError, quote } from '../../schemas/errors.ts';
+import { SERVER_LINE_BYTES } from '../session/peer.ts';
 import { type Id, idKey, isObject } from '../wire/message.ts';
 import { MAX_CONNECTIONS } from './channel.ts';
 import type { Tools } from './headers.ts';
@@ -13,7 +14,21 @@ export interface Outlet {
   /** For a person who asks what went on last. */
   readonly note: (text: string) => void;
   readonly tools: Tools;
+  readonly limits: Limits;
 }
+
+export interface Limits {
+  /** Longest message of the server, bytes. */
+  readonly bytes: number;
+  /** How long a JSON text, or one event, may take from its first byte to its last, ms. */
+  readonly wholeMs: number;
+  /** How long the server may take to take a notice, or to name the address to post to, ms. */
+  readonly takenMs: number;
+  /** How often is looked for what stalls, ms. */
+  readonly sweepMs: number;
+}
+
+export const LIMITS: Limits = { bytes: SERVER_LINE_BYTES, wholeMs: 60_000, takenMs: 30_000, sweepMs: 1000 };
 
 /** A message of ours, read for what its headers have to say. */
 export interface Said {

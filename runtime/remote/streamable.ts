@@ -9,8 +9,6 @@ import { Listening } from './listening.ts';
 import { answerOf, failureAt, isFatal, MAX_ASKED, type Outlet, type Said, TOO_MANY } from './outlet.ts';
 import type { Open, Requests } from './requests.ts';
 
-/** How long the server may take to take a notice, ms. */
-const NOTICE_MS = 30_000;
 /** A stream that goes on after its answer is not kept, ms. */
 const AFTER_MS = 2000;
 
@@ -46,7 +44,8 @@ export class Streamable {
       out,
       headers: () => this.#headers(),
       assertSession: (reply) => this.#assertSession(reply),
-      body: (reply, asked, on) => bodyOf(reply, { ...on, line: (bytes) => this.#line(bytes, asked) }),
+      body: (reply, asked, on) =>
+        bodyOf(reply, { ...on, line: (bytes) => this.#line(bytes, asked) }, out.limits),
       failed: (asked, error) => this.#failed(asked, error),
     });
   }
@@ -72,7 +71,12 @@ export class Streamable {
     if (this.#session === null) return Promise.resolve();
     const ask = { method: 'DELETE', path: this.#path, headers: this.#headers() } as const;
     return new Promise((resolve) => {
-      this.#requests.open(ask, { body: noBody, end: resolve, failed: () => resolve(), headMs: NOTICE_MS });
+      this.#requests.open(ask, {
+        body: noBody,
+        end: resolve,
+        failed: () => resolve(),
+        headMs: this.#out.limits.takenMs,
+      });
     });
   }
 
@@ -133,15 +137,16 @@ export class Streamable {
     if (asked.method !== 'initialize') this.#assertSession(reply);
     if (reply.status >= 400) return this.#errorBody(reply, asked);
     if (asked.method === 'initialize') this.#session = sessionOf(reply);
-    const body = bodyOf(reply, {
-      line: (bytes) => this.#line(bytes, asked),
-      id: (id) => {
+    const on = {
+      line: (bytes: Buffer) => this.#line(bytes, asked),
+      id: (id: string) => {
         from.lastId = id;
       },
-      retry: (ms) => {
+      retry: (ms: number) => {
         from.retryMs = ms;
       },
-    });
+    };
+    const body = bodyOf(reply, on, this.#out.limits);
     if (body.kind === 'none') throw broken('an answer', `HTTP ${reply.status} and nothing more`);
     return body;
   }
@@ -150,12 +155,11 @@ export class Streamable {
   #errorBody(reply: Reply, asked: Asked): Body {
     const type = reply.header('content-type') ?? '';
     if (!/^application\/json\b/i.test(type)) throw failureAt(reply.status, '');
-    return bodyOf(reply, {
-      line: (bytes) => {
-        if (answerOf(bytes) !== idKey(asked.id)) throw failureAt(reply.status, bytes.toString('utf8'));
-        this.#line(bytes, asked);
-      },
-    });
+    const line = (bytes: Buffer): void => {
+      if (answerOf(bytes) !== idKey(asked.id)) throw failureAt(reply.status, bytes.toString('utf8'));
+      this.#line(bytes, asked);
+    };
+    return bodyOf(reply, { line }, this.#out.limits);
   }
 
   #line(bytes: Buffer, asked: Asked | null): void {
@@ -185,7 +189,7 @@ export class Streamable {
       if (method === 'notifications/initialized') this.#initialized();
     };
     this.#requests.open(this.#post(said), {
-      headMs: NOTICE_MS,
+      headMs: this.#out.limits.takenMs,
       body: (reply) => {
         this.#assertSession(reply);
         if (reply.status >= 300) throw failureAt(reply.status, '');
