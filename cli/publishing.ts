@@ -34,7 +34,7 @@ export async function submissionOf(source: string, values: Values): Promise<Subm
 }
 
 const REMOTE_ONLY = ['release', 'transport', 'pin', 'ca', 'private'] as const;
-const LOCAL_ONLY = ['arg', 'project-args', 'mount', 'env', 'egress', 'memory'] as const;
+const LOCAL_ONLY = ['arg', 'project-args', 'mount', 'env', 'secret', 'egress', 'memory'] as const;
 
 async function remoteSubmission(source: string, values: Values): Promise<Submission> {
   const other = LOCAL_ONLY.find((name) => values[name] !== undefined);
@@ -113,10 +113,12 @@ function permissionsOf(values: Values): Permissions {
       next: 'See: lk publish --help',
     });
   }
+  const secrets = list(values, 'secret');
   return {
     egress: list(values, 'egress'),
     mounts: list(values, 'mount').map(mountOf),
     env: list(values, 'env'),
+    ...(secrets.length > 0 ? { secrets } : {}),
     limits: { ...DEFAULT_LIMITS, memoryMiB: memory },
   };
 }

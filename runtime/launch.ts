@@ -5,6 +5,7 @@ import type { LockEntry } from '../schemas/lock.ts';
 import { isLocal } from '../schemas/release.ts';
 import { checkMount } from './isolation/mounts.ts';
 import type { LaunchPlan, Mount } from './ports.ts';
+import { secretFileNames, secretsOf } from './secrets.ts';
 
 export interface LaunchContext {
   readonly id: string;
@@ -32,12 +33,17 @@ export async function planLaunch(entry: LockEntry, context: LaunchContext): Prom
   const [first, ...rest] = [...launch.command, ...args];
   if (first === undefined) throw beyond(entry, 'a command', 'none');
   const { id, appDir, egressSocket } = context;
+  for (const name of Object.keys(request.secrets ?? {}))
+    if (!permissions.secrets?.includes(name))
+      throw beyond(entry, `only the secrets ${permissions.secrets?.join(', ') || '(none)'}`, name);
+  const secrets = await secretsOf(entry, context);
   return {
     id,
     appDir,
     command: [first, ...rest],
-    env: environmentOf(entry, context.environment),
+    env: { ...environmentOf(entry, context.environment), ...secretFileNames(secrets) },
     mounts: await mountsOf(entry, context),
+    ...(secrets.length > 0 ? { secrets } : {}),
     limits: permissions.limits,
     egressSocket,
   };

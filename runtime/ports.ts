@@ -13,9 +13,16 @@ export interface LaunchPlan {
   /** The whole environment of the server; nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly mounts: readonly Mount[];
+  /** Each a file of mode 0400 that only the server may read, `/run/secrets/NAME`. */
+  readonly secrets?: readonly PlannedSecret[];
   readonly limits: Limits;
   /** Host path of the egress proxy's unix socket; without it the server has no way out at all. */
   readonly egressSocket?: string;
+}
+
+export interface PlannedSecret {
+  readonly name: string;
+  readonly value: string;
 }
 
 export interface Mount {

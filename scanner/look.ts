@@ -7,6 +7,7 @@ import { startEgressProxy } from '../runtime/egress/proxy.ts';
 import { STALE_BY } from '../runtime/gate/methods.ts';
 import type { EgressEvent, LaunchPlan, RunningServer } from '../runtime/ports.ts';
 import { openRemote } from '../runtime/remote/open.ts';
+import { secretFileNames } from '../runtime/secrets.ts';
 import {
   type Captured,
   CLIENT_CAPABILITIES,
@@ -189,12 +190,18 @@ async function planOf(
     mounts.push({ source, target, mode });
   }
   const [first = 'node', ...rest] = launch.command;
-  const placeholders = Object.fromEntries(environment.map((name) => [name, PLACEHOLDER]));
+  const secrets = environment
+    .filter((name) => permissions.secrets?.includes(name))
+    .map((name) => ({ name, value: PLACEHOLDER }));
+  const placeholders = Object.fromEntries(
+    environment.filter((name) => permissions.env.includes(name)).map((name) => [name, PLACEHOLDER]),
+  );
   return {
     id: `scan-${randomBytes(6).toString('hex')}`,
     appDir,
     command: [first, ...rest],
-    env: { ...placeholders, TZ: timezone },
+    env: { ...placeholders, ...secretFileNames(secrets), TZ: timezone },
+    ...(secrets.length > 0 ? { secrets } : {}),
     mounts,
     limits: permissions.limits,
     egressSocket: at.socketPath,

@@ -32,7 +32,8 @@ const ZONES = ['UTC', 'Pacific/Apia'] as const;
  * SURFACE_UNREADABLE, SERVER_SILENT, SERVER_DIED, FRAME_TOO_LARGE and what a sandbox throws. Leaves no process.
  */
 export async function observe(subject: Subject, ports: ScanPorts): Promise<Observed> {
-  const names = subject.permissions.env;
+  const { env, secrets = [] } = subject.permissions;
+  const names = [...env, ...secrets];
   const events: EgressEvent[] = [];
   if (names.length === 0) return observeWith([], subject, { ports, events });
   const given = await settled(observeWith(names, subject, { ports, events }));

@@ -69,7 +69,7 @@ function startedRow(launch: Launch): [string, string] {
 }
 
 function touches({ permissions, launch }: Asked): string {
-  const { egress, mounts, env } = permissions;
+  const { egress, mounts, env, secrets = [] } = permissions;
   const parts = [
     egress.length > 0 ? `network ${egress.join(' ')}` : 'no network',
     mounts.length > 0
@@ -77,6 +77,7 @@ function touches({ permissions, launch }: Asked): string {
       : 'no files',
     env.length > 0 ? `variables ${env.join(' ')}` : 'no variables',
   ];
+  if (secrets.length > 0) parts.push(`secrets ${secrets.join(' ')}`);
   if (launch && takesArgs(launch)) parts.push('arguments of the project');
   return parts.join('; ');
 }

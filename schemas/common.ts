@@ -56,6 +56,12 @@ export const Environment = Type.String({
   description: 'an environment of at most 32 of a-z, 0-9 and dash, such as development',
 });
 
+/** Names a secret; the server finds it at /run/secrets/NAME, and that path in NAME_FILE. */
+export const SecretName = Type.String({
+  pattern: '^[A-Za-z_][A-Za-z0-9_]{0,63}$',
+  description: 'the name of a secret, such as API_KEY',
+});
+
 /** Any JSON value that came from outside and is carried, not interpreted. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type JsonObject = { [key: string]: Json };

@@ -4,6 +4,7 @@ import { Approval } from './approval.ts';
 import { AuditRecord } from './audit.ts';
 import { Envelope } from './dsse.ts';
 import { Finding, Report } from './finding.ts';
+import { IdentityConfig } from './identity.ts';
 import { Intent } from './intent.ts';
 import { LockFile } from './lock.ts';
 import { Policy } from './policy.ts';
@@ -13,6 +14,7 @@ import { Revocation } from './revocation.ts';
 import { Root } from './root.ts';
 import { AuditConfig } from './sinks.ts';
 import { Surface } from './surface.ts';
+import { UpstreamConfig } from './upstream.ts';
 
 export const SCHEMAS: Readonly<Record<string, TSchema>> = {
   approval: Approval,
@@ -20,6 +22,7 @@ export const SCHEMAS: Readonly<Record<string, TSchema>> = {
   'audit-record': AuditRecord,
   envelope: Envelope,
   finding: Finding,
+  identity: IdentityConfig,
   intent: Intent,
   lock: LockFile,
   permissions: Permissions,
@@ -31,6 +34,7 @@ export const SCHEMAS: Readonly<Record<string, TSchema>> = {
   root: Root,
   submission: Submission,
   surface: Surface,
+  upstream: UpstreamConfig,
 };
 
 /** File name -> text. */

@@ -1,6 +1,6 @@
 /** lockkeeper.json: what a project asks for. The lock is its resolution. */
 import Type, { type Static } from 'typebox';
-import { Closed, Environment, KeyId, ServerName } from './common.ts';
+import { Closed, Environment, KeyId, SecretName, ServerName } from './common.ts';
 
 export const Alias = Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,63}$' });
 
@@ -21,6 +21,14 @@ export const IntentServer = Closed({
   /** Names of variables taken from the caller's environment. */
   env: Type.Optional(
     Type.Array(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$' }), { maxItems: 100 }),
+  ),
+  /** Secret -> where it is: `file:PATH`, relative to this file, or `env`, the variable of the same name. */
+  secrets: Type.Optional(
+    Type.Record(
+      SecretName,
+      Type.String({ pattern: '^(?:file:[^\\0]{1,1024}|env)$', description: 'file:PATH or env' }),
+      { additionalProperties: false, maxProperties: 32 },
+    ),
   ),
 });
 export type IntentServer = Static<typeof IntentServer>;

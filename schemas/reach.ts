@@ -13,11 +13,10 @@ export interface Reach {
 export function diffReach(before: Reach, after: Reach): Change[] {
   const changes: Change[] = [];
   const [was, is] = [before.permissions, after.permissions];
-  for (const list of ['egress', 'env'] as const) {
-    for (const item of is[list])
-      if (!was[list].includes(item)) changes.push(added(`/permissions/${list}`, item));
-    for (const item of was[list])
-      if (!is[list].includes(item)) changes.push(removed(`/permissions/${list}`, item));
+  for (const list of ['egress', 'env', 'secrets'] as const) {
+    const [old, now] = [was[list] ?? [], is[list] ?? []];
+    for (const item of now) if (!old.includes(item)) changes.push(added(`/permissions/${list}`, item));
+    for (const item of old) if (!now.includes(item)) changes.push(removed(`/permissions/${list}`, item));
   }
   diffMounts(was.mounts, is.mounts, changes);
   for (const limit of ['memoryMiB', 'cpus', 'pids', 'tmpMiB'] as const) {

@@ -1,6 +1,17 @@
 /** A release: one exact version of a server, from where it came to every byte it runs. */
 import Type, { type Static } from 'typebox';
-import { Closed, Digest, Environment, Instant, Person, Purl, ServerName, Sha512, Version } from './common.ts';
+import {
+  Closed,
+  Digest,
+  Environment,
+  Instant,
+  Person,
+  Purl,
+  SecretName,
+  ServerName,
+  Sha512,
+  Version,
+} from './common.ts';
 import { digestOf } from './json.ts';
 import { REMOTE_LOCATION, RemoteLaunch, RemoteUrl, RemoteWish } from './remote.ts';
 
@@ -96,6 +107,14 @@ export const Permissions = Closed({
       description: 'names of variables a project may set',
       maxItems: 100,
     },
+  ),
+  /** Names of secrets that a project may give it, each as a file. None, where nothing is said. */
+  secrets: Type.Optional(
+    Type.Array(SecretName, {
+      description: 'names of secrets a project may give, each as a file',
+      maxItems: 32,
+      uniqueItems: true,
+    }),
   ),
   limits: Closed({
     memoryMiB: Type.Integer({ minimum: 64, maximum: 65_536 }),

@@ -16,6 +16,7 @@ export function assertPermitted(
   { permissions, projectArgs }: { permissions: Permissions; projectArgs: boolean },
 ): void {
   const targets = permissions.mounts.map((mount) => mount.target);
+  const secrets = permissions.secrets ?? [];
   const beyond = [
     ...Object.keys(request.mounts ?? {})
       .filter((target) => !targets.includes(target))
@@ -23,13 +24,16 @@ export function assertPermitted(
     ...(request.env ?? [])
       .filter((name) => !permissions.env.includes(name))
       .map((name) => `the variable ${name}`),
+    ...Object.keys(request.secrets ?? {})
+      .filter((name) => !secrets.includes(name))
+      .map((name) => `the secret ${name}`),
     ...((request.args?.length ?? 0) > 0 && !projectArgs
       ? [`the arguments ${(request.args ?? []).join(' ')}`]
       : []),
   ];
   if (beyond.length === 0) return;
   throw new LockkeeperError('LOCK_UNRESOLVED', {
-    expected: `${alias} to ask for what was approved: mounts ${targets.join(', ') || 'none'}, variables ${permissions.env.join(', ') || 'none'}, ${projectArgs ? 'any' : 'no'} arguments`,
+    expected: `${alias} to ask for what was approved: mounts ${targets.join(', ') || 'none'}, variables ${permissions.env.join(', ') || 'none'}, secrets ${secrets.join(', ') || 'none'}, ${projectArgs ? 'any' : 'no'} arguments`,
     found: beyond.join(', '),
     next: 'Change lockkeeper.json, or publish the release with these permissions',
   });

@@ -25,6 +25,11 @@ export async function publish(): Promise<HTMLElement> {
     }),
     field({ name: 'egress', label: 'Hosts it may reach', hint: 'host:port or *.suffix:port. Empty: none' }),
     field({ name: 'env', label: 'Variables it may be given', hint: 'Names alone. Empty: none' }),
+    field({
+      name: 'secrets',
+      label: 'Secrets it may be given',
+      hint: 'Names alone, each a file for it. Empty: none',
+    }),
     field({ name: 'owner', label: 'Owner', hint: 'Who answers for it, at its first release. Empty: you' }),
     field({ name: 'team', label: 'Team', hint: 'At its first release. May be empty' }),
     tick('newSource', 'It came from another package before', 'Reviewers are told'),
@@ -58,6 +63,7 @@ function bodyOf(values: FormData): PublishBody {
 }
 
 function submissionOf(values: FormData): Submission {
+  const secrets = wordsOf(values, 'secrets');
   const source = textOf(values, 'source');
   const [, packageName = '', scope, base = '', version = ''] =
     /^npm:((?:@([^/]+)\/)?([^/@]+))@([0-9][^@]*)$/.exec(source) ?? [];
@@ -76,6 +82,7 @@ function submissionOf(values: FormData): Submission {
       egress: wordsOf(values, 'egress'),
       mounts: wordsOf(values, 'mounts').map(mountOf),
       env: wordsOf(values, 'env'),
+      ...(secrets.length > 0 ? { secrets } : {}),
       limits: LIMITS,
     },
   };

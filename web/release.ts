@@ -158,6 +158,7 @@ function touches({ permissions }: Release, report: Report): HTMLElement {
       ['Network', none(permissions.egress)],
       ['Folders', none(permissions.mounts.map((mount) => `${mount.target} (${mount.mode})`))],
       ['Variables', none(permissions.env)],
+      ['Secrets', none(permissions.secrets ?? [])],
       ['Limits', `${memoryMiB} MiB, ${cpus} cpu, ${pids} processes`],
       ['Connections tried', none(report.egressTried)],
       ...(report.surface.volatile.length > 0

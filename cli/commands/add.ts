@@ -16,12 +16,15 @@ export const add: Command = {
     mount: { type: 'string', multiple: true },
     arg: { type: 'string', multiple: true },
     env: { type: 'string', multiple: true },
+    secret: { type: 'string', multiple: true },
   },
   optionHelp: {
     alias: 'what this project calls it (default: the last part of its name)',
     mount: '/sandbox/path=./folder of this project; repeat',
     arg: 'argument to append, where the release permits it; repeat',
     env: 'name of a variable to pass from your environment; repeat',
+    secret:
+      'NAME=file:PATH, or NAME=env for the variable of that name: given to the server as a file; repeat',
   },
   examples: [
     'lk add filesystem --mount /data=./docs',
@@ -82,10 +85,22 @@ function requestOf(
   const args = values.arg === undefined ? (kept?.args ?? []) : list(values, 'arg');
   const env = [...new Set([...(kept?.env ?? []), ...list(values, 'env')])];
   const mounts = { ...kept?.mounts, ...Object.fromEntries(list(values, 'mount').map(mountOf)) };
+  const secrets = { ...kept?.secrets, ...Object.fromEntries(list(values, 'secret').map(secretOf)) };
   if (args.length) request.args = args;
   if (Object.keys(mounts).length) request.mounts = mounts;
   if (env.length) request.env = env;
+  if (Object.keys(secrets).length) request.secrets = secrets;
   return request;
+}
+
+function secretOf(word: string): [string, string] {
+  const at = word.indexOf('=');
+  if (at > 0) return [word.slice(0, at), word.slice(at + 1)];
+  throw new LockkeeperError('USAGE', {
+    expected: '--secret NAME=file:PATH or NAME=env',
+    found: quote(word, 40),
+    next: 'See: lk add --help',
+  });
 }
 
 function newestIn(approved: readonly Release[], { server, range }: IntentServer): Release {

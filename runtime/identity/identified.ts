@@ -28,3 +28,12 @@ export function keepSubject(caller: Caller, subject: Subject): void {
 export function subjectOf(caller: Caller): Subject | undefined {
   return subjects.get(caller);
 }
+
+/**
+ * A session goes on with the caller that it began with; its client came with a new token meanwhile. `shown` has to be of
+ * the same principal: the gateway finds the session by it.
+ */
+export function renewSubject(kept: Caller, shown: Caller): void {
+  const subject = subjects.get(shown);
+  if (subject) subjects.set(kept, subject);
+}

@@ -89,13 +89,14 @@ async function start(plan: LaunchPlan, options: BubblewrapOptions): Promise<Sand
     `mcp:x:${UID}:\n`,
     defaultProgram(process.arch === 'arm64' ? 'arm64' : 'x64'),
   ].map(asDescriptor);
+  const secrets = (plan.secrets ?? []).map(({ value }) => asDescriptor(value));
   const [program, ...rest] = outerCommand(cgroup, innerCommand(plan, cgroup));
   const child = spawn(program, rest, {
     env: { PATH: '/usr/bin:/bin' },
     cwd: '/',
-    stdio: ['pipe', 'pipe', 'pipe', ...files, 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe', ...files, 'pipe', ...secrets],
   });
-  for (const file of files) closeSync(file);
+  for (const file of [...files, ...secrets]) closeSync(file);
   const cleanup = async (): Promise<void> => cgroup?.remove();
   const running = await overseen(child, { driver: 'bubblewrap', cleanup }).catch(async (error: unknown) => {
     await cleanup();

@@ -17,6 +17,7 @@ import { assertAsPlanned, type Facts, foundFacts, type Means, wantedFacts } from
 import { overseen } from './process.ts';
 import { assertReachable } from './reach.ts';
 import { PROFILE_PATH } from './seccomp.ts';
+import { laidOut, sweepSecrets } from './secrets.ts';
 
 const run = promisify(execFile);
 
@@ -39,7 +40,10 @@ const MEANS: Means = {
 export function container(options: ContainerOptions): IsolationDriver {
   return {
     name: options.runtime ?? options.engine,
-    detect: () => detectEngine(options),
+    detect: async () => {
+      await sweepSecrets();
+      return detectEngine(options);
+    },
     start: (plan) => start(plan, options),
   };
 }
@@ -59,14 +63,16 @@ async function start(asked: LaunchPlan, options: ContainerOptions): Promise<Sand
   const name = `lockkeeper-${plan.id}`;
   const runtime = await runtimeWords(options);
   const env = environmentOf(plan);
+  const laid = await laidOut(plan.secrets ?? [], UID);
   // Podman's monitor leaves a file where it was started when a container runs out of memory.
   const cwd = await mkdtemp(join(tmpdir(), 'lockkeeper-container-'));
   const remove = async (): Promise<void> => {
     await run(engine, ['rm', '--force', name]).catch(() => undefined);
+    await laid.remove();
     await rm(cwd, { recursive: true, force: true });
   };
   try {
-    const words = [...runtime.create, ...containerSettings(plan, engine)];
+    const words = [...runtime.create, ...containerSettings(plan, engine), ...laid.words];
     await withEnvFile(env, (file) =>
       makeContainer(engine, [
         ...[...runtime.global, 'create', '--rm', '--interactive', '--name', name],

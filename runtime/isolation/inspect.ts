@@ -16,6 +16,7 @@ import {
   readProc,
   statusField,
 } from './proc.ts';
+import { SECRETS_DIR } from './secrets.ts';
 
 export type Facts = Readonly<Record<string, string | number | boolean>>;
 
@@ -61,6 +62,7 @@ export function wantedFacts(plan: LaunchPlan, means: Means): Facts {
     mounts: shownOf(plan)
       .map(({ source, target, mode }) => `${source} as ${target} ${mode}`)
       .join('; '),
+    ...(plan.secrets ? { secrets: namesOf(plan.secrets.map(({ name }) => name)) } : {}),
   };
 }
 
@@ -91,7 +93,19 @@ export function foundFacts(pid: number, plan: LaunchPlan, means: Means): Facts {
       .sort()
       .join(' '),
     mounts: shownIn(mounts, plan),
+    ...(plan.secrets ? { secrets: secretsIn(mounts) } : {}),
   };
+}
+
+/** Files alone, and none that can be written. */
+function secretsIn(mounts: readonly MountLine[]): string {
+  const inside = mounts.filter(({ target }) => target.startsWith(`${SECRETS_DIR}/`));
+  if (!inside.every(({ options }) => options.includes('ro'))) return 'writable';
+  return namesOf(inside.map(({ target }) => target.slice(SECRETS_DIR.length + 1)));
+}
+
+function namesOf(names: readonly string[]): string {
+  return [...new Set(names)].sort().join(' ') || 'none';
 }
 
 /** Throws ISOLATION_MISMATCH naming every fact that is another one. */

@@ -1,6 +1,7 @@
 /** What bubblewrap and the programs around it are told of one server. */
 import type { LaunchPlan } from '../ports.ts';
 import type { Cgroup } from './cgroup.ts';
+import { SECRETS_DIR } from './secrets.ts';
 import { SANDBOX_WORDS } from './sweep.ts';
 
 /** Inside, and outside when root starts it: an ordinary user that owns nothing. */
@@ -64,6 +65,8 @@ export function sandboxSettings(plan: LaunchPlan, preload: string | null): strin
       '/app',
     ],
   ];
+  for (const [i, { name }] of (plan.secrets ?? []).entries())
+    words.push('--perms', '0400', '--ro-bind-data', String(SECRETS_FD + i), `${SECRETS_DIR}/${name}`);
   for (const { source, target, mode } of mounts)
     words.push(mode === 'rw' ? '--bind' : '--ro-bind', source, target);
   if (egressSocket !== undefined && preload !== null) {
@@ -104,6 +107,9 @@ function environmentOf(plan: LaunchPlan): Record<string, string> {
 
 /** The descriptor at which a started sandbox tells that it is there, and waits for a word. */
 export const GATE_FD = 7;
+
+/** The first of the descriptors that secrets are read from, in the order of the plan. */
+const SECRETS_FD = GATE_FD + 1;
 
 /** Nothing of the server has run when its sandbox is looked at; without the word it never does. */
 const GATE = `echo >&${GATE_FD}; read -r go <&${GATE_FD} || exit 1; exec ${GATE_FD}<&-; exec "$@"`;

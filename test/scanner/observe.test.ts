@@ -73,6 +73,15 @@ describe('a server that behaves', () => {
     expect(Object.keys((await scan(requestFor(), ports)).surface.tools)).toEqual(['one']);
   });
 
+  it('gets a placeholder for a secret it may be given, as a file that a variable names', async () => {
+    const { permissions } = requestFor().submission;
+    const secrets = ['ACME_KEY'];
+    const { ports } = await worldOf([plain({ tools: [tool('one')], needs: 'ACME_KEY_FILE' })]);
+    const { surface } = await scan(requestFor({ permissions: { ...permissions, secrets } }), ports);
+    expect(Object.keys(surface.tools)).toEqual(['one']);
+    expect((await refusalOf(scan(requestFor(), ports))).code).toBe('SERVER_DIED');
+  });
+
   it('gets a placeholder for a variable it may be given, and is tried without it too', async () => {
     const env = ['API_KEY'];
     const permissions = { ...requestFor().submission.permissions, env };

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Caller } from '../../../runtime/gate/caller.ts';
-import { keepSubject } from '../../../runtime/identity/identified.ts';
+import { keepSubject, renewSubject } from '../../../runtime/identity/identified.ts';
 import { openUpstream, type Upstream } from '../../../runtime/identity/upstream.ts';
 import type { LockkeeperError } from '../../../schemas/errors.ts';
 import { accepted, bearer, RESOURCE, testIdentity } from '../../helpers/identity.ts';
@@ -209,6 +209,23 @@ describe('a token of a real issuer', () => {
     expect(asked() - before).toBe(2);
     const { authorization } = await upstream.headersFor('docs', one.caller);
     expect([ada, bob].map((token) => authorization?.includes(token))).toEqual([false, false]);
+  });
+
+  it('is exchanged anew for a session whose client came with a new token', async () => {
+    const identity = await testIdentity({ jwt: [{ issuer: issuer.url }] });
+    const began = await accepted(identity, bearer(await issuer.token(RESOURCE)));
+    const upstream = await upstreamOf({ docs: exchange() }, { environment });
+    await upstream.headersFor('docs', began.caller);
+    upstream.later(400);
+    await expect(upstream.headersFor('docs', began.caller)).rejects.toThrow(/has ended/);
+    const later = Date.now() + 600_000;
+    const shown: Caller = { ...began.caller };
+    keepSubject(shown, { token: await issuer.token(RESOURCE), issuer: issuer.url, expires: later });
+    renewSubject(began.caller, shown);
+    expect(await claimsOf(upstream, began.caller)).toMatchObject({ aud: API });
+    // Of who came without one, nothing is taken over.
+    renewSubject(began.caller, nobody);
+    expect(await claimsOf(upstream, began.caller)).toMatchObject({ aud: API });
   });
 
   it('for a caller without a token of that issuer is not had, and nothing is asked', async () => {

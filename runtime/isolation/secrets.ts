@@ -1,0 +1,63 @@
+/** Secrets as files of this machine, for engines that take no descriptors. In memory where there is a place for that. */
+import { chown, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LockkeeperError } from '../../schemas/errors.ts';
+import type { PlannedSecret } from '../ports.ts';
+import { isRunning } from './proc.ts';
+
+/** Where a server finds them. */
+export const SECRETS_DIR = '/run/secrets';
+const MEMORY = '/dev/shm';
+
+export interface LaidOut {
+  /** What an engine is told of them. */
+  readonly words: readonly string[];
+  remove(): Promise<void>;
+}
+
+async function placeFor(): Promise<string> {
+  const memory = await stat(MEMORY).catch(() => null);
+  return memory?.isDirectory() ? MEMORY : tmpdir();
+}
+
+/** What runtimes left that were killed. */
+export async function sweepSecrets(): Promise<void> {
+  const place = await placeFor();
+  for (const name of await readdir(place)) {
+    const [, pid] = /^lockkeeper-secrets-(\d+)-/.exec(name) ?? [];
+    if (pid !== undefined && !isRunning(Number(pid)))
+      await rm(join(place, name), { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+/**
+ * Files of mode 0400 that belong to `uid`, in a folder that nobody else may enter. Throws ISOLATION_FAILED where files
+ * cannot be given to that user.
+ */
+export async function laidOut(
+  secrets: readonly PlannedSecret[],
+  uid: number,
+  root = process.getuid?.() === 0,
+): Promise<LaidOut> {
+  if (secrets.length === 0) return { words: [], remove: async () => undefined };
+  if (!root)
+    throw new LockkeeperError('ISOLATION_FAILED', {
+      expected: `to give files to user ${uid} of a container, which takes root`,
+      found: 'an ordinary user, and a server with secrets',
+      next: 'Use bubblewrap here: lk run --isolation bubblewrap',
+    });
+  const dir = await mkdtemp(join(await placeFor(), `lockkeeper-secrets-${process.pid}-`));
+  const remove = (): Promise<void> => rm(dir, { recursive: true, force: true });
+  try {
+    for (const { name, value } of secrets) {
+      await writeFile(join(dir, name), value, { mode: 0o400, flag: 'wx' });
+      await chown(join(dir, name), uid, uid);
+    }
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  const words = secrets.flatMap(({ name }) => ['--volume', `${join(dir, name)}:${SECRETS_DIR}/${name}:ro`]);
+  return { words, remove };
+}
