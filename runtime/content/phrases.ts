@@ -52,7 +52,6 @@ const PHRASES: readonly Phrase[] = [
   },
   {
     why: 'does something in secret',
-    signal: '\\b(?:silently|covertly|secretly|discreetly|invisibly|stealthily|quietly)',
     pattern: sentence(`\\b${QUIET}\\b.{0,12}\\b${ACT}\\w*\\b|\\b${ACT}\\w*\\b.{0,60}\\b${QUIET}\\b`),
     unless: /\b(?:ignor|fail|drop|skip|truncat)\w*/i,
   },
@@ -100,7 +99,7 @@ const PHRASES: readonly Phrase[] = [
   },
   {
     why: 'sends secrets away',
-    signal: `\\b${SECRET.replaceAll(' ', '\\s')}`,
+    signal: `\\b${SECRET.replaceAll('[ _-]?', '[\\s_-]{0,30}').replaceAll(' ', '\\s+')}`,
     pattern: sentence(
       `\\b(?:send|post|upload|forward|exfiltrat|transmit|stream|shar|stor|writ|leak|harvest|append)\\w*\\b[^.]{0,80}\\b${SECRET}\\b.{0,80}${AWAY}|\\b${SECRET}\\b.{0,100}\\b(?:sent|send|forwarded|uploaded|transmitted|posted|streamed|stored|write|append)\\w*\\b.{0,60}${AWAY}`,
     ),
@@ -189,6 +188,13 @@ const PHRASES: readonly Phrase[] = [
       "(?:\\bnot|n't|\\bnever|\\bwithout)\\s+(?:\\w+\\s+){0,2}(?:tell|inform|mention|reveal|disclos|notif|alert)",
     pattern: sentence(
       "(?:\\bnot|n't|\\bnever|\\bwithout)\\s+(?:\\w+\\s+){0,2}(?:tell|inform|mention|reveal|disclos|notif|alert)\\w*\\b.{0,25}\\b(?:the user|the human|anyone|to users?)\\b",
+    ),
+  },
+  {
+    why: 'does something in secret',
+    signal: `\\b${QUIET}`,
+    pattern: sentence(
+      `\\b${QUIET} (?:\\w+ ){0,2}(?:send|forward|upload|exfiltrate|transmit|copy|bcc|leak|post|share|delete)\\b|\\b(?:send|forward|upload|exfiltrate|transmit|copy|leak|post|share|delete) (?:\\w+ ){1,5}${QUIET}\\b`,
     ),
   },
   {

@@ -13,13 +13,14 @@ const NAMED =
 const HARMLESS =
   /page|next|prev|continu|cursor|progress|sync|max|min|count|limit|budget|usage|total|type|name|url/i;
 const PLACEHOLDER =
-  /^(?:[<$%{[*(]|x{3}|your|my|the|example|sample|placeholder|redacted|change|null|undefined|true|false|none|string|process\.|os\.|env|config|self\.|this\.)/i;
+  /^(?:[<$%{[*(/]|x{3}|your|my|the|example|sample|placeholder|redacted|change|null|undefined|true|false|none|string|process\.|os\.|env|config|self\.|this\.)/i;
 
 /** Everything in one text that looks like a secret. Linear in its length. */
 export function secretsIn(text: string): Span[] {
   const spans: Span[] = [];
   for (const { 0: found, index } of text.matchAll(FORM))
-    spans.push(formed(text, index, index + found.length));
+    if (!/^(?:Bearer|Basic) /.test(found) || looksSecret(found.slice(found.indexOf(' ') + 1), 16))
+      spans.push(formed(text, index, index + found.length));
   if (text.includes('://'))
     for (const { 0: found, index } of text.matchAll(USERINFO)) {
       const user = found.slice(found.indexOf('://') + 3, -1);
@@ -27,10 +28,11 @@ export function secretsIn(text: string): Span[] {
         spans.push([index + found.indexOf('://') + 3, index + found.length - 1]);
     }
   for (const { 0: found, index } of text.matchAll(NAMED)) {
-    if (HARMLESS.test(found)) continue;
+    if (HARMLESS.test(text.slice(Math.max(0, index - 24), index).replace(/^.*[^\w-]/s, '') + found)) continue;
     VALUE.lastIndex = index + found.length;
     const value = VALUE.exec(text)?.[0] ?? '';
-    if (looksSecret(value)) spans.push([index + found.length, index + found.length + value.length]);
+    if (looksSecret(value) && !IDENTIFIER.test(value))
+      spans.push([index + found.length, index + found.length + value.length]);
   }
   return joined(spans);
 }
@@ -40,10 +42,16 @@ export function isSecretMember(name: string, value: string): boolean {
   return SECRET_NAME.test(name) && !HARMLESS.test(name) && looksSecret(value);
 }
 
-function looksSecret(value: string): boolean {
+/** Code names values by other names. */
+const IDENTIFIER = /^[A-Za-z_$][A-Za-z_$.]*\d{0,2}$/;
+
+/** Letters and digits, and nothing that stands where a secret would. */
+function looksSecret(value: string, least = 6): boolean {
   const bare = value.replace(/^["']|["'\\]+$/g, '');
   const mixed = /\d/.test(bare) && /[A-Za-z]/.test(bare);
-  return bare.length >= 6 && mixed && !PLACEHOLDER.test(bare) && !/[({\s]/.test(bare.replace(/^\w+ /, ''));
+  return (
+    bare.length >= least && mixed && !PLACEHOLDER.test(bare) && !/[({[\s]/.test(bare.replace(/^\w+ /, ''))
+  );
 }
 
 /** To the end of the word, or of the key; a web token from its beginning. */
