@@ -24,6 +24,8 @@ export interface CliConfig {
     /** Named by the environment: it has to be there. */
     readonly wanted: boolean;
   };
+  /** Base address of an OTLP collector that traces are sent to. */
+  readonly collector: string | null;
   readonly color: boolean;
   /** The login name of the person at this machine, for journals when nobody signed in. */
   readonly osUser: string;
@@ -38,6 +40,7 @@ const KNOWN = new Set([
   'LOCKKEEPER_ROOT_THRESHOLD',
   'LOCKKEEPER_ROOT_PIN',
   'LOCKKEEPER_AUDIT',
+  'LOCKKEEPER_OTLP',
 ]);
 /** Settings that belong to `lk serve`; they may be present in the same shell. */
 const SERVE =
@@ -62,10 +65,21 @@ export function loadCliConfig(env: NodeJS.ProcessEnv, isTerminal: boolean): CliC
       path: env.LOCKKEEPER_AUDIT || '/etc/lockkeeper/audit.json',
       wanted: Boolean(env.LOCKKEEPER_AUDIT),
     },
+    collector: collectorOf(env.LOCKKEEPER_OTLP),
     color: isTerminal && env.NO_COLOR === undefined && env.TERM !== 'dumb',
     osUser: (env.USER || env.LOGNAME || 'unknown').toLowerCase().replace(/[^a-z0-9._@-]/g, '-'),
     environment: env,
   };
+}
+
+function collectorOf(address: string | undefined): string | null {
+  if (!address) return null;
+  if (/^https?:\/\//.test(address) && URL.canParse(address)) return address;
+  throw new LockkeeperError('CONFIG_INVALID', {
+    expected: 'LOCKKEEPER_OTLP as an http or https address, such as http://127.0.0.1:4318',
+    found: quote(address),
+    next: 'Correct it, or unset it: then no traces are sent',
+  });
 }
 
 /** Root's own folders are closed to the ordinary user that sandboxes run as, so root's store stands in /var/lib. */

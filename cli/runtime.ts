@@ -24,6 +24,7 @@ import { type Context, text, type Values } from './command.ts';
 import { assertCurrent, isVerdict } from './current.ts';
 import { fleetReporter, type RunningReporter, type tellOf } from './fleet.ts';
 import { type OpenedProject, openProject, type Project, projectOf } from './project.ts';
+import { openTelemetry, type Telemetry } from './telemetry.ts';
 
 /** How long a start waits for the registry's word, ms. */
 const ASK_MS = 2500;
@@ -48,6 +49,7 @@ export interface Runtime {
   readonly journal: Journal;
   readonly sinks: OpenSinks;
   readonly fleet: RunningReporter;
+  readonly telemetry: Telemetry;
   readonly say: (line: string) => void;
   /** Aborted by SIGINT, SIGTERM and SIGHUP. */
   readonly stop: AbortSignal;
@@ -76,15 +78,18 @@ export async function openRuntime(
   const blobs = await openBlobs(join(context.home.storeDir, 'blobs'));
   const person = await personOf(context, values, registry);
   const journals = folderOf(context, registry, person.user);
-  const journal = await openJournal(journals, segmentLimits(audit));
+  const kept = await openJournal(journals, segmentLimits(audit));
   const folders = [journals, folderOf(context, registry, nobody(context))];
   // Nobody's records go to the registry with the next sign-in; until then it has no say in how long they are kept.
   const theirs = api === null && person.via === 'nobody' ? [] : folders;
-  const sinks = await tell(context, audit, { api, journal, folders: theirs });
+  const sinks = await tell(context, audit, { api, journal: kept, folders: theirs });
   const say = (line: string): void => context.say(`lk: ${line}`);
+  const { collector } = context.config;
+  const telemetry = openTelemetry({ journal: kept, collector, say });
+  const { journal } = telemetry;
   const fleet = fleetReporter({ home: context.home.dir, api, runtime: journal.id, host: hostname(), say });
   return {
-    ...{ project, opened, api, onRevoke, person, journal, sinks, fleet, say, stop: untilSignal() },
+    ...{ project, opened, api, onRevoke, person, journal, sinks, fleet, telemetry, say, stop: untilSignal() },
     around: {
       driver,
       projectDir: project.dir,
@@ -102,6 +107,7 @@ export async function openRuntime(
     close: async () => {
       await Promise.all([sinks.close(), fleet.close()]);
       await journal.close();
+      await telemetry.close();
     },
   };
 }

@@ -43,6 +43,7 @@ export const run: Command = {
         client: { input: process.stdin, output: process.stdout },
         say,
         stop: runtime.stop,
+        telemetry: runtime.telemetry.sessions,
         ...tellOf(fleet, instanceOf(opened, { alias, user: person.user, driver: around.driver })),
       });
       if (end.error && end.reason !== 'client closed') throw end.error;

@@ -71,6 +71,7 @@ export class Conversation {
       wake: () => void this.#wake(),
       surface: options.surface,
       content: contentJudge(options),
+      telemetry: options.telemetry ?? [],
     });
     this.#server = serverSide(options, this.#keeping, {
       scribe: this.#scribe,

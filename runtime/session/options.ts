@@ -11,6 +11,7 @@ import type { Breaker } from '../lifecycle/breaker.ts';
 import type { Change, Probes } from '../lifecycle/supervisor.ts';
 import type { SessionPolicy } from '../policy/session.ts';
 import type { EgressEvent, RunningServer } from '../ports.ts';
+import type { SessionTelemetry } from '../telemetry/observed.ts';
 import type { Revoked } from '../trust/revocations.ts';
 import type { OnRevoke } from './quarantine.ts';
 
@@ -64,6 +65,8 @@ export interface SessionOptions {
   readonly onState?: (change: Change) => void;
   /** Hears of every call that was forwarded to the server. */
   readonly onCall?: () => void;
+  /** Hear when a message is judged; of everything else they hear by its record. */
+  readonly telemetry?: readonly SessionTelemetry[];
   readonly say: (line: string) => void;
 }
 

@@ -2,6 +2,7 @@
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import type { Surface } from '../../schemas/surface.ts';
 import type { GateState } from '../gate/gate.ts';
+import type { SessionTelemetry } from '../telemetry/observed.ts';
 import type { Message, Request } from '../wire/message.ts';
 import { Exchange, type ExchangeOptions } from './exchange.ts';
 import * as limits from './limits.ts';
@@ -19,6 +20,7 @@ export interface RelayOptions extends Omit<ExchangeOptions, 'settled'> {
   readonly wake: () => void;
   /** The texts that answer what the lock alone can answer. */
   readonly surface: Surface;
+  readonly telemetry: readonly SessionTelemetry[];
 }
 
 export class Relay {
@@ -103,7 +105,9 @@ export class Relay {
     if (message.kind === 'notification' && message.method === 'notifications/initialized') return;
     this.#o.busy(true);
     if (!this.exchange.link) return this.#unserved(message);
+    for (const telemetry of this.#o.telemetry) telemetry.received();
     this.#toServer.take(message);
+    for (const telemetry of this.#o.telemetry) telemetry.judged();
     this.#settled();
   }
 

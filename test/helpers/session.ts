@@ -77,6 +77,7 @@ export interface Running {
 export interface SessionSetup {
   readonly how?: string;
   readonly content?: SessionOptions['content'];
+  readonly telemetry?: SessionOptions['telemetry'];
   readonly entry?: (entry: LockEntry) => void;
   readonly journal?: Journal;
   readonly lockExpires?: number;
@@ -150,6 +151,7 @@ export async function startSession(setup: SessionSetup = {}): Promise<Running> {
       return child;
     },
     handshakeMs: setup.handshakeMs ?? 5000,
+    ...(setup.telemetry ? { telemetry: setup.telemetry } : {}),
     ...(setup.content ? { content: setup.content } : {}),
     ...(setup.stop ? { stop: setup.stop } : {}),
     ...(setup.watch ? { watch: setup.watch } : {}),
