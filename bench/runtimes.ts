@@ -57,7 +57,7 @@ async function start(number: number): Promise<void> {
     alias,
     approvals: NOBODY_TO_ASK,
     lockDigest: verified.digest,
-    lockExpires: Date.parse(verified.lock.expires),
+    lockExpires: () => Date.parse(verified.lock.expires),
     projectDir: project,
     homes: [],
     environment: {},

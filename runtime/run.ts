@@ -23,7 +23,7 @@ export interface RunOptions
   /** Where revocations are heard of; null when there is no registry to ask. */
   readonly revocations: RevocationSource | null;
   readonly onRevoke: OnRevoke;
-  readonly lockExpires: number;
+  readonly lockExpires: () => number;
   readonly caller: Caller;
   readonly journal: Journal;
   /** Whose policy is judged by, as which of its servers; without it a lock's policy would not count. */

@@ -24,6 +24,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   ci: async () => (await import('./ci.ts')).ci,
   verify: async () => (await import('./verify.ts')).verify,
   run: async () => (await import('./run.ts')).run,
+  gateway: async () => (await import('./gateway.ts')).gateway,
   'gateway token': async () => (await import('./gateway-token.ts')).gatewayToken,
   ps: async () => (await import('./ps.ts')).ps,
   fleet: async () => (await import('./fleet.ts')).fleet,

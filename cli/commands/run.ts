@@ -26,6 +26,7 @@ export const run: Command = {
     const { opened, api, around, person, journal, fleet, say } = runtime;
     try {
       const { lock, digest, trusted } = opened.verified;
+      const expires = runsUntil(lock, trusted);
       const verified = entryNamed(opened.verified, alias);
       await remember(context, opened.intent, opened.verified);
       const end = await runLocked({
@@ -34,7 +35,7 @@ export const run: Command = {
         trusted,
         revocations: api && revocationsOf(api, { say }),
         onRevoke: runtime.onRevoke,
-        lockExpires: runsUntil(lock, trusted),
+        lockExpires: () => expires,
         caller: person,
         lock,
         alias,

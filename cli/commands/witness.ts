@@ -5,6 +5,7 @@ import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { noteKeyOf, readNoteKey, type Signer, type Verifier } from '../../schemas/note.ts';
 import { readLogKey, WITNESS_NAME } from '../../schemas/witness.ts';
 import { type Command, type Context, list, text, type Values } from '../command.ts';
+import { listenAt } from '../listen.ts';
 import { startWitness } from '../witness/server.ts';
 import { openState } from '../witness/state.ts';
 
@@ -34,7 +35,7 @@ export const witness: Command = {
   arity: [0, 0],
   async run(context, _words, values) {
     const logs = logsOf(values);
-    const place = listenOf(values);
+    const place = listenAt(text(values, 'listen') ?? DEFAULT_LISTEN, 'witness');
     const signer = await signerOf(context, values);
     const vkey = noteKeyOf(signer, 'witness');
     const dir = resolve(context.cwd, text(values, 'state') ?? join(context.home.dir, 'witness'));
@@ -65,18 +66,6 @@ function logsOf(values: Values): Verifier[] {
     expected: '--log with the key of a log to watch',
     found: 'none',
     next: 'Get it where you trust it, on a machine signed in to the registry: lk log key',
-  });
-}
-
-function listenOf(values: Values): { host: string; port: number } {
-  const given = text(values, 'listen') ?? DEFAULT_LISTEN;
-  const [, v6, host = v6, port = ''] =
-    /^(?:\[([0-9a-fA-F:]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(given) ?? [];
-  if (host !== undefined && Number(port) <= 65_535) return { host, port: Number(port) };
-  throw new LockkeeperError('USAGE', {
-    expected: `--listen HOST:PORT, such as ${DEFAULT_LISTEN}`,
-    found: quote(given),
-    next: 'See: lk witness --help',
   });
 }
 

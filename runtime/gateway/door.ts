@@ -8,6 +8,7 @@ import { mirroredBy } from './mirrored.ts';
 import type { Door } from './ports.ts';
 
 export interface DoorOptions extends Omit<SessionOptions, 'caller' | 'keeping' | 'onState' | 'onCall'> {
+  readonly alias: string;
   /** Shared by every conversation with this server. */
   readonly breaker: Breaker;
   readonly keeping: Pick<Keeping, 'probes' | 'idleMs'>;
@@ -18,11 +19,12 @@ export interface DoorOptions extends Omit<SessionOptions, 'caller' | 'keeping' |
 }
 
 export function serverDoor(options: DoorOptions): Door {
-  const { breaker, keeping, instances, tell, start, surface, entry } = options;
+  const { alias, breaker, keeping, instances, tell, start, surface, entry } = options;
   return {
+    alias,
     eras: entry.surface.capture.eras,
     mirrored: mirroredBy(surface),
-    open: (caller, port) =>
+    open: ({ caller }, port) =>
       new Conversation(
         {
           ...options,

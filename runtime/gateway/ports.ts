@@ -3,6 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import type { Era } from '../../schemas/surface.ts';
 import type { Caller } from '../gate/caller.ts';
+import type { TlsOptions } from '../identity/certificate.ts';
+import type { Identification, Identified } from '../identity/identity.ts';
 import type { ClientPort, SessionEnd } from '../session/options.ts';
 import type { Message } from '../wire/message.ts';
 
@@ -21,7 +23,9 @@ export interface Door {
   readonly eras: readonly Era[];
   /** Arguments of this tool that clients of the stateless era repeat in headers: header name to argument path. */
   mirrored(tool: string): readonly Mirrored[];
-  open(caller: Caller, port: ClientPort): Backend;
+  /** Which locked server it leads to; null: to all of them. */
+  readonly alias: string | null;
+  open(who: Identified, port: ClientPort): Backend;
 }
 
 export interface Mirrored {
@@ -29,14 +33,6 @@ export interface Mirrored {
   readonly header: string;
   readonly path: readonly string[];
 }
-
-export interface Refusal {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly error: LockkeeperError;
-}
-
-export type Identified = { readonly caller: Caller } | { readonly refusal: Refusal };
 
 export interface GatewayLimits {
   /** Sessions and stateless callers that may be remembered at once, in all and for each caller. */
@@ -67,14 +63,14 @@ export interface Plain {
 export interface GatewayOptions {
   readonly host: string;
   readonly port: number;
-  readonly tls?: { readonly key: Buffer; readonly cert: Buffer; readonly clientCa?: Buffer };
+  readonly tls?: { readonly key: Buffer; readonly cert: Buffer; readonly client?: TlsOptions };
   /** Values of the Host header that are meant for us; a loopback listener knows its own. */
   readonly hosts: readonly string[];
   /** Web pages that may call; a request that names another origin is refused. */
   readonly origins: readonly string[];
   /** Paths and what they lead to. */
   readonly doors: ReadonlyMap<string, Door>;
-  readonly identify: (request: IncomingMessage) => Promise<Identified>;
+  readonly identify: (request: IncomingMessage) => Promise<Identification>;
   /** Answers to GET that need no caller: health, metrics, metadata. */
   readonly plain: (path: string) => Plain | null;
   readonly limits: GatewayLimits;
@@ -83,7 +79,11 @@ export interface GatewayOptions {
   readonly say: (line: string) => void;
 }
 
-/** Two requests are of one caller when everything that policy may ask of it is the same. */
-export function callerKey({ user, teams, via, actors }: Caller): string {
-  return JSON.stringify([via, user, [...teams].sort(), actors]);
+/**
+ * A session belongs to whom its first request came from: the same credential's principal, and the same of everything
+ * that policy may ask of a caller. Who is moved to another team begins anew.
+ */
+export function ownerOf({ caller, principal, servers }: Identified): string {
+  const { user, teams, via, actors } = caller;
+  return JSON.stringify([principal, via, user, [...teams].sort(), actors, servers && [...servers].sort()]);
 }

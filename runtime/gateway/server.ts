@@ -4,6 +4,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Caller } from '../gate/caller.ts';
+import type { Identified } from '../identity/identified.ts';
 import { type Id, type Message, parseMessage } from '../wire/message.ts';
 import { assertEnvelope, isStateless } from './envelope.ts';
 import { assertAccepts, assertMeant, assertPost, hostsOf, readBody } from './guard.ts';
@@ -40,7 +41,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
           key: tls.key,
           cert: tls.cert,
           minVersion: 'TLSv1.2',
-          ...(tls.clientCa ? { ca: tls.clientCa, requestCert: true, rejectUnauthorized: false } : {}),
+          ...(tls.client ?? {}),
         },
         take,
       )
@@ -126,8 +127,11 @@ class Face {
     }
     seen.caller = who.caller;
     const door = this.#doors.get(path);
-    if (!door) throw new HttpRefusal(404, nothingThere(path, [...this.#doors.keys()]));
-    const at = { path, door, caller: who.caller };
+    if (!door || !reaches(who, door)) {
+      const paths = [...this.#doors].filter(([, each]) => reaches(who, each)).map(([each]) => each);
+      throw new HttpRefusal(404, nothingThere(path, paths));
+    }
+    const at = { path, door, who };
     if (request.method === 'POST') return this.#post(request, response, { at, seen });
     if (request.method === 'GET') return this.#listen(request, response, at);
     if (request.method === 'DELETE') {
@@ -199,6 +203,11 @@ function sessionId(request: IncomingMessage): string {
     'Begin with initialize, and send what it gives',
   );
   throw new HttpRefusal(400, error);
+}
+
+/** Whether what the caller came with is for this door. */
+function reaches({ servers }: Identified, { alias }: Door): boolean {
+  return servers === null || alias === null || servers.includes(alias);
 }
 
 function nothingThere(path: string, paths: readonly string[]): LockkeeperError {

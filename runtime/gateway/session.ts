@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { LockkeeperError } from '../../schemas/errors.ts';
+import type { Identified } from '../identity/identified.ts';
 import type { ClientPort, SessionEnd } from '../session/options.ts';
 import { idKey, type Message, refusalOf } from '../wire/message.ts';
 import { prefersEvents } from './guard.ts';
@@ -20,7 +21,8 @@ const KEPT_STREAMS = 16;
 const PRIMED_SINCE = '2025-11-25';
 
 export interface SessionSetup {
-  /** Of the caller that it belongs to; see `callerKey`. */
+  readonly who: Identified;
+  /** Whom it belongs to: `ownerOf` that. */
   readonly owner: string;
   readonly path: string;
   readonly waiting: number;
@@ -35,6 +37,7 @@ interface Waiting {
 
 export class HttpSession implements ClientPort {
   readonly id = randomBytes(24).toString('base64url');
+  readonly who: Identified;
   readonly owner: string;
   readonly path: string;
   lastUsed = performance.now();
@@ -47,7 +50,8 @@ export class HttpSession implements ClientPort {
   readonly #turn = new Turn();
   #over = false;
 
-  constructor({ owner, path, waiting, open, ended }: SessionSetup) {
+  constructor({ who, owner, path, waiting, open, ended }: SessionSetup) {
+    this.who = who;
     this.owner = owner;
     this.path = path;
     this.#most = waiting;

@@ -6,6 +6,7 @@ import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Json } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
+import type { Identified } from '../identity/identified.ts';
 import type { ClientPort, SessionEnd } from '../session/options.ts';
 import {
   encode,
@@ -41,12 +42,14 @@ interface Asked {
 }
 
 export interface SharedSetup {
+  readonly who: Identified;
   readonly waiting: number;
   readonly open: (port: ClientPort) => Backend;
   readonly ended: (end: SessionEnd) => void;
 }
 
 export class Shared implements ClientPort {
+  readonly who: Identified;
   lastUsed = performance.now();
   readonly #backend: Backend;
   readonly #most: number;
@@ -54,7 +57,8 @@ export class Shared implements ClientPort {
   #count = 0;
   readonly #turn = new Turn();
 
-  constructor({ waiting, open, ended }: SharedSetup) {
+  constructor({ who, waiting, open, ended }: SharedSetup) {
+    this.who = who;
     this.#most = waiting;
     this.#backend = open(this);
     void this.#backend.run().then((end) => {

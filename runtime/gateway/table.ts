@@ -1,6 +1,6 @@
 /** Who talks: the sessions of the session era, and one conversation for each stateless caller and door. Both bounded. */
-import type { Caller } from '../gate/caller.ts';
-import { callerKey, type Door, type GatewayLimits } from './ports.ts';
+import { type Identified, keepSubject, subjectOf } from '../identity/identified.ts';
+import { type Door, type GatewayLimits, ownerOf } from './ports.ts';
 import { tooMany, unknownSession } from './refusals.ts';
 import { HttpSession } from './session.ts';
 import { Shared } from './shared.ts';
@@ -10,7 +10,7 @@ const SWEEP_MS = 30_000;
 export interface At {
   readonly path: string;
   readonly door: Door;
-  readonly caller: Caller;
+  readonly who: Identified;
 }
 
 export class Table {
@@ -36,20 +36,21 @@ export class Table {
   }
 
   /** A new session. Throws HttpRefusal 429. */
-  begin({ path, door, caller }: At): HttpSession {
-    const owner = callerKey(caller);
+  begin({ path, door, who }: At): HttpSession {
+    const owner = ownerOf(who);
     this.#enter(owner);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#endings.set(promise, path);
     const session = new HttpSession({
+      who,
       owner,
       path,
       waiting: this.#limits.waitingEach,
-      open: (port) => door.open(caller, port),
+      open: (port) => door.open(who, port),
       ended: (ended, { error }) => {
         this.#sessions.delete(ended.id);
         this.#leave(owner, promise, resolve);
-        if (error) this.#say(`a session of ${caller.user} at ${path} ended: ${error.message}`);
+        if (error) this.#say(`a session of ${who.caller.user} at ${path} ended: ${error.message}`);
       },
     });
     this.#sessions.set(session.id, session);
@@ -57,28 +58,33 @@ export class Table {
   }
 
   /** The session of this id, if it is this caller’s and of this door. Throws HttpRefusal 404. */
-  session(id: string, { path, caller }: Omit<At, 'door'>): HttpSession {
+  session(id: string, { path, who }: Omit<At, 'door'>): HttpSession {
     const session = this.#sessions.get(id);
-    if (session?.owner === callerKey(caller) && session.path === path) return session;
-    throw unknownSession();
+    if (session?.owner !== ownerOf(who) || session.path !== path) throw unknownSession();
+    renew(session.who, who);
+    return session;
   }
 
   /** What a stateless caller’s requests go through. Throws HttpRefusal 429. */
-  shared({ path, door, caller }: At): Shared {
-    const owner = callerKey(caller);
+  shared({ path, door, who }: At): Shared {
+    const owner = ownerOf(who);
     const key = `${path} ${owner}`;
     const there = this.#shared.get(key);
-    if (there) return there;
+    if (there) {
+      renew(there.who, who);
+      return there;
+    }
     this.#enter(owner);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#endings.set(promise, path);
     const shared: Shared = new Shared({
+      who,
       waiting: this.#limits.waitingEach,
-      open: (port) => door.open(caller, port),
+      open: (port) => door.open(who, port),
       ended: ({ error }) => {
         if (this.#shared.get(key) === shared) this.#shared.delete(key);
         this.#leave(owner, promise, resolve);
-        if (error) this.#say(`what ${caller.user} asked at ${path} ended: ${error.message}`);
+        if (error) this.#say(`what ${who.caller.user} asked at ${path} ended: ${error.message}`);
       },
     });
     this.#shared.set(key, shared);
@@ -117,4 +123,10 @@ export class Table {
     for (const each of [...this.#sessions.values(), ...this.#shared.values()])
       if (!each.isUsed && each.lastUsed < before) each.end('client closed');
   }
+}
+
+/** What is exchanged for a caller at an issuer is the newest token that they came with. */
+function renew({ caller }: Identified, newer: Identified): void {
+  const subject = subjectOf(newer.caller);
+  if (subject) keepSubject(caller, subject);
 }

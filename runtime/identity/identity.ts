@@ -15,6 +15,8 @@ import { type IdentityRequest, shownBy } from './shown.ts';
 import { isGatewayToken, openTokens, type TokenWay } from './tokens.ts';
 import { assertSecureUrl, isLoopbackName } from './url.ts';
 
+export type { Identified } from './identified.ts';
+
 export type Identification = Identified | { readonly refusal: Refusal };
 
 export interface Identity {

@@ -25,7 +25,9 @@ export function gateStateOf(
     entry,
     era,
     live,
-    lockExpires,
+    get lockExpires() {
+      return lockExpires();
+    },
     checkArguments: argumentCheck(surface),
     clientCapabilities: isObject(declared) ? declared : {},
     now: Date.now,

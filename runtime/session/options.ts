@@ -45,8 +45,8 @@ export interface SessionOptions {
   readonly surface: Surface;
   /** What of answers is looked at, and what is done about it. Default: `DEFAULT_CONTENT`. */
   readonly content?: ContentControls;
-  /** End of the lock, milliseconds since the epoch. */
-  readonly lockExpires: number;
+  /** End of the lock, milliseconds since the epoch: asked for each message, as a newer lock may take its place. */
+  readonly lockExpires: () => number;
   readonly caller: Caller;
   /** Absent where the lock carries none: then every locked item may be used. */
   readonly policy?: SessionPolicy;

@@ -78,10 +78,11 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
       approvedBy: ['alice', 'bob'],
     };
     const door = serverDoor({
+      alias,
       entry,
       subject,
       surface,
-      lockExpires: Date.now() + 600_000,
+      lockExpires: () => Number.POSITIVE_INFINITY,
       journal,
       start,
       handshakeMs: 5000,
@@ -100,9 +101,12 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
     hosts: [],
     origins: [],
     doors,
-    identify: async ({ headers }) => ({
-      caller: { user: String(headers['x-user'] ?? 'erin'), teams: [], via: 'token', actors: [] },
-    }),
+    identify: async ({ headers }) => {
+      const user = String(headers['x-user'] ?? 'erin');
+      const servers = headers['x-servers'] === undefined ? null : String(headers['x-servers']).split(',');
+      const caller = { user, teams: [], via: 'token', actors: [] } as const;
+      return { caller, servers, principal: user, expires: null };
+    },
     plain: (path) => (path === '/healthz' ? { status: 200, type: 'text/plain', body: 'ok\n' } : null),
     limits: { ...LIMITS, ...setup.limits },
     refused: (error) => void refusals.push(error.code),

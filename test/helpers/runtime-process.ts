@@ -22,7 +22,7 @@ await serveSession({
     approvedBy: [],
   },
   surface,
-  lockExpires: Date.now() + 3_600_000,
+  lockExpires: () => Number.POSITIVE_INFINITY,
   caller: { user: 'erin', teams: [], via: 'nobody', actors: [] },
   journal: await openJournal(join(dir, 'journal')),
   client: { input: process.stdin, output: process.stdout },

@@ -123,6 +123,7 @@ export async function startSession(setup: SessionSetup = {}): Promise<Running> {
   });
   let child: Started | null = null;
   const digest = `sha256:${'a'.repeat(64)}` as const;
+  const lockExpires = setup.lockExpires ?? Date.now() + 60_000;
   const end = serveSession({
     entry,
     subject: {
@@ -134,7 +135,7 @@ export async function startSession(setup: SessionSetup = {}): Promise<Running> {
       approvedBy: ['alice', 'bob'],
     },
     surface,
-    lockExpires: setup.lockExpires ?? Date.now() + 60_000,
+    lockExpires: () => lockExpires,
     caller: {
       user: setup.user ?? 'erin',
       teams: [],

@@ -1,0 +1,133 @@
+import { Instances } from '../../runtime/gateway/instances.ts';
+import type { Door, Plain } from '../../runtime/gateway/ports.ts';
+import { refusalRecords } from '../../runtime/gateway/records.ts';
+import { type Gateway, openGateway } from '../../runtime/gateway/server.ts';
+import { type Identity, openIdentity } from '../../runtime/identity/identity.ts';
+import { sharedSource } from '../../runtime/trust/shared-source.ts';
+import { LockkeeperError } from '../../schemas/errors.ts';
+import { type Command, type Context, text } from '../command.ts';
+import { type OpenedConfig, readGatewayConfig, tlsOf } from '../gateway/config.ts';
+import { Doors } from '../gateway/doors.ts';
+import { watchLock } from '../gateway/reload.ts';
+import { listenAt } from '../listen.ts';
+import { type OpenedProject, openProject, projectOf, remember } from '../project.ts';
+import { revocationsOf } from '../revocations.ts';
+import { assertNotRevoked, openRuntime, RUNTIME_HELP, RUNTIME_OPTIONS, type Runtime } from '../runtime.ts';
+
+export const gateway: Command = {
+  summary: 'serve every locked server over HTTP to many clients and people, isolated and recorded',
+  words: '',
+  options: { ...RUNTIME_OPTIONS, config: { type: 'string' }, listen: { type: 'string' } },
+  optionHelp: {
+    ...RUNTIME_HELP,
+    config: 'its configuration (default: lockkeeper.gateway.json beside lockkeeper.json, if it is there)',
+    listen: 'address and port (default 127.0.0.1:7413); port 0 takes a free one',
+  },
+  examples: [
+    'lk gateway',
+    'lk gateway --project /srv/docs --listen 127.0.0.1:9000',
+    'claude mcp add --transport http docs http://127.0.0.1:7413/servers/docs/mcp',
+  ],
+  arity: [0, 0],
+  async run(context, _words, values) {
+    const { dir } = projectOf(context, values);
+    const given = text(values, 'listen');
+    const config = await readGatewayConfig(
+      dir,
+      text(values, 'config'),
+      given === undefined ? null : listenAt(given, 'gateway'),
+    );
+    const runtime = await openRuntime(context, values, assertServes);
+    try {
+      await serve(context, runtime, config);
+    } finally {
+      await runtime.close();
+    }
+    process.exitCode = 0;
+    return null;
+  },
+};
+
+async function serve(context: Context, runtime: Runtime, config: OpenedConfig): Promise<void> {
+  const { opened, api, say, stop } = runtime;
+  const doors = new Doors({
+    runtime,
+    instances: new Instances(config.instances),
+    restMs: config.restMs,
+    revocations: api && sharedSource(revocationsOf(api, { say }), stop),
+  });
+  const first = await doors.of(opened);
+  const running = await listen(runtime, config, first);
+  try {
+    await remember(context, opened.intent, opened.verified);
+    welcome(context, running, first);
+    const reload = async (): Promise<string> => {
+      const newer = await openProject(context, runtime.project, { ask: true });
+      assertServes(newer);
+      await assertNotRevoked(context, api, newer);
+      const next = await doors.of(newer);
+      await running.replace(next);
+      await remember(context, newer.intent, newer.verified);
+      return `lock ${newer.verified.lock.version} is taken over: ${[...newer.verified.entries.keys()].join(', ')}`;
+    };
+    await watchLock({ project: runtime.project, reload, say, stop });
+  } finally {
+    await running.close();
+  }
+}
+
+async function listen(
+  { journal, person, say }: Runtime,
+  config: OpenedConfig,
+  doors: ReadonlyMap<string, Door>,
+): Promise<Gateway> {
+  const { dir, limits } = config;
+  const { hosts = [], origins = [], identity: named } = config.config;
+  const { host, port } = config.listen;
+  const alone = { resource: `http://127.0.0.1:${port}/`, nobody: 'loopback' };
+  const identity = await openIdentity(named ?? alone, {
+    dir,
+    person,
+    now: () => new Date(),
+    onTrouble: (error) => say(error.message),
+  });
+  const tls = await tlsOf(config);
+  return openGateway({
+    host,
+    port,
+    ...(tls ? { tls: { ...tls, ...(identity.tls ? { client: identity.tls } : {}) } } : {}),
+    hosts,
+    origins,
+    doors,
+    identify: (request) => identity.identify(request),
+    plain: (path) => plainOf(path, identity),
+    limits,
+    refused: refusalRecords(journal),
+    say,
+  });
+}
+
+function plainOf(path: string, { metadata }: Identity): Plain | null {
+  if (path === '/healthz') return { status: 200, type: 'text/plain', body: 'ok\n' };
+  if (metadata?.paths.includes(path))
+    return { status: 200, type: 'application/json', body: metadata.body.toString('utf8') };
+  return null;
+}
+
+/** Throws NOT_LOCKED for a lock without servers. */
+function assertServes({ verified }: OpenedProject): void {
+  if (verified.entries.size > 0) return;
+  throw new LockkeeperError('NOT_LOCKED', {
+    expected: 'a lock with at least one server',
+    found: 'none in it',
+    next: 'Ask for one with: lk add NAME, then lk lock',
+  });
+}
+
+function welcome(context: Context, { url }: Gateway, doors: ReadonlyMap<string, Door>): void {
+  const urls = [...doors.keys()].map((path) => `${url}${path}`);
+  if (context.json) return void process.stdout.write(`${JSON.stringify({ url, servers: urls })}\n`);
+  context.say(`The gateway listens on ${url}`);
+  for (const each of urls) context.say(`  ${each}`);
+  context.say('Each call is judged by the lock and written down before it is made. Ctrl-C ends it.');
+}

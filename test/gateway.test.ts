@@ -1,0 +1,126 @@
+/** `lk gateway` as people meet it: a locked server over HTTP, a lock that changes under it, a revocation. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Company, foundCompany } from '../cli/drill/company.ts';
+import type { AuditRecord } from '../schemas/audit.ts';
+import { httpClient, post } from './helpers/gateway.ts';
+import { startNpmRegistry } from './helpers/npm-registry.ts';
+import { codeOf, INITIALIZE } from './helpers/session.ts';
+import { plain } from './scanner/harness.ts';
+
+const MAIN = join(import.meta.dirname, '../cli/main.ts');
+
+/** What this server says to every call: it was reached. */
+const REACHED = { code: -32601, message: 'no method tools/call' };
+
+describe('lk gateway', () => {
+  let dir: string;
+  let npm: Awaited<ReturnType<typeof startNpmRegistry>>;
+  let company: Company;
+  let gateway: ChildProcessWithoutNullStreams;
+  let url: string;
+  let stderr = '';
+
+  beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'lk-gateway-'));
+    chmodSync(dir, 0o755);
+    const tool = { name: 'echo', description: 'Echo', inputSchema: { type: 'object' } };
+    npm = await startNpmRegistry([plain({ tools: [tool] }, { name: '@acme/echo' })]);
+    company = await foundCompany({ dir, npmRegistry: npm.url, environment: process.env, trial: true });
+    for (const [person, roles] of [
+      ['alice', 'reviewer,auditor'],
+      ['erin', 'developer'],
+    ] as const) {
+      const { code } = await company.must('admin', 'people', 'add', person, '--roles', roles);
+      await company.must(person, 'login', company.url, '--code', String(code));
+    }
+    for (const verb of ['new', 'enrol']) await company.must('alice', 'keys', verb);
+    await company.must('admin', 'publish', 'npm:@acme/echo@1.0.0');
+    const accept = ['LK-MNT-01', 'LK-REL-01', 'LK-ART-02'].flatMap((id) => ['--accept', `${id}=looked at`]);
+    const first = await company.lk('alice', 'approve', 'echo');
+    if (first.exit !== 0) await company.must('alice', 'approve', 'echo', ...accept);
+    await company.must('erin', 'add', 'echo');
+    writeFileSync(join(dir, 'project/lockkeeper.policy'), 'everyone: all locked tools\n');
+    await company.must('erin', 'lock');
+    const env = { ...process.env, LOCKKEEPER_HOME: join(dir, 'machines/erin'), NO_COLOR: '1' };
+    gateway = spawn(process.execPath, [MAIN, 'gateway', '--listen', '127.0.0.1:0', '--json'], {
+      cwd: join(dir, 'project'),
+      env,
+    });
+    let stdout = '';
+    gateway.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    gateway.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    for (let n = 0; n < 600 && !(stdout + stderr).includes('\n'); n++)
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    url = (JSON.parse(stdout) as { servers: string[] }).servers[0] ?? '';
+  }, 180_000);
+  afterAll(async () => {
+    gateway?.kill('SIGKILL');
+    await company?.close();
+    await npm?.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  it('serves the locked server to the person at this machine, each call recorded', async () => {
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/servers\/echo\/mcp$/);
+    const client = await httpClient(url);
+    const [list] = await client.request(1, 'tools/list');
+    expect(JSON.stringify(list)).toContain('"name":"echo"');
+    const [answer] = await client.request(2, 'tools/call', { name: 'echo', arguments: {} });
+    expect(answer?.error).toMatchObject(REACHED);
+    const [refused] = await client.request(3, 'tools/call', { name: 'shell', arguments: {} });
+    expect(codeOf(refused ?? {})).toBe('TOOL_REFUSED');
+    const { data } = await company.lk('erin', 'ps');
+    expect(JSON.stringify(data)).toContain('"READY"');
+  });
+
+  it('goes on under a lock that is signed anew, and what is said to it goes on', {
+    timeout: 60_000,
+  }, async () => {
+    const client = await httpClient(url);
+    await client.request(1, 'tools/call', { name: 'echo', arguments: {} });
+    await company.must('erin', 'lock');
+    await expect.poll(() => stderr, { timeout: 20_000 }).toContain('is taken over: echo');
+    const [answer] = await client.request(2, 'tools/call', { name: 'echo', arguments: {} });
+    expect(answer?.error).toMatchObject(REACHED);
+  });
+
+  it('keeps the lock it has when the changed one does not verify', { timeout: 60_000 }, async () => {
+    const path = join(dir, 'project/mcp.lock');
+    writeFileSync(path, '{}');
+    await expect.poll(() => stderr, { timeout: 20_000 }).toContain('the one before stands');
+    const client = await httpClient(url);
+    const [answer] = await client.request(1, 'tools/call', { name: 'echo', arguments: {} });
+    expect(answer?.error).toMatchObject(REACHED);
+    rmSync(path);
+    await company.must('erin', 'lock');
+  });
+
+  it('ends a revoked release and takes no new session to it; then it stops in order', {
+    timeout: 120_000,
+  }, async () => {
+    const client = await httpClient(url);
+    await client.request(1, 'tools/call', { name: 'echo', arguments: {} });
+    await company.must('alice', 'revoke', 'echo@1.0.0', '--reason', 'posts what it reads');
+    await expect
+      .poll(async () => (await client.post({ id: 2, method: 'tools/list' })).status, { timeout: 10_000 })
+      .toBe(404);
+    const again = await post(url, { id: 1, method: 'initialize', params: INITIALIZE });
+    expect(await again.text()).toContain('RELEASE_REVOKED');
+    const closed = once(gateway, 'close') as Promise<[number]>;
+    gateway.kill('SIGTERM');
+    expect((await closed)[0]).toBe(0);
+    const { records } = (await company.must('alice', 'audit', '--kind', 'quarantined')) as unknown as {
+      records: AuditRecord[];
+    };
+    expect(records.length).toBeGreaterThan(0);
+  });
+});
