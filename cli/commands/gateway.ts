@@ -3,6 +3,8 @@ import type { Door, Plain } from '../../runtime/gateway/ports.ts';
 import { refusalRecords } from '../../runtime/gateway/records.ts';
 import { type Gateway, openGateway } from '../../runtime/gateway/server.ts';
 import { type Identity, openIdentity } from '../../runtime/identity/identity.ts';
+import { openUpstream } from '../../runtime/identity/upstream.ts';
+import type { VerifiedEntry } from '../../runtime/trust/entry.ts';
 import { sharedSource } from '../../runtime/trust/shared-source.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { type Command, type Context, text } from '../command.ts';
@@ -54,6 +56,13 @@ async function serve(context: Context, runtime: Runtime, config: OpenedConfig): 
     runtime,
     instances: new Instances(config.instances),
     restMs: config.restMs,
+    upstream: await openUpstream(config.config.upstream ?? {}, {
+      aliases: [...opened.verified.entries.keys()],
+      dir: config.dir,
+      environment: context.config.environment,
+      now: context.now,
+      onTrouble: (error) => say(error.message),
+    }),
     revocations: api && sharedSource(revocationsOf(api, { say }), stop),
   });
   const first = await doors.of(opened);
@@ -115,8 +124,8 @@ function plainOf(path: string, { metadata }: Identity): Plain | null {
 }
 
 /** Throws NOT_LOCKED for a lock without servers. */
-function assertServes({ verified }: OpenedProject): void {
-  if (verified.entries.size > 0) return;
+function assertServes({ verified }: OpenedProject): VerifiedEntry[] {
+  if (verified.entries.size > 0) return [...verified.entries.values()];
   throw new LockkeeperError('NOT_LOCKED', {
     expected: 'a lock with at least one server',
     found: 'none in it',

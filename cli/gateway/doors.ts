@@ -2,6 +2,7 @@
 import { serverDoor } from '../../runtime/gateway/door.ts';
 import type { Instances } from '../../runtime/gateway/instances.ts';
 import type { Door } from '../../runtime/gateway/ports.ts';
+import type { Upstream } from '../../runtime/identity/upstream.ts';
 import { startInstance } from '../../runtime/instance.ts';
 import { Breaker } from '../../runtime/lifecycle/breaker.ts';
 import type { Probes } from '../../runtime/lifecycle/supervisor.ts';
@@ -22,6 +23,7 @@ export interface Kept {
   readonly runtime: Runtime;
   readonly instances: Instances;
   readonly restMs: number;
+  readonly upstream: Upstream;
   readonly revocations: RevocationSource | null;
 }
 
@@ -67,7 +69,7 @@ export class Doors {
     opened: OpenedProject,
     { alias, entry: verified }: { alias: string; entry: VerifiedEntry },
   ): Promise<Door> {
-    const { runtime, instances, restMs, revocations } = this.#kept;
+    const { runtime, instances, restMs, revocations, upstream } = this.#kept;
     const { around, fleet, journal, say } = runtime;
     const { trusted, digest } = opened.verified;
     const prepared: Prepared = await prepare(runtime.prepareOptions(verified, digest));
@@ -79,11 +81,17 @@ export class Doors {
       journal,
       say,
       onRevoke: runtime.onRevoke,
-      start: (record) => startInstance(prepared, around, record),
+      startFor: (caller) => {
+        const credentials = {
+          headers: () => upstream.headersFor(alias, caller),
+          forget: () => upstream.forget(alias),
+        };
+        return (record) => startInstance(prepared, { ...around, credentials }, record);
+      },
       breaker: new Breaker(),
       keeping: { probes: PROBES, idleMs: restMs },
       instances,
-      tell: ({ user }) => tellOf(fleet, instanceOf(opened, { alias, user, driver: around.driver.name })),
+      tell: ({ user }) => tellOf(fleet, instanceOf(opened, { alias, user, driver: around.driver })),
     });
   }
 }

@@ -7,33 +7,36 @@ import type { Instances } from './instances.ts';
 import { mirroredBy } from './mirrored.ts';
 import type { Door } from './ports.ts';
 
-export interface DoorOptions extends Omit<SessionOptions, 'caller' | 'keeping' | 'onState' | 'onCall'> {
+export interface DoorOptions
+  extends Omit<SessionOptions, 'caller' | 'keeping' | 'onState' | 'onCall' | 'start'> {
   readonly alias: string;
   /** Shared by every conversation with this server. */
   readonly breaker: Breaker;
   readonly keeping: Pick<Keeping, 'probes' | 'idleMs'>;
   /** Shared by every server of the gateway. */
   readonly instances: Instances;
+  /** Starts a server for one caller, or connects to it for them. */
+  readonly startFor: (caller: Caller) => SessionOptions['start'];
   /** What is told of the server that one caller’s conversation keeps. */
   readonly tell: (caller: Caller) => Pick<SessionOptions, 'onState' | 'onCall'>;
 }
 
 export function serverDoor(options: DoorOptions): Door {
-  const { alias, breaker, keeping, instances, tell, start, surface, entry } = options;
+  const { alias, breaker, keeping, instances, tell, startFor, surface, entry } = options;
   return {
     alias,
     eras: entry.surface.capture.eras,
     mirrored: mirroredBy(surface),
-    open: ({ caller }, port) =>
-      new Conversation(
-        {
-          ...options,
-          ...tell(caller),
-          caller,
-          keeping: { ...keeping, onDemand: true, breaker },
-          start: (record) => instances.start(() => start(record)),
-        },
-        port,
-      ),
+    open: ({ caller }, port) => {
+      const start = startFor(caller);
+      const session = {
+        ...options,
+        ...tell(caller),
+        caller,
+        keeping: { ...keeping, onDemand: true, breaker },
+        start: (record: Parameters<typeof start>[0]) => instances.start(() => start(record)),
+      };
+      return new Conversation(session, port);
+    },
   };
 }

@@ -84,7 +84,7 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
       surface,
       lockExpires: () => Number.POSITIVE_INFINITY,
       journal,
-      start,
+      startFor: () => start,
       handshakeMs: 5000,
       say: (line) => void said.push(line),
       breaker: new Breaker(),
