@@ -1,4 +1,5 @@
 /** The doors of a project: one for each locked server, prepared before anything listens. */
+import { NOBODY_TO_ASK } from '../../runtime/gate/people.ts';
 import { serverDoor } from '../../runtime/gateway/door.ts';
 import type { Instances } from '../../runtime/gateway/instances.ts';
 import type { Door } from '../../runtime/gateway/ports.ts';
@@ -6,16 +7,18 @@ import type { Upstream } from '../../runtime/identity/upstream.ts';
 import { startInstance } from '../../runtime/instance.ts';
 import { Breaker } from '../../runtime/lifecycle/breaker.ts';
 import type { Probes } from '../../runtime/lifecycle/supervisor.ts';
+import { requiredPolicy } from '../../runtime/policy/locked.ts';
+import type { Policy } from '../../runtime/policy/open.ts';
 import { type Prepared, prepare } from '../../runtime/prepare.ts';
 import { watching } from '../../runtime/run.ts';
-import type { VerifiedEntry } from '../../runtime/trust/entry.ts';
 import { runsUntil } from '../../runtime/trust/freshness.ts';
 import type { RevocationSource } from '../../runtime/trust/revocations.ts';
 import type { Json } from '../../schemas/common.ts';
 import { digestOf } from '../../schemas/json.ts';
+import { callApprovalsOf } from '../call-approvals.ts';
 import { tellOf } from '../fleet.ts';
 import type { OpenedProject } from '../project.ts';
-import { instanceOf, type Runtime } from '../runtime.ts';
+import { entryNamed, instanceOf, type Runtime } from '../runtime.ts';
 
 const PROBES: Probes = { everyMs: 30_000, timeoutMs: 10_000, failures: 3 };
 
@@ -28,6 +31,7 @@ export interface Kept {
 }
 
 interface Standing {
+  readonly prepared: Prepared;
   readonly door: Door;
   /** Of everything that decides what it leads to; the lock's own dates are not among it. */
   readonly identity: string;
@@ -43,40 +47,49 @@ export class Doors {
   }
 
   /**
-   * The doors of this lock by path. One whose release, launch and permissions stay the same stays the same door, so that
-   * what goes through it goes on. Throws what preparing throws, and then nothing has changed.
+   * The doors of this lock by path. One whose release, launch, permissions and policy stay the same stays the same door,
+   * so that what goes through it goes on. Throws POLICY_MISSING and what preparing throws, and then nothing has changed.
    */
   async of(opened: OpenedProject): Promise<ReadonlyMap<string, Door>> {
-    const { verified } = opened;
+    const { lock, digest, entries, trusted } = opened.verified;
+    const prepared = new Map<string, Prepared>();
+    for (const [alias, verified] of entries)
+      prepared.set(alias, await prepare(this.#kept.runtime.prepareOptions(verified, digest)));
+    const policy = requiredPolicy(
+      lock,
+      new Map([...prepared].map(([alias, { surface }]) => [alias, surface])),
+    );
     const next = new Map<string, Standing>();
-    for (const [alias, entry] of verified.entries) {
+    for (const [alias, ready] of prepared) {
       const path = `/servers/${alias}/mcp`;
-      const identity = digestOf(identityOf(entry, verified.trusted.root.version));
+      const identity = digestOf(identityOf(ready, [trusted.root.version, policy.digest]));
       const before = this.#standing.get(path);
-      next.set(
-        path,
-        before?.identity === identity
-          ? before
-          : { door: await this.#made(opened, { alias, entry }), identity },
-      );
+      const made = (): Standing => ({
+        prepared: ready,
+        identity,
+        door: this.#made(opened, { alias, prepared: ready, policy }),
+      });
+      next.set(path, before?.identity === identity ? before : made());
     }
     this.#standing = next;
-    this.#expires = runsUntil(verified.lock, verified.trusted);
+    this.#expires = runsUntil(lock, trusted);
     return new Map([...next].map(([path, { door }]) => [path, door]));
   }
 
-  async #made(
+  #made(
     opened: OpenedProject,
-    { alias, entry: verified }: { alias: string; entry: VerifiedEntry },
-  ): Promise<Door> {
+    { alias, prepared, policy }: { alias: string; prepared: Prepared; policy: Policy },
+  ): Door {
     const { runtime, instances, restMs, revocations, upstream } = this.#kept;
-    const { around, fleet, journal, say } = runtime;
-    const { trusted, digest } = opened.verified;
-    const prepared: Prepared = await prepare(runtime.prepareOptions(verified, digest));
+    const { around, api, fleet, journal, say } = runtime;
+    const { trusted } = opened.verified;
+    const verified = entryNamed(opened.verified, alias);
     return serverDoor({
       alias,
       ...prepared,
       ...watching({ verified, trusted, revocations }),
+      policy,
+      approvals: api ? callApprovalsOf({ api, trusted, say }) : NOBODY_TO_ASK,
       lockExpires: () => this.#expires,
       journal,
       say,
@@ -97,16 +110,8 @@ export class Doors {
 }
 
 /** Approvals may be renewed and the lock signed anew: what runs is the same. */
-function identityOf({ entry }: VerifiedEntry, root: number): Json {
+function identityOf({ entry }: Prepared, above: readonly Json[]): Json {
   const { server, version, closure, surface, permissions, launch, request } = entry;
-  return {
-    server,
-    version,
-    closure: closure.digest,
-    surface: surface.digest,
-    permissions,
-    launch,
-    request,
-    root,
-  } as Json;
+  const what = { server, version, closure: closure.digest, surface: surface.digest };
+  return { ...what, permissions, launch, request, above: [...above] } as unknown as Json;
 }

@@ -1,6 +1,8 @@
 /** The door to one locked server: a conversation for each session, its server started when a call needs it. */
 import type { Caller } from '../gate/caller.ts';
+import type { CallApprovals } from '../gate/people.ts';
 import type { Breaker } from '../lifecycle/breaker.ts';
+import type { Policy } from '../policy/open.ts';
 import { Conversation } from '../session/conversation.ts';
 import type { Keeping, SessionOptions } from '../session/options.ts';
 import type { Instances } from './instances.ts';
@@ -8,8 +10,10 @@ import { mirroredBy } from './mirrored.ts';
 import type { Door } from './ports.ts';
 
 export interface DoorOptions
-  extends Omit<SessionOptions, 'caller' | 'keeping' | 'onState' | 'onCall' | 'start'> {
+  extends Omit<SessionOptions, 'caller' | 'policy' | 'keeping' | 'onState' | 'onCall' | 'start'> {
   readonly alias: string;
+  readonly policy: Policy;
+  readonly approvals: CallApprovals;
   /** Shared by every conversation with this server. */
   readonly breaker: Breaker;
   readonly keeping: Pick<Keeping, 'probes' | 'idleMs'>;
@@ -22,17 +26,18 @@ export interface DoorOptions
 }
 
 export function serverDoor(options: DoorOptions): Door {
-  const { alias, breaker, keeping, instances, tell, startFor, surface, entry } = options;
+  const { alias, policy, approvals, breaker, keeping, instances, tell, startFor, surface, entry } = options;
   return {
     alias,
     eras: entry.surface.capture.eras,
     mirrored: mirroredBy(surface),
-    open: ({ caller }, port) => {
+    open: ({ who: { caller }, flow }, port) => {
       const start = startFor(caller);
       const session = {
         ...options,
         ...tell(caller),
         caller,
+        policy: { policy, server: alias, flow, approvals },
         keeping: { ...keeping, onDemand: true, breaker },
         start: (record: Parameters<typeof start>[0]) => instances.start(() => start(record)),
       };

@@ -5,6 +5,7 @@ import type { Era } from '../../schemas/surface.ts';
 import type { Caller } from '../gate/caller.ts';
 import type { TlsOptions } from '../identity/certificate.ts';
 import type { Identification, Identified } from '../identity/identity.ts';
+import type { FlowState } from '../policy/flows.ts';
 import type { ClientPort, SessionEnd } from '../session/options.ts';
 import type { Message } from '../wire/message.ts';
 
@@ -18,6 +19,12 @@ export interface Backend {
   end(reason: SessionEnd['reason']): void;
 }
 
+/** Who opens a door, and what they have read through all of them. */
+export interface Visit {
+  readonly who: Identified;
+  readonly flow: FlowState;
+}
+
 /** What an address of the gateway leads to. */
 export interface Door {
   readonly eras: readonly Era[];
@@ -25,7 +32,7 @@ export interface Door {
   mirrored(tool: string): readonly Mirrored[];
   /** Which locked server it leads to; null: to all of them. */
   readonly alias: string | null;
-  open(who: Identified, port: ClientPort): Backend;
+  open(visit: Visit, port: ClientPort): Backend;
 }
 
 export interface Mirrored {

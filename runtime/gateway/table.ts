@@ -1,9 +1,11 @@
 /** Who talks: the sessions of the session era, and one conversation for each stateless caller and door. Both bounded. */
 import { type Identified, keepSubject, subjectOf } from '../identity/identified.ts';
+import type { FlowState } from '../policy/flows.ts';
 import { type Door, type GatewayLimits, ownerOf } from './ports.ts';
 import { tooMany, unknownSession } from './refusals.ts';
 import { HttpSession } from './session.ts';
 import { Shared } from './shared.ts';
+import { Visitors } from './visitors.ts';
 
 const SWEEP_MS = 30_000;
 
@@ -18,8 +20,7 @@ export class Table {
   readonly #say: (line: string) => void;
   readonly #sessions = new Map<string, HttpSession>();
   readonly #shared = new Map<string, Shared>();
-  /** How many of both each caller has. */
-  readonly #each = new Map<string, number>();
+  readonly #visitors: Visitors;
   /** What is to be waited for, and the path it goes through. */
   readonly #endings = new Map<Promise<void>, string>();
   readonly #sweep: NodeJS.Timeout;
@@ -27,6 +28,7 @@ export class Table {
   constructor(limits: GatewayLimits, say: (line: string) => void) {
     this.#limits = limits;
     this.#say = say;
+    this.#visitors = new Visitors(limits);
     this.#sweep = setInterval(() => this.#endIdle(), Math.min(SWEEP_MS, limits.idleMs));
     this.#sweep.unref();
   }
@@ -38,7 +40,7 @@ export class Table {
   /** A new session. Throws HttpRefusal 429. */
   begin({ path, door, who }: At): HttpSession {
     const owner = ownerOf(who);
-    this.#enter(owner);
+    const flow = this.#enter(owner);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#endings.set(promise, path);
     const session = new HttpSession({
@@ -46,7 +48,7 @@ export class Table {
       owner,
       path,
       waiting: this.#limits.waitingEach,
-      open: (port) => door.open(who, port),
+      open: (port) => door.open({ who, flow }, port),
       ended: (ended, { error }) => {
         this.#sessions.delete(ended.id);
         this.#leave(owner, promise, resolve);
@@ -74,13 +76,13 @@ export class Table {
       renew(there.who, who);
       return there;
     }
-    this.#enter(owner);
+    const flow = this.#enter(owner);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#endings.set(promise, path);
     const shared: Shared = new Shared({
       who,
       waiting: this.#limits.waitingEach,
-      open: (port) => door.open(who, port),
+      open: (port) => door.open({ who, flow }, port),
       ended: ({ error }) => {
         if (this.#shared.get(key) === shared) this.#shared.delete(key);
         this.#leave(owner, promise, resolve);
@@ -102,18 +104,13 @@ export class Table {
     await Promise.all(over.map(([ending]) => ending));
   }
 
-  #enter(owner: string): void {
-    const { sessions, sessionsEach } = this.#limits;
-    const own = this.#each.get(owner) ?? 0;
-    if (own >= sessionsEach) throw tooMany(`${sessionsEach} sessions of one caller`);
-    if (this.sessions >= sessions) throw tooMany(`${sessions} sessions`);
-    this.#each.set(owner, own + 1);
+  #enter(owner: string): FlowState {
+    if (this.sessions >= this.#limits.sessions) throw tooMany(`${this.#limits.sessions} sessions`);
+    return this.#visitors.enter(owner);
   }
 
   #leave(owner: string, ending: Promise<void>, resolve: () => void): void {
-    const left = (this.#each.get(owner) ?? 1) - 1;
-    if (left === 0) this.#each.delete(owner);
-    else this.#each.set(owner, left);
+    this.#visitors.leave(owner);
     this.#endings.delete(ending);
     resolve();
   }

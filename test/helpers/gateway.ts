@@ -1,5 +1,6 @@
 /** A gateway on loopback before scripted servers, and a client that speaks plain HTTP to it. */
 import { join } from 'node:path';
+import { type CallApprovals, NOBODY_TO_ASK } from '../../runtime/gate/people.ts';
 import { serverDoor } from '../../runtime/gateway/door.ts';
 import { type InstanceLimits, Instances } from '../../runtime/gateway/instances.ts';
 import { type Door, type GatewayLimits, type GatewayOptions, LIMITS } from '../../runtime/gateway/ports.ts';
@@ -7,9 +8,11 @@ import { type Gateway, openGateway } from '../../runtime/gateway/server.ts';
 import { type Journal, openJournal } from '../../runtime/journal/journal.ts';
 import { readJournal } from '../../runtime/journal/read.ts';
 import { Breaker } from '../../runtime/lifecycle/breaker.ts';
+import { openPolicy } from '../../runtime/policy/open.ts';
 import type { SandboxedProcess } from '../../runtime/ports.ts';
 import type { AuditBody } from '../../schemas/audit.ts';
 import type { JsonObject } from '../../schemas/common.ts';
+import { sha256 } from '../../schemas/json.ts';
 import type { LockEntry } from '../../schemas/lock.ts';
 import { pinSurface, type Surface } from '../../schemas/surface.ts';
 import { capture, INITIALIZE, plainProcess, SCRIPTED, tempDir } from './session.ts';
@@ -22,6 +25,9 @@ export interface GatewaySetup {
   readonly servers?: Readonly<Record<string, string>>;
   readonly surface?: (surface: Surface) => Surface;
   readonly limits?: Partial<GatewayLimits>;
+  /** Lines of the lock's policy. Default: everything to everyone. */
+  readonly policy?: string;
+  readonly approvals?: CallApprovals;
   readonly instances?: InstanceLimits;
   readonly idleMs?: number;
   readonly options?: Partial<GatewayOptions>;
@@ -54,13 +60,23 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
   const instances = new Instances(setup.instances);
   const doors = new Map<string, Door>();
   const log = (alias: string): string => join(dir, `calls-${alias}`);
-  for (const [alias, how] of Object.entries(setup.servers ?? { weather: 'good' })) {
-    const entry: LockEntry = {
-      ...makeEntry(),
-      surface: pinSurface(surface),
-      approvedBy: ['alice', 'bob'],
-      approvals: [],
-    };
+  const servers = Object.entries(setup.servers ?? { weather: 'good' });
+  const entryOf = (): LockEntry => ({
+    ...makeEntry(),
+    surface: pinSurface(surface),
+    approvedBy: ['alice', 'bob'],
+    approvals: [],
+  });
+  const text = setup.policy ?? 'everyone: all locked tools\n';
+  const policy = openPolicy({
+    text,
+    digest: sha256(text),
+    environment: 'development',
+    entries: new Map(servers.map(([alias]) => [alias, entryOf()])),
+    surfaces: new Map(servers.map(([alias]) => [alias, surface])),
+  });
+  for (const [alias, how] of servers) {
+    const entry = entryOf();
     const { server, version } = entry;
     const start = async (): Promise<SandboxedProcess> => {
       const child = await (setup.start
@@ -79,6 +95,8 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
     };
     const door = serverDoor({
       alias,
+      policy,
+      approvals: setup.approvals ?? NOBODY_TO_ASK,
       entry,
       subject,
       surface,
@@ -104,7 +122,8 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
     identify: async ({ headers }) => {
       const user = String(headers['x-user'] ?? 'erin');
       const servers = headers['x-servers'] === undefined ? null : String(headers['x-servers']).split(',');
-      const caller = { user, teams: [], via: 'token', actors: [] } as const;
+      const teams = headers['x-teams'] === undefined ? [] : String(headers['x-teams']).split(',');
+      const caller = { user, teams, via: 'token', actors: [] } as const;
       return { caller, servers, principal: user, expires: null };
     },
     plain: (path) => (path === '/healthz' ? { status: 200, type: 'text/plain', body: 'ok\n' } : null),
