@@ -1,5 +1,6 @@
 /** The documentation, run: the tour in a real registry, and every command, path and setting that any page names. */
 import { execFile, spawn } from 'node:child_process';
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -18,6 +19,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseWords } from '../cli/command.ts';
 import { commands } from '../cli/commands/index.ts';
 import { SETTINGS } from '../registry/config.ts';
+import { makeSink } from '../runtime/journal/sinks/make.ts';
+import { link } from '../schemas/audit.ts';
+import { AuditConfig, SINK_KINDS } from '../schemas/sinks.ts';
+import { assertValid } from '../schemas/validate.ts';
+import { bodyOf } from './helpers/journals.ts';
+import { httpReceiver } from './helpers/receivers.ts';
 
 const root = dirname(import.meta.dirname);
 const MAIN = join(root, 'cli/main.ts');
@@ -69,6 +76,50 @@ describe('docs/settings.md', () => {
     const text = read('docs/settings.md').replace(/ +\|/g, ' |');
     for (const [name, { help }] of Object.entries(SETTINGS))
       expect(text).toContain(`| \`${name}\` | ${help} |`);
+  });
+});
+
+describe('docs/audit.md', () => {
+  const [, block = ''] = /```json\n([\s\S]*?)```/.exec(read('docs/audit.md')) ?? [];
+
+  it('shows a configuration that is one, with every kind of sink, and the commands say so', async () => {
+    const config = assertValid(AuditConfig, JSON.parse(block), 'the example');
+    expect(Object.values(config.sinks).map(({ kind }) => kind)).toEqual([
+      'file',
+      'syslog',
+      'webhook',
+      'otlp',
+    ]);
+    const dir = mkdtempSync(join(tmpdir(), 'lk-docs-'));
+    writeFileSync(join(dir, 'audit.json'), block);
+    const env = { ...process.env, LOCKKEEPER_HOME: dir, LOCKKEEPER_AUDIT: join(dir, 'audit.json') };
+    const { stdout } = await run(process.execPath, [MAIN, 'audit', 'sinks'], { env });
+    for (const name of Object.keys(config.sinks)) expect(stdout).toMatch(new RegExp(`^${name} +- +new`, 'm'));
+    rmSync(dir, { recursive: true });
+  });
+
+  it('names every key that a sink, a segment and the retention have', () => {
+    const text = read('docs/audit.md');
+    const { segment, retention } = AuditConfig.properties;
+    const objects = [...Object.values(SINK_KINDS), segment, retention];
+    for (const key of objects.flatMap(({ properties }) => Object.keys(properties)))
+      expect(text).toContain(key);
+  });
+
+  it('is checked by a receiver as it says', async () => {
+    const secret = 'a secret of enough bytes';
+    const http = await httpReceiver();
+    const config = { kind: 'webhook', url: `${http.url}/`, secret: 'env:HOOK' } as const;
+    const options = { environment: { HOOK: secret }, host: 'h', now: () => new Date() };
+    const sink = await makeSink('lake', config, options);
+    await sink.deliver([link(1, null, bodyOf(1))]);
+    const [post] = http.posts;
+    const [, seconds, hex] = /^t=(\d+),v1=(\w+)$/.exec(String(post?.headers['lockkeeper-signature'])) ?? [];
+    expect(createHmac('sha256', secret).update(`${seconds}.${post?.body}`).digest('hex')).toBe(hex);
+    const body = JSON.parse(post?.body ?? '');
+    expect(read('docs/audit.md')).toContain(`{${Object.keys(body).join(', ')}}`);
+    await sink.close();
+    await http.close();
   });
 });
 

@@ -8,7 +8,8 @@ import { createServer, type Server } from 'node:net';
 import { basename, join } from 'node:path';
 import type { AuditBody } from '../../schemas/audit.ts';
 import { SEGMENT, type SegmentLimits } from './limits.ts';
-import { damaged, readSegment, segmentsOf } from './read.ts';
+import { damaged, type Place, readSegment, type Step, segmentsOf } from './read.ts';
+import { Recent } from './recent.ts';
 import { broken, type Tail, Writer } from './writer.ts';
 
 export { readJournal, verifyJournal } from './read.ts';
@@ -24,6 +25,8 @@ export interface Journal {
   note(body: AuditBody): void;
   /** Number of the last durable record. */
   durable(): number;
+  /** What follows a place, from memory; null for who is too far behind. */
+  recent(place: Place): readonly Step[] | null;
   /** The segment that is written to. */
   segment(): string;
   /** Begins a next segment if this one is old enough. */
@@ -118,7 +121,8 @@ export function ownRecord(
 async function begin({ dir, id, hold, limits }: Taken): Promise<Journal> {
   const tail = await tailOf(dir);
   const key = await keyOf(dir);
-  const writer = new Writer(dir, tail, limits);
+  const recent = new Recent();
+  const writer = new Writer(dir, tail, { limits, recent });
   const journal: Journal = {
     id,
     dir,
@@ -126,6 +130,7 @@ async function begin({ dir, id, hold, limits }: Taken): Promise<Journal> {
     append: (body) => writer.append(body),
     note: (body) => writer.note(body),
     durable: () => writer.durable,
+    recent: (place) => recent.after(place),
     segment: () => writer.segment,
     turn: () => writer.turn(),
     settle: () => writer.settle(),

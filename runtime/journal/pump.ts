@@ -5,7 +5,7 @@
 import type { AuditRecord } from '../../schemas/audit.ts';
 import { asLockkeeperError } from '../../schemas/errors.ts';
 import { type Cursor, readCursor, type SinkState, writeCursor } from './cursor.ts';
-import { type Place, readFrom, START } from './read.ts';
+import { type Place, readFrom, START, type Step } from './read.ts';
 import { type Sink, Undelivered } from './sinks/port.ts';
 
 export interface PumpTiming {
@@ -24,6 +24,8 @@ export interface PumpOptions {
   readonly sink: Sink;
   /** Number of the last durable record: a later one could still be taken back by a crash. */
   readonly head: () => number;
+  /** What follows a place without reading the disk; null where that is not to be had. */
+  readonly recent?: (place: Place) => readonly Step[] | null;
   readonly now: () => Date;
   /** Told once when it goes down and once when it is up again. */
   readonly onChange: (state: SinkState) => void;
@@ -129,9 +131,9 @@ export class Pump {
       batch = [];
       bytes = 0;
     };
-    const { dir, head } = this.#o;
+    const { dir, head, recent } = this.#o;
     let before = this.#place.offset;
-    for await (const { record, place, gap } of readFrom(dir, this.#place, head())) {
+    for await (const { record, place, gap } of recent?.(this.#place) ?? readFrom(dir, this.#place, head())) {
       if (gap) {
         await flush();
         const lost = this.#fresh ? 0 : record.seq - 1 - this.#place.seq;

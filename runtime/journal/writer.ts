@@ -15,6 +15,7 @@ import { promisify } from 'node:util';
 import { type AuditBody, type AuditRecord, link } from '../../schemas/audit.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { MAX_RECORD_BYTES, SEGMENT, type SegmentLimits, segmentName, withoutTexts } from './limits.ts';
+import type { Line, Recent } from './recent.ts';
 
 const writeAsync = promisify(write);
 const syncAsync = promisify(fdatasync);
@@ -48,6 +49,12 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+export interface WriterOptions {
+  readonly limits?: SegmentLimits;
+  /** Gets each line once it is durable. */
+  readonly recent?: Recent;
+}
+
 export class Writer {
   readonly #dir: string;
   readonly #limits: SegmentLimits;
@@ -58,16 +65,18 @@ export class Writer {
   #bytes: number;
   #seq: number;
   #prev: string | null;
-  #lines: string[] = [];
+  #lines: Line[] = [];
+  readonly #recent: Recent | undefined;
   #waiting: Waiting[] = [];
   #busy = false;
   #scheduled = false;
   #lazy: NodeJS.Timeout | undefined;
   #failure: LockkeeperError | null = null;
 
-  constructor(dir: string, tail: Tail, limits: SegmentLimits = SEGMENT) {
+  constructor(dir: string, tail: Tail, { limits = SEGMENT, recent }: WriterOptions = {}) {
     this.#dir = dir;
     this.#limits = limits;
+    this.#recent = recent;
     this.#began = tail.began;
     this.#durable = tail.seq;
     this.#segment = tail.segment;
@@ -126,10 +135,11 @@ export class Writer {
       record = link(this.#seq + 1, this.#prev, withoutTexts(body, line.length));
       line = JSON.stringify(record);
     }
-    this.#seq = record.seq;
-    this.#prev = record.digest;
-    this.#lines.push(`${line}\n`);
-    return record.seq;
+    const { seq, prev, digest } = record;
+    this.#seq = seq;
+    this.#prev = digest;
+    this.#lines.push({ line: `${line}\n`, seq, prev, digest });
+    return seq;
   }
 
   /** At the end of this turn: what one read brought in shares one sync. */
@@ -146,7 +156,8 @@ export class Writer {
     if (this.#busy || this.#lines.length === 0) return;
     this.#busy = true;
     while (this.#lines.length > 0) {
-      const bytes = Buffer.from(this.#lines.join(''), 'utf8');
+      const lines = this.#lines;
+      const bytes = Buffer.from(lines.map(({ line }) => line).join(''), 'utf8');
       const waiting = this.#waiting;
       const upTo = this.#seq;
       this.#lines = [];
@@ -157,6 +168,7 @@ export class Writer {
         this.#bytes += bytes.length;
         this.#assertThere();
         this.#durable = upTo;
+        this.#recent?.add(this.segment, this.#bytes - bytes.length, lines);
         this.#began ??= Date.now();
         if (this.#isFull()) this.#rotate();
         for (const { seq, resolve } of waiting) resolve(seq);

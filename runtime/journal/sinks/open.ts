@@ -155,6 +155,7 @@ class Keeping implements OpenSinks {
       journal: journal.id,
       sink,
       head: () => journal.durable(),
+      recent: (place) => journal.recent(place),
       now,
       timing,
       onChange: (state) => this.#o.say(lineOf(state)),

@@ -125,6 +125,14 @@ describe('retention', () => {
     await journal.close();
   });
 
+  it('deletes nothing whose deletion cannot be recorded', async () => {
+    const { journal } = await filled();
+    aged(journal, 2, 31);
+    await journal.close();
+    await expect(prune(options(journal))).rejects.toMatchObject({ code: 'JOURNAL_BROKEN' });
+    expect(segmentsIn(journal.dir)[0]).toBe('000001.ndjson');
+  });
+
   it('keeps a segment that does not verify: it is evidence', async () => {
     const { journal } = await filled();
     aged(journal, 2, 31);

@@ -147,6 +147,19 @@ describe('a broken journal', () => {
 });
 
 describe('a journal that is opened again', () => {
+  it('has synced what a killed process may have left unsynced, before anything follows it', async () => {
+    const root = tempDir();
+    const journal = await openJournal(root);
+    await journal.append(body(1));
+    await journal.close();
+    const segment = join(journal.dir, '000001.ndjson');
+    synced.clear();
+    const again = await openJournal(root);
+    expect(synced.get(segment)).toBe(statSync(segment).size);
+    expect(again.durable()).toBe(1);
+    await again.close();
+  });
+
   it('goes on from the segment before where the last one has no record yet', async () => {
     const root = tempDir();
     const journal = await openJournal(root);
