@@ -13,6 +13,7 @@ import { identifyNobody } from './nobody.ts';
 import { type Refusal, refusalOf } from './refusal.ts';
 import { type IdentityRequest, shownBy } from './shown.ts';
 import { isGatewayToken, openTokens, type TokenWay } from './tokens.ts';
+import { seldom } from './trouble.ts';
 import { assertSecureUrl, isLoopbackName } from './url.ts';
 
 export type { Identified } from './identified.ts';
@@ -53,7 +54,8 @@ export async function openIdentity(config: unknown, setting: IdentitySetting): P
   const { resource, jwt = [], nobody } = checked;
   assertSecureUrl(resource, 'the resource');
   assertWays(checked);
-  const ways = await openWays(checked, setting);
+  const onTrouble = seldom(setting.onTrouble, () => setting.now().getTime());
+  const ways = await openWays(checked, { ...setting, onTrouble });
   const metadata = jwt.length > 0 ? metadataOf(resource, jwt) : null;
   const scopes = [...new Set(jwt.flatMap((issuer) => issuer.scopes ?? []))];
   const challenge = { metadataUrl: metadata?.url ?? null, scopes };
@@ -67,7 +69,7 @@ export async function openIdentity(config: unknown, setting: IdentitySetting): P
       } catch (thrown) {
         const error = asLockkeeperError(thrown);
         const refusal = refusalOf(error, challenge);
-        if (refusal.error !== error) setting.onTrouble(error);
+        if (refusal.error !== error) onTrouble(error);
         return { refusal };
       }
     },

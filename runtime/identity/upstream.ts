@@ -8,6 +8,7 @@ import { type Subject, subjectOf } from './identified.ts';
 import { keeper } from './kept.ts';
 import { openTokenEndpoint } from './oauth.ts';
 import { readSecret, type SecretSetting } from './secret.ts';
+import { seldom } from './trouble.ts';
 
 export type Headers = Readonly<Record<string, string>>;
 
@@ -45,6 +46,7 @@ const HEADER_VALUE = /^[ -~]{1,16384}$/;
  */
 export async function openUpstream(config: unknown, setting: UpstreamSetting): Promise<Upstream> {
   const checked = assertValid(UpstreamConfig, config, 'the upstream configuration', 'CONFIG_INVALID');
+  const onTrouble = seldom(setting.onTrouble, () => setting.now().getTime());
   const ways = new Map<string, Way>();
   for (const [alias, credential] of Object.entries(checked)) {
     if (!setting.aliases.includes(alias)) throw unknownServer(alias, setting.aliases);
@@ -56,7 +58,7 @@ export async function openUpstream(config: unknown, setting: UpstreamSetting): P
         return (await ways.get(alias)?.headers(caller)) ?? {};
       } catch (error) {
         if (!(error instanceof LockkeeperError)) throw error;
-        setting.onTrouble(error);
+        onTrouble(error);
         throw error.code === 'UPSTREAM_CREDENTIAL' ? error : unreadable(alias, error);
       }
     },

@@ -119,6 +119,7 @@ function providerOf(from: {
         : []),
     ],
     scopes: ['mcp', 'mcp:write'],
+    ttl: { ClientCredentials: 300 },
     extraTokenClaims: (_ctx: unknown, token: { extra?: object }) => ({ ...from.claims(), ...token.extra }),
     features: {
       clientCredentials: { enabled: true },

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { namesIn } from '../../../runtime/identity/certificate.ts';
 import type { Identification } from '../../../runtime/identity/identity.ts';
 import { addToken, listTokens, removeToken } from '../../../runtime/identity/tokens.ts';
+import { holdsSecret } from '../../../runtime/journal/secrets.ts';
 import { type Authority, certify, makeAuthority } from '../../helpers/certificates.ts';
 import {
   accepted,
@@ -31,6 +32,7 @@ describe('the gateway’s own tokens', () => {
     const { token, entry } = await addToken(file, wanted(), new Date());
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(readFileSync(file, 'utf8')).not.toContain(token.slice(-43));
+    expect(holdsSecret(`the token ${token}`)).toBe(true);
     const identity = await testIdentity({ tokens: { file } });
     expect(await accepted(identity, bearer(token))).toMatchObject({
       caller: { user: 'ci:build', teams: ['ci'], via: 'token', actors: [] },
@@ -86,6 +88,7 @@ describe('the gateway’s own tokens', () => {
       await accepted(identity, bearer(token));
       damage();
       identity.later(2);
+      await refused(identity, bearer(token));
       const { status, error } = await refused(identity, bearer(token));
       expect({ status, code: error.code }).toEqual({ status: 503, code: 'IDENTITY_UNVERIFIED' });
       expect(error.message).not.toContain(file);
@@ -199,6 +202,9 @@ describe('client certificates', () => {
     const foreign = new X509Certificate(certify(other, { name: 'client', san: 'DNS:box.acme.test' }).cert);
     const { error } = await refused(identity, requestWith({ certificate: foreign, authorized: true }));
     expect(error.found).toContain('one of another authority');
+    const ca = certify(authority, { name: 'client', san: 'DNS:box.acme.test', ca: true });
+    const asAuthority = { certificate: new X509Certificate(ca.cert), authorized: true };
+    expect((await refused(identity, requestWith(asAuthority))).error.found).toContain('of an authority');
     const good = new X509Certificate(certify(authority, { name: 'client', san: 'DNS:box.acme.test' }).cert);
     await accepted(identity, requestWith({ certificate: good, authorized: true }));
     expect((await refused(identity, requestWith({ certificate: good }))).error.code).toBe(
