@@ -15,7 +15,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
     'revoke',
     'advisories',
   ],
-  'Use in a project': ['add', 'lock', 'ci', 'verify', 'run', 'gateway token', 'export', 'import'],
+  'Use in a project': ['add', 'lock', 'ci', 'policy', 'verify', 'run', 'gateway token', 'export', 'import'],
   'See what happened': ['audit', 'audit verify', 'audit sinks', 'evidence', 'log', 'drill', 'doctor'],
 };
 

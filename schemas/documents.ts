@@ -8,6 +8,7 @@ import { IdentityConfig } from './identity.ts';
 import { Intent } from './intent.ts';
 import { LockFile } from './lock.ts';
 import { Policy } from './policy.ts';
+import { PolicyTest } from './policy-test.ts';
 import { Problem } from './problem.ts';
 import { Permissions, Release, Submission } from './release.ts';
 import { Revocation } from './revocation.ts';
@@ -27,6 +28,7 @@ export const SCHEMAS: Readonly<Record<string, TSchema>> = {
   lock: LockFile,
   permissions: Permissions,
   policy: Policy,
+  'policy-test': PolicyTest,
   problem: Problem,
   release: Release,
   report: Report,

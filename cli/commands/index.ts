@@ -22,6 +22,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   add: async () => (await import('./add.ts')).add,
   lock: async () => (await import('./lock.ts')).lock,
   ci: async () => (await import('./ci.ts')).ci,
+  policy: async () => (await import('./policy.ts')).policy,
   verify: async () => (await import('./verify.ts')).verify,
   run: async () => (await import('./run.ts')).run,
   gateway: async () => (await import('./gateway.ts')).gateway,

@@ -108,6 +108,34 @@ export function entitiesIn(policy: PolicyJson): { type: string; id: string }[] {
   return found;
 }
 
+/** Of a validated policy these have a value whatever the call; arithmetic may overflow, and a failure has to deny. */
+const SAFE = new Set([
+  'Value',
+  'Var',
+  '.',
+  '!',
+  '&&',
+  '||',
+  '==',
+  '!=',
+  '<',
+  '<=',
+  '>',
+  '>=',
+  'in',
+  'is',
+  'like',
+  'has',
+]);
+
+function neverFails(expression: unknown): boolean {
+  const [key, value] = headOf(expression);
+  if (key === 'Value' || key === 'Var') return true;
+  if (key === 'contains') return isNode(value) && neverFails(value.left) && neverFails(value.right);
+  if (!SAFE.has(key) || !isNode(value)) return false;
+  return ['left', 'right', 'arg'].every((side) => value[side] === undefined || neverFails(value[side]));
+}
+
 /** What is known before a call. */
 export interface Before {
   readonly item: Known;
@@ -133,6 +161,6 @@ export function fixedValue(expression: Expression | unknown, before: Before): un
   if (key === '==') return left === undefined || right === undefined ? undefined : left === right;
   // As Cedar does: what stands first decides, and the second is looked at only where it does not.
   const ends = key === '||';
-  if (left === ends) return ends;
+  if (left === ends || (right === ends && neverFails(value.left))) return ends;
   return left === !ends && typeof right === 'boolean' ? right : undefined;
 }

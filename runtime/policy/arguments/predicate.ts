@@ -96,9 +96,9 @@ export function decide(predicate: Predicate, args: Json, redacted: boolean): Hol
   if (cut) truths.push('unknown');
   // An argument that is left out is whatever the server makes of it.
   if (truths.length === 0 && predicate.argument !== null) truths.push('unknown');
-  const wanted = predicate.not ? 'no' : 'yes';
-  const surely = truths.length > 0 && truths.every((truth) => truth === wanted);
-  const maybe = predicate.not ? !surely : truths.some((truth) => truth !== 'no');
+  const all = (wanted: Truth): boolean => truths.length > 0 && truths.every((truth) => truth === wanted);
+  const surely = all(predicate.not ? 'no' : 'yes');
+  const maybe = predicate.not ? !all('yes') : truths.some((truth) => truth !== 'no');
   return { surely, maybe, hidden };
 }
 

@@ -308,6 +308,13 @@ forbid (principal, action, resource) when { resource has destructive && resource
     expect(policy.judge(callOf('a@b.c', 'code/remove')).effect).toBe('deny');
   });
 
+  it('that could fail is not left out for what stands beside it', () => {
+    const policy = policyOf(
+      `everyone: all locked tools\n${cedar('forbid (principal, action == Action::"call", resource) when { 9223372036854775807 + context.day < 0 && resource.sendsOut };')}`,
+    );
+    expect(effectOf(policy, 'a@b.c', 'code/read')).toBe('deny');
+  });
+
   it('that fails on a call denies it', () => {
     const policy = policyOf(
       `everyone: all locked tools\n${cedar('forbid (principal, action == Action::"call", resource) when { 9223372036854775807 + context.day < 0 };')}`,

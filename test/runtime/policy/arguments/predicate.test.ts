@@ -58,6 +58,8 @@ describe('paths', () => {
     expect(truth('paths are below /data', { message: 'hello' })).toBe('no');
     expect(truth('paths are not below /data', { message: 'hello' })).toBe('maybe');
     expect(truth('paths are not below /etc', { path: '/data/x' })).toBe('surely');
+    expect(truth('paths are not below /data', { path: '/data/x' })).toBe('no');
+    expect(truth('paths are not below /data', { path: ['/data/x', '/etc/x'] })).toBe('maybe');
     expect(truth('paths are below /data or /srv', { a: '/data/x', b: '/srv/y' })).toBe('surely');
     expect(truth('paths are below /', { path: '/anything' })).toBe('surely');
   });
