@@ -3,8 +3,10 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
-import { DEFAULT_LIMITS, type Permissions, type Submission } from '../schemas/release.ts';
+import { parseStrict } from '../schemas/json.ts';
+import { DEFAULT_LIMITS, type Permissions, type Submission, ToolLabels } from '../schemas/release.ts';
 import { hostPortOf, isRemoteSource, type PinWish, type RemoteWish } from '../schemas/remote.ts';
+import { assertValid } from '../schemas/validate.ts';
 import { flag, list, text, type Values } from './command.ts';
 
 export async function submissionOf(source: string, values: Values): Promise<Submission> {
@@ -29,7 +31,7 @@ export async function submissionOf(source: string, values: Values): Promise<Subm
     description: text(values, 'description') ?? `${packageName} from npm`.slice(0, 100),
     args: list(values, 'arg'),
     projectArgs: flag(values, 'project-args'),
-    permissions: permissionsOf(values),
+    permissions: { ...permissionsOf(values), ...(await labelsIn(values)) },
   };
 }
 
@@ -58,7 +60,13 @@ async function remoteSubmission(source: string, values: Values): Promise<Submiss
     description: text(values, 'description') ?? `${url.hostname}, a remote server`.slice(0, 100),
     args: [],
     projectArgs: false,
-    permissions: { egress: [hostPortOf(url.href)], mounts: [], env: [], limits: DEFAULT_LIMITS },
+    permissions: {
+      egress: [hostPortOf(url.href)],
+      mounts: [],
+      env: [],
+      limits: DEFAULT_LIMITS,
+      ...(await labelsIn(values)),
+    },
     remote: await wishOf(values),
   };
 }
@@ -102,6 +110,16 @@ function usage(option: string, expected: string, found: string): LockkeeperError
     found,
     next: 'See: lk publish --help',
   });
+}
+
+/** What tools read and send, from a file: `{"fetch": ["reads-untrusted", "sends-out"]}`. */
+async function labelsIn(values: Values): Promise<Pick<Permissions, 'labels'>> {
+  const path = text(values, 'labels');
+  if (path === undefined) return {};
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw usage('--labels', 'a file that can be read', quote(String(cause), 200));
+  });
+  return { labels: assertValid(ToolLabels, parseStrict(bytes), path) };
 }
 
 function permissionsOf(values: Values): Permissions {

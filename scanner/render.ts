@@ -69,7 +69,7 @@ function startedRow(launch: Launch): [string, string] {
 }
 
 function touches({ permissions, launch }: Asked): string {
-  const { egress, mounts, env, secrets = [] } = permissions;
+  const { egress, mounts, env, secrets = [], labels = {} } = permissions;
   const parts = [
     egress.length > 0 ? `network ${egress.join(' ')}` : 'no network',
     mounts.length > 0
@@ -79,6 +79,8 @@ function touches({ permissions, launch }: Asked): string {
   ];
   if (secrets.length > 0) parts.push(`secrets ${secrets.join(' ')}`);
   if (launch && takesArgs(launch)) parts.push('arguments of the project');
+  const said = Object.entries(labels).map(([tool, own]) => `${tool} (${own.join(', ') || 'none'})`);
+  if (said.length > 0) parts.push(`labels ${said.join(' ')}`);
   return parts.join('; ');
 }
 

@@ -3,6 +3,7 @@ import type { Json } from './common.ts';
 import type { Change, RiskClass } from './diff.ts';
 import { canonical } from './json.ts';
 import { isLocal, type Launch, type Permissions } from './release.ts';
+import { pointerOf } from './surface.ts';
 
 export interface Reach {
   readonly permissions: Permissions;
@@ -19,6 +20,7 @@ export function diffReach(before: Reach, after: Reach): Change[] {
     for (const item of old) if (!now.includes(item)) changes.push(removed(`/permissions/${list}`, item));
   }
   diffMounts(was.mounts, is.mounts, changes);
+  diffLabels(was.labels ?? {}, is.labels ?? {}, changes);
   for (const limit of ['memoryMiB', 'cpus', 'pids', 'tmpMiB'] as const) {
     const risk = is.limits[limit] > was.limits[limit] ? 'risk' : 'cosmetic';
     compare(`/permissions/limits/${limit}`, was.limits[limit], is.limits[limit], { risk, changes });
@@ -37,6 +39,18 @@ function diffLaunch(was: Launch, is: Launch, changes: Change[]): void {
   if (isLocal(was) || isLocal(is)) return compare('/launch', was, is, { risk: 'risk', changes });
   for (const field of ['transport', 'url', 'reach', 'tls'] as const)
     compare(`/launch/${field}`, was[field], is[field], { risk: 'risk', changes });
+}
+
+type Labels = NonNullable<Permissions['labels']>;
+
+/** What a policy tells toxic flows by: a label that is gone opens what it closed. */
+function diffLabels(was: Labels, is: Labels, changes: Change[]): void {
+  for (const tool of new Set([...Object.keys(was), ...Object.keys(is)])) {
+    const [old, now] = [was, is].map((labels) => (Object.hasOwn(labels, tool) ? labels[tool] : undefined));
+    const narrower = now !== undefined && (old ?? []).every((label) => now.includes(label));
+    const risk = old !== undefined && narrower ? 'cosmetic' : 'risk';
+    compare(pointerOf('permissions', 'labels', tool), old ?? null, now ?? null, { risk, changes });
+  }
 }
 
 type Mounts = Permissions['mounts'];

@@ -159,6 +159,7 @@ function touches({ permissions }: Release, report: Report): HTMLElement {
       ['Folders', none(permissions.mounts.map((mount) => `${mount.target} (${mount.mode})`))],
       ['Variables', none(permissions.env)],
       ['Secrets', none(permissions.secrets ?? [])],
+      ...(permissions.labels ? ([['Labels', labelsOf(permissions.labels)]] as const) : []),
       ['Limits', `${memoryMiB} MiB, ${cpus} cpu, ${pids} processes`],
       ['Connections tried', none(report.egressTried)],
       ...(report.surface.volatile.length > 0
@@ -166,6 +167,12 @@ function touches({ permissions }: Release, report: Report): HTMLElement {
         : []),
     ]),
   );
+}
+
+/** What reviewers say that tools read and send: policies tell toxic flows by it. */
+function labelsOf(labels: NonNullable<Release['permissions']['labels']>): string {
+  const said = Object.entries(labels).map(([tool, own]) => `${tool} (${own.join(', ') || 'none'})`);
+  return said.join(', ') || 'none';
 }
 
 const ORDER: readonly CheckResult['outcome'][] = ['fired', 'unknown', 'ok'];

@@ -553,6 +553,22 @@ describe.each(servers())('the registry on $name', (server) => {
       });
     });
 
+    it('carry the labels that every approval is of, and none that was left out of one', async () => {
+      const labels = { forecast: ['reads-untrusted' as const] };
+      const change = { ...submissionOf('2.3.0'), permissions: { ...SUBMISSION.permissions, labels } };
+      const id = await registry.scanned('dave', change);
+      const without = await registry.approve(
+        alice,
+        id,
+        ({ predicate }) => delete predicate.permissions.labels,
+      );
+      expect(without.body.code).toBe('APPROVAL_SUBJECT');
+      for (const key of [alice, bob]) expect((await registry.approve(key, id)).status).toBe(200);
+      const intent = await intentFor('2.3.0');
+      const { body } = await registry.call('erin', 'POST', '/v1/locks', { intent, previous: null });
+      expect(body.file.lock.servers.weather.permissions.labels).toEqual(labels);
+    });
+
     it('carry the policy that was sent, under the signature', async () => {
       const intent = await intentFor('^2.0.0');
       const policy = 'everyone: all locked tools\n';
