@@ -6,6 +6,7 @@ import { journal } from './journal.ts';
 import { lock } from './lock.ts';
 import { log } from './log.ts';
 import { proxy } from './proxy.ts';
+import { remote } from './remote.ts';
 import { revoke } from './revoke.ts';
 
 export interface BenchResult {
@@ -17,6 +18,7 @@ export interface BenchResult {
 
 const BENCHES: Readonly<Record<string, () => Promise<BenchResult>>> = {
   proxy,
+  remote,
   journal,
   ci,
   lock,

@@ -40,7 +40,7 @@ export interface Said {
 
 /** Requests at once whose answers are not there yet: some connections are left for notices and streams. */
 export const MAX_ASKED = MAX_CONNECTIONS - 8;
-/** A message of more bytes is not read twice where its ends tell whether it is an answer. */
+/** A longer message is not read for this: one whose ends do not tell is taken for no answer. */
 const PEEK_BYTES = 1024 * 1024;
 
 export const TOO_MANY = new LockkeeperError('RATE_LIMITED', {
@@ -60,27 +60,36 @@ export function saidOf(bytes: Buffer): Said {
   };
 }
 
-/** The key of the request that a line answers; null for what is no answer. */
+const ID = '(?:"([\\x20-\\x21\\x23-\\x5b\\x5d-\\x7e]{1,256})"|(-?[0-9]{1,15}))';
+/** The two ways in which answers are written almost always: what they answer stands at one of their ends. */
+const AT_HEAD = new RegExp(`^\\{"jsonrpc":"2\\.0","id":${ID},"(?:result|error)":`);
+const AT_TAIL = new RegExp(`,"jsonrpc":"2\\.0","id":${ID}\\}$`);
+const HEAD_BYTES = 320;
+
+/**
+ * The key of the request that a line answers; null for what is no answer. Only whether a stream has done its work hangs on
+ * it: what the line says is judged elsewhere, from one strict reading.
+ */
 export function answerOf(bytes: Buffer): string | null {
-  const id = bytes.length > PEEK_BYTES ? outerId(bytes) : null;
-  if (id !== null) return idKey(id);
+  const quick = quickly(bytes);
+  if (quick !== null || bytes.length > PEEK_BYTES) return quick;
   try {
-    const { id: named, result, error, method } = (JSON.parse(bytes.toString('utf8')) ?? {}) as JsonObject;
+    const { id, result, error, method } = (JSON.parse(bytes.toString('utf8')) ?? {}) as JsonObject;
     if (method !== undefined || (result === undefined && error === undefined)) return null;
-    return typeof named === 'string' || typeof named === 'number' ? idKey(named) : null;
+    return typeof id === 'string' || typeof id === 'number' ? idKey(id) : null;
   } catch {
     return null;
   }
 }
 
-/** Of a large message, an id that is its first or its last member; what has no method near its ends is an answer. */
-function outerId(bytes: Buffer): Id | null {
-  const [head, tail] = [bytes.toString('latin1', 0, 400), bytes.toString('latin1', bytes.length - 400)];
-  if (head.includes('"method"') || tail.includes('"method"')) return null;
-  const first = /^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(-?[0-9]{1,15})\s*,/.exec(head);
-  const last = /,\s*"id"\s*:\s*(-?[0-9]{1,15})\s*\}\s*$/.exec(tail);
-  const found = first?.[1] ?? last?.[1];
-  return found === undefined ? null : Number(found);
+function quickly(bytes: Buffer): string | null {
+  const head = bytes.toString('latin1', 0, HEAD_BYTES);
+  const written = head.startsWith('{"result":') || head.startsWith('{"error":');
+  const tail = written ? bytes.toString('latin1', Math.max(0, bytes.length - HEAD_BYTES)) : '';
+  const found = written ? AT_TAIL.exec(tail) : AT_HEAD.exec(head);
+  if (!found) return null;
+  const [, text, number] = found;
+  return text === undefined ? idKey(Number(number)) : idKey(text);
 }
 
 const FATAL: ReadonlySet<Code> = new Set([

@@ -1,0 +1,128 @@
+/** docs/remote.md, run: a remote server from its address to a record of a call, with every program as it is. */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { forServer, type Served, serveBoth, sharedTls } from './helpers/remote.ts';
+
+const run = promisify(execFile);
+const root = dirname(import.meta.dirname);
+const MAIN = join(root, 'cli/main.ts');
+const ADDRESS = 'https://mcp.acme.example/mcp';
+
+const page = readFileSync(join(root, 'docs/remote.md'), 'utf8');
+const lines = [...page.matchAll(/```sh\n([\s\S]*?)```/g)]
+  .flatMap(([, block = '']) => block.split('\n'))
+  .filter((line) => line !== '');
+
+describe('docs/remote.md', () => {
+  let dir: string;
+  let url: string;
+  let code: string;
+  let registry: ReturnType<typeof spawn>;
+
+  beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'lk-remote-'));
+    chmodSync(dir, 0o755);
+    mkdirSync(join(dir, 'project'));
+    const words = ['serve', '--json', '--port', '0', '--data', join(dir, 'registry')];
+    registry = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'pipe', 'ignore'] });
+    if (!registry.stdout) throw new Error('no output');
+    const [hello] = (await once(registry.stdout, 'data')) as [Buffer];
+    ({ url, code } = JSON.parse(hello.toString()) as { url: string; code: string });
+  });
+  afterAll(async () => {
+    if (registry?.exitCode === null) {
+      registry.kill('SIGINT');
+      await once(registry, 'close');
+    }
+    if (dir) rmSync(dir, { recursive: true, force: true });
+  });
+
+  const shell = async (line: string): Promise<{ exit: number; stdout: string; stderr: string }> => {
+    const script = `lk() { "${process.execPath}" --disable-warning=ExperimentalWarning "${MAIN}" "$@"; }; ${line}`;
+    const env = { ...process.env, NO_COLOR: '1', LOCKKEEPER_HOME: join(dir, 'home') };
+    return run('/bin/bash', ['-ec', script], { cwd: join(dir, 'project'), env }).then(
+      ({ stdout, stderr }) => ({ exit: 0, stdout, stderr }),
+      (error: { code: number; stdout: string; stderr: string }) => ({ ...error, exit: error.code }),
+    );
+  };
+  const must = async (line: string): Promise<string> => {
+    const { exit, stdout, stderr } = await shell(line);
+    if (exit !== 0) throw new Error(`${line}: exit ${exit}\n${stdout}\n${stderr}`);
+    return stdout;
+  };
+
+  async function people(): Promise<void> {
+    await must(`lk login ${url} --code ${code}`);
+    for (const name of ['alice', 'bob']) {
+      const said = await must(`lk people add ${name} --roles reviewer,auditor --as admin`);
+      await must(`lk login ${url} --code ${/--code (\S+)/.exec(said)?.[1]}`);
+      await must(`lk keys new --as ${name} && lk keys enrol --as ${name}`);
+    }
+  }
+
+  function clientLines(): string {
+    const clientInfo = { name: 'docs', version: '1' };
+    const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo };
+    const call = { name: 'echo', arguments: { text: 'found it' } };
+    return [
+      { id: 1, method: 'initialize', params },
+      { method: 'notifications/initialized' },
+      { id: 2, method: 'tools/call', params: call },
+      { id: 3, method: 'tools/call', params: { name: 'run_shell', arguments: {} } },
+    ]
+      .map((message) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
+      .join('');
+  }
+
+  it('works as written, and whoever else answers there is told nothing', { timeout: 240_000 }, async () => {
+    const served: Served = await serveBoth('stateless');
+    writeFileSync(join(dir, 'project/company-ca.pem'), sharedTls().authority.cert);
+    writeFileSync(join(dir, 'project/calls.jsonl'), clientLines());
+    await people();
+    const said: Record<string, string> = {};
+    for (const line of lines) said[line] = await must(line.replace(ADDRESS, served.url));
+    const of = (part: string): string => said[lines.find((line) => line.includes(part)) ?? ''] ?? '';
+
+    expect(of('lk review')).toContain(served.url);
+    expect(of('lk review')).toContain('its code runs elsewhere');
+    expect(of('lk ci')).toContain('is locked, approved and current');
+    expect(of('lk run')).toContain('found it');
+    expect(of('lk run')).toContain('TOOL_REFUSED');
+    expect(of('lk audit')).toContain('run_shell');
+    const calls = served.seen.filter(({ body }) => body.includes('tools/call'));
+    expect(calls).toHaveLength(1);
+    const records = await must('lk audit --as admin --kind egress.allowed --json');
+    expect(records).toContain(`localhost:${served.port}`);
+
+    const words = ['run', 'search', '--as', 'admin', '--project', join(dir, 'project')];
+    const env = { ...process.env, LOCKKEEPER_HOME: join(dir, 'home') };
+    const running = spawn(process.execPath, [MAIN, ...words], { env, stdio: ['pipe', 'pipe', 'ignore'] });
+    running.stdin?.write(`${clientLines().split('\n')[0]}\n`);
+    await once(running.stdout ?? running, 'data');
+    const { instances } = JSON.parse(await must('lk ps --json')) as { instances: object[] };
+    expect(instances).toEqual([
+      expect.objectContaining({ alias: 'search', driver: 'remote', state: 'READY' }),
+    ]);
+    running.kill('SIGTERM');
+    await once(running, 'close');
+
+    served.become(forServer(sharedTls().authority, 'localhost'));
+    const renewed = await must('lk run search --as admin < calls.jsonl');
+    expect(renewed).toContain('found it');
+
+    const lock = readFileSync(join(dir, 'project/mcp.lock'), 'utf8');
+    expect(JSON.parse(lock).lock.servers.search.launch).toMatchObject({ url: served.url, reach: 'private' });
+    served.become(forServer(sharedTls().authority, 'other.example'));
+    const before = served.seen.length;
+    const refused = await shell('lk run search --as admin < calls.jsonl');
+    expect([refused.exit, refused.stdout]).toEqual([3, expect.stringContaining('TLS_UNTRUSTED')]);
+    expect(served.seen).toHaveLength(before);
+    const kept = await must('lk audit --as admin --kind egress.refused --json');
+    expect(kept).toContain('TLS_UNTRUSTED');
+  });
+});
