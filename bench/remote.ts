@@ -148,7 +148,7 @@ export async function remote(): Promise<BenchResult> {
     rows,
     notes: [
       `${ROUNDS} interleaved rounds of ${CALLS} calls, Node ${process.version}, TLS 1.3 over loopback, JSON answers of 300 bytes.`,
-      'The carrier reads each message three times (headers, answer, strict parse) and pushes it through two streams.',
+      'On top of the bare client, the carrier writes lines into a stream, reads each request for its headers, and parses each answer strictly.',
     ],
     data,
   };
