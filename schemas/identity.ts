@@ -118,7 +118,7 @@ export const CertificateUser = Closed({
 export type CertificateUser = Static<typeof CertificateUser>;
 
 export const IdentityConfig = Closed({
-  /** The URL that clients use: the resource that tokens are for (RFC 8707). */
+  /** The resource that tokens are for (RFC 8707): the URL that the addresses of the gateway's servers begin with. */
   resource: SecureUrl,
   jwt: Type.Optional(Type.Array(JwtIssuer, { minItems: 1, maxItems: 20 })),
   /** File of the gateway's own tokens, which `lk gateway token` keeps. */

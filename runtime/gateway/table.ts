@@ -1,5 +1,5 @@
 /** Who talks: the sessions of the session era, and one conversation for each stateless caller and door. Both bounded. */
-import { type Identified, keepSubject, subjectOf } from '../identity/identified.ts';
+import { type Identified, renewSubject } from '../identity/identified.ts';
 import type { FlowState } from '../policy/flows.ts';
 import { type Door, type GatewayLimits, ownerOf } from './ports.ts';
 import { tooMany, unknownSession } from './refusals.ts';
@@ -63,7 +63,7 @@ export class Table {
   session(id: string, { path, who }: Omit<At, 'door'>): HttpSession {
     const session = this.#sessions.get(id);
     if (session?.owner !== ownerOf(who) || session.path !== path) throw unknownSession();
-    renew(session.who, who);
+    renewSubject(session.who.caller, who.caller);
     return session;
   }
 
@@ -73,7 +73,7 @@ export class Table {
     const key = `${path} ${owner}`;
     const there = this.#shared.get(key);
     if (there) {
-      renew(there.who, who);
+      renewSubject(there.who.caller, who.caller);
       return there;
     }
     const flow = this.#enter(owner);
@@ -120,10 +120,4 @@ export class Table {
     for (const each of [...this.#sessions.values(), ...this.#shared.values()])
       if (!each.isUsed && each.lastUsed < before) each.end('client closed');
   }
-}
-
-/** What is exchanged for a caller at an issuer is the newest token that they came with. */
-function renew({ caller }: Identified, newer: Identified): void {
-  const subject = subjectOf(newer.caller);
-  if (subject) keepSubject(caller, subject);
 }

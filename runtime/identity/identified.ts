@@ -5,7 +5,7 @@ export interface Identified {
   readonly caller: Caller;
   /** Aliases of the servers that the credential reaches; null: all. */
   readonly servers: readonly string[] | null;
-  /** Whose session it is: a session belongs to this text, and to no other. Stays when a token is renewed. */
+  /** Whose session it is: a session belongs to this text, and to no other. Stays when a token is renewed as it was. */
   readonly principal: string;
   /** When the credential ends, ms since 1970; null: with the request. */
   readonly expires: number | null;

@@ -125,9 +125,15 @@ function whoOf(token: string, claims: JsonObject, { config }: Issuer): Identifie
   return {
     caller,
     servers: null,
-    principal: JSON.stringify(['jwt', config.issuer, sub, caller.user]),
+    principal: principalOf(config, claims, caller),
     expires,
   };
+}
+
+/** Client and scopes as well: what is exchanged for one client's token is not for another's, which may less. */
+function principalOf({ issuer }: JwtIssuer, claims: JsonObject, { user }: Caller): string {
+  const client = claims.client_id ?? claims.azp ?? null;
+  return JSON.stringify(['jwt', issuer, claims.sub, user, client, [...scopesOf(claims)].sort()]);
 }
 
 function decode(token: string): { header: JsonObject; claims: JsonObject } {

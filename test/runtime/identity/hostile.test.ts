@@ -275,6 +275,16 @@ describe('a token that should not hold', () => {
     expect((await accepted(identity, bearer(token))).caller.user).toBe('ada@acme.test');
   });
 
+  it('has a session with its own kind alone: same issuer, user, client and scopes', async () => {
+    const principalWith = async (change: Record<string, unknown>): Promise<string> =>
+      (await accepted(identity, bearer(await changed(change)))).principal;
+    const one = await principalWith({ client_id: 'editor', scope: 'read write' });
+    expect(await principalWith({ client_id: 'editor', scope: 'write read', jti: 'another' })).toBe(one);
+    expect(await principalWith({ client_id: 'editor', scope: 'read' })).not.toBe(one);
+    expect(await principalWith({ client_id: 'other', scope: 'read write' })).not.toBe(one);
+    expect(await principalWith({ client_id: 'editor', scope: 'read write', sub: 'u-2' })).not.toBe(one);
+  });
+
   it('tells the actors of one that holds, outermost first', async () => {
     const token = await changed({
       act: { sub: 'agent-2', act: { sub: 'agent-1' } },
