@@ -17,7 +17,7 @@ const LOSS: Loss = {
       .filter((event) => !event.includes('notifications/progress'))
       .join('\n\n'),
 };
-const lossy: Way = { name: 'lossy', open: (direct) => openPassthrough(direct, LOSS) };
+const lossy: Way = { name: 'lossy', open: (direct) => openPassthrough(direct, { loss: LOSS }) };
 
 describe('the conformance suite', () => {
   let taken: Taken[];
@@ -44,7 +44,7 @@ describe('the conformance suite', () => {
 
   it.each(ways.map(({ name }) => name))('comes to the same checks by %s', async (name) => {
     const judged = judge([...of(DIRECT), ...of(name)], await baseline());
-    expect(judged.verdicts.flatMap((one) => one.differences.filter(({ upstream }) => !upstream))).toEqual([]);
+    expect(judged.verdicts.flatMap((one) => one.differences.filter(({ why }) => !why))).toEqual([]);
     expect(judged.stale).toEqual([]);
     expect(judged.ok).toBe(true);
   });
@@ -88,7 +88,8 @@ describe('the judgement', () => {
     way: 'hop',
     revision: '2026-07-28',
     check: `s:${id}`,
-    upstream: 'the server sends this check something it cannot know',
+    through: 'FAILURE',
+    why: 'the server sends this check something it cannot know',
   });
 
   it('knows a check that turned, one that is gone and one that is new', () => {
@@ -108,6 +109,7 @@ describe('the judgement', () => {
     const taken = [run(DIRECT, check('a/A', 'SUCCESS')), run('hop', check('a/A', 'FAILURE'))];
     expect(judge(taken, [])).toMatchObject({ ok: false, verdicts: [{}, { verdict: 'DIFFERENT' }] });
     expect(judge(taken, [known('b/B')])).toMatchObject({ ok: false, stale: [known('b/B')] });
+    expect(judge(taken, [{ ...known('a/A'), through: 'absent' }])).toMatchObject({ ok: false });
     expect(judge(taken, [known('a/A')])).toMatchObject({
       ok: true,
       verdicts: [{}, { verdict: 'explained' }],
@@ -133,7 +135,7 @@ describe('the judgement', () => {
     const entry = known('a/A');
     expect(readBaseline(JSON.stringify([entry]))).toEqual([entry]);
     for (const bad of [
-      { ...entry, upstream: '' },
+      { ...entry, why: '' },
       { ...entry, note: 'x' },
       { ...entry, check: 'all' },
     ])

@@ -84,8 +84,8 @@ function textOf({ verdicts, stale, ok }: Judged, seconds: number): string {
   ]);
   const found = verdicts.flatMap(({ way, revision, differences }) =>
     differences.map(
-      ({ check, direct, through, said, upstream }) =>
-        `${way} ${revision} ${check}: ${direct} directly, ${through} here. ${upstream ?? said}`,
+      ({ check, direct, through, said, why }) =>
+        `${way} ${revision} ${check}: ${direct} directly, ${through} here. ${why ?? said}`,
     ),
   );
   return [

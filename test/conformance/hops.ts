@@ -2,9 +2,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Certified } from '../helpers/certificates.ts';
 
 export const FIXTURE = join(import.meta.dirname, '../servers/conformance.mjs');
 
@@ -39,14 +41,21 @@ export interface Loss {
   text?(text: string): string;
 }
 
+export interface Passthrough {
+  readonly loss?: Loss;
+  /** Listens with TLS, as `localhost`. */
+  readonly tls?: Certified;
+}
+
 /** Bytes in, the same bytes out, as they come; and what a loss makes of them. */
-export async function openPassthrough(target: string, loss: Loss = {}): Promise<Hop> {
-  const server = createServer((req, res) => forward(req, res, { target, loss }));
+export async function openPassthrough(target: string, { loss = {}, tls }: Passthrough = {}): Promise<Hop> {
+  const take = (req: IncomingMessage, res: ServerResponse): void => forward(req, res, { target, loss });
+  const server = tls ? createTlsServer({ key: tls.key, cert: tls.cert }, take) : createServer(take);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}${new URL(target).pathname}`,
+    url: `${tls ? 'https://localhost' : 'http://127.0.0.1'}:${port}${new URL(target).pathname}`,
     close: async () => {
       const gone = once(server, 'close');
       server.close();

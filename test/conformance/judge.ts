@@ -1,15 +1,25 @@
-/** Two runs beside each other, check by check, and the few differences that are known to be somebody else's fault. */
+/** Two runs beside each other, check by check, and the few differences whose reason is known. */
 import Type, { type Static } from 'typebox';
 import { Closed } from '../../schemas/common.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Check, Revision, Run } from './suite.ts';
 
-/** A difference that is known, with the fault upstream that is its reason. */
+/** A difference that is known, with what of the server or of the way is its reason. */
 export const Known = Closed({
   way: Type.String({ minLength: 1 }),
   revision: Type.Union([Type.Literal('2025-11-25'), Type.Literal('2026-07-28')]),
   check: Type.String({ pattern: '^[^:]+:.+$', description: 'scenario:id/name' }),
-  upstream: Type.String({ minLength: 20, description: 'whose fault it is, and which' }),
+  through: Type.Union(
+    [
+      Type.Literal('SUCCESS'),
+      Type.Literal('FAILURE'),
+      Type.Literal('WARNING'),
+      Type.Literal('SKIPPED'),
+      Type.Literal('absent'),
+    ],
+    { description: 'what it comes to on this way; anything else is another difference' },
+  ),
+  why: Type.String({ minLength: 20, description: 'what makes it so, and why nothing is lost' }),
 });
 export type Known = Static<typeof Known>;
 
@@ -52,8 +62,8 @@ export interface Taken {
 }
 
 interface Explained extends Difference {
-  /** The fault that the baseline names. */
-  readonly upstream?: string;
+  /** The reason that the baseline names. */
+  readonly why?: string;
 }
 
 export interface Verdict {
@@ -86,12 +96,16 @@ export function judge(taken: readonly Taken[], baseline: readonly Known[]): Judg
     const direct = taken.find((one) => one.way === DIRECT && one.revision === revision);
     const found = differences(direct?.run.checks ?? [], run.checks).map((one): Explained => {
       const known = baseline.find(
-        (item) => item.way === way && item.revision === revision && item.check === one.check,
+        (item) =>
+          item.way === way &&
+          item.revision === revision &&
+          item.check === one.check &&
+          item.through === one.through,
       );
       if (known) used.add(known);
-      return known ? { ...one, upstream: known.upstream } : one;
+      return known ? { ...one, why: known.why } : one;
     });
-    const open = found.some(({ upstream }) => upstream === undefined);
+    const open = found.some(({ why }) => why === undefined);
     const verdict = open ? 'DIFFERENT' : found.length > 0 ? 'explained' : 'same';
     return { ...counts, verdict, differences: found };
   });

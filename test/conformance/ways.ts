@@ -1,28 +1,65 @@
 /** Every way to the server that is held against the direct one, in the order it is printed. */
+import { X509Certificate } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { RunningServer } from '../../runtime/ports.ts';
+import { openRemote } from '../../runtime/remote/open.ts';
+import { spkiOf } from '../../runtime/remote/tls.ts';
+import type { RemoteLaunch } from '../../schemas/remote.ts';
 import type { Surface } from '../../schemas/surface.ts';
+import { certify, makeAuthority } from '../helpers/certificates.ts';
 import { type RunningGateway, startGateway } from '../helpers/gateway.ts';
-import { capture, plainProcess } from '../helpers/session.ts';
+import { captureOf, plainProcess } from '../helpers/session.ts';
 import type { Way } from './command.ts';
 import { FIXTURE, type Hop, openPassthrough } from './hops.ts';
 
 export const ways: readonly Way[] = [
   { name: 'passthrough', open: (direct) => openPassthrough(direct) },
-  { name: 'gateway to stdio', open: openStdio },
+  { name: 'gateway to stdio', open: async () => hopOf(await stdioGateway()) },
+  { name: 'gateway to http', open: openRemoteGateway },
 ];
 
-/** HTTP to the gateway, stdio to the server behind it: a locked one of both eras, as a scan would find it. */
-export async function stdioGateway(): Promise<RunningGateway> {
-  const words = [FIXTURE, 'stdio'];
-  const shown = await capture(words);
+/** HTTP to the gateway, stdio to the server behind it. */
+export function stdioGateway(): Promise<RunningGateway> {
+  return gatewayTo(() => plainProcess([FIXTURE, 'stdio']));
+}
+
+/** A gateway before a locked server of both eras, as a scan would find it. */
+async function gatewayTo(
+  start: (tools: Surface['tools']) => Promise<RunningServer>,
+): Promise<RunningGateway> {
+  const shown = await captureOf(await start({}));
   const surface: Surface = { ...shown, capture: { ...shown.capture, eras: ['session', 'stateless'] } };
   return startGateway({
-    servers: { conformance: 'stdio' },
+    servers: { conformance: '' },
     surface: () => surface,
-    start: () => plainProcess(words),
+    start: () => start(surface.tools),
   });
 }
 
-async function openStdio(): Promise<Hop> {
-  const gateway = await stdioGateway();
+/** HTTP to the gateway, HTTP to the server behind it, which answers with TLS to a name, as remote servers have to. */
+async function openRemoteGateway(direct: string): Promise<Hop> {
+  const authority = makeAuthority(mkdtempSync(join(tmpdir(), 'lk-ca-')), 'authority');
+  const tls = certify(authority, { name: 'localhost', san: 'DNS:localhost', usage: 'serverAuth' });
+  const front = await openPassthrough(direct, { tls });
+  const launch: RemoteLaunch = {
+    transport: 'streamable-http',
+    url: front.url,
+    reach: 'private',
+    tls: { leaf: [spkiOf(new X509Certificate(tls.cert))], issuer: [], ca: authority.cert },
+  };
+  const record = async (): Promise<void> => undefined;
+  const hop = hopOf(await gatewayTo((tools) => openRemote({ launch, record, tools })));
+  return {
+    url: hop.url,
+    close: async () => {
+      await hop.close();
+      await front.close();
+    },
+  };
+}
+
+function hopOf(gateway: RunningGateway): Hop {
   return { url: `${gateway.url}/servers/conformance/mcp`, close: () => gateway.close() };
 }

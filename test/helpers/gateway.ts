@@ -9,7 +9,7 @@ import { type Journal, openJournal } from '../../runtime/journal/journal.ts';
 import { readJournal } from '../../runtime/journal/read.ts';
 import { Breaker } from '../../runtime/lifecycle/breaker.ts';
 import { openPolicy } from '../../runtime/policy/open.ts';
-import type { SandboxedProcess } from '../../runtime/ports.ts';
+import type { RunningServer } from '../../runtime/ports.ts';
 import type { AuditBody } from '../../schemas/audit.ts';
 import type { JsonObject } from '../../schemas/common.ts';
 import { sha256 } from '../../schemas/json.ts';
@@ -31,7 +31,7 @@ export interface GatewaySetup {
   readonly instances?: InstanceLimits;
   readonly idleMs?: number;
   readonly options?: Partial<GatewayOptions>;
-  readonly start?: (alias: string, log: string) => Promise<SandboxedProcess>;
+  readonly start?: (alias: string, log: string) => Promise<RunningServer>;
   readonly doors?: (doors: Map<string, Door>) => void;
 }
 
@@ -39,7 +39,7 @@ export interface RunningGateway extends Gateway {
   readonly dir: string;
   readonly doors: ReadonlyMap<string, Door>;
   readonly journal: Journal;
-  readonly processes: SandboxedProcess[];
+  readonly processes: RunningServer[];
   readonly refusals: string[];
   readonly said: string[];
   log(alias: string): string;
@@ -54,7 +54,7 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
   const surface = setup.surface?.(structuredClone(await good)) ?? (await good);
   const dir = tempDir();
   const journal = await openJournal(join(dir, 'journal'));
-  const processes: SandboxedProcess[] = [];
+  const processes: RunningServer[] = [];
   const refusals: string[] = [];
   const said: string[] = [];
   const instances = new Instances(setup.instances);
@@ -78,7 +78,7 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
   for (const [alias, how] of servers) {
     const entry = entryOf();
     const { server, version } = entry;
-    const start = async (): Promise<SandboxedProcess> => {
+    const start = async (): Promise<RunningServer> => {
       const child = await (setup.start
         ? setup.start(alias, log(alias))
         : plainProcess([SCRIPTED, how, log(alias)]));

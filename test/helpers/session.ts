@@ -33,7 +33,11 @@ export function plainProcess(words: readonly string[]): Promise<SandboxedProcess
 }
 
 export async function capture(words: readonly string[]): Promise<Surface> {
-  const child = await plainProcess(words);
+  return captureOf(await plainProcess(words));
+}
+
+/** What a server shows in the era of sessions; it is stopped then. */
+export async function captureOf(child: RunningServer): Promise<Surface> {
   try {
     const peer = openPeer(child, {
       message: () => undefined,
