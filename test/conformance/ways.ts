@@ -33,6 +33,7 @@ async function gatewayTo(
   const surface: Surface = { ...shown, capture: { ...shown.capture, eras: ['session', 'stateless'] } };
   return startGateway({
     servers: { conformance: '' },
+    policy: 'everyone: everything locked\n',
     surface: () => surface,
     start: () => start(surface.tools),
   });
