@@ -37,7 +37,10 @@ describe('[npm] one official server, from unknown to running', () => {
     npm = await startDrillNpm(await npmOptionsOf(dir), dir);
     company = await foundCompany({ dir, npmRegistry: npm.url, environment: process.env });
     project = join(dir, 'project');
-    machine = { ...process.env, LOCKKEEPER_HOME: join(dir, 'machines/erin') };
+    const audit = join(dir, 'audit.json');
+    const sinks = { local: { kind: 'file', path: join(dir, 'told.cef'), format: 'cef' } };
+    writeFileSync(audit, JSON.stringify({ lockkeeper: 'audit/v1', sinks }));
+    machine = { ...process.env, LOCKKEEPER_HOME: join(dir, 'machines/erin'), LOCKKEEPER_AUDIT: audit };
     for (const [person, roles] of Object.entries({
       dave: 'publisher',
       alice: 'reviewer,auditor',
@@ -157,6 +160,11 @@ describe('[npm] one official server, from unknown to running', () => {
     expect(
       records.some((record) => record.body.kind === 'request.finished' && record.body.outcome === 'ok'),
     ).toBe(true);
+    // The configured sink has it as well, with the caller.
+    const told = (): string => readFileSync(join(dir, 'told.cef'), 'utf8');
+    await expect.poll(told, { timeout: 15_000 }).toMatch(/\|session\.ended\|/);
+    expect(told()).toMatch(/\|request\.forwarded\|.* suser=erin .*read_text_file/);
+    expect(told()).toMatch(/\|request\.refused\|.* suser=erin .*run_shell/);
   });
 
   it('serves a client nobody here wrote', { timeout: 60_000 }, async () => {
