@@ -5,26 +5,24 @@ import type { Caller } from '../runtime/gate/caller.ts';
 import type { Around } from '../runtime/instance.ts';
 import { selectDriver } from '../runtime/isolation/select.ts';
 import { type Journal, openJournal } from '../runtime/journal/journal.ts';
-import { registrySink } from '../runtime/journal/ship.ts';
-import { type OpenSinks, openSinks, segmentLimits } from '../runtime/journal/sinks/open.ts';
+import { type OpenSinks, segmentLimits } from '../runtime/journal/sinks/open.ts';
 import { DRIVER_NAMES, type DriverName, type IsolationDriver } from '../runtime/ports.ts';
 import type { PrepareOptions } from '../runtime/prepare.ts';
 import type { OnRevoke } from '../runtime/session/quarantine.ts';
 import { openBlobs } from '../runtime/store/blobs.ts';
 import { assertAnswers } from '../runtime/trust/answers.ts';
 import type { VerifiedEntry } from '../runtime/trust/entry.ts';
-import { AuditAck } from '../schemas/api.ts';
 import { asLockkeeperError, LockkeeperError, quote } from '../schemas/errors.ts';
 import { sha256 } from '../schemas/json.ts';
 import { isLocal } from '../schemas/release.ts';
-import type { AuditConfig } from '../schemas/sinks.ts';
 import type { Api } from './api.ts';
 import { readAuditConfig } from './audit-config.ts';
 import { type Context, text, type Values } from './command.ts';
 import { assertCurrent, isVerdict } from './current.ts';
 import { fleetReporter, type RunningReporter, type tellOf } from './fleet.ts';
 import { type OpenedProject, openProject, type Project, projectOf } from './project.ts';
-import { openTelemetry, type Telemetry } from './telemetry.ts';
+import { tellSinks } from './sinks.ts';
+import { countSinks, openTelemetry, type Telemetry } from './telemetry.ts';
 
 /** How long a start waits for the registry's word, ms. */
 const ASK_MS = 2500;
@@ -82,10 +80,11 @@ export async function openRuntime(
   const folders = [journals, folderOf(context, registry, nobody(context))];
   // Nobody's records go to the registry with the next sign-in; until then it has no say in how long they are kept.
   const theirs = api === null && person.via === 'nobody' ? [] : folders;
-  const sinks = await tell(context, audit, { api, journal: kept, folders: theirs });
+  const sinks = await tellSinks(context, audit, { api, journal: kept, folders: theirs });
   const say = (line: string): void => context.say(`lk: ${line}`);
   const { collector } = context.config;
   const telemetry = openTelemetry({ journal: kept, collector, say });
+  countSinks(telemetry.metrics, sinks);
   const { journal } = telemetry;
   const fleet = fleetReporter({ home: context.home.dir, api, runtime: journal.id, host: hostname(), say });
   return {
@@ -226,24 +225,5 @@ async function fetchFrom(api: Api | null, digest: string): Promise<Buffer> {
     expected: `the artifact ${digest} in the local store, or a sign-in to fetch it with`,
     found: 'neither',
     next: 'Run: lk login URL --code CODE',
-  });
-}
-
-/** The registry and the configured sinks hear of the own journal as it grows, and of what ended runtimes left behind. */
-function tell(
-  context: Context,
-  audit: AuditConfig,
-  { api, journal, folders }: { api: Api | null; journal: Journal; folders: readonly string[] },
-): Promise<OpenSinks> {
-  const sink =
-    api &&
-    registrySink(async (records) => (await api.call('auditWrite', AuditAck, { body: { records } })).upTo);
-  return openSinks(audit, {
-    journal,
-    journalDir: context.home.journalDir,
-    environment: context.config.environment,
-    registry: { sink, folders },
-    now: context.now,
-    say: (line) => context.say(`lk: ${line}`),
   });
 }

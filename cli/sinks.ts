@@ -1,10 +1,15 @@
 /** How the sinks of this machine's journals stand, as the last process that told them left it written. */
 import { basename } from 'node:path';
 import { type SinkState, statesOf } from '../runtime/journal/cursor.ts';
+import type { Journal } from '../runtime/journal/journal.ts';
 import { journalsOf } from '../runtime/journal/read.ts';
 import { REGISTRY } from '../runtime/journal/retention.ts';
+import { registrySink } from '../runtime/journal/ship.ts';
+import { type OpenSinks, openSinks } from '../runtime/journal/sinks/open.ts';
 import { counted } from '../scanner/text.ts';
+import { AuditAck } from '../schemas/api.ts';
 import type { AuditConfig } from '../schemas/sinks.ts';
+import type { Api } from './api.ts';
 import { readAuditConfig } from './audit-config.ts';
 import type { Context } from './command.ts';
 
@@ -38,4 +43,23 @@ export function warningsOf(states: readonly SinkState[]): string[] {
       );
   }
   return lines;
+}
+
+/** The registry and the configured sinks hear of the own journal as it grows, and of what ended runtimes left behind. */
+export function tellSinks(
+  context: Context,
+  audit: AuditConfig,
+  { api, journal, folders }: { api: Api | null; journal: Journal; folders: readonly string[] },
+): Promise<OpenSinks> {
+  const sink =
+    api &&
+    registrySink(async (records) => (await api.call('auditWrite', AuditAck, { body: { records } })).upTo);
+  return openSinks(audit, {
+    journal,
+    journalDir: context.home.journalDir,
+    environment: context.config.environment,
+    registry: { sink, folders },
+    now: context.now,
+    say: (line) => context.say(`lk: ${line}`),
+  });
 }

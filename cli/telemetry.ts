@@ -1,6 +1,7 @@
 /** What a running face counts, traces and says of its health: metrics and health always, traces where a collector is named. */
 import { hostname } from 'node:os';
 import type { Journal } from '../runtime/journal/journal.ts';
+import type { OpenSinks } from '../runtime/journal/sinks/open.ts';
 import { type Metrics, metrics } from '../runtime/telemetry/metrics.ts';
 import { observedJournal, type SessionTelemetry } from '../runtime/telemetry/observed.ts';
 import { Exporter } from '../runtime/telemetry/otlp.ts';
@@ -41,6 +42,16 @@ export function openTelemetry({ journal, collector, say }: TelemetryOptions): Te
     sessions,
     close: async () => exporter?.close(),
   };
+}
+
+/** How those who are told of the journal stand. */
+export function countSinks(counted: Metrics, sinks: Pick<OpenSinks, 'states'>): void {
+  const down = (): number => sinks.states().filter(({ state }) => state === 'down').length;
+  const behind = (): number => Math.max(0, ...sinks.states().map((state) => state.behind));
+  const lost = (): number => sinks.states().reduce((sum, state) => sum + state.lost, 0);
+  counted.gauge('sinks_down', 'Sinks whose last delivery failed.', down);
+  counted.gauge('sinks_behind', 'Records that the slowest sink has not taken.', behind);
+  counted.gauge('sinks_lost', 'Records that sinks will never have.', lost);
 }
 
 function resourceOf({ id }: Journal) {

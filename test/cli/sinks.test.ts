@@ -4,9 +4,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { countSinks } from '../../cli/telemetry.ts';
 import { openJournal } from '../../runtime/journal/journal.ts';
+import { openSinks } from '../../runtime/journal/sinks/open.ts';
+import { metrics } from '../../runtime/telemetry/metrics.ts';
 import type { AuditConfig } from '../../schemas/sinks.ts';
-import { bodyOf, memorySink, pumpOf } from '../helpers/journals.ts';
+import { bodyOf, memorySink, pumpOf, until } from '../helpers/journals.ts';
+import { httpReceiver } from '../helpers/receivers.ts';
 import { tempDir } from '../helpers/session.ts';
 
 const MAIN = join(dirname(dirname(import.meta.dirname)), 'cli/main.ts');
@@ -79,6 +83,34 @@ describe('lk audit sinks', () => {
     expect(out).toMatch(/^lake +- +new /m);
     expect((await lk(home, audit, 'ps')).out).toMatch(/sink siem is down since .*, 1 record wait/);
     expect((await lk(home, audit, 'doctor')).out).toMatch(/^no +sinks +.*siem is down/m);
+  });
+});
+
+describe('the metrics', () => {
+  it('tell of a sink that is down, and how far it is behind', async () => {
+    const root = tempDir();
+    const journal = await openJournal(root);
+    for (const n of [1, 2, 3]) await journal.append(bodyOf(n));
+    const http = await httpReceiver();
+    await http.close();
+    const options = {
+      journal,
+      journalDir: root,
+      environment: { HOOK: 'a secret of enough bytes' },
+      now: () => new Date(),
+      say: () => undefined,
+      timing: { pauseMs: 10, closeMs: 500 },
+    };
+    const lake = { kind: 'webhook', url: `${http.url}/`, secret: 'env:HOOK' } as const;
+    const sinks = await openSinks({ lockkeeper: 'audit/v1', sinks: { lake } }, options);
+    const counted = metrics();
+    countSinks(counted, sinks);
+    await until(() => sinks.states()[0]?.state === 'down');
+    expect(counted.text()).toMatch(/^lockkeeper_sinks_down 1$/m);
+    expect(counted.text()).toMatch(/^lockkeeper_sinks_behind 3$/m);
+    expect(counted.text()).toMatch(/^lockkeeper_sinks_lost 0$/m);
+    await sinks.close();
+    await journal.close();
   });
 });
 

@@ -23,7 +23,9 @@ export function render(record: AuditRecord, { format, host, maxBytes }: Renderin
     if (Buffer.byteLength(text) <= maxBytes) return text;
   }
   const { seq, digest, body } = record;
-  const least = { seq, digest, uid: uidOf(record), kind: body.kind, user: body.user.slice(0, 64), cut: true };
+  const { kind, outcome, code } = body;
+  const user = body.user.slice(0, 64);
+  const least = { seq, digest, uid: uidOf(record), kind, user, outcome, code: code?.slice(0, 32), cut: true };
   return jsonLine(least);
 }
 
