@@ -16,9 +16,10 @@ import { isObject, type Message, parseMessage, type Response } from '../wire/mes
 import type { Pending } from './gate.ts';
 import { lockedSchemas, problemsIn } from './schema.ts';
 
-/** Characters of one message that are read, and those close to what signals a phrase. */
+/** Characters of one message that are read, those close to what signals a phrase, and what each text costs besides. */
 const READ = 4 * 1024 * 1024;
 const READ_CLOSELY = 400_000;
+const EACH = 40;
 /** Places that a record names; more are counted. */
 const MAX_FOUND = 50;
 
@@ -174,7 +175,7 @@ class Look {
   readonly #key: Buffer;
   readonly #left: Reading = { text: READ, close: READ_CLOSELY };
   readonly #kinds = new Set<FoundKind>();
-  #secretsLeft = READ;
+  #charactersLeft = READ;
 
   constructor(rules: ContentRules, key: Buffer) {
     this.#rules = rules;
@@ -182,6 +183,8 @@ class Look {
   }
 
   read(text: string, at: () => string, name: string | undefined): void {
+    this.#charactersLeft -= text.length + EACH;
+    if (this.#charactersLeft < 0) return this.#unread(at);
     if (this.#rules.secrets !== 'off') this.#secrets(text, at, name);
     if (this.#rules.instructions === 'off') return;
     if (carriesHidden(text)) this.#tell({ kind: 'hidden', at: at() });
@@ -203,8 +206,6 @@ class Look {
   }
 
   #secrets(text: string, at: () => string, name: string | undefined): void {
-    this.#secretsLeft -= text.length;
-    if (this.#secretsLeft < 0) return this.#unread(at);
     const whole: Span[] = name !== undefined && isSecretMember(name, text) ? [[0, text.length]] : [];
     const spans = whole.length > 0 ? whole : secretsIn(text);
     if (spans.length === 0) return;

@@ -4,9 +4,10 @@ import type { Section } from '../../schemas/surface.ts';
 import type { Message } from '../wire/message.ts';
 
 export const WINDOW_MS = 10_000;
-/** In ten seconds: readings of lists that changed, notices, answers that nobody asked for. */
+/** In ten seconds: readings of lists that changed, notices, requests to the client, answers that nobody asked for. */
 const MAX_REREADS = 20;
 export const MAX_NOTICES = 20_000;
+export const MAX_REQUESTS = 2000;
 export const MAX_NOISE = 200;
 const REREAD_DELAY_MS = 25;
 const MAX_WAITING = 1000;

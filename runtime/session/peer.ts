@@ -46,6 +46,7 @@ export function openPeer(process: RunningServer, handlers: PeerHandlers): Peer {
   const asked = new Map<string, Asked>();
   const words = lastWordsOf(process);
   let gone: LockkeeperError | null = null;
+  let isFull = false;
   const end = (error: LockkeeperError): void => {
     if (gone) return;
     gone = error;
@@ -53,12 +54,18 @@ export function openPeer(process: RunningServer, handlers: PeerHandlers): Peer {
     asked.clear();
     handlers.gone(error);
   };
-  listen(process, { asked, words, handlers, end });
+  listen(process, { asked, words, handlers, end, isGone: () => gone !== null });
   const send = (bytes: Buffer): void => {
     if (gone || process.stdin.destroyed) return;
     if (process.stdin.write(Buffer.concat([bytes, NEWLINE])) || !handlers.full) return;
     handlers.full();
-    process.stdin.once('drain', () => handlers.drained?.());
+    // One ear is enough, however much is sent meanwhile.
+    if (!isFull)
+      process.stdin.once('drain', () => {
+        isFull = false;
+        handlers.drained?.();
+      });
+    isFull = true;
   };
   const nextId = counter();
   return {
@@ -85,9 +92,11 @@ interface Listening {
   readonly words: () => string;
   readonly handlers: PeerHandlers;
   readonly end: (error: LockkeeperError) => void;
+  /** Nothing that it says is heard any more. */
+  readonly isGone: () => boolean;
 }
 
-function listen(process: RunningServer, { asked, words, handlers, end }: Listening): void {
+function listen(process: RunningServer, { asked, words, handlers, end, isGone }: Listening): void {
   let bad = 0;
   const take = (message: Message): void => {
     const answers = message.kind === 'response' || message.kind === 'error';
@@ -103,6 +112,7 @@ function listen(process: RunningServer, { asked, words, handlers, end }: Listeni
   };
   readLines(process.stdout, SERVER_LINE_BYTES, {
     line: (bytes) => {
+      if (isGone()) return;
       let message: Message;
       try {
         message = parseMessage(bytes, true);

@@ -38,9 +38,18 @@ export class Deafness {
   }
 }
 
+const held = new WeakMap<Writable, Set<Readable>>();
+
 /** Writes, and holds the source back until what was written is taken. */
 export function writeTo(output: Writable, bytes: Buffer, source: Readable | undefined): void {
   if (output.write(bytes) || !source) return;
   source.pause();
-  output.once('drain', () => source.resume());
+  const waiting = held.get(output);
+  if (waiting) return void waiting.add(source);
+  const sources = new Set([source]);
+  held.set(output, sources);
+  output.once('drain', () => {
+    held.delete(output);
+    for (const one of sources) one.resume();
+  });
 }

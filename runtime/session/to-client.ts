@@ -21,6 +21,7 @@ export class ToClient {
   readonly #rereading: Rereading;
   readonly #over: ToServer['over'];
   readonly #notices = new limits.Rate(limits.MAX_NOTICES, limits.WINDOW_MS);
+  readonly #requests = new limits.Rate(limits.MAX_REQUESTS, limits.WINDOW_MS);
   readonly #noise = new limits.Rate(limits.MAX_NOISE, limits.WINDOW_MS);
 
   constructor(exchange: Exchange, { over }: ToServer, rereading: Rereading) {
@@ -83,6 +84,7 @@ export class ToClient {
   #request(message: Request): void {
     const x = this.#x;
     if (!x.state || !x.link) return;
+    if (!this.#requests.take()) return x.fail(limits.TOO_LOUD);
     const { peer } = x.link;
     const verdict = judgeToClient(message, x.state, x.fromServer);
     if (!verdict.allow) {
