@@ -129,7 +129,6 @@ export class Requests {
       failed: (error) => this.#fail(state, error),
     });
     state.flight = flight;
-    if (this.#paused) flight.pause();
   }
 
   /** Whoever reads us does not: nothing more is taken from the other side. */

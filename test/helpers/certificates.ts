@@ -21,6 +21,8 @@ export interface Wanted {
   readonly ca?: boolean;
   /** How long it lasts from now; 30 unless told. */
   readonly days?: number;
+  /** Names its issuer alone, and not the issuer's key. */
+  readonly keyless?: boolean;
   /** PEM of a key that was certified before; else a new one. */
   readonly key?: string;
 }
@@ -59,13 +61,14 @@ export function makeAuthority(dir: string, name: string): Authority {
 
 /** A certificate that the authority signed; an intermediate authority with `ca`. */
 export function certify({ dir, name: issuer }: Authority, wanted: Wanted): Authority {
-  const { name, san, usage = 'clientAuth', ca = false, days = 30, key } = wanted;
+  const { name, san, usage = 'clientAuth', ca = false, days = 30, key, keyless = false } = wanted;
   if (key === undefined) newKey(dir, name);
   else writeFileSync(join(dir, `${name}.key`), key);
   openssl(dir, ['req', '-new', '-key', `${name}.key`, '-subj', `/CN=${name}`, '-out', `${name}.csr`]);
   const lines = ca
     ? ['basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign']
     : ['basicConstraints=critical,CA:FALSE', `extendedKeyUsage=${usage}`];
+  if (keyless) lines.push('authorityKeyIdentifier=none');
   if (san !== undefined) lines.push('subjectAltName=@names', '[names]');
   for (const [i, name] of [san ?? []].flat().entries()) lines.push(name.replace(':', `.${i}=`));
   writeFileSync(join(dir, `${name}.ext`), `${lines.join('\n')}\n`);

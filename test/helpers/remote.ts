@@ -38,7 +38,7 @@ export function newAuthority(): Authority {
 export function forServer(
   authority: Authority,
   name: string,
-  more: { days?: number; key?: string } = {},
+  more: { days?: number; key?: string; keyless?: boolean } = {},
 ): Certified {
   return certify(authority, { name, san: `DNS:${name}`, usage: 'serverAuth', ...more });
 }

@@ -69,13 +69,18 @@ const ROWS: Row[] = [
   [
     'sends elsewhere',
     'REMOTE_INVALID',
-    (r) => void r.writeHead(307, { location: 'https://evil.example/mcp' }).end(),
+    (r, body) =>
+      void r.writeHead(307, { ...JSON_TYPE, location: 'https://evil.example/mcp' }).end(result(body)),
   ],
-  ['sends to another path', 'REMOTE_INVALID', (r) => void r.writeHead(308, { location: '/mcp/' }).end()],
+  [
+    'sends to another path',
+    'REMOTE_INVALID',
+    (r, body) => void r.writeHead(308, { ...JSON_TYPE, location: '/mcp/' }).end(result(body)),
+  ],
   [
     'packs its answer',
     'REMOTE_INVALID',
-    (r) => void r.writeHead(200, { ...JSON_TYPE, 'content-encoding': 'gzip' }).end('x'),
+    (r, body) => void r.writeHead(200, { ...JSON_TYPE, 'content-encoding': 'gzip' }).end(result(body)),
   ],
   [
     'answers with a page',
