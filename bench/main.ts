@@ -5,6 +5,7 @@ import { ci } from './ci.ts';
 import { journal } from './journal.ts';
 import { lock } from './lock.ts';
 import { log } from './log.ts';
+import { policy } from './policy.ts';
 import { proxy } from './proxy.ts';
 import { remote } from './remote.ts';
 import { revoke } from './revoke.ts';
@@ -23,6 +24,7 @@ const BENCHES: Readonly<Record<string, () => Promise<BenchResult>>> = {
   ci,
   lock,
   log,
+  policy,
   revoke,
 };
 

@@ -18,7 +18,7 @@ export interface CaseOutcome {
 
 export interface JudgedBy {
   readonly policy: Policy;
-  readonly entries: ReadonlyMap<string, LockEntry>;
+  readonly entries: ReadonlyMap<string, Pick<LockEntry, 'surface'>>;
   readonly now: Date;
 }
 
@@ -72,7 +72,10 @@ function itemsOf(one: PolicyCase, number: number, entries: JudgedBy['entries']):
   });
 }
 
-function lockedItems({ server, tool, prompt, resource }: PolicyCase, { surface }: LockEntry): Item[] {
+function lockedItems(
+  { server, tool, prompt, resource }: PolicyCase,
+  { surface }: Pick<LockEntry, 'surface'>,
+): Item[] {
   if (tool !== undefined)
     return Object.hasOwn(surface.tools, tool) ? [{ server, kind: 'tools', name: tool }] : [];
   if (prompt !== undefined)
