@@ -113,6 +113,7 @@ export const CODES = {
   SURFACE_DRIFT: { status: 403, exit: 3, title: 'The server shows another surface than the lock' },
   FRAME_INVALID: { status: 400, exit: 3, title: 'The message is not one JSON-RPC message' },
   FRAME_TOO_LARGE: { status: 413, exit: 3, title: 'The message is larger than the limit' },
+  NAME_AMBIGUOUS: { status: 409, exit: 3, title: 'Several locked servers share this name' },
   HOST_REFUSED: { status: 403, exit: 3, title: 'The request is not meant for this gateway' },
   HEADER_MISMATCH: { status: 400, exit: 3, title: 'Headers and body say different things' },
   ID_DUPLICATE: { status: 400, exit: 3, title: 'The request id is in use' },

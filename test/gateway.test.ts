@@ -82,6 +82,14 @@ describe('lk gateway', () => {
     expect(JSON.stringify(data)).toContain('"READY"');
   });
 
+  it('serves all servers as one as well', async () => {
+    const client = await httpClient(url.replace('/servers/echo', ''));
+    const [list] = await client.request(1, 'tools/list');
+    expect(JSON.stringify(list)).toContain('"name":"echo__echo"');
+    const [answer] = await client.request(2, 'tools/call', { name: 'echo__echo', arguments: {} });
+    expect(answer?.error).toMatchObject(REACHED);
+  });
+
   it('goes on under a lock that is signed anew, and what is said to it goes on', {
     timeout: 60_000,
   }, async () => {

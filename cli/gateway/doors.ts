@@ -1,5 +1,6 @@
 /** The doors of a project: one for each locked server, prepared before anything listens. */
 import { NOBODY_TO_ASK } from '../../runtime/gate/people.ts';
+import { allDoor } from '../../runtime/gateway/all/door.ts';
 import { serverDoor } from '../../runtime/gateway/door.ts';
 import type { Instances } from '../../runtime/gateway/instances.ts';
 import type { Door } from '../../runtime/gateway/ports.ts';
@@ -30,7 +31,11 @@ export interface Kept {
   readonly revocations: RevocationSource | null;
 }
 
+/** Where all servers are one. */
+const ALL = '/mcp';
+
 interface Standing {
+  readonly alias: string;
   readonly prepared: Prepared;
   readonly door: Door;
   /** Of everything that decides what it leads to; the lock's own dates are not among it. */
@@ -40,6 +45,7 @@ interface Standing {
 export class Doors {
   readonly #kept: Kept;
   #standing = new Map<string, Standing>();
+  #whole: Door | null = null;
   #expires = 0;
 
   constructor(kept: Kept) {
@@ -65,15 +71,37 @@ export class Doors {
       const identity = digestOf(identityOf(ready, [trusted.root.version, policy.digest]));
       const before = this.#standing.get(path);
       const made = (): Standing => ({
+        alias,
         prepared: ready,
         identity,
         door: this.#made(opened, { alias, prepared: ready, policy }),
       });
       next.set(path, before?.identity === identity ? before : made());
     }
+    const paths = [...new Set([...this.#standing.keys(), ...next.keys()])];
+    const same = paths.every((path) => this.#standing.get(path) === next.get(path));
     this.#standing = next;
     this.#expires = runsUntil(lock, trusted);
-    return new Map([...next].map(([path, { door }]) => [path, door]));
+    const each = new Map([...next].map(([path, { door }]) => [path, door]));
+    return each.set(ALL, this.#all(next, same));
+  }
+
+  /** The door to all: the same one while every server’s is. */
+  #all(standing: ReadonlyMap<string, Standing>, same: boolean): Door {
+    if (same && this.#whole) return this.#whole;
+    const { journal, say } = this.#kept.runtime;
+    const parts = [...standing.values()];
+    const { door, ambiguous } = allDoor({
+      doors: new Map(parts.map((part) => [part.alias, part.door])),
+      surfaces: new Map(parts.map((part) => [part.alias, part.prepared.surface])),
+      journal,
+    });
+    if (ambiguous.length > 0)
+      say(
+        `${ambiguous.length} resources are not at ${ALL}, as several servers have them: ${ambiguous.slice(0, 5).join(', ')}`,
+      );
+    this.#whole = door;
+    return door;
   }
 
   #made(

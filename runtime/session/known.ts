@@ -32,7 +32,8 @@ function discovered(surface: Surface): JsonObject {
   return instructions === null ? said : { ...said, instructions };
 }
 
-function told(era: Era, result: JsonObject, { serverInfo }: Surface): JsonObject {
+/** A result of the stateless era says how long it may be kept, and by whom it was given. */
+export function told(era: Era, result: JsonObject, { serverInfo }: Pick<Surface, 'serverInfo'>): JsonObject {
   if (era === 'session') return result;
   const _meta = { 'io.modelcontextprotocol/serverInfo': serverInfo };
   return { resultType: 'complete', ...result, ttlMs: TTL_MS, cacheScope: 'private', _meta };

@@ -16,17 +16,22 @@ import type { EgressEvent, RunningServer } from '../ports.ts';
 import type { Revoked } from '../trust/revocations.ts';
 import { isObject, type Message, type Notification, type Request, type Response } from '../wire/message.ts';
 
-export interface Scribe {
+export interface Pen {
   readonly journal: Journal;
   readonly session: string;
   readonly caller: Caller;
+  /** Null where no one server is concerned. */
+  readonly subject: AuditSubject | null;
+}
+
+export interface Scribe extends Pen {
   readonly subject: AuditSubject;
 }
 
 type Direction = NonNullable<AuditBody['direction']>;
 
 /** What every record of a session holds. */
-export function body(scribe: Scribe, kind: AuditBody['kind'], rest: Partial<AuditBody>): AuditBody {
+export function body(scribe: Pen, kind: AuditBody['kind'], rest: Partial<AuditBody>): AuditBody {
   const { journal, session, caller, subject } = scribe;
   const { user, via, teams } = caller;
   const { target, message } = rest;
@@ -54,7 +59,7 @@ export function sessionRecord(
 }
 
 /** What a call said, redacted, with the digest of the whole of it. */
-function said(scribe: Scribe, message: Request | Notification): Partial<AuditBody> {
+function said(scribe: Pen, message: Request | Notification): Partial<AuditBody> {
   const { _meta, ...rest } = message.params;
   const args: Json =
     message.method === 'tools/call' || message.method === 'prompts/get'
@@ -95,7 +100,7 @@ export interface Refusal {
   readonly detail?: Json | undefined;
 }
 
-export function refused(scribe: Scribe, message: Request | Notification | null, at: Refusal): AuditBody {
+export function refused(scribe: Pen, message: Request | Notification | null, at: Refusal): AuditBody {
   const kind = message?.kind === 'notification' ? 'notice.refused' : 'request.refused';
   return body(scribe, kind, {
     direction: at.direction,
@@ -109,7 +114,7 @@ export function refused(scribe: Scribe, message: Request | Notification | null, 
   });
 }
 
-export function finished(scribe: Scribe, pending: Pending, at: End): AuditBody {
+export function finished(scribe: Pen, pending: Pending, at: End): AuditBody {
   return body(scribe, 'request.finished', {
     method: pending.method,
     ...(pending.target === undefined ? {} : { target: pending.target }),
@@ -126,7 +131,7 @@ export function finished(scribe: Scribe, pending: Pending, at: End): AuditBody {
 
 /** What was found in a message, by kind and place. */
 export function flagged(
-  scribe: Scribe,
+  scribe: Pen,
   { found, more, hidden, error }: Omit<Judged<Message>, 'message'>,
   at: { direction: Direction; method: string; call?: string; target?: string | undefined },
 ): AuditBody {
@@ -151,7 +156,7 @@ export function answeredFromLock(scribe: Scribe, { method }: Request): AuditBody
   return body(scribe, 'request.finished', { method, outcome: 'ok', detail: 'answered from the lock' });
 }
 
-export function unbound(scribe: Scribe, direction: Direction, why: string): AuditBody {
+export function unbound(scribe: Pen, direction: Direction, why: string): AuditBody {
   return body(scribe, 'response.refused', { direction, outcome: 'refused', message: why.slice(0, 600) });
 }
 

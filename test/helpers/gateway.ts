@@ -1,6 +1,7 @@
 /** A gateway on loopback before scripted servers, and a client that speaks plain HTTP to it. */
 import { join } from 'node:path';
 import { type CallApprovals, NOBODY_TO_ASK } from '../../runtime/gate/people.ts';
+import { allDoor } from '../../runtime/gateway/all/door.ts';
 import { serverDoor } from '../../runtime/gateway/door.ts';
 import { type InstanceLimits, Instances } from '../../runtime/gateway/instances.ts';
 import { type Door, type GatewayLimits, type GatewayOptions, LIMITS } from '../../runtime/gateway/ports.ts';
@@ -112,6 +113,10 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
     });
     doors.set(`/servers/${alias}/mcp`, door);
   }
+  const surfaces = new Map(servers.map(([alias]) => [alias, surface]));
+  const each = new Map(servers.map(([alias]) => [alias, doors.get(`/servers/${alias}/mcp`)]));
+  const every = new Map([...each].flatMap(([alias, door]) => (door ? [[alias, door] as const] : [])));
+  doors.set('/mcp', allDoor({ doors: every, surfaces, journal }).door);
   setup.doors?.(doors);
   const gateway = await openGateway({
     host: '127.0.0.1',

@@ -64,7 +64,9 @@ describe('policy over HTTP', () => {
       headers,
     );
     expect(closed.status).toBe(404);
-    expect(await closed.json()).toMatchObject({ error: { data: { expected: 'one of /servers/docs/mcp' } } });
+    expect(await closed.json()).toMatchObject({
+      error: { data: { expected: 'one of /servers/docs/mcp, /mcp' } },
+    });
     const open = await httpClient(`${gateway.url}/servers/docs/mcp`, headers);
     expect((await open.request(1, 'tools/call', ECHO))[0]?.error).toBeUndefined();
   });

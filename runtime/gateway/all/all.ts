@@ -1,0 +1,214 @@
+/** All locked servers as one: names carry the alias, each call goes to the one server it names, through its own gate. */
+import { randomUUID } from 'node:crypto';
+import type { Json, JsonObject } from '../../../schemas/common.ts';
+import { asLockkeeperError, LockkeeperError } from '../../../schemas/errors.ts';
+import type { Era } from '../../../schemas/surface.ts';
+import type { Journal } from '../../journal/journal.ts';
+import { eraOf, helloFor, notFirst } from '../../session/era.ts';
+import { told } from '../../session/known.ts';
+import type { ClientPort, SessionEnd } from '../../session/options.ts';
+import * as records from '../../session/records.ts';
+import { encode, idKey, isObject, type Message, type Request, refusalOf } from '../../wire/message.ts';
+import { splice } from '../../wire/splice.ts';
+import type { Backend, Door, Visit } from '../ports.ts';
+import { type Hello, shown } from './merged.ts';
+import type { Names } from './names.ts';
+import { Parts } from './parts.ts';
+import { listedBy, route } from './routes.ts';
+
+const LISTEN = 'subscriptions/listen';
+const SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId';
+
+export interface AllOptions {
+  /** By alias, in the order of their lists. */
+  readonly doors: ReadonlyMap<string, Door>;
+  readonly names: Names;
+  readonly hello: Hello;
+  readonly eras: readonly Era[];
+  readonly journal: Journal;
+}
+
+export class All implements Backend {
+  readonly #o: AllOptions;
+  readonly #port: ClientPort;
+  readonly #scribe: records.Pen;
+  readonly #parts: Parts;
+  /** Requests of the client, and who has them; null: we ourselves. */
+  readonly #asked = new Map<string, string | null>();
+  readonly #over = Promise.withResolvers<SessionEnd>();
+  #tail: Promise<unknown> = Promise.resolve();
+  #era: Era | null = null;
+  #first: JsonObject = {};
+
+  constructor(options: AllOptions, visit: Visit, port: ClientPort) {
+    this.#o = options;
+    this.#port = port;
+    const { caller } = visit.who;
+    this.#scribe = { journal: options.journal, session: randomUUID(), caller, subject: null };
+    this.#parts = new Parts({
+      doors: options.doors,
+      visit,
+      port,
+      greeting: () => (this.#era === 'session' ? this.#first : null),
+      answered: (key) => void this.#asked.delete(key),
+      ended: (alias, error) => this.#unanswered(alias, error),
+    });
+  }
+
+  get recorded(): Promise<unknown> {
+    return Promise.all([this.#tail, this.#parts.recorded]);
+  }
+
+  async run(): Promise<SessionEnd> {
+    const end = await this.#over.promise;
+    await Promise.all([this.#tail, this.#parts.end(end.reason)]);
+    return end;
+  }
+
+  end(reason: SessionEnd['reason']): void {
+    this.#over.resolve({ reason, error: null });
+  }
+
+  take(message: Message): void {
+    if (message.kind === 'request') return this.#request(message);
+    if (message.kind === 'notification') return this.#notice(message);
+    const asked = message.id === null ? null : this.#parts.answerFor(message.id);
+    if (!asked) return this.#unbound();
+    const bytes = splice(message.bytes, [{ path: ['id'], value: asked.id }]);
+    asked.part?.take({ ...message, id: asked.id, bytes });
+  }
+
+  #request(message: Request): void {
+    try {
+      if (this.#era === null && this.#begins(message)) return;
+      const key = idKey(message.id);
+      const own = this.#own(message);
+      if (own) {
+        this.#asked.set(key, null);
+        return void own.then((result) => this.#answer(message, result));
+      }
+      const { alias, message: routed } = route(message, this.#o.names);
+      this.#asked.set(key, alias);
+      this.#parts.of(alias).take(routed);
+    } catch (thrown) {
+      this.#refuse(message, asLockkeeperError(thrown));
+    }
+  }
+
+  /** The first request decides the era. True: it is answered. */
+  #begins(message: Request): boolean {
+    const { eras, hello } = this.#o;
+    const era = eraOf(message);
+    if (message.method === 'ping' && era === null) return false;
+    if (era === null || !eras.includes(era)) throw notFirst(eras, message.method);
+    this.#era = era;
+    if (era === 'stateless') return false;
+    this.#first = message.params;
+    const { instructions, ...rest } = hello;
+    const said = instructions === null ? rest : { ...rest, instructions };
+    this.#port.send(helloFor(message, said), idKey(message.id), undefined);
+    return true;
+  }
+
+  /** What we answer ourselves; null for what is one server's. */
+  #own({ id, method, params }: Request): Promise<JsonObject> | null {
+    const { hello } = this.#o;
+    const section = listedBy(method);
+    if (section) return this.#list(method, section, params);
+    if (method === 'ping' && this.#era !== 'stateless') return Promise.resolve({});
+    if (method === 'logging/setLevel' && this.#era === 'session') return this.#setLevel(params);
+    if (method === 'server/discover' && this.#era === 'stateless') {
+      const { capabilities, instructions } = hello;
+      const said = { supportedVersions: ['2026-07-28'], capabilities };
+      return Promise.resolve(this.#told(instructions === null ? said : { ...said, instructions }));
+    }
+    if (method !== LISTEN || this.#era !== 'stateless') return null;
+    // The lists change with the lock alone, and then the session ends: there is nothing to be told before.
+    const said = {
+      method: 'notifications/subscriptions/acknowledged',
+      params: { _meta: { [SUBSCRIPTION]: id } },
+    };
+    this.#port.aside(encode({ jsonrpc: '2.0', ...said }), idKey(id), undefined);
+    return new Promise(() => undefined);
+  }
+
+  async #list(
+    method: string,
+    section: NonNullable<ReturnType<typeof listedBy>>,
+    params: JsonObject,
+  ): Promise<JsonObject> {
+    const { _meta } = params;
+    const asked = _meta === undefined ? {} : { _meta: withoutToken(_meta) };
+    const { doors, names } = this.#o;
+    const lists = await Promise.all(
+      [...doors.keys()].map(async (alias) =>
+        shown(section, await this.#parts.of(alias).list(method, section, asked), { alias, names }),
+      ),
+    );
+    return this.#told({ [section]: lists.flat() });
+  }
+
+  async #setLevel(params: JsonObject): Promise<JsonObject> {
+    await Promise.all(this.#parts.all.map((part) => part.ask('logging/setLevel', params)));
+    return {};
+  }
+
+  #told(result: JsonObject): JsonObject {
+    return told(this.#era ?? 'session', result, this.#o.hello);
+  }
+
+  #answer({ id }: Request, result: JsonObject): void {
+    if (!this.#asked.delete(idKey(id))) return;
+    this.#port.send(encode({ jsonrpc: '2.0', id, result }), idKey(id), undefined);
+  }
+
+  #refuse(message: Request, error: LockkeeperError): void {
+    const record = records.refused(this.#scribe, message, { direction: 'to-server', error });
+    const answer = (): void => this.#port.send(refusalOf(message.id, error), idKey(message.id), undefined);
+    this.#tail = this.#o.journal.append(record).then(answer, (thrown: unknown) => {
+      this.#over.resolve({ reason: 'refused', error: asLockkeeperError(thrown) });
+    });
+  }
+
+  #notice(message: Extract<Message, { kind: 'notification' }>): void {
+    const { method, params } = message;
+    if (method === 'notifications/initialized') return;
+    if (method !== 'notifications/cancelled') {
+      for (const part of this.#parts.opened) part.take(message);
+      return;
+    }
+    const { requestId } = params;
+    if (typeof requestId !== 'string' && typeof requestId !== 'number') return;
+    const alias = this.#asked.get(idKey(requestId));
+    this.#asked.delete(idKey(requestId));
+    if (typeof alias === 'string') this.#parts.of(alias).take(message);
+  }
+
+  #unbound(): void {
+    this.#o.journal.note(
+      records.unbound(this.#scribe, 'to-server', 'an answer to nothing that a server asked'),
+    );
+  }
+
+  #unanswered(alias: string, error: LockkeeperError | null): void {
+    for (const [key, owner] of this.#asked) {
+      if (owner !== alias) continue;
+      this.#asked.delete(key);
+      const id = key.startsWith('n') ? Number(key.slice(1)) : key.slice(1);
+      this.#port.send(refusalOf(id, error ?? ENDED), key, undefined);
+    }
+  }
+}
+
+const ENDED = new LockkeeperError('SERVER_DIED', {
+  expected: 'a server that answers',
+  found: 'one that ended',
+  next: 'Ask again',
+});
+
+/** Our own questions to several servers share no token of the client. */
+function withoutToken(meta: Json): Json {
+  if (!isObject(meta)) return meta;
+  const { progressToken: _, ...rest } = meta;
+  return rest;
+}

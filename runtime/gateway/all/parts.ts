@@ -1,0 +1,125 @@
+/** The conversations behind one with all servers: opened when they are first needed, and again after they ended. */
+import type { Readable } from 'node:stream';
+import type { JsonObject } from '../../../schemas/common.ts';
+import { LockkeeperError } from '../../../schemas/errors.ts';
+import type { ClientPort, SessionEnd } from '../../session/options.ts';
+import { type Id, idKey } from '../../wire/message.ts';
+import { splice, textAt } from '../../wire/splice.ts';
+import type { Door, Visit } from '../ports.ts';
+import { Part } from './part.ts';
+
+/** Requests of servers that a client has not answered. */
+const MAX_ASKED_BACK = 256;
+
+export interface PartsOptions {
+  readonly doors: ReadonlyMap<string, Door>;
+  readonly visit: Visit;
+  readonly port: ClientPort;
+  /** What a client of the session era greeted with; null in the stateless era. */
+  readonly greeting: () => JsonObject | null;
+  readonly answered: (key: string) => void;
+  readonly ended: (alias: string, error: LockkeeperError | null) => void;
+}
+
+export class Parts {
+  readonly #o: PartsOptions;
+  readonly #open = new Map<string, Part>();
+  /** By the id that the client knows a server’s request by: servers count each for themselves. */
+  readonly #askedBack = new Map<string, { readonly alias: string; readonly id: Id }>();
+  readonly #deaf = new Set<string>();
+  #count = 0;
+
+  constructor(options: PartsOptions) {
+    this.#o = options;
+  }
+
+  get opened(): Part[] {
+    return [...this.#open.values()];
+  }
+
+  get recorded(): Promise<unknown> {
+    return Promise.all(this.opened.map(({ recorded }) => recorded));
+  }
+
+  /** Throws NOT_LOCKED for a server that this caller’s credential does not reach. */
+  of(alias: string): Part {
+    const there = this.#open.get(alias);
+    if (there) return there;
+    const { doors, visit, greeting } = this.#o;
+    const door = doors.get(alias);
+    if (!door) throw unreached(alias);
+    const part: Part = new Part((port) => door.open(visit, port), {
+      send: (bytes, about, source) => {
+        if (about !== null) this.#o.answered(about);
+        this.#o.port.send(bytes, about, source);
+      },
+      aside: (bytes, about, source) => this.#aside(alias, { bytes, about, source }),
+      pause: () => this.#pause(alias),
+      resume: () => this.#resume(alias),
+      ended: (error) => this.#ended(alias, part, error),
+    });
+    this.#open.set(alias, part);
+    const first = greeting();
+    if (first) {
+      void part.ask('initialize', first);
+      part.tell('notifications/initialized');
+    }
+    return part;
+  }
+
+  get all(): Part[] {
+    return [...this.#o.doors.keys()].map((alias) => this.of(alias));
+  }
+
+  /** Whose question an answer of the client is for, and the id it has there; null: nobody’s. */
+  answerFor(id: Id): { readonly part: Part | undefined; readonly id: Id } | null {
+    const asked = this.#askedBack.get(idKey(id));
+    if (!asked) return null;
+    this.#askedBack.delete(idKey(id));
+    return { part: this.#open.get(asked.alias), id: asked.id };
+  }
+
+  async end(reason: SessionEnd['reason']): Promise<void> {
+    const parts = this.opened;
+    for (const part of parts) part.end(reason);
+    await Promise.all(parts.map(({ over }) => over));
+  }
+
+  #aside(
+    alias: string,
+    { bytes, about, source }: { bytes: Buffer; about: string | null; source: Readable | undefined },
+  ): void {
+    const { port } = this.#o;
+    const id = textAt(bytes, ['id']);
+    if (id === null) return port.aside(bytes, about, source);
+    const [oldest] = this.#askedBack.keys();
+    if (this.#askedBack.size >= MAX_ASKED_BACK && oldest !== undefined) this.#askedBack.delete(oldest);
+    const ours = ++this.#count;
+    this.#askedBack.set(idKey(ours), { alias, id: JSON.parse(id.toString()) as Id });
+    port.aside(splice(bytes, [{ path: ['id'], value: ours }]), about, source);
+  }
+
+  #ended(alias: string, part: Part, error: LockkeeperError | null): void {
+    if (this.#open.get(alias) === part) this.#open.delete(alias);
+    this.#resume(alias);
+    for (const [key, asked] of this.#askedBack) if (asked.alias === alias) this.#askedBack.delete(key);
+    this.#o.ended(alias, error);
+  }
+
+  #pause(alias: string): void {
+    this.#deaf.add(alias);
+    this.#o.port.pause();
+  }
+
+  #resume(alias: string): void {
+    if (this.#deaf.delete(alias) && this.#deaf.size === 0) this.#o.port.resume();
+  }
+}
+
+function unreached(alias: string): LockkeeperError {
+  return new LockkeeperError('NOT_LOCKED', {
+    expected: 'a server that this credential reaches',
+    found: alias,
+    next: 'Ask whoever keeps the gateway for it',
+  });
+}

@@ -1,0 +1,73 @@
+/** Whom a request is for, and what it says once only that server is to read it. */
+import type { Json } from '../../../schemas/common.ts';
+import { LockkeeperError } from '../../../schemas/errors.ts';
+import type { Section } from '../../../schemas/surface.ts';
+import { LIST_METHOD } from '../../gate/methods.ts';
+import { isObject, type Request } from '../../wire/message.ts';
+import { splice } from '../../wire/splice.ts';
+import type { Names } from './names.ts';
+
+export interface Routed {
+  readonly alias: string;
+  readonly message: Request;
+}
+
+const LISTS = new Map(Object.entries(LIST_METHOD).map(([section, method]) => [method, section as Section]));
+
+/** The section that a method lists; undefined for what is no list. */
+export function listedBy(method: string): Section | undefined {
+  return LISTS.get(method);
+}
+
+/** Throws TOOL_REFUSED, NAME_AMBIGUOUS, FRAME_INVALID or METHOD_REFUSED. */
+export function route(message: Request, names: Names): Routed {
+  const { method, params } = message;
+  switch (method) {
+    case 'tools/call':
+      return renamed(message, ['name'], names.owner('tools', textOf(params.name, 'a name')));
+    case 'prompts/get':
+      return renamed(message, ['name'], names.owner('prompts', textOf(params.name, 'a name')));
+    case 'resources/read':
+    case 'resources/subscribe':
+    case 'resources/unsubscribe':
+      return { alias: names.addressee(textOf(params.uri, 'a uri')), message };
+    case 'completion/complete':
+      return completed(message, names);
+    default:
+      throw new LockkeeperError('METHOD_REFUSED', {
+        expected: 'a method that is for one of the locked servers',
+        found: method.slice(0, 80),
+        next: 'Use another method',
+      });
+  }
+}
+
+function completed(message: Request, names: Names): Routed {
+  const { ref } = message.params;
+  if (!isObject(ref)) throw malformed('a ref');
+  if (ref.type === 'ref/prompt')
+    return renamed(message, ['ref', 'name'], names.owner('prompts', textOf(ref.name, 'a name')));
+  return { alias: names.addressee(textOf(ref.uri, 'a uri')), message };
+}
+
+/** The same bytes, but for the name as the server itself has it. */
+function renamed(
+  message: Request,
+  path: readonly string[],
+  { alias, name }: { readonly alias: string; readonly name: string },
+): Routed {
+  const bytes = splice(message.bytes, [{ path: ['params', ...path], value: name }]);
+  const [first = '', second] = path;
+  const inner = message.params[first];
+  const value: Json = second === undefined || !isObject(inner) ? name : { ...inner, [second]: name };
+  return { alias, message: { ...message, bytes, params: { ...message.params, [first]: value } } };
+}
+
+function textOf(value: Json | undefined, what: string): string {
+  if (typeof value === 'string') return value;
+  throw malformed(what);
+}
+
+function malformed(expected: string): LockkeeperError {
+  return new LockkeeperError('FRAME_INVALID', { expected, found: 'none', next: 'Correct the sender' });
+}
