@@ -9,6 +9,7 @@ import { policy } from './policy.ts';
 import { proxy } from './proxy.ts';
 import { remote } from './remote.ts';
 import { revoke } from './revoke.ts';
+import { start } from './start.ts';
 
 export interface BenchResult {
   readonly head: readonly string[];
@@ -26,6 +27,7 @@ const BENCHES: Readonly<Record<string, () => Promise<BenchResult>>> = {
   log,
   policy,
   revoke,
+  start,
 };
 
 try {
