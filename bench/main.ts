@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { asLockkeeperError, LockkeeperError } from '../schemas/errors.ts';
 import { ci } from './ci.ts';
+import { content } from './content.ts';
 import { journal } from './journal.ts';
 import { lock } from './lock.ts';
 import { log } from './log.ts';
@@ -22,6 +23,7 @@ const BENCHES: Readonly<Record<string, () => Promise<BenchResult>>> = {
   proxy,
   remote,
   journal,
+  content,
   ci,
   lock,
   log,

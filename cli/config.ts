@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
+import type { MachineFile } from './machine-file.ts';
 
 export interface CliConfig {
   /** Folder of this person on this machine: credentials, keys, store, journals. */
@@ -19,11 +20,9 @@ export interface CliConfig {
   /** File of the root that an administrator pinned for everybody on this machine; it need not be there. */
   readonly rootPin: string;
   /** File that says how long journals are kept and whom else they are told to. */
-  readonly audit: {
-    readonly path: string;
-    /** Named by the environment: it has to be there. */
-    readonly wanted: boolean;
-  };
+  readonly audit: MachineFile;
+  /** File that says what of the content of answers is looked at, and what is done about it. */
+  readonly content: MachineFile;
   /** Base address of an OTLP collector that traces are sent to. */
   readonly collector: string | null;
   readonly color: boolean;
@@ -40,6 +39,7 @@ const KNOWN = new Set([
   'LOCKKEEPER_ROOT_THRESHOLD',
   'LOCKKEEPER_ROOT_PIN',
   'LOCKKEEPER_AUDIT',
+  'LOCKKEEPER_CONTENT',
   'LOCKKEEPER_OTLP',
 ]);
 /** Settings that belong to `lk serve`; they may be present in the same shell. */
@@ -61,15 +61,17 @@ export function loadCliConfig(env: NodeJS.ProcessEnv, isTerminal: boolean): CliC
     token: tokenOf(env),
     sshAgent: env.SSH_AUTH_SOCK || null,
     rootPin: env.LOCKKEEPER_ROOT_PIN || '/etc/lockkeeper/root-pin.json',
-    audit: {
-      path: env.LOCKKEEPER_AUDIT || '/etc/lockkeeper/audit.json',
-      wanted: Boolean(env.LOCKKEEPER_AUDIT),
-    },
+    audit: machineFile(env.LOCKKEEPER_AUDIT, 'audit'),
+    content: machineFile(env.LOCKKEEPER_CONTENT, 'content'),
     collector: collectorOf(env.LOCKKEEPER_OTLP),
     color: isTerminal && env.NO_COLOR === undefined && env.TERM !== 'dumb',
     osUser: (env.USER || env.LOGNAME || 'unknown').toLowerCase().replace(/[^a-z0-9._@-]/g, '-'),
     environment: env,
   };
+}
+
+function machineFile(named: string | undefined, kind: string): MachineFile {
+  return { path: named || `/etc/lockkeeper/${kind}.json`, wanted: Boolean(named) };
 }
 
 function collectorOf(address: string | undefined): string | null {

@@ -4,6 +4,7 @@ import { runLocked } from '../../runtime/run.ts';
 import { runsUntil } from '../../runtime/trust/freshness.ts';
 import { callApprovalsOf } from '../call-approvals.ts';
 import type { Command } from '../command.ts';
+import { readContentControls } from '../content-config.ts';
 import { tellOf } from '../fleet.ts';
 import { remember } from '../project.ts';
 import { revocationsOf } from '../revocations.ts';
@@ -22,6 +23,7 @@ export const run: Command = {
   arity: [1, 1],
   async run(context, [alias = ''], values) {
     closeInherited();
+    const content = await readContentControls(context.config.content);
     const runtime = await openRuntime(context, values, ({ verified }) => [entryNamed(verified, alias)]);
     const { opened, api, around, person, journal, fleet, say } = runtime;
     try {
@@ -44,6 +46,7 @@ export const run: Command = {
         client: { input: process.stdin, output: process.stdout },
         say,
         stop: runtime.stop,
+        content,
         telemetry: runtime.telemetry.sessions,
         ...tellOf(fleet, instanceOf(opened, { alias, user: person.user, driver: around.driver })),
       });

@@ -57,25 +57,28 @@ const SIGNALLED = ANSWER_PHRASES.map((phrase) => ({
   phrase,
   signal: new RegExp(phrase.signal ?? '', 'gi'),
 }));
+/** Of a short text it is quicker to ask whether there is any signal at all. */
+const ANY_SIGNAL = new RegExp(ANSWER_PHRASES.map(({ signal }) => signal).join('|'), 'i');
+const SHORT = 300;
+/** Fewer characters say nothing. */
+const LEAST = 8;
 /** Characters before and after a signal that a phrase may take. */
 const BEFORE = 250;
 const AFTER = 450;
 
 /** What of an answer may still be read; shared by all texts of one message. */
 export interface Reading {
-  /** Characters. */
-  text: number;
   /** Characters that stand close to a signal: each is looked at by the rule it is a signal of. */
   close: number;
 }
 
-/** Reasons in one text of an answer, each once; null once there is more than may be read. */
+/** Reasons in one text of an answer, each once; null once there is more close to signals than may be read. */
 export function answerPhrasesIn(text: string, left: Reading): string[] | null {
-  left.text -= text.length;
-  if (left.text < 0) return null;
+  if (text.length < LEAST) return [];
   const whole = visible(text);
   // A phrase does not end where somebody puts a page of nothing into it.
   const plain = /\s{20}/.test(whole) ? whole.replace(/\s+/g, ' ') : whole;
+  if (plain.length <= SHORT && !ANY_SIGNAL.test(plain)) return [];
   const why = new Set<string>();
   for (const { phrase, signal } of SIGNALLED) {
     if (why.has(phrase.why)) continue;

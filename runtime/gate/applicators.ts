@@ -129,15 +129,20 @@ function properties({ schema, of }: Scope): Check[] {
     (value, run, seen) => {
       if (!isObject(value)) return true;
       let fits = true;
-      for (const [name, item] of Object.entries(value)) {
+      for (const name of Object.keys(value)) {
         burn(run.fuel, 1 + matched.length);
-        if (names && !names(name, run, null, name)) fits = false;
-        const applies = matched.filter(([pattern]) => pattern.test(name, run.fuel)).map(([, apply]) => apply);
+        const item = value[name] ?? null;
         const own = named.get(name);
-        if (own) applies.push(own);
-        if (applies.length === 0 && rest) applies.push(rest);
-        if (applies.length > 0) seen?.names.add(name);
-        for (const apply of applies) if (!apply(item, run, null, name)) fits = false;
+        let known = own !== undefined;
+        if (names && !names(name, run, null, name)) fits = false;
+        if (own && !own(item, run, null, name)) fits = false;
+        for (const [pattern, apply] of matched) {
+          if (!pattern.test(name, run.fuel)) continue;
+          known = true;
+          if (!apply(item, run, null, name)) fits = false;
+        }
+        if (!known && rest && !rest(item, run, null, name)) fits = false;
+        if (known || rest) seen?.names.add(name);
       }
       return fits;
     },
@@ -154,10 +159,10 @@ function items({ schema, of }: Scope): Check[] {
     checks.push((value, run, seen) => {
       if (!Array.isArray(value)) return true;
       let fits = true;
-      for (const [index, item] of value.entries()) {
-        burn(run.fuel, 1);
+      burn(run.fuel, value.length);
+      for (let index = 0; index < value.length; index++) {
         const apply = tuple[index] ?? rest;
-        if (apply && !apply(item, run, null, index)) fits = false;
+        if (apply && !apply(value[index] ?? null, run, null, index)) fits = false;
       }
       if (seen) seen.before = Math.max(seen.before, rest ? Infinity : tuple.length);
       return fits;

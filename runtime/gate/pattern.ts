@@ -35,7 +35,13 @@ type State =
   | { readonly kind: 'fork'; readonly to: readonly number[] }
   | { readonly kind: 'begin' | 'end' | 'border' | 'inside' | 'done' }
   | { readonly kind: 'look'; readonly program: Program; readonly behind: boolean; readonly not: boolean };
-type Program = State[];
+
+interface Program {
+  readonly states: State[];
+  /** The round in which a state was reached last: each is followed once a character. */
+  readonly seen: Uint32Array;
+  round: number;
+}
 
 /** Throws a sentence where the pattern cannot be judged. */
 export function compilePattern(source: string): Pattern {
@@ -47,14 +53,14 @@ export function compilePattern(source: string): Pattern {
 }
 
 function write(node: Node, budget: { left: number }): Program {
-  const program: Program = [];
-  emit(node, program, budget);
-  program.push({ kind: 'done' });
-  return program;
+  const states: State[] = [];
+  emit(node, states, budget);
+  states.push({ kind: 'done' });
+  return { states, seen: new Uint32Array(states.length), round: 0 };
 }
 
 /** Each state goes on to the next one, but for forks. */
-function emit(node: Node, program: Program, budget: { left: number }): void {
+function emit(node: Node, program: State[], budget: { left: number }): void {
   if (--budget.left < 0) throw new Error(`a pattern of more than ${MAX_STATES} states`);
   if (node.kind === 'all') for (const part of node.of) emit(part, program, budget);
   else if (node.kind === 'any') emitAny(node.of, program, budget);
@@ -64,7 +70,7 @@ function emit(node: Node, program: Program, budget: { left: number }): void {
   else program.push(node);
 }
 
-function emitAny(of: readonly Node[], program: Program, budget: { left: number }): void {
+function emitAny(of: readonly Node[], program: State[], budget: { left: number }): void {
   const fork: number[] = [];
   program.push({ kind: 'fork', to: fork });
   const ends: number[][] = [];
@@ -80,7 +86,7 @@ function emitAny(of: readonly Node[], program: Program, budget: { left: number }
 
 function emitRepeat(
   { of, min, max }: Extract<Node, { kind: 'repeat' }>,
-  program: Program,
+  program: State[],
   budget: { left: number },
 ): void {
   for (let i = 0; i < min; i++) emit(of, program, budget);
@@ -112,62 +118,66 @@ interface Where {
   readonly end: number;
 }
 
-function search(program: Program, where: Where, fuel: Fuel): boolean {
-  const { text, from, anywhere, end } = where;
+function search(program: Program, { text, from, anywhere, end }: Where, fuel: Fuel): boolean {
   const last = end < 0 ? text.length : end;
-  let seen = new Uint32Array(program.length);
-  let waiting: number[] = [];
-  let round = 0;
+  const { states } = program;
+  // What has to stand at the very beginning is not looked for elsewhere.
+  const everywhere = anywhere && states[0]?.kind !== 'begin';
+  const stack: number[] = [];
+  const ready: number[] = [];
   for (let at = from; ; ) {
-    round++;
-    const starts = at === from || anywhere ? [...waiting, 0] : waiting;
-    if (starts.length === 0) return false;
-    const ready = follow(program, { text, at, starts, seen, round }, fuel);
-    if (ready.done && (end < 0 || at === end)) return true;
+    if (at === from || everywhere) stack.push(0);
+    if (stack.length === 0) return false;
+    ready.length = 0;
+    const done = follow(program, { text, at, stack, ready }, fuel);
+    if (done && (end < 0 || at === end)) return true;
     if (at >= last) return false;
     const point = text.codePointAt(at) ?? 0;
-    burn(fuel, ready.states.length + 1);
-    waiting = [];
-    for (const index of ready.states) {
-      const state = program[index];
-      if (state?.kind === 'one' && state.fits(point)) waiting.push(index + 1);
+    burn(fuel, ready.length + 1);
+    for (const index of ready) {
+      const state = states[index];
+      if (state?.kind === 'one' && state.fits(point)) stack.push(index + 1);
     }
     at += point > 0xffff ? 2 : 1;
-    if (round > 0xffff_fff0) [seen, round] = [new Uint32Array(program.length), 0];
   }
 }
 
 interface Here {
   readonly text: string;
   readonly at: number;
-  readonly starts: number[];
-  /** The round in which a state was reached last: each is followed once a character. */
-  readonly seen: Uint32Array;
-  readonly round: number;
+  /** Where to go on from; empty afterwards. */
+  readonly stack: number[];
+  /** Gets the states that wait for a character. */
+  readonly ready: number[];
 }
 
-/** Every state that can be reached without a character. */
-function follow(program: Program, here: Here, fuel: Fuel): { states: number[]; done: boolean } {
-  const stack = here.starts;
-  const states: number[] = [];
+/** Follows every way that takes no character; true where one of them is a match. */
+function follow(program: Program, here: Here, fuel: Fuel): boolean {
+  const { states, seen } = program;
+  if (++program.round > 0xffff_fff0) {
+    seen.fill(0);
+    program.round = 1;
+  }
+  const { round } = program;
+  const { stack, ready } = here;
   let done = false;
   for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
-    if (here.seen[index] === here.round) continue;
-    here.seen[index] = here.round;
+    if (seen[index] === round) continue;
+    seen[index] = round;
     burn(fuel, 1);
-    const state = program[index];
+    const state = states[index];
     if (!state) continue;
-    if (state.kind === 'one') states.push(index);
-    else if (state.kind === 'fork') stack.push(...state.to);
+    if (state.kind === 'one') ready.push(index);
+    else if (state.kind === 'fork') for (const to of state.to) stack.push(to);
     else if (state.kind === 'done') done = true;
     else if (holds(state, here, fuel)) stack.push(index + 1);
   }
-  return { states, done };
+  return done;
 }
 
 type Assertion = Exclude<State, { kind: 'one' | 'fork' | 'done' }>;
 
-function holds(state: Assertion, { text, at }: Here, fuel: Fuel): boolean {
+function holds(state: Assertion, { text, at }: Pick<Here, 'text' | 'at'>, fuel: Fuel): boolean {
   if (state.kind === 'begin') return at === 0;
   if (state.kind === 'end') return at === text.length;
   if (state.kind === 'look') {

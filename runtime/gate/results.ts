@@ -7,31 +7,11 @@ import { ContentControls, type ContentRules, contentRules } from '../../schemas/
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Surface } from '../../schemas/surface.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { carriesHidden } from '../content/hidden.ts';
-import { answerPhrasesIn, type Reading } from '../content/instructions.ts';
-import { isSecretMember, type Span, secretsIn } from '../content/secrets.ts';
+import { blocked, type Found, Look } from '../content/look.ts';
 import { eachText, rewritten, shownPlace } from '../content/walk.ts';
-import { secretMark } from '../journal/redact.ts';
 import { isObject, type Message, parseMessage, type Response } from '../wire/message.ts';
 import type { Pending } from './gate.ts';
 import { lockedSchemas, problemsIn } from './schema.ts';
-
-/** Characters of one message that are read, those close to what signals a phrase, and what each text costs besides. */
-const READ = 4 * 1024 * 1024;
-const READ_CLOSELY = 400_000;
-const EACH = 40;
-/** Places that a record names; more are counted. */
-const MAX_FOUND = 50;
-
-export type FoundKind = 'secret' | 'instructions' | 'hidden' | 'schema' | 'unread';
-
-export interface Found {
-  readonly kind: FoundKind;
-  /** JSON pointer into what was said; never its text. */
-  readonly at: string;
-  /** In the words of our own table. */
-  readonly why?: string;
-}
 
 export interface Judged<M extends Message> {
   /** The very message where nothing is hidden in it. */
@@ -45,6 +25,8 @@ export interface Judged<M extends Message> {
 }
 
 export interface ContentJudge {
+  /** What holds here. */
+  readonly rules: ContentRules;
   /** What a server answers to a question of its client. */
   answer(message: Response, asked: Pick<Pending, 'method' | 'target' | 'rule'>): Judged<Response>;
   /** What a server says besides: its requests and notices. */
@@ -77,6 +59,7 @@ export function contentJudge({
   };
   const schemas = lockedSchemas(surface, 'outputSchema');
   return {
+    rules,
     answer: (message, asked) => {
       const large = tooLarge(message, rules);
       if (large) return refused(message, large);
@@ -164,87 +147,4 @@ function judgeTexts<M extends Message>(message: M, { rules, key, skip }: Judging
 function contentOf(message: Message): Json {
   if (message.kind === 'response') return message.result;
   return message.kind === 'error' ? message.error : message.params;
-}
-
-/** One message as it is read. */
-class Look {
-  readonly found: Found[] = [];
-  readonly replaced = new Map<string, string>();
-  more = 0;
-  readonly #rules: ContentRules;
-  readonly #key: Buffer;
-  readonly #left: Reading = { text: READ, close: READ_CLOSELY };
-  readonly #kinds = new Set<FoundKind>();
-  #charactersLeft = READ;
-
-  constructor(rules: ContentRules, key: Buffer) {
-    this.#rules = rules;
-    this.#key = key;
-  }
-
-  read(text: string, at: () => string, name: string | undefined): void {
-    this.#charactersLeft -= text.length + EACH;
-    if (this.#charactersLeft < 0) return this.#unread(at);
-    if (this.#rules.secrets !== 'off') this.#secrets(text, at, name);
-    if (this.#rules.instructions === 'off') return;
-    if (carriesHidden(text)) this.#tell({ kind: 'hidden', at: at() });
-    const why = answerPhrasesIn(text, this.#left);
-    if (why === null) this.#unread(at);
-    else for (const one of why) this.#tell({ kind: 'instructions', at: at(), why: one });
-  }
-
-  /** What was found says that the message may not pass. */
-  refusal(): LockkeeperError | null {
-    const { secrets, instructions } = this.#rules;
-    const kinds = this.#kinds;
-    if (kinds.has('secret') && secrets === 'block') return blocked('secret', 'one or more');
-    if (instructions === 'block')
-      for (const kind of ['instructions', 'hidden'] as const)
-        if (kinds.has(kind)) return blocked(kind, 'some');
-    const must = instructions === 'block' || secrets === 'block' || secrets === 'hide';
-    return kinds.has('unread') && must ? blocked('unread', 'more text than is read') : null;
-  }
-
-  #secrets(text: string, at: () => string, name: string | undefined): void {
-    const whole: Span[] = name !== undefined && isSecretMember(name, text) ? [[0, text.length]] : [];
-    const spans = whole.length > 0 ? whole : secretsIn(text);
-    if (spans.length === 0) return;
-    this.#tell({ kind: 'secret', at: at() });
-    if (this.#rules.secrets === 'hide') this.replaced.set(text, this.#hidden(text, spans));
-  }
-
-  #hidden(text: string, spans: readonly Span[]): string {
-    let shown = '';
-    let from = 0;
-    for (const [start, end] of spans) {
-      shown += text.slice(from, start) + secretMark(text.slice(start, end), this.#key);
-      from = end;
-    }
-    return shown + text.slice(from);
-  }
-
-  #unread(at: () => string): void {
-    if (!this.#kinds.has('unread')) this.#tell({ kind: 'unread', at: at() });
-  }
-
-  #tell(found: Found): void {
-    this.#kinds.add(found.kind);
-    if (this.found.length < MAX_FOUND) this.found.push(found);
-    else this.more++;
-  }
-}
-
-const WORDS = {
-  secret: 'no secret in what is said',
-  instructions: 'no text that speaks to the model',
-  hidden: 'no text that nobody sees',
-  unread: 'little enough text to be read whole',
-} as const;
-
-function blocked(kind: keyof typeof WORDS, found: string): LockkeeperError {
-  return new LockkeeperError('CONTENT_BLOCKED', {
-    expected: WORDS[kind],
-    found,
-    next: 'Ask for something else; the record of this call names the places',
-  });
 }

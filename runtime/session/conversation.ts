@@ -191,11 +191,11 @@ export class Conversation {
       era,
       node: process.version,
       client: first.params.clientInfo ?? null,
+      content: this.#relay.exchange.content.rules,
       isolation: { ...this.#server.process?.isolation },
     };
-    await journal.append(
-      records.sessionRecord(this.#scribe, 'session.started', { method: first.method, outcome: 'ok', detail }),
-    );
+    const started = { method: first.method, outcome: 'ok', detail } as const;
+    await journal.append(records.sessionRecord(this.#scribe, 'session.started', started));
     this.#started = true;
     if (link) this.#relay.link(link);
     const hello = link?.hello ?? helloOf(surface);

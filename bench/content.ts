@@ -1,0 +1,103 @@
+/** What judging the content of one answer costs, by its size and kind, beside reading it at all. */
+import { contentJudge } from '../runtime/gate/results.ts';
+import { parseMessage, type Response } from '../runtime/wire/message.ts';
+import type { JsonObject } from '../schemas/common.ts';
+import type { ContentControls } from '../schemas/content.ts';
+import type { BenchResult } from './main.ts';
+
+const KB = 1024;
+const SIZES = [1, 100, 1024, 10 * 1024];
+const PROSE =
+  'The committee met on Tuesday to review the quarterly figures; attendance was good and no decision was taken. ' +
+  'Items 4 and 7 were put off, since their token budget and the access policy were not ready. ';
+
+/** So many bytes of answers: text, or rows in a form that the locked schema names. */
+const KINDS: Readonly<Record<string, (bytes: number) => JsonObject>> = {
+  text: (bytes) => ({
+    content: [{ type: 'text', text: PROSE.repeat(bytes / PROSE.length + 1).slice(0, bytes) }],
+  }),
+  rows: (bytes) => ({
+    content: [],
+    structuredContent: {
+      rows: Array.from({ length: bytes / 60 }, (_, id) => ({
+        id,
+        name: `row number ${id}`,
+        ok: id % 2 === 0,
+      })),
+    },
+  }),
+};
+const surface = {
+  tools: {
+    read: {
+      name: 'read',
+      outputSchema: {
+        type: 'object',
+        properties: {
+          rows: {
+            type: 'array',
+            items: {
+              type: 'object',
+              properties: {
+                id: { type: 'integer' },
+                name: { type: 'string', pattern: '^[a-z]+ number \\d+$' },
+                ok: { type: 'boolean' },
+              },
+              required: ['id', 'name'],
+              additionalProperties: false,
+            },
+          },
+        },
+      },
+    },
+    text: { name: 'text' },
+  },
+};
+const CONTROLS: Readonly<Record<string, ContentControls>> = {
+  'all off': { secrets: 'off', instructions: 'off' },
+  default: {},
+};
+
+export function content(): Promise<BenchResult> {
+  const rows: string[][] = [];
+  const data: Record<string, number> = {};
+  for (const [kind, make] of Object.entries(KINDS))
+    for (const size of SIZES) {
+      const bytes = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 1, result: make(size * KB) }));
+      const times = [timed(() => parseMessage(bytes, true))];
+      const message = parseMessage(bytes, true) as Response;
+      for (const [name, controls] of Object.entries(CONTROLS)) {
+        const options = {
+          content: controls,
+          entry: { server: 'a/b' },
+          surface,
+          journal: { key: Buffer.alloc(32) },
+        };
+        const judge = contentJudge(options);
+        const asked = { method: 'tools/call', target: kind === 'rows' ? 'read' : 'text', rule: {} };
+        times.push(timed(() => judge.answer(message, asked)));
+        data[`${kind} ${size} KB ${name}`] = times.at(-1) ?? 0;
+      }
+      rows.push([`${kind} ${size} KB`, ...times.map((ms) => ms.toFixed(3))]);
+    }
+  return Promise.resolve({
+    head: ['answer', 'parse ms', 'schema and size ms', 'default ms'],
+    rows,
+    notes: [
+      'Processor time. Parsing is paid anyway; a locked output schema costs in nodes, reading texts in characters.',
+      'Texts are read up to 4 Mi characters a message; what is beyond is flagged as unread, or blocked.',
+    ],
+    data,
+  });
+}
+
+/** Milliseconds of processor time for one run, over half a second of it: what else the machine does is not counted. */
+function timed(run: () => unknown): number {
+  run();
+  const start = process.cpuUsage();
+  for (let runs = 1; ; runs++) {
+    run();
+    const { user, system } = process.cpuUsage(start);
+    if (user + system > 500_000 || runs === 20_000) return (user + system) / 1000 / runs;
+  }
+}
