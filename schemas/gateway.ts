@@ -1,6 +1,7 @@
 /** Configuration of a gateway: where it listens, who may come, and how much at once. What is not named has its default. */
 import Type, { type Static } from 'typebox';
 import { Closed } from './common.ts';
+import { ContentControls } from './content.ts';
 import { IdentityConfig } from './identity.ts';
 import { UpstreamConfig } from './upstream.ts';
 
@@ -50,6 +51,10 @@ export const GatewayConfig = Closed({
   identity: Type.Optional(IdentityConfig),
   /** What is shown to remote servers in the gateway's own name. */
   upstream: Type.Optional(UpstreamConfig),
+  /** What of answers is looked at, and what is done about it. */
+  content: Type.Optional(ContentControls),
+  /** Who may read /metrics: whoever is on this machine, where nothing is said. */
+  metrics: Type.Optional(Type.Literal('everyone')),
   limits: Type.Optional(GatewayLimitsConfig),
 });
 export type GatewayConfig = Static<typeof GatewayConfig>;

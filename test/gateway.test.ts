@@ -82,6 +82,15 @@ describe('lk gateway', () => {
     expect(JSON.stringify(data)).toContain('"READY"');
   });
 
+  it('tells whether it is well, and what it counted', async () => {
+    const at = (path: string): Promise<Response> => fetch(new URL(path, url));
+    expect(await (await at('/healthz')).json()).toEqual({ ok: true });
+    expect(await (await at('/readyz')).json()).toEqual({ ok: true, reasons: [] });
+    const counted = await (await at('/metrics')).text();
+    expect(counted).toMatch(/lockkeeper_sessions [1-9]/);
+    expect(counted).toContain('tool="echo"');
+  });
+
   it('serves all servers as one as well', async () => {
     const client = await httpClient(url.replace('/servers/echo', ''));
     const [list] = await client.request(1, 'tools/list');

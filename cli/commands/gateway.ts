@@ -1,9 +1,13 @@
 import { Instances } from '../../runtime/gateway/instances.ts';
-import type { Door, Plain } from '../../runtime/gateway/ports.ts';
+import { plainPages } from '../../runtime/gateway/plain.ts';
+import type { Door } from '../../runtime/gateway/ports.ts';
 import { refusalRecords } from '../../runtime/gateway/records.ts';
 import { type Gateway, openGateway } from '../../runtime/gateway/server.ts';
-import { type Identity, openIdentity } from '../../runtime/identity/identity.ts';
+import { openIdentity } from '../../runtime/identity/identity.ts';
 import { openUpstream } from '../../runtime/identity/upstream.ts';
+import type { Journal } from '../../runtime/journal/journal.ts';
+import { type Health, health } from '../../runtime/telemetry/health.ts';
+import { observedJournal } from '../../runtime/telemetry/observed.ts';
 import type { VerifiedEntry } from '../../runtime/trust/entry.ts';
 import { sharedSource } from '../../runtime/trust/shared-source.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
@@ -52,9 +56,12 @@ export const gateway: Command = {
 
 async function serve(context: Context, runtime: Runtime, config: OpenedConfig): Promise<void> {
   const { opened, api, say, stop } = runtime;
-  const doors = new Doors({
-    runtime,
-    instances: new Instances(config.instances),
+  const instances = new Instances(config.instances);
+  const watched = watching(runtime, () => doors.expires);
+  const doors: Doors = new Doors({
+    runtime: { ...runtime, journal: watched.journal },
+    content: config.config.content,
+    instances,
     restMs: config.restMs,
     upstream: await openUpstream(config.config.upstream ?? {}, {
       aliases: [...opened.verified.entries.keys()],
@@ -66,7 +73,9 @@ async function serve(context: Context, runtime: Runtime, config: OpenedConfig): 
     revocations: api && sharedSource(revocationsOf(api, { say }), stop),
   });
   const first = await doors.of(opened);
-  const running = await listen(runtime, config, first);
+  const running = await listen(runtime, config, { doors: first, watched });
+  runtime.telemetry.metrics.gauge('sessions', 'Sessions and stateless callers.', () => running.sessions);
+  runtime.telemetry.metrics.gauge('instances', 'Servers that run.', () => instances.running);
   try {
     await remember(context, opened.intent, opened.verified);
     welcome(context, running, first);
@@ -85,13 +94,24 @@ async function serve(context: Context, runtime: Runtime, config: OpenedConfig): 
   }
 }
 
+interface Watched {
+  readonly health: Health;
+  readonly journal: Journal;
+}
+
+/** A journal that health hears of: what cannot be recorded makes the gateway unready. */
+function watching({ journal }: Runtime, lockExpires: () => number): Watched {
+  const watcher = health({ journalDir: journal.dir, lockExpires });
+  return { health: watcher, journal: observedJournal(journal, watcher) };
+}
+
 async function listen(
-  { journal, person, say }: Runtime,
+  { journal, person, say, telemetry }: Runtime,
   config: OpenedConfig,
-  doors: ReadonlyMap<string, Door>,
+  { doors, watched }: { readonly doors: ReadonlyMap<string, Door>; readonly watched: Watched },
 ): Promise<Gateway> {
   const { dir, limits } = config;
-  const { hosts = [], origins = [], identity: named } = config.config;
+  const { hosts = [], origins = [], identity: named, metrics } = config.config;
   const { host, port } = config.listen;
   const alone = { resource: `http://127.0.0.1:${port}/`, nobody: 'loopback' };
   const identity = await openIdentity(named ?? alone, {
@@ -109,18 +129,16 @@ async function listen(
     origins,
     doors,
     identify: (request) => identity.identify(request),
-    plain: (path) => plainOf(path, identity),
+    plain: plainPages({
+      metadata: identity.metadata,
+      health: watched.health,
+      metrics: telemetry.metrics,
+      metricsFor: metrics ?? 'this machine',
+    }),
     limits,
     refused: refusalRecords(journal),
     say,
   });
-}
-
-function plainOf(path: string, { metadata }: Identity): Plain | null {
-  if (path === '/healthz') return { status: 200, type: 'text/plain', body: 'ok\n' };
-  if (metadata?.paths.includes(path))
-    return { status: 200, type: 'application/json', body: metadata.body.toString('utf8') };
-  return null;
 }
 
 /** Throws NOT_LOCKED for a lock without servers. */

@@ -15,6 +15,7 @@ import { watching } from '../../runtime/run.ts';
 import { runsUntil } from '../../runtime/trust/freshness.ts';
 import type { RevocationSource } from '../../runtime/trust/revocations.ts';
 import type { Json } from '../../schemas/common.ts';
+import type { ContentControls } from '../../schemas/content.ts';
 import { digestOf } from '../../schemas/json.ts';
 import { callApprovalsOf } from '../call-approvals.ts';
 import { tellOf } from '../fleet.ts';
@@ -28,6 +29,7 @@ export interface Kept {
   readonly instances: Instances;
   readonly restMs: number;
   readonly upstream: Upstream;
+  readonly content: ContentControls | undefined;
   readonly revocations: RevocationSource | null;
 }
 
@@ -46,7 +48,8 @@ export class Doors {
   readonly #kept: Kept;
   #standing = new Map<string, Standing>();
   #whole: Door | null = null;
-  #expires = 0;
+  /** End of the lock in force, ms since 1970. */
+  expires = 0;
 
   constructor(kept: Kept) {
     this.#kept = kept;
@@ -81,7 +84,7 @@ export class Doors {
     const paths = [...new Set([...this.#standing.keys(), ...next.keys()])];
     const same = paths.every((path) => this.#standing.get(path) === next.get(path));
     this.#standing = next;
-    this.#expires = runsUntil(lock, trusted);
+    this.expires = runsUntil(lock, trusted);
     const each = new Map([...next].map(([path, { door }]) => [path, door]));
     return each.set(ALL, this.#all(next, same));
   }
@@ -108,17 +111,21 @@ export class Doors {
     opened: OpenedProject,
     { alias, prepared, policy }: { alias: string; prepared: Prepared; policy: Policy },
   ): Door {
-    const { runtime, instances, restMs, revocations, upstream } = this.#kept;
-    const { around, api, fleet, journal, say } = runtime;
+    const { runtime, instances, restMs, revocations, upstream, content } = this.#kept;
+    const { around, api, fleet, journal, say, telemetry } = runtime;
     const { trusted } = opened.verified;
     const verified = entryNamed(opened.verified, alias);
+    const breaker = new Breaker();
+    telemetry.metrics.breaker(`${prepared.entry.server} ${prepared.entry.version}`, breaker);
     return serverDoor({
       alias,
       ...prepared,
       ...watching({ verified, trusted, revocations }),
       policy,
+      ...(content === undefined ? {} : { content }),
+      telemetry: telemetry.sessions,
       approvals: api ? callApprovalsOf({ api, trusted, say }) : NOBODY_TO_ASK,
-      lockExpires: () => this.#expires,
+      lockExpires: () => this.expires,
       journal,
       say,
       onRevoke: runtime.onRevoke,
@@ -129,7 +136,7 @@ export class Doors {
         };
         return (record) => startInstance(prepared, { ...around, credentials }, record);
       },
-      breaker: new Breaker(),
+      breaker,
       keeping: { probes: PROBES, idleMs: restMs },
       instances,
       tell: ({ user }) => tellOf(fleet, instanceOf(opened, { alias, user, driver: around.driver })),

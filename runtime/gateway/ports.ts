@@ -78,8 +78,8 @@ export interface GatewayOptions {
   /** Paths and what they lead to. */
   readonly doors: ReadonlyMap<string, Door>;
   readonly identify: (request: IncomingMessage) => Promise<Identification>;
-  /** Answers to GET that need no caller: health, metrics, metadata. */
-  readonly plain: (path: string) => Plain | null;
+  /** Answers to GET that need no caller: health, metrics, metadata. `from`: the address that asks. */
+  readonly plain: (path: string, from: string | undefined) => Plain | null;
   readonly limits: GatewayLimits;
   /** Hears of every refusal before a message reached a door. */
   readonly refused: (error: LockkeeperError, caller: Caller | null) => void;

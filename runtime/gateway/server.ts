@@ -117,7 +117,7 @@ class Face {
   ): Promise<void> {
     assertMeant(request, this.#isHost, this.#o.origins);
     const [path = ''] = (request.url ?? '').split('?', 1);
-    const plain = request.method === 'GET' ? this.#o.plain(path) : null;
+    const plain = request.method === 'GET' ? this.#o.plain(path, request.socket.remoteAddress) : null;
     if (plain) return void response.writeHead(plain.status, { 'content-type': plain.type }).end(plain.body);
     // 3 who calls: before anything is told about what there is
     const who = await this.#o.identify(request);
