@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -192,6 +192,36 @@ describe('[npm] one official server, from unknown to running', () => {
       },
     );
     expect(stdout).toContain('[FILE] note.txt');
+  });
+
+  it('is under the policy that its lock carries', { timeout: 120_000 }, async () => {
+    const file = join(project, 'lockkeeper.policy');
+    const locked = (): string => readFileSync(join(project, 'mcp.lock'), 'utf8');
+    writeFileSync(file, 'everyone: tool list_directory of the filesystem server\n');
+    const gate = await company.lk('erin', 'ci');
+    expect(gate.exit).toBe(3);
+    expect(JSON.stringify(gate)).toContain('POLICY_DIFFERS');
+    expect(JSON.stringify(await company.must('erin', 'lock'))).toContain('+ policy');
+    expect((await company.lk('erin', 'ci')).exit).toBe(0);
+    const env = Object.fromEntries(
+      Object.entries(machine).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    );
+    const words = { command: process.execPath, args: [MAIN, 'run', 'filesystem'] };
+    const client = new OldClient({ name: 'policy', version: '1' });
+    await client.connect(new StdioClientTransport({ ...words, cwd: project, env, stderr: 'ignore' }));
+    expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(['list_directory']);
+    const call = (name: string, path: string): Promise<unknown> =>
+      client.callTool({ name, arguments: { path } });
+    expect(JSON.stringify(await call('list_directory', '/data'))).toContain('note.txt');
+    await expect(call('read_text_file', '/data/note.txt')).rejects.toThrow('The policy does not permit it');
+    await client.close();
+    // What is not understood of this lock is not put into one.
+    const before = locked();
+    writeFileSync(file, 'everyone: the docs server\n');
+    expect(JSON.stringify(await company.lk('erin', 'lock'))).toContain('POLICY_INVALID');
+    expect(locked()).toBe(before);
+    rmSync(file);
+    expect(JSON.stringify(await company.must('erin', 'lock'))).toContain('- policy');
   });
 
   it('leaves the lock where it is when a newer version comes along, until that is approved', {
