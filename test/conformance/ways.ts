@@ -20,6 +20,9 @@ export const ways: readonly Way[] = [
   { name: 'gateway to http', open: openRemoteGateway },
 ];
 
+/** How long a server of an SDK may take to start on a busy machine, ms. */
+const START_MS = 30_000;
+
 /** HTTP to the gateway, stdio to the server behind it. */
 export function stdioGateway(): Promise<RunningGateway> {
   return gatewayTo(() => plainProcess([FIXTURE, 'stdio']));
@@ -29,10 +32,11 @@ export function stdioGateway(): Promise<RunningGateway> {
 async function gatewayTo(
   start: (tools: Surface['tools']) => Promise<RunningServer>,
 ): Promise<RunningGateway> {
-  const shown = await captureOf(await start({}));
+  const shown = await captureOf(await start({}), START_MS);
   const surface: Surface = { ...shown, capture: { ...shown.capture, eras: ['session', 'stateless'] } };
   return startGateway({
     servers: { conformance: '' },
+    handshakeMs: START_MS,
     policy: 'everyone: everything locked\n',
     surface: () => surface,
     start: () => start(surface.tools),

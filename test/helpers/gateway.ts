@@ -31,6 +31,7 @@ export interface GatewaySetup {
   readonly approvals?: CallApprovals;
   readonly instances?: InstanceLimits;
   readonly idleMs?: number;
+  readonly handshakeMs?: number;
   readonly options?: Partial<GatewayOptions>;
   readonly start?: (alias: string, log: string) => Promise<RunningServer>;
   readonly doors?: (doors: Map<string, Door>) => void;
@@ -104,7 +105,7 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
       lockExpires: () => Number.POSITIVE_INFINITY,
       journal,
       startFor: () => start,
-      handshakeMs: 5000,
+      handshakeMs: setup.handshakeMs ?? 5000,
       say: (line) => void said.push(line),
       breaker: new Breaker(),
       keeping: { probes: null, idleMs: setup.idleMs ?? null },

@@ -37,7 +37,7 @@ export async function capture(words: readonly string[]): Promise<Surface> {
 }
 
 /** What a server shows in the era of sessions; it is stopped then. */
-export async function captureOf(child: RunningServer): Promise<Surface> {
+export async function captureOf(child: RunningServer, timeoutMs = 5000): Promise<Surface> {
   try {
     const peer = openPeer(child, {
       message: () => undefined,
@@ -48,7 +48,7 @@ export async function captureOf(child: RunningServer): Promise<Surface> {
       era: 'session',
       protocolVersion: SESSION_VERSION,
       clientCapabilities: CLIENT_CAPABILITIES,
-      timeoutMs: 5000,
+      timeoutMs,
     });
     return surface;
   } finally {
