@@ -4,6 +4,7 @@ import { Approval } from './approval.ts';
 import { AuditRecord } from './audit.ts';
 import { Envelope } from './dsse.ts';
 import { Finding, Report } from './finding.ts';
+import { GatewayConfig } from './gateway.ts';
 import { IdentityConfig } from './identity.ts';
 import { Intent } from './intent.ts';
 import { LockFile } from './lock.ts';
@@ -23,6 +24,7 @@ export const SCHEMAS: Readonly<Record<string, TSchema>> = {
   'audit-record': AuditRecord,
   envelope: Envelope,
   finding: Finding,
+  'gateway-config': GatewayConfig,
   identity: IdentityConfig,
   intent: Intent,
   lock: LockFile,

@@ -19,8 +19,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseWords } from '../cli/command.ts';
 import { commands } from '../cli/commands/index.ts';
 import { SETTINGS } from '../registry/config.ts';
+import { INSTANCE_LIMITS } from '../runtime/gateway/instances.ts';
+import { LIMITS } from '../runtime/gateway/ports.ts';
 import { makeSink } from '../runtime/journal/sinks/make.ts';
 import { link } from '../schemas/audit.ts';
+import { GatewayConfig, GatewayLimitsConfig } from '../schemas/gateway.ts';
 import { AuditConfig, SINK_KINDS } from '../schemas/sinks.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { bodyOf } from './helpers/journals.ts';
@@ -76,6 +79,23 @@ describe('docs/settings.md', () => {
     const text = read('docs/settings.md').replace(/ +\|/g, ' |');
     for (const [name, { help }] of Object.entries(SETTINGS))
       expect(text).toContain(`| \`${name}\` | ${help} |`);
+  });
+});
+
+describe('docs/gateway.md', () => {
+  const text = read('docs/gateway.md');
+
+  it('shows a configuration that is one', () => {
+    const [, block = ''] = /```json\n([\s\S]*?)```/.exec(text) ?? [];
+    assertValid(GatewayConfig, JSON.parse(block), 'the example');
+  });
+
+  it('names every limit, with the default that it has', () => {
+    for (const key of Object.keys(GatewayLimitsConfig.properties)) expect(text).toContain(`\`${key}\``);
+    const { sessions, sessionsEach, waitingEach } = LIMITS;
+    for (const each of [sessions, sessionsEach, waitingEach])
+      expect(text).toContain(each.toLocaleString('en'));
+    for (const each of [INSTANCE_LIMITS.running, INSTANCE_LIMITS.starting]) expect(text).toContain(`${each}`);
   });
 });
 
