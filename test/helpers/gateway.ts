@@ -35,6 +35,12 @@ export interface GatewaySetup {
   readonly options?: Partial<GatewayOptions>;
   readonly start?: (alias: string, log: string) => Promise<RunningServer>;
   readonly doors?: (doors: Map<string, Door>) => void;
+  /** Where it keeps its journal. Default: a new folder. */
+  readonly dir?: string;
+  /** Of another server than the scripted one. */
+  readonly captured?: Surface;
+  /** What it writes to in place of its journal. */
+  readonly journal?: (journal: Journal) => Journal;
 }
 
 export interface RunningGateway extends Gateway {
@@ -52,10 +58,11 @@ let good: Promise<Surface> | undefined;
 
 /** The caller is who the test header says: the ways to prove it have tests of their own. */
 export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGateway> {
-  good ??= capture([SCRIPTED]);
-  const surface = setup.surface?.(structuredClone(await good)) ?? (await good);
-  const dir = tempDir();
-  const journal = await openJournal(join(dir, 'journal'));
+  const captured = setup.captured ?? (await (good ??= capture([SCRIPTED])));
+  const surface = setup.surface?.(structuredClone(captured)) ?? captured;
+  const dir = setup.dir ?? tempDir();
+  const opened = await openJournal(join(dir, 'journal'));
+  const journal = setup.journal?.(opened) ?? opened;
   const processes: RunningServer[] = [];
   const refusals: string[] = [];
   const said: string[] = [];
