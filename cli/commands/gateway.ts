@@ -74,8 +74,12 @@ async function serve(context: Context, runtime: Runtime, config: OpenedConfig): 
   });
   const first = await doors.of(opened);
   const running = await listen(runtime, config, { doors: first, watched });
-  runtime.telemetry.metrics.gauge('sessions', 'Sessions and stateless callers.', () => running.sessions);
-  runtime.telemetry.metrics.gauge('instances', 'Servers that run.', () => instances.running);
+  runtime.telemetry.metrics.gauge(
+    'gateway_sessions',
+    'Sessions and stateless callers.',
+    () => running.sessions,
+  );
+  runtime.telemetry.metrics.gauge('gateway_servers', 'Servers that run.', () => instances.running);
   try {
     await remember(context, opened.intent, opened.verified);
     welcome(context, running, first);

@@ -107,6 +107,9 @@ class RuntimeMetrics implements Metrics {
   }
 
   gauge(name: string, help: string, read: () => number): void {
+    // A page that has a name twice is read by nobody.
+    if (this.text().includes(`# TYPE lockkeeper_${name} `))
+      throw new Error(`there is a metric ${name} already`);
     this.#others.push(new Gauge(named(name, help), () => [[{}, read()]]));
   }
 

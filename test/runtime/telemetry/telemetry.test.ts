@@ -83,6 +83,8 @@ describe('metrics of a session', () => {
     counted.gauge('journal_unsent', 'Records not shipped yet.', () => 7);
     expect(seriesAt(counted.text(), 'lockkeeper_breaker_open{server="acme/a"}')).toBe('1');
     expect(seriesAt(counted.text(), 'lockkeeper_journal_unsent')).toBe('7');
+    for (const taken of ['journal_unsent', 'sessions', 'calls_total'])
+      expect(() => counted.gauge(taken, 'again', () => 0)).toThrow('already');
   });
 
   it('have a bound on their series, whatever is said', () => {
