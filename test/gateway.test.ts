@@ -87,7 +87,7 @@ describe('lk gateway', () => {
     expect(await (await at('/healthz')).json()).toEqual({ ok: true });
     expect(await (await at('/readyz')).json()).toEqual({ ok: true, reasons: [] });
     const counted = await (await at('/metrics')).text();
-    expect(counted).toMatch(/lockkeeper_sessions [1-9]/);
+    expect(counted).toMatch(/lockkeeper_gateway_sessions [1-9]/);
     expect(counted).toContain('tool="echo"');
   });
 
