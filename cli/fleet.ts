@@ -36,11 +36,18 @@ export function fleetReporter(options: FleetOptions): RunningReporter {
   return new Reporter(options);
 }
 
+export interface Told {
+  readonly onState: (change: { readonly to: Instance['state'] }) => void;
+  readonly onCall: () => void;
+  /** It is not kept any more; told again, it is there again. */
+  readonly gone: () => void;
+}
+
 /** What a session is to call so that one instance is known: its states as they change, its calls as they go out. */
 export function tellOf(
   reporter: FleetReporter,
   known: Omit<Instance, 'id' | 'state' | 'since' | 'calls'>,
-): { onState: (change: { readonly to: Instance['state'] }) => void; onCall: () => void } {
+): Told {
   let instance: Instance = {
     ...known,
     id: randomUUID(),
@@ -55,6 +62,7 @@ export function tellOf(
   return {
     onState: ({ to }) => now({ state: to, since: new Date().toISOString() }),
     onCall: () => now({ calls: instance.calls + 1 }),
+    gone: () => reporter.gone(instance.id),
   };
 }
 

@@ -78,8 +78,10 @@ describe('lk gateway', () => {
     expect(answer?.error).toMatchObject(REACHED);
     const [refused] = await client.request(3, 'tools/call', { name: 'shell', arguments: {} });
     expect(codeOf(refused ?? {})).toBe('TOOL_REFUSED');
-    const { data } = await company.lk('erin', 'ps');
-    expect(JSON.stringify(data)).toContain('"READY"');
+    const running = async (): Promise<string> => JSON.stringify((await company.lk('erin', 'ps')).data);
+    expect(await running()).toContain('"READY"');
+    await fetch(url, { method: 'DELETE', headers: client.headers });
+    await expect.poll(running, { timeout: 10_000 }).not.toContain('"alias":"echo"');
   });
 
   it('tells whether it is well, and what it counted', async () => {

@@ -139,7 +139,11 @@ export class Doors {
       breaker,
       keeping: { probes: PROBES, idleMs: restMs },
       instances,
-      tell: ({ user }) => tellOf(fleet, instanceOf(opened, { alias, user, driver: around.driver })),
+      tell: ({ user }) => {
+        const told = tellOf(fleet, instanceOf(opened, { alias, user, driver: around.driver }));
+        // Thousands of sessions may rest: what is told of is what runs.
+        return { ...told, onState: (change) => (change.to === 'COLD' ? told.gone() : told.onState(change)) };
+      },
     });
   }
 }

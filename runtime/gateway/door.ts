@@ -9,6 +9,11 @@ import type { Instances } from './instances.ts';
 import { mirroredBy } from './mirrored.ts';
 import type { Door } from './ports.ts';
 
+export interface Telling extends Pick<SessionOptions, 'onState' | 'onCall'> {
+  /** The conversation is over, and its server gone. */
+  readonly gone?: () => void;
+}
+
 export interface DoorOptions
   extends Omit<SessionOptions, 'caller' | 'policy' | 'keeping' | 'onState' | 'onCall' | 'start'> {
   readonly alias: string;
@@ -22,7 +27,7 @@ export interface DoorOptions
   /** Starts a server for one caller, or connects to it for them. */
   readonly startFor: (caller: Caller) => SessionOptions['start'];
   /** What is told of the server that one caller’s conversation keeps. */
-  readonly tell: (caller: Caller) => Pick<SessionOptions, 'onState' | 'onCall'>;
+  readonly tell: (caller: Caller) => Telling;
 }
 
 export function serverDoor(options: DoorOptions): Door {
@@ -33,15 +38,24 @@ export function serverDoor(options: DoorOptions): Door {
     mirrored: mirroredBy(surface),
     open: ({ who: { caller }, flow }, port) => {
       const start = startFor(caller);
+      const { gone, ...telling } = tell(caller);
       const session = {
         ...options,
-        ...tell(caller),
+        ...telling,
         caller,
         policy: { policy, server: alias, flow, approvals },
         keeping: { ...keeping, onDemand: true, breaker },
         start: (record: Parameters<typeof start>[0]) => instances.start(() => start(record)),
       };
-      return new Conversation(session, port);
+      const conversation = new Conversation(session, port);
+      return {
+        get recorded() {
+          return conversation.recorded;
+        },
+        take: (message) => conversation.take(message),
+        end: (reason) => conversation.end(reason),
+        run: () => conversation.run().finally(() => gone?.()),
+      };
     },
   };
 }
