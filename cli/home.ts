@@ -54,6 +54,9 @@ const Roots = Closed({
   began: Type.Optional(Instant),
 });
 
+/** The newest checkpoint that lay at a place. */
+const SeenPublished = Closed({ place: Type.String(), note: Type.String({ maxLength: 65_536 }) });
+
 export interface Home extends KeyFiles {
   readonly dir: string;
   readonly storeDir: string;
@@ -70,6 +73,9 @@ export interface Home extends KeyFiles {
   roots(registry: string): Promise<RootMemory | null>;
   /** Adds to them what goes with them. Throws as `assertRemembered`: another process may have seen more since. */
   sawRoots(registry: string, shown: Shown, now: Date): Promise<void>;
+  /** The newest note that this machine saw at a place where checkpoints are published. */
+  published(place: string): Promise<string | null>;
+  sawPublished(place: string, note: string): Promise<void>;
   /** In the place of all of them, for a registry that was rebuilt on purpose. */
   beganRoots(registry: string, shown: Shown, now: Date): Promise<void>;
 }
@@ -79,6 +85,8 @@ export function openHome(dir: string): Home {
   const seenPath = (audience: string): string => join(dir, 'seen', `${sha256(audience).slice(7, 39)}.json`);
   const rootsPath = (registry: string): string =>
     join(dir, 'seen', `roots-${sha256(registryKey(registry)).slice(7, 39)}.json`);
+  const publishedPath = (place: string): string =>
+    join(dir, 'seen', `published-${sha256(place).slice(7, 39)}.json`);
   const signIns = async (): Promise<SignIn[]> => {
     const bytes = await readIfThere(credentials);
     return bytes ? assertValid(Credentials, parseStrict(bytes), credentials).signIns : [];
@@ -126,6 +134,9 @@ export function openHome(dir: string): Home {
         const after = remembering(shown.trusted, before, now);
         if (after !== before) await writeRoots(rootsPath(registry), after);
       }),
+    published: async (place) => (await readMemory(publishedPath(place), SeenPublished))?.note ?? null,
+    sawPublished: (place, note) =>
+      writeAtomic(publishedPath(place), `${JSON.stringify({ place, note })}\n`, 0o600),
     beganRoots: (registry, { trusted }, now) =>
       alone(rootsPath(registry), () =>
         writeRoots(rootsPath(registry), { ...remembering(trusted, null, now), began: now.toISOString() }),

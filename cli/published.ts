@@ -1,42 +1,154 @@
-/** Checkpoints that lie in a file or a published folder: what the registry said before. */
+/** Checkpoints that lie in a file, a folder, a bucket or at an address: what the registry said before. */
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
+import { bounded, openBucket } from '../runtime/store/bucket.ts';
+import { assertAddress, bucketAt } from '../runtime/store/bucket-setting.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
+import { parseNote, readCheckpoint } from '../schemas/note.ts';
 
 /** A note is at most 64 KiB. */
 const MAX_BYTES = 64 * 1024;
-/** The newest of a folder; each is asked a proof for. */
+/** The newest of a place; each is asked a proof for. */
 const MAX_NOTES = 100;
+/** Milliseconds for one request to an address. */
+const REQUEST_MS = 10_000;
 
 export interface Published {
   readonly path: string;
   readonly note: string;
 }
 
-/** The note of a file, or those of a folder: `checkpoint` and the newest of `checkpoints`. Throws USAGE for neither. */
-export async function readPublished(path: string): Promise<Published[]> {
+export interface PublishedPlace {
+  /** One name for the place, from wherever it is read; null for one file alone. */
+  readonly place: string | null;
+  readonly notes: readonly Published[];
+}
+
+interface Place {
+  readonly place: string;
+  pathOf(name: string): string;
+  /** Names in `checkpoints/`; null where nobody can list them. */
+  kept(): Promise<string[] | null>;
+  read(name: string): Promise<string | null>;
+}
+
+export interface Where {
+  readonly cwd: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * The note of a file, or those of a place that a registry publishes in: `checkpoint` and the newest of `checkpoints`.
+ * Throws USAGE for neither, PUBLISHED_SHRANK where `checkpoint` names a size that is not kept any more,
+ * PUBLISHED_UNREACHABLE, PUBLISHED_REFUSED or CONFIG_INVALID.
+ */
+export async function readPublished(named: string, where: Where): Promise<PublishedPlace> {
+  if (named.startsWith('s3://')) return readPlace(bucketPlace(named, where));
+  if (/^https?:\/\//.test(named)) return readPlace(addressPlace(named));
+  const path = resolve(where.cwd, named);
   const found = await stat(path).catch(() => null);
-  if (found?.isFile()) return [await readNote(path)];
-  const sizes = await readdir(join(path, 'checkpoints')).catch((): string[] => []);
-  const newest = sizes
-    .filter((name) => /^[1-9][0-9]{0,15}$/.test(name))
-    .sort((a, b) => Number(b) - Number(a))
-    .slice(0, MAX_NOTES)
-    .map((name) => join(path, 'checkpoints', name));
-  const head = join(path, 'checkpoint');
-  const there = (await stat(head).catch(() => null))?.isFile() ? [head] : [];
-  const paths = [...there, ...newest];
-  if (paths.length > 0) return Promise.all(paths.map(readNote));
-  throw new LockkeeperError('USAGE', {
-    expected: '--against a checkpoint, or a folder that a registry publishes in',
-    found: quote(path, 200),
+  if (!found?.isFile()) return readPlace(folderPlace(path));
+  return { place: null, notes: [{ path, note: await readNote(path) }] };
+}
+
+async function readPlace(place: Place): Promise<PublishedPlace> {
+  // Names first: what is laid meanwhile is then newer than them, and never missing among them.
+  const names = await place.kept();
+  const sizes = (names ?? []).filter((name) => /^[1-9][0-9]{0,15}$/.test(name));
+  const head = await place.read('checkpoint');
+  if (head === null && sizes.length === 0) throw nothing(place.place);
+  const named = head === null ? [] : [String(readCheckpoint(parseNote(head).text).size)];
+  const wanted = [...new Set([...named, ...sizes])].sort((a, b) => Number(b) - Number(a)).slice(0, MAX_NOTES);
+  const read = await Promise.all(
+    wanted.map(async (size) => ({ size, note: await place.read(`checkpoints/${size}`) })),
+  );
+  if (sizes.length > 0 && read.some(({ note, size }) => note === null && named.includes(size)))
+    throw shrank(`checkpoints/${named}, which checkpoint names, in ${quote(place.place, 200)}`, 'none there');
+  const kept = read.flatMap(({ size, note }) =>
+    note === null ? [] : [{ path: place.pathOf(`checkpoints/${size}`), note }],
+  );
+  const first = head === null ? [] : [{ path: place.pathOf('checkpoint'), note: head }];
+  return { place: place.place, notes: [...first, ...kept] };
+}
+
+/** Less is there than there was: whoever can write there takes away what a log that is cut back would contradict. */
+export function shrank(expected: string, found: string): LockkeeperError {
+  return new LockkeeperError('PUBLISHED_SHRANK', {
+    expected,
+    found,
+    next: 'Find out who may write there, restore it from a copy, and tell your security team',
+  });
+}
+
+function nothing(place: string): LockkeeperError {
+  return new LockkeeperError('USAGE', {
+    expected: '--against a checkpoint, or a folder, bucket or address that a registry publishes in',
+    found: quote(place, 200),
     next: 'Name what LOCKKEEPER_PUBLISH of the registry writes, or a copy of it',
   });
 }
 
-async function readNote(path: string): Promise<Published> {
+function folderPlace(path: string): Place {
+  return {
+    place: path,
+    pathOf: (name) => join(path, name),
+    kept: () => readdir(join(path, 'checkpoints')).catch(() => []),
+    read: async (name) => {
+      const file = join(path, name);
+      const found = await stat(file).catch(() => null);
+      return found?.isFile() ? readNote(file) : null;
+    },
+  };
+}
+
+function bucketPlace(named: string, { environment }: Where): Place {
+  const setting = bucketAt(named, environment);
+  const bucket = openBucket(setting);
+  const place = setting.place.replace(/\/$/, '');
+  return {
+    place,
+    pathOf: (name) => `${place}/${name}`,
+    kept: () => bucket.list('checkpoints/'),
+    read: async (name) => (await bucket.read(name))?.text ?? null,
+  };
+}
+
+/** Whatever serves files: nothing there can be listed. */
+function addressPlace(named: string): Place {
+  const place = assertAddress(named, '--against').href.replace(/\/+$/, '');
+  const told = (found: string, code: 'PUBLISHED_REFUSED' | 'PUBLISHED_UNREACHABLE'): LockkeeperError =>
+    new LockkeeperError(code, {
+      expected: `${quote(place, 200)} to give checkpoints`,
+      found,
+      next: 'Check the address in another way, such as with curl',
+    });
+  return {
+    place,
+    pathOf: (name) => `${place}/${name}`,
+    kept: async () => null,
+    read: async (name) => {
+      const signal = AbortSignal.timeout(REQUEST_MS);
+      try {
+        const response = await fetch(`${place}/${name}`, { signal, redirect: 'error' });
+        const text = await bounded(response, MAX_BYTES);
+        if (response.status === 404) return null;
+        if (response.status === 200 && text !== null) return text;
+        throw told(
+          text === null ? `more than ${MAX_BYTES} bytes` : `status ${response.status}`,
+          'PUBLISHED_REFUSED',
+        );
+      } catch (cause) {
+        if (cause instanceof LockkeeperError) throw cause;
+        const { message, cause: inner } = cause as Error;
+        throw told(quote(inner instanceof Error ? inner.message : message, 200), 'PUBLISHED_UNREACHABLE');
+      }
+    },
+  };
+}
+
+async function readNote(path: string): Promise<string> {
   const { size } = await stat(path);
-  if (size <= MAX_BYTES) return { path, note: await readFile(path, 'utf8') };
+  if (size <= MAX_BYTES) return readFile(path, 'utf8');
   throw new LockkeeperError('DOCUMENT_INVALID', {
     expected: `${quote(basename(path))} to be a note of at most ${MAX_BYTES} bytes`,
     found: `${size} bytes`,

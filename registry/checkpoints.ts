@@ -9,8 +9,8 @@ import { cosignaturesOf, newestSigned } from './db/cosignatures.ts';
 import { logSize, type StoredCheckpoint } from './db/log.ts';
 import type { Pool } from './db/pool.ts';
 import { insertEvent } from './db/records.ts';
-import { checkpoint, consistencyProof } from './log.ts';
-import type { Publish } from './publish.ts';
+import { checkpoint } from './log.ts';
+import { type Publish, publishing } from './publish.ts';
 import { SELF } from './root.ts';
 import type { Trust } from './trust.ts';
 import { askWitness, sizeSeenBy, type Witness, witnessId } from './witness-client.ts';
@@ -91,7 +91,7 @@ export function openCheckpoints(parts: CheckpointParts): Checkpoints {
     const made = await checkpoint(pool, trust.logSigner);
     return withCosignatures(pool, (await quorum(pool, log, 1)) ?? made, log);
   };
-  const published = publisher(parts, served);
+  const published = publishing({ ...parts, newest: async () => (await served()).note });
   return {
     newest: async () => {
       const { size } = await checkpoint(pool, trust.logSigner);
@@ -196,37 +196,5 @@ function teller({ pool, log }: CheckpointParts): (witness: Witness, answer: unkn
     const action = error === null ? 'witness.signs' : 'witness.refused';
     await insertEvent(pool, { person: SELF, action, subject: name, detail: { said } }).catch(() => undefined);
     return answer;
-  };
-}
-
-/** Publishes in the background, one after the other; a failure is told and holds nothing up. */
-function publisher(
-  { pool, log, publish }: CheckpointParts,
-  served: () => Promise<CosignedCheckpoint>,
-): () => void {
-  let last: Promise<void> = Promise.resolve();
-  let before = '';
-  return () => {
-    if (publish === null) return;
-    last = last
-      .then(async () => publish((await served()).note, (from, to) => consistencyProof(pool, from, to)))
-      .then(
-        () => '',
-        (error: unknown) => {
-          log.error({ err: error }, 'the checkpoint was not published');
-          return asLockkeeperError(error).message;
-        },
-      )
-      .then(async (said) => {
-        if (said !== '' && said !== before)
-          await insertEvent(pool, {
-            person: SELF,
-            action: 'log.unpublished',
-            subject: 'log',
-            detail: { said },
-          });
-        before = said;
-      })
-      .catch((error: unknown) => log.error({ err: error }, 'the event was not stored'));
   };
 }

@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import cron from 'node-cron';
+import { bucketAt } from '../runtime/store/bucket-setting.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { DEFAULT_POLICY } from '../schemas/policy.ts';
 import { readWitnessKey } from '../schemas/witness.ts';
@@ -94,8 +95,8 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     pattern: /^\/.+$/,
   },
   LOCKKEEPER_PUBLISH: {
-    help: 'folder to publish checkpoints in, or git:FOLDER to commit them in a work tree',
-    pattern: /^(git:)?\/.+$/,
+    help: 'where to publish checkpoints: a folder, git:FOLDER (a work tree) or s3://BUCKET/PREFIX',
+    pattern: /^((git:)?\/|s3:\/\/).+$/,
   },
 };
 /** Variables of the command line, which may be set in the same shell. */
@@ -143,7 +144,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
     logLevel: (env.LOCKKEEPER_LOG_LEVEL ?? 'warn') as RegistryConfig['logLevel'],
     witnesses: witnessesOf(env),
     lockSigner: env.LOCKKEEPER_LOCK_SIGNER ?? null,
-    publish: publishOf(env.LOCKKEEPER_PUBLISH),
+    publish: publishOf(env),
     npm: null,
     environment: env,
   };
@@ -171,9 +172,17 @@ function witnessesOf(env: Readonly<Record<string, string | undefined>>): Registr
   return given === undefined ? null : { list, threshold };
 }
 
-function publishOf(given: string | undefined): PublishSetting | null {
+function publishOf(env: Readonly<Record<string, string | undefined>>): PublishSetting | null {
+  const given = env.LOCKKEEPER_PUBLISH;
   if (given === undefined) return null;
-  return given.startsWith('git:') ? { folder: given.slice(4), git: true } : { folder: given, git: false };
+  if (given.startsWith('git:')) return { folder: given.slice(4), git: true };
+  if (!given.startsWith('s3:')) return { folder: given, git: false };
+  const bucket = bucketAt(given, env);
+  if (bucket.credentials !== null) return { bucket };
+  throw invalid(
+    'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SHARED_CREDENTIALS_FILE, to publish in a bucket',
+    'neither',
+  );
 }
 
 function invalid(expected: string, found: string): LockkeeperError {

@@ -82,6 +82,9 @@ export const CODES = {
   LOG_FORK: { status: 422, exit: 3, title: 'The transparency log was rewritten' },
   LOG_INCLUSION: { status: 422, exit: 3, title: 'It is not in the transparency log' },
   LOG_UNPROVEN: { status: 422, exit: 4, title: 'Nothing shows that the transparency log only grew' },
+  PUBLISHED_UNREACHABLE: { status: 502, exit: 4, title: 'The place of published checkpoints did not answer' },
+  PUBLISHED_REFUSED: { status: 502, exit: 4, title: 'The place of published checkpoints refused' },
+  PUBLISHED_SHRANK: { status: 422, exit: 3, title: 'Published checkpoints were taken away' },
   EVIDENCE_INCOMPLETE: { status: 422, exit: 3, title: 'The evidence does not show what was logged' },
   // advisories
   ADVISORIES_UNREACHABLE: { status: 502, exit: 4, title: 'The advisories were not read' },

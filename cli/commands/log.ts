@@ -1,12 +1,13 @@
-import { resolve } from 'node:path';
 import { assertGrew, type OpenedCheckpoint, openCheckpoint } from '../../runtime/trust/checkpoint.ts';
+import { readRoot } from '../../runtime/trust/root.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { LogProof, LogView } from '../../schemas/log.ts';
+import { parseNote, readCheckpoint } from '../../schemas/note.ts';
 import type { LogRole } from '../../schemas/root.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, type Result, text, type Values } from '../command.ts';
 import { plain } from '../output.ts';
-import { type Published, readPublished } from '../published.ts';
+import { type Published, type PublishedPlace, readPublished, shrank } from '../published.ts';
 import { rootOfToday } from '../roots.ts';
 
 export const log: Command = {
@@ -15,9 +16,15 @@ export const log: Command = {
   words: 'verify | key',
   options: { against: { type: 'string' } },
   optionHelp: {
-    against: 'a checkpoint seen before, or a folder that the registry publishes in (LOCKKEEPER_PUBLISH)',
+    against:
+      'a checkpoint seen before, or where the registry publishes: a folder, s3://BUCKET/PREFIX or an address',
   },
-  examples: ['lk log verify', 'lk log verify --against ./published', 'lk log key'],
+  examples: [
+    'lk log verify',
+    'lk log verify --against ./published',
+    'lk log verify --against s3://acme-log/lockkeeper',
+    'lk log key',
+  ],
   arity: [1, 1],
   async run(context, [verb = ''], values) {
     if (verb === 'verify') return verifyLog(context, values);
@@ -30,8 +37,14 @@ export const log: Command = {
   },
 };
 
+interface LogTrust {
+  readonly role: LogRole;
+  /** The same with the log keys of the roots that led here: what was said under those was said. */
+  readonly earlier: LogRole;
+}
+
 /** What the newest root says of the log, along the chain from the one that this machine pinned. */
-async function logRole(context: Context, api: Api): Promise<LogRole> {
+async function logTrust(context: Context, api: Api): Promise<LogTrust> {
   const { token } = context.config;
   const signIn = (await context.home.signIns()).find(({ registry }) => registry === api.registry);
   const pin = signIn ?? (token?.registry === api.registry ? token : null);
@@ -42,28 +55,35 @@ async function logRole(context: Context, api: Api): Promise<LogRole> {
       next: 'Run: lk login URL --code CODE',
     });
   }
-  return (await rootOfToday(context, api, pin)).trusted.root.log;
+  const { root, chain } = (await rootOfToday(context, api, pin)).trusted;
+  const keys = new Set([...root.log.keys, ...chain.flatMap((one) => readRoot(one).root.log.keys)]);
+  return { role: root.log, earlier: { ...root.log, keys: [...keys], threshold: 0 } };
 }
 
 async function showKeys(context: Context): Promise<Result> {
-  const role = await logRole(context, await context.api());
+  const { role } = await logTrust(context, await context.api());
   return {
     data: { origin: role.origin, keys: role.keys, witnesses: role.witnesses, threshold: role.threshold },
     text: role.keys.join('\n'),
   };
 }
 
-/** 1 the log's signature, 2 that it continues each checkpoint given, 3 the witnesses: what is worst is said first. */
+/**
+ * 1 the log's signature, 2 that it continues each checkpoint given and what was seen at that place before, 3 that no less
+ * lies there than then, 4 the witnesses: what is worst is said first.
+ */
 async function verifyLog(context: Context, values: Values): Promise<Result> {
   const against = text(values, 'against');
-  const published = against === undefined ? [] : await readPublished(resolve(context.cwd, against));
+  const where = { cwd: context.cwd, environment: context.config.environment };
+  const published = against === undefined ? null : await readPublished(against, where);
   const api = await context.api();
-  const role = await logRole(context, api);
+  const { role, earlier: known } = await logTrust(context, api);
   const { checkpoint } = await api.call('log', LogView);
-  const unwitnessed = { ...role, threshold: 0 };
-  const now = openCheckpoint(checkpoint, unwitnessed);
-  for (const one of published) {
-    const earlier = openCheckpoint(one.note, unwitnessed);
+  const now = openCheckpoint(checkpoint, { ...role, threshold: 0 });
+  const before = published?.place ? await context.home.published(published.place) : null;
+  const remembered = before === null ? [] : [{ path: `seen before at ${against}`, note: before }];
+  for (const one of [...(published?.notes ?? []), ...remembered]) {
+    const earlier = openCheckpoint(one.note, known);
     const proof = await proofOf(api, earlier, now);
     try {
       assertGrew(earlier, now, proof);
@@ -73,18 +93,36 @@ async function verifyLog(context: Context, values: Values): Promise<Result> {
       throw error;
     }
   }
+  if (published) await rememberPublished(context, published, before);
   const { witnesses } = openCheckpoint(checkpoint, role);
   const seen = [...witnesses].map(([name, time]) => ({ name, at: new Date(time * 1000).toISOString() }));
+  const continues = published?.notes.length ?? 0;
   return {
-    data: {
-      conclusion: 'ok',
-      origin: now.origin,
-      size: now.size,
-      witnesses: seen,
-      continues: published.length,
-    },
-    text: `${context.paint.green('ok')}: the log ${now.origin} has ${now.size} entries, signed${seen.length ? ` and seen by ${seen.map(({ name, at }) => `${name} at ${at}`).join(', ')}` : '; no witness is asked for'}.${published.length ? `\nIt continues the ${published.length} checkpoint${published.length === 1 ? '' : 's'} of ${against}.` : ''}`,
+    data: { conclusion: 'ok', origin: now.origin, size: now.size, witnesses: seen, continues },
+    text: `${context.paint.green('ok')}: the log ${now.origin} has ${now.size} entries, signed${seen.length ? ` and seen by ${seen.map(({ name, at }) => `${name} at ${at}`).join(', ')}` : '; no witness is asked for'}.${published ? `\nIt continues the ${continues} checkpoint${continues === 1 ? '' : 's'} of ${against}, the newest of ${sizeOf(newestOf(published))} entries.` : ''}`,
   };
+}
+
+const sizeOf = (note: string): number => readCheckpoint(parseNote(note).text).size;
+
+function newestOf({ notes }: PublishedPlace): string {
+  return notes.map(({ note }) => note).reduce((a, b) => (sizeOf(b) > sizeOf(a) ? b : a));
+}
+
+/** A place that is cut back together with the log agrees with it; this machine remembers. Throws PUBLISHED_SHRANK. */
+async function rememberPublished(
+  { home }: Context,
+  published: PublishedPlace,
+  before: string | null,
+): Promise<void> {
+  if (published.place === null) return;
+  const newest = newestOf(published);
+  if (before !== null && sizeOf(newest) < sizeOf(before))
+    throw shrank(
+      `a checkpoint of at least ${sizeOf(before)} entries in ${quote(published.place, 200)}, as this machine saw it`,
+      `none of more than ${sizeOf(newest)}`,
+    );
+  await home.sawPublished(published.place, newest);
 }
 
 /** Null where there is nothing to prove, or the registry gives none. */

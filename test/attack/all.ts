@@ -8,6 +8,7 @@ import { forgedRows } from './forged.ts';
 import { handoverRows } from './handover.ts';
 import { lockRows } from './lock.ts';
 import { logRows } from './log.ts';
+import { publishedRows } from './published.ts';
 import { registryRows } from './registry.ts';
 import { rewrittenRows } from './rewritten.ts';
 import { rootRows } from './root.ts';
@@ -22,6 +23,7 @@ export const rows: readonly Row[] = [
   ...forgedRows,
   ...approvalRows,
   ...logRows,
+  ...publishedRows,
   ...registryRows,
   ...databaseRows,
   ...rewrittenRows,

@@ -8,8 +8,8 @@ export interface Row {
   readonly attacker: string;
   /** What the attacker does with it. */
   readonly attack: string;
-  /** Who says no: the runtime, the gate, the registry or the witness. */
-  readonly refusedBy: 'runtime and gate' | 'gate' | 'registry' | 'witness' | 'store';
+  /** Who says no: the runtime, the gate, the registry, the witness, or whoever verifies the log. */
+  readonly refusedBy: 'runtime and gate' | 'gate' | 'registry' | 'witness' | 'store' | 'monitor';
   readonly code: Code;
   run(world: World): Promise<Scenario> | Scenario;
 }

@@ -1,0 +1,200 @@
+/**
+ * A bucket that speaks S3, in as few words as notes need: read, write if nothing was there, write over what was read,
+ * list. Requests are signed (SigV4, the body included) for the one address of the setting, and no redirect is followed.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AwsV4Signer } from 'aws4fetch';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { sha256 } from '../../schemas/json.ts';
+import type { BucketSetting } from './bucket-setting.ts';
+
+export interface BucketObject {
+  readonly text: string;
+  /** Names these bytes at this place; empty where the bucket gives none. */
+  readonly etag: string;
+}
+
+export interface Bucket {
+  read(key: string): Promise<BucketObject | null>;
+  /** `over`: what was read there, null for nothing. False: something else is there now, and nothing was written. */
+  write(key: string, text: string, over: BucketObject | null): Promise<boolean>;
+  /** What follows `prefix` in the keys that begin with it. */
+  list(prefix: string): Promise<string[]>;
+}
+
+/** Milliseconds for one request, its body included; a first failure and a second are tried again. */
+const REQUEST_MS = 10_000;
+const TRIES = 3;
+const BACK_OFF_MS = 200;
+/** Bytes of one object, and of a page of keys. */
+const MAX_OBJECT = 64 * 1024;
+const MAX_PAGE = 2 * 1024 * 1024;
+/** A thousand keys each. */
+const MAX_PAGES = 1000;
+
+interface Ask {
+  readonly method: 'GET' | 'PUT';
+  readonly url: URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly maxBytes?: number;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly etag: string;
+  readonly text: string;
+}
+
+export interface BucketOptions {
+  readonly requestMs?: number;
+}
+
+/** Each call throws PUBLISHED_UNREACHABLE, PUBLISHED_REFUSED or CONFIG_INVALID for credentials that are not there. */
+export function openBucket(setting: BucketSetting, { requestMs = REQUEST_MS }: BucketOptions = {}): Bucket {
+  const at = (key: string): URL => new URL(`${setting.address}/${setting.prefix}${key}`);
+  const ask = (one: Ask): Promise<Answer> => persistent(setting, () => send(setting, one, requestMs));
+  return {
+    read: async (key) => {
+      const { status, text, etag } = await ask({ method: 'GET', url: at(key) });
+      if (status === 200) return { text, etag };
+      if (status === 404 && codeOf(text) !== 'NoSuchBucket') return null;
+      throw refused(setting, { status, text }, `${setting.place} to give ${quote(key)}`);
+    },
+    write: async (key, body, over) => {
+      const headers = { ...condition(over), 'content-type': 'text/plain; charset=utf-8' };
+      const { status, text } = await ask({ method: 'PUT', url: at(key), headers, body });
+      if (status === 200 || status === 201 || status === 204) return true;
+      if (status === 412 || status === 409) return false;
+      throw refused(setting, { status, text }, `${setting.place} to take ${quote(key)}`);
+    },
+    list: async (prefix) => {
+      const begin = `${setting.prefix}${prefix}`;
+      const found: string[] = [];
+      let token: string | null = null;
+      for (let page = 0; page < MAX_PAGES; page++) {
+        const url = new URL(setting.address);
+        url.searchParams.set('list-type', '2');
+        url.searchParams.set('prefix', begin);
+        if (token !== null) url.searchParams.set('continuation-token', token);
+        const { status, text } = await ask({ method: 'GET', url, maxBytes: MAX_PAGE });
+        if (status !== 200)
+          throw refused(setting, { status, text }, `${setting.place} to list what is in it`);
+        for (const [, key = ''] of text.matchAll(/<Key>([^<]*)<\/Key>/g))
+          if (key.startsWith(begin)) found.push(key.slice(begin.length));
+        const next: string | undefined = /<NextContinuationToken>([^<]+)</.exec(text)?.[1];
+        if (next === undefined) return found;
+        token = plainOf(next);
+      }
+      throw new LockkeeperError('PUBLISHED_REFUSED', {
+        expected: `at most ${MAX_PAGES} pages of keys under ${setting.place}`,
+        found: 'more',
+        next: 'Publish under another prefix from now on, and verify against that',
+      });
+    },
+  };
+}
+
+/** Nothing there: only if it is still so. Something there: only over those bytes. */
+function condition(over: BucketObject | null): Record<string, string> {
+  if (over === null) return { 'if-none-match': '*' };
+  return over.etag === '' ? {} : { 'if-match': over.etag };
+}
+
+/** Tries again what may be over soon: no answer, 429 and 5xx. A write that was carried out unheard is then refused as 412. */
+async function persistent(setting: BucketSetting, once: () => Promise<Answer>): Promise<Answer> {
+  for (let left = TRIES - 1; ; left--) {
+    const answer = await once().catch((error: unknown) => {
+      if (error instanceof LockkeeperError || left > 0) return error;
+      throw unreachable(setting, error);
+    });
+    if (answer instanceof LockkeeperError) throw answer;
+    const { status = 503, text = '' } = (answer ?? {}) as Partial<Answer>;
+    if (status !== 429 && status < 500) return answer as Answer;
+    if (left === 0) throw unreachable(setting, new Error(`status ${status} ${codeOf(text)}`.trim()));
+    await sleep(BACK_OFF_MS * 2 ** (TRIES - 1 - left) * (0.5 + Math.random()));
+  }
+}
+
+async function send(setting: BucketSetting, ask: Ask, requestMs: number): Promise<Answer> {
+  const { method, url, headers: given = {}, body, maxBytes = MAX_OBJECT } = ask;
+  const headers = await signed(setting, { method, url, headers: given, body: body ?? '' });
+  const signal = AbortSignal.timeout(requestMs);
+  const init: RequestInit = { method, headers, signal, redirect: 'manual' };
+  const response = await fetch(url, body === undefined ? init : { ...init, body });
+  const text = await bounded(response, maxBytes);
+  if (text === null)
+    throw new LockkeeperError('PUBLISHED_REFUSED', {
+      expected: `at most ${maxBytes} bytes at ${quote(url.pathname, 200)}`,
+      found: 'more',
+      next: 'Look at what lies there: nothing that Lockkeeper writes is as long',
+    });
+  return { status: response.status, etag: response.headers.get('etag') ?? '', text };
+}
+
+/** The headers with a signature over all of them, method, address and body; as they are for nobody. */
+async function signed(
+  { region, credentials }: BucketSetting,
+  { method, url, headers, body }: Required<Pick<Ask, 'method' | 'url' | 'headers' | 'body'>>,
+): Promise<Headers> {
+  if (credentials === null) return new Headers(headers);
+  const { accessKeyId, secretAccessKey, sessionToken } = await credentials();
+  const signer = new AwsV4Signer({
+    method,
+    url: url.href,
+    headers: { ...headers, 'x-amz-content-sha256': sha256(body).slice('sha256:'.length) },
+    accessKeyId,
+    secretAccessKey,
+    ...(sessionToken === null ? {} : { sessionToken }),
+    service: 's3',
+    region,
+  });
+  return (await signer.sign()).headers;
+}
+
+/** The answer's text, or null for more than so many bytes: then the rest is not read. */
+export async function bounded(response: Response, maxBytes: number): Promise<string | null> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of response.body ?? []) {
+    size += part.length;
+    if (size > maxBytes) return null;
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
+/** The code of an S3 error document: letters and digits alone, so that nothing else is shown of it. */
+function codeOf(text: string): string {
+  return /<Code>([A-Za-z0-9]{1,64})<\/Code>/.exec(text)?.[1] ?? '';
+}
+
+function plainOf(text: string): string {
+  const names: Record<string, string> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' };
+  return text.replace(/&(lt|gt|quot|apos|amp);/g, (_, name: string) => names[name] ?? '');
+}
+
+function refused(
+  { region }: BucketSetting,
+  { status, text }: Pick<Answer, 'status' | 'text'>,
+  expected: string,
+): LockkeeperError {
+  const moved = status >= 300 && status < 400;
+  return new LockkeeperError('PUBLISHED_REFUSED', {
+    expected,
+    found: `status ${status} ${codeOf(text)}`.trim(),
+    next: moved
+      ? `Set AWS_REGION to where the bucket is; it is not ${region}`
+      : 'Check the bucket, its policy, the AWS_ variables and this machine’s clock',
+  });
+}
+
+function unreachable({ place, address }: BucketSetting, cause: unknown): LockkeeperError {
+  const { message, cause: inner } = cause as Error;
+  return new LockkeeperError('PUBLISHED_UNREACHABLE', {
+    expected: `${place} to answer at ${new URL(address).host}`,
+    found: quote(inner instanceof Error ? inner.message : message, 200),
+    next: 'Check the network and AWS_ENDPOINT_URL; it is tried again',
+    cause,
+  });
+}
