@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { exportJWK, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { type GrantContext, Provider } from 'oidc-provider';
 import type { Certified } from './certificates.ts';
+import { letIn } from './people.ts';
 
 export const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
@@ -18,6 +19,8 @@ export interface TestIssuer {
   token(resource: string, scope?: string): Promise<string>;
   /** Claims that tokens carry from now on. */
   claims: Record<string, unknown>;
+  /** How long access tokens live from now on, seconds. */
+  life: number;
   /** Replaces the signing key. */
   rotate(): Promise<void>;
   /** From now on nobody answers, until `listen`. */
@@ -30,6 +33,8 @@ export interface IssuerSetting {
   readonly tls?: Certified;
   /** JWK of the client that signs its assertions. */
   readonly clientKey?: object;
+  /** Lets people sign in, with clients of each kind; `ca` signed whoever answers for a client's own document. */
+  readonly people?: { readonly redirect: string; readonly ca?: string };
 }
 
 async function signingKey(kid: string): Promise<{ jwk: object; publicKey: KeyObject }> {
@@ -37,7 +42,7 @@ async function signingKey(kid: string): Promise<{ jwk: object; publicKey: KeyObj
   return { jwk: { ...(await exportJWK(privateKey)), kid, alg: 'RS256', use: 'sig' }, publicKey };
 }
 
-export async function startIssuer({ tls, clientKey }: IssuerSetting = {}): Promise<TestIssuer> {
+export async function startIssuer({ tls, clientKey, people }: IssuerSetting = {}): Promise<TestIssuer> {
   let answer: RequestListener = () => undefined;
   const asked: string[] = [];
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
@@ -57,6 +62,7 @@ export async function startIssuer({ tls, clientKey }: IssuerSetting = {}): Promi
     url,
     asked,
     claims: {},
+    life: 300,
     token: async (resource, scope = 'mcp') => {
       const form = new URLSearchParams({ grant_type: 'client_credentials', resource, scope });
       const headers = { authorization: `Basic ${btoa('ada:ada-secret')}` };
@@ -67,7 +73,7 @@ export async function startIssuer({ tls, clientKey }: IssuerSetting = {}): Promi
     },
     rotate: async () => {
       const key = await signingKey(`key-${++version}`);
-      answer = providerOf({ url, key, clientKey, claims: () => issuer.claims });
+      answer = providerOf({ url, key, clientKey, people, said: issuer });
     },
     silence: async () => {
       server.closeAllConnections();
@@ -91,7 +97,8 @@ function providerOf(from: {
   readonly url: string;
   readonly key: { readonly jwk: object; readonly publicKey: KeyObject };
   readonly clientKey: object | undefined;
-  readonly claims: () => Record<string, unknown>;
+  readonly people: IssuerSetting['people'];
+  readonly said: Pick<TestIssuer, 'claims' | 'life'>;
 }): RequestListener {
   const common = { redirect_uris: [], response_types: [], scope: 'mcp mcp:write' };
   const grants = ['client_credentials', EXCHANGE];
@@ -99,8 +106,9 @@ function providerOf(from: {
     audience,
     scope: 'mcp mcp:write',
     accessTokenFormat: 'jwt',
-    accessTokenTTL: 300,
+    accessTokenTTL: from.said.life,
   });
+  const people = from.people ? letIn(from.people) : null;
   const provider = new Provider(from.url, {
     jwks: { keys: [from.key.jwk] },
     clients: [
@@ -117,13 +125,16 @@ function providerOf(from: {
             },
           ]
         : []),
+      ...(people?.clients ?? []),
     ],
+    ...people?.configuration,
     scopes: ['mcp', 'mcp:write'],
-    ttl: { ClientCredentials: 300 },
-    extraTokenClaims: (_ctx: unknown, token: { extra?: object }) => ({ ...from.claims(), ...token.extra }),
+    ttl: { ClientCredentials: () => from.said.life },
+    extraTokenClaims: (_ctx: unknown, token: { extra?: object }) => ({ ...from.said.claims, ...token.extra }),
     features: {
       clientCredentials: { enabled: true },
-      devInteractions: { enabled: false },
+      devInteractions: { enabled: people !== null },
+      ...people?.features,
       resourceIndicators: {
         enabled: true,
         getResourceServerInfo: async (_ctx: unknown, resource: string) => server(resource),
