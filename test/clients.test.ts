@@ -22,19 +22,27 @@ describe('clients that package.json installs', () => {
   }, 120_000);
   afterAll(() => stage?.close());
 
-  const all = here.flatMap((client) => FACES.map((face) => [nameOf(client), face, client] as const));
+  const all = here.flatMap((client) =>
+    FACES.filter((face) => face !== 'all' || client.mode !== undefined).map(
+      (face) => [nameOf(client), face, client] as const,
+    ),
+  );
 
   it.each(all)(
     '%s over %s calls in the era it prefers, and is in the journal',
     async (_name, face, client) => {
       const modules = await installed(client, () => undefined);
+      const began = new Date();
       const { row, said } = await takeOne(stage, client, { modules, face, server: 'docs' });
       expect(row.wrong, said).toEqual([]);
       expect(row).toMatchObject({ called: true, recorded: 'ok', explained: [], beyond: [] });
+      if (face !== 'stdio') return;
+      const started = (await stage.world.records(began)).find(({ kind }) => kind === 'session.started');
+      expect(started?.detail).toMatchObject({ era: row.era, client: { name: client.calls } });
     },
   );
 
-  it.each(FACES)('falls back before an older server over %s', async (face) => {
+  it.each(['stdio', 'http'] as const)('falls back before an older server over %s', async (face) => {
     const client = here.find(({ mode }) => mode === 'v2-auto') as Client;
     const { row, said } = await takeOne(stage, client, { modules: '', face, server: 'olddocs' });
     expect(row.wrong, said).toEqual([]);
@@ -161,6 +169,7 @@ describe('docs/clients.md', () => {
     const stdio = lineFor(client.name, 'stdio', place);
     for (const part of ['olddocs', '/p', 'run']) expect(stdio).toContain(part);
     expect(lineFor(client.name, 'http', place)).toContain('http://127.0.0.1:1/servers/olddocs/mcp');
+    expect(lineFor(client.name, 'all', place)).toContain('http://127.0.0.1:1/mcp');
   });
 
   it('names the versions that npm run clients takes, and what each begins with', () => {

@@ -9,7 +9,7 @@ import type { Supervisor } from '../lifecycle/supervisor.ts';
 import type { Revoked } from '../trust/revocations.ts';
 import type { Message } from '../wire/message.ts';
 import * as wire from '../wire/message.ts';
-import { eraOf, helloFor, notFirst } from './era.ts';
+import { clientOf, eraOf, helloFor, notFirst } from './era.ts';
 import { gateStateOf } from './greeting.ts';
 import { helloOf } from './known.ts';
 import type { Link } from './link.ts';
@@ -190,7 +190,7 @@ export class Conversation {
     const detail = {
       era,
       node: process.version,
-      client: first.params.clientInfo ?? null,
+      client: clientOf(first),
       content: this.#relay.exchange.content.rules,
       isolation: { ...this.#server.process?.isolation },
     };

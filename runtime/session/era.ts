@@ -1,5 +1,5 @@
 /** Which protocol era a client speaks, and which version of it. */
-import type { JsonObject } from '../../schemas/common.ts';
+import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Era } from '../../schemas/surface.ts';
 import { encode, isObject, type Request } from '../wire/message.ts';
@@ -13,6 +13,12 @@ export function eraOf({ method, params }: Request): Era | null {
   const meta = params._meta;
   const named = isObject(meta) && meta['io.modelcontextprotocol/protocolVersion'] !== undefined;
   return method === 'server/discover' || named ? 'stateless' : null;
+}
+
+/** What a client says of itself in its first request; null when it says nothing. Nobody vouches for it. */
+export function clientOf({ params }: Request): Json {
+  const meta = isObject(params._meta) ? params._meta : {};
+  return params.clientInfo ?? meta['io.modelcontextprotocol/clientInfo'] ?? null;
 }
 
 /** The version a session is answered with: the one asked for, or the newest known. */

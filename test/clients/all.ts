@@ -1,9 +1,8 @@
 /** Every client that is run, with its version. A newer one is taken by changing it here and running npm run clients. */
-import type { Client, Target } from './client.ts';
+import type { Client, Opening, Target } from './client.ts';
 
 const PLATFORM = `${process.platform}-${process.arch}`;
 const INSPECTOR = '@modelcontextprotocol/inspector';
-const ECHO = '--method tools/call --tool-name echo --tool-arg message="$MESSAGE"';
 
 const inspector = {
   name: 'Inspector',
@@ -15,10 +14,14 @@ const inspector = {
   calls: 'inspector-cli',
 } as const;
 
-const calling = ({ line }: Target): string => line.replace('--method tools/list', ECHO);
+const calling = ({ line, tool }: Target): string =>
+  line.replace(
+    '--method tools/list',
+    `--method tools/call --tool-name ${tool} --tool-arg message="$MESSAGE"`,
+  );
 
 /** A program that uses an SDK, in one of its ways. */
-function sdk(mode: string, name: string, version: string, opens: Client['opens']): Client {
+function sdk(mode: string, name: string, version: string, opens: Opening): Client {
   return {
     name: 'SDK',
     mode,
@@ -29,7 +32,26 @@ function sdk(mode: string, name: string, version: string, opens: Client['opens']
     here: true,
     calls: `sdk-${mode}`,
     opens,
-    script: ({ face, at }) => `sdk ${mode} ${face} "$MESSAGE" ${at}`,
+    script: ({ face, tool, at }) => `sdk ${mode} ${face} ${tool} "$MESSAGE" ${at}`,
+  };
+}
+
+/** As it comes, or with one more of its features. */
+function codex(opens: Opening, feature?: string): Client {
+  return {
+    name: 'Codex',
+    ...(feature === undefined ? {} : { mode: feature }),
+    package: '@openai/codex',
+    version: '0.169.0',
+    program: '.bin/codex',
+    command: 'codex',
+    here: false,
+    calls: 'codex-mcp-client',
+    opens,
+    opensStdio: 'initialize',
+    files: ({ model, line }) => ({ '.codex/config.toml': `${codexModel(model, feature)}\n${line}` }),
+    script: () => 'codex exec --skip-git-repo-check "call echo"',
+    leaves: 'Codex kills servers it started some 10 ms after it asks them to end',
   };
 }
 
@@ -53,7 +75,7 @@ export const clients: readonly Client[] = [
     here: false,
     calls: 'mcporter',
     opens: 'initialize',
-    script: ({ line }) => `${line}\nmcporter list docs\nmcporter call docs.echo message="$MESSAGE"`,
+    script: ({ line, tool }) => `${line}\nmcporter list docs\nmcporter call docs.${tool} message="$MESSAGE"`,
   },
   {
     name: 'Claude Code',
@@ -73,21 +95,10 @@ export const clients: readonly Client[] = [
       ENABLE_TOOL_SEARCH: 'false',
       MCP_CONNECTION_NONBLOCKING: '0',
     }),
-    script: ({ line }) => `${line}\nclaude -p "call echo" --allowedTools mcp__docs__echo`,
+    script: ({ line, tool }) => `${line}\nclaude -p "call echo" --allowedTools mcp__docs__${tool}`,
   },
-  {
-    name: 'Codex',
-    package: '@openai/codex',
-    version: '0.169.0',
-    program: '.bin/codex',
-    command: 'codex',
-    here: false,
-    calls: 'codex-mcp-client',
-    opens: 'initialize',
-    files: ({ model, line }) => ({ '.codex/config.toml': `${codexModel(model)}\n${line}` }),
-    script: () => 'codex exec --skip-git-repo-check "call echo"',
-    leaves: 'Codex kills servers it started some 10 ms after it asks them to end',
-  },
+  codex('initialize'),
+  codex('server/discover', 'mcp_2026_07_28'),
   {
     name: 'Copilot CLI',
     package: '@github/copilot',
@@ -146,7 +157,7 @@ const GEMINI = {
   general: { enableAutoUpdate: false, enableAutoUpdateNotification: false },
 };
 
-function codexModel(model: string): string {
+function codexModel(model: string, feature?: string): string {
   return [
     'model = "stand-in"',
     'model_provider = "local"',
@@ -157,6 +168,10 @@ function codexModel(model: string): string {
     'wire_api = "responses"',
     '[analytics]',
     'enabled = false',
+    '[features]',
+    'apps = false',
+    'plugins = false',
+    ...(feature === undefined ? [] : [`${feature} = true`]),
   ].join('\n');
 }
 

@@ -1,6 +1,7 @@
 /** What there is to know of a client: where it comes from, how it is kept quiet, how it is made to call one tool. */
 
-export const FACES = ['stdio', 'http'] as const;
+/** `lk run`, one server of `lk gateway`, and all its servers at one address. */
+export const FACES = ['stdio', 'http', 'all'] as const;
 export type Face = (typeof FACES)[number];
 
 /** What a client is pointed at in one run. */
@@ -10,9 +11,13 @@ export interface Target {
   readonly at: string;
   /** The line of docs/clients.md for this face; '' where a client has none. */
   readonly line: string;
+  /** What the tool is called there. */
+  readonly tool: string;
   /** Where the stand-in for the model listens. */
   readonly model: string;
 }
+
+export type Opening = 'server/discover' | 'initialize';
 
 export interface Client {
   /** Its heading in docs/clients.md, for those that have one. */
@@ -29,8 +34,9 @@ export interface Client {
   readonly here: boolean;
   /** What it calls itself towards servers. */
   readonly calls: string;
-  /** Its first word to a server that it does not know. */
-  readonly opens: 'server/discover' | 'initialize';
+  /** Its first word to a server that it does not know, and over stdio where that is another. */
+  readonly opens: Opening;
+  readonly opensStdio?: Opening;
   readonly environment?: (target: Target) => Readonly<Record<string, string>>;
   /** Files in its home before it starts. */
   readonly files?: (target: Target) => Readonly<Record<string, string>>;

@@ -69,7 +69,10 @@ export function judge({ client, face, server, message, said, records, beyond }: 
   const opened = records.find(
     ({ method }) => method === 'server/discover' || method === 'initialize',
   )?.method;
-  const expected: Era = server === 'docs' && client.opens === 'server/discover' ? 'stateless' : 'session';
+  // All servers at one address speak what each of them does.
+  const isBoth = server === 'docs' && face !== 'all';
+  const opens = (face === 'stdio' ? client.opensStdio : undefined) ?? client.opens;
+  const expected: Era = isBoth && opens === 'server/discover' ? 'stateless' : 'session';
   const listed = records.some(({ kind, method }) => kind === 'request.finished' && method === 'tools/list');
   const unended = call !== undefined && end === undefined;
   const isExplained = unended && face === 'stdio' && client.leaves !== undefined;
@@ -77,7 +80,7 @@ export function judge({ client, face, server, message, said, records, beyond }: 
     [call !== undefined, 'no call is in the journal'],
     [!unended || isExplained, 'the journal does not say how the call ended'],
     [end === undefined || end.outcome === 'ok', `the call ended ${end?.outcome}`],
-    [opened === client.opens, `it began with ${opened ?? 'nothing'}, not ${client.opens}`],
+    [opened === opens, `it began with ${opened ?? 'nothing'}, not ${opens}`],
     [era === expected, `it called in the era ${era}, not ${expected}`],
     [listed, 'it listed no tools'],
     [who?.name === client.calls, `it called itself ${who?.name ?? 'nothing'}, not ${client.calls}`],

@@ -1,6 +1,6 @@
 /**
  * Stands in for the models' APIs on loopback: Anthropic's messages, OpenAI's responses and chat, Gemini's content, plain or
- * as events, as the client asks. On the first turn it calls the tool whose name ends in `echo`; once it reads the tool's
+ * as events, as the client asks. On the first turn it calls the tool that it is told to; once it reads the tool's
  * answer, it says it again. What it is not asked for with such a tool, it answers with one word.
  */
 import { once } from 'node:events';
@@ -15,9 +15,15 @@ export interface Model {
   readonly asked: readonly string[];
   /** Hosts that a client wanted to be connected with; it never was. */
   readonly beyond: readonly string[];
-  /** What the tool is called with from now on. */
+  /** What is called from now on, and what with. */
+  tool: RegExp;
   message: string;
   close(): Promise<void>;
+}
+
+interface Heard {
+  readonly asked: string[];
+  readonly beyond: string[];
 }
 
 /** What a model does next. */
@@ -42,7 +48,7 @@ export interface Dialect {
 export async function openModel(): Promise<Model> {
   const asked: string[] = [];
   const beyond: string[] = [];
-  const model = { message: '', asked, beyond };
+  const model = { tool: /echo$/, message: '', asked, beyond };
   const server = createServer((request, response) => {
     void answer(request, response, model).catch((error: unknown) => {
       asked.push(`FAILED ${String(error)}`);
@@ -70,7 +76,7 @@ export async function openModel(): Promise<Model> {
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  { message, asked, beyond }: { message: string; asked: string[]; beyond: string[] },
+  { tool, message, asked, beyond }: Pick<Model, 'tool' | 'message'> & Heard,
 ): Promise<void> {
   // What a client asks of a proxy has the whole address.
   if (request.url?.startsWith('http:')) {
@@ -84,7 +90,7 @@ async function answer(
   const dialect = request.method === 'POST' ? dialects.ALL.find((one) => one.path.test(path)) : undefined;
   asked.push(`${request.method} ${path}${dialect ? ` with ${dialect.tools(body).length} tools` : ''}`);
   if (!dialect) return void sendJson(response, ...asideOf(path));
-  const turn = turnOf(dialect, body, message);
+  const turn = turnOf(dialect, body, { tool, message });
   const name = String(body.model ?? 'stand-in');
   if (!dialect.streams(path, body)) return void sendJson(response, 200, dialect.whole(turn, name));
   response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -95,10 +101,14 @@ async function answer(
   response.end();
 }
 
-function turnOf(dialect: Dialect, body: JsonObject, message: string): Turn {
+function turnOf(
+  dialect: Dialect,
+  body: JsonObject,
+  { tool, message }: Pick<Model, 'tool' | 'message'>,
+): Turn {
   const answered = dialect.answered(body);
   if (answered !== null) return { text: `The tool said: ${answered}` };
-  const name = dialect.tools(body).find((each) => each.endsWith('echo'));
+  const name = dialect.tools(body).find((each) => tool.test(each));
   return name === undefined ? { text: 'Nothing.' } : { call: { name, arguments: { message } } };
 }
 

@@ -17,9 +17,9 @@ export function lineFor(name: string, face: Face, place: Place): string {
   const [, section] = readFileSync(PAGE, 'utf8').split(new RegExp(`^## ${name}\n`, 'm'));
   const blocks = [...(section?.split(/^## /m)[0] ?? '').matchAll(/```(\w+)\n([\s\S]*?)```/g)];
   const parts = blocks.flatMap(([, kind, text = '']) => (kind === 'sh' ? text.trim().split('\n') : [text]));
-  const line = parts.find((part) => part.includes('http://') === (face === 'http') && part.includes('docs'));
+  const line = parts.find((part) => part.includes('http://') === (face !== 'stdio') && part.includes('docs'));
   if (line === undefined) throw new Error(`docs/clients.md: nothing for ${name} over ${face}`);
-  return filled(line, place);
+  return filled(face === 'all' ? line.replace('/servers/docs/mcp', '/mcp') : line, place);
 }
 
 /** A client calls its server `docs`, whatever the lock calls it. */

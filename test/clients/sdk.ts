@@ -1,4 +1,4 @@
-/** A program with an SDK: `sdk.ts v1|v2|v2-auto stdio|http MESSAGE COMMAND…|URL` lists the tools and calls echo. */
+/** A program with an SDK: `sdk.ts v1|v2|v2-auto stdio|http|all TOOL MESSAGE COMMAND…|URL` lists the tools and calls one. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v2 from '@modelcontextprotocol/client';
@@ -8,7 +8,7 @@ import { StdioClientTransport as V1Stdio } from '@modelcontextprotocol/sdk/clien
 import { StreamableHTTPClientTransport as V1Http } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 
-const [mode = '', face, message = '', ...at] = process.argv.slice(2);
+const [mode = '', face, name = '', message = '', ...at] = process.argv.slice(2);
 const [command = '', ...args] = at;
 const isStdio = face === 'stdio';
 const words = { command, args, stderr: 'inherit' } as const;
@@ -22,7 +22,7 @@ async function callV1(): Promise<unknown> {
   const client = new V1Client({ name: 'sdk-v1', version: versionOf('@modelcontextprotocol/sdk') });
   await client.connect(isStdio ? new V1Stdio(words) : (new V1Http(new URL(command)) as Transport));
   await client.listTools();
-  const answer = await client.callTool({ name: 'echo', arguments: { message } });
+  const answer = await client.callTool({ name, arguments: { message } });
   await client.close();
   return answer;
 }
@@ -33,7 +33,7 @@ async function callV2(): Promise<unknown> {
   const client = new v2.Client(info, options);
   await client.connect(isStdio ? new V2Stdio(words) : new v2.StreamableHTTPClientTransport(new URL(command)));
   await client.listTools();
-  const answer = await client.callTool({ name: 'echo', arguments: { message } });
+  const answer = await client.callTool({ name, arguments: { message } });
   await client.close();
   return answer;
 }

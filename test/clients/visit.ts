@@ -41,7 +41,7 @@ export async function visit(client: Client, how: Visit): Promise<Visited> {
     write(join(home, 'bin', client.command), `#!/bin/sh\nexec ${node}"${program}" "$@"\n`);
     chmodSync(join(home, 'bin', client.command), 0o755);
     mkdirSync(join(home, 'work'));
-    how.model.message = how.message;
+    Object.assign(how.model, { message: how.message, tool: new RegExp(`(?:^|[^a-z])${target.tool}$`) });
     const env = { ...environmentOf(home, how), ...client.environment?.(target) };
     const began = new Date();
     return { began, ...(await shell(client.script(target), join(home, 'work'), env)) };
@@ -52,9 +52,14 @@ export async function visit(client: Client, how: Visit): Promise<Visited> {
 
 function targetOf(client: Client, { world, model, face, server }: Visit): Target {
   const { project, url } = world;
-  const at = face === 'stdio' ? `lk run ${server} --project ${project}` : `${url}/servers/${server}/mcp`;
+  const at = {
+    stdio: `lk run ${server} --project ${project}`,
+    http: `${url}/servers/${server}/mcp`,
+    all: `${url}/mcp`,
+  }[face];
+  const tool = face === 'all' ? `${server}__echo` : 'echo';
   const line = client.name === 'SDK' ? '' : lineFor(client.name, face, { alias: server, project, url });
-  return { face, at, line, model: model.url };
+  return { face, at, line, tool, model: model.url };
 }
 
 /** Only loopback is reached without the stand-in's word, which refuses and remembers. */

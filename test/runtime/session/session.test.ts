@@ -46,6 +46,7 @@ describe('a good session', () => {
       'request.finished',
       'session.ended',
     ]);
+    expect(said[0]?.detail).toMatchObject({ era: 'session', client: { name: 'test' } });
     expect(said[3]).toMatchObject({
       user: 'erin',
       target: 'echo',
