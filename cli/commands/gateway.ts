@@ -1,6 +1,6 @@
 import { Instances } from '../../runtime/gateway/instances.ts';
 import { plainPages } from '../../runtime/gateway/plain.ts';
-import type { Door } from '../../runtime/gateway/ports.ts';
+import type { Door, GatewayOptions } from '../../runtime/gateway/ports.ts';
 import { refusalRecords } from '../../runtime/gateway/records.ts';
 import { type Gateway, openGateway } from '../../runtime/gateway/server.ts';
 import { openIdentity } from '../../runtime/identity/identity.ts';
@@ -98,6 +98,14 @@ async function serve(context: Context, runtime: Runtime, config: OpenedConfig): 
   }
 }
 
+/** A trace that a request’s headers began is gone on with. */
+function tracing({ tracer }: Runtime['telemetry']): Pick<GatewayOptions, 'trace'> {
+  if (!tracer) return {};
+  const one = (value: string | string[] | undefined): string | undefined =>
+    typeof value === 'string' ? value : undefined;
+  return { trace: ({ traceparent, tracestate }) => tracer.headers(one(traceparent), one(tracestate)) };
+}
+
 interface Watched {
   readonly health: Health;
   readonly journal: Journal;
@@ -140,6 +148,7 @@ async function listen(
       metricsFor: metrics ?? 'this machine',
     }),
     limits,
+    ...tracing(telemetry),
     refused: refusalRecords(journal),
     say,
   });

@@ -1,5 +1,5 @@
 /** What the gateway needs: who calls, and what stands behind each of its doors. */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import type { Era } from '../../schemas/surface.ts';
 import type { Caller } from '../gate/caller.ts';
@@ -61,6 +61,8 @@ export const LIMITS: GatewayLimits = {
   idleMs: 30 * 60_000,
 };
 
+export type Trace = (headers: IncomingHttpHeaders) => void;
+
 export interface Plain {
   readonly status: number;
   readonly type: string;
@@ -81,6 +83,8 @@ export interface GatewayOptions {
   /** Answers to GET that need no caller: health, metrics, metadata. `from`: the address that asks. */
   readonly plain: (path: string, from: string | undefined) => Plain | null;
   readonly limits: GatewayLimits;
+  /** Hears of the headers of the request whose message is handed on next. */
+  readonly trace?: Trace;
   /** Hears of every refusal before a message reached a door. */
   readonly refused: (error: LockkeeperError, caller: Caller | null) => void;
   readonly say: (line: string) => void;

@@ -81,7 +81,7 @@ class Face {
     this.#o = options;
     this.#doors = options.doors;
     this.#isHost = hostsOf(options);
-    this.table = new Table(options.limits, options.say);
+    this.table = new Table(options);
   }
 
   async replace(doors: ReadonlyMap<string, Door>): Promise<void> {

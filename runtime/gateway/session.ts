@@ -7,7 +7,7 @@ import type { Identified } from '../identity/identified.ts';
 import type { ClientPort, SessionEnd } from '../session/options.ts';
 import { idKey, type Message, refusalOf } from '../wire/message.ts';
 import { prefersEvents } from './guard.ts';
-import type { Backend } from './ports.ts';
+import type { Backend, Trace } from './ports.ts';
 import { badRequest, HttpRefusal, tooMany, unknownSession } from './refusals.ts';
 import { Reply } from './reply.ts';
 import { EventStream } from './stream.ts';
@@ -26,6 +26,7 @@ export interface SessionSetup {
   readonly owner: string;
   readonly path: string;
   readonly waiting: number;
+  readonly trace: Trace;
   readonly open: (port: ClientPort) => Backend;
   readonly ended: (session: HttpSession, end: SessionEnd) => void;
 }
@@ -43,6 +44,7 @@ export class HttpSession implements ClientPort {
   lastUsed = performance.now();
   readonly #backend: Backend;
   readonly #most: number;
+  readonly #trace: Trace;
   readonly #waiting = new Map<string, Waiting>();
   readonly #streams = new Map<number, EventStream>([[MAIN, new EventStream(MAIN)]]);
   #lastStream = MAIN;
@@ -50,11 +52,12 @@ export class HttpSession implements ClientPort {
   readonly #turn = new Turn();
   #over = false;
 
-  constructor({ who, owner, path, waiting, open, ended }: SessionSetup) {
+  constructor({ who, owner, path, waiting, trace, open, ended }: SessionSetup) {
     this.who = who;
     this.owner = owner;
     this.path = path;
     this.#most = waiting;
+    this.#trace = trace;
     this.#backend = open(this);
     void this.#backend.run().then((end) => {
       this.#close();
@@ -94,6 +97,7 @@ export class HttpSession implements ClientPort {
       events: prefersEvents(response.req.headers.accept),
     });
     this.#waiting.set(key, { reply, message });
+    this.#trace(response.req.headers);
     this.#backend.take(message);
   }
 

@@ -18,7 +18,7 @@ import {
   refusalOf,
 } from '../wire/message.ts';
 import { splice, textAt } from '../wire/splice.ts';
-import type { Backend } from './ports.ts';
+import type { Backend, Trace } from './ports.ts';
 import { tooMany } from './refusals.ts';
 import { Reply } from './reply.ts';
 import { EventStream } from './stream.ts';
@@ -44,6 +44,7 @@ interface Asked {
 export interface SharedSetup {
   readonly who: Identified;
   readonly waiting: number;
+  readonly trace: Trace;
   readonly open: (port: ClientPort) => Backend;
   readonly ended: (end: SessionEnd) => void;
 }
@@ -53,13 +54,15 @@ export class Shared implements ClientPort {
   lastUsed = performance.now();
   readonly #backend: Backend;
   readonly #most: number;
+  readonly #trace: Trace;
   readonly #asked = new Map<string, Asked>();
   #count = 0;
   readonly #turn = new Turn();
 
-  constructor({ who, waiting, open, ended }: SharedSetup) {
+  constructor({ who, waiting, trace, open, ended }: SharedSetup) {
     this.who = who;
     this.#most = waiting;
+    this.#trace = trace;
     this.#backend = open(this);
     void this.#backend.run().then((end) => {
       this.#close(end.error);
@@ -94,6 +97,7 @@ export class Shared implements ClientPort {
     const key = idKey(own.id);
     this.#asked.set(key, { id: message.id, token: tokenOf(message), reply });
     reply.onGone = () => this.#cancel(own.id);
+    this.#trace(response.req.headers);
     this.#backend.take(own);
   }
 

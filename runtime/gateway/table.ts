@@ -1,7 +1,7 @@
 /** Who talks: the sessions of the session era, and one conversation for each stateless caller and door. Both bounded. */
 import { type Identified, renewSubject } from '../identity/identified.ts';
 import type { FlowState } from '../policy/flows.ts';
-import { type Door, type GatewayLimits, ownerOf } from './ports.ts';
+import { type Door, type GatewayLimits, type GatewayOptions, ownerOf, type Trace } from './ports.ts';
 import { tooMany, unknownSession } from './refusals.ts';
 import { HttpSession } from './session.ts';
 import { Shared } from './shared.ts';
@@ -20,12 +20,14 @@ export class Table {
   readonly #say: (line: string) => void;
   readonly #sessions = new Map<string, HttpSession>();
   readonly #shared = new Map<string, Shared>();
+  readonly #trace: Trace;
   readonly #visitors: Visitors;
   /** What is to be waited for, and the path it goes through. */
   readonly #endings = new Map<Promise<void>, string>();
   readonly #sweep: NodeJS.Timeout;
 
-  constructor(limits: GatewayLimits, say: (line: string) => void) {
+  constructor({ limits, say, trace = () => undefined }: Pick<GatewayOptions, 'limits' | 'say' | 'trace'>) {
+    this.#trace = trace;
     this.#limits = limits;
     this.#say = say;
     this.#visitors = new Visitors(limits);
@@ -48,6 +50,7 @@ export class Table {
       owner,
       path,
       waiting: this.#limits.waitingEach,
+      trace: this.#trace,
       open: (port) => door.open({ who, flow }, port),
       ended: (ended, { error }) => {
         this.#sessions.delete(ended.id);
@@ -82,6 +85,7 @@ export class Table {
     const shared: Shared = new Shared({
       who,
       waiting: this.#limits.waitingEach,
+      trace: this.#trace,
       open: (port) => door.open({ who, flow }, port),
       ended: ({ error }) => {
         if (this.#shared.get(key) === shared) this.#shared.delete(key);

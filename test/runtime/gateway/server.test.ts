@@ -1,6 +1,7 @@
 /** The gateway over HTTP: sessions, the stateless era, and who is turned away at the door. */
 import { request as httpRequest } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Trace } from '../../../runtime/gateway/ports.ts';
 import type { JsonObject } from '../../../schemas/common.ts';
 import {
   eventsIn,
@@ -49,6 +50,18 @@ describe('a session over HTTP', () => {
     expect(
       records.filter(({ kind }) => kind === 'request.forwarded').map(({ user, target }) => [user, target]),
     ).toEqual([['erin', 'echo']]);
+  });
+
+  it('tells the headers of a request just before its message is judged', async () => {
+    const told: unknown[] = [];
+    const trace: Trace = (headers) => void told.push(headers.traceparent);
+    const { url } = await started({ options: { trace } });
+    const client = await httpClient(url);
+    const parent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+    await (
+      await post(url, { id: 1, method: 'tools/list' }, { ...client.headers, traceparent: parent })
+    ).text();
+    expect(told).toEqual([undefined, parent]);
   });
 
   it('answers with events where something comes before the answer', async () => {
