@@ -1,4 +1,4 @@
-/** npm run bench -- NAME [--json]: measures, prints a table, says what dominates. */
+/** npm run bench -- NAME [--json] [--peers] [--only WORD]: measures, prints a table, says what dominates. */
 import { parseArgs } from 'node:util';
 import { asLockkeeperError, LockkeeperError } from '../schemas/errors.ts';
 import { ci } from './ci.ts';
@@ -7,7 +7,7 @@ import { journal } from './journal.ts';
 import { lock } from './lock.ts';
 import { log } from './log.ts';
 import { policy } from './policy.ts';
-import { proxy } from './proxy.ts';
+import { proxy } from './proxy/proxy.ts';
 import { remote } from './remote.ts';
 import { revoke } from './revoke.ts';
 import { start } from './start.ts';
@@ -19,7 +19,14 @@ export interface BenchResult {
   readonly data: unknown;
 }
 
-const BENCHES: Readonly<Record<string, () => Promise<BenchResult>>> = {
+export interface BenchOptions {
+  /** Other gateways as well, which npm brings. */
+  readonly peers: boolean;
+  /** Only what has one of these words in its name, and what it is held against; empty: everything. */
+  readonly only: readonly string[];
+}
+
+const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchResult>>> = {
   proxy,
   remote,
   journal,
@@ -42,7 +49,11 @@ try {
 }
 
 async function main(): Promise<void> {
-  const options = { json: { type: 'boolean' } } as const;
+  const options = {
+    json: { type: 'boolean' },
+    peers: { type: 'boolean' },
+    only: { type: 'string', multiple: true },
+  } as const;
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
   const bench = BENCHES[positionals[0] ?? ''];
   if (!bench) {
@@ -52,7 +63,7 @@ async function main(): Promise<void> {
       next: 'Such as: npm run bench -- proxy',
     });
   }
-  const result = await bench();
+  const result = await bench({ peers: values.peers ?? false, only: values.only ?? [] });
   process.stdout.write(values.json ? `${JSON.stringify(result.data)}\n` : tableOf(result));
 }
 

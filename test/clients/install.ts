@@ -9,8 +9,10 @@ import type { Client } from './client.ts';
 const HERE = join(import.meta.dirname, '../../node_modules');
 const WORDS = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--save-exact', '--loglevel=error'];
 
+type Wanted = Pick<Client, 'package' | 'version' | 'here'>;
+
 /** The node_modules that a client is in; it is there once this settles. Throws with what npm said. */
-export async function installed(client: Client, say: (line: string) => void): Promise<string> {
+export async function installed(client: Wanted, say: (line: string) => void): Promise<string> {
   if (client.here) return HERE;
   const spec = `${client.package}@${client.version}`;
   const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
@@ -30,7 +32,7 @@ export async function installed(client: Client, say: (line: string) => void): Pr
   return modules;
 }
 
-function versionIn(modules: string, client: Client): string | null {
+function versionIn(modules: string, client: Wanted): string | null {
   const path = join(modules, client.package, 'package.json');
   if (!existsSync(path)) return null;
   return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;

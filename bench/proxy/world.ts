@@ -1,0 +1,178 @@
+/** A project whose lock carries a server that runs here, one that runs elsewhere, and a policy: as people have them. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash, X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openHome } from '../../cli/home.ts';
+import { spkiOf } from '../../runtime/remote/tls.ts';
+import { type Blobs, openBlobs } from '../../runtime/store/blobs.ts';
+import { envelopeDigest } from '../../schemas/approval.ts';
+import type { Envelope } from '../../schemas/dsse.ts';
+import { sha256 } from '../../schemas/json.ts';
+import { type LockEntry, renderLockFile } from '../../schemas/lock.ts';
+import { closureDigest, type Launch } from '../../schemas/release.ts';
+import { REMOTE_LOCATION, type RemoteLaunch, remoteDigest, remoteDocument } from '../../schemas/remote.ts';
+import { pinSurface, type Surface } from '../../schemas/surface.ts';
+import { certify, makeAuthority } from '../../test/helpers/certificates.ts';
+import { capture, SCRIPTED } from '../../test/helpers/session.ts';
+import { tarball } from '../../test/helpers/tarball.ts';
+import { makeApproval, makeEntry, makeLock, makeRoot, people, pin } from '../../test/helpers/trust.ts';
+import { ECHO_TOOL, INFO } from './words.ts';
+
+const UPSTREAM = join(import.meta.dirname, 'upstream.ts');
+const HOUR_MS = 3_600_000;
+const REGISTRY = 'http://127.0.0.1:1';
+const LIMITS = { memoryMiB: 512, cpus: 1, pids: 64, tmpMiB: 8 };
+
+/** A few lines of every kind; one looks at the arguments of each call. */
+const POLICY = `team interns = ada@example.com
+team admins = as signed in
+
+anyone: all locked tools
+interns: no write tools
+anyone: no tools of the here server, where paths are below /etc or /root
+anyone: no tools of the elsewhere server, where paths are below /etc or /root
+admins: ask one person before destructive tools
+`;
+
+type Base = Omit<LockEntry, 'approvedBy' | 'approvals'>;
+
+export interface World {
+  readonly dir: string;
+  readonly project: string;
+  readonly home: string;
+  /** The hand-written server over HTTP, without TLS. */
+  readonly upstream: string;
+  readonly processes: ChildProcess[];
+}
+
+const at = (hours: number): string => new Date(Date.now() + hours * HOUR_MS).toISOString();
+
+/** Makes it below `dir`, which the sandbox's user can reach. */
+export async function makeWorld(dir: string): Promise<World> {
+  const [home, project] = [join(dir, 'home'), join(dir, 'project')];
+  for (const folder of [home, project, join(home, 'store')]) mkdirSync(folder, { mode: 0o755 });
+  const blobs = await openBlobs(join(home, 'store/blobs'));
+  const remote = await startUpstream(dir);
+  const entries = { here: await hereEntry(blobs), elsewhere: await elsewhereEntry(blobs, remote.launch) };
+  writeFileSync(join(project, 'mcp.lock'), lockOf(entries));
+  const intent = {
+    lockkeeper: 'intent/v1',
+    project: 'acme/app',
+    environment: 'development',
+    registry: REGISTRY,
+    trust: pin,
+    servers: Object.fromEntries(Object.entries(entries).map(([alias, { request }]) => [alias, request])),
+  };
+  writeFileSync(join(project, 'lockkeeper.json'), JSON.stringify(intent));
+  const limits = { sessions: 20_000, sessionsEach: 20_000, waitingEach: 256 };
+  writeFileSync(
+    join(project, 'lockkeeper.gateway.json'),
+    JSON.stringify({ lockkeeper: 'gateway/v1', limits }),
+  );
+  await openHome(home).pin({ registry: REGISTRY, ...pin });
+  return { dir, project, home, upstream: remote.url, processes: [remote.child] };
+}
+
+async function startUpstream(
+  dir: string,
+): Promise<{ child: ChildProcess; url: string; launch: RemoteLaunch }> {
+  const authority = makeAuthority(dir, 'authority');
+  const { cert } = certify(authority, { name: 'localhost', san: 'DNS:localhost', usage: 'serverAuth' });
+  const child = spawn(process.execPath, [UPSTREAM, join(dir, 'localhost.key'), join(dir, 'localhost.pem')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [said] = (await once(child.stdout, 'data')) as [Buffer];
+  const ports = JSON.parse(said.toString()) as { plain: number; tls: number };
+  const tls = { leaf: [spkiOf(new X509Certificate(cert))], issuer: [], ca: authority.cert };
+  const url = `https://localhost:${ports.tls}/mcp`;
+  const launch: RemoteLaunch = { transport: 'streamable-http', url, reach: 'private', tls };
+  return { child, url: `http://127.0.0.1:${ports.plain}/mcp`, launch };
+}
+
+async function locked(
+  blobs: Blobs,
+  { name, launch, surface, bytes, location }: Part & { readonly surface: Surface; readonly bytes: Buffer },
+): Promise<Base> {
+  const text = Buffer.from(JSON.stringify(surface));
+  await blobs.put(text);
+  await blobs.put(bytes);
+  const artifact = {
+    location,
+    purl: `pkg:npm/${name}@1.0.0`,
+    sha256: sha256(bytes),
+    sha512: createHash('sha512').update(bytes).digest('hex'),
+    size: bytes.length,
+    optional: false,
+  };
+  return {
+    ...makeEntry(),
+    server: `acme.tools/${name}`,
+    request: { server: `acme.tools/${name}`, range: '*' },
+    closure: { digest: closureDigest([artifact]), artifacts: [artifact] },
+    surface: pinSurface(surface),
+    surfaceText: sha256(text),
+    launch,
+    permissions: { egress: [], env: [], mounts: [], limits: LIMITS },
+  };
+}
+
+interface Part {
+  readonly name: string;
+  readonly launch: Launch;
+  readonly location: string;
+}
+
+async function hereEntry(blobs: Blobs): Promise<Base> {
+  const captured = await capture([SCRIPTED]);
+  const surface: Surface = {
+    ...captured,
+    capture: { ...captured.capture, eras: ['session', 'stateless'] },
+  };
+  const files = { 'index.mjs': readFileSync(SCRIPTED, 'utf8'), 'package.json': '{"name":"here"}' };
+  const bytes = tarball(Object.entries(files).map(([path, text]) => ({ path: `package/${path}`, text })));
+  const command = ['node', '/app/node_modules/here/index.mjs'];
+  const launch: Launch = { transport: 'stdio', command, projectArgs: false };
+  return locked(blobs, { name: 'here', launch, location: 'node_modules/here', surface, bytes });
+}
+
+async function elsewhereEntry(blobs: Blobs, launch: RemoteLaunch): Promise<Base> {
+  const surface: Surface = {
+    capture: { protocolVersion: '2025-11-25', eras: ['session', 'stateless'], clientCapabilities: {} },
+    serverInfo: INFO,
+    capabilities: { tools: {} },
+    instructions: null,
+    tools: { echo: ECHO_TOOL },
+    prompts: {},
+    resources: {},
+    resourceTemplates: {},
+    volatile: [],
+  };
+  const bytes = remoteDocument(launch, surface.capture.eras);
+  const base = await locked(blobs, { name: 'elsewhere', launch, location: REMOTE_LOCATION, surface, bytes });
+  if (base.closure.artifacts[0]?.sha256 !== remoteDigest(launch, surface.capture.eras))
+    throw new Error('the document of a remote server has another digest than its launch');
+  return base;
+}
+
+function lockOf(bases: Readonly<Record<string, Base>>): string {
+  const approvals: Envelope[] = [];
+  const servers: Record<string, LockEntry> = {};
+  for (const [alias, base] of Object.entries(bases)) {
+    const given = [people.alice, people.bob].map((person) =>
+      makeApproval(person, base, ({ predicate }) => {
+        Object.assign(predicate, { notBefore: at(-1), expires: at(100) });
+      }),
+    );
+    approvals.push(...given);
+    servers[alias] = { ...base, approvedBy: ['alice', 'bob'], approvals: given.map(envelopeDigest) };
+  }
+  const root = makeRoot((document) => {
+    Object.assign(document, { issuedAt: at(-1), expires: at(1000) });
+    for (const key of document.keys) Object.assign(key, { notBefore: at(-1), notAfter: at(1000) });
+  });
+  const policy = { text: POLICY, digest: sha256(POLICY) };
+  const more = { registry: REGISTRY, issuedAt: at(-1), expires: at(71), servers, policy };
+  return renderLockFile(makeLock({ root, approvals, lock: (document) => Object.assign(document, more) }));
+}
