@@ -4,6 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';
+import { isPypiSource, pypiRefOf } from '../schemas/pypi.ts';
 import { DEFAULT_LIMITS, type Permissions, type Submission, ToolLabels } from '../schemas/release.ts';
 import { hostPortOf, isRemoteSource, type PinWish, type RemoteWish } from '../schemas/remote.ts';
 import { assertValid } from '../schemas/validate.ts';
@@ -14,21 +15,31 @@ export async function submissionOf(source: string, values: Values): Promise<Subm
   const other = REMOTE_ONLY.find((name) => values[name] !== undefined);
   if (other !== undefined)
     throw usage(`--${other}`, 'an address, https://host/path, to go with it', quote(source));
+  if (isPypiSource(source)) {
+    const { name, release } = pypiRefOf(source);
+    const named = { name: text(values, 'name') ?? `pypi/${name}`, description: `${name} from PyPI` };
+    return packageSubmission({ source, version: release, ...named }, values);
+  }
   const match = /^npm:((?:@([a-z0-9._~-]+)\/)?([a-z0-9._~-]+))@([0-9][0-9A-Za-z.+-]*)$/.exec(source);
   if (!match) {
     throw new LockkeeperError('SOURCE_INVALID', {
       expected:
-        'npm:<name>@<exact version>, such as npm:@modelcontextprotocol/server-memory@2026.8.31, or https://host/path',
+        'npm:<name>@<exact version>, such as npm:@modelcontextprotocol/server-memory@2026.8.31, pypi:<name>@<exact version>, or https://host/path',
       found: quote(source),
       next: 'Name one exact version, not a tag or a range; or the address of a remote server',
     });
   }
   const [, packageName = '', scope, base = '', version = ''] = match;
+  const name = text(values, 'name') ?? (scope ? `npm.${scope}/${base}` : `npm/${base}`);
+  return packageSubmission({ name, version, source, description: `${packageName} from npm` }, values);
+}
+
+type Named = Pick<Submission, 'name' | 'version' | 'source' | 'description'>;
+
+async function packageSubmission(named: Named, values: Values): Promise<Submission> {
   return {
-    name: text(values, 'name') ?? (scope ? `npm.${scope}/${base}` : `npm/${base}`),
-    version,
-    source,
-    description: text(values, 'description') ?? `${packageName} from npm`.slice(0, 100),
+    ...named,
+    description: text(values, 'description') ?? named.description.slice(0, 100),
     args: list(values, 'arg'),
     projectArgs: flag(values, 'project-args'),
     permissions: { ...permissionsOf(values), ...(await labelsIn(values)) },

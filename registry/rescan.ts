@@ -3,6 +3,7 @@ import semver from 'semver';
 import { packageOf } from '../scanner/closure.ts';
 import { type CheckResult, Report } from '../schemas/finding.ts';
 import { canonical, parseStrict } from '../schemas/json.ts';
+import { isPypiSource } from '../schemas/pypi.ts';
 import { isRemoteSource } from '../schemas/remote.ts';
 import type { Since } from '../schemas/review.ts';
 import { assertValid } from '../schemas/validate.ts';
@@ -49,8 +50,8 @@ export async function rescanJob(id: string, deps: ScanDeps): Promise<void> {
 }
 
 async function newerVersions(row: ReleaseRow, deps: ScanDeps): Promise<string[] | null> {
-  // Nobody publishes versions of an address.
-  if (isRemoteSource(row.source)) return null;
+  // Nobody publishes versions of an address; those of a Python package index are not watched.
+  if (isRemoteSource(row.source) || isPypiSource(row.source)) return null;
   const versions = await deps.upstream(packageOf(row.source).name).catch((error: unknown) => {
     deps.log.warn({ err: error, server: row.name }, 'upstream not reached');
     return null;

@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { selectDriver } from '../runtime/isolation/select.ts';
 import { openBlobs } from '../runtime/store/blobs.ts';
 import { npmOptionsOf, upstreamVersions } from '../scanner/npm.ts';
+import { pypiOptionsOf } from '../scanner/pypi/options.ts';
 import { scan } from '../scanner/scan.ts';
 import { DEFAULT_POLICY, type Policy } from '../schemas/policy.ts';
 import { openFeed } from './advisories/feed.ts';
@@ -154,7 +155,9 @@ async function scanDeps(deps: Deps, config: RegistryConfig): Promise<ScanDeps> {
     ...deps,
     scan: async (request, progress) => {
       const { driver } = await selectDriver({ nodePath: process.execPath });
-      return scan(request, { blobs: deps.blobs, driver, workDir, npm, now: () => new Date(), progress });
+      const pypi = (): ReturnType<typeof pypiOptionsOf> => pypiOptionsOf(config.environment);
+      const now = (): Date => new Date();
+      return scan(request, { blobs: deps.blobs, driver, workDir, npm, pypi, now, progress });
     },
     upstream: (name) => upstreamVersions(name, npm),
     ...(config.advisories === null ? {} : { advisories: openFeed(config.advisories, { tmp: workDir }) }),

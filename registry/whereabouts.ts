@@ -1,4 +1,5 @@
 /** Where clients find a server, as the MCP registry says it. */
+import { isPypiSource, pypiRefOf } from '../schemas/pypi.ts';
 import { isRemoteSource } from '../schemas/remote.ts';
 import type { ReleaseRow } from './db/releases.ts';
 
@@ -9,16 +10,22 @@ export function whereItIs({ submission, source, version }: ReleaseRow): object {
     return { remotes: [{ type, url: source }] };
   }
   const args = submission.args.map((value) => ({ type: 'positional', value }));
-  const identifier = /^npm:(.+)@[^@]+$/.exec(source)?.[1] ?? source;
   return {
     packages: [
       {
-        registryType: 'npm',
-        identifier,
-        version,
+        ...packageIn(source, version),
         transport: { type: 'stdio' },
         ...(args.length ? { packageArguments: args } : {}),
       },
     ],
   };
+}
+
+function packageIn(source: string, version: string): object {
+  if (isPypiSource(source)) {
+    const ref = pypiRefOf(source);
+    return { registryType: 'pypi', identifier: ref.name, version: ref.version, runtimeHint: 'uvx' };
+  }
+  const identifier = /^npm:(.+)@[^@]+$/.exec(source)?.[1] ?? source;
+  return { registryType: 'npm', identifier, version };
 }

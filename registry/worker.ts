@@ -4,6 +4,7 @@ import { type Job, Logger, type Runner, run, type TaskList } from 'graphile-work
 import semver from 'semver';
 import { packageOf } from '../scanner/closure.ts';
 import { asLockkeeperError, type Code } from '../schemas/errors.ts';
+import { isPypiSource } from '../schemas/pypi.ts';
 import type { Submission } from '../schemas/release.ts';
 import { isRemoteSource } from '../schemas/remote.ts';
 import { knownAgainst, mapRelease, revokeInfected } from './advisories/map.ts';
@@ -125,7 +126,8 @@ export async function watchUpstream(deps: ScanDeps): Promise<number> {
   const newest = new Map<string, ReleaseRow>();
   for (const row of approved) {
     const other = newest.get(row.name);
-    if (semver.valid(row.version) === null || isRemoteSource(row.source)) continue;
+    if (semver.valid(row.version) === null || isRemoteSource(row.source) || isPypiSource(row.source))
+      continue;
     if (!other || semver.gt(row.version, other.version)) newest.set(row.name, row);
   }
   for (const row of newest.values()) {

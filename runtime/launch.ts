@@ -41,6 +41,7 @@ export async function planLaunch(entry: LockEntry, context: LaunchContext): Prom
     id,
     appDir,
     command: [first, ...rest],
+    ...(launch.python ? { python: launch.python } : {}),
     env: { ...environmentOf(entry, context.environment), ...secretFileNames(secrets) },
     mounts: await mountsOf(entry, context),
     ...(secrets.length > 0 ? { secrets } : {}),

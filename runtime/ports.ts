@@ -1,6 +1,7 @@
 /** What the runtime needs from the world, and the shapes that pass between its parts. */
 import type { Readable, Writable } from 'node:stream';
 import type { Code } from '../schemas/errors.ts';
+import type { PythonTarget } from '../schemas/pypi.ts';
 
 /** Everything a driver needs to start one server. Made from the lock alone by `launch.ts`. */
 export interface LaunchPlan {
@@ -8,8 +9,10 @@ export interface LaunchPlan {
   readonly id: string;
   /** Host folder with the materialised closure; seen read-only as `/app`. */
   readonly appDir: string;
-  /** argv inside the sandbox. `node` as its first word is the runtime's own Node. */
+  /** argv inside the sandbox. `node` as its first word is the runtime's own Node, `python` the machine's own Python. */
   readonly command: readonly [string, ...string[]];
+  /** Which Python `python` has to be. */
+  readonly python?: PythonTarget;
   /** The whole environment of the server; nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly mounts: readonly Mount[];

@@ -200,6 +200,7 @@ async function planOf(
     id: `scan-${randomBytes(6).toString('hex')}`,
     appDir,
     command: [first, ...rest],
+    ...(launch.python ? { python: launch.python } : {}),
     env: { ...placeholders, ...secretFileNames(secrets), TZ: timezone },
     ...(secrets.length > 0 ? { secrets } : {}),
     mounts,

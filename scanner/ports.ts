@@ -1,12 +1,14 @@
 /** What a scan needs from the world, and what passes between its steps. */
 import type { IsolationDriver } from '../runtime/ports.ts';
 import type { Blobs } from '../runtime/store/blobs.ts';
+import type { UnpackedFile } from '../runtime/store/unpack.ts';
 import type { Affecting } from '../schemas/advisory.ts';
 import type { JsonObject } from '../schemas/common.ts';
 import type { Report } from '../schemas/finding.ts';
 import type { Policy } from '../schemas/policy.ts';
-import type { Closure, Launch, Permissions, Submission } from '../schemas/release.ts';
+import type { Closure, Launch, LocalLaunch, Permissions, Submission } from '../schemas/release.ts';
 import type { Surface } from '../schemas/surface.ts';
+import type { PypiOptions } from './pypi/options.ts';
 
 /** Options of the npm client, such as its registry and credentials. Empty: its library's own defaults. */
 export type NpmOptions = Readonly<Record<string, unknown>>;
@@ -21,12 +23,25 @@ export interface Upstream {
   readonly slice: JsonObject;
 }
 
+/** A package that was resolved: every byte of it, how it is started, and what its registry tells. */
+export interface PackageSource {
+  readonly closure: Closure;
+  /** Purls whose registry promised no digest. */
+  readonly unpromised: readonly string[];
+  readonly rootPurl: string;
+  /** From the package's own files. */
+  readonly launch: (files: readonly UnpackedFile[]) => LocalLaunch;
+  readonly upstream: () => Promise<Upstream>;
+}
+
 export interface ScanPorts {
   readonly blobs: Blobs;
   readonly driver: IsolationDriver;
   /** Folder for temporary trees; every user may traverse it. */
   readonly workDir: string;
   readonly npm: NpmOptions;
+  /** Asked when a release comes from a Python package index. */
+  readonly pypi?: () => Promise<PypiOptions>;
   readonly now: () => Date;
   readonly progress: (step: string) => void;
   /** Milliseconds that a server has for each answer while it is observed; 30,000 unless told. */

@@ -41,7 +41,7 @@ function renderPackages({ added, removed }: DiffView['artifacts'], paint: Paint)
 
 /** `pkg:npm/%40scope/name@1.0.0` as npm writes it. */
 function nameOf(purl: string): string {
-  return line(purl.replace(/^pkg:npm\//, '').replace(/^%40/, '@'));
+  return line(purl.replace(/^pkg:(?:npm|pypi)\//, '').replace(/^%40/, '@'));
 }
 
 function renderChange(change: Change, paint: Paint): string[] {

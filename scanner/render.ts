@@ -57,7 +57,13 @@ function summary(report: Report, asked: Asked | undefined): string[] {
 }
 
 function startedRow(launch: Launch): [string, string] {
-  if (isLocal(launch)) return ['Started as', launch.command.join(' ')];
+  if (isLocal(launch)) {
+    const { command, python } = launch;
+    return [
+      'Started as',
+      `${command.join(' ')}${python ? ` on Python ${python.version}, ${python.abi}` : ''}`,
+    ];
+  }
   const { url, transport, reach, tls } = launch;
   const keys = [
     ...tls.leaf.map((key) => `has the key ${key}`),

@@ -1,9 +1,10 @@
 /** One scan: resolve and verify, lay out, observe, judge, report. */
 import { join } from 'node:path';
-import { materialise } from '../runtime/store/materialise.ts';
-import { readTarball, type UnpackedFile } from '../runtime/store/unpack.ts';
+import { filesOf, materialise } from '../runtime/store/materialise.ts';
+import type { UnpackedFile } from '../runtime/store/unpack.ts';
 import { diffSurfaces } from '../schemas/diff.ts';
 import { canonical } from '../schemas/json.ts';
+import { isPypiSource } from '../schemas/pypi.ts';
 import { diffReach } from '../schemas/reach.ts';
 import { type Artifact, type Closure, isLocal, type Launch, type Submission } from '../schemas/release.ts';
 import { isRemoteSource, REMOTE_LOCATION } from '../schemas/remote.ts';
@@ -12,7 +13,15 @@ import { checks } from './checks/index.ts';
 import { packageOf, purlOf, resolveClosure } from './closure.ts';
 import { launchOf } from './launch.ts';
 import { type Observed, observe } from './observe.ts';
-import type { KnownAdvisories, ScanPorts, ScanRequest, ScanResult, Upstream } from './ports.ts';
+import type {
+  KnownAdvisories,
+  PackageSource,
+  ScanPorts,
+  ScanRequest,
+  ScanResult,
+  Upstream,
+} from './ports.ts';
+import { pypiSource } from './pypi/source.ts';
 import { scanRemote } from './remote.ts';
 import { judge, reportOf } from './report.ts';
 import { purlOfSubmission } from './submission.ts';
@@ -71,22 +80,29 @@ async function scanPackage(
   { submission, baseline, advisories }: ScanRequest,
   ports: ScanPorts,
 ): Promise<Scanned> {
-  const ref = packageOf(submission.source);
-  const rootPurl = purlOf(ref);
-  ports.progress(`resolving ${ref.name}@${ref.version}`);
-  const { closure, unpromised } = await resolveClosure(ref, ports);
+  ports.progress(`resolving ${submission.source}`);
+  const resolve = isPypiSource(submission.source) ? pypiSource : npmSource;
+  const { closure, unpromised, rootPurl, ...source } = await resolve(submission, ports);
   const files = fileReader([...(baseline?.closure.artifacts ?? []), ...closure.artifacts], ports);
-  const launch = launchOf(ref, submission, await files(rootPurl));
+  const launch = source.launch(await files(rootPurl));
   ports.progress('laying out the closure');
   const { appDir } = await materialise(closure, ports.blobs, join(ports.workDir, 'trees'));
   ports.progress('observing the server');
   const observed = await observe({ appDir, launch, permissions: submission.permissions }, ports);
   ports.progress('asking the package registry for its facts');
-  const upstream = await upstreamFacts(ref.name, ref.version, ports.npm).catch(
-    (error: Error) => error.message,
-  );
+  const upstream = await source.upstream().catch((error: Error) => error.message);
   const known = await (advisories?.(closure) ?? 'this scanner was given no advisories');
   return { closure, launch, observed, unpromised, files, rootPurl, upstream, advisories: known };
+}
+
+async function npmSource(submission: Submission, ports: ScanPorts): Promise<PackageSource> {
+  const ref = packageOf(submission.source);
+  return {
+    ...(await resolveClosure(ref, ports)),
+    rootPurl: purlOf(ref),
+    launch: (files) => launchOf(ref, submission, files),
+    upstream: () => upstreamFacts(ref.name, ref.version, ports.npm),
+  };
 }
 
 async function scanRemoteServer(submission: Submission, ports: ScanPorts): Promise<Scanned> {
@@ -104,13 +120,14 @@ function applicable({ remote }: Facts): readonly Check[] {
 
 /** Files of a package by purl; unpacked once, kept in memory for the most recently read alone. */
 function fileReader(artifacts: readonly Artifact[], ports: ScanPorts): Facts['files'] {
-  const digests = new Map(artifacts.map((artifact) => [artifact.purl, artifact.sha256]));
+  const byPurl = new Map(artifacts.map((artifact) => [artifact.purl, artifact]));
   let last: { purl: string; files: readonly UnpackedFile[] } | null = null;
-  const remote = new Set(artifacts.filter((one) => one.location === REMOTE_LOCATION).map((one) => one.purl));
   return async (purl) => {
-    if (remote.has(purl)) return [];
+    const artifact = byPurl.get(purl);
+    if (artifact?.location === REMOTE_LOCATION) return [];
     if (last?.purl === purl) return last.files;
-    const files = await readTarball(await ports.blobs.get(digests.get(purl) ?? ''), purl);
+    const { sha256 = '', location = '' } = artifact ?? {};
+    const files = await filesOf(await ports.blobs.get(sha256), { purl, location });
     last = { purl, files };
     return files;
   };

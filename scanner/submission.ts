@@ -1,5 +1,6 @@
 /** What a submission names: a package of a package registry, or a server that runs elsewhere. */
 import { LockkeeperError } from '../schemas/errors.ts';
+import { isPypiSource, pypiPurl, pypiRefOf } from '../schemas/pypi.ts';
 import type { Submission } from '../schemas/release.ts';
 import { hostPortOf, isRemoteSource, type RemoteWish, remotePurl } from '../schemas/remote.ts';
 import { packageOf, purlOf } from './closure.ts';
@@ -15,11 +16,21 @@ export function purlOfSubmission(submission: Submission): string {
     remoteWishOf(submission);
     return remotePurl(source, version);
   }
-  const ref = packageOf(source);
+  const [purl, own] = packageIn(source);
   if (submission.remote !== undefined)
     throw invalid('no word of a remote server', 'one, for a package', 'Leave it out');
-  if (ref.version === version) return purlOf(ref);
-  throw invalid(`version ${ref.version}, as in the source`, version, 'Use one version in both');
+  if (own === version) return purl;
+  throw invalid(`version ${own}, as in the source`, version, 'Use one version in both');
+}
+
+/** Its purl, and its version as releases have it. */
+function packageIn(source: string): [string, string] {
+  if (isPypiSource(source)) {
+    const ref = pypiRefOf(source);
+    return [pypiPurl(ref), ref.release];
+  }
+  const ref = packageOf(source);
+  return [purlOf(ref), ref.version];
 }
 
 /** A remote server is spoken to and nothing else: it takes no arguments, files, variables, and reaches what it wants. */

@@ -109,6 +109,8 @@ export const CODES = {
   ISOLATION_MISSING: { status: 500, exit: 4, title: 'This machine has no way to isolate a server' },
   ISOLATION_FAILED: { status: 500, exit: 4, title: 'The sandbox did not start' },
   ISOLATION_MISMATCH: { status: 500, exit: 3, title: 'The server is not isolated as planned' },
+  PYTHON_MISSING: { status: 500, exit: 4, title: 'This machine has no Python for that' },
+  PYTHON_MISMATCH: { status: 500, exit: 3, title: 'The Python is another one than was locked' },
   MOUNT_REFUSED: { status: 403, exit: 3, title: 'The mount is not permitted' },
   SERVER_DIED: { status: 502, exit: 4, title: 'The server stopped' },
   SERVER_RESTING: { status: 503, exit: 4, title: 'The server failed too often and rests' },

@@ -13,18 +13,19 @@ import {
   Version,
 } from './common.ts';
 import { digestOf } from './json.ts';
+import { PypiSource, PythonTarget, WHEEL_LOCATION } from './pypi.ts';
 import { REMOTE_LOCATION, RemoteLaunch, RemoteUrl, RemoteWish } from './remote.ts';
 
 /** One package of the closure: where it stands in the tree and which bytes it is. */
 export const Artifact = Closed({
   location: Type.String({
-    pattern: `^(?:node_modules/(?:[^/]+/)*[^/]+|${REMOTE_LOCATION.replace('.', '\\.')})$`,
-    description: `Folder below the materialised closure, as npm lays it out; ${REMOTE_LOCATION} for a remote server`,
+    pattern: `^(?:node_modules/(?:[^/]+/)*[^/]+|${WHEEL_LOCATION}|${REMOTE_LOCATION.replace('.', '\\.')})$`,
+    description: `Folder below the materialised closure, as npm lays it out; wheels/FILE for a wheel; ${REMOTE_LOCATION} for a remote server`,
   }),
   purl: Purl,
   sha256: Digest,
   sha512: Sha512,
-  size: Type.Integer({ minimum: 1, description: 'bytes of the tarball' }),
+  size: Type.Integer({ minimum: 1, description: 'bytes of the archive' }),
   optional: Type.Boolean({ description: 'may be left out where os or cpu do not fit' }),
   os: Type.Optional(Type.Array(Type.String())),
   cpu: Type.Optional(Type.Array(Type.String())),
@@ -47,6 +48,8 @@ export const LocalLaunch = Closed({
   command: Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { minItems: 1, maxItems: 200 }),
   /** Whether a project may append arguments of its own in lockkeeper.json. */
   projectArgs: Type.Boolean(),
+  /** Of a server that runs on Python, and only there. */
+  python: Type.Optional(PythonTarget),
 });
 export type LocalLaunch = Static<typeof LocalLaunch>;
 
@@ -146,11 +149,11 @@ const NpmSource = Type.String({
   maxLength: 400,
 });
 
-/** What a publisher asks for: `source` is `npm:<name>@<exact version>`, or the address of a remote server. */
+/** What a publisher asks for: `source` is `npm:` or `pypi:` with `<name>@<exact version>`, or the address of a remote server. */
 export const Submission = Closed({
   name: ServerName,
   version: Version,
-  source: Type.Union([NpmSource, RemoteUrl]),
+  source: Type.Union([NpmSource, PypiSource, RemoteUrl]),
   description: Type.String({ minLength: 1, maxLength: 100 }),
   args: Type.Array(Type.String({ maxLength: 4096 }), { maxItems: 64 }),
   projectArgs: Type.Boolean(),

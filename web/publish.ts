@@ -12,10 +12,10 @@ export async function publish(): Promise<HTMLElement> {
     field({
       name: 'source',
       label: 'Package',
-      hint: 'npm:NAME@VERSION, one exact version, such as npm:@modelcontextprotocol/server-memory@2026.8.31',
+      hint: 'npm:NAME@VERSION or pypi:NAME@VERSION, one exact version, such as npm:@modelcontextprotocol/server-memory@2026.8.31',
       required: true,
     }),
-    field({ name: 'name', label: 'Name in the registry', hint: 'Empty: npm.SCOPE/PACKAGE' }),
+    field({ name: 'name', label: 'Name in the registry', hint: 'Empty: npm.SCOPE/PACKAGE, or pypi/PACKAGE' }),
     field({ name: 'description', label: 'What it is for', hint: 'One line of at most 100 characters' }),
     field({ name: 'args', label: 'Arguments it always starts with', hint: 'One a line', rows: 2 }),
     field({
@@ -62,17 +62,34 @@ function bodyOf(values: FormData): PublishBody {
   };
 }
 
+function packageIn(source: string): Pick<Submission, 'name' | 'version' | 'description'> {
+  const [, packageName = '', scope, base = '', version = ''] =
+    /^npm:((?:@([^/]+)\/)?([^/@]+))@([0-9][^@]*)$/.exec(source) ?? [];
+  if (version !== '') {
+    const name = scope === undefined ? `npm/${base}` : `npm.${scope}/${base}`;
+    return { name, version, description: `${packageName} from npm` };
+  }
+  const [, python = '', numbers = '', pre] =
+    /^pypi:([a-z0-9-]+)@([0-9]+(?:\.[0-9]+){0,2})((?:a|b|rc)[0-9]+)?$/.exec(source) ?? [];
+  if (python === '')
+    throw new Error(
+      `Expected npm:NAME@VERSION or pypi:NAME@VERSION with one exact version; found "${source}".`,
+    );
+  // Ranges choose among versions of three numbers.
+  const three = [...numbers.split('.').map(Number), 0, 0].slice(0, 3).join('.');
+  const release = pre === undefined ? three : `${three}-${pre}`;
+  return { name: `pypi/${python}`, version: release, description: `${python} from PyPI` };
+}
+
 function submissionOf(values: FormData): Submission {
   const secrets = wordsOf(values, 'secrets');
   const source = textOf(values, 'source');
-  const [, packageName = '', scope, base = '', version = ''] =
-    /^npm:((?:@([^/]+)\/)?([^/@]+))@([0-9][^@]*)$/.exec(source) ?? [];
-  if (version === '') throw new Error(`Expected npm:NAME@VERSION with one exact version; found "${source}".`);
+  const { name, version, description } = packageIn(source);
   return {
-    name: textOf(values, 'name') || (scope === undefined ? `npm/${base}` : `npm.${scope}/${base}`),
+    name: textOf(values, 'name') || name,
     version,
     source,
-    description: textOf(values, 'description') || `${packageName} from npm`.slice(0, 100),
+    description: textOf(values, 'description') || description.slice(0, 100),
     args: textOf(values, 'args')
       .split('\n')
       .map((line) => line.trim())

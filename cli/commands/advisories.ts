@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { type Source, ZIP_LIMITS, zipEntries, zipReader } from '../../runtime/store/zip.ts';
 import { MAX_RECORD_BYTES } from '../../scanner/advisories/record.ts';
-import { type Source, ZIP_LIMITS, zipEntries, zipReader } from '../../scanner/advisories/zip.ts';
 import { counted } from '../../scanner/text.ts';
 import { AdvisoryList, ImportView } from '../../schemas/advisory.ts';
 import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';

@@ -13,7 +13,7 @@ const WAIT_MS = 10 * 60_000;
 
 export const publish: Command = {
   summary: 'submit an exact server version for scan and review',
-  words: 'npm:NAME@VERSION|https://HOST/PATH',
+  words: 'npm:NAME@VERSION|pypi:NAME@VERSION|https://HOST/PATH',
   options: {
     name: { type: 'string' },
     description: { type: 'string' },
@@ -36,7 +36,7 @@ export const publish: Command = {
     'no-wait': { type: 'boolean' },
   },
   optionHelp: {
-    name: 'server name in the registry (default: npm.<scope>/<package>)',
+    name: 'server name in the registry (default: npm.<scope>/<package>, pypi/<package>)',
     description: 'one line of at most 100 characters',
     arg: 'argument the server is always started with; repeat for more',
     'project-args': 'let projects append arguments of their own',
@@ -59,6 +59,7 @@ export const publish: Command = {
   examples: [
     'lk publish npm:@modelcontextprotocol/server-filesystem@2025.8.21 --arg /data --mount /data:rw',
     'lk publish npm:@modelcontextprotocol/server-memory@2026.8.31 --name acme.tools/memory',
+    'lk publish pypi:mcp-server-time@2026.8.18',
     'lk publish https://mcp.acme.example/mcp --release 1.0.0 --name acme.tools/search',
   ],
   arity: [1, 1],

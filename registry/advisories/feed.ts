@@ -4,7 +4,7 @@ import { mkdtemp, open, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Source } from '../../scanner/advisories/zip.ts';
+import type { Source } from '../../runtime/store/zip.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 
 export interface FeedLimits {

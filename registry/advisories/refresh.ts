@@ -1,5 +1,6 @@
 /** Reading what changed in the feed since the last time. Nothing here holds a transaction while a stranger is asked. */
 
+import { ZIP_LIMITS, zipEntries, zipReader } from '../../runtime/store/zip.ts';
 import {
   type Advisory,
   ECOSYSTEMS,
@@ -7,7 +8,6 @@ import {
   MAX_RECORD_BYTES,
   readAdvisory,
 } from '../../scanner/advisories/record.ts';
-import { ZIP_LIMITS, zipEntries, zipReader } from '../../scanner/advisories/zip.ts';
 import { AdvisoryId } from '../../schemas/advisory.ts';
 import { asLockkeeperError, quote } from '../../schemas/errors.ts';
 import { isValid } from '../../schemas/validate.ts';

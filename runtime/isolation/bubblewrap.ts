@@ -14,6 +14,7 @@ import type { DriverStatus, IsolationDriver, LaunchPlan, SandboxedProcess } from
 import { makeCgroup, sweepCgroups } from './cgroup.ts';
 import { assertAsPlanned, type Facts, foundFacts, type Means, wantedFacts } from './inspect.ts';
 import { descendants, overseen } from './process.ts';
+import { onPython, pythonFacts, pythonWords, START } from './python.ts';
 import { assertReachable, reachable } from './reach.ts';
 import { asDescriptor, rootfs } from './rootfs.ts';
 import { defaultProgram } from './seccomp.ts';
@@ -75,16 +76,18 @@ async function detect(): Promise<DriverStatus> {
   }
 }
 
-async function start(plan: LaunchPlan, options: BubblewrapOptions): Promise<SandboxedProcess> {
+async function start(asked: LaunchPlan, options: BubblewrapOptions): Promise<SandboxedProcess> {
+  const { plan, python } = await onPython(asked);
   for (const mount of plan.mounts)
     await assertReachable(mount.source, { uid: UID, write: mount.mode === 'rw' });
   await assertReachable(plan.appDir, { uid: UID, write: false });
   const node = await reachable(options.nodePath, UID);
   const preload = plan.egressSocket === undefined ? null : await reachable(PRELOAD.pathname, UID);
   const cgroup = await makeCgroup(plan.limits);
+  const own = python === null ? [] : pythonWords(python, await reachable(START, UID));
   const settings = (options.settings ?? sandboxSettings)(plan, preload);
   const files = [
-    [...(await rootfs(node)), ...settings].join('\0'),
+    [...(await rootfs(node)), ...own, ...settings].join('\0'),
     PASSWD,
     `mcp:x:${UID}:\n`,
     defaultProgram(process.arch === 'arm64' ? 'arm64' : 'x64'),
@@ -103,7 +106,8 @@ async function start(plan: LaunchPlan, options: BubblewrapOptions): Promise<Sand
     throw error;
   });
   try {
-    return { ...running, ...(await letIn(child, plan, cgroup !== null)) };
+    const { inside, isolation } = await letIn(child, plan, cgroup !== null);
+    return { ...running, inside, isolation: { ...isolation, ...pythonFacts(python) } };
   } catch (error) {
     await running.stop(0);
     throw error;

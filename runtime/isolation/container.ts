@@ -15,6 +15,7 @@ import { detectEngine, type Engine, envFile, inspect, runtimeWords, saidAndWante
 import { ensureImage } from './image.ts';
 import { assertAsPlanned, type Facts, foundFacts, type Means, wantedFacts } from './inspect.ts';
 import { overseen } from './process.ts';
+import { assertNoPython } from './python.ts';
 import { assertReachable } from './reach.ts';
 import { PROFILE_PATH } from './seccomp.ts';
 import { laidOut, sweepSecrets } from './secrets.ts';
@@ -57,6 +58,7 @@ async function start(asked: LaunchPlan, options: ContainerOptions): Promise<Sand
   const { engine } = options;
   const plan = options.runtime === undefined ? asked : withRoom(asked);
   const driver = options.runtime ?? engine;
+  assertNoPython(plan, driver);
   for (const mount of plan.mounts)
     await assertReachable(mount.source, { uid: UID, write: mount.mode === 'rw' });
   const image = await ensureImage(engine, options.nodePath);

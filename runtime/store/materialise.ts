@@ -5,12 +5,14 @@ import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { canonical, sha256 } from '../../schemas/json.ts';
+import { isWheel, WHEEL_FOLDER } from '../../schemas/pypi.ts';
 import { type Artifact, type Closure, closureDigest } from '../../schemas/release.ts';
 import type { Blobs } from './blobs.ts';
-import { readTarball } from './unpack.ts';
+import { readTarball, type UnpackedFile } from './unpack.ts';
+import { placeInTree, readWheel } from './wheel.ts';
 
 export interface Materialised {
-  /** Folder that is seen as /app: it holds node_modules. */
+  /** Folder that is seen as /app: it holds node_modules, or site-packages. */
   readonly appDir: string;
   /** True when there was no whole tree yet, or the one there had been changed. */
   readonly built: boolean;
@@ -105,14 +107,17 @@ async function swapIn(temporary: string, home: string): Promise<void> {
 async function layOut(tarball: Buffer, artifact: Artifact, app: string): Promise<void> {
   if (artifact.location.split('/').includes('..')) {
     throw new LockkeeperError('ARCHIVE_HOSTILE', {
-      expected: 'locations below node_modules',
+      expected: 'locations below the closure',
       found: artifact.location,
       next: 'Do not use this release',
     });
   }
   const made = new Set<string>();
-  for (const file of await readTarball(tarball, artifact.purl)) {
-    const path = join(app, artifact.location, file.path);
+  const wheel = isWheel(artifact);
+  for (const file of await filesOf(tarball, artifact)) {
+    const place = wheel ? placeInTree(file.path) : join(artifact.location, file.path);
+    if (place === null) continue;
+    const path = join(app, place);
     const folder = dirname(path);
     if (!made.has(folder)) {
       await mkdir(folder, { recursive: true, mode: 0o755 }).catch((cause) => {
@@ -120,12 +125,23 @@ async function layOut(tarball: Buffer, artifact: Artifact, app: string): Promise
       });
       made.add(folder);
     }
-    await writeFile(path, file.bytes, { mode: file.executable ? 0o755 : 0o644, flag: 'wx' }).catch(
-      (cause) => {
-        throw collision(artifact, file.path, cause);
-      },
-    );
+    const written = { mode: file.executable ? 0o755 : 0o644, flag: 'wx' };
+    await writeFile(path, file.bytes, written).catch(async (cause) => {
+      // Wheels share one folder, and some ship the same file of a common namespace.
+      if (wheel && (await readFile(path).catch(() => null))?.equals(file.bytes)) return;
+      throw collision(artifact, file.path, cause);
+    });
   }
+}
+
+/** All files of an artifact of the closure, by their paths in it. Throws ARCHIVE_HOSTILE. */
+export function filesOf(
+  archive: Buffer,
+  { location, purl }: Pick<Artifact, 'location' | 'purl'>,
+): Promise<UnpackedFile[]> {
+  return isWheel({ location })
+    ? readWheel(archive, location.slice(WHEEL_FOLDER.length))
+    : readTarball(archive, purl);
 }
 
 /** A file where another file or a folder is; what the disk itself refuses is passed on. */

@@ -1,6 +1,7 @@
 import type { Evidence, Finding } from '../../schemas/finding.ts';
+import { isWheel } from '../../schemas/pypi.ts';
 import type { Artifact } from '../../schemas/release.ts';
-import { type Check, type Facts, finding, firedOr, gravest, type Outcome, ok } from './check.ts';
+import { type Check, type Facts, finding, firedOr, gravest, type Outcome, ok, unknown } from './check.ts';
 import { type Capability, isReadable, isSource, type Use, usesIn } from './source.ts';
 
 /** Gravest first; from `files` on they are ordinary. */
@@ -31,7 +32,11 @@ export const capability: Check = {
   owasp: 'MCP04',
   readsPackage: true,
   run: (facts) =>
-    facts.baseline === null ? describe(facts) : compare(facts, facts.baseline.closure.artifacts),
+    facts.closure.artifacts.some(isWheel)
+      ? unknown('its code is Python, which this check does not read')
+      : facts.baseline === null
+        ? describe(facts)
+        : compare(facts, facts.baseline.closure.artifacts),
 };
 
 interface Reach {

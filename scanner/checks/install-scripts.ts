@@ -1,21 +1,26 @@
 import type { UnpackedFile } from '../../runtime/store/unpack.ts';
 import type { Finding } from '../../schemas/finding.ts';
+import { isWheel } from '../../schemas/pypi.ts';
 import { type Check, finding, firedOr } from './check.ts';
+import { startFilesIn } from './start-files.ts';
 
 const HOOKS = ['preinstall', 'install', 'postinstall'];
 /** Scripts that build or fetch a native module, and nothing else that can be seen. */
 const NATIVE_BUILD =
   /^(?:node-gyp(?:-build)?(?: rebuild)?|node-pre-gyp install(?: --fallback-to-build)?|prebuild-install)(?:\s*\|\|\s*(?:node-gyp rebuild|npm run \S+))?$/;
 
-/** Scripts that npm would run at install time. Lockkeeper never runs them, but they say what a package is ready to do. */
+/** What would run at install time, or with every start of an interpreter. Lockkeeper never runs them, but they say what a package is ready to do. */
 export const installScripts: Check = {
   id: 'LK-ART-02',
-  title: 'Install scripts anywhere in the closure',
+  title: 'Install scripts and start files anywhere in the closure',
   owasp: 'MCP04',
   readsPackage: true,
   run: async ({ closure, files }) => {
     const findings: Omit<Finding, 'check'>[] = [];
-    for (const { purl } of closure.artifacts) findings.push(...scriptsIn(purl, await files(purl)));
+    for (const artifact of closure.artifacts) {
+      const read = isWheel(artifact) ? startFilesIn : scriptsIn;
+      findings.push(...read(artifact.purl, await files(artifact.purl)));
+    }
     return firedOr(findings, `none in ${closure.artifacts.length} packages`);
   },
 };

@@ -1,3 +1,4 @@
+import { isWheel } from '../../schemas/pypi.ts';
 import type { RemoteLaunch } from '../../schemas/remote.ts';
 import { type Check, finding, firedOr } from './check.ts';
 
@@ -31,6 +32,9 @@ export const integrity: Check = {
         ]),
       );
     }
-    return firedOr(findings, `${closure.artifacts.length} artifacts, all verified by sha512`);
+    return firedOr(
+      findings,
+      `${closure.artifacts.length} artifacts, all verified by ${closure.artifacts.some(isWheel) ? 'sha256' : 'sha512'}`,
+    );
   },
 };

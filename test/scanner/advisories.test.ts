@@ -1,8 +1,8 @@
 /** Records, ranges and archives by themselves, and the two checks. Every id and package is made up. */
 import { describe, expect, it } from 'vitest';
+import { sourceOf, ZIP_LIMITS, zipEntries, zipReader } from '../../runtime/store/zip.ts';
 import { isAffected } from '../../scanner/advisories/match.ts';
 import { type Advisory, readAdvisory } from '../../scanner/advisories/record.ts';
-import { sourceOf, ZIP_LIMITS, zipEntries, zipReader } from '../../scanner/advisories/zip.ts';
 import { knownMalware, knownVulnerabilities } from '../../scanner/checks/advisories.ts';
 import type { Facts } from '../../scanner/checks/check.ts';
 import type { KnownAdvisories } from '../../scanner/ports.ts';

@@ -1,10 +1,10 @@
 /**
  * Reading a zip of many small files by its central directory, within limits and without unpacking anything to the disk.
- * Names are only compared, never used as paths. What one entry promises falsely spoils that entry; what the archive
+ * What one entry promises falsely spoils that entry; what the archive
  * promises falsely refuses it whole.
  */
 import { crc32, inflateRawSync } from 'node:zlib';
-import { LockkeeperError } from '../../schemas/errors.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
 
 export interface ZipLimits {
   readonly archiveBytes: number;
@@ -31,6 +31,8 @@ export interface Source {
 
 export interface ZipEntry {
   readonly name: string;
+  /** File type and permissions as Unix has them; 0 where the maker did not say. */
+  readonly mode: number;
   readonly method: number;
   readonly flags: number;
   readonly crc: number;
@@ -79,7 +81,8 @@ function entryAt(directory: Buffer, at: number, nameBytes: number): ZipEntry {
     packed: directory.readUInt32LE(at + 20),
     size: directory.readUInt32LE(at + 24),
     offset: directory.readUInt32LE(at + 42),
-    name: directory.toString('latin1', at + 46, at + 46 + nameBytes),
+    mode: directory.readUInt32LE(at + 38) >>> 16,
+    name: directory.toString('utf8', at + 46, at + 46 + nameBytes),
   };
 }
 
@@ -143,13 +146,16 @@ export function zipReader(source: Source, limits: ZipLimits = ZIP_LIMITS): ZipRe
   };
   return {
     bytes: async (entry) => {
-      const { method, flags, packed, size, offset, crc } = entry;
+      const { name, method, flags, packed, size, offset, crc } = entry;
       if (size > limits.entryBytes) throw hostile(`entries of at most ${limits.entryBytes} bytes`, `${size}`);
       if ((method !== STORED && method !== DEFLATED) || (flags & ENCRYPTED) !== 0)
         throw hostile('an entry that is stored or deflated, without a password', `method ${method}`);
       const head = await read(offset, 30);
       if (head.readUInt32LE(0) !== LOCAL) throw hostile('an entry where the central directory says', 'none');
-      const start = offset + 30 + head.readUInt16LE(26) + head.readUInt16LE(28);
+      const nameBytes = head.readUInt16LE(26);
+      const own = (await read(offset + 30, nameBytes)).toString('utf8');
+      if (own !== name) throw hostile(`${quote(name)}, as the central directory says`, quote(own));
+      const start = offset + 30 + nameBytes + head.readUInt16LE(28);
       const data = await read(start, packed);
       const bytes = method === STORED ? Buffer.from(data) : inflated(data, size);
       if (bytes.length !== size || crc32(bytes) !== crc)

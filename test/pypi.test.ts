@@ -1,0 +1,123 @@
+/** docs/pypi.md, run: a real server of the Python package index, from its name to a record of a call. */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { machinePython } from '../runtime/python/machine.ts';
+
+const run = promisify(execFile);
+const root = dirname(import.meta.dirname);
+const MAIN = join(root, 'cli/main.ts');
+
+const page = readFileSync(join(root, 'docs/pypi.md'), 'utf8');
+const lines = [...page.matchAll(/```sh\n([\s\S]*?)```/g)]
+  .flatMap(([, block = '']) => block.split('\n'))
+  .filter((line) => line !== '');
+
+const CALL = {
+  name: 'convert_time',
+  arguments: { source_timezone: 'UTC', time: '12:00', target_timezone: 'Asia/Tokyo' },
+};
+
+function clientLines(): string {
+  const clientInfo = { name: 'docs', version: '1' };
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo };
+  return [
+    { id: 1, method: 'initialize', params },
+    { method: 'notifications/initialized' },
+    { id: 2, method: 'tools/call', params: CALL },
+    { id: 3, method: 'tools/call', params: { name: 'run_shell', arguments: {} } },
+  ]
+    .map((message) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
+    .join('');
+}
+
+describe('[pypi] docs/pypi.md', () => {
+  let dir: string;
+  let url: string;
+  let code: string;
+  let registry: ReturnType<typeof spawn>;
+
+  beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'lk-pypi-'));
+    chmodSync(dir, 0o755);
+    mkdirSync(join(dir, 'project'));
+    const words = ['serve', '--json', '--port', '0', '--data', join(dir, 'registry')];
+    registry = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'pipe', 'ignore'] });
+    if (!registry.stdout) throw new Error('no output');
+    const [hello] = (await once(registry.stdout, 'data')) as [Buffer];
+    ({ url, code } = JSON.parse(hello.toString()) as { url: string; code: string });
+  });
+  afterAll(async () => {
+    if (registry?.exitCode === null) {
+      registry.kill('SIGINT');
+      await once(registry, 'close');
+    }
+    if (dir) rmSync(dir, { recursive: true, force: true });
+  });
+
+  const environment = (): Record<string, string> => ({
+    ...(process.env as Record<string, string>),
+    NO_COLOR: '1',
+    LOCKKEEPER_HOME: join(dir, 'home'),
+  });
+  const must = async (line: string): Promise<string> => {
+    const script = `lk() { "${process.execPath}" --disable-warning=ExperimentalWarning "${MAIN}" "$@"; }; ${line}`;
+    const options = { cwd: join(dir, 'project'), env: environment() };
+    return run('/bin/bash', ['-ec', script], options).then(
+      ({ stdout }) => stdout,
+      (error: { code: number; stdout: string; stderr: string }) => {
+        throw new Error(`${line}: exit ${error.code}\n${error.stdout}\n${error.stderr}`);
+      },
+    );
+  };
+
+  async function people(): Promise<void> {
+    await must(`lk login ${url} --code ${code}`);
+    for (const name of ['alice', 'bob']) {
+      const said = await must(`lk people add ${name} --roles reviewer,auditor --as admin`);
+      await must(`lk login ${url} --code ${/--code (\S+)/.exec(said)?.[1]}`);
+      await must(`lk keys new --as ${name} && lk keys enrol --as ${name}`);
+    }
+  }
+
+  it('works as written, and a client of the SDK calls it', { timeout: 300_000 }, async () => {
+    writeFileSync(join(dir, 'project/calls.jsonl'), clientLines());
+    await people();
+    const said: Record<string, string> = {};
+    for (const line of lines) said[line] = await must(line);
+    const of = (part: string): string => said[lines.find((line) => line.includes(part)) ?? ''] ?? '';
+    const python = await machinePython();
+
+    expect(of('lk review')).toContain('python mcp_server_time:main mcp-server-time --local-timezone=UTC');
+    expect(of('lk review')).toContain(python.abi);
+    expect(of('lk ci')).toContain('is locked, approved and current');
+    expect(of('lk run')).toContain('+9.0h');
+    expect(of('lk run')).toContain('TOOL_REFUSED');
+    expect(of('lk audit')).toContain('convert_time');
+
+    const client = new Client({ name: 'sdk', version: '1' });
+    const args = [MAIN, 'run', 'time', '--as', 'admin'];
+    const where = { cwd: join(dir, 'project'), env: environment(), stderr: 'ignore' as const };
+    await client.connect(new StdioClientTransport({ command: process.execPath, args, ...where }));
+    expect((await client.listTools()).tools.map(({ name }) => name).sort()).toEqual([
+      'convert_time',
+      'get_current_time',
+    ]);
+    expect(JSON.stringify(await client.callTool(CALL))).toContain('+9.0h');
+    await client.close();
+
+    const started = await must('lk audit --as admin --kind session.started --json');
+    expect(started).toContain(`${python.version} ${python.digest}`);
+    const { lock } = JSON.parse(readFileSync(join(dir, 'project/mcp.lock'), 'utf8'));
+    const { launch, closure } = lock.servers.time;
+    expect(launch.python).toMatchObject({ abi: python.abi });
+    expect(closure.artifacts.length).toBeGreaterThan(10);
+    for (const { location } of closure.artifacts) expect(location).toMatch(/^wheels\/.+\.whl$/);
+  });
+});
