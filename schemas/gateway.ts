@@ -20,6 +20,8 @@ export const GatewayLimitsConfig = Closed({
   idleMinutes: Bound(1, 10_080),
   /** Servers that run at once, and that start at once. */
   instances: Bound(1, 10_000),
+  /** Of these, of one caller. */
+  instancesEach: Bound(1, 10_000),
   starting: Bound(1, 100),
   /** A server that nothing needed for so long rests until the next call. */
   restMinutes: Bound(1, 10_080),

@@ -37,18 +37,23 @@ export async function readGatewayConfig(
   const config: GatewayConfig = text === null ? { lockkeeper: 'gateway/v1' } : parsed(text, path);
   const opened = { config, dir: dirname(path), listen: listen ?? config.listen ?? LISTEN };
   assertPrivate(opened);
-  const { idleMinutes, instances, starting, restMinutes = 5, ...limits } = config.limits ?? {};
+  const { idleMinutes, instances, instancesEach, starting, restMinutes = 5, ...limits } = config.limits ?? {};
   const idle = idleMinutes === undefined ? {} : { idleMs: idleMinutes * MINUTE_MS };
   return {
     ...opened,
     limits: { ...LIMITS, ...limits, ...idle },
-    instances: {
-      ...INSTANCE_LIMITS,
-      ...(instances === undefined ? {} : { running: instances }),
-      ...(starting === undefined ? {} : { starting }),
-    },
+    instances: instanceLimits({ instances, instancesEach, starting }),
     restMs: restMinutes * MINUTE_MS,
   };
+}
+
+/** Where nothing is said of each caller, a quarter is left to the others. */
+function instanceLimits({
+  instances: running = INSTANCE_LIMITS.running,
+  instancesEach: runningEach = Math.ceil((running * 3) / 4),
+  starting = INSTANCE_LIMITS.starting,
+}: Readonly<Record<'instances' | 'instancesEach' | 'starting', number | undefined>>): InstanceLimits {
+  return { ...INSTANCE_LIMITS, running, runningEach, starting };
 }
 
 /** The files that TLS is made of; undefined where there is none here. */

@@ -7,7 +7,7 @@ import { Conversation } from '../session/conversation.ts';
 import type { Keeping, SessionOptions } from '../session/options.ts';
 import type { Instances } from './instances.ts';
 import { mirroredBy } from './mirrored.ts';
-import type { Door } from './ports.ts';
+import { type Door, ownerOf } from './ports.ts';
 
 export interface Telling extends Pick<SessionOptions, 'onState' | 'onCall'> {
   /** The conversation is over, and its server gone. */
@@ -36,16 +36,18 @@ export function serverDoor(options: DoorOptions): Door {
     alias,
     eras: entry.surface.capture.eras,
     mirrored: mirroredBy(surface),
-    open: ({ who: { caller }, flow }, port) => {
+    open: ({ who, flow }, port) => {
+      const { caller } = who;
       const start = startFor(caller);
       const { gone, ...telling } = tell(caller);
+      const owner = ownerOf(who);
       const session = {
         ...options,
         ...telling,
         caller,
         policy: { policy, server: alias, flow, approvals },
         keeping: { ...keeping, onDemand: true, breaker },
-        start: (record: Parameters<typeof start>[0]) => instances.start(() => start(record)),
+        start: (record: Parameters<typeof start>[0]) => instances.start(owner, () => start(record)),
       };
       const conversation = new Conversation(session, port);
       return {

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { GatewayOptions } from './ports.ts';
-import { badRequest, HttpRefusal } from './refusals.ts';
+import { badRequest, HttpRefusal, tooMany } from './refusals.ts';
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
@@ -30,14 +30,14 @@ export function assertMeant(
   if (twice !== undefined) {
     throw new HttpRefusal(400, badRequest(`one ${twice} header`, 'two of them', 'Send it once'));
   }
-  const { host = '', origin } = request.headers;
-  if (!isHost(host)) {
+  const { host, origin } = request.headers;
+  if (host === undefined || !isHost(host)) {
     const error = new LockkeeperError('HOST_REFUSED', {
       expected: 'a Host header with a name of this gateway',
-      found: quote(host),
+      found: host === undefined ? 'none' : quote(host),
       next: 'Use the address that the gateway printed, or add the name to hosts in its configuration',
     });
-    throw new HttpRefusal(403, error);
+    throw new HttpRefusal(host === undefined ? 400 : 403, error);
   }
   if (origin !== undefined && !isOrigin(origin, isHost, origins)) {
     const error = new LockkeeperError('HOST_REFUSED', {
@@ -97,17 +97,23 @@ export function assertAccepts(accept: string | undefined, types: readonly string
 }
 
 /**
- * The whole body, at most `limit` bytes; line ends between values become spaces, so that it is one line. Throws
- * HttpRefusal 413, or 400 when the client goes away in the middle.
+ * The whole body, at most `limit` bytes; line ends between values become spaces, so that it is one line. `hold` counts
+ * what comes, and says whether there is room for it. Throws HttpRefusal 413 or 429, or 400 when the client goes away.
  */
-export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+export async function readBody(
+  request: IncomingMessage,
+  limit: number,
+  hold: (bytes: number) => boolean,
+): Promise<Buffer> {
   const parts: Buffer[] = [];
   let held = 0;
   if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
   try {
-    for await (const part of request as AsyncIterable<Buffer>) {
+    // What is refused is answered: the connection outlives the end of this loop.
+    for await (const part of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       held += part.length;
       if (held > limit) throw tooLarge(limit);
+      if (!hold(part.length)) throw tooMuch();
       parts.push(part);
     }
   } catch (thrown) {
@@ -117,6 +123,11 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
   const body = parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts);
   for (let at = 0; at < body.length; at++) if (body[at] === 10 || body[at] === 13) body[at] = 32;
   return body;
+}
+
+function tooMuch(): HttpRefusal {
+  const { error } = tooMany('so many bytes of requests that are not answered');
+  return new HttpRefusal(429, error, { headers: { connection: 'close', 'retry-after': '1' } });
 }
 
 function tooLarge(limit: number): HttpRefusal {

@@ -1,19 +1,23 @@
-/** How many servers run at once, and how many start at once: what is over waits a little, or is refused. */
+/** How many servers run at once, of all callers and of each, and how many start at once: what is over waits, or is refused. */
 import { LockkeeperError } from '../../schemas/errors.ts';
 import type { RunningServer } from '../ports.ts';
 
 export interface InstanceLimits {
   readonly running: number;
+  /** Of one caller, so that nobody has all of them. */
+  readonly runningEach: number;
   readonly starting: number;
   /** How long a start waits for room, ms. */
   readonly waitMs: number;
 }
 
-export const INSTANCE_LIMITS: InstanceLimits = { running: 64, starting: 4, waitMs: 10_000 };
+export const INSTANCE_LIMITS: InstanceLimits = { running: 64, runningEach: 48, starting: 4, waitMs: 10_000 };
 
 export class Instances {
   readonly #limits: InstanceLimits;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
+  /** Of each caller: servers that run, start or wait for room. */
+  readonly #each = new Map<string, number>();
   #running = 0;
   #starting = 0;
 
@@ -26,17 +30,27 @@ export class Instances {
   }
 
   /** Starts when there is room. Throws RATE_LIMITED when there is none in time, or what the start throws. */
-  async start(start: () => Promise<RunningServer>): Promise<RunningServer> {
-    await this.#room();
+  async start(owner: string, start: () => Promise<RunningServer>): Promise<RunningServer> {
+    const own = (this.#each.get(owner) ?? 0) + 1;
+    if (own > this.#limits.runningEach)
+      throw full(`${this.#limits.runningEach} servers of one caller that run at once`);
+    this.#each.set(owner, own);
+    try {
+      await this.#room();
+    } catch (error) {
+      this.#less(owner);
+      throw error;
+    }
     try {
       const process = await start();
-      void process.exited.finally(() => this.#left('running'));
+      void process.exited.finally(() => this.#ended(owner));
       return process;
     } catch (error) {
-      this.#left('running');
+      this.#ended(owner);
       throw error;
     } finally {
-      this.#left('starting');
+      this.#starting--;
+      this.#next();
     }
   }
 
@@ -45,34 +59,47 @@ export class Instances {
     const until = performance.now() + waitMs;
     while (this.#running >= running || this.#starting >= starting) {
       const left = until - performance.now();
-      if (left <= 0 || this.#waiting.length >= 1000) throw full(running);
+      if (left <= 0 || this.#waiting.size >= 1000) throw full(`${running} servers that run at once`);
       await this.#turn(left);
     }
     this.#running++;
     this.#starting++;
   }
 
+  /** Settles when there may be room, or after this time. */
   #turn(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(go, ms);
-      function go(): void {
+      const go = (): void => {
         clearTimeout(timer);
+        this.#waiting.delete(go);
         resolve();
-      }
-      this.#waiting.push(go);
+      };
+      const timer = setTimeout(go, ms);
+      this.#waiting.add(go);
     });
   }
 
-  #left(what: 'running' | 'starting'): void {
-    if (what === 'running') this.#running--;
-    else this.#starting--;
-    this.#waiting.shift()?.();
+  #ended(owner: string): void {
+    this.#running--;
+    this.#less(owner);
+    this.#next();
+  }
+
+  #less(owner: string): void {
+    const left = (this.#each.get(owner) ?? 1) - 1;
+    if (left > 0) this.#each.set(owner, left);
+    else this.#each.delete(owner);
+  }
+
+  #next(): void {
+    const [next] = this.#waiting;
+    next?.();
   }
 }
 
-function full(running: number): LockkeeperError {
+function full(most: string): LockkeeperError {
   return new LockkeeperError('RATE_LIMITED', {
-    expected: `at most ${running} servers that run at once on this gateway`,
+    expected: `at most ${most} on this gateway`,
     found: 'one more is wanted, and none came to rest',
     next: 'Wait, or raise limits.instances in the gateway’s configuration',
   });

@@ -51,14 +51,31 @@ export interface GatewayLimits {
   readonly messageBytes: number;
   /** A session that nobody used for so long ends, ms. */
   readonly idleMs: number;
+  /** How long a client may take for the headers of a request, and for all of it, ms. */
+  readonly headersMs: number;
+  readonly requestMs: number;
+  /** Bytes of requests without an answer, in all and for each caller. */
+  readonly heldBytes: number;
+  readonly heldBytesEach: number;
+  /** Bytes of answers that are kept for clients whose connection broke, in all and for each caller. */
+  readonly keptBytes: number;
+  readonly keptBytesEach: number;
 }
+
+const MIB = 1024 * 1024;
 
 export const LIMITS: GatewayLimits = {
   sessions: 10_000,
   sessionsEach: 1000,
   waitingEach: 256,
-  messageBytes: 8 * 1024 * 1024,
+  messageBytes: 8 * MIB,
   idleMs: 30 * 60_000,
+  headersMs: 10_000,
+  requestMs: 30_000,
+  heldBytes: 256 * MIB,
+  heldBytesEach: 64 * MIB,
+  keptBytes: 64 * MIB,
+  keptBytesEach: 16 * MIB,
 };
 
 export type Trace = (headers: IncomingHttpHeaders) => void;

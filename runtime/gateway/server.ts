@@ -1,21 +1,17 @@
 /** The gateway’s HTTP face: each request is looked at, its caller proved, its message handed to what it is for. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Caller } from '../gate/caller.ts';
 import type { Identified } from '../identity/identified.ts';
 import { type Id, type Message, parseMessage } from '../wire/message.ts';
+import { Budget } from './budget.ts';
 import { assertEnvelope, isStateless } from './envelope.ts';
 import { assertAccepts, assertMeant, assertPost, hostsOf, readBody } from './guard.ts';
-import type { Door, GatewayOptions } from './ports.ts';
+import { listen, refusal405 } from './listen.ts';
+import { type Door, type GatewayOptions, ownerOf } from './ports.ts';
 import { badRequest, HttpRefusal } from './refusals.ts';
 import { type At, Table } from './table.ts';
-
-/** Slow senders are let go: headers within 10 s, the whole request within 30 s. */
-const TIMES = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 };
-const MAX_HEADER_BYTES = 16 * 1024;
-const MAX_CONNECTIONS = 20_000;
 
 export interface Gateway {
   readonly url: string;
@@ -30,34 +26,15 @@ export interface Gateway {
 /** Throws SYSTEM where it cannot listen. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const face = new Face(options);
-  const settings = { ...TIMES, maxHeaderSize: MAX_HEADER_BYTES, noDelay: true, insecureHTTPParser: false };
-  const take = (request: IncomingMessage, response: ServerResponse): void =>
-    void face.take(request, response);
-  const { tls, host, port } = options;
-  const server: Server = tls
-    ? createTlsServer(
-        {
-          ...settings,
-          key: tls.key,
-          cert: tls.cert,
-          minVersion: 'TLSv1.2',
-          ...(tls.client ?? {}),
-        },
-        take,
-      )
-    : createServer(settings, take);
-  server.maxConnections = MAX_CONNECTIONS;
-  server.on('clientError', (_error, socket) => {
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(asLockkeeperError(error)));
-    server.listen(port, host, resolve);
+  const server = await listen({
+    options,
+    take: (request, response) => void face.take(request, response),
+    refused: (error) => options.refused(error, null),
   });
   const at = server.address() as AddressInfo;
   const shown = at.family === 'IPv6' ? `[${at.address}]` : at.address;
   return {
-    url: `${tls ? 'https' : 'http'}://${shown}:${at.port}`,
+    url: `${options.tls ? 'https' : 'http'}://${shown}:${at.port}`,
     get sessions() {
       return face.table.sessions;
     },
@@ -75,12 +52,16 @@ class Face {
   readonly table: Table;
   readonly #o: GatewayOptions;
   readonly #isHost: (value: string) => boolean;
+  /** Bytes of requests that are read or wait for their answer. */
+  readonly #held: Budget;
   #doors: ReadonlyMap<string, Door>;
 
   constructor(options: GatewayOptions) {
     this.#o = options;
     this.#doors = options.doors;
     this.#isHost = hostsOf(options);
+    const { limits } = options;
+    this.#held = new Budget({ all: limits.heldBytes, each: limits.heldBytesEach });
     this.table = new Table(options);
   }
 
@@ -138,8 +119,7 @@ class Face {
       this.table.session(sessionId(request), at).end('client closed');
       return void response.writeHead(204).end();
     }
-    const error = badRequest('POST, GET or DELETE', quote(request.method ?? ''), 'Use one of them');
-    throw new HttpRefusal(405, error, { headers: { allow: 'POST, GET, DELETE' } });
+    throw refusal405(request.method);
   }
 
   async #post(
@@ -148,7 +128,8 @@ class Face {
     { at, seen }: { at: At; seen: { id: Id | null } },
   ): Promise<void> {
     assertPost(request);
-    const message = parsed(await readBody(request, this.#o.limits.messageBytes));
+    const body = await this.#read(request, response, ownerOf(at.who));
+    const message = parsed(body);
     if (message.kind === 'request') seen.id = message.id;
     if (
       isStateless(message, request.headers) &&
@@ -162,6 +143,26 @@ class Face {
     const version = request.headers['mcp-protocol-version'];
     assertVersion(begins ? undefined : version);
     await session.take(message, response, typeof version === 'string' ? version : undefined);
+  }
+
+  /** What is read of a caller counts until it is answered. */
+  async #read(request: IncomingMessage, response: ServerResponse, owner: string): Promise<Buffer> {
+    const share = this.#held.of(owner);
+    let held = 0;
+    const release = (): void => {
+      share.give(held);
+      held = 0;
+    };
+    response.on('close', release);
+    try {
+      return await readBody(request, this.#o.limits.messageBytes, (bytes) => {
+        if (!share.take(bytes)) return false;
+        held += bytes;
+        return true;
+      });
+    } finally {
+      if (response.closed) release();
+    }
   }
 
   #listen(request: IncomingMessage, response: ServerResponse, at: At): void {

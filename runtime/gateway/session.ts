@@ -5,7 +5,8 @@ import type { Readable } from 'node:stream';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import type { Identified } from '../identity/identified.ts';
 import type { ClientPort, SessionEnd } from '../session/options.ts';
-import { idKey, type Message, refusalOf } from '../wire/message.ts';
+import { type Id, idKey, type Message, refusalOf } from '../wire/message.ts';
+import type { Share } from './budget.ts';
 import { prefersEvents } from './guard.ts';
 import type { Backend, Trace } from './ports.ts';
 import { badRequest, HttpRefusal, tooMany, unknownSession } from './refusals.ts';
@@ -27,13 +28,15 @@ export interface SessionSetup {
   readonly path: string;
   readonly waiting: number;
   readonly trace: Trace;
+  /** Room for what is kept of streams. */
+  readonly kept: Share;
   readonly open: (port: ClientPort) => Backend;
   readonly ended: (session: HttpSession, end: SessionEnd) => void;
 }
 
 interface Waiting {
   readonly reply: Reply;
-  readonly message: Extract<Message, { kind: 'request' }>;
+  readonly id: Id;
 }
 
 export class HttpSession implements ClientPort {
@@ -46,18 +49,21 @@ export class HttpSession implements ClientPort {
   readonly #most: number;
   readonly #trace: Trace;
   readonly #waiting = new Map<string, Waiting>();
-  readonly #streams = new Map<number, EventStream>([[MAIN, new EventStream(MAIN)]]);
+  readonly #kept: Share;
+  readonly #streams = new Map<number, EventStream>();
   #lastStream = MAIN;
   #primed = false;
   readonly #turn = new Turn();
   #over = false;
 
-  constructor({ who, owner, path, waiting, trace, open, ended }: SessionSetup) {
+  constructor({ who, owner, path, waiting, trace, kept, open, ended }: SessionSetup) {
     this.who = who;
     this.owner = owner;
     this.path = path;
     this.#most = waiting;
     this.#trace = trace;
+    this.#kept = kept;
+    this.#streams.set(MAIN, new EventStream(MAIN, kept));
     this.#backend = open(this);
     void this.#backend.run().then((end) => {
       this.#close();
@@ -96,7 +102,7 @@ export class HttpSession implements ClientPort {
       stream: () => this.#newStream(),
       events: prefersEvents(response.req.headers.accept),
     });
-    this.#waiting.set(key, { reply, message });
+    this.#waiting.set(key, { reply, id: message.id });
     this.#trace(response.req.headers);
     this.#backend.take(message);
   }
@@ -155,25 +161,31 @@ export class HttpSession implements ClientPort {
   /** A stream lives on without its connection until all of it was written once. */
   #newStream(): EventStream {
     const id = ++this.#lastStream;
-    const stream = new EventStream(id);
+    const stream = new EventStream(id, this.#kept);
     stream.onGone = (whole) => {
-      if (whole) this.#streams.delete(id);
+      if (whole) this.#forget(id);
     };
     this.#streams.set(id, stream);
     const oldest = [...this.#streams].find(([each, { isOpen }]) => each !== MAIN && !isOpen);
-    if (this.#streams.size > KEPT_STREAMS && oldest) this.#streams.delete(oldest[0]);
+    if (this.#streams.size > KEPT_STREAMS && oldest) this.#forget(oldest[0]);
     return stream;
+  }
+
+  #forget(id: number): void {
+    this.#streams.get(id)?.discard();
+    this.#streams.delete(id);
   }
 
   #close(): void {
     this.#over = true;
     this.resume();
     const { error } = unknownSession();
-    for (const { reply, message } of this.#waiting.values())
-      reply.answer(refusalOf(message.id, error), 200, undefined);
+    for (const { reply, id } of this.#waiting.values()) reply.answer(refusalOf(id, error), 200, undefined);
     this.#waiting.clear();
-    for (const stream of this.#streams.values()) stream.end();
-    this.#streams.clear();
+    for (const [id, stream] of this.#streams) {
+      stream.end();
+      this.#forget(id);
+    }
   }
 }
 

@@ -19,7 +19,7 @@ import {
 } from '../wire/message.ts';
 import { splice, textAt } from '../wire/splice.ts';
 import type { Backend, Trace } from './ports.ts';
-import { tooMany } from './refusals.ts';
+import { HttpRefusal, tooMany } from './refusals.ts';
 import { Reply } from './reply.ts';
 import { EventStream } from './stream.ts';
 import { Turn } from './turn.ts';
@@ -58,6 +58,7 @@ export class Shared implements ClientPort {
   readonly #asked = new Map<string, Asked>();
   #count = 0;
   readonly #turn = new Turn();
+  #over: LockkeeperError | null = null;
 
   constructor({ who, waiting, trace, open, ended }: SharedSetup) {
     this.who = who;
@@ -78,6 +79,7 @@ export class Shared implements ClientPort {
   async take(message: Request | Notification, response: ServerResponse): Promise<void> {
     this.lastUsed = performance.now();
     await this.#turn.free;
+    if (this.#over) throw new HttpRefusal(503, this.#over);
     if (message.kind === 'notification') {
       // Here a request is cancelled by closing its answer: ids of other connections name nothing.
       if (message.method !== 'notifications/cancelled') this.#backend.take(message);
@@ -157,8 +159,9 @@ export class Shared implements ClientPort {
   }
 
   #close(error: LockkeeperError | null): void {
-    this.resume();
     const why = error ?? GONE;
+    this.#over = why;
+    this.resume();
     for (const { reply, id } of this.#asked.values()) reply.answer(refusalOf(id, why), 200, undefined);
     this.#asked.clear();
   }

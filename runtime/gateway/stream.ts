@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { writeTo } from '../session/pressure.ts';
+import type { Share } from './budget.ts';
 
 /** What is kept of a numbered stream for a client that comes back. */
 const KEPT_EVENTS = 64;
@@ -27,6 +28,7 @@ export const EVENT_HEADERS = {
 export class EventStream {
   /** Null: not numbered, nothing is kept. */
   readonly #id: number | null;
+  readonly #share: Share | null;
   readonly #kept: Event[] = [];
   #keptBytes = 0;
   #last = 0;
@@ -38,8 +40,10 @@ export class EventStream {
   /** Called when its connection is gone; `whole`: nothing is left to be said. */
   onGone: (whole: boolean) => void = () => undefined;
 
-  constructor(id: number | null) {
+  /** `share` has room for what is kept. */
+  constructor(id: number | null, share: Share | null = null) {
     this.#id = id;
+    this.#share = share;
   }
 
   get isOpen(): boolean {
@@ -92,11 +96,27 @@ export class EventStream {
     this.#response?.end();
   }
 
+  /** Nobody comes back for it. */
+  discard(): void {
+    while (this.#kept.length > 0) this.#forget();
+  }
+
   #keep(event: Event): void {
+    const bytes = event.text.length;
+    while (
+      this.#kept.length >= KEPT_EVENTS ||
+      (this.#keptBytes + bytes > KEPT_BYTES && this.#kept.length > 0)
+    )
+      this.#forget();
+    if (this.#share && !this.#share.take(bytes)) return this.discard();
     this.#kept.push(event);
-    this.#keptBytes += event.text.length;
-    while (this.#kept.length > KEPT_EVENTS || (this.#keptBytes > KEPT_BYTES && this.#kept.length > 1))
-      this.#keptBytes -= this.#kept.shift()?.text.length ?? 0;
+    this.#keptBytes += bytes;
+  }
+
+  #forget(): void {
+    const bytes = this.#kept.shift()?.text.length ?? 0;
+    this.#keptBytes -= bytes;
+    this.#share?.give(bytes);
   }
 
   #write(text: Buffer, source: Readable | undefined): void {
@@ -112,15 +132,26 @@ export class EventStream {
   }
 }
 
+/** Clients that are waited for until they read, and whom that holds back. */
+const waited = new WeakMap<ServerResponse, Set<Readable>>();
+
 /** Writes; a client that takes nothing for DEAF_MS is let go, so that its server is not held back for ever. */
 export function writeHeard(response: ServerResponse, bytes: Buffer, source: Readable | undefined): void {
   writeTo(response, bytes, source);
   if (!response.writableNeedDrain) return;
+  const before = waited.get(response);
+  const sources = before ?? new Set();
+  if (source) sources.add(source);
+  if (before) return;
+  waited.set(response, sources);
   const deaf = setTimeout(() => response.destroy(), DEAF_MS);
   const heard = (): void => {
     clearTimeout(deaf);
-    source?.resume();
+    waited.delete(response);
+    response.off('drain', heard);
+    response.off('close', heard);
+    for (const one of sources) one.resume();
   };
-  response.once('drain', heard);
-  response.once('close', heard);
+  response.on('drain', heard);
+  response.on('close', heard);
 }

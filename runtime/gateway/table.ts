@@ -1,6 +1,7 @@
 /** Who talks: the sessions of the session era, and one conversation for each stateless caller and door. Both bounded. */
 import { type Identified, renewSubject } from '../identity/identified.ts';
 import type { FlowState } from '../policy/flows.ts';
+import { Budget } from './budget.ts';
 import { type Door, type GatewayLimits, type GatewayOptions, ownerOf, type Trace } from './ports.ts';
 import { tooMany, unknownSession } from './refusals.ts';
 import { HttpSession } from './session.ts';
@@ -22,6 +23,8 @@ export class Table {
   readonly #shared = new Map<string, Shared>();
   readonly #trace: Trace;
   readonly #visitors: Visitors;
+  /** What is kept of streams that broke off. */
+  readonly #kept: Budget;
   /** What is to be waited for, and the path it goes through. */
   readonly #endings = new Map<Promise<void>, string>();
   readonly #sweep: NodeJS.Timeout;
@@ -31,6 +34,7 @@ export class Table {
     this.#limits = limits;
     this.#say = say;
     this.#visitors = new Visitors(limits);
+    this.#kept = new Budget({ all: limits.keptBytes, each: limits.keptBytesEach });
     this.#sweep = setInterval(() => this.#endIdle(), Math.min(SWEEP_MS, limits.idleMs));
     this.#sweep.unref();
   }
@@ -51,6 +55,7 @@ export class Table {
       path,
       waiting: this.#limits.waitingEach,
       trace: this.#trace,
+      kept: this.#kept.of(owner),
       open: (port) => door.open({ who, flow }, port),
       ended: (ended, { error }) => {
         this.#sessions.delete(ended.id);

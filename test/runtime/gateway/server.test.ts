@@ -371,7 +371,9 @@ describe('at the door', () => {
   });
 
   it('servers that run at once are bounded', async () => {
-    const { gateway, url } = await started({ instances: { running: 1, starting: 1, waitMs: 200 } });
+    const { gateway, url } = await started({
+      instances: { running: 1, runningEach: 1, starting: 1, waitMs: 200 },
+    });
     const [ada, bob] = await Promise.all(['ada', 'bob'].map((user) => httpClient(url, { 'x-user': user })));
     expect((await ada?.request(1, 'tools/call', CALL))?.[0]?.result).toEqual(HI);
     expect(codeOf((await bob?.request(1, 'tools/call', CALL))?.[0] ?? {})).toBe('RATE_LIMITED');
