@@ -46,7 +46,7 @@ export function serverDoor(options: DoorOptions): Door {
         ...telling,
         caller,
         policy: { policy, server: alias, flow, approvals },
-        keeping: { ...keeping, onDemand: true, breaker },
+        keeping: { ...keeping, onDemand: true, breaker, spare: instances.spares(owner) },
         start: (record: Parameters<typeof start>[0]) => instances.start(owner, () => start(record)),
       };
       const conversation = new Conversation(session, port);

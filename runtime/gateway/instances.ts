@@ -18,6 +18,8 @@ export class Instances {
   readonly #waiting = new Set<() => void>();
   /** Of each caller: servers that run, start or wait for room. */
   readonly #each = new Map<string, number>();
+  /** Those that nothing needs, the longest first. */
+  readonly #spare = new Map<object, { readonly owner: string; readonly rest: () => void }>();
   #running = 0;
   #starting = 0;
 
@@ -32,7 +34,7 @@ export class Instances {
   /** Starts when there is room. Throws RATE_LIMITED when there is none in time, or what the start throws. */
   async start(owner: string, start: () => Promise<RunningServer>): Promise<RunningServer> {
     const own = (this.#each.get(owner) ?? 0) + 1;
-    if (own > this.#limits.runningEach)
+    if (own > this.#limits.runningEach && !this.#rest(owner))
       throw full(`${this.#limits.runningEach} servers of one caller that run at once`);
     this.#each.set(owner, own);
     try {
@@ -60,10 +62,31 @@ export class Instances {
     while (this.#running >= running || this.#starting >= starting) {
       const left = until - performance.now();
       if (left <= 0 || this.#waiting.size >= 1000) throw full(`${running} servers that run at once`);
+      if (this.#running >= running) this.#rest();
       await this.#turn(left);
     }
     this.#running++;
     this.#starting++;
+  }
+
+  /** For one server: told how to let it rest while nothing needs it, so that another one finds room. */
+  spares(owner: string): (rest: (() => void) | null) => void {
+    const key = {};
+    return (rest) => {
+      this.#spare.delete(key);
+      if (rest) this.#spare.set(key, { owner, rest });
+    };
+  }
+
+  /** Lets the server rest that nothing needed for longest, of this owner or of all. False where each is needed. */
+  #rest(owner?: string): boolean {
+    for (const [key, spare] of this.#spare) {
+      if (owner !== undefined && spare.owner !== owner) continue;
+      this.#spare.delete(key);
+      spare.rest();
+      return true;
+    }
+    return false;
   }
 
   /** Settles when there may be room, or after this time. */

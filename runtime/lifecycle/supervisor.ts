@@ -40,6 +40,8 @@ export interface SupervisorOptions<Greeted> {
   readonly probes: Probes | null;
   /** How long it may do nothing, ms; null: for ever. */
   readonly idleMs: number | null;
+  /** Told how to let it rest while nothing needs it, and null when something does or it is gone. */
+  readonly spare?: (rest: (() => void) | null) => void;
 }
 
 const REST_GRACE_MS = 2000;
@@ -97,8 +99,10 @@ export class Supervisor<Greeted> {
   set busy(busy: boolean) {
     this.#busy = busy;
     clearTimeout(this.#idle);
-    if (busy || this.#o.idleMs === null) return;
-    this.#idle = setTimeout(() => void this.rest('nothing needed it'), this.#o.idleMs);
+    const { idleMs, spare } = this.#o;
+    spare?.(busy || !this.#live ? null : () => void this.rest('another one needs the room'));
+    if (busy || idleMs === null) return;
+    this.#idle = setTimeout(() => void this.rest('nothing needed it'), idleMs);
     this.#idle.unref();
   }
 
@@ -171,6 +175,7 @@ export class Supervisor<Greeted> {
   /** Settles when the process is gone and told to be: the next one is not started before. Never rejects. */
   async #stop(graceMs: number): Promise<void> {
     clearTimeout(this.#idle);
+    this.#o.spare?.(null);
     clearInterval(this.#probing);
     const live = this.#live;
     this.#live = null;

@@ -36,6 +36,8 @@ export interface Keeping {
   readonly breaker: Breaker;
   readonly probes: Probes | null;
   readonly idleMs: number | null;
+  /** As of a supervisor. */
+  readonly spare?: (rest: (() => void) | null) => void;
 }
 
 export interface SessionOptions {

@@ -370,14 +370,20 @@ describe('at the door', () => {
     expect((await begin('cleo')).status).toBe(200);
   });
 
-  it('servers that run at once are bounded', async () => {
+  it('servers that run at once are bounded: one that nothing needs makes room, one that is needed does not', async () => {
     const { gateway, url } = await started({
-      instances: { running: 1, runningEach: 1, starting: 1, waitMs: 200 },
+      instances: { running: 1, runningEach: 1, starting: 1, waitMs: 800 },
     });
     const [ada, bob] = await Promise.all(['ada', 'bob'].map((user) => httpClient(url, { 'x-user': user })));
     expect((await ada?.request(1, 'tools/call', CALL))?.[0]?.result).toEqual(HI);
-    expect(codeOf((await bob?.request(1, 'tools/call', CALL))?.[0] ?? {})).toBe('RATE_LIMITED');
-    expect(gateway.processes.length).toBe(1);
+    expect((await bob?.request(1, 'tools/call', CALL))?.[0]?.result).toEqual(HI);
+    expect(gateway.processes.length).toBe(2);
+    await gateway.processes[0]?.exited;
+    const slow = bob?.request(2, 'tools/call', { name: 'act', arguments: { what: 'wait 1500' } });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(codeOf((await ada?.request(2, 'tools/call', CALL))?.[0] ?? {})).toBe('RATE_LIMITED');
+    expect((await slow)?.[0]?.error).toBeUndefined();
+    expect(gateway.processes.length).toBe(2);
   });
 
   it('a door that is replaced ends what went through it, and no other', async () => {
