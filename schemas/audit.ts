@@ -30,6 +30,8 @@ export const AuditKind = Type.Union([
   Type.Literal('call.rejected'),
   /** Something in an answer that a policy names: flagged, or kept back. */
   Type.Literal('content.flagged'),
+  /** A call of one era whose server speaks the other asks its client, or is given the answers. */
+  Type.Literal('call.round'),
 ]);
 export type AuditKind = Static<typeof AuditKind>;
 

@@ -127,6 +127,7 @@ export const CODES = {
   TOOL_DRIFTED: { status: 403, exit: 3, title: 'The tool is not the locked one' },
   POLICY_REFUSED: { status: 403, exit: 3, title: 'The policy does not permit it' },
   ARGUMENTS_INVALID: { status: 400, exit: 3, title: 'The arguments do not fit the locked schema' },
+  ROUND_REFUSED: { status: 403, exit: 3, title: 'The question and its answer do not belong together' },
   RESULT_INVALID: { status: 502, exit: 3, title: 'The answer is not one that was locked' },
   CONTENT_BLOCKED: { status: 403, exit: 3, title: 'The content may not pass' },
   CALL_REJECTED: { status: 403, exit: 3, title: 'The call was turned down' },

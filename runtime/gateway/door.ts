@@ -31,10 +31,10 @@ export interface DoorOptions
 }
 
 export function serverDoor(options: DoorOptions): Door {
-  const { alias, policy, approvals, breaker, keeping, instances, tell, startFor, surface, entry } = options;
+  const { alias, policy, approvals, breaker, keeping, instances, tell, startFor, surface } = options;
   return {
     alias,
-    eras: entry.surface.capture.eras,
+    eras: ['session', 'stateless'],
     mirrored: mirroredBy(surface),
     open: ({ who, flow }, port) => {
       const { caller } = who;

@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts';
 import type { Era } from '../../schemas/surface.ts';
+import { type Bridged, bridgeFor } from '../bridge/bridge.ts';
 import { contentJudge } from '../gate/results.ts';
 import { liveSurface } from '../gate/surface.ts';
-import { Breaker } from '../lifecycle/breaker.ts';
 import type { Supervisor } from '../lifecycle/supervisor.ts';
 import type { Revoked } from '../trust/revocations.ts';
 import type { Message } from '../wire/message.ts';
@@ -18,14 +18,9 @@ import { Deafness } from './pressure.ts';
 import { quarantine, RECORD_MS, within } from './quarantine.ts';
 import * as records from './records.ts';
 import { Relay } from './relay.ts';
-import { HANDSHAKE_MS, serverSide } from './server-side.ts';
+import { HANDSHAKE_MS, held, serverSide } from './server-side.ts';
 
 const STOP_GRACE_MS = 2000;
-
-/** The server is there from the first word to the last. */
-function held(): Keeping {
-  return { onDemand: false, breaker: new Breaker(), probes: null, idleMs: null };
-}
 
 export class Conversation {
   readonly id = randomUUID();
@@ -40,6 +35,8 @@ export class Conversation {
   readonly #done: Promise<SessionEnd>;
   #finish: (end: SessionEnd) => void = () => undefined;
   #era: Era | null = null;
+  /** Where the server speaks another era than its client: that one, and what stands between. */
+  #bridged: Bridged | null = null;
   #started = false;
   #ended = false;
   #revoked: LockkeeperError | null = null;
@@ -57,7 +54,7 @@ export class Conversation {
     this.#done = new Promise((resolve) => {
       this.#finish = resolve;
     });
-    const fail = (error: LockkeeperError): void => this.#finish({ reason: 'refused', error });
+    const fail = (error: LockkeeperError): void => this.end('refused', error);
     this.#deafness = new Deafness(client, fail);
     this.#relay = new Relay({
       scribe: this.#scribe,
@@ -78,7 +75,8 @@ export class Conversation {
       relay: this.#relay,
       deafness: this.#deafness,
       live: this.#live,
-      era: () => this.#era ?? 'session',
+      era: () => this.#bridged?.era ?? this.#era ?? 'session',
+      bridge: () => this.#bridged?.bridge ?? null,
       lost: (error) => this.#lost(error),
     });
   }
@@ -89,11 +87,8 @@ export class Conversation {
       this.#quarantine = this.#isolate(what);
     });
     this.#o.stop?.addEventListener('abort', () => this.end('stopped'));
-    if (!this.#keeping.onDemand) {
-      this.#server
-        .launch()
-        .catch((error: unknown) => this.#finish({ reason: 'refused', error: asLockkeeperError(error) }));
-    }
+    if (!this.#keeping.onDemand)
+      this.#server.launch().catch((error: unknown) => this.end('refused', asLockkeeperError(error)));
     const ended = await this.#done;
     unwatch?.();
     // However it ended in the meantime: a revoked session ends as one, its record first.
@@ -131,12 +126,14 @@ export class Conversation {
   }
 
   #lost(error: LockkeeperError): void {
+    this.#bridged?.bridge.over();
     if (this.#keeping.onDemand) this.#relay.unlinked(error);
     else this.#finish({ reason: 'server ended', error });
   }
 
   #busy(busy: boolean): void {
-    this.#server.busy = busy || this.#relay.exchange.wishes.subscribed;
+    const { wishes } = this.#relay.exchange;
+    this.#server.busy = busy || wishes.subscribed || this.#bridged?.bridge.isWaiting === true;
     if (!busy) this.#finishWhenIdle();
   }
 
@@ -156,10 +153,14 @@ export class Conversation {
   }
 
   #first(message: wire.Request): void {
-    const { eras } = this.#o.entry.surface.capture;
     const era = eraOf(message);
-    if (era !== null && eras.includes(era)) {
+    if (era !== null) {
       this.#era = era;
+      this.#bridged = bridgeFor(era, this.#o, {
+        exchange: this.#relay.exchange,
+        heard: (said) => this.#relay.serverMessage(said),
+        idle: () => this.#busy(!this.#relay.isIdle),
+      });
       this.#greeting = this.#begin(era, message).catch((error: unknown) =>
         this.#refuseSession(message, asLockkeeperError(error)),
       );
@@ -168,12 +169,9 @@ export class Conversation {
     const about = wire.idKey(message.id);
     if (message.method === 'ping')
       return this.#toClient(wire.encode({ jsonrpc: '2.0', id: message.id, result: {} }), about);
-    const error = notFirst(eras, message.method);
-    // A stateless client takes "method not found" as the sign to fall back to initialize.
-    const answer =
-      era === 'stateless' ? wire.notFoundOf(message.id, error) : wire.refusalOf(message.id, error);
+    const error = notFirst(message.method);
     const record = records.refused(this.#scribe, message, { direction: 'to-server', error });
-    this.#relay.exchange.record(record, () => this.#toClient(answer, about));
+    this.#relay.exchange.record(record, () => this.#toClient(wire.refusalOf(message.id, error), about));
   }
 
   async #wake(): Promise<void> {
@@ -189,6 +187,7 @@ export class Conversation {
     const link = this.#keeping.onDemand ? null : await this.#server.want();
     const detail = {
       era,
+      serverEra: this.#bridged?.era ?? era,
       node: process.version,
       client: clientOf(first),
       content: this.#relay.exchange.content.rules,
@@ -198,8 +197,8 @@ export class Conversation {
     await journal.append(records.sessionRecord(this.#scribe, 'session.started', started));
     this.#started = true;
     if (link) this.#relay.link(link);
-    const hello = link?.hello ?? helloOf(surface);
-    if (era === 'session') this.#toClient(helloFor(first, hello), wire.idKey(first.id));
+    if (era === 'session')
+      this.#toClient(helloFor(first, link?.hello ?? helloOf(surface)), wire.idKey(first.id));
     const { exchange } = this.#relay;
     const state = gateStateOf(first, this.#o, { era, live: this.#live, exchange });
     this.#relay.open(state, era === 'stateless' ? first : null);
@@ -237,6 +236,7 @@ export class Conversation {
   async #close(end: SessionEnd): Promise<void> {
     const { journal, say } = this.#o;
     this.#deafness.over();
+    this.#bridged?.bridge.over();
     await this.#stop(end);
     this.#relay.exchange.abandon(end.reason, end.error);
     if (!this.#started && !end.error) return;

@@ -27,12 +27,12 @@ function versionFor({ params }: Request): string {
   return typeof asked === 'string' && KNOWN_VERSIONS.includes(asked) ? asked : SESSION_VERSION;
 }
 
-/** The refusal of a first request that begins no era this server speaks. */
-export function notFirst(eras: readonly Era[], method: string): LockkeeperError {
+/** The refusal of a first request that begins no era. */
+export function notFirst(method: string): LockkeeperError {
   return new LockkeeperError('METHOD_REFUSED', {
-    expected: `${eras.includes('session') ? 'initialize' : 'server/discover'} first, as this server speaks`,
+    expected: 'initialize or server/discover first',
     found: quote(method, 80),
-    next: 'Use a client that falls back to it',
+    next: 'Begin with one of them, or say the protocol version in _meta',
   });
 }
 

@@ -30,6 +30,8 @@ export class Exchange {
   readonly content: ContentJudge;
   readonly fromClient = new InFlight();
   readonly fromServer = new Map<string, Pending>();
+  /** Requests of the server that are known to belong to a call of the client, by their key. */
+  readonly during = new Map<string, string>();
   readonly wishes = new StandingWishes();
   /** Known once the client greeted. */
   state: GateState | null = null;

@@ -26,7 +26,8 @@ export function knownResult(
   return told(era, { [rule.lists]: Object.values(surface[rule.lists]) }, surface);
 }
 
-function discovered(surface: Surface): JsonObject {
+/** What is discovered of a server in the stateless era, as the lock has it. */
+export function discovered(surface: Surface): JsonObject {
   const { capabilities, instructions } = surface;
   const said = { supportedVersions: [STATELESS_VERSION], capabilities };
   return instructions === null ? said : { ...said, instructions };

@@ -54,14 +54,16 @@ export class Rereading {
   async #read(sections: readonly Section[], due: ReadonlyMap<string, Due>): Promise<void> {
     const { scribe, state, link } = this.#x;
     if (state && link) {
-      const { entry, era, live } = state;
-      const compare = { entry, era, live, timeoutMs: this.#o.relistMs };
+      const { entry, live } = state;
+      const compare = { entry, era: link.era, live, timeoutMs: this.#o.relistMs };
       const drifts = await relist(link.peer, compare, sections).catch((error: unknown) => {
         if (this.#x.link === link) throw error;
         return [];
       });
       for (const drift of drifts) this.#x.note(records.drifted(scribe, drift));
       for (const { notice, about } of due.values()) {
+        // Who listens in the stateless era has a subscription: without one, a notice is for nobody.
+        if (about === null && state.era === 'stateless') continue;
         // Cancelled while the list was read: nobody is left to be told.
         if (about !== null && !this.#x.fromClient.has(about)) continue;
         this.#x.note(records.forwarded(scribe, notice, { direction: 'to-client' }));

@@ -1,7 +1,9 @@
 /** The server of a conversation: kept by a supervisor, greeted as the lock says, heard by the relay. */
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import type { Era } from '../../schemas/surface.ts';
+import type { Bridge } from '../bridge/ports.ts';
 import type { LiveSurface } from '../gate/surface.ts';
+import { Breaker } from '../lifecycle/breaker.ts';
 import { Supervisor } from '../lifecycle/supervisor.ts';
 import { assertSurface } from './handshake.ts';
 import { reach } from './in-flight.ts';
@@ -14,12 +16,20 @@ import type { Relay } from './relay.ts';
 
 export const HANDSHAKE_MS = 30_000;
 
+/** The server is there from the first word to the last. */
+export function held(): Keeping {
+  return { onDemand: false, breaker: new Breaker(), probes: null, idleMs: null };
+}
+
 export interface Around {
   readonly scribe: records.Scribe;
   readonly relay: Relay;
   readonly deafness: Deafness;
   readonly live: LiveSurface;
+  /** What the server is spoken to in. */
   readonly era: () => Era;
+  /** Stands between where the client speaks the other era. */
+  readonly bridge: () => Bridge | null;
   readonly lost: (error: LockkeeperError) => void;
 }
 
@@ -40,7 +50,9 @@ export function serverSide(options: SessionOptions, keeping: Keeping, around: Ar
     handlers: {
       message: (message) => {
         if (message.kind === 'response') keeping.breaker.succeeded();
-        relay.serverMessage(message);
+        const bridge = around.bridge();
+        if (bridge) bridge.hear(message);
+        else relay.serverMessage(message);
       },
       badLine: (error) => journal.note(records.unbound(scribe, 'to-client', error.message)),
       full: () => deafness.full(),
@@ -53,7 +65,9 @@ export function serverSide(options: SessionOptions, keeping: Keeping, around: Ar
     changed: (change) => {
       journal.note(records.stateChanged(scribe, change, supervisor.process?.isolation));
       onState?.(change);
-      if (change.to === 'DRAINING') relay.unlinked(null);
+      if (change.to !== 'DRAINING') return;
+      relay.unlinked(null);
+      around.bridge()?.over();
     },
   });
   return supervisor;
@@ -63,10 +77,12 @@ export function serverSide(options: SessionOptions, keeping: Keeping, around: Ar
 async function greet(
   peer: Peer,
   { entry, journal, handshakeMs: timeoutMs = HANDSHAKE_MS }: SessionOptions,
-  { scribe, relay, live, era }: Around,
+  { scribe, relay, live, era, bridge }: Around,
 ): Promise<Link> {
-  const { hello, drifts } = await assertSurface(peer, { entry, era: era(), live, timeoutMs });
+  const spoken = { era: era(), bridge: bridge() };
+  const { hello, drifts } = await assertSurface(peer, { entry, era: spoken.era, live, timeoutMs });
   for (const drift of drifts) journal.note(records.drifted(scribe, drift));
+  if (spoken.bridge) return { peer: spoken.bridge.begin(peer), hello: spoken.bridge.hello, era: spoken.era };
   for (const { method, params } of relay.exchange.wishes.all) await peer.ask(method, params, timeoutMs);
-  return { peer, hello };
+  return { peer, hello, era: spoken.era };
 }

@@ -83,6 +83,9 @@ export class ToClient {
 
   #request(message: Request): void {
     const x = this.#x;
+    const key = wire.idKey(message.id);
+    const during = x.during.get(key) ?? x.scribe.session;
+    x.during.delete(key);
     if (!x.state || !x.link) return;
     if (!this.#requests.take()) return x.fail(limits.TOO_LOUD);
     const { peer } = x.link;
@@ -101,10 +104,10 @@ export class ToClient {
         peer.send(wire.refusalOf(message.id, error)),
       );
     }
-    const call = `${x.scribe.session}/s-${randomUUID()}`;
+    const call = `${during}/s-${randomUUID()}`;
     const { id, method } = message;
     const pending = { id, method, rule: verdict.rule, target: undefined, call, since: performance.now() };
-    x.fromServer.set(wire.idKey(id), pending);
+    x.fromServer.set(key, pending);
     if (verdict.rule.capability !== 'roots' && method !== 'ping') x.state.policy?.heard(call, null);
     x.record(records.forwarded(x.scribe, message, { direction: 'to-client', call }), () =>
       x.aside(judged.message.bytes, this.#about(message)),

@@ -2,7 +2,7 @@
  * Single values of a JSON text read and replaced where they stand, every other byte left as it came. The text has been
  * parsed strictly before: it is JSON, and no object names a member twice.
  */
-import type { Json } from '../../schemas/common.ts';
+import type { Json, JsonObject } from '../../schemas/common.ts';
 
 export interface Change {
   /** Names of members from the outermost object inwards. */
@@ -41,6 +41,16 @@ export function splice(bytes: Buffer, changes: readonly Change[]): Buffer {
   }
   parts.push(bytes.subarray(at));
   return cuts.length === 0 ? bytes : Buffer.concat(parts);
+}
+
+/** The same bytes with these members before all others of the object at a path, which must not have them yet. */
+export function insert(bytes: Buffer, path: readonly string[], members: JsonObject): Buffer {
+  const range = rangeOf(bytes, path);
+  const said = JSON.stringify(members).slice(1, -1);
+  if (!range || bytes[range[0]] !== OPEN_OBJECT || said === '') return bytes;
+  const at = range[0] + 1;
+  const isEmpty = bytes[skipSpace(bytes, at)] === CLOSE_OBJECT;
+  return Buffer.concat([bytes.subarray(0, at), Buffer.from(isEmpty ? said : `${said},`), bytes.subarray(at)]);
 }
 
 function rangeOf(bytes: Buffer, path: readonly string[]): [number, number] | null {

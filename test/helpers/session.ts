@@ -17,7 +17,7 @@ import { readLines } from '../../runtime/wire/lines.ts';
 import type { AuditBody } from '../../schemas/audit.ts';
 import type { JsonObject } from '../../schemas/common.ts';
 import type { LockEntry } from '../../schemas/lock.ts';
-import { pinSurface, type Surface } from '../../schemas/surface.ts';
+import { type Era, pinSurface, type Surface } from '../../schemas/surface.ts';
 import { makeEntry } from './trust.ts';
 
 export const SCRIPTED = join(import.meta.dirname, '../servers/scripted.mjs');
@@ -32,12 +32,16 @@ export function plainProcess(words: readonly string[]): Promise<SandboxedProcess
   return overseen(child, { driver: 'plain', isolation: { driver: 'plain' }, cleanup: async () => undefined });
 }
 
-export async function capture(words: readonly string[]): Promise<Surface> {
-  return captureOf(await plainProcess(words));
+export async function capture(words: readonly string[], era: Era = 'session'): Promise<Surface> {
+  return captureOf(await plainProcess(words), 20_000, era);
 }
 
-/** What a server shows in the era of sessions; it is stopped then. */
-export async function captureOf(child: RunningServer, timeoutMs = 5000): Promise<Surface> {
+/** What a server shows in this era; it is stopped then. */
+export async function captureOf(
+  child: RunningServer,
+  timeoutMs = 5000,
+  era: Era = 'session',
+): Promise<Surface> {
   try {
     const peer = openPeer(child, {
       message: () => undefined,
@@ -45,7 +49,7 @@ export async function captureOf(child: RunningServer, timeoutMs = 5000): Promise
       gone: () => undefined,
     });
     const { surface } = await captureSurface(peer, {
-      era: 'session',
+      era,
       protocolVersion: SESSION_VERSION,
       clientCapabilities: CLIENT_CAPABILITIES,
       timeoutMs,

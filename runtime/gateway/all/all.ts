@@ -100,7 +100,7 @@ export class All implements Backend {
     const { eras, hello } = this.#o;
     const era = eraOf(message);
     if (message.method === 'ping' && era === null) return false;
-    if (era === null || !eras.includes(era)) throw notFirst(eras, message.method);
+    if (era === null || !eras.includes(era)) throw notFirst(message.method);
     this.#era = era;
     if (era === 'stateless') return false;
     this.#first = message.params;
