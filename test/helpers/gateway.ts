@@ -39,6 +39,8 @@ export interface GatewaySetup {
   readonly dir?: string;
   /** Of another server than the scripted one. */
   readonly captured?: Surface;
+  /** By alias, of servers that are not like the others. */
+  readonly each?: Readonly<Record<string, Surface>>;
   /** What it writes to in place of its journal. */
   readonly journal?: (journal: Journal) => Journal;
 }
@@ -70,9 +72,10 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
   const doors = new Map<string, Door>();
   const log = (alias: string): string => join(dir, `calls-${alias}`);
   const servers = Object.entries(setup.servers ?? { weather: 'good' });
-  const entryOf = (): LockEntry => ({
+  const surfaceOf = (alias: string): Surface => setup.each?.[alias] ?? surface;
+  const entryOf = (alias: string): LockEntry => ({
     ...makeEntry(),
-    surface: pinSurface(surface),
+    surface: pinSurface(surfaceOf(alias)),
     approvedBy: ['alice', 'bob'],
     approvals: [],
   });
@@ -81,11 +84,11 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
     text,
     digest: sha256(text),
     environment: 'development',
-    entries: new Map(servers.map(([alias]) => [alias, entryOf()])),
-    surfaces: new Map(servers.map(([alias]) => [alias, surface])),
+    entries: new Map(servers.map(([alias]) => [alias, entryOf(alias)])),
+    surfaces: new Map(servers.map(([alias]) => [alias, surfaceOf(alias)])),
   });
   for (const [alias, how] of servers) {
-    const entry = entryOf();
+    const entry = entryOf(alias);
     const { server, version } = entry;
     const start = async (): Promise<RunningServer> => {
       const child = await (setup.start
@@ -108,7 +111,7 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
       approvals: setup.approvals ?? NOBODY_TO_ASK,
       entry,
       subject,
-      surface,
+      surface: surfaceOf(alias),
       lockExpires: () => Number.POSITIVE_INFINITY,
       journal,
       startFor: () => start,
@@ -121,7 +124,7 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
     });
     doors.set(`/servers/${alias}/mcp`, door);
   }
-  const surfaces = new Map(servers.map(([alias]) => [alias, surface]));
+  const surfaces = new Map(servers.map(([alias]) => [alias, surfaceOf(alias)]));
   const each = new Map(servers.map(([alias]) => [alias, doors.get(`/servers/${alias}/mcp`)]));
   const every = new Map([...each].flatMap(([alias, door]) => (door ? [[alias, door] as const] : [])));
   doors.set('/mcp', allDoor({ doors: every, surfaces, journal }).door);
