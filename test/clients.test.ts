@@ -12,7 +12,7 @@ import { openModel } from './clients/model.ts';
 import { lineFor } from './clients/page.ts';
 
 const root = join(import.meta.dirname, '..');
-// The newer SDK is met as it prefers; as it falls back, below.
+// The newer SDK is met as it prefers; before an older server as well, below.
 const here = clients.filter(({ here, mode }) => here && mode !== 'v2');
 
 describe('clients that package.json installs', () => {
@@ -42,12 +42,15 @@ describe('clients that package.json installs', () => {
     },
   );
 
-  it.each(['stdio', 'http'] as const)('falls back before an older server over %s', async (face) => {
-    const client = here.find(({ mode }) => mode === 'v2-auto') as Client;
-    const { row, said } = await takeOne(stage, client, { modules: '', face, server: 'olddocs' });
-    expect(row.wrong, said).toEqual([]);
-    expect(row).toMatchObject({ opened: 'server/discover', era: 'session' });
-  });
+  it.each(['stdio', 'http'] as const)(
+    'is met in its own era before an older server over %s',
+    async (face) => {
+      const client = here.find(({ mode }) => mode === 'v2-auto') as Client;
+      const { row, said } = await takeOne(stage, client, { modules: '', face, server: 'olddocs' });
+      expect(row.wrong, said).toEqual([]);
+      expect(row).toMatchObject({ opened: 'server/discover', era: 'stateless' });
+    },
+  );
 });
 
 describe('the judgement', () => {

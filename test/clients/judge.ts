@@ -69,10 +69,9 @@ export function judge({ client, face, server, message, said, records, beyond }: 
   const opened = records.find(
     ({ method }) => method === 'server/discover' || method === 'initialize',
   )?.method;
-  // All servers at one address speak what each of them does.
-  const isBoth = server === 'docs' && face !== 'all';
   const opens = (face === 'stdio' ? client.opensStdio : undefined) ?? client.opens;
-  const expected: Era = isBoth && opens === 'server/discover' ? 'stateless' : 'session';
+  // Whatever its server speaks, a client is met in the era that it begins.
+  const expected: Era = opens === 'server/discover' ? 'stateless' : 'session';
   const listed = records.some(({ kind, method }) => kind === 'request.finished' && method === 'tools/list');
   const unended = call !== undefined && end === undefined;
   const isExplained = unended && face === 'stdio' && client.leaves !== undefined;

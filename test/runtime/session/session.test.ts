@@ -75,13 +75,13 @@ describe('a good session', () => {
     await session.close();
   });
 
-  it('tells a stateless client to fall back', async () => {
+  it('is discovered by a stateless client, though its server knows sessions alone', async () => {
     const session = await startSession();
     const answer = await session.request(1, 'server/discover', {
       _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' },
     });
-    expect(answer.error).toMatchObject({ code: -32601 });
-    expect((await session.request(2, 'initialize', INITIALIZE)).result).toBeDefined();
+    expect(answer.result).toMatchObject({ supportedVersions: ['2026-07-28'], resultType: 'complete' });
+    expect(codeOf(await session.request(2, 'initialize', INITIALIZE))).toBe('METHOD_REFUSED');
     await session.close();
   });
 });

@@ -38,21 +38,24 @@ describe('a server of the session era that cannot bear to be probed', () => {
     ['exits', true],
     ['mute', false],
     ['mute', true],
-  ])('%s, started on demand: %s: its client falls back, and it never hears of it', async (how, onDemand) => {
-    const session = await trapped(how, onDemand);
-    expect((await session.request(1, 'server/discover', DISCOVER)).error).toMatchObject({ code: -32601 });
-    if (onDemand) expect(session.process()).toBe(null);
-    expect((await session.request(2, 'initialize', INITIALIZE)).result).toBeDefined();
-    session.send({ method: 'notifications/initialized' });
-    expect(textOf(await session.request(3, 'tools/call', { name: 'echo', arguments: {} }))).toBe('echo');
-    await session.close();
-    const methods = heard(session).map(({ method }) => method);
-    expect(methods[0]).toBe('initialize');
-    expect(methods).not.toContain('server/discover');
-    expect(new Set(heard(session).map(({ pid }) => pid)).size).toBe(1);
-    const refused = (await session.records()).filter(({ kind }) => kind === 'request.refused');
-    expect(refused.map(({ method }) => method)).toEqual(['server/discover']);
-  });
+  ])(
+    '%s, started on demand: %s: a stateless client calls it, and it never hears of a probe',
+    async (how, onDemand) => {
+      const session = await trapped(how, onDemand);
+      const { result } = await session.request(1, 'server/discover', DISCOVER);
+      expect(result).toMatchObject({ supportedVersions: ['2026-07-28'] });
+      if (onDemand) expect(session.process()).toBe(null);
+      const call = { name: 'echo', arguments: {}, ...DISCOVER };
+      expect(textOf(await session.request(3, 'tools/call', call))).toBe('echo');
+      await session.close();
+      const methods = heard(session).map(({ method }) => method);
+      expect(methods[0]).toBe('initialize');
+      expect(methods).not.toContain('server/discover');
+      expect(new Set(heard(session).map(({ pid }) => pid)).size).toBe(1);
+      const refused = (await session.records()).filter(({ kind }) => kind === 'request.refused');
+      expect(refused).toEqual([]);
+    },
+  );
 });
 
 describe('a server that says four times that its tools changed before it lists them', () => {
