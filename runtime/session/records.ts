@@ -152,7 +152,7 @@ export function flagged(
 }
 
 /** Told from the lock: the server was not asked. */
-export function answeredFromLock(scribe: Scribe, { method }: Request): AuditBody {
+export function answeredFromLock(scribe: Pen, { method }: Request): AuditBody {
   return body(scribe, 'request.finished', { method, outcome: 'ok', detail: 'answered from the lock' });
 }
 

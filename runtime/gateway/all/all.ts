@@ -111,7 +111,8 @@ export class All implements Backend {
   }
 
   /** What we answer ourselves; null for what is one server's. */
-  #own({ id, method, params }: Request): Promise<JsonObject> | null {
+  #own(message: Request): Promise<JsonObject> | null {
+    const { id, method, params } = message;
     const { hello } = this.#o;
     const section = listedBy(method);
     if (section) return this.#list(method, section, params);
@@ -120,6 +121,7 @@ export class All implements Backend {
     if (method === 'server/discover' && this.#era === 'stateless') {
       const { capabilities, instructions } = hello;
       const said = { supportedVersions: ['2026-07-28'], capabilities };
+      this.#o.journal.note(records.answeredFromLock(this.#scribe, message));
       return Promise.resolve(this.#told(instructions === null ? said : { ...said, instructions }));
     }
     if (method !== LISTEN || this.#era !== 'stateless') return null;
