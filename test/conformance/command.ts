@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { table } from '../../cli/output.ts';
 import type { Streams } from '../attack/command.ts';
+import { clientWays, takeClients } from './clients.ts';
 import { type Hop, openFixture } from './hops.ts';
 import { DIRECT, type Judged, judge, type Known, readBaseline, type Taken } from './judge.ts';
 import { REVISIONS, type Revision, runSuite } from './suite.ts';
@@ -54,15 +55,19 @@ export async function baseline(): Promise<readonly Known[]> {
 export async function runTable(words: readonly string[], { out, say }: Streams): Promise<number> {
   const json = words.includes('--json');
   const wanted = words.filter((word) => word !== '--json');
-  const chosen = ways.filter(
-    ({ name }) => wanted.length === 0 || wanted.some((word) => name.startsWith(word)),
-  );
-  if (chosen.length === 0 || wanted.some((word) => word.startsWith('-'))) {
+  const isWanted = ({ name }: { readonly name: string }): boolean =>
+    wanted.length === 0 || wanted.some((word) => name.startsWith(word));
+  const [chosen, clients] = [ways.filter(isWanted), clientWays.filter(isWanted)];
+  if (chosen.length + clients.length === 0 || wanted.some((word) => word.startsWith('-'))) {
     say(USAGE);
     return 2;
   }
   const began = performance.now();
-  const judged = judge(await takeAll(chosen, REVISIONS, say), await baseline());
+  const taken = [
+    ...(chosen.length > 0 ? await takeAll(chosen, REVISIONS, say) : []),
+    ...(clients.length > 0 ? await takeClients(clients, REVISIONS, say) : []),
+  ];
+  const judged = judge(taken, await baseline());
   const seconds = Math.round((performance.now() - began) / 100) / 10;
   const { ok, ...rest } = judged;
   out(

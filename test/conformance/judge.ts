@@ -83,6 +83,14 @@ export interface Judged {
 }
 
 export const DIRECT = 'direct';
+/** The suite's client scenarios, with the client by itself. */
+export const CLIENT_DIRECT = 'client direct';
+const DIRECTS: readonly string[] = [DIRECT, CLIENT_DIRECT];
+
+/** What a way is held against. */
+function directOf(way: string): string {
+  return way.startsWith('client ') ? CLIENT_DIRECT : DIRECT;
+}
 
 /** Direct must conform by itself; every other way must come to the same checks, but for what the baseline explains. */
 export function judge(taken: readonly Taken[], baseline: readonly Known[]): Judged {
@@ -91,9 +99,9 @@ export function judge(taken: readonly Taken[], baseline: readonly Known[]): Judg
     const count = (status: Check['status']): number =>
       run.checks.filter((one) => one.status === status).length;
     const counts = { way, revision, passed: count('SUCCESS'), failed: count('FAILURE') };
-    if (way === DIRECT)
+    if (DIRECTS.includes(way))
       return { ...counts, verdict: run.conforms ? 'same' : 'DOES NOT CONFORM', differences: [] };
-    const direct = taken.find((one) => one.way === DIRECT && one.revision === revision);
+    const direct = taken.find((one) => one.way === directOf(way) && one.revision === revision);
     const found = differences(direct?.run.checks ?? [], run.checks).map((one): Explained => {
       const known = baseline.find(
         (item) =>

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 const REFEREE = join(
   import.meta.dirname,
@@ -55,6 +55,31 @@ export async function runSuite(url: string, revision: Revision): Promise<Run> {
   }
 }
 
+/** Runs client scenarios one by one, as their clocks do not stand each other. `command` is given the address. */
+export async function runClient(
+  command: string,
+  scenarios: readonly string[],
+  revision: Revision,
+): Promise<Run> {
+  const dir = await mkdtemp(join(tmpdir(), 'lk-conformance-'));
+  const options = ['--spec-version', revision, '--force', '--timeout', `${SCENARIO}`];
+  try {
+    const checks: Check[] = [];
+    for (const [at, scenario] of scenarios.entries()) {
+      const into = join(dir, `${at}`);
+      const words = ['client', '--command', command, '--scenario', scenario, '-o', into, ...options];
+      const { said } = await referee(words, dir);
+      const [folder] = await readdir(join(into, dirname(scenario))).catch(() => []);
+      if (folder === undefined) throw new Error(`the suite did not run ${scenario}: ${said.slice(-500)}`);
+      const written = await readWritten(join(into, dirname(scenario), folder, 'checks.json'));
+      checks.push(...checksOf(scenario, worstOfEach(written)));
+    }
+    return { checks, conforms: checks.length > 0 && checks.every(({ status }) => status !== 'FAILURE') };
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
 async function referee(words: readonly string[], cwd: string): Promise<{ code: number; said: string }> {
   const child = spawn(process.execPath, [REFEREE, ...words], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
@@ -82,22 +107,39 @@ async function readChecks(dir: string): Promise<Check[]> {
   for (const folder of (await readdir(dir)).sort()) {
     const scenario = /^server-(.+)-\d{4}-\d\d-\d\dT[\d-]+Z$/.exec(folder)?.[1];
     if (!scenario) throw new Error(`the conformance suite wrote ${folder}, which is not a scenario's folder`);
-    const written = await readWritten(join(dir, folder, 'checks.json'));
-    const seen = new Map<string, number>();
-    for (const { id, name, status, errorMessage } of written) {
-      if (status === 'INFO') continue;
-      const both = `${id}/${name}`;
-      const count = (seen.get(both) ?? 0) + 1;
-      seen.set(both, count);
-      checks.push({
-        scenario,
-        id: count > 1 ? `${both}#${count}` : both,
-        status: status as Check['status'],
-        said: errorMessage ?? '',
-      });
-    }
+    checks.push(...checksOf(scenario, await readWritten(join(dir, folder, 'checks.json'))));
   }
   return checks;
+}
+
+const WORST = ['FAILURE', 'WARNING', 'SUCCESS', 'SKIPPED'];
+
+/** What is checked with each request is one check: how many requests it takes is not what is compared. */
+function worstOfEach(written: readonly Written[]): Written[] {
+  const worst = new Map<string, Written>();
+  for (const one of written) {
+    const both = `${one.id}/${one.name}`;
+    const before = worst.get(both);
+    if (!WORST.includes(one.status)) continue;
+    if (!before || WORST.indexOf(one.status) < WORST.indexOf(before.status)) worst.set(both, one);
+  }
+  return [...worst.values()];
+}
+
+function checksOf(scenario: string, written: readonly Written[]): Check[] {
+  const seen = new Map<string, number>();
+  return written.flatMap(({ id, name, status, errorMessage }) => {
+    if (status === 'INFO') return [];
+    const both = `${id}/${name}`;
+    const count = (seen.get(both) ?? 0) + 1;
+    seen.set(both, count);
+    return {
+      scenario,
+      id: count > 1 ? `${both}#${count}` : both,
+      status: status as Check['status'],
+      said: errorMessage ?? '',
+    };
+  });
 }
 
 /** A scenario that threw wrote nothing: that is a check too, and it failed. */

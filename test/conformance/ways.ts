@@ -1,18 +1,12 @@
 /** Every way to the server that is held against the direct one, in the order it is printed. */
-import { X509Certificate } from 'node:crypto';
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { RunningServer } from '../../runtime/ports.ts';
 import { openRemote } from '../../runtime/remote/open.ts';
-import { spkiOf } from '../../runtime/remote/tls.ts';
-import type { RemoteLaunch } from '../../schemas/remote.ts';
 import type { Surface } from '../../schemas/surface.ts';
-import { certify, makeAuthority } from '../helpers/certificates.ts';
 import { type RunningGateway, startGateway } from '../helpers/gateway.ts';
 import { captureOf, plainProcess } from '../helpers/session.ts';
 import type { Way } from './command.ts';
 import { FIXTURE, type Hop, openPassthrough } from './hops.ts';
+import { openFront } from './remote-hop.ts';
 
 export const ways: readonly Way[] = [
   { name: 'passthrough', open: (direct) => openPassthrough(direct) },
@@ -45,22 +39,14 @@ async function gatewayTo(
 
 /** HTTP to the gateway, HTTP to the server behind it, which answers with TLS to a name, as remote servers have to. */
 async function openRemoteGateway(direct: string): Promise<Hop> {
-  const authority = makeAuthority(mkdtempSync(join(tmpdir(), 'lk-ca-')), 'authority');
-  const tls = certify(authority, { name: 'localhost', san: 'DNS:localhost', usage: 'serverAuth' });
-  const front = await openPassthrough(direct, { tls });
-  const launch: RemoteLaunch = {
-    transport: 'streamable-http',
-    url: front.url,
-    reach: 'private',
-    tls: { leaf: [spkiOf(new X509Certificate(tls.cert))], issuer: [], ca: authority.cert },
-  };
+  const { launch, close } = await openFront(direct);
   const record = async (): Promise<void> => undefined;
   const hop = hopOf(await gatewayTo((tools) => openRemote({ launch, record, tools })));
   return {
     url: hop.url,
     close: async () => {
       await hop.close();
-      await front.close();
+      await close();
     },
   };
 }
