@@ -53,8 +53,9 @@ async function resolveWith(ref: PypiRef, world: World, ports: ScanPorts): Promis
   const artifacts: Artifact[] = [];
   const unpromised: string[] = [];
   let own: IndexFile | null = null;
-  await each(chosen, async (one) => {
-    const file = await promised(one, world);
+  const files = new Map<Chosen, IndexFile>();
+  await each(chosen, async (one) => void files.set(one, await promised(one, world)));
+  await each([...files], async ([one, file]) => {
     const artifact = await fetchWheel(one, file, { client: world.client, ports });
     artifacts.push(artifact);
     if (file.sha256 === null) unpromised.push(artifact.purl);

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MachinePython } from '../../runtime/python/machine.ts';
-import { type LockkeeperError, quote } from '../../schemas/errors.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import { type PypiRef, pypiName } from '../../schemas/pypi.ts';
 import { incomplete } from '../tree.ts';
@@ -50,16 +50,27 @@ export async function choose(ref: PypiRef, resolving: Resolving): Promise<readon
       },
     );
     if (code === 0) return chosenIn(await readFile(report), ref);
-    const label = `${ref.name}@${ref.version}`;
-    const [, missing = null] = /No matching distribution found for ([A-Za-z0-9._-]+)/.exec(said) ?? [];
-    const found = code === null ? `no end within ${(resolving.ms ?? RESOLVE_MS) / 1000} s` : lastWords(said);
-    return {
-      missing: missing === null ? null : pypiName(missing),
-      refusal: incomplete(`the dependencies of ${label} to be resolved by pip from wheels`, found),
-    };
+    return unresolved(
+      ref,
+      said,
+      code === null ? `no end within ${(resolving.ms ?? RESOLVE_MS) / 1000} s` : lastWords(said),
+    );
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+function unresolved({ name, version }: PypiRef, said: string, found: string): Unresolved {
+  const [, missing = null] = /No matching distribution found for ([A-Za-z0-9._-]+)/.exec(said) ?? [];
+  const expected = `the dependencies of ${name}@${version} to be resolved by pip from wheels`;
+  const refusal = /DO NOT MATCH THE HASHES/i.test(said)
+    ? new LockkeeperError('ARTIFACT_MISMATCH', {
+        expected: 'wheels with the digests that the package index promises',
+        found,
+        next: 'The package index or a proxy changed the bytes: do not use this release, and tell your security team',
+      })
+    : incomplete(expected, found);
+  return { missing: missing === null ? null : pypiName(missing), refusal };
 }
 
 /** Everything is said here: pip reads no other configuration and no variables. */

@@ -1,0 +1,478 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { startEgressProxy } from '../../runtime/egress/proxy.ts';
+import { bubblewrap } from '../../runtime/isolation/bubblewrap.ts';
+import { container } from '../../runtime/isolation/container.ts';
+import type { EgressEvent, LaunchPlan } from '../../runtime/ports.ts';
+import { fits, machinePython, pythonFor } from '../../runtime/python/machine.ts';
+import { materialise } from '../../runtime/store/materialise.ts';
+import type { ScanPorts } from '../../scanner/ports.ts';
+import { targetOf } from '../../scanner/pypi/closure.ts';
+import { indexClient } from '../../scanner/pypi/http.ts';
+import { pypiOptionsOf, settingsIn } from '../../scanner/pypi/options.ts';
+import { scan } from '../../scanner/scan.ts';
+import { purlOfSubmission } from '../../scanner/submission.ts';
+import type { LockkeeperError } from '../../schemas/errors.ts';
+import { closureDigest, DEFAULT_LIMITS, isLocal } from '../../schemas/release.ts';
+import { type Listed, startPypiIndex } from '../helpers/pypi-index.ts';
+import { type Wheel, type WheelSpec, wheelOf } from '../helpers/wheels.ts';
+import {
+  checkOf,
+  firedIn,
+  processesWith,
+  refusalOf,
+  requestFor,
+  SERVERS,
+  type World,
+  worldOf,
+} from './harness.ts';
+
+const CODE = readFileSync(join(SERVERS, 'plain.py'), 'utf8');
+const SOURCE = { source: 'pypi:acme-time@1.0.0', version: '1.0.0', name: 'pypi/acme-time' };
+
+function server(more: Partial<WheelSpec> = {}, code = CODE): Wheel {
+  const files = { 'acme_time/__init__.py': code, ...more.files };
+  return wheelOf({ name: 'acme-time', scripts: { 'acme-time': 'acme_time:main' }, ...more, files });
+}
+
+interface Place extends World {
+  readonly ports: ScanPorts;
+  readonly refusal: () => Promise<LockkeeperError>;
+}
+
+/** A scanner whose pip is configured by these variables alone. */
+async function place(variables: Readonly<Record<string, string>>): Promise<Place> {
+  const world = await worldOf([]);
+  const kept = Object.entries(process.env).filter(([name]) => !/^PIP_(?!CERT)/.test(name));
+  const environment = { ...Object.fromEntries(kept), ...variables };
+  const ports = { ...world.ports, pypi: () => pypiOptionsOf(environment) };
+  return { ...world, ports, refusal: () => refusalOf(scan(requestFor(SOURCE), ports)) };
+}
+
+async function served(
+  files: readonly Listed[],
+  form: 'json' | 'html' = 'json',
+): Promise<Place & { index: string }> {
+  const { url } = await startPypiIndex(files, { form });
+  return { ...(await place({ PIP_INDEX_URL: url })), index: url };
+}
+
+describe.each(['json', 'html'] as const)('a server of an index that speaks %s', (form) => {
+  it('is resolved, verified, started and read', { timeout: 120_000 }, async () => {
+    const needed = wheelOf({
+      name: 'acme-words',
+      version: '2.0.1',
+      files: { 'acme_words.py': "WORD = 'again'\n" },
+    });
+    const code = `from acme_words import WORD\n${CODE.replace("'Says it again'", "'Says it ' + WORD")}`;
+    const { ports, dir } = await served([server({ requires: ['Acme_Words>=2'] }, code), needed], form);
+    const result = await scan(requestFor(SOURCE), ports);
+    const python = await machinePython();
+    expect(result.closure.artifacts.map(({ location, purl }) => [location, purl])).toEqual([
+      ['wheels/acme_time-1.0.0-py3-none-any.whl', 'pkg:pypi/acme-time@1.0.0'],
+      ['wheels/acme_words-2.0.1-py3-none-any.whl', 'pkg:pypi/acme-words@2.0.1'],
+    ]);
+    expect(result.launch).toEqual({
+      transport: 'stdio',
+      command: ['python', 'acme_time:main', 'acme-time'],
+      projectArgs: false,
+      python: { version: python.version.replace(/\.\d+$/, ''), abi: python.abi, libc: null },
+    });
+    expect(result.surface.tools).toMatchObject({ echo: { description: 'Says it again' } });
+    expect(result.report.closure).toMatchObject({ artifacts: 2, verified: 2 });
+    expect(checkOf(result, 'LK-REL-01').outcome).toBe(form === 'json' ? 'ok' : 'unknown');
+    expect(checkOf(result, 'LK-CAP-01').outcome).toBe('unknown');
+    expect(checkOf(result, 'LK-MNT-01').outcome).toBe('unknown');
+    const again = await materialise(result.closure, ports.blobs, join(dir, 'trees'));
+    expect(again.built).toBe(false);
+    expect(existsSync(join(again.appDir, 'site-packages/acme_words.py'))).toBe(true);
+  });
+});
+
+const OTHER = wheelOf({ name: 'acme-words', tag: 'cp27-cp27m-win32' });
+const sdist = (name: string): Listed => ({
+  name,
+  file: `${name}-1.0.0.tar.gz`,
+  bytes: Buffer.from('setup.py'),
+});
+const evil = server({}, "import os\nos.mkdir('/tmp/evil')\n");
+const needing = (...requires: string[]): Wheel => server({ requires });
+
+const REFUSED: Readonly<Record<string, readonly [readonly Listed[], string, string]>> = {
+  'other bytes than were promised': [
+    [{ ...server(), served: evil.bytes }],
+    'ARTIFACT_MISMATCH',
+    'digests that the package index promises.*do not use this release',
+  ],
+  'a source archive alone': [
+    [sdist('acme-time')],
+    'CLOSURE_INCOMPLETE',
+    'acme-time-1.0.0.tar.gz.*would run code',
+  ],
+  'a dependency with a source archive alone': [
+    [needing('acme-words'), sdist('acme-words')],
+    'CLOSURE_INCOMPLETE',
+    'acme-words.*would run code',
+  ],
+  'a dependency for another platform': [
+    [needing('acme-words'), OTHER],
+    'CLOSURE_INCOMPLETE',
+    'acme-words for Python.*cp27-cp27m-win32',
+  ],
+  'a dependency that is nowhere': [
+    [needing('acme-words')],
+    'CLOSURE_INCOMPLETE',
+    'no such package in the index',
+  ],
+  'a dependency at a direct address': [
+    [needing('acme-words @ file:///etc/acme_words-1.0.0-py3-none-any.whl')],
+    'CLOSURE_INCOMPLETE',
+    '(direct address|resolved by pip)',
+  ],
+  'versions that do not go together': [
+    [needing('acme-words==1.0.0', 'acme-words==2.0.0'), wheelOf({ name: 'acme-words' })],
+    'CLOSURE_INCOMPLETE',
+    'resolved by pip',
+  ],
+  'a withdrawn version': [
+    [{ ...server(), yanked: 'stolen key' }],
+    'CLOSURE_INCOMPLETE',
+    'withdrawn.*stolen key',
+  ],
+  'another version': [[server({ version: '1.0.1' })], 'SOURCE_INVALID', 'other versions alone'],
+  'nothing of that name': [[], 'SOURCE_INVALID', 'no such package'],
+  'no script': [[server({ scripts: {} })], 'CLOSURE_INCOMPLETE', 'one console script'],
+  'several scripts, none named like it': [
+    [server({ scripts: { one: 'acme_time:main', two: 'acme_time:main' } })],
+    'CLOSURE_INCOMPLETE',
+    'several: "one", "two"',
+  ],
+  'a script that is no object': [
+    [server({ scripts: { 'acme-time': "os:system('x')" } })],
+    'CLOSURE_INCOMPLETE',
+    'as module:object',
+  ],
+  'a dependency that writes over it': [
+    [needing('acme-words'), wheelOf({ name: 'acme-words', files: { 'acme_time/__init__.py': 'evil' } })],
+    'ARCHIVE_HOSTILE',
+    'over something that is there',
+  ],
+  'a wheel that leaves its folder': [
+    [server({ files: { '../../x': 'x' } })],
+    'ARCHIVE_HOSTILE',
+    'plain paths',
+  ],
+  'a dependency whose RECORD lies': [
+    [needing('acme-words'), wheelOf({ name: 'acme-words', record: () => '' })],
+    'ARCHIVE_HOSTILE',
+    'RECORD',
+  ],
+};
+
+describe('a server of an index is refused, and never started, for', () => {
+  it.each(Object.entries(REFUSED))('%s', { timeout: 120_000 }, async (_, [files, code, words]) => {
+    const { ports, refusal } = await served(files);
+    let started = 0;
+    const start: typeof ports.driver.start = async (plan) => {
+      started++;
+      return bubblewrap({ nodePath: process.execPath }).start(plan);
+    };
+    Object.assign(ports, { driver: { ...ports.driver, start } });
+    const { code: found, message } = await refusal();
+    expect(found).toMatch(new RegExp(`^(?:${code})$`));
+    expect(message).toMatch(new RegExp(words));
+    expect(started).toBe(0);
+  });
+
+  it('bytes that change between the resolver and the fetch', { timeout: 60_000 }, async () => {
+    const honest = server();
+    const listed = { ...honest } as { -readonly [K in keyof Listed]: Listed[K] };
+    const { ports, refusal, stored } = await served([listed]);
+    const pypi = ports.pypi;
+    Object.assign(ports, {
+      pypi: async () => {
+        const options = await pypi?.();
+        // The index is honest to pip, which downloads first, and serves others from then on.
+        let asked = 0;
+        Object.defineProperty(listed, 'served', {
+          get: () => (asked++ === 0 ? honest.bytes : evil.bytes),
+          configurable: true,
+        });
+        return options;
+      },
+    });
+    expect(await refusal()).toMatchObject({ code: 'ARTIFACT_MISMATCH' });
+    expect(stored()).toBe(0);
+  });
+});
+
+describe('an index that does not end', () => {
+  it('is given up in time, and pip with it', { timeout: 60_000 }, async () => {
+    const { url } = await startPypiIndex([server()], { silent: ({ agent }) => agent.startsWith('pip/') });
+    const { ports, dir } = await place({ PIP_INDEX_URL: url });
+    Object.assign(ports, { resolveMs: 4000 });
+    const { code, message } = await refusalOf(scan(requestFor(SOURCE), ports));
+    expect(code).toBe('CLOSURE_INCOMPLETE');
+    expect(message).toContain('no end within 4 s');
+    expect(processesWith(url)).toEqual([]);
+    expect(readdirSync(dir).filter((name) => name.startsWith('resolve-'))).toEqual([]);
+  });
+
+  it('gives an answer that is too long, redirections in a circle, or a way elsewhere', async () => {
+    const { url } = await startPypiIndex([], {
+      moved: {
+        '/simple/circle/': '/simple/circle/',
+        '/simple/file/': 'file:///etc/passwd',
+        '/simple/long/': '/long',
+      },
+    });
+    const client = indexClient(await pypiOptionsOf({ ...process.env, PIP_INDEX_URL: url }));
+    onTestFinished(() => client.close());
+    const get = (path: string): Promise<LockkeeperError> =>
+      refusalOf(client.get(`${url}/${path}/`, { accept: '*/*', maxBytes: 100_000, what: 'it' }));
+    expect(await get('circle')).toMatchObject({
+      code: 'SOURCE_UNREACHABLE',
+      found: 'more than 5 redirections',
+    });
+    expect(await get('file')).toMatchObject({ code: 'SOURCE_UNREACHABLE' });
+    expect((await get('file')).found).toContain('no address of the web');
+    expect(await get('long')).toMatchObject({
+      code: 'CLOSURE_INCOMPLETE',
+      expected: 'it in at most 100000 bytes',
+    });
+  });
+});
+
+describe('several indexes', () => {
+  it('are all asked, and a name in two of them is refused', { timeout: 120_000 }, async () => {
+    const own = await startPypiIndex([needing('acme-words')]);
+    const words = wheelOf({ name: 'acme-words' });
+    const other = await startPypiIndex([words]);
+    const { ports } = await place({ PIP_INDEX_URL: own.url, PIP_EXTRA_INDEX_URL: other.url });
+    expect((await scan(requestFor(SOURCE), ports)).closure.artifacts).toHaveLength(2);
+
+    const inner = await startPypiIndex([needing('acme-words'), words]);
+    const outer = await startPypiIndex([wheelOf({ name: 'acme-words', version: '99.0.0' })]);
+    const confused = await place({ PIP_INDEX_URL: inner.url, PIP_EXTRA_INDEX_URL: outer.url });
+    const { code, message } = await confused.refusal();
+    expect(code).toBe('CLOSURE_INCOMPLETE');
+    expect(message).toMatch(/acme-words in one of the 2 configured indexes; found it in 2 of them/);
+    expect(confused.stored()).toBe(0);
+  });
+
+  it('show their credentials to themselves alone, and in no refusal', { timeout: 120_000 }, async () => {
+    const { url, credentials } = await startPypiIndex([server()]);
+    const secret = url.replace('//', '//ann:s3cret@');
+    const { ports } = await place({ PIP_INDEX_URL: secret });
+    await scan(requestFor(SOURCE), ports);
+    expect(new Set(credentials)).toEqual(new Set([`Basic ${Buffer.from('ann:s3cret').toString('base64')}`]));
+    const closed = await place({ PIP_INDEX_URL: 'http://ann:s3cret@127.0.0.1:1/simple' });
+    const { code, message } = await closed.refusal();
+    expect(code).toBe('SOURCE_UNREACHABLE');
+    expect(message).not.toContain('s3cret');
+  });
+
+  it('that promise no digest give a finding for each wheel', { timeout: 120_000 }, async () => {
+    const { ports } = await served([{ ...server(), sha256: null }]);
+    expect(firedIn(await scan(requestFor(SOURCE), ports), 'LK-ART-01')).toEqual([
+      'pkg:pypi/acme-time@1.0.0: its registry promises no digest; it is pinned by the bytes that came',
+    ]);
+  });
+
+  it('are those that pip config names, in its order', async () => {
+    const list =
+      "global.index-url='https://a/simple'\ninstall.index-url='https://b'\n:env:.extra-index-url='https://c https://d'";
+    expect([...settingsIn(list)]).toEqual([
+      ['index-url', 'https://b'],
+      ['extra-index-url', 'https://c https://d'],
+    ]);
+    const options = await pypiOptionsOf({
+      ...process.env,
+      PIP_INDEX_URL: 'https://a/s/',
+      PIP_EXTRA_INDEX_URL: 'https://b',
+    });
+    expect(options.indexes).toEqual(['https://a/s', 'https://b']);
+    expect(Object.keys(options.environment).filter((name) => name.startsWith('PIP_'))).toEqual([]);
+  });
+});
+
+const LOOK = `
+import os, sys
+def look(params):
+    sys.stderr.write('looked')
+    try:
+        import pip
+        foreign = pip.__file__
+    except ImportError:
+        foreign = None
+    folder = '/usr/lib/python3/dist-packages'
+    return {'ran': sorted(n for n in os.listdir('/tmp')), 'foreign': foreign, 'argv': sys.argv,
+            'flags': [sys.flags.isolated, sys.flags.no_site], 'installed': os.listdir(folder) if os.path.isdir(folder) else []}
+`;
+
+async function planFor(
+  appDir: string,
+  python: LaunchPlan['python'],
+  more: Partial<LaunchPlan> = {},
+): Promise<LaunchPlan> {
+  return {
+    id: `pypi-${process.pid}`,
+    appDir,
+    command: ['python', 'acme_time:main', 'acme-time', '--flag'],
+    ...(python ? { python } : {}),
+    ...{ env: {}, mounts: [], limits: DEFAULT_LIMITS },
+    ...more,
+  };
+}
+
+/** The answer to one call of `echo`. */
+async function asked(plan: LaunchPlan): Promise<Record<string, unknown>> {
+  const running = await bubblewrap({ nodePath: process.execPath }).start(plan);
+  onTestFinished(async () => void (await running.stop(500)));
+  running.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: {} })}\n`);
+  let text = '';
+  for await (const chunk of running.stdout as AsyncIterable<Buffer>) {
+    text += chunk.toString();
+    if (text.includes('\n')) break;
+  }
+  return JSON.parse(JSON.parse(text).result.content[0].text) as Record<string, unknown>;
+}
+
+describe('in the sandbox', () => {
+  it('runs the closure alone: no start file, nothing of the machine', { timeout: 120_000 }, async () => {
+    const mark = (name: string): string => `import os; os.mkdir('/tmp/${name}')\n`;
+    const files = {
+      'evil.pth': mark('pth'),
+      'sitecustomize.py': mark('sitecustomize'),
+      'usercustomize.py': mark('usercustomize'),
+      'acme_time-1.0.0.data/scripts/tool': '#!python\n',
+      'acme_time-1.0.0.data/data/etc/acme.conf': 'x',
+      'folders.pth': 'acme_time\n',
+    };
+    const wheel = server({ files }, CODE.replace('def look(params):\n    return {}\n', LOOK));
+    const { ports, dir } = await served([wheel]);
+    const result = await scan(requestFor(SOURCE), ports);
+    expect(
+      firedIn(result, 'LK-ART-02').map((message) => message.replace('pkg:pypi/acme-time@1.0.0', 'it')),
+    ).toEqual([
+      'it has evil.pth, which runs code in every Python it is installed for; not here',
+      'it has folders.pth, which adds folders to every Python it is installed for; not here',
+      'it has sitecustomize.py, which runs code in every Python it is installed for; not here',
+      'it has usercustomize.py, which runs code in every Python it is installed for; not here',
+      'it has 2 files for other folders than site-packages; they are not laid out',
+    ]);
+    if (!isLocal(result.launch)) throw new Error('remote');
+    const { appDir } = await materialise(result.closure, ports.blobs, join(dir, 'trees'));
+    expect(existsSync(join(appDir, 'etc'))).toBe(false);
+    expect(await asked(await planFor(appDir, result.launch.python))).toEqual({
+      ran: [],
+      foreign: null,
+      argv: ['acme-time', '--flag'],
+      flags: [1, 1],
+      installed: [],
+    });
+  });
+
+  it('reaches what is permitted through the proxy; other attempts are told', {
+    timeout: 120_000,
+  }, async () => {
+    const code = `
+import socket, urllib.request
+def look(params):
+    try:
+        socket.create_connection(('direct.example', 443), 2)
+    except OSError:
+        pass
+    try:
+        return {'said': urllib.request.urlopen('http://nowhere.example/', timeout=10).status}
+    except Exception as error:
+        return {'said': str(error)}
+`;
+    const { ports, dir } = await served([
+      server({}, CODE.replace('def look(params):\n    return {}\n', code)),
+    ]);
+    const result = await scan(requestFor(SOURCE), ports);
+    if (!isLocal(result.launch)) throw new Error('remote');
+    const { appDir } = await materialise(result.closure, ports.blobs, join(dir, 'trees'));
+    const events: EgressEvent[] = [];
+    const { serverUid: owner } = bubblewrap({ nodePath: process.execPath });
+    const proxy = await startEgressProxy({
+      socketPath: join(dir, 'egress.sock'),
+      allow: [],
+      ...(owner === undefined ? {} : { owner }),
+      onEvent: async (event) => void events.push(event),
+    });
+    onTestFinished(() => proxy.close());
+    const plan = await planFor(appDir, result.launch.python, { egressSocket: join(dir, 'egress.sock') });
+    expect((await asked(plan)).said).toContain('403');
+    expect(events.map(({ host, port, via }) => `${via} ${host}:${port}`).sort()).toEqual([
+      'proxy nowhere.example:80',
+      'report direct.example:443',
+    ]);
+  });
+
+  it('is not started on another Python, or where there is none', async () => {
+    const { abi, libc } = await machinePython();
+    const dir = (await worldOf([])).dir;
+    const drivers = [bubblewrap({ nodePath: process.execPath })];
+    const wrong = [
+      { version: '3.2', abi, libc: null },
+      { version: '3.11', abi: 'cpython-32m-arm', libc: null },
+      { version: '3.11', abi, libc: `${libc.split(' ')[0]} 99.0` },
+    ];
+    for (const python of wrong)
+      for (const driver of drivers)
+        expect(await refusalOf(driver.start(await planFor(dir, python)))).toMatchObject({
+          code: 'PYTHON_MISMATCH',
+        });
+    const podman = container({ engine: 'podman', nodePath: process.execPath });
+    const plan = await planFor(dir, { version: '3.11', abi, libc: null });
+    expect(await refusalOf(podman.start(plan))).toMatchObject({ code: 'PYTHON_MISSING' });
+  });
+
+  it('finds the Python it was resolved for by version, ABI and C library', async () => {
+    const here = { version: '3.11.2', abi: 'cpython-311-x86_64-linux-gnu', libc: 'glibc 2.36' };
+    const wheels = ['a-1-py3-none-any.whl', 'b-1-cp311-cp311-manylinux_2_28_x86_64.manylinux2014_x86_64.whl'];
+    const target = targetOf(
+      here,
+      wheels.map((file) => ({ file })),
+    );
+    expect(target).toEqual({ version: '3.11', abi: here.abi, libc: 'glibc 2.17' });
+    expect(targetOf(here, [{ file: 'a-1-py3-none-any.whl' }]).libc).toBe(null);
+    expect(fits(here, target)).toBe(true);
+    expect(fits({ ...here, libc: 'glibc 2.9' }, target)).toBe(false);
+    expect(fits({ ...here, libc: 'musl 1.2' }, target)).toBe(false);
+    expect(fits({ ...here, version: '3.1.11' }, target)).toBe(false);
+    const own = await machinePython();
+    expect(await pythonFor({ version: own.version.replace(/\.\d+$/, ''), abi: own.abi, libc: null })).toEqual(
+      own,
+    );
+  });
+});
+
+describe('a name of a package', () => {
+  it.each([
+    ['pypi:Acme_Time@1.0.0', 'pypi:acme-time@1.0.0'],
+    ['pypi:acme-time@1.0.0.post1', ''],
+    ['pypi:acme-time@>=1', ''],
+    ['pypi:acme-time[extra]@1.0.0', ''],
+    ['pypi:acme-time', ''],
+    ['pypi:../x@1.0.0', ''],
+  ])('%s is refused', async (source, next) => {
+    const refused = await refusalOf(
+      (async () => purlOfSubmission({ ...requestFor(SOURCE).submission, source }))(),
+    );
+    expect(refused.code).toBe('SOURCE_INVALID');
+    expect(refused.next).toContain(next);
+  });
+
+  it('has a version that ranges can choose', () => {
+    const of = (source: string, version: string): string =>
+      purlOfSubmission({ ...requestFor(SOURCE).submission, source, version });
+    expect(of('pypi:acme-time@0.6', '0.6.0')).toBe('pkg:pypi/acme-time@0.6');
+    expect(of('pypi:acme-time@1.0rc1', '1.0.0-rc1')).toBe('pkg:pypi/acme-time@1.0rc1');
+    expect(() => of('pypi:acme-time@0.6', '0.6')).toThrow('version 0.6.0');
+    expect(closureDigest([])).toMatch(/^sha256:/);
+  });
+});
