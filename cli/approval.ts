@@ -6,7 +6,7 @@ import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { Report } from '../schemas/finding.ts';
 import { canonical, digestOf } from '../schemas/json.ts';
 import { closureDigest, type Release } from '../schemas/release.ts';
-import { type Signer, sealWith } from '../schemas/signer.ts';
+import { type IdentitySigner, type Signer, sealWith } from '../schemas/signer.ts';
 import { pinSurface, Surface } from '../schemas/surface.ts';
 import type { Api } from './api.ts';
 import { listReleases } from './releases.ts';
@@ -27,7 +27,7 @@ export interface Wish {
 
 export interface Signing {
   readonly api: Api;
-  readonly signer: Signer;
+  readonly signer: Signer | IdentitySigner;
   readonly now: Date;
 }
 

@@ -5,17 +5,26 @@ import { dirname, join } from 'node:path';
 import { readPrivateKey, readPublicKey } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';
-import { KeyReference } from '../schemas/key-reference.ts';
+import {
+  type AgentReference,
+  type CommandReference,
+  KeyReference,
+  type SigstoreReference,
+} from '../schemas/key-reference.ts';
+import { identityKeyId } from '../schemas/root.ts';
 import { assertValid } from '../schemas/validate.ts';
 
 /** What a key's file says: the key itself, or where it is. */
-export type StoredKey = {
-  readonly keyid: string;
-  readonly publicKey: KeyObject;
-} & ({ readonly kind: 'file'; readonly key: KeyObject } | KeptElsewhere);
-type KeptElsewhere = {
-  [K in KeyReference['kind']]: { readonly kind: K; readonly reference: Extract<KeyReference, { kind: K }> };
-}[KeyReference['kind']];
+export type StoredKey =
+  | ({
+      readonly keyid: string;
+      readonly publicKey: KeyObject;
+    } & ({ readonly kind: 'file'; readonly key: KeyObject } | Kept<AgentReference> | Kept<CommandReference>))
+  | ({ readonly keyid: string; readonly publicKey: null } & Kept<SigstoreReference>);
+interface Kept<R extends KeyReference> {
+  readonly kind: R['kind'];
+  readonly reference: R;
+}
 
 export interface KeyFiles {
   /** Throws USAGE for a name that is taken. Returns the path. */
@@ -72,6 +81,8 @@ function fromPem(pem: string): StoredKey {
 
 function fromReference(text: string, path: string): StoredKey {
   const reference = assertValid(KeyReference, parseStrict(text), path, 'KEY_FILE');
+  if (reference.kind === 'sigstore')
+    return { kind: reference.kind, keyid: identityKeyId(reference), publicKey: null, reference };
   const { key: publicKey, keyid } = readPublicKey(reference.publicKey);
   const at = { keyid, publicKey };
   return reference.kind === 'command'

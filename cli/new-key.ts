@@ -1,4 +1,4 @@
-/** `lk keys new`: a key in a file, or a reference to one in an SSH agent or behind a program. */
+/** `lk keys new`: a key in a file, a reference to one in an SSH agent or behind a program, or an identity without one. */
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
@@ -11,6 +11,7 @@ import { type AgentReference, type CommandReference, Words } from '../schemas/ke
 import { signWith, TRIAL_TYPE } from '../schemas/signer.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { type Context, flag, type Result, required, text, type Values } from './command.ts';
+import { IDENTITY_OPTIONS, newIdentity } from './identity-key.ts';
 import { plain } from './output.ts';
 import { agentOf, signerNamed } from './signers.ts';
 import { type Identity, identities } from './ssh/agent.ts';
@@ -19,6 +20,7 @@ import { type Identity, identities } from './ssh/agent.ts';
 export async function newKey(context: Context, name: string, values: Values): Promise<Result> {
   const [agent, command] = [flag(values, 'ssh-agent'), text(values, 'command')];
   assertOneKind(values);
+  if (flag(values, 'sigstore')) return anIdentity(context, name, values);
   const made = agent
     ? await fromAgent(context, name, values)
     : command !== undefined
@@ -35,8 +37,18 @@ export async function newKey(context: Context, name: string, values: Values): Pr
   };
 }
 
-export function typeOf({ asymmetricKeyType }: KeyObject): 'ed25519' | 'p256' {
-  return asymmetricKeyType === 'ed25519' ? 'ed25519' : 'p256';
+export function typeOf(key: KeyObject | null): 'ed25519' | 'p256' | 'identity' {
+  if (key === null) return 'identity';
+  return key.asymmetricKeyType === 'ed25519' ? 'ed25519' : 'p256';
+}
+
+async function anIdentity(context: Context, name: string, values: Values): Promise<Result> {
+  const path = await newIdentity(context, name, values);
+  const { keyid, kind } = await context.home.storedKey(name);
+  return {
+    data: { name, keyid, type: 'identity', kind, path },
+    text: `Named the identity ${context.paint.bold(short(keyid))} in ${path}. It has no key: each signature asks for a certificate.\nNext, by the root holders: lk keys root add FILE --role approver --person ${name} --issuer … --san … --trusted-root …`,
+  };
 }
 
 interface Made {
@@ -46,7 +58,10 @@ interface Made {
 
 /** Options of one kind say nothing about another: together they are a mistake. */
 function assertOneKind(values: Values): void {
-  const given = ['ssh-agent', 'command', 'type'].filter((name) => values[name] !== undefined);
+  const given = ['ssh-agent', 'command', 'type', 'sigstore'].filter((name) => values[name] !== undefined);
+  const identity = IDENTITY_OPTIONS.filter(
+    (name) => values[name] !== undefined && values.sigstore === undefined,
+  );
   const belongs = [
     values.identity !== undefined && values['ssh-agent'] === undefined
       ? '--identity without --ssh-agent'
@@ -54,11 +69,13 @@ function assertOneKind(values: Values): void {
     values['public-key'] !== undefined && values.command === undefined
       ? '--public-key without --command'
       : '',
+    identity.length > 0 ? `--${identity[0]} without --sigstore` : '',
     given.length > 1 ? given.map((name) => `--${name}`).join(' and ') : '',
   ].filter((fault) => fault !== '');
   if (belongs.length === 0) return;
   throw new LockkeeperError('USAGE', {
-    expected: 'one of --type, --ssh-agent [--identity] and --command with --public-key',
+    expected:
+      'one of --type, --ssh-agent [--identity], --command with --public-key and --sigstore with --issuer, --san and --trusted-root',
     found: belongs.join(', '),
     next: 'See: lk keys --help',
   });

@@ -37,9 +37,11 @@ export function counting(
   trusted: TrustedRoot,
   now: Date,
 ): GivenApproval[] {
-  const keys = trusted.keys('approver');
   return row.approvals.filter(
-    (given) => given.person !== row.requested_by && keys.has(given.keyid) && counts(given, trusted, now),
+    (given) =>
+      given.person !== row.requested_by &&
+      trusted.holds('approver', given.keyid) &&
+      counts(given, trusted, now),
   );
 }
 

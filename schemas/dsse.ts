@@ -9,7 +9,7 @@ import { LockkeeperError, quote } from './errors.ts';
 import { sha256 } from './json.ts';
 
 /** Canonical: the bits that the last character does not need are zero, so that bytes are written in one way. */
-const Base64 = Type.String({
+export const Base64 = Type.String({
   pattern: '^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$',
   description: 'canonical base64',
 });
@@ -17,10 +17,18 @@ const Base64 = Type.String({
 export const Signature = Closed({ keyid: KeyId, sig: Base64 });
 export type Signature = Static<typeof Signature>;
 
+/** Of a key, or of an identity: then `sigstore` has what stands in for the key, as JSON in base64. */
+export const EnvelopeSignature = Closed({
+  ...Signature.properties,
+  sigstore: Type.Optional(Type.Intersect([Base64, Type.String({ maxLength: 100_000 })])),
+});
+
+export type EnvelopeSignature = Static<typeof EnvelopeSignature>;
+
 export const Envelope = Closed({
   payloadType: Type.String({ minLength: 1, maxLength: 200 }),
   payload: Base64,
-  signatures: Type.Array(Signature, { minItems: 1, maxItems: 32 }),
+  signatures: Type.Array(EnvelopeSignature, { minItems: 1, maxItems: 32 }),
 });
 export type Envelope = Static<typeof Envelope>;
 
@@ -111,13 +119,17 @@ export function seal(payloadType: string, payload: Uint8Array, privateKeys: read
   };
 }
 
-/** The ids of the given keys whose signature on the envelope verifies. Unknown key ids are ignored. */
+/**
+ * The ids of the given keys whose signature on the envelope verifies. Unknown key ids are ignored; a signature that brings
+ * more than a key's is none of a key.
+ */
 export function verifiedKeys(envelope: Envelope, keys: ReadonlyMap<string, KeyObject>): Set<string> {
   const payload = Buffer.from(envelope.payload, 'base64');
   const good = new Set<string>();
   for (const signature of envelope.signatures) {
     const key = keys.get(signature.keyid);
-    if (key && verifyBytes(envelope.payloadType, payload, signature, key)) good.add(signature.keyid);
+    if (key && signature.sigstore === undefined && verifyBytes(envelope.payloadType, payload, signature, key))
+      good.add(signature.keyid);
   }
   return good;
 }

@@ -1,6 +1,8 @@
 /** root.json: which keys belong to which persons, and how many of them each role takes. */
 import Type, { type Static } from 'typebox';
 import { Closed, Digest, Environment, Instant, KeyId, Person } from './common.ts';
+import { Base64 } from './dsse.ts';
+import { digestOf } from './json.ts';
 import { NoteKey } from './note.ts';
 
 export const ROOT_TYPE = 'application/vnd.lockkeeper.root+json';
@@ -13,6 +15,31 @@ export const RootKey = Closed({
   notAfter: Instant,
 });
 export type RootKey = Static<typeof RootKey>;
+
+/** Whoever signs without a key: under certificates that a sigstore instance gives to exactly this identity. */
+export const RootIdentity = Closed({
+  keyid: KeyId,
+  issuer: Type.String({ pattern: '^https://[!-~]{1,500}$', description: 'of the identity token' }),
+  san: Type.String({ pattern: '^[!-~]{1,500}$', description: 'the name in the certificate, exactly' }),
+  person: Person,
+  notBefore: Instant,
+  notAfter: Instant,
+});
+export type RootIdentity = Static<typeof RootIdentity>;
+
+/** What an identity is called where a key would be. */
+export function identityKeyId({ issuer, san }: Pick<RootIdentity, 'issuer' | 'san'>): string {
+  return digestOf({ identity: 'sigstore/v1', issuer, san });
+}
+
+/** Only what is taken back or approved by many: never the root itself, a lock or a verdict. */
+export const KEYLESS_ROLES = ['approver', 'revoker'] as const;
+
+const Keyless = Closed({
+  /** The trusted root of the one instance whose certificates count: its file, in base64. */
+  trustedRoot: Type.Intersect([Base64, Type.String({ maxLength: 200_000 })]),
+  identities: Type.Array(RootIdentity, { minItems: 1, maxItems: 1000 }),
+});
 
 const Role = Closed({
   keyids: Type.Array(KeyId, { maxItems: 10_000, uniqueItems: true }),
@@ -54,8 +81,16 @@ export const Root = Closed({
   minLockVersions: Type.Record(Type.String({ minLength: 1, maxLength: 200 }), Type.Integer({ minimum: 1 })),
   /** Digests of the trust roots of package signatures (sigstore, GitHub, npm), by name. */
   trustRoots: Type.Record(Type.String({ pattern: '^[a-z0-9-]{1,64}$' }), Digest),
+  /** Absent: everybody signs with a key. */
+  keyless: Type.Optional(Keyless),
 });
 export type Root = Static<typeof Root>;
+
+/** Keys and identities alike. */
+export function holdersOf({ keys, keyless }: Root): readonly (RootKey | RootIdentity)[] {
+  return [...keys, ...(keyless?.identities ?? [])];
+}
+
 export type RoleName = keyof Root['roles'];
 
 /** What a registry or a machine pinned: keys/pin.json. */

@@ -1,6 +1,13 @@
 /** Whoever signs, wherever the key is: in a file, in an SSH agent, behind a program. All sign the same bytes. */
 import { createPublicKey, type KeyObject, sign } from 'node:crypto';
-import { type Envelope, keyIdOf, pae, type Signature, verifySignature } from './dsse.ts';
+import {
+  type Envelope,
+  type EnvelopeSignature,
+  keyIdOf,
+  pae,
+  type Signature,
+  verifySignature,
+} from './dsse.ts';
 import { LockkeeperError } from './errors.ts';
 
 /** What a key signs when it is named for the first time; a signature for nothing. */
@@ -11,6 +18,13 @@ export interface Signer {
   readonly publicKey: KeyObject;
   /** Ed25519 over the bytes themselves, or ECDSA over their SHA-256, as DER or r||s. */
   sign(bytes: Uint8Array): Promise<Buffer>;
+}
+
+/** Whoever signs without a key of their own; what is made verifies on its own. */
+export interface IdentitySigner {
+  readonly keyid: string;
+  readonly publicKey: null;
+  seal(payloadType: string, payload: Uint8Array): Promise<EnvelopeSignature>;
 }
 
 /** A private key in this process. */
@@ -37,7 +51,14 @@ export async function signWith(signer: Signer, payloadType: string, payload: Uin
   });
 }
 
-export async function sealWith(signer: Signer, payloadType: string, payload: Uint8Array): Promise<Envelope> {
-  const signature = await signWith(signer, payloadType, payload);
+export async function sealWith(
+  signer: Signer | IdentitySigner,
+  payloadType: string,
+  payload: Uint8Array,
+): Promise<Envelope> {
+  const signature =
+    signer.publicKey === null
+      ? await signer.seal(payloadType, payload)
+      : await signWith(signer, payloadType, payload);
   return { payloadType, payload: Buffer.from(payload).toString('base64'), signatures: [signature] };
 }

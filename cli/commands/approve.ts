@@ -4,7 +4,7 @@ import type { Api } from '../api.ts';
 import { giveApproval } from '../approval.ts';
 import { type Command, list, text } from '../command.ts';
 import { findRelease } from '../releases.ts';
-import { signerNamed } from '../signers.ts';
+import { sealerNamed } from '../signers.ts';
 import { keyName } from './keys.ts';
 
 export const approve: Command = {
@@ -34,7 +34,7 @@ export const approve: Command = {
   async run(context, [spec = ''], values) {
     const api = await context.api();
     const release = await findRelease(api, spec, true);
-    const signer = await signerNamed(context, await keyName(context, values));
+    const signer = await sealerNamed(context, await keyName(context, values));
     const days = text(values, 'days');
     const wish = {
       environments: list(values, 'environment'),

@@ -29,6 +29,13 @@ export const keys: Command = {
     identity: { type: 'string' },
     command: { type: 'string' },
     'public-key': { type: 'string' },
+    sigstore: { type: 'boolean' },
+    issuer: { type: 'string' },
+    san: { type: 'string' },
+    'trusted-root': { type: 'string' },
+    fulcio: { type: 'string' },
+    rekor: { type: 'string' },
+    tsa: { type: 'string' },
     replace: { type: 'boolean' },
   },
   optionHelp: {
@@ -38,6 +45,14 @@ export const keys: Command = {
     identity: 'new --ssh-agent: which one, by fingerprint (SHA256:…) or comment',
     command: 'new: a program that signs (KMS, PKCS#11), as a JSON array of its words; see docs/keys.md',
     'public-key': 'new --command: file with its public key in PEM',
+    sigstore:
+      'new: no key, but an identity that a sigstore instance certifies for each signature; see docs/keys.md',
+    issuer: 'new --sigstore: who issues the identity token',
+    san: 'new --sigstore: the name in the certificate, exactly',
+    'trusted-root': 'new --sigstore: trusted_root.json of the instance',
+    fulcio: 'new --sigstore: address of its certificate authority (the public one)',
+    rekor: 'new --sigstore: address of its log (the public one)',
+    tsa: 'new --sigstore: address of its timestamp authority (none)',
     replace: 'enrol: retire the key you enrolled before, and the approvals it signed',
   },
   examples: [
@@ -102,8 +117,13 @@ function publicPem(key: KeyObject): string {
 /** The public half, for those who name it in a root. */
 async function showKey(context: Context, values: Values): Promise<Result> {
   const name = await keyName(context, values);
-  const { keyid, publicKey: key } = await context.home.storedKey(name);
-  const publicKey = publicPem(key);
+  const stored = await context.home.storedKey(name);
+  const { keyid } = stored;
+  if (stored.kind === 'sigstore') {
+    const { issuer, san } = stored.reference;
+    return { data: { name, keyid, issuer, san }, text: `${san} by ${issuer}` };
+  }
+  const publicKey = publicPem(stored.publicKey);
   return { data: { name, keyid, publicKey }, text: publicKey };
 }
 

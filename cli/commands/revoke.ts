@@ -9,7 +9,7 @@ import { sealWith } from '../../schemas/signer.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, required, text, type Values } from '../command.ts';
 import { findRelease } from '../releases.ts';
-import { signerNamed } from '../signers.ts';
+import { sealerNamed } from '../signers.ts';
 import { keyName } from './keys.ts';
 
 export const revoke: Command = {
@@ -45,7 +45,7 @@ async function signedBy(
   const name = await keyName(context, values);
   const there = text(values, 'key') !== undefined || (await context.home.keyNames()).includes(name);
   if (!there || release.closure === null) return null;
-  const signer = await signerNamed(context, name);
+  const signer = await sealerNamed(context, name);
   const { person } = await api.call('me', Me);
   const statement = revocationOf({
     server: release.name,

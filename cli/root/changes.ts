@@ -2,7 +2,15 @@
 import { readPublicKey } from '../../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { readNoteKey } from '../../schemas/note.ts';
-import type { RoleName, Root, RootKey } from '../../schemas/root.ts';
+import {
+  holdersOf,
+  identityKeyId,
+  KEYLESS_ROLES,
+  type RoleName,
+  type Root,
+  type RootIdentity,
+  type RootKey,
+} from '../../schemas/root.ts';
 
 const TO_COME: ReadonlySet<RoleName> = new Set(['approver', 'revoker']);
 const ROLES: readonly RoleName[] = ['root', 'approver', 'lock', 'scanner', 'revoker'];
@@ -47,9 +55,51 @@ export function addKey(root: Root, key: NewKey, roles: readonly RoleName[]): Roo
   return { ...root, keys: known ? root.keys : [...root.keys, entry], roles: named };
 }
 
+export interface NewIdentity {
+  readonly person: string;
+  readonly issuer: string;
+  readonly san: string;
+  /** RFC 3339. */
+  readonly from: string;
+  /** In base64; null for the one that the root has. */
+  readonly trustedRoot: string | null;
+}
+
+/** An identity of a person in these roles. Throws KEY_UNKNOWN for somebody else's, USAGE for a role of keys alone. */
+export function addIdentity(root: Root, added: NewIdentity, roles: readonly RoleName[]): Root {
+  const { person, issuer, san, from } = added;
+  const keyid = identityKeyId({ issuer, san });
+  const known = root.keyless?.identities.find((one) => one.keyid === keyid);
+  if (known && known.person !== person)
+    throw new LockkeeperError('KEY_UNKNOWN', {
+      expected: `an identity of ${person}`,
+      found: `one that is ${known.person}'s in this root`,
+      next: 'One identity has one person; name another',
+    });
+  const other = roles.find((role) => !(KEYLESS_ROLES as readonly string[]).includes(role));
+  const trustedRoot = added.trustedRoot ?? root.keyless?.trustedRoot;
+  if (other !== undefined || trustedRoot === undefined)
+    throw new LockkeeperError('USAGE', {
+      expected: other
+        ? `--role ${KEYLESS_ROLES.join(' or ')} for an identity`
+        : '--trusted-root of the sigstore instance that certifies it',
+      found: other ?? 'no value',
+      next: 'See: lk keys root --help',
+    });
+  const entry: RootIdentity = { keyid, issuer, san, person, notBefore: from, notAfter: root.expires };
+  const before = root.keyless?.identities ?? [];
+  const named = { ...root.roles };
+  for (const role of roles)
+    named[role] = { ...named[role], keyids: [...new Set([...named[role].keyids, keyid])] };
+  const keyless = { trustedRoot, identities: known ? before : [...before, entry] };
+  return { ...root, keyless, roles: named };
+}
+
 /** A person's keys out of these roles; out of the root where no role is left. Throws NOT_FOUND when there is none. */
 export function removePerson(root: Root, person: string, roles: readonly RoleName[]): Root {
-  const theirs = root.keys.filter((key) => key.person === person).map(({ keyid }) => keyid);
+  const theirs = holdersOf(root)
+    .filter((holder) => holder.person === person)
+    .map(({ keyid }) => keyid);
   const named = { ...root.roles };
   for (const role of roles)
     named[role] = { ...named[role], keyids: named[role].keyids.filter((keyid) => !theirs.includes(keyid)) };
@@ -57,14 +107,19 @@ export function removePerson(root: Root, person: string, roles: readonly RoleNam
   if (JSON.stringify(after.roles) !== JSON.stringify(root.roles)) return after;
   throw new LockkeeperError('NOT_FOUND', {
     expected: `a key of ${quote(person, 64)} as ${roles.join(', ')}`,
-    found: `${[...new Set(root.keys.map((key) => key.person))].sort().join(', ')}`,
+    found: `${[...new Set(holdersOf(root).map((holder) => holder.person))].sort().join(', ')}`,
     next: 'Look at the root with: lk keys root show',
   });
 }
 
 function withoutIdle(root: Root): Root {
   const used = new Set(ROLES.flatMap((role) => root.roles[role].keyids));
-  return { ...root, keys: root.keys.filter(({ keyid }) => used.has(keyid)) };
+  const { keyless, ...rest } = root;
+  const identities = keyless?.identities.filter(({ keyid }) => used.has(keyid)) ?? [];
+  const keys = root.keys.filter(({ keyid }) => used.has(keyid));
+  return keyless && identities.length > 0
+    ? { ...rest, keys, keyless: { ...keyless, identities } }
+    : { ...rest, keys };
 }
 
 /** Another key of the same person takes over; the one before it counts until `until`, or no longer (null). */
@@ -105,6 +160,18 @@ export function rotateLog(root: Root, key: string): Root {
   return { ...root, log: { ...root.log, keys: [...new Set([...root.log.keys, key])].slice(-2) } };
 }
 
+/** Keys and identities that lasted as long as the root before last as long as this one. */
+export function lasting(root: Root, before: string): Root {
+  const renewed = <T extends { readonly notAfter: string }>(one: T): T =>
+    one.notAfter === before ? { ...one, notAfter: root.expires } : one;
+  const { keyless } = root;
+  return {
+    ...root,
+    keys: root.keys.map(renewed),
+    ...(keyless ? { keyless: { ...keyless, identities: keyless.identities.map(renewed) } } : {}),
+  };
+}
+
 export function setThreshold(root: Root, role: RoleName, threshold: number): Root {
   return { ...root, roles: { ...root.roles, [role]: { ...root.roles[role], threshold } } };
 }
@@ -117,7 +184,9 @@ export function assertMeetable(root: Root): void {
   for (const role of ROLES) {
     const { keyids, threshold } = root.roles[role];
     const persons = new Set(
-      root.keys.filter((key) => keyids.includes(key.keyid)).map(({ person }) => person),
+      holdersOf(root)
+        .filter(({ keyid }) => keyids.includes(keyid))
+        .map(({ person }) => person),
     );
     if (TO_COME.has(role) || persons.size >= threshold) continue;
     throw new LockkeeperError('ROOT_UNTRUSTED', {

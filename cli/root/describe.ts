@@ -1,7 +1,8 @@
 /** A root in words: what changes against the one before it, and whose signatures are there. */
 import { readRoot } from '../../runtime/trust/root.ts';
 import type { Paint } from '../../scanner/text.ts';
-import type { RoleName, Root } from '../../schemas/root.ts';
+import { sha256 } from '../../schemas/json.ts';
+import { holdersOf, type RoleName, type Root } from '../../schemas/root.ts';
 import { plain } from '../output.ts';
 import { type Draft, type Standing, standing } from './draft.ts';
 
@@ -23,6 +24,7 @@ export function changesOf(before: Root, after: Root): string[] {
     ...value('hours of grace', said(before.lifetimes.graceHours), said(after.lifetimes.graceHours)),
     ...value('trial', before.trial, after.trial),
     ...value('least lock versions', said(before.minLockVersions), said(after.minLockVersions)),
+    ...value('sigstore root of identities', sigstoreOf(before), sigstoreOf(after)),
     ...value('trust roots', said(before.trustRoots), said(after.trustRoots)),
   ].map(plain);
 }
@@ -30,8 +32,9 @@ export function changesOf(before: Root, after: Root): string[] {
 function roleChanges(role: RoleName, before: Root, after: Root): string[] {
   const names = (root: Root): string[] =>
     root.roles[role].keyids.map((keyid) => {
-      const person = root.keys.find((key) => key.keyid === keyid)?.person ?? 'nobody';
-      return `${person} (key ${idOf(keyid)})`;
+      const holder = holdersOf(root).find((one) => one.keyid === keyid);
+      const identity = holder && 'san' in holder ? `${holder.san} by ${holder.issuer}, ` : 'key ';
+      return `${holder?.person ?? 'nobody'} (${identity}${idOf(keyid)})`;
     });
   return [
     ...listed(role, names(before), names(after)),
@@ -41,8 +44,8 @@ function roleChanges(role: RoleName, before: Root, after: Root): string[] {
 
 /** A key that lasted as long as its root lasts as long as the next one; every other date that moves is told. */
 function dateChanges(before: Root, after: Root): string[] {
-  const known = new Map(before.keys.map((key) => [key.keyid, key]));
-  return after.keys.flatMap(({ keyid, person, notBefore, notAfter }) => {
+  const known = new Map(holdersOf(before).map((key) => [key.keyid, key]));
+  return holdersOf(after).flatMap(({ keyid, person, notBefore, notAfter }) => {
     const key = known.get(keyid);
     if (key === undefined)
       return notAfter === after.expires ? [] : [`~ key ${idOf(keyid)} of ${person} counts until ${notAfter}`];
@@ -52,6 +55,10 @@ function dateChanges(before: Root, after: Root): string[] {
       ...(notBefore === key.notBefore ? [] : [`~ key ${idOf(keyid)} of ${person} counts from ${notBefore}`]),
     ];
   });
+}
+
+function sigstoreOf({ keyless }: Root): string {
+  return keyless ? sha256(Buffer.from(keyless.trustedRoot, 'base64')) : 'none';
 }
 
 /** Whole: the first digits of a key can be had by trying. */

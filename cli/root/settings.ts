@@ -3,7 +3,7 @@ import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { readNoteKey } from '../../schemas/note.ts';
 import type { Root } from '../../schemas/root.ts';
 import { list, text, type Values } from '../command.ts';
-import { roleNamed, setThreshold } from './changes.ts';
+import { lasting, roleNamed, setThreshold } from './changes.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -95,6 +95,5 @@ function expiry(root: Root, values: Values): Root {
   if (days === undefined) return root;
   const until = Date.parse(root.issuedAt) + wholeNumber(days, '--valid-days') * DAY_MS;
   const expires = new Date(until).toISOString();
-  const keys = root.keys.map((key) => (key.notAfter === root.expires ? { ...key, notAfter: expires } : key));
-  return { ...root, expires, keys };
+  return lasting({ ...root, expires }, root.expires);
 }

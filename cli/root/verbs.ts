@@ -8,6 +8,7 @@ import { RootVersionView, TrustView } from '../../schemas/keys.ts';
 import type { RoleName, Root } from '../../schemas/root.ts';
 import { type Context, list, type Result, required, text, type Values } from '../command.ts';
 import { keyName } from '../commands/keys.ts';
+import { namedIdentity, trustedRootAt } from '../identity-key.ts';
 import { pinText, signInsAt } from '../pins.ts';
 import { projectOf, readIntent, writeIntent } from '../project.ts';
 import { rootOfToday } from '../roots.ts';
@@ -58,17 +59,12 @@ async function init(context: Context, path: string, values: Values): Promise<Res
   const draft: Draft = {
     lockkeeper: 'root-draft/v1',
     registry: api.registry,
-    root: { ...root, keys: root.keys.map((key) => renewed(key, before.expires, root.expires)) },
+    root: edit.lasting(root, before.expires),
     previous: evidence.root,
     signatures: [],
   };
   await writeDraft(at(context, path), draft);
   return describeDraft(draft, context.paint);
-}
-
-/** Keys that lasted as long as the root last as long as the next one. */
-function renewed(key: Root['keys'][number], before: string, after: string): Root['keys'][number] {
-  return key.notAfter === before ? { ...key, notAfter: after } : key;
 }
 
 async function editing(
@@ -105,6 +101,12 @@ async function publicKeyAt(context: Context, values: Values): Promise<string> {
 }
 
 async function add({ root }: Draft, context: Context, values: Values): Promise<Root> {
+  if (values.issuer !== undefined || values.san !== undefined) {
+    const trustedRoot = values['trusted-root'] === undefined ? null : await trustedRootAt(context, values);
+    const person = required(values, 'person', 'whose identity');
+    const added = { person, ...namedIdentity(values), from: root.issuedAt, trustedRoot };
+    return edit.addIdentity(root, added, roles(values));
+  }
   const key = {
     person: required(values, 'person', 'whose key'),
     publicKey: await publicKeyAt(context, values),

@@ -2,6 +2,7 @@
 
 import { NothingBody, PersonBody } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { holdersOf } from '../../schemas/root.ts';
 import type { Call, Handlers } from '../app.ts';
 import { listPeople, newCode, type PersonRow, putPerson, removePerson, restingOn } from '../db/people.ts';
 import { type Client, withTransaction } from '../db/pool.ts';
@@ -82,7 +83,8 @@ async function remove(call: Call, deps: Deps): Promise<unknown> {
  */
 async function retire(person: string, deps: Deps): Promise<{ voided: number; rootPending: boolean }> {
   const { trusted } = await deps.trust.current();
-  if (!trusted.root.keys.some((key) => key.person === person)) return { voided: 0, rootPending: false };
+  if (!holdersOf(trusted.root).some((holder) => holder.person === person))
+    return { voided: 0, rootPending: false };
   const rootPending = await deps.trust.renew().then(
     () => false,
     (error: unknown) => {

@@ -7,12 +7,13 @@ import {
   STATEMENT_TYPE,
   subjectsOf,
 } from '../../schemas/approval.ts';
-import { type Envelope, verifiedKeys } from '../../schemas/dsse.ts';
+import type { Envelope } from '../../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import { type Closure, closureDigest, type Launch, type Permissions } from '../../schemas/release.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { short, type TrustedRoot } from './root.ts';
+import type { TrustedRoot } from './root.ts';
+import { signerOf } from './signed.ts';
 
 const DAY_MS = 86_400_000;
 /** The longest that an approval may live, whatever a policy says: re-review is part of the promise. */
@@ -39,7 +40,7 @@ export interface ApprovedFacts {
 }
 
 /**
- * Signature by one enrolled approver key, form, and that signer and statement name the same person.
+ * Signature by one enrolled approver, form, and that signer and statement name the same person.
  * Throws SIGNATURE_INVALID, KEY_UNKNOWN, DOCUMENT_INVALID or JSON_INVALID.
  */
 export function openApproval(envelope: Envelope, trusted: TrustedRoot): OpenedApproval {
@@ -50,24 +51,11 @@ export function openApproval(envelope: Envelope, trusted: TrustedRoot): OpenedAp
       next: 'Sign again with: lk approve',
     });
   }
-  const claimed = envelope.signatures[0]?.keyid ?? '';
-  const keys = trusted.keys('approver');
-  const person = trusted.personOf(claimed);
-  if (!keys.has(claimed) || person === undefined) {
-    throw new LockkeeperError('KEY_UNKNOWN', {
-      expected: `a key enrolled as approver in root version ${trusted.root.version} and inside its dates`,
-      found: `key ${short(claimed)}`,
-      next: 'Enrol the key with: lk keys enrol',
-    });
-  }
-  const [keyid] = verifiedKeys(envelope, keys);
-  if (keyid === undefined) {
-    throw new LockkeeperError('SIGNATURE_INVALID', {
-      expected: `a signature of ${person}'s key ${short(claimed)} over the approval`,
-      found: 'a signature that does not fit these bytes',
-      next: 'Treat the source of this approval as hostile; approve again with: lk approve',
-    });
-  }
+  const { keyid, person } = signerOf(envelope, trusted, {
+    role: 'approver',
+    thing: 'the approval',
+    next: 'Treat the source of this approval as hostile; approve again with: lk approve',
+  });
   const approval = assertValid(
     Approval,
     parseStrict(Buffer.from(envelope.payload, 'base64')),

@@ -1,11 +1,12 @@
 /** A signed revocation: opening one under a root. One revoker suffices: to deny is cheap. */
 import { envelopeDigest, STATEMENT_TYPE } from '../../schemas/approval.ts';
-import { type Envelope, verifiedKeys } from '../../schemas/dsse.ts';
+import type { Envelope } from '../../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import { Revocation } from '../../schemas/revocation.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { short, type TrustedRoot } from './root.ts';
+import { signerOf } from './signed.ts';
 
 /** Which release it is about: what will not run any more, as whoever asks knows it. */
 export interface RevocableRelease {
@@ -21,7 +22,7 @@ export interface OpenedRevocation {
 }
 
 /**
- * Signature by one enrolled revoker key, form, and that signer and statement name the same person.
+ * Signature by one enrolled revoker, form, and that signer and statement name the same person.
  * Throws SIGNATURE_INVALID, KEY_UNKNOWN, DOCUMENT_INVALID or JSON_INVALID.
  */
 export function openRevocation(envelope: Envelope, trusted: TrustedRoot): OpenedRevocation {
@@ -32,22 +33,11 @@ export function openRevocation(envelope: Envelope, trusted: TrustedRoot): Opened
       next: 'Sign again with: lk revoke',
     });
   }
-  const claimed = envelope.signatures[0]?.keyid ?? '';
-  const keys = trusted.keys('revoker');
-  const person = trusted.personOf(claimed);
-  if (!keys.has(claimed) || person === undefined) {
-    throw new LockkeeperError('KEY_UNKNOWN', {
-      expected: `a key enrolled as revoker in root version ${trusted.root.version} and inside its dates`,
-      found: `key ${short(claimed)}`,
-      next: 'Enrol the key with: lk keys enrol',
-    });
-  }
-  if (verifiedKeys(envelope, keys).size !== 1) {
-    throw unsigned(
-      `a signature of ${person}'s key ${short(claimed)} over the revocation`,
-      'one that does not fit',
-    );
-  }
+  const { person } = signerOf(envelope, trusted, {
+    role: 'revoker',
+    thing: 'the revocation',
+    next: 'Sign again with: lk revoke',
+  });
   const bytes = Buffer.from(envelope.payload, 'base64');
   const revocation = assertValid(Revocation, parseStrict(bytes), 'the revocation');
   const { revokedBy } = revocation.predicate;

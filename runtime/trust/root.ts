@@ -3,8 +3,9 @@ import type { KeyObject } from 'node:crypto';
 import { type Envelope, readPublicKey, verifiedKeys } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
-import { ROOT_TYPE, type RoleName, Root, type RootKey } from '../../schemas/root.ts';
+import { ROOT_TYPE, type RoleName, Root, type RootIdentity, type RootKey } from '../../schemas/root.ts';
 import { assertValid } from '../../schemas/validate.ts';
+import { identityTable } from './identities.ts';
 
 /** Five minutes of clock difference between registry and this machine are tolerated. */
 export const CLOCK_SKEW_MS = 5 * 60_000;
@@ -27,6 +28,10 @@ export interface TrustedRoot {
   /** From the one that the pin vouches for to this one: those that were verified, of all that were shown. */
   readonly chain: readonly Envelope[];
   keys(role: RoleName): ReadonlyMap<string, KeyObject>;
+  /** The identity of this role that is called so, inside its dates. */
+  identity(role: RoleName, keyid: string): RootIdentity | undefined;
+  /** Whether a key or an identity of this role is called so. */
+  holds(role: RoleName, keyid: string): boolean;
   personOf(keyid: string): string | undefined;
 }
 
@@ -35,6 +40,7 @@ export interface ReadRoot {
   readonly envelope: Envelope;
   readonly root: Root;
   readonly table: KeyTable;
+  readonly identities: ReadonlyMap<string, RootIdentity>;
 }
 
 /**
@@ -73,11 +79,17 @@ export function openRoot({ root, rootChain }: RootEvidence, pin: RootPin, now: D
 
 /** A root as it counted at another time: for judging what was signed then. Whoever asks has verified its signatures. */
 export function trustedAt(one: ReadRoot, at: Date, chain = [one.envelope]): TrustedRoot {
+  const identity: TrustedRoot['identity'] = (role, keyid) => {
+    const known = one.root.roles[role].keyids.includes(keyid) ? one.identities.get(keyid) : undefined;
+    return known && isDated(known, at) ? known : undefined;
+  };
   return {
     root: one.root,
     chain,
     keys: (role) => keysOfRole(one, { role, at }),
-    personOf: (keyid) => one.table.get(keyid)?.entry.person,
+    identity,
+    holds: (role, keyid) => keysOfRole(one, { role, at }).has(keyid) || identity(role, keyid) !== undefined,
+    personOf: (keyid) => (one.table.get(keyid)?.entry ?? one.identities.get(keyid))?.person,
   };
 }
 
@@ -86,7 +98,7 @@ export function readRoot(envelope: Envelope): ReadRoot {
   if (envelope.payloadType !== ROOT_TYPE)
     throw untrusted(`the payload type ${ROOT_TYPE}`, envelope.payloadType);
   const root = assertValid(Root, parseStrict(Buffer.from(envelope.payload, 'base64')), 'root.json');
-  return { envelope, root, table: keyTable(root) };
+  return { envelope, root, table: keyTable(root), identities: identityTable(root) };
 }
 
 /** A pinned key counts while the root itself still says that it is one, and inside its own dates. */
@@ -204,13 +216,14 @@ function keysOfRole(
   { root, table }: ReadRoot,
   { role, at }: { role: RoleName; at: Date },
 ): ReadonlyMap<string, KeyObject> {
-  const time = at.getTime();
   const found = new Map<string, KeyObject>();
   for (const keyid of root.roles[role].keyids) {
     const known = table.get(keyid);
-    if (!known) continue;
-    const { notBefore, notAfter } = known.entry;
-    if (Date.parse(notBefore) <= time && time < Date.parse(notAfter)) found.set(keyid, known.key);
+    if (known && isDated(known.entry, at)) found.set(keyid, known.key);
   }
   return found;
+}
+
+function isDated({ notBefore, notAfter }: Pick<RootKey, 'notBefore' | 'notAfter'>, at: Date): boolean {
+  return Date.parse(notBefore) <= at.getTime() && at.getTime() < Date.parse(notAfter);
 }

@@ -6,6 +6,7 @@ import { databaseRows } from './database.ts';
 import { documentRows } from './document.ts';
 import { forgedRows } from './forged.ts';
 import { handoverRows } from './handover.ts';
+import { keylessRows } from './keyless.ts';
 import { lockRows } from './lock.ts';
 import { logRows } from './log.ts';
 import { publishedRows } from './published.ts';
@@ -22,6 +23,7 @@ export const rows: readonly Row[] = [
   ...lockRows,
   ...forgedRows,
   ...approvalRows,
+  ...keylessRows,
   ...logRows,
   ...publishedRows,
   ...registryRows,

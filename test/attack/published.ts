@@ -6,6 +6,7 @@ import { numberedLog } from '../helpers/log.ts';
 import { type S3, startS3 } from '../helpers/s3.ts';
 import { logSigner } from '../helpers/trust.ts';
 import type { Row, Scenario } from './row.ts';
+import type { World } from './world.ts';
 
 const PLACE = 's3://acme-log/lk';
 const honest = numberedLog(logSigner);
@@ -19,20 +20,20 @@ const read = (s3: S3): Promise<unknown> => readPublished(PLACE, { cwd: '/', envi
 
 /** Two buckets with the checkpoint of three entries; the second is what is attacked. */
 async function bucketed(
+  world: World,
   prepare: (s3: S3) => void,
   acts: { control: (s3: S3) => Promise<unknown>; attack: (s3: S3) => Promise<unknown> },
 ): Promise<Scenario> {
   const [twin, victim] = [await startS3(), await startS3()];
-  for (const s3 of [twin, victim]) await publish(s3, 3);
+  for (const s3 of [twin, victim]) {
+    world.atEnd(() => s3.close());
+    await publish(s3, 3);
+  }
   prepare(victim);
   return {
     control: () => acts.control(twin),
     attack: () => acts.attack(victim),
     state: () => JSON.stringify([...victim.objects]),
-    after: async () => {
-      await Promise.all([twin.close(), victim.close()]);
-      return undefined;
-    },
   };
 }
 
@@ -43,8 +44,11 @@ export const publishedRows: readonly Row[] = [
     attack: 'publishes a rewritten log over what lies in the bucket',
     refusedBy: 'registry',
     code: 'LOG_FORK',
-    run: () =>
-      bucketed(() => undefined, { control: (s3) => publish(s3, 7), attack: (s3) => publish(s3, 7, other) }),
+    run: (world) =>
+      bucketed(world, () => undefined, {
+        control: (s3) => publish(s3, 7),
+        attack: (s3) => publish(s3, 7, other),
+      }),
   },
   {
     id: 'bucket-forked',
@@ -52,8 +56,8 @@ export const publishedRows: readonly Row[] = [
     attack: 'has another history where the next checkpoint is kept',
     refusedBy: 'registry',
     code: 'LOG_FORK',
-    run: () =>
-      bucketed((s3) => s3.put('lk/checkpoints/7', other.noteAt(7)), {
+    run: (world) =>
+      bucketed(world, (s3) => s3.put('lk/checkpoints/7', other.noteAt(7)), {
         control: (s3) => publish(s3, 7),
         attack: (s3) => publish(s3, 7),
       }),
@@ -64,8 +68,9 @@ export const publishedRows: readonly Row[] = [
     attack: 'takes the newest kept checkpoint away',
     refusedBy: 'monitor',
     code: 'PUBLISHED_SHRANK',
-    run: () =>
+    run: (world) =>
       bucketed(
+        world,
         (s3) => {
           s3.put('lk/checkpoints/2', honest.noteAt(2));
           s3.objects.delete('lk/checkpoints/3');

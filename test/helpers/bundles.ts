@@ -1,8 +1,8 @@
 /** The upstream attestation cases as calls of the verifier. Expectations come from the data, never from a case's name. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BundleInput, BundlePolicy, CertificateIdentity } from '../../scanner/provenance/policy.ts';
-import { verifyBundle } from '../../scanner/provenance/verify.ts';
+import type { BundleInput, BundlePolicy, CertificateIdentity } from '../../runtime/provenance/policy.ts';
+import { verifyBundle } from '../../runtime/provenance/verify.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { sha256 } from '../../schemas/json.ts';
 

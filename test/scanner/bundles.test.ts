@@ -2,8 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { BundleInput, BundlePolicy, SignerPolicy } from '../../scanner/provenance/policy.ts';
-import { verifyBundle } from '../../scanner/provenance/verify.ts';
+import type { BundleInput, BundlePolicy, SignerPolicy } from '../../runtime/provenance/policy.ts';
+import { verifyBundle } from '../../runtime/provenance/verify.ts';
 import { sha256 } from '../../schemas/json.ts';
 import {
   type BundleCase,

@@ -2,12 +2,12 @@
 import { generateKeyPairSync } from 'node:crypto';
 import type { Signer } from '@sigstore/verify';
 import { describe, expect, it } from 'vitest';
-import { identityOf, leafOf } from '../../scanner/provenance/identity.ts';
-import type { CertificateIdentity, Statement } from '../../scanner/provenance/policy.ts';
-import { readBundle } from '../../scanner/provenance/read.ts';
-import { assertAbout, assertAgrees, readStatement } from '../../scanner/provenance/statement.ts';
-import { openNpmKeys } from '../../scanner/provenance/trust.ts';
-import { verifyBundle } from '../../scanner/provenance/verify.ts';
+import { identityOf, leafOf } from '../../runtime/provenance/identity.ts';
+import type { CertificateIdentity, Statement } from '../../runtime/provenance/policy.ts';
+import { readBundle } from '../../runtime/provenance/read.ts';
+import { assertAbout, assertAgrees, readStatement } from '../../runtime/provenance/statement.ts';
+import { openNpmKeys } from '../../runtime/provenance/trust.ts';
+import { verifyBundle } from '../../runtime/provenance/verify.ts';
 import { sha256 } from '../../schemas/json.ts';
 import {
   bytesOf,

@@ -1,9 +1,9 @@
 /** Signatures without a certificate or a log: the package registry's own, and a plain envelope under a given key. */
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { BundleInput, BundlePolicy } from '../../scanner/provenance/policy.ts';
-import { verifyRegistrySignature } from '../../scanner/provenance/registry-signature.ts';
-import { verifyBundle } from '../../scanner/provenance/verify.ts';
+import type { BundleInput, BundlePolicy } from '../../runtime/provenance/policy.ts';
+import { verifyRegistrySignature } from '../../runtime/provenance/registry-signature.ts';
+import { verifyBundle } from '../../runtime/provenance/verify.ts';
 import { pae } from '../../schemas/dsse.ts';
 import { sha256 } from '../../schemas/json.ts';
 import { bytesOf, NPM_KEYS, trustRoots, verdictOn } from '../helpers/bundles.ts';

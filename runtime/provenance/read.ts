@@ -112,7 +112,7 @@ function fromPep740(json: Json): unknown {
 }
 
 /** The library looks at a media type's beginning alone; here it is one of four. */
-function toBundle(json: unknown): Bundle {
+export function toBundle(json: unknown): Bundle {
   const { mediaType } = (json ?? {}) as { mediaType?: unknown };
   if (typeof mediaType !== 'string' || !MEDIA_TYPES.has(mediaType)) {
     throw invalid({

@@ -69,7 +69,8 @@ interface Trust {
   readonly leaf: Buffer | undefined;
 }
 
-function verifySigner(
+/** The library's part. Throws PROVENANCE_INVALID, and CONFIG_INVALID without a root. */
+export function verifySigner(
   bundle: Bundle,
   artifact: Uint8Array | null,
   { policy, trustRoots, leaf }: Trust,
