@@ -113,7 +113,7 @@ export async function readBody(
     for await (const part of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       held += part.length;
       if (held > limit) throw tooLarge(limit);
-      if (!hold(part.length)) throw tooMuch();
+      if (!hold(part.length)) throw tooMany('so many bytes of requests without an answer');
       parts.push(part);
     }
   } catch (thrown) {
@@ -125,16 +125,11 @@ export async function readBody(
   return body;
 }
 
-function tooMuch(): HttpRefusal {
-  const { error } = tooMany('so many bytes of requests that are not answered');
-  return new HttpRefusal(429, error, { headers: { connection: 'close', 'retry-after': '1' } });
-}
-
 function tooLarge(limit: number): HttpRefusal {
   const error = new LockkeeperError('FRAME_TOO_LARGE', {
     expected: `a message of at most ${limit} bytes`,
     found: 'a longer one',
     next: 'Send less at once',
   });
-  return new HttpRefusal(413, error, { headers: { connection: 'close' } });
+  return new HttpRefusal(413, error);
 }

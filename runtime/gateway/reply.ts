@@ -36,6 +36,19 @@ export class Reply {
     if (options.events) this.#streamed();
   }
 
+  /** Somebody still waits for it. */
+  get isHeard(): boolean {
+    return !this.#response.destroyed;
+  }
+
+  /** There will be no answer: it was cancelled by who asked. */
+  drop(): void {
+    this.#answered = true;
+    clearTimeout(this.#soon);
+    if (this.#stream) return this.#stream.end();
+    if (!this.#response.destroyed) this.#response.writeHead(202, this.#o.headers).end();
+  }
+
   answer(bytes: Buffer, status: number, source: Readable | undefined): void {
     this.#answered = true;
     clearTimeout(this.#soon);

@@ -13,6 +13,9 @@ import { type Door, type GatewayOptions, ownerOf } from './ports.ts';
 import { badRequest, HttpRefusal } from './refusals.ts';
 import { type At, Table } from './table.ts';
 
+/** How long a refused request may go on, ms. */
+const LINGER_MS = 1000;
+
 export interface Gateway {
   readonly url: string;
   /** Sessions and stateless callers that are remembered. */
@@ -87,7 +90,7 @@ class Face {
         ...refusal.headers,
       };
       response.writeHead(refusal.status, headers).end(body);
-      request.resume();
+      letGo(request);
     }
   }
 
@@ -172,6 +175,14 @@ class Face {
       .session(sessionId(request), at)
       .listen(response, typeof after === 'string' ? after : undefined);
   }
+}
+
+/** What is still sent of a refused request is not kept; who goes on sending is cut off, once the answer can be read. */
+function letGo(request: IncomingMessage): void {
+  if (request.complete) return;
+  request.resume();
+  const cut = setTimeout(() => request.complete || request.socket.destroy(), LINGER_MS);
+  request.once('close', () => clearTimeout(cut));
 }
 
 /** Throws HttpRefusal 400 with JSON-RPC’s own number for what cannot be read. */

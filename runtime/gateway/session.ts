@@ -71,9 +71,10 @@ export class HttpSession implements ClientPort {
     });
   }
 
-  /** Somebody waits or listens: it is not idle. */
+  /** Somebody waits or listens, and is still there: it is not idle. */
   get isUsed(): boolean {
-    return this.#waiting.size > 0 || (this.#streams.get(MAIN)?.isOpen ?? false);
+    const open = [...this.#waiting.values()].some(({ reply }) => reply.isHeard);
+    return open || [...this.#streams.values()].some(({ isOpen }) => isOpen);
   }
 
   get size(): number {
@@ -89,6 +90,8 @@ export class HttpSession implements ClientPort {
       this.#backend.take(message);
       await this.#backend.recorded;
       response.writeHead(202).end();
+      if (message.kind === 'notification' && message.method === 'notifications/cancelled')
+        this.#cancelled(message.params.requestId);
       return;
     }
     const key = idKey(message.id);
@@ -156,6 +159,15 @@ export class HttpSession implements ClientPort {
 
   resume(): void {
     this.#turn.resume();
+  }
+
+  /** Nothing answers it any more; its place is free. */
+  #cancelled(id: unknown): void {
+    const key = typeof id === 'string' || typeof id === 'number' ? idKey(id) : '';
+    const waiting = this.#waiting.get(key);
+    if (!waiting) return;
+    this.#waiting.delete(key);
+    waiting.reply.drop();
   }
 
   /** A stream lives on without its connection until all of it was written once. */

@@ -56,6 +56,10 @@ export class Recent {
     if (this.#keys.size > MAX_WAITING && oldest !== undefined) this.#keys.delete(oldest);
   }
 
+  has(key: string): boolean {
+    return this.#keys.has(key);
+  }
+
   /** Was it there? It is not any more. */
   delete(key: string): boolean {
     return this.#keys.delete(key);

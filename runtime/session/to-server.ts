@@ -2,6 +2,7 @@
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import type { Surface } from '../../schemas/surface.ts';
 import { boundTo, judgeToServer, type Pending, type Verdict } from '../gate/gate.ts';
+import { duplicateId } from '../gate/refusals.ts';
 import type { Message, Notification, Response } from '../wire/message.ts';
 import * as wire from '../wire/message.ts';
 import { answerFor } from './answers.ts';
@@ -58,6 +59,9 @@ export class ToServer {
     const { state } = this.#x;
     if (!state) return;
     if (message.kind === 'notification' && this.#asking.cancelled(message)) return;
+    // 3 the answer to a cancelled request may still come, and would be taken for this one's
+    if (message.kind === 'request' && this.over.has(wire.idKey(message.id)))
+      return this.refuse(message, duplicateId(message));
     const verdict = judgeToServer(message, state);
     if (!verdict.allow) return this.refuse(message, verdict.error, verdict);
     if (message.kind === 'notification') return this.#notify(message);

@@ -39,7 +39,7 @@ export async function raw(url: string, bytes: string | Buffer, quietMs = QUIET_M
   socket.destroy();
   const text = Buffer.concat(parts).toString('utf8');
   return {
-    statuses: [...text.matchAll(/^HTTP\/1\.1 (\d{3})/gm)].map(([, status]) => Number(status)),
+    statuses: [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status)),
     text,
     closed,
   };
