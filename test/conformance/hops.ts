@@ -37,6 +37,8 @@ export async function openFixture(): Promise<Hop> {
 /** What a hop does to the headers of a request and to the text of an answer. */
 export interface Loss {
   headers?(headers: NodeJS.Dict<string | string[]>): void;
+  /** Has the whole body of a request. */
+  body?(body: string): string;
   status?(status: number): number;
   text?(text: string): string;
 }
@@ -72,6 +74,7 @@ function forward(
 ): void {
   const headers = { ...req.headers };
   loss.headers?.(headers);
+  if (loss.body) delete headers['content-length'];
   const upstream = request(target, { method: req.method ?? 'GET', headers, setHost: false }, (answer) => {
     const status = answer.statusCode ?? 502;
     const { 'content-length': _length, ...rest } = answer.headers;
@@ -86,5 +89,9 @@ function forward(
   });
   upstream.on('error', () => res.destroy());
   res.on('close', () => upstream.destroy());
-  req.pipe(upstream);
+  const { body } = loss;
+  if (!body) return void req.pipe(upstream);
+  const parts: Buffer[] = [];
+  req.on('data', (part: Buffer) => void parts.push(part));
+  req.on('end', () => upstream.end(body(Buffer.concat(parts).toString())));
 }

@@ -7,11 +7,13 @@ import { captureOf, plainProcess } from '../helpers/session.ts';
 import type { Way } from './command.ts';
 import { FIXTURE, type Hop, openPassthrough } from './hops.ts';
 import { openFront } from './remote-hop.ts';
+import { renamed } from './renamed.ts';
 
 export const ways: readonly Way[] = [
   { name: 'passthrough', open: (direct) => openPassthrough(direct) },
   { name: 'gateway to stdio', open: async () => hopOf(await stdioGateway()) },
   { name: 'gateway to http', open: openRemoteGateway },
+  { name: 'gateway to all', open: openAll },
 ];
 
 /** How long a server of an SDK may take to start on a busy machine, ms. */
@@ -47,6 +49,19 @@ async function openRemoteGateway(direct: string): Promise<Hop> {
     close: async () => {
       await hop.close();
       await close();
+    },
+  };
+}
+
+/** The address of all servers, with the only one of them under the names that the suite knows. */
+async function openAll(): Promise<Hop> {
+  const gateway = await stdioGateway();
+  const hop = await openPassthrough(`${gateway.url}/mcp`, { loss: renamed('conformance') });
+  return {
+    url: hop.url,
+    close: async () => {
+      await hop.close();
+      await gateway.close();
     },
   };
 }

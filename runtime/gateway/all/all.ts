@@ -8,7 +8,15 @@ import { eraOf, helloFor, notFirst } from '../../session/era.ts';
 import { told } from '../../session/known.ts';
 import type { ClientPort, SessionEnd } from '../../session/options.ts';
 import * as records from '../../session/records.ts';
-import { encode, idKey, isObject, type Message, type Request, refusalOf } from '../../wire/message.ts';
+import {
+  encode,
+  idKey,
+  isObject,
+  type Message,
+  noResourceOf,
+  type Request,
+  refusalOf,
+} from '../../wire/message.ts';
 import { splice } from '../../wire/splice.ts';
 import type { Backend, Door, Visit } from '../ports.ts';
 import { type Hello, shown } from './merged.ts';
@@ -87,7 +95,10 @@ export class All implements Backend {
         this.#asked.set(key, null);
         return void own.then((result) => this.#answer(message, result));
       }
-      const { alias, message: routed } = route(message, this.#o.names);
+      const { alias, message: routed } = route(message, {
+        era: this.#era ?? 'session',
+        names: this.#o.names,
+      });
       this.#asked.set(key, alias);
       this.#parts.of(alias).take(routed);
     } catch (thrown) {
@@ -166,10 +177,18 @@ export class All implements Backend {
 
   #refuse(message: Request, error: LockkeeperError): void {
     const record = records.refused(this.#scribe, message, { direction: 'to-server', error });
-    const answer = (): void => this.#port.send(refusalOf(message.id, error), idKey(message.id), undefined);
+    const bytes = this.#refusal(message, error);
+    const answer = (): void => this.#port.send(bytes, idKey(message.id), undefined);
     this.#tail = this.#o.journal.append(record).then(answer, (thrown: unknown) => {
       this.#over.resolve({ reason: 'refused', error: asLockkeeperError(thrown) });
     });
+  }
+
+  #refusal({ id, method, params }: Request, error: LockkeeperError): Buffer {
+    const missing = method === 'resources/read' && error.code === 'TOOL_REFUSED';
+    return missing && this.#era && typeof params.uri === 'string'
+      ? noResourceOf(id, params.uri, { era: this.#era, error })
+      : refusalOf(id, error);
   }
 
   #notice(message: Extract<Message, { kind: 'notification' }>): void {

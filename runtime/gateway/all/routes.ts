@@ -1,8 +1,8 @@
 /** Whom a request is for, and what it says once only that server is to read it. */
 import type { Json } from '../../../schemas/common.ts';
 import { LockkeeperError } from '../../../schemas/errors.ts';
-import type { Section } from '../../../schemas/surface.ts';
-import { LIST_METHOD } from '../../gate/methods.ts';
+import type { Era, Section } from '../../../schemas/surface.ts';
+import { LIST_METHOD, REQUESTS_TO_SERVER } from '../../gate/methods.ts';
 import { isObject, type Request } from '../../wire/message.ts';
 import { splice } from '../../wire/splice.ts';
 import type { Names } from './names.ts';
@@ -20,8 +20,12 @@ export function listedBy(method: string): Section | undefined {
 }
 
 /** Throws TOOL_REFUSED, NAME_AMBIGUOUS, FRAME_INVALID or METHOD_REFUSED. */
-export function route(message: Request, names: Names): Routed {
+export function route(
+  message: Request,
+  { era, names }: { readonly era: Era; readonly names: Names },
+): Routed {
   const { method, params } = message;
+  if (!Object.hasOwn(REQUESTS_TO_SERVER[era], method)) throw refused(method);
   switch (method) {
     case 'tools/call':
       return renamed(message, ['name'], names.owner('tools', textOf(params.name, 'a name')));
@@ -34,12 +38,16 @@ export function route(message: Request, names: Names): Routed {
     case 'completion/complete':
       return completed(message, names);
     default:
-      throw new LockkeeperError('METHOD_REFUSED', {
-        expected: 'a method that is for one of the locked servers',
-        found: method.slice(0, 80),
-        next: 'Use another method',
-      });
+      throw refused(method);
   }
+}
+
+function refused(method: string): LockkeeperError {
+  return new LockkeeperError('METHOD_REFUSED', {
+    expected: 'a method of this era that is for one of the locked servers',
+    found: method.slice(0, 80),
+    next: 'Use another method',
+  });
 }
 
 function completed(message: Request, names: Names): Routed {

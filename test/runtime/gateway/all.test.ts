@@ -170,6 +170,24 @@ describe('all servers as one', () => {
     const listed = await messagesOf(await stateless(url, { id: 8, method: 'tools/list' }));
     expect(namesIn(listed[0]).length).toBe(4);
   });
+
+  it('says in each era’s own words what is not there, and starts nothing for it', async () => {
+    const { gateway, url } = await started(BOTH);
+    const uri = 'test://nowhere';
+    for (const method of ['resources/subscribe', 'resources/unsubscribe', 'ping', 'tools/unheard']) {
+      const gone = await stateless(url, { id: 1, method, params: { uri } });
+      expect(gone.status).toBe(404);
+      const [error] = await messagesOf(gone);
+      expect(error).toMatchObject({ error: { code: -32601, data: { code: 'METHOD_REFUSED' } } });
+    }
+    const read = { id: 2, method: 'resources/read', params: { uri } };
+    const [missing] = await messagesOf(await stateless(url, read));
+    expect(missing).toMatchObject({ error: { code: -32602, data: { uri, code: 'TOOL_REFUSED' } } });
+    const client = await httpClient(url);
+    const [before] = await client.request(3, 'resources/read', { uri });
+    expect(before).toMatchObject({ error: { code: -32002, data: { uri, code: 'TOOL_REFUSED' } } });
+    expect(gateway.processes).toEqual([]);
+  });
 });
 
 describe('names of all servers', () => {
