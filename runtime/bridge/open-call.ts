@@ -9,8 +9,6 @@ import { type Notes, refusal } from './notes.ts';
 export const MAX_WAITING = 64;
 export const MAX_QUESTIONS = 16;
 export const MAX_ROUNDS = 32;
-/** How long a client may take to come back, ms. */
-export const BACK_MS = 5 * 60_000;
 /** How long more questions are waited for before they are told, ms. */
 export const GATHER_MS = 10;
 /** Longest answer that is kept for a client that is away, bytes. */
@@ -78,7 +76,7 @@ export const ENDLESS = refusal(
   'Answer the call',
 );
 export const UNKNOWN = refusal(
-  'a requestState that this caller was given, within five minutes and for the first time',
+  'a requestState that this caller was given, in time and for the first time',
   'another one, or none',
   'Call anew, without requestState',
 );

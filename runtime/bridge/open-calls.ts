@@ -8,7 +8,6 @@ import { type Id, idKey, isObject, type Request, type Response, refusalOf } from
 import type { Round } from './notes.ts';
 import {
   askedBy,
-  BACK_MS,
   type Current,
   ENDLESS,
   GATHER_MS,
@@ -123,7 +122,7 @@ export class OpenCalls {
         // Answered or cancelled by now.
         if (this.#away.get(state) !== call || call.current !== current) return;
         call.current = null;
-        call.late = setTimeout(() => this.#late(call), BACK_MS);
+        call.late = setTimeout(() => this.#late(call), this.#b.answerMs);
         call.late.unref();
         const inputRequests = Object.fromEntries(
           [...call.told].map(([name, { method, params }]) => [name, { method, params }]),

@@ -5,10 +5,14 @@ import type { Exchange } from '../session/exchange.ts';
 import type { Peer } from '../session/peer.ts';
 import type { Message } from '../wire/message.ts';
 
+/** How long a client may take to answer what a call asks, ms. */
+export const ANSWER_MS = 5 * 60_000;
+
 export interface BridgeOptions {
   readonly exchange: Exchange;
   /** The texts of the lock: what the server would say of itself. */
   readonly surface: Surface;
+  readonly answerMs: number;
   /** The server's word as its client's era has it, to be judged like any other. */
   readonly heard: (message: Message) => void;
   /** Nothing waits here any more. */

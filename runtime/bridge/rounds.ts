@@ -11,8 +11,6 @@ import { notice, request } from './words.ts';
 const MAX_ROUNDS = 10;
 const MAX_QUESTIONS = 16;
 const MAX_STATE = 256 * 1024;
-/** How long a client may think about one round, ms. */
-const ROUND_MS = 10 * 60_000;
 /** Before a call that is asked for nothing but its state is sent again, ms. */
 const PACE_MS = 200;
 
@@ -72,7 +70,7 @@ export class Rounds {
     const state = typeof requestState === 'string' ? requestState : null;
     const late = setTimeout(
       () => (asked.length === 0 ? this.#answer(call) : this.#o.failed(call, LATE)),
-      asked.length === 0 ? PACE_MS : ROUND_MS,
+      asked.length === 0 ? PACE_MS : this.#b.answerMs,
     );
     late.unref();
     const round: Round = {
@@ -227,8 +225,4 @@ function unanswered(said: string): LockkeeperError {
   );
 }
 
-const LATE = refusal(
-  `answers of the client within ${ROUND_MS / 60_000} min`,
-  'none',
-  'Call again, and answer in time',
-);
+const LATE = refusal('answers of the client in time', 'none', 'Call again, and answer in time');

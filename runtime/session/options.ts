@@ -57,6 +57,8 @@ export interface SessionOptions {
   readonly start: (record: (event: EgressEvent) => Promise<void>) => Promise<RunningServer>;
   readonly keeping?: Keeping;
   readonly handshakeMs?: number;
+  /** How long a client of the other era than its server’s may take to answer a question. Default: `ANSWER_MS`. */
+  readonly answerMs?: number;
   /** Ends the session as if the client had closed, for whoever is told to stop. */
   readonly stop?: AbortSignal;
   /** Tells when the running release is revoked; what it returns ends the watching. */

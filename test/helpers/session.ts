@@ -90,6 +90,7 @@ export interface SessionSetup {
   readonly journal?: Journal;
   readonly lockExpires?: number;
   readonly handshakeMs?: number;
+  readonly answerMs?: number;
   readonly stop?: AbortSignal;
   readonly watch?: SessionOptions['watch'];
   readonly onRevoke?: SessionOptions['onRevoke'];
@@ -160,6 +161,7 @@ export async function startSession(setup: SessionSetup = {}): Promise<Running> {
       return child;
     },
     handshakeMs: setup.handshakeMs ?? 5000,
+    ...(setup.answerMs === undefined ? {} : { answerMs: setup.answerMs }),
     ...(setup.telemetry ? { telemetry: setup.telemetry } : {}),
     ...(setup.content ? { content: setup.content } : {}),
     ...(setup.stop ? { stop: setup.stop } : {}),
