@@ -81,7 +81,8 @@ function assertTimes(bundle: Bundle, { notBefore, notAfter }: KeylessSigner): vo
     const { inclusionPromise, integratedTime } = stamp.tlogEntry;
     return inclusionPromise ? [new Date(Number(integratedTime) * 1000)] : [];
   });
-  const [from, until] = [Date.parse(notBefore), Date.parse(notAfter)];
+  // Logs tell whole seconds.
+  const [from, until] = [Math.floor(Date.parse(notBefore) / 1000) * 1000, Date.parse(notAfter)];
   const outside = times.find((time) => !(time.getTime() >= from && time.getTime() < until));
   if (times.length > 0 && outside === undefined) return;
   throw invalid({
