@@ -68,8 +68,13 @@ async function observeWith(
     return done(stateless, await look('stateless', ZONES[1]), { eras: ['stateless'], eraNote: null });
   }
   const second = await look('session', ZONES[1]);
-  const stateless = await settled(look('stateless', ZONES[0], answerMs / 6));
+  const stateless = await settled(look('stateless', ZONES[0], otherMs(subject, answerMs)));
   return done(first, second, erasOf(first, stateless));
+}
+
+/** How long the other era is waited for. Python compiles all of a closure at each start, which takes seconds. */
+function otherMs(subject: Subject, answerMs: number): number {
+  return 'launch' in subject && subject.launch.python ? answerMs : answerMs / 6;
 }
 
 /** Some servers of the session era answer anything; only one that names the version speaks it. */

@@ -15,7 +15,7 @@ import { detectEngine, type Engine, envFile, inspect, runtimeWords, saidAndWante
 import { ensureImage } from './image.ts';
 import { assertAsPlanned, type Facts, foundFacts, type Means, wantedFacts } from './inspect.ts';
 import { overseen } from './process.ts';
-import { assertNoPython } from './python.ts';
+import { onPython, pythonFacts, START, START_INSIDE } from './python.ts';
 import { assertReachable } from './reach.ts';
 import { PROFILE_PATH } from './seccomp.ts';
 import { laidOut, sweepSecrets } from './secrets.ts';
@@ -56,12 +56,11 @@ function withRoom({ limits, ...plan }: LaunchPlan): LaunchPlan {
 
 async function start(asked: LaunchPlan, options: ContainerOptions): Promise<SandboxedProcess> {
   const { engine } = options;
-  const plan = options.runtime === undefined ? asked : withRoom(asked);
+  const { plan, python } = await onPython(options.runtime === undefined ? asked : withRoom(asked));
   const driver = options.runtime ?? engine;
-  assertNoPython(plan, driver);
   for (const mount of plan.mounts)
     await assertReachable(mount.source, { uid: UID, write: mount.mode === 'rw' });
-  const image = await ensureImage(engine, options.nodePath);
+  const image = await ensureImage(engine, options.nodePath, python);
   const name = `lockkeeper-${plan.id}`;
   const runtime = await runtimeWords(options);
   const env = environmentOf(plan);
@@ -94,7 +93,7 @@ async function start(asked: LaunchPlan, options: ContainerOptions): Promise<Sand
     stopContainer({ running, engine, name }, graceMs);
   try {
     const { facts, ...seen } = await lookAt(name, plan, options);
-    return { ...running, ...seen, stop, isolation: { driver, image, ...facts } };
+    return { ...running, ...seen, stop, isolation: { driver, image, ...pythonFacts(python), ...facts } };
   } catch (error) {
     await stop(0);
     throw error;
@@ -208,6 +207,7 @@ export function containerSettings(plan: LaunchPlan, engine: Engine['engine']): s
     ...(engine === 'podman' ? ['--read-only-tmpfs=false'] : []),
     ...['--init=false', '--workdir', '/app', '--volume', `${plan.appDir}:/app:ro`],
   ];
+  if (plan.python !== undefined) words.push('--volume', `${START}:${START_INSIDE}:ro`);
   for (const { source, target, mode } of plan.mounts) words.push('--volume', `${source}:${target}:${mode}`);
   if (plan.egressSocket !== undefined) {
     words.push(

@@ -1,12 +1,11 @@
 /** A server on Python, as a sandbox starts it: the machine's own interpreter, the closure's packages and nothing else. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { LockkeeperError } from '../../schemas/errors.ts';
 import type { LaunchPlan } from '../ports.ts';
 import { type MachinePython, pythonFor } from '../python/machine.ts';
 
 export const START = fileURLToPath(new URL('../python/start.py', import.meta.url));
-const START_INSIDE = '/lockkeeper/start.py';
+export const START_INSIDE = '/lockkeeper/start.py';
 /** Isolated from variables and the current folder; no `site`, so that no .pth file is run; nothing is compiled to disk. */
 const FLAGS = ['-I', '-S', '-B', '-u'];
 
@@ -32,14 +31,4 @@ export function pythonWords({ foreign }: MachinePython, start: string): string[]
 /** Of the Python, for the journal. */
 export function pythonFacts(python: MachinePython | null): Readonly<Record<string, string>> {
   return python === null ? {} : { python: `${python.version} ${python.digest}` };
-}
-
-/** For drivers whose image holds Node alone. Throws PYTHON_MISSING. */
-export function assertNoPython({ python }: LaunchPlan, driver: string): void {
-  if (python === undefined) return;
-  throw new LockkeeperError('PYTHON_MISSING', {
-    expected: 'bubblewrap, which shows a server the Python of this machine',
-    found: `${driver}, whose image holds none`,
-    next: 'Start it with: --isolation bubblewrap',
-  });
 }

@@ -21,6 +21,8 @@ export interface MachinePython {
   readonly abi: string;
   /** Such as `glibc 2.36`. */
   readonly libc: string;
+  /** Folder of its standard library. */
+  readonly stdlib: string;
   /** Folders of packages that this machine has installed: no part of any closure. */
   readonly foreign: readonly string[];
 }
@@ -135,7 +137,7 @@ async function probe(path: string): Promise<MachinePython | string> {
     if (!found.path.startsWith('/usr/') || !stdlib.startsWith('/usr/'))
       return `${path} leads to ${quote(found.path)}, outside of /usr`;
     const digest = sha256(await readFile(found.path));
-    return { path: found.path, version, digest, abi, libc, foreign };
+    return { path: found.path, version, digest, abi, libc, stdlib, foreign };
   } catch (error) {
     return `${path} does not run: ${quote((error as Error).message, 200)}`;
   }
