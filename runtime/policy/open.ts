@@ -1,21 +1,12 @@
 /** A policy ready to judge: which calls a caller may make, and what of a list they may see. */
 import type { Json } from '../../schemas/common.ts';
 import type { Caller } from '../gate/caller.ts';
-import { decide } from './arguments/predicate.ts';
-import {
-  ask,
-  type ContextJson,
-  type Entity,
-  MAX_SETS,
-  prepare,
-  type Question,
-  setsRead,
-  type Verdict,
-} from './cedar.ts';
+import { ask, type Entity, MAX_SETS, prepare, type Question, setsRead, type Verdict } from './cedar.ts';
 import { type Compiled, type CompiledPolicy, compilePolicy } from './compile.ts';
+import { bestFacts, type Facts, factsOf } from './facts.ts';
 import { ACTION_OF } from './schema.ts';
 import { type Principal, sliceFor, sliceOf } from './slice.ts';
-import { momentOf } from './time.ts';
+import { type Moment, momentOf } from './time.ts';
 import {
   type Item,
   type Known,
@@ -81,7 +72,16 @@ export function openPolicy(source: PolicySource): Policy {
 const DEFAULT: Decision = { effect: 'deny', rule: 'default: no line permits it' };
 /** Principals and items whose slices and decisions are kept. */
 const MAX_KEPT = 20_000;
+/** Decisions of one slice that are kept; with more, all of them are forgotten. */
+const MAX_DECIDED = 64;
 const NOTHING_READ: Read = { untrusted: false, private: false };
+const NO_FACTS: Facts = { surely: [], maybe: [], key: '' };
+const NO_MOMENT: Moment = { minute: 0, weekday: '', day: 0 };
+
+interface When {
+  readonly read: Read;
+  readonly now: Date;
+}
 
 /** All that is the same for every call of one item by one principal. */
 interface Slice {
@@ -89,8 +89,8 @@ interface Slice {
   readonly asking: string | null;
   readonly uses: { readonly arguments: boolean; readonly time: boolean };
   readonly entities: readonly Entity[];
-  /** By what the session has read, where neither arguments nor time matter. */
-  readonly decided: Map<number, Decision>;
+  /** By what the session has read, and by what arguments and time come to where they matter. */
+  readonly decided: Map<string, Decision>;
 }
 
 class Engine implements Policy {
@@ -118,56 +118,46 @@ class Engine implements Policy {
 
   judge(call: JudgedCall): Decision {
     const { now, read, hidden = 'worst' } = call;
-    return this.#decide(call, read, () => ({
-      ...momentOf(now, this.#compiled.zone),
-      ...this.#arguments(call.arguments, call.hidden === undefined ? null : hidden),
-    }));
+    const { predicates } = this.#compiled;
+    return this.#decide(call, { read, now }, () =>
+      factsOf(predicates, call.arguments, call.hidden === undefined ? null : hidden),
+    );
   }
 
   canSee(caller: Caller, item: Item): Decision {
-    const surely = this.#compiled.predicates.map(({ text }) => text);
-    return this.#decide({ caller, item }, NOTHING_READ, () => ({
-      ...momentOf(new Date(), this.#compiled.zone),
-      surely,
-      maybe: [],
-    }));
+    const when = { read: NOTHING_READ, now: new Date() };
+    return this.#decide({ caller, item }, when, () => bestFacts(this.#compiled.predicates));
   }
 
-  #arguments(args: Json, hidden: 'worst' | 'best' | null): { surely: string[]; maybe: string[] } {
-    const surely: string[] = [];
-    const maybe: string[] = [];
-    for (const predicate of this.#compiled.predicates) {
-      const holds = decide(predicate, args, hidden !== null);
-      const best = hidden === 'best' && holds.hidden;
-      if (best || holds.surely) surely.push(predicate.text);
-      if (!best && holds.maybe) maybe.push(predicate.text);
-    }
-    return { surely, maybe };
-  }
-
-  #decide({ caller, item }: { caller: Caller; item: Item }, read: Read, facts: () => ContextJson): Decision {
+  /** Asked once for everything that the policies of this slice can tell apart. */
+  #decide({ caller, item }: Pick<JudgedCall, 'caller' | 'item'>, when: When, facts: () => Facts): Decision {
     const known = this.#world.get(keyOf(item));
     if (known === undefined) return { effect: 'deny', rule: 'default: not a thing that this policy judges' };
     const principal = this.#principal(caller);
     const slice = this.#slice(principal, known);
-    const kept = (read.untrusted ? 1 : 0) + (read.private ? 2 : 0);
-    const fixed = !slice.uses.arguments && !slice.uses.time;
-    const before = fixed ? slice.decided.get(kept) : undefined;
+    const { surely, maybe, key } = slice.uses.arguments ? facts() : NO_FACTS;
+    const moment = slice.uses.time ? momentOf(when.now, this.#compiled.zone) : NO_MOMENT;
+    const { minute, weekday, day } = moment;
+    const { untrusted, private: secret } = when.read;
+    const at = `${untrusted ? 1 : 0}${secret ? 1 : 0} ${minute} ${weekday} ${day} ${key}`;
+    const before = slice.decided.get(at);
     if (before) return before;
-    const context = {
-      environment: this.#environment,
-      readUntrusted: read.untrusted,
-      readPrivate: read.private,
-      ...(fixed ? { minute: 0, weekday: '', day: 0, surely: [], maybe: [] } : facts()),
-    };
     const decision = this.#evaluate(slice, {
       principal: principal.uid,
       action: { type: 'Action', id: ACTION_OF[known.kind] },
       resource: known.uid,
-      context,
+      context: {
+        environment: this.#environment,
+        readUntrusted: untrusted,
+        readPrivate: secret,
+        ...moment,
+        surely,
+        maybe,
+      },
       entities: slice.entities,
     });
-    if (fixed) slice.decided.set(kept, decision);
+    if (slice.decided.size >= MAX_DECIDED) slice.decided.clear();
+    slice.decided.set(at, decision);
     return decision;
   }
 

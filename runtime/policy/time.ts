@@ -7,9 +7,21 @@ export interface Moment {
   readonly day: number;
 }
 
+const MINUTE_MS = 60_000;
+/** The minute that was asked for last: reading a calendar costs more than all else that a call is judged by. */
+let last: { readonly minute: number; readonly timeZone: string; readonly moment: Moment } | null = null;
+
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 export function momentOf(now: Date, timeZone: string): Moment {
+  const minute = Math.floor(now.getTime() / MINUTE_MS);
+  if (last?.minute === minute && last.timeZone === timeZone) return last.moment;
+  const moment = readMoment(now, timeZone);
+  last = { minute, timeZone, moment };
+  return moment;
+}
+
+function readMoment(now: Date, timeZone: string): Moment {
   const parts = new Map(
     formatOf(timeZone)
       .formatToParts(now)

@@ -2,10 +2,9 @@
  * Conditions on arguments. Each is decided in three values: what cannot be told for certain is `unknown`, and then it
  * holds for no permission and for every prohibition.
  */
-import type { Json } from '../../../schemas/common.ts';
 import type { Words } from '../words.ts';
 import { hostTruth, isHostPattern, looksLikeHost } from './hosts.ts';
-import { type Leaf, lastName, leavesOf, under } from './leaves.ts';
+import { type Leaf, lastName, under } from './leaves.ts';
 import { isAbsolute, looksLikePath, normalised, pathTruth } from './paths.ts';
 import { isRepository, repositoriesIn, repositoryTruth } from './repositories.ts';
 import { looksLikeSql, SQL_VERBS, sqlTruth } from './sql.ts';
@@ -85,9 +84,8 @@ function checked(value: string, kind: Kind, words: Words): string {
   return value;
 }
 
-/** Decides one condition. `redacted`: marks of hidden text are read as such. */
-export function decide(predicate: Predicate, args: Json, redacted: boolean): Holds {
-  const leaves = leavesOf(args);
+/** Decides one condition on the values of `leavesOf`. `redacted`: marks of hidden text are read as such. */
+export function decide(predicate: Predicate, leaves: readonly Leaf[] | null, redacted: boolean): Holds {
   if (leaves === null) return { surely: false, maybe: true, hidden: false };
   const found = candidates(predicate, leaves);
   const cut = redacted && leaves.some((leaf) => lastName(leaf) === '…');

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { leavesOf } from '../../../../runtime/policy/arguments/leaves.ts';
 import { decide, readPredicate } from '../../../../runtime/policy/arguments/predicate.ts';
 import { verbOf } from '../../../../runtime/policy/arguments/sql.ts';
 import { Words, wordsOf } from '../../../../runtime/policy/words.ts';
 import type { Json } from '../../../../schemas/common.ts';
 
 const truth = (text: string, args: Json): string => {
-  const { surely, maybe } = decide(readPredicate(new Words(wordsOf(text, 1), 1)), args, false);
+  const { surely, maybe } = decide(readPredicate(new Words(wordsOf(text, 1), 1)), leavesOf(args), false);
   return surely ? 'surely' : maybe ? 'maybe' : 'no';
 };
 
