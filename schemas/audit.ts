@@ -146,6 +146,17 @@ export function link(seq: number, prev: string | null, body: AuditBody): AuditRe
   return { seq, prev, body, digest: sha256(recordText({ seq, prev, body })) };
 }
 
+/** The same as its line of a journal, written once: a record is its text with the digest of that text at its end. */
+export function linkLine(
+  seq: number,
+  prev: string | null,
+  body: AuditBody,
+): { readonly line: string; readonly digest: string } {
+  const text = recordText({ seq, prev, body });
+  const digest = sha256(text);
+  return { line: `${text.slice(0, -1)},"digest":"${digest}"}`, digest };
+}
+
 /** Null when the record continues the chain, else what is wrong with it. */
 export function chainDefect(
   record: AuditRecord,

@@ -3,7 +3,7 @@
  * lone surrogates, unsafe integers); `canonical` is RFC 8785 and serves identity digests only: what is signed is
  * always stored bytes.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import type { Digest, Json } from './common.ts';
 import { LockkeeperError, quote } from './errors.ts';
@@ -132,7 +132,7 @@ export function canonical(value: unknown): string {
 }
 
 export function sha256(bytes: Uint8Array | string): Digest {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  return `sha256:${hash('sha256', bytes, 'hex')}`;
 }
 
 /** Identity digest of a JSON value: SHA-256 over its RFC 8785 text. */

@@ -5,6 +5,8 @@ import { type EventStream, writeHeard } from './stream.ts';
 
 /** An answer that takes longer is waited for as a stream that shows that it lives. */
 const SOON_MS = 10_000;
+/** What a connection takes at once, whoever reads it. */
+const SMALL_BYTES = 16 * 1024;
 
 export interface ReplyOptions {
   readonly headers: Record<string, string>;
@@ -62,6 +64,7 @@ export class Reply {
       'content-length': bytes.length,
       ...this.#o.headers,
     });
+    if (bytes.length <= SMALL_BYTES) return void this.#response.end(bytes);
     writeHeard(this.#response, bytes, source);
     this.#response.end();
   }

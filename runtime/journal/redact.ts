@@ -1,6 +1,6 @@
 /** What the journal keeps of what was said: whatever looks like a secret, by its name or by itself, becomes a keyed hash. */
-import { createHmac } from 'node:crypto';
 import type { Json, JsonObject } from '../../schemas/common.ts';
+import { keyedHash } from './keyed.ts';
 import { announcesSecret, hideSecrets, SECRET_NAME } from './secrets.ts';
 
 /** Characters of one string that are kept; the digest of the whole stands beside it. */
@@ -27,17 +27,45 @@ export function redactText(text: string, key: Buffer): string {
 
 function walk(value: Json, key: Buffer): Json {
   if (typeof value === 'string') return redactText(value, key);
-  if (Array.isArray(value)) return value.map((item, at) => walkItem(item, value[at - 1], key));
+  if (Array.isArray(value)) {
+    const items = value.map((item, at) => walkItem(item, value[at - 1], key));
+    return items.every((item, at) => item === value[at]) ? value : items;
+  }
   if (typeof value === 'number')
     return Number.isInteger(value) && !Number.isSafeInteger(value) ? String(value) : value;
   if (value === null || typeof value !== 'object') return value;
-  const copy: JsonObject = Object.create(null);
+  return walkObject(value, key);
+}
+
+/** The very object where there is nothing to hide in it, which is nearly always. */
+function walkObject(value: JsonObject, key: Buffer): JsonObject {
   const pair = namesSecret(value);
-  for (const [name, item] of Object.entries(value)) {
+  let changed = false;
+  const shown = Object.entries(value).map(([name, item]) => {
     const secret = item !== null && (SECRET_NAME.test(name) || (pair && name === 'value'));
-    copy[redactText(name, key)] = secret ? hashed(item, key) : walk(item, key);
-  }
+    const entry = [redactName(name, key), secret ? hashed(item, key) : walk(item, key)] as const;
+    changed ||= entry[0] !== name || entry[1] !== item;
+    return entry;
+  });
+  if (!changed) return value;
+  const copy: JsonObject = Object.create(null);
+  for (const [name, item] of shown) copy[name] = item;
   return copy;
+}
+
+/** Names that were looked at and hide nothing: the same ones come with each call. */
+const harmless = new Set<string>();
+const MAX_HARMLESS = 2000;
+
+/** The name of an argument or a tool as it may stand in a record. */
+export function redactName(name: string, key: Buffer): string {
+  if (harmless.has(name)) return name;
+  const shown = redactText(name, key);
+  if (shown === name && name.length <= 64) {
+    if (harmless.size >= MAX_HARMLESS) harmless.clear();
+    harmless.add(name);
+  }
+  return shown;
 }
 
 /** `["--password", "…"]`, as command lines are given. */
@@ -59,7 +87,7 @@ export function secretMark(secret: string, key: Buffer): string {
 
 /** One hash for the whole value, however large: nothing of its shape is told. */
 function hashed(value: Json, key: Buffer): string {
-  return `[secret hmac-sha256:${createHmac('sha256', key).update(JSON.stringify(value)).digest('hex').slice(0, 32)}]`;
+  return `[secret hmac-sha256:${keyedHash(JSON.stringify(value), key).slice(0, 32)}]`;
 }
 
 /** `budget.left`: characters that may still be kept; what is over it is counted, not kept. */
@@ -79,23 +107,30 @@ function cut(value: Json, budget: { left: number }): Json {
       if (budget.left <= 0) return [...kept, `… (${value.length - kept.length} more)`];
       kept.push(cut(item, budget));
     }
-    return kept;
+    return kept.every((item, at) => item === value[at]) ? value : kept;
   }
   return cutObject(value, budget);
 }
 
 function cutObject(value: JsonObject, budget: { left: number }): JsonObject {
-  const copy: JsonObject = Object.create(null);
-  let left = Object.keys(value).length;
-  for (const [name, item] of Object.entries(value)) {
+  const entries = Object.entries(value);
+  const kept: (readonly [string, Json])[] = [];
+  let changed = false;
+  for (const [name, item] of entries) {
     if (budget.left <= 0) {
-      copy['…'] = `${left} more`;
+      kept.push(['…', `${entries.length - kept.length} more`]);
+      changed = true;
       break;
     }
-    left--;
     budget.left -= Math.min(name.length, KEEP);
-    copy[name.length > KEEP ? `${name.slice(0, KEEP).toWellFormed()}…` : name] = cut(item, budget);
+    const long = name.length > KEEP;
+    const shown = cut(item, budget);
+    kept.push([long ? `${name.slice(0, KEEP).toWellFormed()}…` : name, shown]);
+    changed ||= long || shown !== item;
   }
+  if (!changed) return value;
+  const copy: JsonObject = Object.create(null);
+  for (const [name, item] of kept) copy[name] = item;
   return copy;
 }
 

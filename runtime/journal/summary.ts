@@ -1,9 +1,9 @@
 /** What an answer was, in figures, kinds, digests and names: never its text. */
-import { createHmac } from 'node:crypto';
 import type { ContentKind, ResultSummary } from '../../schemas/audit.ts';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { canonical } from '../../schemas/json.ts';
 import { isObject, type Response } from '../wire/message.ts';
+import { keyedHash } from './keyed.ts';
 import { redactText } from './redact.ts';
 
 /** Items of one answer that are looked at; more are counted. */
@@ -54,7 +54,7 @@ export function summaryOf(message: Response, key: Buffer): ResultSummary {
 }
 
 function keyed(value: string | Buffer, key: Buffer): string {
-  return `hmac-sha256:${createHmac('sha256', key).update(value).digest('hex')}`;
+  return `hmac-sha256:${keyedHash(value, key)}`;
 }
 
 /** Content of a tool's result or a sampled message, of a prompt's messages, and the contents of a resource. */

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { type AuditBody, type AuditRecord, link } from '../../schemas/audit.ts';
+import { type AuditBody, linkLine } from '../../schemas/audit.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { MAX_RECORD_BYTES, SEGMENT, type SegmentLimits, segmentName, withoutTexts } from './limits.ts';
 import type { Line, Recent } from './recent.ts';
@@ -21,6 +21,7 @@ const writeAsync = promisify(write);
 const syncAsync = promisify(fdatasync);
 /** A record nobody waits for is on the disk at most this much later. */
 const LAZY_MS = 100;
+const SMALL_BYTES = 256 * 1024;
 
 export function broken(expected: string, found: string, cause?: unknown): LockkeeperError {
   return new LockkeeperError('JOURNAL_BROKEN', {
@@ -129,13 +130,13 @@ export class Writer {
   }
 
   #queue(body: AuditBody): number {
-    let record: AuditRecord = link(this.#seq + 1, this.#prev, body);
-    let line = JSON.stringify(record);
-    if (line.length > MAX_RECORD_BYTES / 3 && Buffer.byteLength(line) > MAX_RECORD_BYTES) {
-      record = link(this.#seq + 1, this.#prev, withoutTexts(body, line.length));
-      line = JSON.stringify(record);
-    }
-    const { seq, prev, digest } = record;
+    const seq = this.#seq + 1;
+    const prev = this.#prev;
+    let linked = linkLine(seq, prev, body);
+    const { length } = linked.line;
+    if (length > MAX_RECORD_BYTES / 3 && Buffer.byteLength(linked.line) > MAX_RECORD_BYTES)
+      linked = linkLine(seq, prev, withoutTexts(body, length));
+    const { line, digest } = linked;
     this.#seq = seq;
     this.#prev = digest;
     this.#lines.push({ line: `${line}\n`, seq, prev, digest });
@@ -163,8 +164,11 @@ export class Writer {
       this.#lines = [];
       this.#waiting = [];
       try {
-        if (waiting.length <= 1) this.#writeNow(bytes);
-        else await this.#write(bytes);
+        // One that waits alone is served soonest by the thread that it waits for.
+        if (waiting.length <= 1) {
+          this.#writeWhole(bytes);
+          fdatasyncSync(this.#fd);
+        } else await this.#write(bytes);
         this.#bytes += bytes.length;
         this.#assertThere();
         this.#durable = upTo;
@@ -179,13 +183,14 @@ export class Writer {
     this.#busy = false;
   }
 
-  #writeNow(bytes: Buffer): void {
+  #writeWhole(bytes: Buffer): void {
     for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
-    fdatasyncSync(this.#fd);
   }
 
   async #write(bytes: Buffer): Promise<void> {
-    for (let at = 0; at < bytes.length; ) at += (await writeAsync(this.#fd, bytes, at)).bytesWritten;
+    // What is small goes into the page cache sooner than another thread is asked to put it there.
+    if (bytes.length <= SMALL_BYTES) this.#writeWhole(bytes);
+    else for (let at = 0; at < bytes.length; ) at += (await writeAsync(this.#fd, bytes, at)).bytesWritten;
     await syncAsync(this.#fd);
   }
 

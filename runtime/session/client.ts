@@ -4,7 +4,7 @@ import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts
 import { readLines } from '../wire/lines.ts';
 import { type Message, parseMessage } from '../wire/message.ts';
 import type { ClientPort } from './options.ts';
-import { writeTo } from './pressure.ts';
+import { pipeTo } from './pressure.ts';
 
 const LINE_BYTES = 8 * 1024 * 1024;
 const MAX_BAD_LINES = 100;
@@ -54,7 +54,7 @@ export class ClientSide implements ClientPort {
   }
 
   send(bytes: Buffer, _about: string | null, source: Readable | undefined): void {
-    if (!this.#output.destroyed) writeTo(this.#output, Buffer.concat([bytes, NEWLINE]), source);
+    if (!this.#output.destroyed) pipeTo(this.#output, Buffer.concat([bytes, NEWLINE]), source);
   }
 
   aside(bytes: Buffer, about: string | null, source: Readable | undefined): void {

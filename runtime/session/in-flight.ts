@@ -1,7 +1,7 @@
 /** Calls in flight, and those that were until a moment ago: what is heard of late may be of one of them. */
 import type { Pending } from '../gate/gate.ts';
 
-/** How long an ended call is remembered, ms, and how many are. */
+/** How long an ended call is remembered, ms, and how many are: at the least, and at the most twice that. */
 const KEPT_MS = 5000;
 const MOST = 1000;
 /** Connections that one call is said to have made. */
@@ -33,6 +33,9 @@ export class InFlight extends Map<string, Pending> {
     if (pending.giveUp) return;
     const now = performance.now();
     this.#ended.push({ pending, at: now });
+    const [first] = this.#ended;
+    // Cleared seldom: to keep exactly as many would be to copy them with each call.
+    if (this.#ended.length < 2 * MOST && first && now - first.at <= 2 * KEPT_MS) return;
     const from = this.#ended.findIndex(({ at }) => now - at <= KEPT_MS);
     this.#ended = this.#ended.slice(Math.max(from, this.#ended.length - MOST));
   }

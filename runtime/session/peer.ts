@@ -5,6 +5,7 @@ import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { RunningServer } from '../ports.ts';
 import { readLines } from '../wire/lines.ts';
 import { encode, type Message, parseMessage } from '../wire/message.ts';
+import { writeTogether } from '../wire/together.ts';
 
 /** Longest line of a server, bytes. */
 export const SERVER_LINE_BYTES = 32 * 1024 * 1024;
@@ -57,7 +58,7 @@ export function openPeer(process: RunningServer, handlers: PeerHandlers): Peer {
   listen(process, { asked, words, handlers, end, isGone: () => gone !== null });
   const send = (bytes: Buffer): void => {
     if (gone || process.stdin.destroyed) return;
-    if (process.stdin.write(Buffer.concat([bytes, NEWLINE])) || !handlers.full) return;
+    if (writeTogether(process.stdin, Buffer.concat([bytes, NEWLINE])) || !handlers.full) return;
     handlers.full();
     // One ear is enough, however much is sent meanwhile.
     if (!isFull)

@@ -1,6 +1,7 @@
 /** Whoever reads slowly slows the other side down; nothing piles up in between. */
 import type { Readable, Writable } from 'node:stream';
 import { LockkeeperError } from '../../schemas/errors.ts';
+import { writeTogether } from '../wire/together.ts';
 import type { ClientPort } from './options.ts';
 
 const DEAF_MS = 30_000;
@@ -43,6 +44,15 @@ const held = new WeakMap<Writable, Set<Readable>>();
 /** Writes, and holds the source back until what was written is taken. */
 export function writeTo(output: Writable, bytes: Buffer, source: Readable | undefined): void {
   if (output.write(bytes) || !source) return;
+  holdBack(output, source);
+}
+
+/** As `writeTo`, for a pipe: what is written in one turn leaves at once. */
+export function pipeTo(output: Writable, bytes: Buffer, source: Readable | undefined): void {
+  if (!writeTogether(output, bytes) && source) holdBack(output, source);
+}
+
+function holdBack(output: Writable, source: Readable): void {
   source.pause();
   const waiting = held.get(output);
   if (waiting) return void waiting.add(source);

@@ -9,7 +9,7 @@ import type { Decided } from '../gate/permitted.ts';
 import type { Judged } from '../gate/results.ts';
 import type { Drift } from '../gate/surface.ts';
 import type { Journal } from '../journal/journal.ts';
-import { namedData, redact, redactText } from '../journal/redact.ts';
+import { namedData, redact, redactName, redactText } from '../journal/redact.ts';
 import { summaryOf } from '../journal/summary.ts';
 import type { Change } from '../lifecycle/supervisor.ts';
 import type { EgressEvent, RunningServer } from '../ports.ts';
@@ -45,7 +45,7 @@ export function body(scribe: Pen, kind: AuditBody['kind'], rest: Partial<AuditBo
     subject,
     ...rest,
     // Both may quote what somebody sent.
-    ...(target === undefined ? {} : { target: redactText(target, journal.key) }),
+    ...(target === undefined ? {} : { target: redactName(target, journal.key) }),
     ...(message === undefined ? {} : { message: redactText(message, journal.key) }),
   };
 }

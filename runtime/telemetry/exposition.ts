@@ -6,6 +6,8 @@ export type Labels = Readonly<Record<string, string>>;
 const MAX_SERIES = 500;
 /** Characters of one label's value. */
 const MAX_VALUE = 120;
+/** Characters of the values of all labels that are known again. */
+const MAX_KNOWN = 1000;
 
 interface Head {
   readonly name: string;
@@ -33,6 +35,8 @@ class Series<T> {
   readonly #labels: readonly string[];
   readonly #make: () => T;
   readonly #values = new Map<string, T>();
+  /** By the labels' values as they come: most calls have those of a call before. */
+  readonly #known = new Map<string, T>();
 
   constructor(labels: readonly string[], make: () => T) {
     this.#labels = labels;
@@ -40,6 +44,17 @@ class Series<T> {
   }
 
   at(values: Labels): T {
+    let raw = '';
+    for (const label of this.#labels) raw += `${values[label] ?? ''}\0`;
+    const seen = this.#known.get(raw);
+    if (seen !== undefined) return seen;
+    const value = this.#find(values);
+    if (this.#known.size >= MAX_SERIES) this.#known.clear();
+    if (raw.length <= MAX_KNOWN) this.#known.set(raw, value);
+    return value;
+  }
+
+  #find(values: Labels): T {
     const series = seriesOf(this.#labels, values);
     const known = this.#values.get(series);
     if (known !== undefined) return known;
