@@ -7,7 +7,7 @@ import { badRequest, HttpRefusal, tooMany } from './refusals.ts';
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
 /** Headers that decide something; sent twice, two readers could see two requests. */
-const ONCE = ['host', 'origin', 'authorization', 'content-type', 'content-length', 'mcp-session-id'];
+const ONCE = new Set(['host', 'origin', 'authorization', 'content-type', 'content-length', 'mcp-session-id']);
 
 /** What the Host header may say, with and without the port. */
 export function hostsOf({ hosts, host }: Pick<GatewayOptions, 'hosts' | 'host'>): (value: string) => boolean {
@@ -25,9 +25,8 @@ export function assertMeant(
   isHost: (value: string) => boolean,
   origins: readonly string[],
 ): void {
-  const names = request.rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase());
-  const twice = ONCE.find((name) => names.indexOf(name) !== names.lastIndexOf(name));
-  if (twice !== undefined) {
+  const twice = sentTwice(request.rawHeaders);
+  if (twice !== null) {
     throw new HttpRefusal(400, badRequest(`one ${twice} header`, 'two of them', 'Send it once'));
   }
   const { host, origin } = request.headers;
@@ -47,6 +46,18 @@ export function assertMeant(
     });
     throw new HttpRefusal(403, error);
   }
+}
+
+/** `raw`: names and values in turn. */
+function sentTwice(raw: readonly string[]): string | null {
+  const seen: string[] = [];
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = (raw[at] ?? '').toLowerCase();
+    if (!ONCE.has(name)) continue;
+    if (seen.includes(name)) return name;
+    seen.push(name);
+  }
+  return null;
 }
 
 /** A page of the gateway’s own address, or one that is named. */
@@ -105,24 +116,44 @@ export async function readBody(
   limit: number,
   hold: (bytes: number) => boolean,
 ): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
+  const parts = await partsOf(request, limit, hold);
+  const body = parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts);
+  for (const end of [10, 13])
+    for (let at = body.indexOf(end); at !== -1; at = body.indexOf(end, at + 1)) body[at] = 32;
+  return body;
+}
+
+/** What is over a bound is not held, and the connection outlives it: whoever refuses reads the rest away. */
+function partsOf(
+  request: IncomingMessage,
+  limit: number,
+  hold: (bytes: number) => boolean,
+): Promise<Buffer[]> {
   const parts: Buffer[] = [];
   let held = 0;
-  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
-  try {
-    // What is refused is answered: the connection outlives the end of this loop.
-    for await (const part of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+  return new Promise((resolve, reject) => {
+    const refuse = (refusal: HttpRefusal): void => {
+      parts.length = 0;
+      request.off('data', take);
+      reject(refusal);
+    };
+    const take = (part: Buffer): void => {
       held += part.length;
-      if (held > limit) throw tooLarge(limit);
-      if (!hold(part.length)) throw tooMany('so many bytes of requests without an answer');
+      if (held > limit) return refuse(tooLarge(limit));
+      if (!hold(part.length)) return refuse(tooMany('so many bytes of requests without an answer'));
       parts.push(part);
-    }
-  } catch (thrown) {
-    if (thrown instanceof HttpRefusal) throw thrown;
-    throw new HttpRefusal(400, badRequest('a whole body', 'a part of it', 'Send it again'));
-  }
-  const body = parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts);
-  for (let at = 0; at < body.length; at++) if (body[at] === 10 || body[at] === 13) body[at] = 32;
-  return body;
+    };
+    const cut = (): void =>
+      refuse(new HttpRefusal(400, badRequest('a whole body', 'a part of it', 'Send it again')));
+    request.on('data', take);
+    request.on('end', () => {
+      request.off('close', cut);
+      resolve(parts);
+    });
+    request.on('error', cut);
+    request.on('close', cut);
+  });
 }
 
 function tooLarge(limit: number): HttpRefusal {
