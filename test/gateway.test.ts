@@ -88,7 +88,9 @@ describe('lk gateway', () => {
     const at = (path: string): Promise<Response> => fetch(new URL(path, url));
     expect(await (await at('/healthz')).json()).toEqual({ ok: true });
     expect(await (await at('/readyz')).json()).toEqual({ ok: true, reasons: [] });
+    const open = await httpClient(url);
     const counted = await (await at('/metrics')).text();
+    await fetch(url, { method: 'DELETE', headers: open.headers });
     expect(counted).toMatch(/lockkeeper_gateway_sessions [1-9]/);
     expect(counted).toContain('tool="echo"');
   });
