@@ -1,8 +1,7 @@
 import { assertGrew, type OpenedCheckpoint, openCheckpoint } from '../../runtime/trust/checkpoint.ts';
-import { readRoot } from '../../runtime/trust/root.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { LogProof, LogView } from '../../schemas/log.ts';
-import { parseNote, readCheckpoint } from '../../schemas/note.ts';
+import { type Checkpoint, parseNote, readCheckpoint, readNoteKey, signersOf } from '../../schemas/note.ts';
 import type { LogRole } from '../../schemas/root.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, type Result, text, type Values } from '../command.ts';
@@ -37,14 +36,8 @@ export const log: Command = {
   },
 };
 
-interface LogTrust {
-  readonly role: LogRole;
-  /** The same with the log keys of the roots that led here: what was said under those was said. */
-  readonly earlier: LogRole;
-}
-
 /** What the newest root says of the log, along the chain from the one that this machine pinned. */
-async function logTrust(context: Context, api: Api): Promise<LogTrust> {
+async function logRole(context: Context, api: Api): Promise<LogRole> {
   const { token } = context.config;
   const signIn = (await context.home.signIns()).find(({ registry }) => registry === api.registry);
   const pin = signIn ?? (token?.registry === api.registry ? token : null);
@@ -55,13 +48,11 @@ async function logTrust(context: Context, api: Api): Promise<LogTrust> {
       next: 'Run: lk login URL --code CODE',
     });
   }
-  const { root, chain } = (await rootOfToday(context, api, pin)).trusted;
-  const keys = new Set([...root.log.keys, ...chain.flatMap((one) => readRoot(one).root.log.keys)]);
-  return { role: root.log, earlier: { ...root.log, keys: [...keys], threshold: 0 } };
+  return (await rootOfToday(context, api, pin)).trusted.root.log;
 }
 
 async function showKeys(context: Context): Promise<Result> {
-  const { role } = await logTrust(context, await context.api());
+  const role = await logRole(context, await context.api());
   return {
     data: { origin: role.origin, keys: role.keys, witnesses: role.witnesses, threshold: role.threshold },
     text: role.keys.join('\n'),
@@ -77,17 +68,19 @@ async function verifyLog(context: Context, values: Values): Promise<Result> {
   const where = { cwd: context.cwd, environment: context.config.environment };
   const published = against === undefined ? null : await readPublished(against, where);
   const api = await context.api();
-  const { role, earlier: known } = await logTrust(context, api);
+  const role = await logRole(context, api);
+  const unwitnessed = { ...role, threshold: 0 };
   const { checkpoint } = await api.call('log', LogView);
-  const now = openCheckpoint(checkpoint, { ...role, threshold: 0 });
+  const now = openCheckpoint(checkpoint, unwitnessed);
   const before = published?.place ? await context.home.published(published.place) : null;
   const remembered = before === null ? [] : [{ path: `seen before at ${against}`, note: before }];
   for (const one of [...(published?.notes ?? []), ...remembered]) {
-    const earlier = openCheckpoint(one.note, known);
+    const { earlier, stranger } = openEarlier(one.note, unwitnessed);
     const proof = await proofOf(api, earlier, now);
     try {
       assertGrew(earlier, now, proof);
     } catch (error) {
+      if (stranger) throw stranger;
       if (error instanceof LockkeeperError && error.exit === 3)
         return misbehaviour(context, error, { earlier: one, now, proof });
       throw error;
@@ -101,6 +94,22 @@ async function verifyLog(context: Context, values: Values): Promise<Result> {
     data: { conclusion: 'ok', origin: now.origin, size: now.size, witnesses: seen, continues },
     text: `${context.paint.green('ok')}: the log ${now.origin} has ${now.size} entries, signed${seen.length ? ` and seen by ${seen.map(({ name, at }) => `${name} at ${at}`).join(', ')}` : '; no witness is asked for'}.${published ? `\nIt continues the ${continues} checkpoint${continues === 1 ? '' : 's'} of ${against}, the newest of ${sizeOf(newestOf(published))} entries.` : ''}`,
   };
+}
+
+/**
+ * A checkpoint under a log key that the root names no longer accuses nobody, and what the log proves to continue needs no
+ * signature: `stranger` is thrown only where it does not. Throws LOG_SIGNATURE for another log, and for a signature that is bent.
+ */
+function openEarlier(note: string, role: LogRole): { earlier: Checkpoint; stranger: LockkeeperError | null } {
+  try {
+    return { earlier: openCheckpoint(note, role), stranger: null };
+  } catch (error) {
+    if (!(error instanceof LockkeeperError) || error.code !== 'LOG_SIGNATURE') throw error;
+    const parsed = parseNote(note);
+    const earlier = readCheckpoint(parsed.text);
+    if (earlier.origin !== role.origin || signersOf(parsed, role.keys.map(readNoteKey)) === null) throw error;
+    return { earlier, stranger: error };
+  }
 }
 
 const sizeOf = (note: string): number => readCheckpoint(parseNote(note).text).size;
@@ -126,7 +135,7 @@ async function rememberPublished(
 }
 
 /** Null where there is nothing to prove, or the registry gives none. */
-async function proofOf(api: Api, earlier: OpenedCheckpoint, now: OpenedCheckpoint): Promise<Buffer[] | null> {
+async function proofOf(api: Api, earlier: Checkpoint, now: OpenedCheckpoint): Promise<Buffer[] | null> {
   if (earlier.size === 0 || earlier.size >= now.size) return null;
   const query = { from: String(earlier.size), to: String(now.size) };
   const answer = await api.call('logConsistency', LogProof, { query }).catch((error: unknown) => {

@@ -9,7 +9,7 @@ import { appendEntries } from '../../registry/db/log.ts';
 import { withTransaction } from '../../registry/db/pool.ts';
 import { type Publish, publisherOf } from '../../registry/publish.ts';
 import { bucketAt } from '../../runtime/store/bucket-setting.ts';
-import { parseNote, readCheckpoint } from '../../schemas/note.ts';
+import { parseNote, readCheckpoint, readNoteKey, signersOf } from '../../schemas/note.ts';
 import { numberedLog } from '../helpers/log.ts';
 import { refusal } from '../helpers/machine.ts';
 import { certificateFor } from '../helpers/receivers.ts';
@@ -196,6 +196,24 @@ describe.each(servers())('a log published in a bucket on $name', (server) => {
     });
     expect(await verify(`${s3.url}/acme-log/lk`, {})).toMatchObject({ exit: 3, data: { code: 'LOG_FORK' } });
     expect([...s3.objects]).toEqual(before);
+  });
+
+  it('is continued under another log key as well, and a key of nobody accuses nobody', async () => {
+    await registry.person('root', 'admin');
+    await grown();
+    for (let n = 0; n < 2; n++) {
+      const { status } = await registry.call('root', 'POST', '/v1/keys/rotate', { role: 'log' });
+      expect(status).toBe(200);
+    }
+    const { root } = (await registry.deps.trust.current()).trusted;
+    const [first = ''] = [...s3.objects.values()].map(({ text }) => text);
+    expect(root.log.keys.some((key) => signersOf(parseNote(first), [readNoteKey(key)])?.size)).toBe(false);
+    await grown();
+    expect(await verify(PLACE)).toMatchObject({ exit: 0, data: { conclusion: 'ok' } });
+    // Somebody's own key over another history in the log's name: refused, and the log is not said to be rewritten.
+    const forger = makeSigner(root.log.origin);
+    s3.put('lk/checkpoints/1', numberedLog(forger).noteAt(1));
+    expect(await verify(PLACE)).toMatchObject({ exit: 3, data: { error: { code: 'LOG_SIGNATURE' } } });
   });
 
   it('is missed where somebody takes checkpoints away', async () => {
