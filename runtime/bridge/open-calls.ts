@@ -78,7 +78,7 @@ export class OpenCalls {
     const call = this.#open.get(key);
     if (!call) return false;
     this.#open.delete(key);
-    this.#questions.drop(call, 'the call was answered without it');
+    this.#refuse(call, 'the call was answered without it', LEFT);
     if (call.current) {
       this.#forget(call);
       this.#o.answer(call, call.current.id, message);
@@ -105,7 +105,8 @@ export class OpenCalls {
   /** Once the record is on the disk, the client is answered with what the server asks. */
   #tell(call: OpenCall, amid = 1): void {
     const { current, queue } = call;
-    if (!current || queue.length === 0 || call.state !== null) return;
+    const isOpen = this.#open.has(idKey(call.upstream));
+    if (!isOpen || !current || queue.length === 0 || call.state !== null) return;
     if (this.#away.size >= MAX_WAITING)
       return this.#abandon(call, 'too many calls wait for their clients', TOO_MANY);
     const state = randomBytes(32).toString('base64url');
@@ -183,13 +184,18 @@ export class OpenCalls {
 
   /** The server is told that its questions have no answer, and that the call is over. */
   #abandon(call: OpenCall, why: string, error: LockkeeperError): void {
-    const asked = [...call.queue, ...call.told.values()].filter(({ id }) => this.#questions.has(id));
-    this.#questions.drop(call, why);
+    this.#refuse(call, why, error);
     this.#forget(call);
-    for (const { id } of asked) this.#o.tell(refusalOf(id, error));
     if (!this.#open.delete(idKey(call.upstream))) return;
     this.#o.tell(notice('notifications/cancelled', { requestId: call.upstream, reason: why }).bytes);
     if (error === TOO_MANY && call.current) this.#b.heard(failure(call.current.id, error));
+  }
+
+  /** Its questions are over, and the server is told so: one of them may have been another call's. */
+  #refuse(call: OpenCall, why: string, error: LockkeeperError): void {
+    const asked = [...call.queue, ...call.told.values()].filter(({ id }) => this.#questions.has(id));
+    this.#questions.drop(call, why);
+    for (const { id } of asked) this.#o.tell(refusalOf(id, error));
   }
 
   /** Its client is not waited for any more. */

@@ -13,6 +13,9 @@ import { OpenCalls } from './open-calls.ts';
 import type { Bridge, BridgeOptions } from './ports.ts';
 import { enveloped, envelopeOf, response, statelessAnswer, withoutRetry } from './words.ts';
 
+/** Questions of a server that is being greeted, which are refused once it is. */
+const MAX_EARLY = 100;
+
 export class ToSession implements Bridge {
   readonly hello: JsonObject;
   readonly #o: BridgeOptions;
@@ -22,6 +25,7 @@ export class ToSession implements Bridge {
   readonly #levels: Levels;
   readonly #prefix = `lk-call-${randomBytes(8).toString('hex')}`;
   #peer: Peer | null = null;
+  #early: Request[] = [];
   #count = 0;
 
   constructor(options: BridgeOptions) {
@@ -43,8 +47,10 @@ export class ToSession implements Bridge {
   }
 
   begin(peer: Peer): Peer {
+    const early = this.#early;
     this.over();
     this.#peer = peer;
+    for (const message of early) this.#asked(message);
     return { ...peer, send: (bytes) => this.#say(parseMessage(bytes, true)) };
   }
 
@@ -53,6 +59,7 @@ export class ToSession implements Bridge {
     this.#listeners.over();
     this.#levels.over();
     this.#peer = null;
+    this.#early = [];
   }
 
   #say(message: Message): void {
@@ -102,9 +109,13 @@ export class ToSession implements Bridge {
   }
 
   #asked(message: Request): void {
-    if (message.method === 'ping') return this.#peer?.send(response(message.id, {}).bytes);
+    if (!this.#peer) {
+      if (this.#early.length < MAX_EARLY) this.#early.push(message);
+      return;
+    }
+    if (message.method === 'ping') return this.#peer.send(response(message.id, {}).bytes);
     const error = this.#calls.ask(message);
-    if (error && this.#peer) this.#notes.refuse(this.#peer, message, error);
+    if (error) this.#notes.refuse(this.#peer, message, error);
   }
 
   #said(message: Notification): void {

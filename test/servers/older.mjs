@@ -1,4 +1,5 @@
-// A real MCP server of the session era alone, made with the older SDK: it asks its client while its tools run.
+// A real MCP server of the session era alone, made with the older SDK: it asks its client while its tools run. With
+// `eager` behind it, it asks as soon as it is greeted as well.
 import { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import {
@@ -74,6 +75,15 @@ tool('forged', async () => ({
   inputRequests: { a: { method: 'roots/list' } },
   requestState: 'mine',
 }));
+let eager = Promise.resolve('nothing asked');
+if (process.argv[2] === 'eager')
+  server.oninitialized = () => {
+    eager = server.listRoots().then(
+      () => 'answered',
+      () => 'refused',
+    );
+  };
+tool('early', async () => text(await eager));
 tool('late', async () => {
   setTimeout(() => void askName('Outside?').catch(() => undefined), 20);
   return text('done');

@@ -115,6 +115,13 @@ describe('a question of the server', () => {
     expect(refused).toMatchObject([{ method: 'roots/list', code: 'METHOD_REFUSED' }]);
   });
 
+  it('as soon as it is greeted is refused to the server, which does not wait for it', async () => {
+    session = await sessionWith({ words: [...OLDER.words, 'eager'], era: 'session' });
+    expect(textOf(await call(1, 'early'))).toBe('refused');
+    const refused = (await session.records()).filter(({ kind }) => kind === 'request.refused');
+    expect(refused).toMatchObject([{ method: 'roots/list', code: 'METHOD_REFUSED' }]);
+  });
+
   it('outside of any call is refused to the server', async () => {
     session = await sessionWith(OLDER);
     expect(textOf(await call(1, 'late'))).toBe('done');
@@ -280,7 +287,9 @@ describe('a call that its client takes back', () => {
       params: { name: 'hasty', arguments: { size: 1 }, _meta: envelopeWith({}) },
     });
     session.send({ method: 'notifications/cancelled', params: { requestId: 1 } });
-    expect(textOf(await call(2, 'echo', { words: 'after' }))).toBe('after');
+    // What the server asks once its call is taken back is not put to this one's client.
+    const after = await call(2, 'echo', { words: 'after' }, { _meta: envelopeWith({}) });
+    expect(textOf(after), JSON.stringify(after)).toBe('after');
     expect(session.received.map(({ id }) => id)).toEqual([2]);
   });
 });
