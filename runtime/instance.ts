@@ -78,7 +78,7 @@ async function startInside(
 
 /** Whoever waits for its end waits for what is cleaned up after it as well. */
 function cleaned(running: SandboxedProcess, clean: () => Promise<void>): SandboxedProcess {
-  const exited = running.exited.finally(clean);
+  const exited = running.exited.then((exit) => clean().then(() => exit));
   return {
     ...running,
     exited,
