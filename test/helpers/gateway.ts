@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { type CallApprovals, NOBODY_TO_ASK } from '../../runtime/gate/people.ts';
 import { allDoor } from '../../runtime/gateway/all/door.ts';
-import { serverDoor } from '../../runtime/gateway/door.ts';
+import { type DoorOptions, serverDoor } from '../../runtime/gateway/door.ts';
 import { type InstanceLimits, Instances } from '../../runtime/gateway/instances.ts';
 import { type Door, type GatewayLimits, type GatewayOptions, LIMITS } from '../../runtime/gateway/ports.ts';
 import { type Gateway, openGateway } from '../../runtime/gateway/server.ts';
@@ -34,6 +34,8 @@ export interface GatewaySetup {
   readonly handshakeMs?: number;
   readonly options?: Partial<GatewayOptions>;
   readonly start?: (alias: string, log: string) => Promise<RunningServer>;
+  /** Of every server's door. */
+  readonly door?: Partial<DoorOptions>;
   readonly doors?: (doors: Map<string, Door>) => void;
   /** Where it keeps its journal. Default: a new folder. */
   readonly dir?: string;
@@ -121,6 +123,7 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
       keeping: { probes: null, idleMs: setup.idleMs ?? null },
       instances,
       tell: () => ({}),
+      ...setup.door,
     });
     doors.set(`/servers/${alias}/mcp`, door);
   }

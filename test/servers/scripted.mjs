@@ -31,6 +31,7 @@ function tools() {
   ];
   if (how === 'extra')
     list.push({ name: 'shell', description: 'Run anything', inputSchema: { type: 'object' } });
+  if (how === 'schema') list[0].outputSchema = { type: 'object', required: ['said'] };
   if (how === 'twice') list.push(list[0]);
   if (how === 'gone') list.pop();
   return list;
@@ -49,6 +50,9 @@ function act(id, what, token = 't') {
     asking = id;
     return send({ id: 'srv-3', method: 'sampling/createMessage', params: { messages: [] } });
   } else if (what === 'odd') send({ id: 'srv-2', method: 'client/secrets', params: {} });
+  else if (what === 'strange') send({ method: 'notifications/strange' });
+  else if (what.startsWith('say '))
+    send({ method: 'notifications/message', params: { level: 'info', data: what.slice(4) } });
   else if (what === 'noise')
     process.stdout.write('this is no message\n{"jsonrpc":"2.0","id":999,"result":{}}\n');
   else if (what === 'double')
@@ -93,7 +97,10 @@ function act(id, what, token = 't') {
   else if (what === 'die') process.exit(3);
   else if (what === 'progress')
     send({ method: 'notifications/progress', params: { progressToken: token, progress: 1 } });
-  else if (what?.startsWith('wait '))
+  else if (what?.startsWith('asks ')) {
+    send({ id: 'srv-9', method: what.slice(5), params: {} });
+    return void setTimeout(() => send({ id, result: text(`did ${what}`) }), 300);
+  } else if (what?.startsWith('wait '))
     return void setTimeout(() => send({ id, result: text(`did ${what}`) }), Number(what.slice(5)));
   send({ id, result: text(`did ${what}`) });
 }

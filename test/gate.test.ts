@@ -1,0 +1,38 @@
+/** Every control of the gate at every face; npm run gate takes each of them out as well. */
+import { describe, expect, it } from 'vitest';
+import { rows } from './gate/all.ts';
+import { runGate, takeOut } from './gate/command.ts';
+import { FACES } from './gate/faces.ts';
+import { mutations } from './gate/mutations.ts';
+import { judge, nameOf } from './gate/row.ts';
+
+describe('the gate', () => {
+  it('has rows with names of their own, and each is missed by some row when it is taken out', () => {
+    const names = rows.map(nameOf);
+    expect(new Set(names).size).toBe(names.length);
+    expect(names.filter((name) => !mutations.some((each) => each.rows.includes(name)))).toEqual([]);
+    expect(mutations.flatMap((each) => each.rows).filter((name) => !names.includes(name))).toEqual([]);
+  });
+
+  it.each(rows.map((row) => [nameOf(row), row] as const))('%s', async (_name, row) => {
+    const verdicts = await Promise.all(FACES.map((face) => judge(row, face)));
+    expect(verdicts.filter(({ verdict }) => verdict === 'BROKEN')).toEqual([]);
+    expect(verdicts.filter(({ verdict }) => verdict === 'held').length).toBeGreaterThanOrEqual(2);
+  });
+
+  it('is found out without its policy, its lock or its journal', { timeout: 180_000 }, async () => {
+    const steps = ['4 lock fresh', '7 policy', '11 journal first'];
+    const chosen = mutations.filter(({ rows: [first = ''] }) => steps.some((step) => first.startsWith(step)));
+    const noticed = await takeOut(chosen, () => undefined);
+    expect(noticed.length).toBe(3);
+    expect(noticed.flatMap(({ unnoticed, stale }) => [...unnoticed, ...stale])).toEqual([]);
+  });
+
+  it('has no row that nobody knows', async () => {
+    const said: string[] = [];
+    const streams = { out: () => undefined, say: (line: string) => void said.push(line) };
+    expect(await runGate(['no such row'], streams)).toBe(2);
+    expect(await runGate(['--all'], streams)).toBe(2);
+    expect(said.join()).toContain('npm run gate');
+  });
+});

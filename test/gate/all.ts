@@ -1,0 +1,6 @@
+/** The composition: every control at every face. */
+import type { Row } from './row.ts';
+import { toClient } from './to-client.ts';
+import { toServer } from './to-server.ts';
+
+export const rows: readonly Row[] = [...toServer, ...toClient];
