@@ -1,16 +1,15 @@
 /** `lk gateway` as people meet it: a locked server over HTTP, a lock that changes under it, a revocation. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Company, foundCompany } from '../cli/drill/company.ts';
+import type { Company } from '../cli/drill/company.ts';
 import type { AuditRecord } from '../schemas/audit.ts';
+import { type EchoCompany, foundEcho } from './helpers/echo-company.ts';
 import { httpClient, post } from './helpers/gateway.ts';
-import { startNpmRegistry } from './helpers/npm-registry.ts';
 import { codeOf, INITIALIZE } from './helpers/session.ts';
-import { plain } from './scanner/harness.ts';
 
 const MAIN = join(import.meta.dirname, '../cli/main.ts');
 
@@ -19,7 +18,7 @@ const REACHED = { code: -32601, message: 'no method tools/call' };
 
 describe('lk gateway', () => {
   let dir: string;
-  let npm: Awaited<ReturnType<typeof startNpmRegistry>>;
+  let founded: EchoCompany;
   let company: Company;
   let gateway: ChildProcessWithoutNullStreams;
   let url: string;
@@ -27,23 +26,8 @@ describe('lk gateway', () => {
 
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'lk-gateway-'));
-    chmodSync(dir, 0o755);
-    const tool = { name: 'echo', description: 'Echo', inputSchema: { type: 'object' } };
-    npm = await startNpmRegistry([plain({ tools: [tool] }, { name: '@acme/echo' })]);
-    company = await foundCompany({ dir, npmRegistry: npm.url, environment: process.env, trial: true });
-    for (const [person, roles] of [
-      ['alice', 'reviewer,auditor'],
-      ['erin', 'developer'],
-    ] as const) {
-      const { code } = await company.must('admin', 'people', 'add', person, '--roles', roles);
-      await company.must(person, 'login', company.url, '--code', String(code));
-    }
-    for (const verb of ['new', 'enrol']) await company.must('alice', 'keys', verb);
-    await company.must('admin', 'publish', 'npm:@acme/echo@1.0.0');
-    const accept = ['LK-MNT-01', 'LK-REL-01', 'LK-ART-02'].flatMap((id) => ['--accept', `${id}=looked at`]);
-    const first = await company.lk('alice', 'approve', 'echo');
-    if (first.exit !== 0) await company.must('alice', 'approve', 'echo', ...accept);
-    await company.must('erin', 'add', 'echo');
+    founded = await foundEcho(dir);
+    company = founded.company;
     writeFileSync(join(dir, 'project/lockkeeper.policy'), 'everyone: all locked tools\n');
     await company.must('erin', 'lock');
     const env = { ...process.env, LOCKKEEPER_HOME: join(dir, 'machines/erin'), NO_COLOR: '1' };
@@ -64,8 +48,7 @@ describe('lk gateway', () => {
   }, 180_000);
   afterAll(async () => {
     gateway?.kill('SIGKILL');
-    await company?.close();
-    await npm?.close();
+    await founded?.close();
     rmSync(dir, { recursive: true, force: true });
   });
 

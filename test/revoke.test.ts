@@ -1,49 +1,32 @@
 /** A revocation as people meet it: `lk revoke` on one machine ends `lk run` on another. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Company, foundCompany } from '../cli/drill/company.ts';
+import type { Company } from '../cli/drill/company.ts';
 import type { AuditRecord } from '../schemas/audit.ts';
-import { startNpmRegistry } from './helpers/npm-registry.ts';
+import { type EchoCompany, foundEcho } from './helpers/echo-company.ts';
 import { INITIALIZE } from './helpers/session.ts';
-import { plain } from './scanner/harness.ts';
 
 const MAIN = join(import.meta.dirname, '../cli/main.ts');
 
 describe('lk revoke', () => {
   let dir: string;
-  let npm: Awaited<ReturnType<typeof startNpmRegistry>>;
+  let founded: EchoCompany;
   let company: Company;
   const started: ChildProcessWithoutNullStreams[] = [];
 
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'lk-revoke-'));
-    chmodSync(dir, 0o755);
-    const tool = { name: 'echo', description: 'Echo', inputSchema: { type: 'object' } };
-    npm = await startNpmRegistry([plain({ tools: [tool] }, { name: '@acme/echo' })]);
-    company = await foundCompany({ dir, npmRegistry: npm.url, environment: process.env, trial: true });
-    for (const [person, roles] of [
-      ['alice', 'reviewer,auditor'],
-      ['erin', 'developer'],
-    ] as const) {
-      const { code } = await company.must('admin', 'people', 'add', person, '--roles', roles);
-      await company.must(person, 'login', company.url, '--code', String(code));
-    }
-    for (const verb of ['new', 'enrol']) await company.must('alice', 'keys', verb);
-    await company.must('admin', 'publish', 'npm:@acme/echo@1.0.0');
-    const accept = ['LK-MNT-01', 'LK-REL-01', 'LK-ART-02'].flatMap((id) => ['--accept', `${id}=looked at`]);
-    const first = await company.lk('alice', 'approve', 'echo');
-    if (first.exit !== 0) await company.must('alice', 'approve', 'echo', ...accept);
-    await company.must('erin', 'add', 'echo');
+    founded = await foundEcho(dir);
+    company = founded.company;
     await company.must('erin', 'lock');
   });
   afterAll(async () => {
     for (const child of started) child.kill('SIGKILL');
-    await company?.close();
-    await npm?.close();
+    await founded?.close();
     rmSync(dir, { recursive: true, force: true });
   });
 
