@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newCode } from '../../registry/db/people.ts';
+import type { JsonObject } from '../../schemas/common.ts';
 import type { Envelope } from '../../schemas/dsse.ts';
 import { identityKeyId } from '../../schemas/root.ts';
 import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
@@ -26,8 +27,7 @@ describe.each(servers().slice(0, 1))('an approval by a CI job', (server) => {
 
   interface Said {
     readonly exit: number;
-    // biome-ignore lint/suspicious/noExplicitAny: answers of every shape
-    readonly data: any;
+    readonly data: JsonObject;
   }
   const lk = (as: keyof typeof homes, words: string[], more: Record<string, string> = {}): Promise<Said> =>
     new Promise((resolve) => {
