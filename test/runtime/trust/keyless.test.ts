@@ -193,7 +193,7 @@ describe('an identity that signs without a key', () => {
     [
       'a later time',
       withMaterial((json) => {
-        const [entry_] = json.verificationMaterial.tlogEntries as { integratedTime: string }[];
+        const [entry_] = json.verificationMaterial.tlogEntries;
         return {
           ...json,
           verificationMaterial: {
@@ -276,11 +276,18 @@ describe('an identity that signs without a key', () => {
   });
 });
 
-// biome-ignore lint/suspicious/noExplicitAny: what stands in for a key is bent in every place
-function withMaterial(change: (json: any) => unknown): (envelope: Envelope) => Envelope {
+/** What stands in for a key, as far as it is bent here. */
+interface Material {
+  readonly verificationMaterial: {
+    readonly certificate?: unknown;
+    readonly tlogEntries: readonly { readonly integratedTime: string }[];
+  };
+}
+
+function withMaterial(change: (json: Material) => unknown): (envelope: Envelope) => Envelope {
   return (envelope) => {
     const [{ sigstore = '', ...rest } = { keyid: '', sig: '' }] = envelope.signatures;
-    const made = change(parseStrict(Buffer.from(sigstore, 'base64')));
+    const made = change(parseStrict(Buffer.from(sigstore, 'base64')) as unknown as Material);
     const text = typeof made === 'string' ? made : JSON.stringify(made);
     return { ...envelope, signatures: [{ ...rest, sigstore: Buffer.from(text).toString('base64') }] };
   };
