@@ -2,13 +2,16 @@
 import { LockkeeperError } from '../schemas/errors.ts';
 import type { CheckResult, Report } from '../schemas/finding.ts';
 import { pinSurface } from '../schemas/surface.ts';
-import type { Check, Facts, Outcome } from './checks/check.ts';
+import type { CheckOf, Facts, Outcome } from './checks/check.ts';
 import type { ScanRequest } from './ports.ts';
 
 export const SCANNER_VERSION = '1';
 
 /** Every check in its listed order. One that breaks has not run: unknown, never ok. Refusals go through. */
-export async function judge(checks: readonly Check[], facts: Facts): Promise<CheckResult[]> {
+export async function judge<F extends Pick<Facts, 'policy'>>(
+  checks: readonly CheckOf<F>[],
+  facts: F,
+): Promise<CheckResult[]> {
   const results: CheckResult[] = [];
   for (const check of checks) {
     const { id, title, owasp } = check;
@@ -24,7 +27,7 @@ export async function judge(checks: readonly Check[], facts: Facts): Promise<Che
   return results;
 }
 
-async function outcomeOf(check: Check, facts: Facts): Promise<Outcome> {
+async function outcomeOf<F>(check: CheckOf<F>, facts: F): Promise<Outcome> {
   try {
     return await check.run(facts);
   } catch (error) {

@@ -48,6 +48,7 @@ export const CODES = {
   ARCHIVE_HOSTILE: { status: 422, exit: 3, title: 'The archive is not safe to unpack' },
   ARCHIVE_INVALID: { status: 422, exit: 3, title: 'The archive is not whole' },
   SURFACE_UNREADABLE: { status: 422, exit: 4, title: 'The server did not show its surface' },
+  QUALITY_UNKNOWN: { status: 422, exit: 4, title: 'The quality of the checks was not measured' },
   PROVENANCE_INVALID: { status: 422, exit: 3, title: 'The attestation does not hold' },
   PROVENANCE_IDENTITY: { status: 422, exit: 3, title: 'Somebody else signed the attestation' },
   PROVENANCE_SUBJECT: { status: 422, exit: 3, title: 'The attestation is about something else' },

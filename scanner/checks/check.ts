@@ -36,14 +36,25 @@ export interface Facts {
   readonly now: Date;
   /** Of a server that runs elsewhere; null for a package. */
   readonly remote: RemoteLaunch | null;
+  /** What the servers beside it show; absent where nobody knows. */
+  readonly peers?: readonly Peer[];
 }
+
+/** Another server, as far as a text may imitate it or speak about it. */
+export interface Peer {
+  readonly server: string;
+  readonly tools: Surface['tools'];
+}
+
+/** What can be judged of what a server shows alone. */
+export type SurfaceFacts = Pick<Facts, 'surface' | 'other' | 'baseline' | 'changes' | 'policy' | 'peers'>;
 
 export type Outcome =
   | { readonly outcome: 'ok'; readonly note: string }
   | { readonly outcome: 'fired'; readonly findings: readonly Omit<Finding, 'check'>[] }
   | { readonly outcome: 'unknown'; readonly reason: string };
 
-export interface Check {
+export interface CheckOf<F> {
   readonly id: string;
   readonly title: string;
   /** Row of the OWASP MCP Top 10. */
@@ -52,8 +63,11 @@ export interface Check {
   readonly gatesFiredOnly?: true;
   /** Set where it reads a package or its registry: a remote server shows neither, which LK-ART-01 says once for all. */
   readonly readsPackage?: true;
-  run(facts: Facts): Promise<Outcome> | Outcome;
+  run(facts: F): Promise<Outcome> | Outcome;
 }
+
+export type Check = CheckOf<Facts>;
+export type SurfaceCheck = CheckOf<SurfaceFacts>;
 
 export const ok = (note: string): Outcome => ({ outcome: 'ok', note });
 export const unknown = (reason: string): Outcome => ({ outcome: 'unknown', reason });

@@ -1,9 +1,9 @@
 import type { Json } from '../../schemas/common.ts';
 import { pointerOf } from '../../schemas/surface.ts';
-import { type Check, finding, firedOr } from './check.ts';
+import { finding, firedOr, type SurfaceCheck } from './check.ts';
 
 /** Input schemas that accept anything: often a dependency that broke the generator, and then validation is lost. */
-export const emptySchema: Check = {
+export const emptySchema: SurfaceCheck = {
   id: 'LK-SRF-02',
   title: 'Input schemas say what they take',
   owasp: 'MCP03',

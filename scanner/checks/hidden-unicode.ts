@@ -1,9 +1,9 @@
 import { TAGS, tagged, tricksIn } from '../../runtime/content/hidden.ts';
-import { type Check, finding, firedOr, gravest } from './check.ts';
+import { finding, firedOr, gravest, type SurfaceCheck } from './check.ts';
 import { textsOfBoth } from './texts.ts';
 
 /** Characters that a person does not see, or takes for others, and a model reads. */
-export const hiddenUnicode: Check = {
+export const hiddenUnicode: SurfaceCheck = {
   id: 'LK-TXT-01',
   title: 'No hidden characters in tool text',
   owasp: 'MCP03',

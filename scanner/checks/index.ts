@@ -1,7 +1,7 @@
 /** The explicit list of checks, in the order of a report. Deleting one is deleting a line here and a file. */
 import { knownMalware, knownVulnerabilities } from './advisories.ts';
 import { capability } from './capability.ts';
-import type { Check } from './check.ts';
+import type { Check, SurfaceCheck } from './check.ts';
 import { coolDown } from './cool-down.ts';
 import { egress } from './egress.ts';
 import { emptySchema } from './empty-schema.ts';
@@ -14,6 +14,9 @@ import { maintainers } from './maintainers.ts';
 import { reach } from './reach.ts';
 import { surfaceDiff } from './surface-diff.ts';
 import { volatile } from './volatile.ts';
+
+/** Those that read what a server shows and nothing else: its quality can be measured on texts alone. */
+export const surfaceChecks: readonly SurfaceCheck[] = [surfaceDiff, emptySchema, hiddenUnicode, instructions];
 
 export const checks: readonly Check[] = [
   integrity,

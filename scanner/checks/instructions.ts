@@ -1,10 +1,10 @@
 import { MAX_TEXT, phrasesIn, wrappedIn } from '../../runtime/content/instructions.ts';
 import { TOOL_PHRASES } from '../../runtime/content/phrases.ts';
-import { type Check, excerpt, finding, firedOr, gravest } from './check.ts';
+import { excerpt, finding, firedOr, gravest, type SurfaceCheck } from './check.ts';
 import { textsOfBoth } from './texts.ts';
 
 /** Sentences that speak to the model about something else than the tool, and commands wrapped so that nobody reads them. */
-export const instructions: Check = {
+export const instructions: SurfaceCheck = {
   id: 'LK-TXT-02',
   title: 'No instructions to the model in tool text',
   owasp: 'MCP03',

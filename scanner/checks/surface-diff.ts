@@ -3,7 +3,7 @@ import type { Evidence, Severity } from '../../schemas/finding.ts';
 import { canonical } from '../../schemas/json.ts';
 import { SECTIONS } from '../../schemas/surface.ts';
 import { apart } from '../excerpt.ts';
-import { type Check, excerpt, finding, firedOr, ok } from './check.ts';
+import { excerpt, finding, firedOr, ok, type SurfaceCheck } from './check.ts';
 
 /** Gravest first. What is merely cosmetic is told, but does not fire. */
 const SEVERITIES: readonly (readonly [RiskClass, Severity])[] = [
@@ -13,7 +13,7 @@ const SEVERITIES: readonly (readonly [RiskClass, Severity])[] = [
 ];
 
 /** What a model sees against the last approved release: every change of text, contract or risk, and every new item. */
-export const surfaceDiff: Check = {
+export const surfaceDiff: SurfaceCheck = {
   id: 'LK-SRF-01',
   title: 'Surface as last approved',
   owasp: 'MCP03',

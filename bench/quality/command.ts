@@ -1,0 +1,84 @@
+/** Reads the sets, lets the checks of a scan judge each record, prints rates and gates. */
+import { parseArgs } from 'node:util';
+import { LockkeeperError } from '../../schemas/errors.ts';
+import { dataDir } from './config.ts';
+import { type Verdict, verdictOfTool, verdictsOfServer } from './judged.ts';
+import { type PatchVerdict, verdictOfPatch } from './patches.ts';
+import { print } from './print.ts';
+import { readSets, type Sets, type ToolRecord } from './records.ts';
+import { gatesOf, isReal, type Judged, rowsOf } from './score.ts';
+
+export interface Quality {
+  readonly sets: Sets;
+  readonly judged: readonly Judged[];
+  readonly patches: readonly PatchVerdict[];
+  /** Milliseconds that each tool took, in order of size. */
+  readonly times: readonly number[];
+}
+
+interface Io {
+  readonly out: (text: string) => void;
+}
+
+/** 0 when every gate held, 1 when one failed, 4 when one could not be judged. */
+export async function runQuality(words: readonly string[], { out }: Io): Promise<number> {
+  const options = {
+    data: { type: 'string' },
+    json: { type: 'boolean' },
+    misses: { type: 'boolean' },
+  } as const;
+  const { values } = parsed(() => parseArgs({ args: [...words], options }));
+  const quality = await measure(readSets(dataDir(values.data)));
+  const gates = gatesOf(quality.judged, quality.patches);
+  out(print({ quality, rows: rowsOf(quality.judged), gates }, values));
+  if (gates.some(({ held }) => held === false)) return 1;
+  return gates.some(({ held }) => held === null) ? 4 : 0;
+}
+
+function parsed<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw new LockkeeperError('USAGE', {
+      expected: '--data DIR, --misses, --json',
+      found: (error as Error).message,
+      next: 'Such as: npm run quality -- --data DIR --misses',
+    });
+  }
+}
+
+/** Attacks and small sets record by record; the tools of a real server together, as they are scanned. */
+export async function measure(sets: Sets): Promise<Quality> {
+  const verdicts = new Map<ToolRecord, Verdict>();
+  const times: number[] = [];
+  const timed = async <T>(count: number, run: () => Promise<T>): Promise<T> => {
+    const start = performance.now();
+    const result = await run();
+    for (let i = 0; i < count; i++) times.push((performance.now() - start) / count);
+    return result;
+  };
+  const [real, single] = [sets.tools.filter(isReal), sets.tools.filter((record) => !isReal(record))];
+  for (const record of single) verdicts.set(record, await timed(1, () => verdictOfTool(record)));
+  for (const group of serversOf(real))
+    for (const [record, verdict] of await timed(group.length, () => verdictsOfServer(group)))
+      verdicts.set(record, verdict);
+  const patches: PatchVerdict[] = [];
+  for (const record of sets.patches) patches.push(await verdictOfPatch(record));
+  const judged = [...verdicts].map(([record, verdict]) => ({ record, verdict }));
+  return { sets, judged, patches, times: times.sort((a, b) => a - b) };
+}
+
+/** Versions apart, and a name that comes twice apart as well: a surface has each name once. */
+function serversOf(records: readonly ToolRecord[]): ToolRecord[][] {
+  const servers = new Map<string, ToolRecord[]>();
+  for (const record of records) {
+    for (let turn = 0; ; turn++) {
+      const key = [record.source, record.server, record.version, turn].join('\u0000');
+      const group = servers.get(key) ?? [];
+      if (group.some(({ tool }) => tool.name === record.tool.name)) continue;
+      servers.set(key, [...group, record]);
+      break;
+    }
+  }
+  return [...servers.values()];
+}

@@ -1,0 +1,89 @@
+/** What the checks of a scan say to labelled surfaces: the same functions, policy and severities. */
+import type { Peer, SurfaceFacts } from '../../scanner/checks/check.ts';
+import { surfaceChecks } from '../../scanner/checks/index.ts';
+import { judge } from '../../scanner/report.ts';
+import type { JsonObject } from '../../schemas/common.ts';
+import { diffSurfaces } from '../../schemas/diff.ts';
+import type { Finding } from '../../schemas/finding.ts';
+import { DEFAULT_POLICY } from '../../schemas/policy.ts';
+import { pointerOf, type Surface } from '../../schemas/surface.ts';
+import type { ToolRecord } from './records.ts';
+
+/** block: a finding of a check that gates. warn: medium and above of another. note: whatever else was said. */
+export type Weight = 'block' | 'warn' | 'note';
+const WEIGHTS: readonly Weight[] = ['note', 'warn', 'block'];
+
+export interface Said {
+  readonly weight: Weight;
+  readonly finding: Finding;
+}
+
+/** Everything that the checks said, and the gravest of it; null for nothing. */
+export interface Verdict {
+  readonly said: readonly Said[];
+  readonly weight: Weight | null;
+}
+
+export function verdictOf(said: readonly Said[]): Verdict {
+  const top = Math.max(-1, ...said.map(({ weight }) => WEIGHTS.indexOf(weight)));
+  return { said, weight: WEIGHTS[top] ?? null };
+}
+
+export function surfaceWith(tools: readonly (JsonObject & { readonly name: string })[]): Surface {
+  return {
+    capture: { protocolVersion: '2025-11-25', eras: ['session'], clientCapabilities: {} },
+    serverInfo: { name: 'measured' },
+    capabilities: {},
+    instructions: null,
+    tools: Object.fromEntries(tools.map((tool) => [tool.name, tool])),
+    prompts: {},
+    resources: {},
+    resourceTemplates: {},
+    volatile: [],
+  };
+}
+
+/** One surface by itself, or against the one that was approved before it. */
+export async function saidOf(
+  surface: Surface,
+  { peers = [], before = null }: { peers?: readonly Peer[]; before?: Surface | null } = {},
+): Promise<Said[]> {
+  const facts: SurfaceFacts = {
+    ...{ surface, other: surface, policy: DEFAULT_POLICY, peers },
+    // Checks of texts read nothing else of a baseline than its surface.
+    baseline: before && ({ version: 'before', surface: before } as SurfaceFacts['baseline']),
+    changes: before ? diffSurfaces(before, surface) : [],
+  };
+  const results = await judge(surfaceChecks, facts);
+  return results.flatMap((result) => {
+    if (result.outcome === 'unknown') throw new Error(`${result.id}: ${result.reason}`);
+    if (result.outcome === 'ok') return [];
+    return result.findings.map((finding) => ({ weight: weightOf(result.gates, finding), finding }));
+  });
+}
+
+function weightOf(gates: boolean, { severity }: Finding): Weight {
+  if (gates) return 'block';
+  return severity === 'low' || severity === 'info' ? 'note' : 'warn';
+}
+
+/** A record by itself, with those tools beside it that it comes with. */
+export async function verdictOfTool({ tool, peers }: ToolRecord): Promise<Verdict> {
+  const beside = peers.map((peer) => ({ server: peer.server, tools: { [peer.tool.name]: peer.tool } }));
+  return verdictOf(await saidOf(surfaceWith([tool]), { peers: beside }));
+}
+
+/** All tools of one server as one surface, which is how they are scanned; verdicts by record. */
+export async function verdictsOfServer(records: readonly ToolRecord[]): Promise<Map<ToolRecord, Verdict>> {
+  const said = await saidOf(surfaceWith(records.map(({ tool }) => tool)));
+  return new Map(
+    records.map((record) => {
+      const at = pointerOf('tools', record.tool.name);
+      return [record, verdictOf(said.filter(({ finding }) => isAbout(finding, at)))];
+    }),
+  );
+}
+
+function isAbout({ evidence }: Finding, tool: string): boolean {
+  return evidence.some((item) => 'at' in item && (item.at === tool || item.at.startsWith(`${tool}/`)));
+}
