@@ -6,6 +6,7 @@ import { type Command, GLOBAL, GLOBAL_HELP } from './command.ts';
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   'Run a registry': ['serve', 'login', 'people', 'token', 'keys', 'keys root', 'witness'],
   'Publish and review': [
+    'scan',
     'publish',
     'review',
     'diff',

@@ -7,6 +7,13 @@ import { pointerOf, SECTIONS, type Surface } from '../schemas/surface.ts';
 /** More than this is not variation but another surface each time. */
 const MAX_VOLATILE = 50;
 
+/** Whole items, and what is judged by: names, schemas, hints. */
+const HELD = /^\/[^/]+\/[^/]+(?:$|\/(?:name|uri|uriTemplate|annotations|inputSchema|outputSchema)(?:\/|$))/;
+const ABOUT_SERVER = /^\/(?:serverInfo|capabilities|instructions)\b/;
+/** A text at a place of a schema where JSON Schema has one, which no argument is judged by. */
+const SCHEMA_TEXT =
+  /^\/tools\/[^/]+\/(?:inputSchema|outputSchema)(?:\/(?:properties|patternProperties|\$defs|definitions)\/[^/]+|\/(?:anyOf|allOf|oneOf|prefixItems)\/\d+|\/(?:items|additionalProperties|not|if|then|else))*\/(?:description|title)$/;
+
 /** Pointers of the values that differ. Throws SURFACE_UNREADABLE when items come and go, or too much differs. */
 export function volatileBetween(first: Surface, second: Surface): string[] {
   for (const section of SECTIONS) {
@@ -23,12 +30,7 @@ export function volatileBetween(first: Surface, second: Surface): string[] {
   const found: string[] = [];
   for (const field of ['serverInfo', 'capabilities', 'instructions', ...SECTIONS] as const)
     walk(pointerOf(field), first[field] as Json, second[field] as Json, found);
-  const held = found.find(
-    (at) =>
-      /^\/[^/]+\/[^/]+(?:$|\/(?:name|uri|uriTemplate|annotations|inputSchema|outputSchema)(?:\/|$))/.test(
-        at,
-      ) && !/^\/(?:serverInfo|capabilities|instructions)\b/.test(at),
-  );
+  const held = found.find((at) => HELD.test(at) && !ABOUT_SERVER.test(at) && !SCHEMA_TEXT.test(at));
   if (held !== undefined)
     throw unsteady('names, schemas and hints that stay the same', `${held} differs between two starts`);
   if (found.length > MAX_VOLATILE)
@@ -48,10 +50,10 @@ function unsteady(expected: string, found: string): LockkeeperError {
 }
 
 function walk(at: string, a: Json | undefined, b: Json | undefined, found: string[]): void {
-  if (a === undefined || b === undefined || canonical(a) === canonical(b)) {
-    if (a !== b && (a === undefined || b === undefined)) found.push(at);
-    return;
-  }
+  // A mask takes the place of a value; where there is none it could not, and each start would have another pin.
+  if (a === undefined || b === undefined)
+    throw unsteady('the same members in two starts', `${at} in one of them only`);
+  if (canonical(a) === canonical(b)) return;
   const bothObjects =
     a !== null &&
     b !== null &&

@@ -14,6 +14,7 @@ import { Problem } from './problem.ts';
 import { Permissions, Release, Submission } from './release.ts';
 import { Revocation } from './revocation.ts';
 import { Root } from './root.ts';
+import { Scan } from './scan.ts';
 import { AuditConfig } from './sinks.ts';
 import { Surface } from './surface.ts';
 import { UpstreamConfig } from './upstream.ts';
@@ -36,6 +37,7 @@ export const SCHEMAS: Readonly<Record<string, TSchema>> = {
   report: Report,
   revocation: Revocation,
   root: Root,
+  scan: Scan,
   submission: Submission,
   surface: Surface,
   upstream: UpstreamConfig,

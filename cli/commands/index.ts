@@ -10,6 +10,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   'keys root': async () => (await import('./root.ts')).root,
   witness: async () => (await import('./witness.ts')).witness,
   publish: async () => (await import('./publish.ts')).publish,
+  scan: async () => (await import('./scan.ts')).scan,
   owner: async () => (await import('./owner.ts')).owner,
   review: async () => (await import('./review.ts')).review,
   diff: async () => (await import('./diff.ts')).diff,

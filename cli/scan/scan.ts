@@ -1,0 +1,132 @@
+/** Scans without a registry: the same scan that a registry's worker runs, on this machine, with nothing sent to anybody. */
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { selectDriver } from '../../runtime/isolation/select.ts';
+import { openBlobs } from '../../runtime/store/blobs.ts';
+import { npmOptionsOf } from '../../scanner/npm.ts';
+import type { Baseline, ScanPorts, ScanResult } from '../../scanner/ports.ts';
+import { pypiOptionsOf } from '../../scanner/pypi/options.ts';
+import { scan } from '../../scanner/scan.ts';
+import type { Asking } from '../../scanner/targets/exact.ts';
+import { asLockkeeperError, type Code } from '../../schemas/errors.ts';
+import type { Policy } from '../../schemas/policy.ts';
+import { Permissions, type Submission } from '../../schemas/release.ts';
+import { concludeReport, type ScanTarget } from '../../schemas/scan.ts';
+import { isValid } from '../../schemas/validate.ts';
+import type { Context, Values } from '../command.ts';
+import { submissionOf } from '../publishing.ts';
+import type { Target } from './targets.ts';
+
+/** What says that a release can never be locked; any other failure only leaves it unknown. */
+const UNLOCKABLE: ReadonlySet<Code> = new Set([
+  'CLOSURE_INCOMPLETE',
+  'ARTIFACT_MISMATCH',
+  'ARCHIVE_HOSTILE',
+  'ARCHIVE_INVALID',
+]);
+
+export interface Scanning {
+  readonly ask: Asking;
+  /** Never throws what is about one target: that becomes its error. */
+  one(target: Target, values: Values): Promise<ScanTarget>;
+  close(): Promise<void>;
+}
+
+interface Setting {
+  readonly policy: Policy;
+  /** Source of an earlier release to compare with. */
+  readonly against: string | undefined;
+}
+
+/** Throws ISOLATION_MISSING and CONFIG_INVALID before anything is scanned. */
+export async function openScanning(context: Context, setting: Setting): Promise<Scanning> {
+  const { environment } = context.config;
+  const npm = await npmOptionsOf(context.cwd, environment);
+  const pypi = (): ReturnType<typeof pypiOptionsOf> => pypiOptionsOf(environment);
+  const { driver } = await selectDriver({ nodePath: process.execPath });
+  const blobs = await openBlobs(join(context.home.storeDir, 'blobs'));
+  await mkdir(context.home.storeDir, { recursive: true });
+  const workDir = await mkdtemp(join(context.home.storeDir, 'scan-'));
+  await chmod(workDir, 0o755);
+  const ports = { blobs, driver, workDir, npm, pypi, now: context.now };
+  return {
+    ask: { npm, pypi },
+    one: (target, values) =>
+      scanOne(target, {
+        values,
+        setting,
+        ports: { ...ports, progress: (step) => context.progress(`${target.target}: ${step}`) },
+      }).finally(() => context.progress('')),
+    close: () => rm(workDir, { recursive: true, force: true }),
+  };
+}
+
+interface One {
+  readonly values: Values;
+  readonly setting: Setting;
+  readonly ports: ScanPorts;
+}
+
+async function scanOne(target: Target, one: One): Promise<ScanTarget> {
+  const { target: name, file, line, source, notes } = target;
+  const head = { target: name, file, line, source, notes: [...notes] };
+  if (source === null) return { ...head, conclusion: 'unverified', report: null, error: target.error };
+  try {
+    const submission = await wishOf(target, source, one.values);
+    const { against } = one.setting;
+    const baseline = against === undefined ? null : await baselineOf(against, submission, one);
+    const { report } = await scan(
+      { submission, policy: one.setting.policy, trial: false, baseline },
+      one.ports,
+    );
+    return { ...head, conclusion: concludeReport(report), report, error: null };
+  } catch (thrown) {
+    const { code, message } = asLockkeeperError(thrown);
+    const conclusion = UNLOCKABLE.has(code) ? 'refused' : 'unverified';
+    return { ...head, conclusion, report: null, error: { code, message } };
+  }
+}
+
+/** As it would be published. Folders that a client's file names are empty ones in the sandbox. */
+async function wishOf({ args, env }: Target, source: string, values: Values): Promise<Submission> {
+  const remote = /^https?:/.test(source) && values.release === undefined ? { release: '0.0.0' } : {};
+  const submission = await submissionOf(source, { ...values, ...remote });
+  if (args.length === 0 && env.length === 0) return submission;
+  const wanted: Permissions = {
+    ...submission.permissions,
+    env: [...new Set([...submission.permissions.env, ...env])],
+    mounts: [
+      ...submission.permissions.mounts,
+      ...args.filter((word) => word.startsWith('/')).map((target) => ({ target, mode: 'ro' as const })),
+    ],
+  };
+  const permissions = isValid(Permissions, wanted) ? wanted : submission.permissions;
+  return { ...submission, args: [...submission.args, ...args], permissions };
+}
+
+/** What was scanned before, as if it had been approved: so that only what is new is told of. */
+async function baselineOf(
+  source: string,
+  like: Submission,
+  { values, setting, ports }: One,
+): Promise<Baseline> {
+  const submission = { ...like, ...(await submissionOf(source, { ...values, name: like.name })) };
+  const before: ScanResult = await scan(
+    {
+      submission: { ...submission, args: like.args, permissions: like.permissions },
+      policy: setting.policy,
+      trial: false,
+      baseline: null,
+    },
+    { ...ports, progress: (step) => ports.progress(`${source}: ${step}`) },
+  );
+  const { closure, surface, maintainers, launch } = before;
+  return {
+    version: submission.version,
+    closure,
+    surface,
+    maintainers,
+    permissions: like.permissions,
+    launch,
+  };
+}
