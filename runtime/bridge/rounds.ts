@@ -147,10 +147,7 @@ export class Rounds {
     for (const id of round.ids.values()) {
       const key = idKey(id);
       this.#questions.delete(key);
-      const pending = exchange.fromServer.get(key);
-      if (!pending) continue;
-      exchange.fromServer.delete(key);
-      exchange.lost(pending, why);
+      if (!exchange.fromServer.has(key)) continue;
       this.#b.heard(notice('notifications/cancelled', { requestId: id, reason: why }));
     }
   }

@@ -1,6 +1,7 @@
 /** Who talks: the sessions of the session era, and one conversation for each stateless caller and door. Both bounded. */
 import { type Identified, renewSubject } from '../identity/identified.ts';
 import type { FlowState } from '../policy/flows.ts';
+import type { SessionEnd } from '../session/options.ts';
 import { Budget } from './budget.ts';
 import { type Door, type GatewayLimits, type GatewayOptions, ownerOf, type Trace } from './ports.ts';
 import { tooMany, unknownSession } from './refusals.ts';
@@ -107,7 +108,8 @@ export class Table {
     for (const session of this.#sessions.values())
       if (paths === 'all' || paths.has(session.path)) session.end('stopped');
     for (const [key, shared] of this.#shared)
-      if (paths === 'all' || paths.has(key.slice(0, key.indexOf(' ')))) shared.end('stopped');
+      if (paths === 'all' || paths.has(key.slice(0, key.indexOf(' '))))
+        this.#endShared(key, shared, 'stopped');
     if (paths === 'all') clearInterval(this.#sweep);
     const over = [...this.#endings].filter(([, path]) => paths === 'all' || paths.has(path));
     await Promise.all(over.map(([ending]) => ending));
@@ -126,7 +128,15 @@ export class Table {
 
   #endIdle(): void {
     const before = performance.now() - this.#limits.idleMs;
-    for (const each of [...this.#sessions.values(), ...this.#shared.values()])
-      if (!each.isUsed && each.lastUsed < before) each.end('client closed');
+    const isIdle = (each: HttpSession | Shared): boolean => !each.isUsed && each.lastUsed < before;
+    for (const session of this.#sessions.values()) if (isIdle(session)) session.end('client closed');
+    for (const [key, shared] of this.#shared)
+      if (isIdle(shared)) this.#endShared(key, shared, 'client closed');
+  }
+
+  /** Whoever asks while it stops knows of no session: their request begins the next one. */
+  #endShared(key: string, shared: Shared, reason: SessionEnd['reason']): void {
+    this.#shared.delete(key);
+    shared.end(reason);
   }
 }

@@ -2,7 +2,7 @@
  * Keeps one server instance: starts it when it is wanted, once however many want it; asks whether it is well; lets it rest
  * when nothing needs it; and tells of its death. It knows nothing of what is said to the server.
  */
-import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts';
+import { asLockkeeperError, LockkeeperError } from '../../schemas/errors.ts';
 import type { RunningServer } from '../ports.ts';
 import { openPeer, type Peer, type PeerHandlers } from '../session/peer.ts';
 import type { Breaker } from './breaker.ts';
@@ -62,6 +62,7 @@ export class Supervisor<Greeted> {
   #idle: NodeJS.Timeout | undefined;
   #probing: NodeJS.Timeout | undefined;
   #busy = false;
+  #over = false;
   #misses = 0;
 
   constructor(options: SupervisorOptions<Greeted>) {
@@ -113,6 +114,12 @@ export class Supervisor<Greeted> {
     await this.#stop(graceMs);
   }
 
+  /** As `rest`, and it never starts again. */
+  async end(why: string, graceMs = REST_GRACE_MS): Promise<void> {
+    this.#over = true;
+    await this.rest(why, graceMs);
+  }
+
   /** Its release was revoked: it never starts again. The kill is up to `rest`. */
   quarantine(why: string): void {
     this.#move('revoked', why);
@@ -129,6 +136,7 @@ export class Supervisor<Greeted> {
   async #launch(): Promise<Live<Greeted>> {
     await this.#stopping;
     const { breaker, server, start, handlers } = this.#o;
+    if (this.#over) throw over(server);
     const refused = breaker.refusal(server);
     if (refused) throw refused;
     this.#move('wanted', 'a message needs it');
@@ -158,7 +166,7 @@ export class Supervisor<Greeted> {
   }
 
   #failed(error: LockkeeperError): LockkeeperError {
-    this.#o.breaker.failed(error.message);
+    this.#o.breaker.failed(error.told);
     this.#move('failed', error.message);
     return error;
   }
@@ -166,7 +174,7 @@ export class Supervisor<Greeted> {
   /** It can no longer be listened to. While it is greeted, whoever greets it is told. */
   #gone(peer: Peer, error: LockkeeperError): void {
     if (this.#live?.peer !== peer || this.#state === 'DRAINING' || this.#wanting) return;
-    this.#o.breaker.failed(error.message);
+    this.#o.breaker.failed(error.told);
     this.#move('ended', error.message);
     void this.#stop(0);
     this.#o.lost(error);
@@ -218,4 +226,12 @@ export class Supervisor<Greeted> {
     if (this.#misses < failures || this.#busy) return;
     this.#gone(live.peer, why);
   }
+}
+
+function over(server: string): LockkeeperError {
+  return new LockkeeperError('SERVER_DIED', {
+    expected: `${server} to be wanted by a session`,
+    found: 'one that is over',
+    next: 'Begin a new session',
+  });
 }

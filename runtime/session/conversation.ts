@@ -223,9 +223,9 @@ export class Conversation {
   async #stop(end: SessionEnd): Promise<void> {
     if (end.reason !== 'revoked') {
       await this.#relay.exchange.tail;
-      return this.#server.rest(end.reason, STOP_GRACE_MS);
+      return this.#server.end(end.reason, STOP_GRACE_MS);
     }
-    await this.#server.rest(end.reason, 0);
+    await this.#server.end(end.reason, 0);
     await within(
       this.#greeting.then(() => this.#relay.exchange.tail),
       RECORD_MS,

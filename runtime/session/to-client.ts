@@ -1,5 +1,6 @@
 /** What a server says, on its way to the client: bound to what was asked, compared with the lock, recorded. */
 import { randomUUID } from 'node:crypto';
+import type { Json } from '../../schemas/common.ts';
 import { quote } from '../../schemas/errors.ts';
 import { boundTo, judgeToClient, type Pending } from '../gate/gate.ts';
 import { STALE_BY } from '../gate/methods.ts';
@@ -32,7 +33,10 @@ export class ToClient {
 
   /** Said after a revocation: it goes nowhere. */
   unheard(): void {
-    const why = 'said by the server of a revoked release';
+    this.#unheard('said by the server of a revoked release');
+  }
+
+  #unheard(why: string): void {
     if (this.#noise.take()) this.#x.note(records.unbound(this.#x.scribe, 'to-client', why));
   }
 
@@ -122,7 +126,8 @@ export class ToClient {
     if (!verdict.allow) {
       return x.note(records.refused(x.scribe, message, { direction: 'to-client', error: verdict.error }));
     }
-    if (!this.#isHeard(message)) return this.#unsubscribed();
+    const stray = this.#stray(message);
+    if (stray) return this.#unheard(stray);
     const judged = x.content.said(message);
     const { error } = judged;
     this.#flag(judged, message);
@@ -133,15 +138,35 @@ export class ToClient {
     x.aside(judged.message.bytes, this.#about(message));
   }
 
-  /** A notice for a subscription is for who still holds it, and for nobody else. */
-  #isHeard({ params }: Notification): boolean {
+  /** Why a notice is about nothing that is open between the two: what names another’s would be taken for it. */
+  #stray({ method, params }: Notification): string | null {
+    const { fromClient } = this.#x;
     const subscription = subscriptionOf(params);
-    return subscription === null || this.#x.fromClient.has(subscription);
+    if (subscription !== null && !fromClient.has(subscription))
+      return 'a notice for a subscription that nobody holds';
+    if (method === 'notifications/progress' && this.#ofToken(params.progressToken) === null)
+      return 'progress of nothing that the client asked';
+    if (method === 'notifications/cancelled' && !this.#takenBack(params.requestId))
+      return 'a question taken back that the server has not asked';
+    return null;
   }
 
-  #unsubscribed(): void {
-    const why = 'a notice for a subscription that nobody holds';
-    if (this.#noise.take()) this.#x.note(records.unbound(this.#x.scribe, 'to-client', why));
+  /** The client’s request in flight that gave this token. */
+  #ofToken(progressToken: Json | undefined): string | null {
+    for (const [key, { token, giveUp }] of this.#x.fromClient)
+      if (token !== undefined && token === progressToken && !giveUp) return key;
+    return null;
+  }
+
+  /** An answer to it is not awaited any more: its place is free. */
+  #takenBack(id: Json | undefined): boolean {
+    const { fromServer } = this.#x;
+    const key = typeof id === 'string' || typeof id === 'number' ? wire.idKey(id) : '';
+    const pending = fromServer.get(key);
+    if (!pending) return false;
+    fromServer.delete(key);
+    this.#x.lost(pending, 'taken back by the server');
+    return true;
   }
 
   /** The request in flight that a server speaks of: by its subscription or token, or because there is one alone. */
@@ -149,10 +174,7 @@ export class ToClient {
     const { fromClient } = this.#x;
     const subscription = subscriptionOf(params);
     if (subscription !== null && fromClient.has(subscription)) return subscription;
-    if (method === 'notifications/progress') {
-      for (const [key, { token }] of fromClient)
-        if (token !== undefined && token === params.progressToken) return key;
-    }
+    if (method === 'notifications/progress') return this.#ofToken(params.progressToken);
     const [only] = fromClient.keys();
     return fromClient.size === 1 && only !== undefined ? only : null;
   }

@@ -49,6 +49,22 @@ function act(id, what, token = 't') {
   else if (what === 'ask') {
     asking = id;
     return send({ id: 'srv-3', method: 'sampling/createMessage', params: { messages: [] } });
+  } else if (what === 'withdraw') {
+    send({
+      id: 'srv-3',
+      method: 'sampling/createMessage',
+      params: { messages: [], _meta: { progressToken: 7 } },
+    });
+    return void setTimeout(() => {
+      send({ method: 'notifications/cancelled', params: { requestId: 'srv-3' } });
+      send({ method: 'notifications/cancelled', params: { requestId: 1 } });
+      send({ id, result: text('withdrew') });
+    }, 300);
+  } else if (what === 'stray')
+    send({ method: 'notifications/progress', params: { progressToken: 'nobody', progress: 1 } });
+  else if (what === 'last words') {
+    process.stderr.write('the key is sk-lastwords\n');
+    return void setTimeout(() => process.exit(3), 50);
   } else if (what === 'odd') send({ id: 'srv-2', method: 'client/secrets', params: {} });
   else if (what === 'strange') send({ method: 'notifications/strange' });
   else if (what.startsWith('say '))
@@ -165,6 +181,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
     const _meta = { 'io.modelcontextprotocol/subscriptionId': id };
     return send({ method: 'notifications/subscriptions/acknowledged', params: { _meta } });
   }
+  if (method === 'notifications/progress') return void appendLog({ method, params });
   if (method === 'notifications/cancelled') return appendLog({ cancelled: params.requestId });
   if (method === 'tools/call') {
     appendLog({ call: params });

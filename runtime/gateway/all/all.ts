@@ -47,6 +47,7 @@ export class All implements Backend {
   #tail: Promise<unknown> = Promise.resolve();
   #era: Era | null = null;
   #first: JsonObject = {};
+  #ended = false;
 
   constructor(options: AllOptions, visit: Visit, port: ClientPort) {
     this.#o = options;
@@ -69,11 +70,13 @@ export class All implements Backend {
 
   async run(): Promise<SessionEnd> {
     const end = await this.#over.promise;
+    this.#ended = true;
     await Promise.all([this.#tail, this.#parts.end(end.reason)]);
     return end;
   }
 
   end(reason: SessionEnd['reason']): void {
+    this.#ended = true;
     this.#over.resolve({ reason, error: null });
   }
 
@@ -81,19 +84,25 @@ export class All implements Backend {
     if (message.kind === 'request') return this.#request(message);
     if (message.kind === 'notification') return this.#notice(message);
     const asked = message.id === null ? null : this.#parts.answerFor(message.id);
-    if (!asked) return this.#unbound();
+    if (!asked) return this.#unbound('an answer to nothing that a server asked');
     const bytes = splice(message.bytes, [{ path: ['id'], value: asked.id }]);
     asked.part?.take({ ...message, id: asked.id, bytes });
   }
 
   #request(message: Request): void {
     try {
+      // What comes while its servers stop would begin a conversation that nobody ends.
+      if (this.#ended) throw ENDED;
       if (this.#era === null && this.#begins(message)) return;
       const key = idKey(message.id);
       const own = this.#own(message);
       if (own) {
         this.#asked.set(key, null);
-        return void own.then((result) => this.#answer(message, result));
+        own.then(
+          (result) => this.#answer(message, result),
+          (thrown: unknown) => this.#refuse(message, asLockkeeperError(thrown)),
+        );
+        return;
       }
       const { alias, message: routed } = route(message, {
         era: this.#era ?? 'session',
@@ -193,7 +202,11 @@ export class All implements Backend {
 
   #notice(message: Extract<Message, { kind: 'notification' }>): void {
     const { method, params } = message;
-    if (method === 'notifications/initialized') return;
+    if (method === 'notifications/initialized' || this.#ended) return;
+    if (method === 'notifications/progress') {
+      if (!this.#parts.progress(message)) this.#unbound('progress of nothing that a server asked');
+      return;
+    }
     if (method !== 'notifications/cancelled') {
       for (const part of this.#parts.opened) part.take(message);
       return;
@@ -205,10 +218,8 @@ export class All implements Backend {
     if (typeof alias === 'string') this.#parts.of(alias).take(message);
   }
 
-  #unbound(): void {
-    this.#o.journal.note(
-      records.unbound(this.#scribe, 'to-server', 'an answer to nothing that a server asked'),
-    );
+  #unbound(why: string): void {
+    this.#o.journal.note(records.unbound(this.#scribe, 'to-server', why));
   }
 
   #unanswered(alias: string, error: LockkeeperError | null): void {

@@ -1,9 +1,9 @@
 /** The conversations behind one with all servers: opened when they are first needed, and again after they ended. */
 import type { Readable } from 'node:stream';
-import type { JsonObject } from '../../../schemas/common.ts';
+import type { Json, JsonObject } from '../../../schemas/common.ts';
 import { LockkeeperError } from '../../../schemas/errors.ts';
 import type { ClientPort, SessionEnd } from '../../session/options.ts';
-import { type Id, idKey } from '../../wire/message.ts';
+import { type Id, idKey, type Notification } from '../../wire/message.ts';
 import { splice, textAt } from '../../wire/splice.ts';
 import type { Door, Visit } from '../ports.ts';
 import { Part } from './part.ts';
@@ -21,11 +21,21 @@ export interface PartsOptions {
   readonly ended: (alias: string, error: LockkeeperError | null) => void;
 }
 
+interface AskedBack {
+  readonly alias: string;
+  /** As the server itself counts. */
+  readonly id: Id;
+  /** What the server wants to hear progress of it by. */
+  readonly token: Json | undefined;
+}
+
+const TOKEN = ['params', '_meta', 'progressToken'];
+
 export class Parts {
   readonly #o: PartsOptions;
   readonly #open = new Map<string, Part>();
   /** By the id that the client knows a server’s request by: servers count each for themselves. */
-  readonly #askedBack = new Map<string, { readonly alias: string; readonly id: Id }>();
+  readonly #askedBack = new Map<string, AskedBack>();
   readonly #deaf = new Set<string>();
   #count = 0;
 
@@ -79,6 +89,17 @@ export class Parts {
     return { part: this.#open.get(asked.alias), id: asked.id };
   }
 
+  /** Progress of what a server asked is for that server alone, under its own token. False: it is of nothing. */
+  progress(message: Notification): boolean {
+    const { progressToken: ours } = message.params;
+    const asked = typeof ours === 'number' ? this.#askedBack.get(idKey(ours)) : undefined;
+    const part = asked && this.#open.get(asked.alias);
+    if (!part || asked.token === undefined) return false;
+    const bytes = splice(message.bytes, [{ path: ['params', 'progressToken'], value: asked.token }]);
+    part.take({ ...message, params: { ...message.params, progressToken: asked.token }, bytes });
+    return true;
+  }
+
   async end(reason: SessionEnd['reason']): Promise<void> {
     const parts = this.opened;
     for (const part of parts) part.end(reason);
@@ -91,12 +112,35 @@ export class Parts {
   ): void {
     const { port } = this.#o;
     const id = textAt(bytes, ['id']);
-    if (id === null) return port.aside(bytes, about, source);
+    if (id === null) {
+      const notice = this.#named(alias, bytes);
+      if (notice) port.aside(notice, about, source);
+      return;
+    }
     const [oldest] = this.#askedBack.keys();
     if (this.#askedBack.size >= MAX_ASKED_BACK && oldest !== undefined) this.#askedBack.delete(oldest);
     const ours = ++this.#count;
-    this.#askedBack.set(idKey(ours), { alias, id: JSON.parse(id.toString()) as Id });
-    port.aside(splice(bytes, [{ path: ['id'], value: ours }]), about, source);
+    const token = textAt(bytes, TOKEN);
+    this.#askedBack.set(idKey(ours), {
+      alias,
+      id: JSON.parse(id.toString()) as Id,
+      token: token === null ? undefined : (JSON.parse(token.toString()) as Json),
+    });
+    const changes = [['id'], TOKEN].map((path) => ({ path, value: ours }));
+    port.aside(splice(bytes, changes), about, source);
+  }
+
+  /** A question that its server takes back has another id with the client; null: the client has none such. */
+  #named(alias: string, bytes: Buffer): Buffer | null {
+    if (textAt(bytes, ['method'])?.toString() !== '"notifications/cancelled"') return bytes;
+    const text = textAt(bytes, ['params', 'requestId'])?.toString() ?? 'null';
+    const id = JSON.parse(text) as Json;
+    for (const [key, asked] of this.#askedBack) {
+      if (asked.alias !== alias || asked.id !== id) continue;
+      this.#askedBack.delete(key);
+      return splice(bytes, [{ path: ['params', 'requestId'], value: Number(key.slice(1)) }]);
+    }
+    return null;
   }
 
   #ended(alias: string, part: Part, error: LockkeeperError | null): void {

@@ -280,7 +280,8 @@ describe('what a server may not send', () => {
 
   it('passes progress', async () => {
     const session = await openSession();
-    session.send({ id: 1, method: 'tools/call', params: { name: 'act', arguments: { what: 'progress' } } });
+    const params = { name: 'act', arguments: { what: 'progress' }, _meta: { progressToken: 't' } };
+    session.send({ id: 1, method: 'tools/call', params });
     expect((await session.next((message) => message.method === 'notifications/progress')).params).toEqual({
       progressToken: 't',
       progress: 1,
