@@ -160,6 +160,8 @@ export interface Detail {
   readonly found: string;
   /** The next command or action, as a sentence without its final stop. */
   readonly next: string;
+  /** More of what was found, in the words of a server: for who keeps it, never for a client’s model to read. */
+  readonly words?: string | undefined;
   readonly cause?: unknown;
 }
 
@@ -169,12 +171,16 @@ export class LockkeeperError extends Error {
   readonly expected: string;
   readonly found: string;
   readonly next: string;
+  /** The sentence as a client is told it: without words of a server that nobody judged. */
+  readonly told: string;
 
   constructor(code: Code, detail: Detail) {
-    const { title } = CODES[code];
-    super(`${title}: expected ${detail.expected}; found ${detail.found}. ${detail.next}.`, {
+    const sentence = (found: string): string =>
+      `${CODES[code].title}: expected ${detail.expected}; found ${found}. ${detail.next}.`;
+    super(sentence(detail.words ? `${detail.found}, ${detail.words}` : detail.found), {
       cause: detail.cause,
     });
+    this.told = sentence(detail.found);
     this.name = 'LockkeeperError';
     this.code = code;
     this.expected = detail.expected;

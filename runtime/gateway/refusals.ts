@@ -31,12 +31,12 @@ export class HttpRefusal extends Error {
   }
 
   body(id: Id | null): Buffer {
-    const { code, expected, found, next, message } = this.error;
+    const { code, expected, found, next, told } = this.error;
     const data = { ...this.data, code, expected, found, next };
     return encode({
       jsonrpc: '2.0',
       id,
-      error: { code: this.rpc, message: `Lockkeeper: ${message}`, data },
+      error: { code: this.rpc, message: `Lockkeeper: ${told}`, data },
     });
   }
 }

@@ -160,8 +160,9 @@ function plain(reply: Reply): Reply {
   if (status >= 300 && status < 400) {
     throw broken(
       'an answer at the address that was reviewed',
-      `a redirection (${status}) to ${quote(header('location') ?? 'nowhere', 200)}`,
+      `a redirection (${status})`,
       'Redirections are not followed; publish the address that it leads to, if that is the server',
+      `to ${quote(header('location') ?? 'nowhere', 200)}`,
     );
   }
   const encoding = header('content-encoding');
@@ -170,10 +171,14 @@ function plain(reply: Reply): Reply {
   return reply;
 }
 
-export function broken(expected: string, found: string, next?: string): LockkeeperError {
+/** `words` as in `Detail`. */
+export function broken(
+  ...[expected, found, next, words]: [expected: string, found: string, next?: string, words?: string]
+): LockkeeperError {
   return new LockkeeperError('REMOTE_INVALID', {
     expected,
     found,
+    words,
     next: next ?? 'The server breaks its transport; tell its operator',
   });
 }

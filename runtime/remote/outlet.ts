@@ -109,7 +109,8 @@ export function isFatal({ code }: LockkeeperError): boolean {
 export function failureAt(status: number, text: string): LockkeeperError {
   return new LockkeeperError(status >= 500 ? 'SERVER_DIED' : 'REMOTE_INVALID', {
     expected: 'an answer',
-    found: `HTTP ${status}${text === '' ? '' : `: ${quote(text, 300)}`}`,
+    found: `HTTP ${status}`,
+    words: text === '' ? undefined : quote(text, 300),
     next: 'Check the address and its transport, or tell the operator of the server',
   });
 }

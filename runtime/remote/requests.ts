@@ -184,7 +184,8 @@ function turnedDown({ status, header }: Reply, given: boolean): LockkeeperError 
   const wants = header('www-authenticate');
   return new LockkeeperError('REMOTE_REFUSED', {
     expected: given ? 'the credentials of this server to be taken' : 'a server that needs no credentials',
-    found: `HTTP ${status}${wants === undefined ? '' : `, asking for ${quote(wants, 200)}`}`,
+    found: `HTTP ${status}`,
+    words: wants === undefined ? undefined : `asking for ${quote(wants, 200)}`,
     next: given
       ? 'Check the credentials that are set for it, and what they permit'
       : 'Give it credentials of its own',

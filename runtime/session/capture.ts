@@ -138,7 +138,7 @@ export async function listAll(
     }
     cursor = typeof page.nextCursor === 'string' && page.nextCursor !== '' ? page.nextCursor : undefined;
     if (cursor !== undefined && cursors.has(cursor))
-      throw unreadable(section, 'pages that end', `the cursor ${quote(cursor, 60)} again`);
+      throw unreadable(section, 'pages that end', 'one cursor again', quote(cursor, 60));
     if (cursor !== undefined) cursors.add(cursor);
   } while (cursor !== undefined);
   return items;
@@ -153,22 +153,32 @@ function isNotFound(error: unknown): boolean {
 function pageItems(page: JsonObject, section: Section): Json[] {
   const items = page[section];
   if (Array.isArray(items)) return items;
-  throw unreadable(section, `a list ${section}`, quote(JSON.stringify(items ?? null), 60));
+  throw unreadable(section, `a list ${section}`, 'none', quote(JSON.stringify(items ?? null), 60));
 }
 
 function addItem(items: Record<string, JsonObject>, section: Section, item: Json): void {
   const key = isObject(item) ? item[KEY_OF[section]] : undefined;
   if (!isObject(item) || typeof key !== 'string' || key === '') {
-    throw unreadable(section, `a ${KEY_OF[section]} in every item`, quote(JSON.stringify(item), 100));
+    throw unreadable(
+      section,
+      `a ${KEY_OF[section]} in every item`,
+      'one without',
+      quote(JSON.stringify(item), 100),
+    );
   }
-  if (key in items) throw unreadable(section, 'each name once', `${quote(key, 128)} twice`);
+  if (key in items) throw unreadable(section, 'each name once', 'one twice', quote(key, 128));
   items[key] = item;
 }
 
-function unreadable(section: Section, expected: string, found: string): LockkeeperError {
+/** `shown`: what it was, in the server’s own words. */
+function unreadable(
+  section: Section,
+  ...[expected, found, shown]: [expected: string, found: string, shown?: string]
+): LockkeeperError {
   return new LockkeeperError('SURFACE_UNREADABLE', {
     expected: `${LIST_METHOD[section]}: ${expected}`,
     found,
+    words: shown,
     next: 'The server breaks the protocol; use another release',
   });
 }

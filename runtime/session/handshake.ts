@@ -1,7 +1,7 @@
 /** Before a client hears anything: is this live server the locked one? */
 
 import type { JsonObject } from '../../schemas/common.ts';
-import { LockkeeperError } from '../../schemas/errors.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { LockEntry } from '../../schemas/lock.ts';
 import { type Era, pinSurface, SECTIONS, type Section, type Surface } from '../../schemas/surface.ts';
 import type { LiveSurface } from '../gate/surface.ts';
@@ -52,7 +52,7 @@ export async function assertSurface(
       `the ${locked.length} locked tools`,
       `none of them as locked (${drifts
         .slice(0, 3)
-        .map(({ key, fields }) => `${key}: ${fields.join(', ') || 'missing'}`)
+        .map(({ key, fields }) => `${quote(key, 64)}: ${fields.join(', ') || 'missing'}`)
         .join('; ')})`,
     );
   }

@@ -1,7 +1,7 @@
 /** Our own side of a conversation with a server: asks, waits, and hands on everything that is not an answer to us. */
 import { randomBytes } from 'node:crypto';
-import type { Json, JsonObject } from '../../schemas/common.ts';
-import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import type { JsonObject } from '../../schemas/common.ts';
+import { CODES, LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { RunningServer } from '../ports.ts';
 import { readLines } from '../wire/lines.ts';
 import { encode, type Message, parseMessage } from '../wire/message.ts';
@@ -126,8 +126,7 @@ function listen(process: RunningServer, { asked, words, handlers, end, isGone }:
       take(message);
     },
     end: () => {
-      const said = (what: string): void =>
-        end(died('a running server', `${what}${words() ? `, last saying ${words()}` : ''}`));
+      const said = (what: string): void => end(died('a running server', what, lastly(words())));
       const timer = setTimeout(() => said('it closed its output and went on running'), CLOSED_MS);
       void process.exited.then(({ code, signal }) => {
         clearTimeout(timer);
@@ -167,26 +166,36 @@ function settle({ method, resolve, reject }: Asked, message: Message): void {
     return reject(
       new LockkeeperError('SURFACE_UNREADABLE', {
         expected: `an object as the result of ${method}`,
-        found: quote(JSON.stringify(result), 80),
+        found: 'something else',
+        words: quote(JSON.stringify(result), 80),
         next: 'The server breaks the protocol; use another release',
       }),
     );
   }
-  const error: Json = message.kind === 'error' ? message.error : {};
+  const error: JsonObject = message.kind === 'error' ? message.error : {};
   reject(
     new LockkeeperError('SURFACE_UNREADABLE', {
       expected: `a result of ${method}`,
-      found: quote(JSON.stringify(error), 300),
+      found: `an error ${codeIn(error)}`.trim(),
+      words: quote(JSON.stringify(error), 300),
       next: 'See what the server says on stderr',
       cause: error,
     }),
   );
 }
 
-function died(expected: string, found: string): LockkeeperError {
+/** The number of an error, or a code of our own table: no words. */
+function codeIn({ code, data }: JsonObject): string {
+  const ours = data !== null && typeof data === 'object' && !Array.isArray(data) ? data?.code : undefined;
+  if (typeof ours === 'string' && Object.hasOwn(CODES, ours)) return ours;
+  return typeof code === 'number' ? `${code}` : '';
+}
+
+function died(expected: string, found: string, words?: string): LockkeeperError {
   return new LockkeeperError('SERVER_DIED', {
     expected,
     found,
+    words,
     next: 'See its last words; if it needs a permission, publish it with that permission',
   });
 }
@@ -194,9 +203,14 @@ function died(expected: string, found: string): LockkeeperError {
 function silent(method: string, ms: number, words: string): LockkeeperError {
   return new LockkeeperError('SERVER_SILENT', {
     expected: `an answer to ${method} within ${ms / 1000} s`,
-    found: words ? `none; it last said ${words}` : 'none',
+    found: 'none',
+    words: lastly(words),
     next: 'Check whether it waits for a network, a file or a variable it was not permitted',
   });
+}
+
+function lastly(words: string): string | undefined {
+  return words === '' ? undefined : `last saying ${words}`;
 }
 
 /** Keeps the last 2 KiB of stderr and drains the rest, so that a talkative server never blocks. */

@@ -91,13 +91,13 @@ export const REFUSED = 4030;
 const METHOD_NOT_FOUND = -32601;
 
 export function refusalOf(id: Id | null, error: LockkeeperError): Buffer {
-  const { code, expected, found, next, message } = error;
+  const { code, expected, found, next, told } = error;
   return encode({
     jsonrpc: '2.0',
     id,
     error: {
       code: code === 'METHOD_REFUSED' ? METHOD_NOT_FOUND : REFUSED,
-      message: `Lockkeeper: ${message}`,
+      message: `Lockkeeper: ${told}`,
       data: { code, expected, found, next },
     },
   });
@@ -112,12 +112,12 @@ export function noResourceOf(
   uri: string,
   { era, error }: { era: Era; error: LockkeeperError },
 ): Buffer {
-  const { code, expected, found, next, message } = error;
+  const { code, expected, found, next, told } = error;
   const data = { uri, code, expected, found, next };
   return encode({
     jsonrpc: '2.0',
     id,
-    error: { code: NO_RESOURCE[era], message: `Lockkeeper: ${message}`, data },
+    error: { code: NO_RESOURCE[era], message: `Lockkeeper: ${told}`, data },
   });
 }
 

@@ -93,7 +93,7 @@ describe('a server that behaves', () => {
     expect(observation.environment).toEqual(env);
     const refusal = await refusalOf(scan(requestFor(), ports));
     expect(refusal.code).toBe('SERVER_DIED');
-    expect(refusal.found).toContain('the variable API_KEY is not set');
+    expect(refusal.message).toContain('the variable API_KEY is not set');
   });
 });
 
@@ -147,10 +147,10 @@ describe('a server that cannot be read', () => {
     ],
     ['dies-in-list', 'SERVER_DIED', /it ended \(exit 3\)/],
     ['long-line', 'FRAME_TOO_LARGE', /lines of at most \d+ bytes; found a longer one/],
-    ['duplicate-tools', 'SURFACE_UNREADABLE', /each name once; found "read" twice/],
+    ['duplicate-tools', 'SURFACE_UNREADABLE', /each name once; found one twice, "read"/],
     ['duplicate-keys', 'SURFACE_UNREADABLE', /each key once per object; found key "description" twice/],
     ['vanishing', 'SURFACE_UNREADABLE', /the same tools in two starts; found goes in one of them only/],
-    ['endless-pages', 'SURFACE_UNREADABLE', /pages that end; found the cursor "again" again/],
+    ['endless-pages', 'SURFACE_UNREADABLE', /pages that end; found one cursor again, "again"/],
     ['too-many', 'SURFACE_UNREADABLE', /at most 10000 items/],
     ['nameless', 'SURFACE_UNREADABLE', /a name in every item/],
     ['restless', 'SURFACE_UNREADABLE', /lists that come to rest/],
