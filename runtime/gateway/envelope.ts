@@ -17,6 +17,7 @@ const CAPABILITIES_KEY = `${META}clientCapabilities`;
 const HEADER_MISMATCH = -32020;
 const UNSUPPORTED_VERSION = -32022;
 const INVALID_PARAMS = -32602;
+const METHOD_NOT_FOUND = -32601;
 
 /** Which part of the body Mcp-Name repeats. */
 const NAMED: Readonly<Record<string, string>> = {
@@ -41,6 +42,8 @@ export function assertEnvelope(
   const version = header(headers, 'mcp-protocol-version');
   const method = header(headers, 'mcp-method');
   const claimed = versionOf(message);
+  // Requests of this era share one conversation: nobody may begin the other one in it.
+  if (message.method === 'initialize') throw noSuchMethod();
   if (version !== undefined && claimed !== undefined && version !== claimed)
     throw mismatch('MCP-Protocol-Version', String(claimed), version);
   if (message.kind === 'request' || claimed !== undefined) assertMeta(message, version);
@@ -51,6 +54,15 @@ export function assertEnvelope(
   assertName(message, headers);
   if (message.method === 'tools/call' && typeof message.params.name === 'string')
     for (const each of mirrored(message.params.name)) assertParameter(message, headers, each);
+}
+
+function noSuchMethod(): HttpRefusal {
+  const error = new LockkeeperError('METHOD_REFUSED', {
+    expected: `a method of protocol version ${STATELESS_VERSION}`,
+    found: 'initialize',
+    next: 'Begin a session without that version, or leave initialize out',
+  });
+  return new HttpRefusal(404, error, { rpc: METHOD_NOT_FOUND });
 }
 
 function versionOf({ params }: Request | Notification): Json | undefined {

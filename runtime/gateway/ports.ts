@@ -100,6 +100,8 @@ export interface GatewayOptions {
   /** Answers to GET that need no caller: health, metrics, metadata. `from`: the address that asks. */
   readonly plain: (path: string, from: string | undefined) => Plain | null;
   readonly limits: GatewayLimits;
+  /** How often whoever waits or listens is asked again who they are, ms. */
+  readonly askedMs?: number;
   /** Hears of the headers of the request whose message is handed on next. */
   readonly trace?: Trace;
   /** Hears of every refusal before a message reached a door. */

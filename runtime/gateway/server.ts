@@ -4,7 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Caller } from '../gate/caller.ts';
 import type { Identified } from '../identity/identified.ts';
+import { isRelayed } from '../identity/shown.ts';
 import { type Id, type Message, parseMessage } from '../wire/message.ts';
+import { Attendance } from './attendance.ts';
 import { Budget } from './budget.ts';
 import { assertEnvelope, isStateless } from './envelope.ts';
 import { assertAccepts, assertMeant, assertPost, hostsOf, readBody } from './guard.ts';
@@ -44,7 +46,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     replace: (doors) => face.replace(doors),
     close: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      await face.table.end('all');
+      await face.close();
       server.closeAllConnections();
       await closed;
     },
@@ -57,6 +59,7 @@ class Face {
   readonly #isHost: (value: string) => boolean;
   /** Bytes of requests that are read or wait for their answer. */
   readonly #held: Budget;
+  readonly #present: Attendance;
   #doors: ReadonlyMap<string, Door>;
 
   constructor(options: GatewayOptions) {
@@ -66,6 +69,12 @@ class Face {
     const { limits } = options;
     this.#held = new Budget({ all: limits.heldBytes, each: limits.heldBytesEach });
     this.table = new Table(options);
+    this.#present = new Attendance(options);
+  }
+
+  async close(): Promise<void> {
+    this.#present.close();
+    await this.table.end('all');
   }
 
   async replace(doors: ReadonlyMap<string, Door>): Promise<void> {
@@ -101,7 +110,9 @@ class Face {
   ): Promise<void> {
     assertMeant(request, this.#isHost, this.#o.origins);
     const [path = ''] = (request.url ?? '').split('?', 1);
-    const plain = request.method === 'GET' ? this.#o.plain(path, request.socket.remoteAddress) : null;
+    // Behind a proxy, everybody seems to be on this machine.
+    const from = isRelayed(request) ? undefined : request.socket.remoteAddress;
+    const plain = request.method === 'GET' ? this.#o.plain(path, from) : null;
     if (plain) return void response.writeHead(plain.status, { 'content-type': plain.type }).end(plain.body);
     // 3 who calls: before anything is told about what there is
     const who = await this.#o.identify(request);
@@ -115,6 +126,7 @@ class Face {
       const paths = [...this.#doors].filter(([, each]) => reaches(who, each)).map(([each]) => each);
       throw new HttpRefusal(404, nothingThere(path, paths));
     }
+    this.#present.add({ request, response, who });
     const at = { path, door, who };
     if (request.method === 'POST') return this.#post(request, response, { at, seen });
     if (request.method === 'GET') return this.#listen(request, response, at);

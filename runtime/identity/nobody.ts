@@ -2,18 +2,15 @@
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Caller } from '../gate/caller.ts';
 import type { Identified } from './identified.ts';
-import { type IdentityRequest, valuesOf } from './shown.ts';
+import { type IdentityRequest, relayOf, valuesOf } from './shown.ts';
 import { isLoopbackAddress, isLoopbackName } from './url.ts';
-
-/** Headers by which a proxy tells that somebody else sent the request. */
-const RELAYED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
 
 /** Throws UNAUTHENTICATED for a request that did not begin on this machine, or that a page of another site sent. */
 export function identifyNobody(request: IdentityRequest, person: Caller): Identified {
   const { remoteAddress } = request.socket;
   if (!isLoopbackAddress(remoteAddress))
     throw refused('a request from this machine', remoteAddress ?? 'no address');
-  const relay = RELAYED.find((name) => valuesOf(request, name).length > 0);
+  const relay = relayOf(request);
   if (relay !== undefined) throw refused('a request that no proxy sent on', `the header ${relay}`);
   const hosts = valuesOf(request, 'host');
   if (hosts.length !== 1 || !isHere(`http://${hosts[0]}`))

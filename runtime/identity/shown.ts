@@ -17,11 +17,23 @@ export type Shown =
   | { readonly kind: 'certificate'; readonly certificate: X509Certificate };
 
 /** Each value of a header, by its name in small letters. */
-export function valuesOf({ rawHeaders }: IdentityRequest, name: string): string[] {
+export function valuesOf({ rawHeaders }: Pick<IdentityRequest, 'rawHeaders'>, name: string): string[] {
   const values: string[] = [];
   for (let i = 0; i + 1 < rawHeaders.length; i += 2)
     if (rawHeaders[i]?.toLowerCase() === name) values.push(rawHeaders[i + 1] ?? '');
   return values;
+}
+
+/** Headers by which a proxy tells that somebody else sent the request. */
+const RELAYED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
+
+/** The header by which a proxy says that it sends the request on; undefined where none does. */
+export function relayOf(request: Pick<IdentityRequest, 'rawHeaders'>): string | undefined {
+  return RELAYED.find((name) => valuesOf(request, name).length > 0);
+}
+
+export function isRelayed(request: Pick<IdentityRequest, 'rawHeaders'>): boolean {
+  return relayOf(request) !== undefined;
 }
 
 /** Throws CREDENTIAL_FORM for several credentials, another scheme, or a token in the URL, where logs would keep it. */
