@@ -1,13 +1,12 @@
 /** Checkpoints that lie in a file, a folder, a bucket or at an address: what the registry said before. */
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { bounded, openBucket } from '../runtime/store/bucket.ts';
 import { assertAddress, bucketAt } from '../runtime/store/bucket-setting.ts';
+import { MAX_NOTE, readNoteFile } from '../runtime/store/note-file.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { parseNote, readCheckpoint } from '../schemas/note.ts';
 
-/** A note is at most 64 KiB. */
-const MAX_BYTES = 64 * 1024;
 /** The newest of a place; each is asked a proof for. */
 const MAX_NOTES = 100;
 /** Milliseconds for one request to an address. */
@@ -39,8 +38,8 @@ export interface Where {
 
 /**
  * The note of a file, or those of a place that a registry publishes in: `checkpoint` and the newest of `checkpoints`.
- * Throws USAGE for neither, PUBLISHED_SHRANK where `checkpoint` names a size that is not kept any more,
- * PUBLISHED_UNREACHABLE, PUBLISHED_REFUSED or CONFIG_INVALID.
+ * Throws USAGE for neither, PUBLISHED_SHRANK where one that is named is not kept any more, PUBLISHED_FOREIGN for what is no
+ * note or one of another size, PUBLISHED_UNREACHABLE, PUBLISHED_REFUSED or CONFIG_INVALID.
  */
 export async function readPublished(named: string, where: Where): Promise<PublishedPlace> {
   if (named.startsWith('s3://')) return readPlace(bucketPlace(named, where));
@@ -48,27 +47,51 @@ export async function readPublished(named: string, where: Where): Promise<Publis
   const path = resolve(where.cwd, named);
   const found = await stat(path).catch(() => null);
   if (!found?.isFile()) return readPlace(folderPlace(path));
-  return { place: null, notes: [{ path, note: await readNote(path) }] };
+  const real = await realpath(path);
+  const note = await readNoteFile(dirname(real), basename(real));
+  return { place: null, notes: note === null ? [] : [{ path, note }] };
 }
 
 async function readPlace(place: Place): Promise<PublishedPlace> {
   // Names first: what is laid meanwhile is then newer than them, and never missing among them.
   const names = await place.kept();
-  const sizes = (names ?? []).filter((name) => /^[1-9][0-9]{0,15}$/.test(name));
   const head = await place.read('checkpoint');
+  const named = head === null ? [] : [sizeOf(head)];
+  const all = names && named.some((size) => !names.includes(size)) ? await place.kept() : names;
+  // It was laid before `checkpoint` was: a second list has it, or leaves out what is there.
+  const hidden = all && named.find((size) => !all.includes(size));
+  if (hidden) throw shrank(`checkpoints/${hidden} in the list of ${quote(place.place, 200)}`, 'none');
+  const sizes = (all ?? []).filter((name) => /^[1-9][0-9]{0,15}$/.test(name));
   if (head === null && sizes.length === 0) throw nothing(place.place);
-  const named = head === null ? [] : [String(readCheckpoint(parseNote(head).text).size)];
   const wanted = [...new Set([...named, ...sizes])].sort((a, b) => Number(b) - Number(a)).slice(0, MAX_NOTES);
   const read = await Promise.all(
     wanted.map(async (size) => ({ size, note: await place.read(`checkpoints/${size}`) })),
   );
-  if (sizes.length > 0 && read.some(({ note, size }) => note === null && named.includes(size)))
-    throw shrank(`checkpoints/${named}, which checkpoint names, in ${quote(place.place, 200)}`, 'none there');
-  const kept = read.flatMap(({ size, note }) =>
-    note === null ? [] : [{ path: place.pathOf(`checkpoints/${size}`), note }],
-  );
   const first = head === null ? [] : [{ path: place.pathOf('checkpoint'), note: head }];
-  return { place: place.place, notes: [...first, ...kept] };
+  return {
+    place: place.place,
+    notes: [...first, ...read.flatMap((one) => kept(place, one, names !== null))],
+  };
+}
+
+const sizeOf = (note: string): string => String(readCheckpoint(parseNote(note).text).size);
+
+/** What is listed, or named by `checkpoint`, is there, and of the size that its name says. */
+function kept(
+  { place, pathOf }: Place,
+  { size, note }: { size: string; note: string | null },
+  listed: boolean,
+): Published[] {
+  const path = pathOf(`checkpoints/${size}`);
+  if (note === null && !listed) return [];
+  if (note === null)
+    throw shrank(`checkpoints/${size}, which is named there, in ${quote(place, 200)}`, 'none there');
+  if (sizeOf(note) === size) return [{ path, note }];
+  throw new LockkeeperError('PUBLISHED_FOREIGN', {
+    expected: `a checkpoint of ${size} entries at ${quote(path, 200)}`,
+    found: `one of ${sizeOf(note)}`,
+    next: 'Find out who may write there, restore it from a copy, and tell your security team',
+  });
 }
 
 /** Less is there than there was: whoever can write there takes away what a log that is cut back would contradict. */
@@ -92,13 +115,22 @@ function folderPlace(path: string): Place {
   return {
     place: path,
     pathOf: (name) => join(path, name),
-    kept: () => readdir(join(path, 'checkpoints')).catch(() => []),
-    read: async (name) => {
-      const file = join(path, name);
-      const found = await stat(file).catch(() => null);
-      return found?.isFile() ? readNote(file) : null;
-    },
+    kept: () =>
+      readdir(join(path, 'checkpoints')).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return [];
+        throw unread(join(path, 'checkpoints'), error);
+      }),
+    read: (name) => readNoteFile(path, name),
   };
+}
+
+function unread(path: string, error: NodeJS.ErrnoException): LockkeeperError {
+  return new LockkeeperError('PUBLISHED_REFUSED', {
+    expected: `a folder of checkpoints at ${quote(path, 200)}`,
+    found: error.code ?? 'none',
+    next: 'Check who may read it',
+    cause: error,
+  });
 }
 
 function bucketPlace(named: string, { environment }: Where): Place {
@@ -130,11 +162,11 @@ function addressPlace(named: string): Place {
       const signal = AbortSignal.timeout(REQUEST_MS);
       try {
         const response = await fetch(`${place}/${name}`, { signal, redirect: 'error' });
-        const text = await bounded(response, MAX_BYTES);
+        const text = await bounded(response, MAX_NOTE);
         if (response.status === 404) return null;
         if (response.status === 200 && text !== null) return text;
         throw told(
-          text === null ? `more than ${MAX_BYTES} bytes` : `status ${response.status}`,
+          text === null ? `more than ${MAX_NOTE} bytes` : `status ${response.status}`,
           'PUBLISHED_REFUSED',
         );
       } catch (cause) {
@@ -144,14 +176,4 @@ function addressPlace(named: string): Place {
       }
     },
   };
-}
-
-async function readNote(path: string): Promise<string> {
-  const { size } = await stat(path);
-  if (size <= MAX_BYTES) return readFile(path, 'utf8');
-  throw new LockkeeperError('DOCUMENT_INVALID', {
-    expected: `${quote(basename(path))} to be a note of at most ${MAX_BYTES} bytes`,
-    found: `${size} bytes`,
-    next: 'Name another file',
-  });
 }

@@ -91,7 +91,11 @@ export function openCheckpoints(parts: CheckpointParts): Checkpoints {
     const made = await checkpoint(pool, trust.logSigner);
     return withCosignatures(pool, (await quorum(pool, log, 1)) ?? made, log);
   };
-  const published = publishing({ ...parts, newest: async () => (await served()).note });
+  const published = publishing({
+    ...parts,
+    newest: async () => (await served()).note,
+    keys: async () => (await role()).keys,
+  });
   return {
     newest: async () => {
       const { size } = await checkpoint(pool, trust.logSigner);

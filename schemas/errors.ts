@@ -85,6 +85,7 @@ export const CODES = {
   LOG_UNPROVEN: { status: 422, exit: 4, title: 'Nothing shows that the transparency log only grew' },
   PUBLISHED_UNREACHABLE: { status: 502, exit: 4, title: 'The place of published checkpoints did not answer' },
   PUBLISHED_REFUSED: { status: 502, exit: 4, title: 'The place of published checkpoints refused' },
+  PUBLISHED_FOREIGN: { status: 422, exit: 3, title: 'What lies there is no checkpoint of this log' },
   PUBLISHED_SHRANK: { status: 422, exit: 3, title: 'Published checkpoints were taken away' },
   EVIDENCE_INCOMPLETE: { status: 422, exit: 3, title: 'The evidence does not show what was logged' },
   // advisories

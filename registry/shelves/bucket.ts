@@ -12,6 +12,7 @@ export function bucketShelf(setting: BucketSetting): Shelf {
       return found && { note: found.text, tag: found.etag };
     },
     lay: (name, note, over) => bucket.write(name, note, over && { text: over.note, etag: over.tag }),
+    unfinished: async () => [],
     finish: async () => undefined,
   };
 }

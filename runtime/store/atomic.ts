@@ -1,6 +1,6 @@
 /** Files that are whole or not there: written beside their place, renamed. */
 import { randomBytes } from 'node:crypto';
-import { constants, mkdir, open, rename, rm } from 'node:fs/promises';
+import { constants, link, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
@@ -8,8 +8,29 @@ import { dirname } from 'node:path';
  * a crash it is there. Makes the folder if there is none. `mode`: of the file, if it is new.
  */
 export async function writeAtomic(path: string, content: string | Uint8Array, mode = 0o644): Promise<void> {
-  await replace(path, content, { mode, durable: true });
-  const folder = await open(dirname(path), constants.O_RDONLY);
+  await put(path, content, { mode, durable: true, place: rename });
+  await syncFolder(dirname(path));
+}
+
+/** The same where nothing is yet: false, and nothing written, where something is. */
+export async function createAtomic(
+  path: string,
+  content: string | Uint8Array,
+  mode = 0o644,
+): Promise<boolean> {
+  const made = await put(path, content, { mode, durable: true, place: link }).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EEXIST') return false;
+      throw error;
+    },
+  );
+  if (made) await syncFolder(dirname(path));
+  return made;
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, constants.O_RDONLY);
   try {
     await folder.sync();
   } finally {
@@ -19,13 +40,20 @@ export async function writeAtomic(path: string, content: string | Uint8Array, mo
 
 /** The same without a sync, for a view of what runs: readers see one whole file; a crash of the machine may lose it. */
 export async function writeView(path: string, content: string | Uint8Array, mode = 0o644): Promise<void> {
-  await replace(path, content, { mode, durable: false });
+  await put(path, content, { mode, durable: false, place: rename });
 }
 
-async function replace(
+interface Putting {
+  readonly mode: number;
+  readonly durable: boolean;
+  /** How the whole file gets its name. */
+  readonly place: (from: string, to: string) => Promise<void>;
+}
+
+async function put(
   path: string,
   content: string | Uint8Array,
-  { mode, durable }: { readonly mode: number; readonly durable: boolean },
+  { mode, durable, place }: Putting,
 ): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
@@ -34,10 +62,11 @@ async function replace(
     await file.writeFile(content);
     if (durable) await file.sync();
     await file.close();
-    await rename(temporary, path);
+    await place(temporary, path);
   } catch (error) {
     await file.close().catch(() => undefined);
-    await rm(temporary, { force: true });
     throw error;
+  } finally {
+    await rm(temporary, { force: true });
   }
 }

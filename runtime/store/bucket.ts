@@ -29,8 +29,10 @@ const BACK_OFF_MS = 200;
 /** Bytes of one object, and of a page of keys. */
 const MAX_OBJECT = 64 * 1024;
 const MAX_PAGE = 2 * 1024 * 1024;
-/** A thousand keys each. */
+const MAX_KEYS = 1000;
 const MAX_PAGES = 1000;
+/** Milliseconds for all pages together. */
+const LIST_MS = 60_000;
 
 interface Ask {
   readonly method: 'GET' | 'PUT';
@@ -62,43 +64,73 @@ export function openBucket(setting: BucketSetting, { requestMs = REQUEST_MS }: B
       throw refused(setting, { status, text }, `${setting.place} to give ${quote(key)}`);
     },
     write: async (key, body, over) => {
-      const headers = { ...condition(over), 'content-type': 'text/plain; charset=utf-8' };
+      const headers = { ...condition(setting, over), 'content-type': 'text/plain; charset=utf-8' };
       const { status, text } = await ask({ method: 'PUT', url: at(key), headers, body });
       if (status === 200 || status === 201 || status === 204) return true;
-      if (status === 412 || status === 409) return false;
+      const gone = status === 404 && over !== null && codeOf(text) !== 'NoSuchBucket';
+      if (status === 412 || status === 409 || gone) return false;
       throw refused(setting, { status, text }, `${setting.place} to take ${quote(key)}`);
     },
-    list: async (prefix) => {
-      const begin = `${setting.prefix}${prefix}`;
-      const found: string[] = [];
-      let token: string | null = null;
-      for (let page = 0; page < MAX_PAGES; page++) {
-        const url = new URL(setting.address);
-        url.searchParams.set('list-type', '2');
-        url.searchParams.set('prefix', begin);
-        if (token !== null) url.searchParams.set('continuation-token', token);
-        const { status, text } = await ask({ method: 'GET', url, maxBytes: MAX_PAGE });
-        if (status !== 200)
-          throw refused(setting, { status, text }, `${setting.place} to list what is in it`);
-        for (const [, key = ''] of text.matchAll(/<Key>([^<]*)<\/Key>/g))
-          if (key.startsWith(begin)) found.push(key.slice(begin.length));
-        const next: string | undefined = /<NextContinuationToken>([^<]+)</.exec(text)?.[1];
-        if (next === undefined) return found;
-        token = plainOf(next);
-      }
-      throw new LockkeeperError('PUBLISHED_REFUSED', {
-        expected: `at most ${MAX_PAGES} pages of keys under ${setting.place}`,
-        found: 'more',
-        next: 'Publish under another prefix from now on, and verify against that',
-      });
-    },
+    list: (prefix) => listed(setting, prefix, ask),
   };
 }
 
+/** Every page or none: a list that breaks off would hide what is newest. */
+async function listed(
+  setting: BucketSetting,
+  prefix: string,
+  ask: (one: Ask) => Promise<Answer>,
+): Promise<string[]> {
+  const begin = `${setting.prefix}${prefix}`;
+  const until = Date.now() + LIST_MS;
+  const found: string[] = [];
+  let token: string | null = null;
+  for (let page = 0; page < MAX_PAGES && Date.now() < until; page++) {
+    const url = new URL(setting.address);
+    url.searchParams.set('list-type', '2');
+    url.searchParams.set('prefix', begin);
+    if (token !== null) url.searchParams.set('continuation-token', token);
+    const answer = await ask({ method: 'GET', url, maxBytes: MAX_PAGE });
+    if (answer.status !== 200) throw refused(setting, answer, `${setting.place} to list what is in it`);
+    const { keys, next } = pageOf(answer.text);
+    if (keys === null || (next !== null && (next === '' || next === token))) throw unlisted(setting);
+    for (const key of keys) if (key.startsWith(begin)) found.push(key.slice(begin.length));
+    if (next === null) return found;
+    token = next;
+  }
+  throw new LockkeeperError('PUBLISHED_REFUSED', {
+    expected: `at most ${MAX_PAGES} pages of keys under ${setting.place}, within ${LIST_MS / 1000} s`,
+    found: 'more',
+    next: 'Publish under another prefix from now on, and verify against that',
+  });
+}
+
+/** Keys of one page, null for what is none; `next`: where to go on, null for nowhere, empty where it is not said. */
+function pageOf(text: string): { keys: string[] | null; next: string | null } {
+  const keys = [...text.matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key = '']) => plainOf(key));
+  const page = text.includes('<ListBucketResult') && keys.length <= MAX_KEYS;
+  const next = /<NextContinuationToken>([^<]+)</.exec(text)?.[1];
+  const more = next !== undefined || /<IsTruncated>\s*true\s*</.test(text);
+  return { keys: page ? keys : null, next: more ? plainOf(next ?? '') : null };
+}
+
+function unlisted({ place }: BucketSetting): LockkeeperError {
+  return new LockkeeperError('PUBLISHED_REFUSED', {
+    expected: `${place} to list what is in it, as ListObjectsV2 does: ${MAX_KEYS} keys a page, each page once`,
+    found: 'another answer',
+    next: 'Check AWS_ENDPOINT_URL, and that what serves it speaks ListObjectsV2',
+  });
+}
+
 /** Nothing there: only if it is still so. Something there: only over those bytes. */
-function condition(over: BucketObject | null): Record<string, string> {
+function condition({ place }: BucketSetting, over: BucketObject | null): Record<string, string> {
   if (over === null) return { 'if-none-match': '*' };
-  return over.etag === '' ? {} : { 'if-match': over.etag };
+  if (over.etag !== '') return { 'if-match': over.etag };
+  throw new LockkeeperError('PUBLISHED_REFUSED', {
+    expected: `${place} to give an ETag with what is read, so that nothing else is written over`,
+    found: 'none',
+    next: 'Publish in a bucket that has conditional writes',
+  });
 }
 
 /** Tries again what may be over soon: no answer, 429 and 5xx. A write that was carried out unheard is then refused as 412. */

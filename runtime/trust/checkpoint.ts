@@ -70,6 +70,8 @@ export function assertGrew(earlier: Checkpoint, later: Checkpoint, proof: readon
       ...misbehaviour,
     });
   }
+  // Whatever there is continues nothing.
+  if (earlier.size === 0) return;
   if (proof === null)
     throw new LockkeeperError('LOG_UNPROVEN', {
       expected: `a proof that the log of ${later.size} entries continues the one of ${earlier.size} seen before`,
@@ -77,7 +79,7 @@ export function assertGrew(earlier: Checkpoint, later: Checkpoint, proof: readon
       next: 'Go online and run: lk ci, which asks the registry for it',
     });
   const growth = { size1: earlier.size, size2: later.size, root1: earlier.root, root2: later.root, proof };
-  if (earlier.size === 0 || verifyConsistency(growth)) return;
+  if (verifyConsistency(growth)) return;
   throw new LockkeeperError('LOG_FORK', {
     expected: `a log that continues ${say(earlier)}`,
     found: `${say(later)}, whose proof does not fit`,

@@ -13,9 +13,10 @@ const honest = numberedLog(logSigner);
 const other = numberedLog(logSigner, (index) => (index === 2 ? ' forged' : ''));
 
 const publish = (s3: S3, size: number, log = honest): Promise<void> =>
-  publisherOf({ bucket: bucketAt(PLACE, s3.environment) })(log.noteAt(size), async (from, to) =>
-    log.proof(from, to),
-  );
+  publisherOf({ bucket: bucketAt(PLACE, s3.environment) })(log.noteAt(size), {
+    proof: async (from, to) => log.proof(from, to),
+    keys: [log.key],
+  });
 const read = (s3: S3): Promise<unknown> => readPublished(PLACE, { cwd: '/', environment: s3.environment });
 
 /** Two buckets with the checkpoint of three entries; the second is what is attacked. */

@@ -34,7 +34,7 @@ describe('publication in a bucket', () => {
   });
   afterEach(() => s3.close());
   const at = (size: number, from = log): Promise<void> =>
-    publish(from.noteAt(size), async (old, now) => from.proof(old, now));
+    publish(from.noteAt(size), { proof: async (old, now) => from.proof(old, now), keys: [log.key] });
   const there = (name: string): string | undefined => s3.objects.get(`lk/${name}`)?.text;
 
   it('keeps each checkpoint and moves the newest forward, with nothing written twice', async () => {
@@ -76,9 +76,10 @@ describe('publication in a bucket', () => {
     };
     const twins = Array.from({ length: 4 }, () => publisherOf({ bucket: bucketAt(PLACE, s3.environment) }));
     const one = (size: number): Promise<unknown> =>
-      (twins[size % 4] ?? publish)(log.noteAt(size), async (old, now) => log.proof(old, now)).catch(
-        (error: { code: string }) => expect(error.code).toBe('LOG_ROLLBACK'),
-      );
+      (twins[size % 4] ?? publish)(log.noteAt(size), {
+        proof: async (old, now) => log.proof(old, now),
+        keys: [log.key],
+      }).catch((error: { code: string }) => expect(error.code).toBe('LOG_ROLLBACK'));
     await Promise.all([4, 9, 2, 7, 12, 5, 11, 3].map(one));
     expect(seen).toEqual([...seen].sort((a, b) => a - b));
     expect(there('checkpoint')).toBe(log.noteAt(12));
@@ -295,7 +296,10 @@ describe('publication in git', () => {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
   const at = (size: number): Promise<void> =>
-    publisherOf({ folder, git: true })(log.noteAt(size), async (old, now) => log.proof(old, now));
+    publisherOf({ folder, git: true })(log.noteAt(size), {
+      proof: async (old, now) => log.proof(old, now),
+      keys: [log.key],
+    });
 
   it('commits each checkpoint under the folder’s own path, and leaves a clean work tree', async () => {
     for (const size of [3, 7, 7]) await at(size);
