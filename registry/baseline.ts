@@ -1,10 +1,16 @@
 /** An earlier release as evidence that a scan compares with. */
 import type { Baseline } from '../scanner/ports.ts';
+import { Report } from '../schemas/finding.ts';
 import { parseStrict } from '../schemas/json.ts';
 import { Surface } from '../schemas/surface.ts';
 import { assertValid } from '../schemas/validate.ts';
 import type { ReleaseRow } from './db/releases.ts';
 import type { Deps } from './deps.ts';
+
+/** Throws ARTIFACT_MISSING, ARTIFACT_MISMATCH or DOCUMENT_INVALID. */
+export async function storedReport(digest: string, blobs: Deps['blobs']): Promise<Report> {
+  return assertValid(Report, parseStrict(await blobs.get(digest)), 'a stored report');
+}
 
 /** Null for none, and for one that was not scanned. */
 export async function baselineFrom(
@@ -13,6 +19,7 @@ export async function baselineFrom(
 ): Promise<Baseline | null> {
   if (!row?.closure || !row.launch || row.surface_text === null) return null;
   const surface = assertValid(Surface, parseStrict(await blobs.get(row.surface_text)), 'a stored surface');
-  const { version, closure, launch, maintainers, submission } = row;
-  return { version, closure, surface, maintainers, launch, permissions: submission.permissions };
+  const { version, closure, launch, maintainers, submission, report_digest: report } = row;
+  const origin = report === null ? null : ((await storedReport(report, blobs)).origin ?? null);
+  return { version, closure, surface, maintainers, launch, permissions: submission.permissions, origin };
 }

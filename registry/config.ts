@@ -19,6 +19,8 @@ export interface RegistryConfig {
   /** Null brings up a database of its own under dataDir. */
   readonly databaseUrl: string | null;
   readonly trial: boolean;
+  /** Folder of the trust files that root.json pins. */
+  readonly trustRoots: string;
   /** Cron expression of the upstream watch. */
   readonly upstreamCron: string;
   /** Folder or address of the advisory feed; null for none. */
@@ -59,6 +61,10 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   LOCKKEEPER_TRIAL: {
     help: 'true: one approval is enough, and everything says so',
     pattern: /^(true|false)$/,
+  },
+  LOCKKEEPER_TRUST_ROOTS: {
+    help: 'folder of the trust files that root.json pins (trust-roots in the data folder)',
+    pattern: /^\/.+$/,
   },
   LOCKKEEPER_UPSTREAM_CRON: {
     help: 'when to look for new versions upstream (7 * * * *)',
@@ -128,13 +134,15 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
   }
   if (/^http/.test(env.LOCKKEEPER_ADVISORIES ?? '') && !URL.canParse(env.LOCKKEEPER_ADVISORIES ?? ''))
     throw invalid('LOCKKEEPER_ADVISORIES as a folder or an address', quote(env.LOCKKEEPER_ADVISORIES ?? ''));
+  const dataDir = env.LOCKKEEPER_DATA ?? defaultData(env);
   return {
-    dataDir: env.LOCKKEEPER_DATA ?? defaultData(env),
+    dataDir,
     host: env.LOCKKEEPER_HOST ?? '127.0.0.1',
     port: Number(env.LOCKKEEPER_PORT ?? 7411),
     publicUrl: env.LOCKKEEPER_PUBLIC_URL ?? null,
     databaseUrl: env.DATABASE_URL ?? null,
     trial: env.LOCKKEEPER_TRIAL === 'true',
+    trustRoots: env.LOCKKEEPER_TRUST_ROOTS ?? join(dataDir, 'trust-roots'),
     upstreamCron: env.LOCKKEEPER_UPSTREAM_CRON ?? '7 * * * *',
     advisories: env.LOCKKEEPER_ADVISORIES ?? null,
     advisoriesCron: env.LOCKKEEPER_ADVISORIES_CRON ?? '19 * * * *',

@@ -1,13 +1,12 @@
 /** A second look at a release that is to be reviewed again, and what it shows against the first. */
 import semver from 'semver';
 import { packageOf } from '../scanner/closure.ts';
-import { type CheckResult, Report } from '../schemas/finding.ts';
-import { canonical, parseStrict } from '../schemas/json.ts';
+import type { CheckResult, Report } from '../schemas/finding.ts';
+import { canonical } from '../schemas/json.ts';
 import { isPypiSource } from '../schemas/pypi.ts';
 import { isRemoteSource } from '../schemas/remote.ts';
 import type { Since } from '../schemas/review.ts';
-import { assertValid } from '../schemas/validate.ts';
-import { baselineFrom } from './baseline.ts';
+import { baselineFrom, storedReport } from './baseline.ts';
 import { withTransaction } from './db/pool.ts';
 import { findRelease, type ReleaseRow, scannedVersion } from './db/releases.ts';
 import { insertRescan, newestRescan } from './db/rescans.ts';
@@ -64,7 +63,7 @@ async function newerVersions(row: ReleaseRow, deps: ScanDeps): Promise<string[] 
 }
 
 async function readReport(digest: string, { blobs }: Pick<Deps, 'blobs'>): Promise<Report> {
-  return assertValid(Report, parseStrict(await blobs.get(digest)), 'a stored report');
+  return storedReport(digest, blobs);
 }
 
 /** Null for a release that nobody has to review again. */

@@ -24,6 +24,7 @@ import { publisherOf } from './publish.ts';
 import { queueAdvisories } from './queue.ts';
 import { registrySchedules, startSchedules } from './schedule.ts';
 import { openTrust, type TrustSetting } from './trust.ts';
+import { trustFiles } from './trust-files.ts';
 import { startWorker } from './worker.ts';
 
 export interface Registry {
@@ -157,7 +158,8 @@ async function scanDeps(deps: Deps, config: RegistryConfig): Promise<ScanDeps> {
       const { driver } = await selectDriver({ nodePath: process.execPath });
       const pypi = (): ReturnType<typeof pypiOptionsOf> => pypiOptionsOf(config.environment);
       const now = (): Date => new Date();
-      return scan(request, { blobs: deps.blobs, driver, workDir, npm, pypi, now, progress });
+      const trust = (): ReturnType<typeof trustFiles> => trustFiles(deps.trust, config.trustRoots);
+      return scan(request, { blobs: deps.blobs, driver, workDir, npm, pypi, trust, now, progress });
     },
     upstream: (name) => upstreamVersions(name, npm),
     ...(config.advisories === null ? {} : { advisories: openFeed(config.advisories, { tmp: workDir }) }),

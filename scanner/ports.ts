@@ -5,20 +5,36 @@ import type { UnpackedFile } from '../runtime/store/unpack.ts';
 import type { Affecting } from '../schemas/advisory.ts';
 import type { JsonObject } from '../schemas/common.ts';
 import type { Report } from '../schemas/finding.ts';
+import type { Origin, Publisher } from '../schemas/origin.ts';
 import type { Policy } from '../schemas/policy.ts';
 import type { Closure, Launch, LocalLaunch, Permissions, Submission } from '../schemas/release.ts';
 import type { Surface } from '../schemas/surface.ts';
+import type { ClaimedRepository } from './provenance/claimed.ts';
+import type { Attested } from './provenance/standing.ts';
+import type { TrustFiles } from './provenance/trust.ts';
 import type { PypiOptions } from './pypi/options.ts';
 
 /** Options of the npm client, such as its registry and credentials. Empty: its library's own defaults. */
 export type NpmOptions = Readonly<Record<string, unknown>>;
+
+/** One version as its registry lists it among the others. All of it is the registry's unsigned word. */
+export interface PublishedVersion {
+  readonly version: string;
+  readonly at: string | null;
+  readonly publisher: Publisher | null;
+  /** Whether a registry signature, and whether provenance, is told of. */
+  readonly signed: boolean;
+  readonly attested: boolean;
+}
 
 /** Facts of one package version as its package registry tells them. Absent is absent, never guessed. */
 export interface Upstream {
   readonly publishedAt: string | null;
   readonly maintainers: readonly string[] | null;
   /** Who published this version. */
-  readonly publisher: string | null;
+  readonly publisher: Publisher | null;
+  /** All versions there are, in the registry's order; null where it does not tell of others. */
+  readonly history: readonly PublishedVersion[] | null;
   /** The part of the registry's answer that these were read from; evidence. */
   readonly slice: JsonObject;
 }
@@ -32,6 +48,24 @@ export interface PackageSource {
   /** From the package's own files. */
   readonly launch: (files: readonly UnpackedFile[]) => LocalLaunch;
   readonly upstream: () => Promise<Upstream>;
+  /** What is signed of the package itself, verified. */
+  readonly attested: (known: Known) => Promise<Attestations>;
+}
+
+/** What a package's signatures are verified against. */
+export interface Known {
+  readonly upstream: Upstream | string;
+  /** The package's own archive and the files in it. */
+  readonly archive: Buffer;
+  readonly files: readonly UnpackedFile[];
+  readonly trust: TrustFiles | string;
+}
+
+export interface Attestations {
+  readonly attested: Attested;
+  readonly claimed: readonly ClaimedRepository[];
+  /** The answer that it was read from, as it came. */
+  readonly answer: Uint8Array | null;
 }
 
 export interface ScanPorts {
@@ -42,6 +76,8 @@ export interface ScanPorts {
   readonly npm: NpmOptions;
   /** Asked when a release comes from a Python package index. */
   readonly pypi?: () => Promise<PypiOptions>;
+  /** Trust files that root.json pins; absent where there is no root. */
+  readonly trust?: () => Promise<TrustFiles>;
   readonly now: () => Date;
   readonly progress: (step: string) => void;
   /** Milliseconds that a server has for each answer while it is observed; 30,000 unless told. */
@@ -58,6 +94,8 @@ export interface Baseline {
   readonly maintainers: readonly string[] | null;
   readonly permissions: Permissions;
   readonly launch: Launch;
+  /** Null where its scan did not look. */
+  readonly origin: Origin | null;
 }
 
 /** What is publicly known against the packages of a closure, and how new that knowledge is; null when none was ever loaded. */

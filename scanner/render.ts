@@ -22,7 +22,8 @@ export function renderReport(report: Report, paint: Paint, asked?: Asked): strin
     ...summary(report, asked),
     '',
     ...of('fired').flatMap((check) => renderFired(check, paint)),
-    ...[...of('unknown'), ...of('ok')].map((check) => renderQuiet(check, paint)),
+    ...together(of('unknown')).map((check) => renderQuiet(check, paint)),
+    ...of('ok').map((check) => renderQuiet(check, paint)),
   ].join('\n');
 }
 
@@ -88,6 +89,20 @@ function touches({ permissions, launch }: Asked): string {
   const said = Object.entries(labels).map(([tool, own]) => `${tool} (${own.join(', ') || 'none'})`);
   if (said.length > 0) parts.push(`labels ${said.join(' ')}`);
   return parts.join('; ');
+}
+
+/** Checks that do not know for one reason are one line: a proxy that strips signatures silences many. */
+function together(checks: readonly CheckResult[]): CheckResult[] {
+  const byReason = new Map<string, CheckResult[]>();
+  for (const check of checks) {
+    const reason = check.outcome === 'unknown' ? check.reason : '';
+    byReason.set(reason, [...(byReason.get(reason) ?? []), check]);
+  }
+  return [...byReason.values()].flatMap(([first, ...others]) => {
+    if (first === undefined) return [];
+    const ids = others.map(({ id }) => id);
+    return [ids.length === 0 ? first : { ...first, title: `${first.title}, and ${ids.join(' ')}` }];
+  });
 }
 
 function renderQuiet(check: CheckResult, paint: Paint): string {

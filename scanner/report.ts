@@ -48,7 +48,7 @@ interface Conclusion {
 export function reportOf({ request, facts, results, evidence }: Conclusion): Report {
   const { submission, baseline, trial } = request;
   const { name, version, source } = submission;
-  const { closure, surface, egress, unpromised, isolation, rootPurl, now } = facts;
+  const { closure, surface, egress, unpromised, isolation, rootPurl, now, origin } = facts;
   return {
     lockkeeper: 'report/v1',
     release: { name, version, purl: rootPurl, source },
@@ -71,6 +71,7 @@ export function reportOf({ request, facts, results, evidence }: Conclusion): Rep
     egressTried: egress.map((event) => `${event.host}:${event.port}`),
     baseline: baseline ? { name, version: baseline.version } : null,
     checks: results.map((result) => wellFormed(result)),
+    ...(origin === null ? {} : { origin: wellFormed(origin) }),
     trial,
     evidence,
   };

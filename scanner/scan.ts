@@ -4,6 +4,7 @@ import { filesOf, materialise } from '../runtime/store/materialise.ts';
 import type { UnpackedFile } from '../runtime/store/unpack.ts';
 import { diffSurfaces } from '../schemas/diff.ts';
 import { canonical } from '../schemas/json.ts';
+import type { Origin } from '../schemas/origin.ts';
 import { isPypiSource } from '../schemas/pypi.ts';
 import { diffReach } from '../schemas/reach.ts';
 import { type Artifact, type Closure, isLocal, type Launch, type Submission } from '../schemas/release.ts';
@@ -13,6 +14,7 @@ import { checks } from './checks/index.ts';
 import { packageOf, purlOf, resolveClosure } from './closure.ts';
 import { launchOf } from './launch.ts';
 import { type Observed, observe } from './observe.ts';
+import { lookAtOrigin, type OriginFacts } from './origin.ts';
 import type {
   KnownAdvisories,
   PackageSource,
@@ -21,6 +23,8 @@ import type {
   ScanResult,
   Upstream,
 } from './ports.ts';
+import { npmAttested } from './provenance/npm.ts';
+import type { Attested } from './provenance/standing.ts';
 import { pypiSource } from './pypi/source.ts';
 import { scanRemote } from './remote.ts';
 import { judge, reportOf } from './report.ts';
@@ -36,10 +40,10 @@ export async function scan(request: ScanRequest, ports: ScanPorts): Promise<Scan
   const scanned = isRemoteSource(submission.source)
     ? await scanRemoteServer(submission, ports)
     : await scanPackage(request, ports);
-  const { closure, launch, observed, upstream, advisories } = scanned;
+  const { closure, launch, observed, upstream, advisories, inputs } = scanned;
   const changes = baseline ? diffSurfaces(baseline.surface, observed.surface) : [];
   const reachChanges = baseline ? diffReach(baseline, { permissions: submission.permissions, launch }) : [];
-  const evidence = await storeEvidence({ closure, observed, upstream, advisories }, ports);
+  const evidence = await storeEvidence({ closure, observed, upstream, advisories, inputs }, ports);
   const facts: Facts = {
     ...observed,
     ...scanned,
@@ -74,6 +78,9 @@ interface Scanned {
   readonly rootPurl: string;
   readonly upstream: Upstream | string;
   readonly advisories: KnownAdvisories | string;
+  readonly attested: Attested | string;
+  readonly origin: Origin | null;
+  readonly inputs: OriginFacts['inputs'];
 }
 
 async function scanPackage(
@@ -91,8 +98,11 @@ async function scanPackage(
   const observed = await observe({ appDir, launch, permissions: submission.permissions }, ports);
   ports.progress('asking the package registry for its facts');
   const upstream = await source.upstream().catch((error: Error) => error.message);
+  const own = closure.artifacts.find(({ purl }) => purl === rootPurl);
+  const archive = await ports.blobs.get(own?.sha256 ?? '');
+  const signed = await lookAtOrigin(source, { upstream, archive, files: await files(rootPurl) }, ports);
   const known = await (advisories?.(closure) ?? 'this scanner was given no advisories');
-  return { closure, launch, observed, unpromised, files, rootPurl, upstream, advisories: known };
+  return { closure, launch, observed, unpromised, files, rootPurl, upstream, advisories: known, ...signed };
 }
 
 async function npmSource(submission: Submission, ports: ScanPorts): Promise<PackageSource> {
@@ -102,6 +112,7 @@ async function npmSource(submission: Submission, ports: ScanPorts): Promise<Pack
     rootPurl: purlOf(ref),
     launch: (files) => launchOf(ref, submission, files),
     upstream: () => upstreamFacts(ref.name, ref.version, ports.npm),
+    attested: (known) => npmAttested(ref, known, ports.npm),
   };
 }
 
@@ -110,7 +121,8 @@ async function scanRemoteServer(submission: Submission, ports: ScanPorts): Promi
   const rootPurl = purlOfSubmission(submission);
   const upstream = 'a remote server is in no package registry';
   const advisories = 'what a remote server is made of is not known';
-  return { ...scanned, unpromised: [], files: async () => [], rootPurl, upstream, advisories };
+  const nowhere = { attested: upstream, origin: null, inputs: {} };
+  return { ...scanned, ...nowhere, unpromised: [], files: async () => [], rootPurl, upstream, advisories };
 }
 
 /** Of a remote server there is no package to read: one check says so, and the others say nothing. */
@@ -138,6 +150,7 @@ interface Inputs {
   readonly observed: Observed;
   readonly upstream: Upstream | string;
   readonly advisories: KnownAdvisories | string;
+  readonly inputs: OriginFacts['inputs'];
 }
 
 /** Everything a verdict rests on, by digest, so that it can be computed again. */
@@ -146,8 +159,12 @@ async function storeEvidence(
   ports: ScanPorts,
 ): Promise<{ surface: string } & Record<string, string>> {
   const { observed, upstream, closure, advisories } = inputs;
+  const asTheyCame = await Promise.all(
+    Object.entries(inputs.inputs).map(async ([name, bytes]) => [name, (await ports.blobs.put(bytes)).digest]),
+  );
   const { surface, other, egress, environment, stderr, eraNote, isolation } = observed;
   return {
+    ...Object.fromEntries(asTheyCame),
     closure: await store(closure, ports),
     observation: await store({ egress, environment, stderr, eraNote, isolation }, ports),
     surface: await store(surface, ports),

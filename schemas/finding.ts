@@ -1,6 +1,7 @@
 /** What one check saw, with its evidence. Unknown is never ok. */
 import Type, { type Static } from 'typebox';
 import { Closed, Digest, Instant } from './common.ts';
+import { Origin } from './origin.ts';
 
 export const Severity = Type.Union([
   Type.Literal('critical'),
@@ -81,6 +82,8 @@ export const Report = Closed({
   egressTried: Type.Array(Type.String()),
   baseline: Type.Union([Type.Null(), Closed({ name: Type.String(), version: Type.String() })]),
   checks: Type.Array(CheckResult, { minItems: 1 }),
+  /** Absent in reports of a remote server, and in those from before it was looked at. */
+  origin: Type.Optional(Origin),
   /** `trial`: the registry runs with an approval threshold of one. */
   trial: Type.Boolean(),
   evidence: Type.Record(Type.String(), Digest),

@@ -39,6 +39,11 @@ export const DEFAULT_POLICY: Policy = {
     gates: [
       'LK-ART-01',
       'LK-ART-02',
+      'LK-SIG-01',
+      'LK-PRV-01',
+      'LK-PRV-02',
+      'LK-PRV-03',
+      'LK-PRV-04',
       'LK-REL-01',
       'LK-MNT-01',
       'LK-PRM-01',

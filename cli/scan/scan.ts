@@ -120,7 +120,7 @@ async function baselineOf(
     },
     { ...ports, progress: (step) => ports.progress(`${source}: ${step}`) },
   );
-  const { closure, surface, maintainers, launch } = before;
+  const { closure, surface, maintainers, launch, report } = before;
   return {
     version: submission.version,
     closure,
@@ -128,5 +128,6 @@ async function baselineOf(
     maintainers,
     permissions: like.permissions,
     launch,
+    origin: report.origin ?? null,
   };
 }

@@ -17,6 +17,8 @@ export type SignerPolicy =
       /** Top-level workflow with its ref, as a URL. */
       readonly workflow?: string;
     }
+  /** Whoever has a certificate: for a caller that compares the identity that comes back itself. */
+  | { readonly kind: 'whoever' }
   /** A key of the package registry, out of the trust file with this digest. */
   | { readonly kind: 'npm-key'; readonly keys: Digest }
   /** One public key, SPKI in PEM. */

@@ -102,7 +102,7 @@ function unbound(): LockkeeperError {
 
 function assertKind({ kind }: SignerPolicy, leaf: Buffer | undefined): void {
   const words = (certified: boolean): string => (certified ? 'a signer with a certificate' : 'a bare key');
-  const wanted = kind === 'certificate';
+  const wanted = kind === 'certificate' || kind === 'whoever';
   if (wanted !== (leaf !== undefined)) throw stranger(words(wanted), words(!wanted));
 }
 

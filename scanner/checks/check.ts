@@ -3,11 +3,13 @@ import type { EgressEvent } from '../../runtime/ports.ts';
 import type { UnpackedFile } from '../../runtime/store/unpack.ts';
 import type { Change } from '../../schemas/diff.ts';
 import type { Evidence, Finding, Severity } from '../../schemas/finding.ts';
+import type { Origin } from '../../schemas/origin.ts';
 import type { Policy } from '../../schemas/policy.ts';
 import type { Closure } from '../../schemas/release.ts';
 import type { RemoteLaunch } from '../../schemas/remote.ts';
 import type { Surface } from '../../schemas/surface.ts';
 import type { Baseline, KnownAdvisories, Upstream } from '../ports.ts';
+import type { Attested } from '../provenance/standing.ts';
 
 export interface Facts {
   readonly closure: Closure;
@@ -30,6 +32,10 @@ export interface Facts {
   readonly reachChanges: readonly Change[];
   /** A string says why nothing is known. */
   readonly upstream: Upstream | string;
+  /** A string says why nothing is known. */
+  readonly attested: Attested | string;
+  /** Null for a server that runs elsewhere. */
+  readonly origin: Origin | null;
   /** A string says why nothing is known. */
   readonly advisories: KnownAdvisories | string;
   readonly policy: Policy;

@@ -1,5 +1,9 @@
 /** The explicit list of checks, in the order of a report. Deleting one is deleting a line here and a file. */
 import { knownMalware, knownVulnerabilities } from './advisories.ts';
+import { attestations } from './attestations.ts';
+import { bound } from './bound.ts';
+import { buildPlace } from './build-place.ts';
+import { builder } from './builder.ts';
 import { capability } from './capability.ts';
 import type { Check, SurfaceCheck } from './check.ts';
 import { coolDown } from './cool-down.ts';
@@ -11,7 +15,9 @@ import { installScripts } from './install-scripts.ts';
 import { instructions } from './instructions.ts';
 import { integrity } from './integrity.ts';
 import { maintainers } from './maintainers.ts';
+import { rank } from './rank.ts';
 import { reach } from './reach.ts';
+import { registrySignature } from './registry-signature.ts';
 import { surfaceDiff } from './surface-diff.ts';
 import { volatile } from './volatile.ts';
 
@@ -21,6 +27,12 @@ export const surfaceChecks: readonly SurfaceCheck[] = [surfaceDiff, emptySchema,
 export const checks: readonly Check[] = [
   integrity,
   installScripts,
+  registrySignature,
+  attestations,
+  bound,
+  rank,
+  builder,
+  buildPlace,
   coolDown,
   maintainers,
   surfaceDiff,

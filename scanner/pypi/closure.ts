@@ -18,8 +18,9 @@ const CONCURRENCY = 8;
 
 export interface ResolvedWheels extends Resolved {
   readonly target: PythonTarget;
-  /** What the index says of the server's own wheel. */
+  /** What the index says of the server's own wheel, and of all files of its project. */
   readonly own: IndexFile;
+  readonly listed: readonly IndexFile[];
 }
 
 type World = { readonly options: PypiOptions; readonly client: IndexClient; readonly python: MachinePython };
@@ -67,6 +68,7 @@ async function resolveWith(ref: PypiRef, world: World, ports: ScanPorts): Promis
   const target = targetOf(python, chosen);
   return {
     ...{ target, own },
+    listed: await filesOf(ref.name, world),
     closure: { digest: closureDigest(artifacts), artifacts },
     unpromised: unpromised.sort(),
   };
@@ -120,7 +122,7 @@ async function assertWheels({ name, version }: PypiRef, world: World): Promise<v
 }
 
 /** The version of a wheel or a source archive, as its name tells. */
-function versionIn(file: string, name: string): string | null {
+export function versionIn(file: string, name: string): string | null {
   const wheel = wheelName(file);
   if (wheel) return wheel.name === name ? wheel.version : null;
   return /-([^-]+?)\.(?:tar\.(?:gz|bz2|xz)|tgz|zip)$/.exec(file)?.[1] ?? null;

@@ -15,6 +15,8 @@ export interface IndexFile {
   /** Why it was withdrawn; null when it was not. */
   readonly yanked: string | null;
   readonly uploadedAt: string | null;
+  /** Where its attestations are, as the index says; null where it names none. */
+  readonly provenance: string | null;
 }
 
 /** The files of a project, or null when this index has no such project. Throws SOURCE_UNREACHABLE. */
@@ -44,6 +46,7 @@ interface JsonFile {
   readonly hashes?: { readonly sha256?: unknown } | null;
   readonly yanked?: unknown;
   readonly 'upload-time'?: unknown;
+  readonly provenance?: unknown;
 }
 
 function filesInJson(body: Buffer, base: string): IndexFile[] {
@@ -59,6 +62,7 @@ function filesInJson(body: Buffer, base: string): IndexFile[] {
       sha256: hexOf(one.hashes?.sha256),
       yanked: one.yanked === true ? 'no reason given' : typeof one.yanked === 'string' ? one.yanked : null,
       uploadedAt: known ? new Date(time).toISOString() : null,
+      provenance: typeof one.provenance === 'string' ? one.provenance : null,
     };
   });
 }
@@ -77,9 +81,10 @@ function filesInHtml(text: string, base: string): IndexFile[] {
     const [, digest] = /sha256=([0-9a-fA-F]{64})/.exec(url.hash) ?? [];
     url.hash = '';
     const file = decodeURIComponent(url.pathname.split('/').at(-1) ?? '');
+    const provenance = attribute('data-provenance');
     const reason = attribute('data-yanked') ?? (/(?:^|\s)data-yanked(?:\s|$)/i.test(attributes) ? '' : null);
     const yanked = reason === '' ? 'no reason given' : reason;
-    return [{ file, url: url.href, sha256: hexOf(digest), yanked, uploadedAt: null }];
+    return [{ file, url: url.href, sha256: hexOf(digest), yanked, uploadedAt: null, provenance }];
   });
 }
 

@@ -7,30 +7,22 @@ import { type PypiRef, type PythonTarget, pypiPurl, pypiRefOf } from '../../sche
 import type { LocalLaunch, Submission } from '../../schemas/release.ts';
 import type { PackageSource, ScanPorts } from '../ports.ts';
 import { incomplete } from '../tree.ts';
+import { wheelAttested } from './attested.ts';
 import { resolveWheels } from './closure.ts';
 import type { PypiOptions } from './options.ts';
+import { publishedFacts } from './published.ts';
 
 export async function pypiSource(submission: Submission, ports: ScanPorts): Promise<PackageSource> {
   const ref = pypiRefOf(submission.source);
   const rootPurl = pypiPurl(ref);
   const python = await machinePython();
   const options = await optionsOf(ports);
-  const { closure, unpromised, target, own } = await resolveWheels(ref, { options, python }, ports);
+  const { closure, unpromised, target, own, listed } = await resolveWheels(ref, { options, python }, ports);
   return {
     ...{ closure, unpromised, rootPurl },
     launch: (files) => wheelLaunch(ref, { submission, target, files }),
-    upstream: async () => ({
-      publishedAt: own.uploadedAt,
-      maintainers: null,
-      publisher: null,
-      slice: {
-        name: ref.name,
-        version: ref.version,
-        file: own.file,
-        uploaded: own.uploadedAt,
-        sha256: own.sha256,
-      },
-    }),
+    upstream: () => publishedFacts({ ref, own, listed, options }),
+    attested: (known) => wheelAttested({ ref, own, listed, options }, known),
   };
 }
 

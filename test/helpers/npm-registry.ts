@@ -23,6 +23,14 @@ export interface LocalPackage {
   readonly served?: Uint8Array;
   /** Replaces what is promised about the tarball; null leaves the member out. */
   readonly dist?: Readonly<Record<'integrity' | 'shasum', string | null>>;
+  /** The whole tarball, in the place of one made of `files`. */
+  readonly archive?: Uint8Array;
+  /** More members of what the registry tells of the version, such as _npmUser. */
+  readonly told?: JsonObject;
+  /** More members of `dist`, such as signatures. */
+  readonly signed?: JsonObject;
+  /** What the registry answers when asked for attestations; absent: there are none. */
+  readonly attestations?: Uint8Array;
   /** Where it says that the tarball is; where it really is unless told. */
   readonly tarball?: string;
 }
@@ -75,6 +83,9 @@ function urlOf(server: Server): string {
 
 /** `@scope/name` or `@scope/name/-/name-1.0.0.tgz`. */
 function answerOf(path: string, held: readonly LocalPackage[], url: string): Uint8Array | JsonObject | null {
+  const [, asked] = /^-\/npm\/v1\/attestations\/(.+)$/.exec(path) ?? [];
+  if (asked !== undefined)
+    return held.find(({ name, version }) => `${name}@${version}` === asked)?.attestations ?? null;
   const [name = '', file] = path.split('/-/');
   const versions = held.filter((one) => one.name === name);
   if (versions.length === 0) return null;
@@ -88,7 +99,12 @@ function packument(held: readonly LocalPackage[], url: string): JsonObject {
   const time: JsonObject = {};
   let latest = '';
   for (const one of held) {
-    versions[one.version] = { ...manifestOf(one), dist: distOf(one, url), ...maintainersOf(one) };
+    versions[one.version] = {
+      ...manifestOf(one),
+      ...one.told,
+      dist: distOf(one, url),
+      ...maintainersOf(one),
+    };
     if (one.publishedAt !== undefined) time[one.version] = one.publishedAt;
     latest = one.version;
   }
@@ -110,7 +126,7 @@ function distOf(one: LocalPackage, url: string): JsonObject {
     shasum: digest('sha1', 'hex'),
   };
   for (const [key, value] of Object.entries(promised)) if (value !== null) dist[key] = value;
-  return dist;
+  return { ...dist, ...one.signed };
 }
 
 function fileName({ name, version }: LocalPackage): string {
@@ -123,6 +139,7 @@ function manifestOf({ name, version, manifest }: LocalPackage): JsonObject {
 
 /** The tarball of a package as the registry serves it untampered. */
 export function tarballOf(one: LocalPackage): Buffer {
+  if (one.archive !== undefined) return Buffer.from(one.archive);
   return packTarball({ 'package.json': `${JSON.stringify(manifestOf(one), null, 2)}\n`, ...one.files });
 }
 

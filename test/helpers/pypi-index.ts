@@ -15,6 +15,8 @@ export interface Listed {
   readonly served?: Buffer;
   readonly yanked?: string;
   readonly uploadedAt?: string;
+  /** What the index answers when asked for its attestations. */
+  readonly attestations?: Uint8Array;
 }
 
 export interface PypiIndex {
@@ -32,6 +34,8 @@ export interface IndexOptions {
   readonly silent?: (request: { readonly agent: string }) => boolean;
   /** Path to where it says that it went; `/long` never ends. */
   readonly moved?: Readonly<Record<string, string>>;
+  /** What it tells of a project beside its files, by name. */
+  readonly projects?: Readonly<Record<string, object>>;
 }
 
 /** Never ends. */
@@ -41,7 +45,7 @@ function* endless(): Generator<Buffer> {
 
 export async function startPypiIndex(
   files: readonly Listed[],
-  { form = 'json', silent = () => false, moved = {} }: IndexOptions = {},
+  { form = 'json', silent = () => false, moved = {}, projects = {} }: IndexOptions = {},
 ): Promise<PypiIndex> {
   const requests: string[] = [];
   const credentials: string[] = [];
@@ -53,6 +57,11 @@ export async function startPypiIndex(
     const to = moved[path];
     if (to !== undefined) return void outgoing.writeHead(302, { location: to }).end();
     if (path === '/long') return void Readable.from(endless()).pipe(outgoing.writeHead(200));
+    const project = projects[/^\/pypi\/([^/]+)\/json$/.exec(path)?.[1] ?? ''];
+    if (project) return void outgoing.writeHead(200).end(JSON.stringify(project));
+    const [, asked] = /^\/integrity\/[^/]+\/[^/]+\/([^/]+)\/provenance$/.exec(path) ?? [];
+    const { attestations } = files.find((one) => one.file === asked) ?? {};
+    if (attestations) return void outgoing.writeHead(200).end(attestations);
     const [, name] = /^\/simple\/([^/]+)\/$/.exec(path) ?? [];
     const held = files.filter((one) => one.name === name);
     const file = files.find((one) => path === `/files/${one.file}`);
@@ -85,6 +94,7 @@ function jsonOf(one: Listed): object {
     hashes: sha256 === null ? {} : { sha256 },
     yanked: one.yanked ?? false,
     'upload-time': one.uploadedAt ?? '2026-01-01T00:00:00.000000Z',
+    ...(one.attestations === undefined ? {} : { provenance: `/integrity/${one.file}` }),
   };
 }
 

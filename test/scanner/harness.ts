@@ -95,7 +95,8 @@ export function requestFor(change: Partial<Submission> = {}, baseline: Baseline 
 export function baselineOf(result: ScanResult): Baseline {
   const { closure, surface, maintainers, report, launch } = result;
   const { permissions } = requestFor().submission;
-  return { version: report.release.version, closure, surface, maintainers, launch, permissions };
+  const { version } = report.release;
+  return { version, closure, surface, maintainers, launch, permissions, origin: report.origin ?? null };
 }
 
 /** The refusal that a promise ends in. */

@@ -92,7 +92,15 @@ describe('a scan of a remote server', () => {
     const served = await serveSessions();
     const { closure, surface, launch } = await scan(asked(served.url), ports);
     const { permissions } = submissionFor(served.url);
-    const baseline = { version: '1.0.0', closure, surface, launch, maintainers: null, permissions };
+    const baseline = {
+      version: '1.0.0',
+      closure,
+      surface,
+      launch,
+      maintainers: null,
+      permissions,
+      origin: null,
+    };
     served.become(forServer(sharedTls().authority, 'localhost'));
     const next = { ...submissionFor(served.url), version: '1.1.0' };
     const result = await scan({ ...requestFor(next), baseline }, ports);

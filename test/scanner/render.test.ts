@@ -94,6 +94,17 @@ unknown  LK-MNT-01  Maintainers: the registry does not tell
 ok       LK-ART-01  Every artifact verified: 2 artifacts`);
   });
 
+  it('says one reason once, however many checks it silences', () => {
+    const silent = ['LK-SIG-01', 'LK-PRV-01', 'LK-PRV-02'].map(
+      (id): CheckResult => ({ ...head(id, `Title of ${id}`), outcome: 'unknown', reason: 'a proxy' }),
+    );
+    const lines = renderReport({ ...report, checks: [...checks, ...silent] }, plain).split('\n');
+    expect(lines.filter((one) => one.startsWith('unknown'))).toEqual([
+      'unknown  LK-MNT-01  Maintainers: the registry does not tell',
+      'unknown  LK-SIG-01  Title of LK-SIG-01, and LK-PRV-01 LK-PRV-02: a proxy',
+    ]);
+  });
+
   it('is loud about a trial, about what is not verified and about what was tried', () => {
     const text = renderReport(
       {

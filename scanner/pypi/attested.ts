@@ -1,0 +1,157 @@
+/** What trusted publishers signed of a wheel (PEP 740): asked for at the index, and verified from the bytes. */
+import Type, { type Static } from 'typebox';
+import { type CertificateIdentity, stranger } from '../../runtime/provenance/policy.ts';
+import { verifyBundle } from '../../runtime/provenance/verify.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { parseStrict } from '../../schemas/json.ts';
+import { assertValid } from '../../schemas/validate.ts';
+import type { Attestations, Known } from '../ports.ts';
+import { claimedByWheel } from '../provenance/claimed.ts';
+import { builtBy, PROVENANCE_TYPES, timeIn } from '../provenance/npm-verify.ts';
+import {
+  type Attested,
+  absent,
+  type Built,
+  held,
+  notKnown,
+  type Standing,
+  standingOf,
+} from '../provenance/standing.ts';
+import { type Pins, pinOf, SIGSTORE_PIN } from '../provenance/trust.ts';
+import { indexClient } from './http.ts';
+import { besideSimple, type ListedWheel } from './published.ts';
+
+const ACCEPT = 'application/vnd.pypi.integrity.v1+json';
+/** Of an answer, in bytes: one attestation has some 6 kB. */
+const MAX_BYTES = 1024 * 1024;
+/** The index's own name for it. */
+const PUBLISH = /^https:\/\/docs\.[a-z.-]+\/attestations\/publish\/v1$/;
+const HOSTS: Readonly<Record<string, string>> = {
+  GitHub: 'https://github.com/',
+  GitLab: 'https://gitlab.com/',
+};
+
+/** An index's answer. What it says of publishers is unsigned, and held against the certificate. */
+const Integrity = Type.Object({
+  version: Type.Literal(1),
+  attestation_bundles: Type.Array(
+    Type.Object({
+      publisher: Type.Object({ kind: Type.String(), repository: Type.Optional(Type.String()) }),
+      attestations: Type.Array(Type.Unknown(), { minItems: 1, maxItems: 10 }),
+    }),
+    { maxItems: 10 },
+  ),
+});
+type Bundle = Static<typeof Integrity>['attestation_bundles'][number];
+
+interface Signed {
+  readonly type: string;
+  readonly built: Built;
+  readonly at: string | null;
+}
+
+/** Never throws for what the index says or leaves out: that is what the standings tell. */
+export async function wheelAttested(wheel: ListedWheel, known: Known): Promise<Attestations> {
+  const claimed = claimedByWheel(known.files);
+  const answer = await askFor(wheel);
+  const bytes = Buffer.isBuffer(answer) ? answer : null;
+  const signed = bytes === null ? none(answer as null | string, wheel) : verified(bytes, { wheel, known });
+  const attested: Attested = {
+    signature: absent('package indexes sign no versions'),
+    publish: narrowed(
+      signed,
+      'its publication',
+      ({ type }) => PUBLISH.test(type),
+      ({ at, built }) => ({ at, built }),
+    ),
+    build: narrowed(
+      signed,
+      'a build',
+      ({ type }) => PROVENANCE_TYPES.some((one) => one === type),
+      ({ built }) => built,
+    ),
+    claimed: claimed.map(({ url }) => url),
+    commit: null,
+  };
+  return { attested, claimed, answer: bytes };
+}
+
+async function askFor(wheel: ListedWheel): Promise<Buffer | null | string> {
+  const base = besideSimple(wheel);
+  const { ref, own, options } = wheel;
+  if (base === null) return 'the package index has no address for attestations';
+  const client = indexClient(options);
+  try {
+    const want = { accept: ACCEPT, maxBytes: MAX_BYTES, what: `the attestations of ${own.file}` };
+    const path = `${base}/integrity/${ref.name}/${ref.version}/${encodeURIComponent(own.file)}/provenance`;
+    const { status, body } = await client.get(path, want);
+    if (status === 200) return body;
+    return status === 404 || status === 410 ? null : `the package index answered with HTTP ${status}`;
+  } catch (error) {
+    if (error instanceof LockkeeperError) return error.message;
+    throw error;
+  } finally {
+    await client.close();
+  }
+}
+
+/** No answer is a fact only from an index that names attestations at all, and none of this file. */
+function none(answer: null | string, { own, listed }: ListedWheel): Standing<never> {
+  if (answer !== null) return notKnown(answer);
+  if (own.provenance !== null) return notKnown('the package index names attestations and does not give them');
+  if (listed.some(({ provenance }) => provenance !== null))
+    return absent('the package index has no attestation of this file');
+  return notKnown('the package index tells attestations of no file: a mirror leaves them out');
+}
+
+/** All of them have to hold, and by one repository. */
+function verified(bytes: Buffer, at: { wheel: ListedWheel; known: Known }): Standing<readonly Signed[]> {
+  const pin = pinOf(at.known.trust, SIGSTORE_PIN);
+  if (typeof pin === 'string') return notKnown(pin);
+  return standingOf(() => {
+    const json = parseStrict(bytes, { maxBytes: MAX_BYTES });
+    const { attestation_bundles: bundles } = assertValid(
+      Integrity,
+      json,
+      'the attestations',
+      'PROVENANCE_INVALID',
+    );
+    const all = bundles.flatMap((bundle) =>
+      bundle.attestations.map((one) => verifiedOne(one, bundle, { ...at, ...pin })),
+    );
+    const [first, ...others] = new Set(all.map(({ built }) => built.builder.repository));
+    if (others.length > 0) throw stranger(`one repository, ${first ?? 'none'}`, others.join(', '));
+    return held(all);
+  });
+}
+
+interface At extends Pins {
+  readonly wheel: ListedWheel;
+  readonly known: Known;
+}
+
+function verifiedOne(json: unknown, { publisher }: Bundle, { wheel, known, root, files }: At): Signed {
+  const { identity, statement, entries } = verifyBundle(
+    { format: 'pep740', bytes: Buffer.from(JSON.stringify(json)), artifact: known.archive },
+    { root, signer: { kind: 'whoever' }, subject: wheel.own.file },
+    files,
+  );
+  const host = HOSTS[publisher.kind];
+  const { repository } = identity as CertificateIdentity;
+  const wanted = host === undefined ? null : `${host}${publisher.repository ?? ''}`;
+  if (wanted !== null && repository?.toLowerCase() !== wanted.toLowerCase())
+    throw stranger(`a signature for ${quote(wanted)}, as the index says`, quote(repository ?? 'none'));
+  return { type: statement?.predicateType ?? '', built: builtBy(identity), at: timeIn(entries) };
+}
+
+/** The first of one kind; that there is none is a fact once the others hold. */
+function narrowed<T>(
+  signed: Standing<readonly Signed[]>,
+  what: string,
+  is: (one: Signed) => boolean,
+  of: (one: Signed) => T,
+): Standing<T> {
+  if (signed.state !== 'held') return signed;
+  const found = signed.value.find(is);
+  return found === undefined ? absent(`no attestation of ${what}`) : held(of(found));
+}
