@@ -1,6 +1,7 @@
 /** `lk keys new --sigstore`: an identity in the place of a key, with the instance that certifies it. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { assertKeylessRoot } from '../runtime/provenance/trust.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { SigstoreReference } from '../schemas/key-reference.ts';
 import { assertValid } from '../schemas/validate.ts';
@@ -38,7 +39,7 @@ export function namedIdentity(values: Values): { issuer: string; san: string } {
   };
 }
 
-/** A sigstore trusted root, in base64: its bytes as they are. */
+/** A sigstore trusted root, in base64: its bytes as they are. Throws USAGE for one under which nobody could sign. */
 export async function trustedRootAt({ cwd }: Context, values: Values): Promise<string> {
   const path = resolve(cwd, required(values, 'trusted-root', 'trusted_root.json of the sigstore instance'));
   const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
@@ -50,5 +51,16 @@ export async function trustedRootAt({ cwd }: Context, values: Values): Promise<s
       cause,
     });
   });
+  try {
+    assertKeylessRoot(bytes);
+  } catch (cause) {
+    if (!(cause instanceof LockkeeperError)) throw cause;
+    throw new LockkeeperError('USAGE', {
+      expected: `${cause.expected} at ${quote(path, 200)}`,
+      found: cause.found,
+      next: 'Take it from whoever runs the instance, and compare its digest with them',
+      cause,
+    });
+  }
   return bytes.toString('base64');
 }

@@ -50,6 +50,22 @@ export function openVerifier(
   });
 }
 
+/**
+ * Whether identities can be believed under this root: it reads, and names authorities and a log, without which no signature
+ * of an identity would ever hold. Throws ROOT_UNTRUSTED.
+ */
+export function assertKeylessRoot(bytes: Uint8Array): void {
+  try {
+    const root = readTrustedRoot(bytes);
+    toTrustMaterial(root);
+    if (root.tlogs.length > 0) return;
+  } catch (cause) {
+    if (cause instanceof LockkeeperError && cause.code === 'ROOT_UNTRUSTED') throw cause;
+    throw untrusted('a sigstore trusted root', 'another document', cause);
+  }
+  throw untrusted('a trusted root with a transparency log', 'none');
+}
+
 /** Keys of the package registry for one use, by id. Throws ROOT_UNTRUSTED or DOCUMENT_INVALID. */
 export function openNpmKeys(
   keys: Digest,
@@ -114,7 +130,7 @@ function readTrustedRoot(bytes: Uint8Array): TrustedRoot {
   );
 }
 
-function untrusted(expected: string, found: string): LockkeeperError {
+function untrusted(expected: string, found: string, cause?: unknown): LockkeeperError {
   const next = 'Bring the trust file that the policy pins, or review the new one and pin its digest';
-  return new LockkeeperError('ROOT_UNTRUSTED', { expected, found, next });
+  return new LockkeeperError('ROOT_UNTRUSTED', { expected, found, next, cause });
 }

@@ -22,7 +22,7 @@ export async function runMatrix(words: readonly string[], { out, say }: Streams)
   const json = words.includes('--json');
   const wanted = words.filter((word) => word !== '--json');
   const chosen = rows.filter(({ id }) => wanted.length === 0 || wanted.some((word) => id.startsWith(word)));
-  if (chosen.length === 0 || wanted.some((word) => word.startsWith('-'))) {
+  if (wanted.some((word) => !rows.some(({ id }) => id.startsWith(word)))) {
     say(USAGE);
     return 2;
   }

@@ -34,20 +34,33 @@ async function letIn({ registry }: Company, { trustedRoot }: Sigstore): Promise<
 interface Job {
   readonly issuer?: string;
   readonly san?: string;
+  /** Writes into the log of an instance of its own. */
+  readonly elsewhere?: boolean;
+}
+
+/** One trusted root of both: what the job of an attacker believes. */
+function together(...roots: readonly Buffer[]): Buffer {
+  const [first, ...others] = roots.map((bytes) => JSON.parse(bytes.toString()));
+  for (const other of others)
+    for (const list of ['tlogs', 'certificateAuthorities', 'ctlogs', 'timestampAuthorities'])
+      first[list].push(...other[list]);
+  return Buffer.from(JSON.stringify(first));
 }
 
 /** The statement as ci gets it, signed by that job, and sent as what the root names. */
 async function approved(
   { registry }: Company,
-  { release, sigstore }: { release: number; sigstore: Sigstore },
-  { issuer = ISSUER, san = SAN }: Job,
+  { release, sigstore, own }: { release: number; sigstore: Sigstore; own: Sigstore },
+  { issuer = ISSUER, san = SAN, elsewhere = false }: Job,
 ): Promise<unknown> {
-  const { url, trustedRoot } = sigstore;
+  const { url } = sigstore;
+  const rekor = elsewhere ? own.url : url;
+  const trustedRoot = together(sigstore.trustedRoot, own.trustedRoot);
   const signer = keylessSigner(
     {
       lockkeeper: 'key/v1',
       kind: 'sigstore',
-      ...{ issuer, san, trustedRoot: trustedRoot.toString('base64'), fulcio: url, rekor: url, tsa: url },
+      ...{ issuer, san, trustedRoot: trustedRoot.toString('base64'), fulcio: url, rekor, tsa: url },
     },
     {
       environment: { SIGSTORE_ID_TOKEN: identityToken({ iss: issuer, sub: san }) },
@@ -64,8 +77,8 @@ async function approved(
 
 async function jobs(world: World, neighbour: Job): Promise<Scenario> {
   const company = await makeCompany(world);
-  const sigstore = await startSigstore();
-  world.atEnd(() => sigstore.close());
+  const [sigstore, own] = [await startSigstore(), await startSigstore()];
+  for (const instance of [sigstore, own]) world.atEnd(() => instance.close());
   await letIn(company, sigstore);
   const { registry } = company;
   const [one, other] = [
@@ -73,8 +86,8 @@ async function jobs(world: World, neighbour: Job): Promise<Scenario> {
     await registry.scanned('dave', submissionOf('1.4.0')),
   ];
   return {
-    control: () => approved(company, { release: one, sigstore }, {}),
-    attack: () => approved(company, { release: other, sigstore }, neighbour),
+    control: () => approved(company, { release: one, sigstore, own }, {}),
+    attack: () => approved(company, { release: other, sigstore, own }, neighbour),
     state: async () =>
       JSON.stringify((await registry.pool.query('select digest from approvals order by 1')).rows),
   };
@@ -96,5 +109,13 @@ export const keylessRows: readonly Row[] = [
     refusedBy: 'registry',
     code: 'SIGNATURE_INVALID',
     run: (world) => jobs(world, { issuer: `${ISSUER}.evil.test` }),
+  },
+  {
+    id: 'keyless-other-log',
+    attacker: 'the job itself, which keeps its approvals to itself',
+    attack: 'has its signature in a log of its own, which nobody watches',
+    refusedBy: 'registry',
+    code: 'SIGNATURE_INVALID',
+    run: (world) => jobs(world, { elsewhere: true }),
   },
 ];

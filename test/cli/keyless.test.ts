@@ -74,6 +74,17 @@ describe.each(servers().slice(0, 1))('an approval by a CI job', (server) => {
     await must('admin', ['keys', 'root', 'init', 'next.json']);
     const locks = await lk('admin', [...add, '--role', 'lock']);
     expect(locks).toMatchObject({ exit: 2, data: { error: { code: 'USAGE' } } });
+    const logless = { ...JSON.parse(sigstore.trustedRoot.toString()), tlogs: [] };
+    for (const text of [
+      'no json',
+      '{}',
+      '{"tlogs":[{}],"certificateAuthorities":[1]}',
+      JSON.stringify(logless),
+    ]) {
+      writeFileSync(join(project, 'other.json'), text);
+      const other = [...add.slice(0, -1), 'other.json', '--role', 'revoker'];
+      expect(await lk('admin', other)).toMatchObject({ exit: 2, data: { error: { code: 'USAGE' } } });
+    }
     const { changes } = await must('admin', [...add, '--role', 'approver', '--role', 'revoker']);
     const id = identityKeyId({ issuer: ISSUER, san: SAN }).slice(7);
     expect(changes).toEqual([

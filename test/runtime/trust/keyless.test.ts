@@ -1,15 +1,20 @@
 /** Signatures without a key: made with the library's own signer, verified offline from the root's own copy. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { keylessSigner } from '../../../runtime/signers/keyless.ts';
 import { assertApproved, openApproval } from '../../../runtime/trust/approval.ts';
+import { openCallApproval } from '../../../runtime/trust/call.ts';
 import { openRevocation } from '../../../runtime/trust/revocation.ts';
 import { openRoot, type TrustedRoot } from '../../../runtime/trust/root.ts';
 import { type Approval, STATEMENT_TYPE } from '../../../schemas/approval.ts';
+import { callApprovalOf } from '../../../schemas/call.ts';
 import type { Envelope } from '../../../schemas/dsse.ts';
 import { canonical, parseStrict } from '../../../schemas/json.ts';
 import { revocationOf } from '../../../schemas/revocation.ts';
 import { identityKeyId, type Root, type RootIdentity } from '../../../schemas/root.ts';
 import { sealWith } from '../../../schemas/signer.ts';
+import { callFacts } from '../../helpers/calls.ts';
 import { refusal } from '../../helpers/machine.ts';
 import { identityToken, type Sigstore, startSigstore } from '../../helpers/sigstore.ts';
 import { at, makeApproval, makeEntry, makeRoot, NOW, people, pin } from '../../helpers/trust.ts';
@@ -56,7 +61,9 @@ describe('an identity that signs without a key', () => {
     });
     return openRoot({ root, rootChain: [] }, pin, NOW);
   };
-  const signer = (sub = SAN, iss = ISSUER, from = sigstore): ReturnType<typeof keylessSigner> =>
+  /** Parts of the instance may stand elsewhere. */
+  type Instance = Pick<Sigstore, 'url' | 'trustedRoot'> & Partial<Record<'fulcio' | 'rekor' | 'tsa', string>>;
+  const signer = (sub = SAN, iss = ISSUER, from: Instance = sigstore): ReturnType<typeof keylessSigner> =>
     keylessSigner(
       {
         lockkeeper: 'key/v1',
@@ -64,12 +71,19 @@ describe('an identity that signs without a key', () => {
         issuer: iss,
         san: sub,
         trustedRoot: from.trustedRoot.toString('base64'),
-        fulcio: from.url,
-        rekor: from.url,
-        tsa: from.url,
+        fulcio: from.fulcio ?? from.url,
+        rekor: from.rekor ?? from.url,
+        tsa: from.tsa ?? from.url,
       },
       { environment: { SIGSTORE_ID_TOKEN: identityToken({ iss, sub }) }, now: () => NOW },
     );
+  /** One trusted root of both instances. */
+  const both = (): Buffer => {
+    const [mine, theirs] = [sigstore, other].map(({ trustedRoot }) => JSON.parse(trustedRoot.toString()));
+    for (const list of ['tlogs', 'certificateAuthorities', 'ctlogs', 'timestampAuthorities'])
+      mine[list].push(...theirs[list]);
+    return Buffer.from(JSON.stringify(mine));
+  };
   /** An approval in ci's name, whoever signs it. */
   const approval = async (
     by = signer(),
@@ -103,6 +117,90 @@ describe('an identity that signs without a key', () => {
     expect(() => assertApproved(twice, rootWith(), use)).toThrow(
       expect.objectContaining({ code: 'APPROVAL_THRESHOLD' }),
     );
+  });
+
+  it('is no second person beside a key of its own person, and no requester', async () => {
+    const inNameOf = (person: string): Promise<Envelope> =>
+      approval(signer(), ({ predicate }) => {
+        predicate.approvedBy = person;
+      });
+    const judged =
+      (person: string, envelopes: readonly Envelope[]): (() => unknown) =>
+      () =>
+        assertApproved(envelopes, rootWith(identity({ person })), use);
+    const alice = makeApproval(people.alice, entry);
+    expect(judged('alice', [alice, await inNameOf('alice')])).toThrow(
+      expect.objectContaining({ code: 'APPROVAL_THRESHOLD' }),
+    );
+    expect(judged(entry.requestedBy, [alice, await inNameOf(entry.requestedBy)])).toThrow(
+      expect.objectContaining({ code: 'APPROVAL_REQUESTER' }),
+    );
+  });
+
+  it('counts in the roles and for as long as the root names it there', async () => {
+    const envelope = await approval();
+    const keyid = identity().keyid;
+    const without = (...roles: readonly ('approver' | 'revoker')[]): TrustedRoot =>
+      rootWith(identity(), ({ roles: by }) => {
+        for (const role of roles) by[role].keyids = by[role].keyids.filter((one) => one !== keyid);
+      });
+    expect(openApproval(envelope, without('revoker')).person).toBe('ci');
+    for (const trusted of [
+      without('approver'),
+      without('approver', 'revoker'),
+      openRoot({ root: makeRoot(), rootChain: [] }, pin, NOW),
+    ])
+      expect(() => openApproval(envelope, trusted)).toThrow(expect.objectContaining({ code: 'KEY_UNKNOWN' }));
+  });
+
+  it('decides on no call: those take keys', async () => {
+    const call = callFacts({ expires: at(1) });
+    const statement = callApprovalOf(call, { approvedBy: 'ci', at: NOW.toISOString() });
+    const envelope = await sealWith(signer(), STATEMENT_TYPE, Buffer.from(canonical(statement)));
+    expect(() => openCallApproval(envelope, rootWith())).toThrow(
+      expect.objectContaining({ code: 'KEY_UNKNOWN' }),
+    );
+  });
+
+  it.each<[string, 'rekor' | 'tsa' | 'fulcio', RegExp]>([
+    ['in another log', 'rekor', /TLOG_/],
+    ['timed by another authority', 'tsa', /TIMESTAMP_ERROR/],
+    ['certified by another authority', 'fulcio', /CERTIFICATE_ERROR/],
+  ])('does not count %s, though the job itself believes both', async (_, part, said) => {
+    const envelope = await approval(
+      signer(SAN, ISSUER, { ...sigstore, trustedRoot: both(), [part]: other.url }),
+    );
+    const opened = (): unknown => openApproval(envelope, rootWith());
+    expect(opened).toThrow(expect.objectContaining({ code: 'SIGNATURE_INVALID' }));
+    expect(opened).toThrow(said);
+  });
+
+  it.each<[string, number]>([
+    ['an hour after its certificate ended', 1],
+    ['a day before it began', -24],
+  ])('does not count when it was logged %s', async (_, hours) => {
+    const late = createServer(async (request, response) => {
+      const parts: Buffer[] = [];
+      for await (const part of request) parts.push(part as Buffer);
+      vi.setSystemTime(Date.parse(at(hours)));
+      const headers = { 'content-type': request.headers['content-type'] ?? '' };
+      const answer = await fetch(`${sigstore.url}${request.url}`, {
+        method: 'POST',
+        headers,
+        body: Buffer.concat(parts),
+      });
+      vi.setSystemTime(NOW);
+      response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' });
+      response.end(Buffer.from(await answer.arrayBuffer()));
+    });
+    await new Promise<void>((resolve) => late.listen(0, '127.0.0.1', resolve));
+    const { port } = late.address() as AddressInfo;
+    const error = await refusal(
+      approval(signer(SAN, ISSUER, { ...sigstore, rekor: `http://127.0.0.1:${port}` })),
+    );
+    late.close();
+    expect(error).toMatchObject({ code: 'SIGNER_FAILED' });
+    expect(error.message).toMatch(/CERTIFICATE_ERROR|TLOG_/);
   });
 
   it('revokes', async () => {
@@ -182,6 +280,24 @@ describe('an identity that signs without a key', () => {
         ...json,
         verificationMaterial: { ...json.verificationMaterial, tlogEntries: [] },
       })),
+    ],
+    ...(['inclusionProof', 'checkpoint'] as const).map((part): [string, (envelope: Envelope) => Envelope] => [
+      `no ${part} in its log entry`,
+      withMaterial((json) => {
+        const [made] = structuredClone(json.verificationMaterial.tlogEntries) as unknown as [
+          Record<string, object>,
+        ];
+        if (part === 'checkpoint') Reflect.deleteProperty(made.inclusionProof ?? {}, part);
+        else Reflect.deleteProperty(made, part);
+        return { ...json, verificationMaterial: { ...json.verificationMaterial, tlogEntries: [made] } };
+      }),
+    ]),
+    [
+      'its log entry twice',
+      withMaterial((json) => {
+        const [made] = json.verificationMaterial.tlogEntries;
+        return { ...json, verificationMaterial: { ...json.verificationMaterial, tlogEntries: [made, made] } };
+      }),
     ],
     [
       'a bare key',
