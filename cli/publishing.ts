@@ -4,17 +4,27 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';
+import { isOciSource, type OciRef, type OciTag, ociSourceOf, parsedOci } from '../schemas/oci.ts';
 import { isPypiSource, pypiRefOf } from '../schemas/pypi.ts';
 import { DEFAULT_LIMITS, type Permissions, type Submission, ToolLabels } from '../schemas/release.ts';
 import { hostPortOf, isRemoteSource, type PinWish, type RemoteWish } from '../schemas/remote.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { flag, list, text, type Values } from './command.ts';
 
-export async function submissionOf(source: string, values: Values): Promise<Submission> {
+/** What a tag of a container registry means now. */
+export type ResolveTag = (tag: OciTag) => Promise<OciRef>;
+
+export async function submissionOf(
+  source: string,
+  values: Values,
+  resolve: ResolveTag = unresolved,
+): Promise<Submission> {
   if (isRemoteSource(source)) return remoteSubmission(source, values);
-  const other = REMOTE_ONLY.find((name) => values[name] !== undefined);
+  const image = isOciSource(source);
+  const other = REMOTE_ONLY.find((name) => values[name] !== undefined && !(image && name === 'release'));
   if (other !== undefined)
     throw usage(`--${other}`, 'an address, https://host/path, to go with it', quote(source));
+  if (image) return imageSubmission(source, values, resolve);
   if (isPypiSource(source)) {
     const { name, release } = pypiRefOf(source);
     const named = { name: text(values, 'name') ?? `pypi/${name}`, description: `${name} from PyPI` };
@@ -24,7 +34,7 @@ export async function submissionOf(source: string, values: Values): Promise<Subm
   if (!match) {
     throw new LockkeeperError('SOURCE_INVALID', {
       expected:
-        'npm:<name>@<exact version>, such as npm:@modelcontextprotocol/server-memory@2026.8.31, pypi:<name>@<exact version>, or https://host/path',
+        'npm:<name>@<exact version>, such as npm:@modelcontextprotocol/server-memory@2026.8.31, pypi:<name>@<exact version>, oci:<host>/<repository>@sha256:<digest>, or https://host/path',
       found: quote(source),
       next: 'Name one exact version, not a tag or a range; or the address of a remote server',
     });
@@ -32,6 +42,41 @@ export async function submissionOf(source: string, values: Values): Promise<Subm
   const [, packageName = '', scope, base = '', version = ''] = match;
   const name = text(values, 'name') ?? (scope ? `npm.${scope}/${base}` : `npm/${base}`);
   return packageSubmission({ name, version, source, description: `${packageName} from npm` }, values);
+}
+
+const unresolved: ResolveTag = async ({ host, repository, tag }) => {
+  throw new LockkeeperError('SOURCE_INVALID', {
+    expected: `${host}/${repository} by its digest`,
+    found: `the tag ${tag}`,
+    next: 'Resolve it first: it means something else tomorrow',
+  });
+};
+
+/** Its version is the tag where that is one; a digest alone has none that a range could choose. */
+async function imageSubmission(source: string, values: Values, resolve: ResolveTag): Promise<Submission> {
+  const parsed = parsedOci(source);
+  if (parsed === null) {
+    throw new LockkeeperError('SOURCE_INVALID', {
+      expected: 'oci:<host>/<repository>:<tag> or oci:<host>/<repository>@sha256:<digest>, in small letters',
+      found: quote(source, 400),
+      next: 'Name the host too, such as docker.io/library/NAME',
+    });
+  }
+  const tag = 'tag' in parsed ? parsed.tag : null;
+  const version = text(values, 'release') ?? versionIn(tag);
+  if (version === null)
+    throw usage('--release', 'a version for this image, such as --release 1.0.0', tag ?? 'a digest alone');
+  const ref = 'tag' in parsed ? await resolve(parsed) : parsed;
+  const [name = '', ...above] = ref.repository.split('/').reverse();
+  const host = ref.host.replace(/:\d+$/, '').split('.').reverse();
+  const space = [...host, ...above.reverse()].join('.').replaceAll('_', '-');
+  const named = { name: text(values, 'name') ?? `${space}/${name}`, source: ociSourceOf(ref), version };
+  const description = `${ref.host}/${ref.repository}${tag === null ? '' : `:${tag}`}, an image`;
+  return packageSubmission({ ...named, description }, values);
+}
+
+function versionIn(tag: string | null): string | null {
+  return /^v?([0-9]+[.][0-9]+[.][0-9]+(?:-[0-9A-Za-z.-]+)?)$/.exec(tag ?? '')?.[1] ?? null;
 }
 
 type Named = Pick<Submission, 'name' | 'version' | 'source' | 'description'>;

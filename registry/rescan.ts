@@ -3,8 +3,6 @@ import semver from 'semver';
 import { packageOf } from '../scanner/closure.ts';
 import type { CheckResult, Report } from '../schemas/finding.ts';
 import { canonical } from '../schemas/json.ts';
-import { isPypiSource } from '../schemas/pypi.ts';
-import { isRemoteSource } from '../schemas/remote.ts';
 import type { Since } from '../schemas/review.ts';
 import { baselineFrom, storedReport } from './baseline.ts';
 import { withTransaction } from './db/pool.ts';
@@ -13,6 +11,7 @@ import { insertRescan, newestRescan } from './db/rescans.ts';
 import type { Deps, ScanDeps } from './deps.ts';
 import { recordEvent } from './log.ts';
 import { SELF } from './root.ts';
+import { isUnwatched } from './whereabouts.ts';
 
 /**
  * Scans as the first time, against the same earlier release, so that what differs is the world. The release itself stays
@@ -49,8 +48,7 @@ export async function rescanJob(id: string, deps: ScanDeps): Promise<void> {
 }
 
 async function newerVersions(row: ReleaseRow, deps: ScanDeps): Promise<string[] | null> {
-  // Nobody publishes versions of an address; those of a Python package index are not watched.
-  if (isRemoteSource(row.source) || isPypiSource(row.source)) return null;
+  if (isUnwatched(row.source)) return null;
   const versions = await deps.upstream(packageOf(row.source).name).catch((error: unknown) => {
     deps.log.warn({ err: error, server: row.name }, 'upstream not reached');
     return null;

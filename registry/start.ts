@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { selectDriver } from '../runtime/isolation/select.ts';
 import { openBlobs } from '../runtime/store/blobs.ts';
 import { npmOptionsOf, upstreamVersions } from '../scanner/npm.ts';
+import { ociOptionsOf } from '../scanner/oci/options.ts';
 import { pypiOptionsOf } from '../scanner/pypi/options.ts';
 import { scan } from '../scanner/scan.ts';
 import { DEFAULT_POLICY, type Policy } from '../schemas/policy.ts';
@@ -157,9 +158,10 @@ async function scanDeps(deps: Deps, config: RegistryConfig): Promise<ScanDeps> {
     scan: async (request, progress) => {
       const { driver } = await selectDriver({ nodePath: process.execPath });
       const pypi = (): ReturnType<typeof pypiOptionsOf> => pypiOptionsOf(config.environment);
+      const oci = (): ReturnType<typeof ociOptionsOf> => ociOptionsOf(config.environment);
       const now = (): Date => new Date();
       const trust = (): ReturnType<typeof trustFiles> => trustFiles(deps.trust, config.trustRoots);
-      return scan(request, { blobs: deps.blobs, driver, workDir, npm, pypi, trust, now, progress });
+      return scan(request, { blobs: deps.blobs, driver, workDir, npm, pypi, oci, trust, now, progress });
     },
     upstream: (name) => upstreamVersions(name, npm),
     ...(config.advisories === null ? {} : { advisories: openFeed(config.advisories, { tmp: workDir }) }),

@@ -1,4 +1,5 @@
 /** Where clients find a server, as the MCP registry says it. */
+import { isOciSource, ociRefOf } from '../schemas/oci.ts';
 import { isPypiSource, pypiRefOf } from '../schemas/pypi.ts';
 import { isRemoteSource } from '../schemas/remote.ts';
 import type { ReleaseRow } from './db/releases.ts';
@@ -21,7 +22,16 @@ export function whereItIs({ submission, source, version }: ReleaseRow): object {
   };
 }
 
+/** Nobody publishes versions of an address; those of a Python package index and tags of an image are not watched. */
+export function isUnwatched(source: string): boolean {
+  return isRemoteSource(source) || isPypiSource(source) || isOciSource(source);
+}
+
 function packageIn(source: string, version: string): object {
+  if (isOciSource(source)) {
+    const { host, repository, digest } = ociRefOf(source);
+    return { registryType: 'oci', identifier: `${host}/${repository}@${digest}`, runtimeHint: 'docker' };
+  }
   if (isPypiSource(source)) {
     const ref = pypiRefOf(source);
     return { registryType: 'pypi', identifier: ref.name, version: ref.version, runtimeHint: 'uvx' };

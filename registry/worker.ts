@@ -4,9 +4,7 @@ import { type Job, Logger, type Runner, run, type TaskList } from 'graphile-work
 import semver from 'semver';
 import { packageOf } from '../scanner/closure.ts';
 import { asLockkeeperError, type Code } from '../schemas/errors.ts';
-import { isPypiSource } from '../schemas/pypi.ts';
 import type { Submission } from '../schemas/release.ts';
-import { isRemoteSource } from '../schemas/remote.ts';
 import { knownAgainst, mapRelease, revokeInfected } from './advisories/map.ts';
 import { refreshAdvisories } from './advisories/refresh.ts';
 import { baselineFrom } from './baseline.ts';
@@ -27,6 +25,7 @@ import { SCHEDULE } from './owners.ts';
 import { rescanJob } from './rescan.ts';
 import { SELF } from './root.ts';
 import { submit } from './routes/releases.ts';
+import { isUnwatched } from './whereabouts.ts';
 
 /** Failures of the world around, which another try may not meet again; a server that fails does so every time. */
 const PASSING: ReadonlySet<Code> = new Set([
@@ -126,8 +125,7 @@ export async function watchUpstream(deps: ScanDeps): Promise<number> {
   const newest = new Map<string, ReleaseRow>();
   for (const row of approved) {
     const other = newest.get(row.name);
-    if (semver.valid(row.version) === null || isRemoteSource(row.source) || isPypiSource(row.source))
-      continue;
+    if (semver.valid(row.version) === null || isUnwatched(row.source)) continue;
     if (!other || semver.gt(row.version, other.version)) newest.set(row.name, row);
   }
   for (const row of newest.values()) {

@@ -42,6 +42,7 @@ export async function planLaunch(entry: LockEntry, context: LaunchContext): Prom
     appDir,
     command: [first, ...rest],
     ...(launch.python ? { python: launch.python } : {}),
+    ...(launch.image ? { image: launch.image } : {}),
     env: { ...environmentOf(entry, context.environment), ...secretFileNames(secrets) },
     mounts: await mountsOf(entry, context),
     ...(secrets.length > 0 ? { secrets } : {}),

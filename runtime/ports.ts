@@ -1,18 +1,21 @@
 /** What the runtime needs from the world, and the shapes that pass between its parts. */
 import type { Readable, Writable } from 'node:stream';
 import type { Code } from '../schemas/errors.ts';
+import type { ImageLaunch } from '../schemas/oci.ts';
 import type { PythonTarget } from '../schemas/pypi.ts';
 
 /** Everything a driver needs to start one server. Made from the lock alone by `launch.ts`. */
 export interface LaunchPlan {
   /** Unique per start: `[a-z0-9-]{1,64}`. */
   readonly id: string;
-  /** Host folder with the materialised closure; seen read-only as `/app`. */
+  /** Host folder with the materialised closure; seen read-only as `/app`, or as `/` where it is an image. */
   readonly appDir: string;
   /** argv inside the sandbox. `node` as its first word is the runtime's own Node, `python` the machine's own Python. */
   readonly command: readonly [string, ...string[]];
   /** Which Python `python` has to be. */
   readonly python?: PythonTarget;
+  /** Of a server that is an image: the sandbox shows it and nothing of this machine. */
+  readonly image?: ImageLaunch;
   /** The whole environment of the server; nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly mounts: readonly Mount[];

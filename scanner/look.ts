@@ -201,6 +201,7 @@ async function planOf(
     appDir,
     command: [first, ...rest],
     ...(launch.python ? { python: launch.python } : {}),
+    ...(launch.image ? { image: launch.image } : {}),
     env: { ...placeholders, ...secretFileNames(secrets), TZ: timezone },
     ...(secrets.length > 0 ? { secrets } : {}),
     mounts,

@@ -9,6 +9,8 @@ import type { Origin, Publisher } from '../schemas/origin.ts';
 import type { Policy } from '../schemas/policy.ts';
 import type { Closure, Launch, LocalLaunch, Permissions, Submission } from '../schemas/release.ts';
 import type { Surface } from '../schemas/surface.ts';
+import type { OciOptions } from './oci/options.ts';
+import type { ImageFacts } from './oci/source.ts';
 import type { ClaimedRepository } from './provenance/claimed.ts';
 import type { Attested } from './provenance/standing.ts';
 import type { TrustFiles } from './provenance/trust.ts';
@@ -50,6 +52,8 @@ export interface PackageSource {
   readonly upstream: () => Promise<Upstream>;
   /** What is signed of the package itself, verified. */
   readonly attested: (known: Known) => Promise<Attestations>;
+  /** Of a server that is an image, and only there. */
+  readonly image?: ImageFacts;
 }
 
 /** What a package's signatures are verified against. */
@@ -78,6 +82,8 @@ export interface ScanPorts {
   readonly pypi?: () => Promise<PypiOptions>;
   /** Trust files that root.json pins; absent where there is no root. */
   readonly trust?: () => Promise<TrustFiles>;
+  /** Asked when a release is an image of a container registry. */
+  readonly oci?: () => Promise<OciOptions>;
   readonly now: () => Date;
   readonly progress: (step: string) => void;
   /** Milliseconds that a server has for each answer while it is observed; 30,000 unless told. */

@@ -1,5 +1,6 @@
 /** A report as a person reads it; at most about a screen. Colour is the caller's. */
 import type { CheckResult, Evidence, Report } from '../schemas/finding.ts';
+import type { ImageReport } from '../schemas/oci.ts';
 import { isLocal, type Launch, type Release, takesArgs } from '../schemas/release.ts';
 import { counted, line, type Paint, WIDTH, wrapped } from './text.ts';
 
@@ -39,6 +40,7 @@ function summary(report: Report, asked: Asked | undefined): string[] {
   const also = `${counted(surface.prompts, 'prompt')}, ${counted(surface.resources, 'resource')}; protocol ${surface.protocolVersion}`;
   const rows: [string, string][] = [
     ['Artifacts', `${closure.artifacts}, ${verified}, ${size}`],
+    ...(report.image ? [imageRow(report.image)] : []),
     ['Tools', tools],
     ['Also', also],
   ];
@@ -57,13 +59,27 @@ function summary(report: Report, asked: Asked | undefined): string[] {
   );
 }
 
+function imageRow({
+  platform,
+  layers,
+  unpacked,
+  files,
+  user,
+  created,
+  others,
+}: ImageReport): [string, string] {
+  const size = `${(unpacked / 1024 / 1024).toFixed(1)} MiB in ${counted(files, 'file')} unpacked`;
+  const made = created === null ? '' : `, made ${created.slice(0, 10)} as it says`;
+  const more = others.length > 0 ? `; its index also has ${others.join(', ')}` : '';
+  return ['Image', `${platform}, ${counted(layers, 'layer')}, ${size}, user ${user || 'root'}${made}${more}`];
+}
+
 function startedRow(launch: Launch): [string, string] {
   if (isLocal(launch)) {
-    const { command, python } = launch;
-    return [
-      'Started as',
-      `${command.join(' ')}${python ? ` on Python ${python.version}, ${python.abi}` : ''}`,
-    ];
+    const { command, python, image } = launch;
+    const where = image ? ` in ${image.workingDir} of the image` : '';
+    const on = python ? ` on Python ${python.version}, ${python.abi}` : where;
+    return ['Started as', `${command.join(' ')}${on}`];
   }
   const { url, transport, reach, tls } = launch;
   const keys = [

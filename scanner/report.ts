@@ -48,7 +48,7 @@ interface Conclusion {
 export function reportOf({ request, facts, results, evidence }: Conclusion): Report {
   const { submission, baseline, trial } = request;
   const { name, version, source } = submission;
-  const { closure, surface, egress, unpromised, isolation, rootPurl, now, origin } = facts;
+  const { closure, surface, egress, unpromised, isolation, rootPurl, now, origin, image } = facts;
   return {
     lockkeeper: 'report/v1',
     release: { name, version, purl: rootPurl, source },
@@ -60,6 +60,7 @@ export function reportOf({ request, facts, results, evidence }: Conclusion): Rep
       bytes: closure.artifacts.reduce((sum, artifact) => sum + artifact.size, 0),
       verified: closure.artifacts.length - unpromised.length,
     },
+    ...(image === null ? {} : { image: image.report }),
     surface: {
       digest: pinSurface(surface).digest,
       protocolVersion: surface.capture.protocolVersion,

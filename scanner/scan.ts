@@ -4,6 +4,7 @@ import { filesOf, materialise } from '../runtime/store/materialise.ts';
 import type { UnpackedFile } from '../runtime/store/unpack.ts';
 import { diffSurfaces } from '../schemas/diff.ts';
 import { canonical } from '../schemas/json.ts';
+import { isOciSource } from '../schemas/oci.ts';
 import type { Origin } from '../schemas/origin.ts';
 import { isPypiSource } from '../schemas/pypi.ts';
 import { diffReach } from '../schemas/reach.ts';
@@ -14,6 +15,7 @@ import { checks } from './checks/index.ts';
 import { packageOf, purlOf, resolveClosure } from './closure.ts';
 import { launchOf } from './launch.ts';
 import { type Observed, observe } from './observe.ts';
+import { type ImageFacts, ociSource } from './oci/source.ts';
 import { lookAtOrigin, type OriginFacts } from './origin.ts';
 import type {
   KnownAdvisories,
@@ -81,6 +83,7 @@ interface Scanned {
   readonly attested: Attested | string;
   readonly origin: Origin | null;
   readonly inputs: OriginFacts['inputs'];
+  readonly image: ImageFacts | null;
 }
 
 async function scanPackage(
@@ -88,8 +91,13 @@ async function scanPackage(
   ports: ScanPorts,
 ): Promise<Scanned> {
   ports.progress(`resolving ${submission.source}`);
-  const resolve = isPypiSource(submission.source) ? pypiSource : npmSource;
-  const { closure, unpromised, rootPurl, ...source } = await resolve(submission, ports);
+  const {
+    closure,
+    unpromised,
+    rootPurl,
+    image = null,
+    ...source
+  } = await sourceOf(submission)(submission, ports);
   const files = fileReader([...(baseline?.closure.artifacts ?? []), ...closure.artifacts], ports);
   const launch = source.launch(await files(rootPurl));
   ports.progress('laying out the closure');
@@ -101,8 +109,28 @@ async function scanPackage(
   const own = closure.artifacts.find(({ purl }) => purl === rootPurl);
   const archive = await ports.blobs.get(own?.sha256 ?? '');
   const signed = await lookAtOrigin(source, { upstream, archive, files: await files(rootPurl) }, ports);
-  const known = await (advisories?.(closure) ?? 'this scanner was given no advisories');
-  return { closure, launch, observed, unpromised, files, rootPurl, upstream, advisories: known, ...signed };
+  const known = image
+    ? 'what is installed inside of an image is not looked up'
+    : await (advisories?.(closure) ?? 'this scanner was given no advisories');
+  return {
+    closure,
+    launch,
+    observed,
+    unpromised,
+    files,
+    rootPurl,
+    upstream,
+    advisories: known,
+    image,
+    ...signed,
+  };
+}
+
+type Resolve = (submission: Submission, ports: ScanPorts) => Promise<PackageSource>;
+
+function sourceOf({ source }: Submission): Resolve {
+  if (isOciSource(source)) return ociSource;
+  return isPypiSource(source) ? pypiSource : npmSource;
 }
 
 async function npmSource(submission: Submission, ports: ScanPorts): Promise<PackageSource> {
@@ -121,13 +149,16 @@ async function scanRemoteServer(submission: Submission, ports: ScanPorts): Promi
   const rootPurl = purlOfSubmission(submission);
   const upstream = 'a remote server is in no package registry';
   const advisories = 'what a remote server is made of is not known';
-  const nowhere = { attested: upstream, origin: null, inputs: {} };
+  const nowhere = { attested: upstream, origin: null, inputs: {}, image: null };
   return { ...scanned, ...nowhere, unpromised: [], files: async () => [], rootPurl, upstream, advisories };
 }
 
-/** Of a remote server there is no package to read: one check says so, and the others say nothing. */
-function applicable({ remote }: Facts): readonly Check[] {
-  return remote ? checks.filter(({ readsPackage }) => readsPackage !== true) : checks;
+/** Of a remote server and of an image there is no package to read: one check says so, and the others say nothing. */
+function applicable({ remote, image }: Facts): readonly Check[] {
+  return checks.filter(({ readsPackage, imagesOnly }) => {
+    if (imagesOnly) return image !== null;
+    return readsPackage !== true || (remote === null && image === null);
+  });
 }
 
 /** Files of a package by purl; unpacked once, kept in memory for the most recently read alone. */

@@ -1,5 +1,6 @@
 /** What a submission names: a package of a package registry, or a server that runs elsewhere. */
 import { LockkeeperError } from '../schemas/errors.ts';
+import { isOciSource, ociPurl, ociRefOf } from '../schemas/oci.ts';
 import { isPypiSource, pypiPurl, pypiRefOf } from '../schemas/pypi.ts';
 import type { Submission } from '../schemas/release.ts';
 import { hostPortOf, isRemoteSource, type RemoteWish, remotePurl } from '../schemas/remote.ts';
@@ -19,12 +20,13 @@ export function purlOfSubmission(submission: Submission): string {
   const [purl, own] = packageIn(source);
   if (submission.remote !== undefined)
     throw invalid('no word of a remote server', 'one, for a package', 'Leave it out');
-  if (own === version) return purl;
+  if (own === null || own === version) return purl;
   throw invalid(`version ${own}, as in the source`, version, 'Use one version in both');
 }
 
-/** Its purl, and its version as releases have it. */
-function packageIn(source: string): [string, string] {
+/** Its purl, and its version as releases have it; null for an image, whose digest is no version that a range could choose. */
+function packageIn(source: string): [string, string | null] {
+  if (isOciSource(source)) return [ociPurl(ociRefOf(source)), null];
   if (isPypiSource(source)) {
     const ref = pypiRefOf(source);
     return [pypiPurl(ref), ref.release];

@@ -1,6 +1,7 @@
 /** What one check saw, with its evidence. Unknown is never ok. */
 import Type, { type Static } from 'typebox';
 import { Closed, Digest, Instant } from './common.ts';
+import { ImageReport } from './oci.ts';
 import { Origin } from './origin.ts';
 
 export const Severity = Type.Union([
@@ -70,6 +71,8 @@ export const Report = Closed({
     bytes: Type.Integer({ minimum: 1 }),
     verified: Type.Integer({ minimum: 0 }),
   }),
+  /** Of a server that is an image, and only there. */
+  image: Type.Optional(ImageReport),
   surface: Closed({
     digest: Digest,
     protocolVersion: Type.String(),

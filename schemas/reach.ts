@@ -2,7 +2,7 @@
 import type { Json } from './common.ts';
 import type { Change, RiskClass } from './diff.ts';
 import { canonical } from './json.ts';
-import { isLocal, type Launch, type Permissions } from './release.ts';
+import { isLocal, type Launch, type LocalLaunch, type Permissions } from './release.ts';
 import { pointerOf } from './surface.ts';
 
 export interface Reach {
@@ -34,12 +34,21 @@ function diffLaunch(was: Launch, is: Launch, changes: Change[]): void {
   if (isLocal(was) && isLocal(is)) {
     compare('/launch/command', was.command, is.command, { risk: 'contract', changes });
     compare('/launch/python', was.python ?? null, is.python ?? null, { risk: 'contract', changes });
+    diffImage(was.image, is.image, changes);
     const risk = is.projectArgs ? 'risk' : 'cosmetic';
     return compare('/launch/projectArgs', was.projectArgs, is.projectArgs, { risk, changes });
   }
   if (isLocal(was) || isLocal(is)) return compare('/launch', was, is, { risk: 'risk', changes });
   for (const field of ['transport', 'url', 'reach', 'tls'] as const)
     compare(`/launch/${field}`, was[field], is[field], { risk: 'risk', changes });
+}
+
+/** Variables may choose what a program loads; the working folder and the user are told. */
+function diffImage(was: LocalLaunch['image'], is: LocalLaunch['image'], changes: Change[]): void {
+  if (was === undefined || is === undefined)
+    return compare('/launch/image', was ?? null, is ?? null, { risk: 'contract', changes });
+  for (const field of ['platform', 'env', 'workingDir', 'user'] as const)
+    compare(`/launch/image/${field}`, was[field], is[field], { risk: 'contract', changes });
 }
 
 type Labels = NonNullable<Permissions['labels']>;

@@ -13,14 +13,15 @@ import {
   Version,
 } from './common.ts';
 import { digestOf } from './json.ts';
+import { IMAGE_LOCATION, ImageLaunch, OciSource } from './oci.ts';
 import { PypiSource, PythonTarget, WHEEL_LOCATION } from './pypi.ts';
 import { REMOTE_LOCATION, RemoteLaunch, RemoteUrl, RemoteWish } from './remote.ts';
 
 /** One package of the closure: where it stands in the tree and which bytes it is. */
 export const Artifact = Closed({
   location: Type.String({
-    pattern: `^(?:node_modules/(?:[^/]+/)*[^/]+|${WHEEL_LOCATION}|${REMOTE_LOCATION.replace('.', '\\.')})$`,
-    description: `Folder below the materialised closure, as npm lays it out; wheels/FILE for a wheel; ${REMOTE_LOCATION} for a remote server`,
+    pattern: `^(?:node_modules/(?:[^/]+/)*[^/]+|${WHEEL_LOCATION}|${IMAGE_LOCATION}|${REMOTE_LOCATION.replace('.', '\\.')})$`,
+    description: `Folder below the materialised closure, as npm lays it out; wheels/FILE for a wheel; oci/… for a part of an image; ${REMOTE_LOCATION} for a remote server`,
   }),
   purl: Purl,
   sha256: Digest,
@@ -50,6 +51,8 @@ export const LocalLaunch = Closed({
   projectArgs: Type.Boolean(),
   /** Of a server that runs on Python, and only there. */
   python: Type.Optional(PythonTarget),
+  /** Of a server that is an image, and only there: its command is looked up in the image. */
+  image: Type.Optional(ImageLaunch),
 });
 export type LocalLaunch = Static<typeof LocalLaunch>;
 
@@ -149,11 +152,11 @@ const NpmSource = Type.String({
   maxLength: 400,
 });
 
-/** What a publisher asks for: `source` is `npm:` or `pypi:` with `<name>@<exact version>`, or the address of a remote server. */
+/** What a publisher asks for: `source` is `npm:` or `pypi:` with `<name>@<exact version>`, `oci:` with a digest, or the address of a remote server. */
 export const Submission = Closed({
   name: ServerName,
   version: Version,
-  source: Type.Union([NpmSource, PypiSource, RemoteUrl]),
+  source: Type.Union([NpmSource, PypiSource, OciSource, RemoteUrl]),
   description: Type.String({ minLength: 1, maxLength: 100 }),
   args: Type.Array(Type.String({ maxLength: 4096 }), { maxItems: 64 }),
   projectArgs: Type.Boolean(),

@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ociOptionsOf } from '../../scanner/oci/options.ts';
+import { resolveTag } from '../../scanner/oci/tag.ts';
 import { renderReport } from '../../scanner/render.ts';
 import { Me } from '../../schemas/api.ts';
 import { Report } from '../../schemas/finding.ts';
@@ -13,7 +15,7 @@ const WAIT_MS = 10 * 60_000;
 
 export const publish: Command = {
   summary: 'submit an exact server version for scan and review',
-  words: 'npm:NAME@VERSION|pypi:NAME@VERSION|https://HOST/PATH',
+  words: 'npm:NAME@VERSION|pypi:NAME@VERSION|oci:HOST/NAME:TAG|https://HOST/PATH',
   options: {
     name: { type: 'string' },
     description: { type: 'string' },
@@ -36,7 +38,7 @@ export const publish: Command = {
     'no-wait': { type: 'boolean' },
   },
   optionHelp: {
-    name: 'server name in the registry (default: npm.<scope>/<package>, pypi/<package>)',
+    name: 'server name in the registry (default: npm.<scope>/<package>, pypi/<package>, host and path of an image)',
     description: 'one line of at most 100 characters',
     arg: 'argument the server is always started with; repeat for more',
     'project-args': 'let projects append arguments of their own',
@@ -49,7 +51,7 @@ export const publish: Command = {
     owner: 'who answers for the server, at its first release (default: you)',
     team: 'team that the server belongs to, at its first release',
     'new-source': 'this server came from another package before, and really moved; reviewers are told',
-    release: 'of a remote server: the version that this look at it gets, such as 1.0.0',
+    release: 'of a remote server or an image: the version that it gets, such as 1.0.0 (default: the tag)',
     transport: 'of a remote server: streamable-http (default) or http-sse, the old one',
     pin: 'of a remote server: the key to pin, leaf or issuer; repeat (default: both, either of which may answer)',
     ca: 'of a remote server: file of the authorities to trust instead of those that everybody trusts',
@@ -60,12 +62,15 @@ export const publish: Command = {
     'lk publish npm:@modelcontextprotocol/server-filesystem@2025.8.21 --arg /data --mount /data:rw',
     'lk publish npm:@modelcontextprotocol/server-memory@2026.8.31 --name acme.tools/memory',
     'lk publish pypi:mcp-server-time@2026.8.18',
+    'lk publish oci:ghcr.io/acme/weather:1.2.0 --egress api.weather.example:443',
     'lk publish https://mcp.acme.example/mcp --release 1.0.0 --name acme.tools/search',
   ],
   arity: [1, 1],
   async run(context, [source = ''], values) {
     const api = await context.api();
-    const submission = await submissionOf(source, values);
+    const submission = await submissionOf(source, values, async (tag) =>
+      resolveTag(tag, await ociOptionsOf(context.config.environment)),
+    );
     const release = await api.call('publish', Release, {
       body: { ...submission, ...namingOf(values) },
     });

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { selectDriver } from '../../runtime/isolation/select.ts';
 import { openBlobs } from '../../runtime/store/blobs.ts';
 import { npmOptionsOf } from '../../scanner/npm.ts';
+import { type OciOptions, ociOptionsOf } from '../../scanner/oci/options.ts';
+import { resolveTag } from '../../scanner/oci/tag.ts';
 import type { Baseline, ScanPorts, ScanResult } from '../../scanner/ports.ts';
 import { pypiOptionsOf } from '../../scanner/pypi/options.ts';
 import { scan } from '../../scanner/scan.ts';
@@ -43,12 +45,13 @@ export async function openScanning(context: Context, setting: Setting): Promise<
   const { environment } = context.config;
   const npm = await npmOptionsOf(context.cwd, environment);
   const pypi = (): ReturnType<typeof pypiOptionsOf> => pypiOptionsOf(environment);
+  const oci = (): Promise<OciOptions> => ociOptionsOf(environment);
   const { driver } = await selectDriver({ nodePath: process.execPath });
   const blobs = await openBlobs(join(context.home.storeDir, 'blobs'));
   await mkdir(context.home.storeDir, { recursive: true });
   const workDir = await mkdtemp(join(context.home.storeDir, 'scan-'));
   await chmod(workDir, 0o755);
-  const ports = { blobs, driver, workDir, npm, pypi, now: context.now };
+  const ports = { blobs, driver, workDir, npm, pypi, oci, now: context.now };
   return {
     ask: { npm, pypi },
     one: (target, values) =>
@@ -72,7 +75,7 @@ async function scanOne(target: Target, one: One): Promise<ScanTarget> {
   const head = { target: name, file, line, source, notes: [...notes] };
   if (source === null) return { ...head, conclusion: 'unverified', report: null, error: target.error };
   try {
-    const submission = await wishOf(target, source, one.values);
+    const submission = await wishOf(target, source, one);
     const { against } = one.setting;
     const baseline = against === undefined ? null : await baselineOf(against, submission, one);
     const { report } = await scan(
@@ -88,9 +91,8 @@ async function scanOne(target: Target, one: One): Promise<ScanTarget> {
 }
 
 /** As it would be published. Folders that a client's file names are empty ones in the sandbox. */
-async function wishOf({ args, env }: Target, source: string, values: Values): Promise<Submission> {
-  const remote = /^https?:/.test(source) && values.release === undefined ? { release: '0.0.0' } : {};
-  const submission = await submissionOf(source, { ...values, ...remote });
+async function wishOf({ args, env }: Target, source: string, { values, ports }: One): Promise<Submission> {
+  const submission = await submissionFor(source, values, ports);
   if (args.length === 0 && env.length === 0) return submission;
   const wanted: Permissions = {
     ...submission.permissions,
@@ -104,13 +106,24 @@ async function wishOf({ args, env }: Target, source: string, values: Values): Pr
   return { ...submission, args: [...submission.args, ...args], permissions };
 }
 
+/** An address and a digest have no version; a scan needs none. */
+async function submissionFor(source: string, values: Values, { oci }: ScanPorts): Promise<Submission> {
+  const unnamed = /^(?:https?|oci):/.test(source) && values.release === undefined;
+  const release = unnamed && !/:v?\d+[.]\d+[.]\d+[^/@]*$/.test(source) ? { release: '0.0.0' } : {};
+  return submissionOf(source, { ...values, ...release }, async (tag) => {
+    if (oci) return resolveTag(tag, await oci());
+    throw new Error('a scan without a client of container registries');
+  });
+}
+
 /** What was scanned before, as if it had been approved: so that only what is new is told of. */
 async function baselineOf(
   source: string,
   like: Submission,
   { values, setting, ports }: One,
 ): Promise<Baseline> {
-  const submission = { ...like, ...(await submissionOf(source, { ...values, name: like.name })) };
+  const wanted = await submissionFor(source, { ...values, name: like.name }, ports);
+  const submission = { ...like, ...wanted };
   const before: ScanResult = await scan(
     {
       submission: { ...submission, args: like.args, permissions: like.permissions },

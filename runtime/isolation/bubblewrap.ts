@@ -12,6 +12,7 @@ import { promisify } from 'node:util';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { DriverStatus, IsolationDriver, LaunchPlan, SandboxedProcess } from '../ports.ts';
 import { makeCgroup, sweepCgroups } from './cgroup.ts';
+import { imageRoot } from './image-root.ts';
 import { assertAsPlanned, type Facts, foundFacts, type Means, wantedFacts } from './inspect.ts';
 import { descendants, overseen } from './process.ts';
 import { onPython, pythonFacts, pythonWords, START } from './python.ts';
@@ -87,13 +88,13 @@ async function start(asked: LaunchPlan, options: BubblewrapOptions): Promise<San
   const own = python === null ? [] : pythonWords(python, await reachable(START, UID));
   const settings = (options.settings ?? sandboxSettings)(plan, preload);
   const files = [
-    [...(await rootfs(node)), ...own, ...settings].join('\0'),
+    [...(plan.image ? await imageRoot(plan.appDir) : await rootfs(node)), ...own, ...settings].join('\0'),
     PASSWD,
     `mcp:x:${UID}:\n`,
     defaultProgram(process.arch === 'arm64' ? 'arm64' : 'x64'),
   ].map(asDescriptor);
   const secrets = (plan.secrets ?? []).map(({ value }) => asDescriptor(value));
-  const [program, ...rest] = outerCommand(cgroup, innerCommand(plan, cgroup));
+  const [program, ...rest] = outerCommand(cgroup, innerCommand(plan, cgroup), plan.image !== undefined);
   const child = spawn(program, rest, {
     env: { PATH: '/usr/bin:/bin' },
     cwd: '/',

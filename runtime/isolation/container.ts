@@ -7,18 +7,19 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { IsolationDriver, LaunchPlan, SandboxedProcess } from '../ports.ts';
+import { commandOf, containerSettings, environmentOf } from './container-words.ts';
 import { detectEngine, type Engine, envFile, inspect, runtimeWords, saidAndWanted } from './engine.ts';
 import { ensureImage } from './image.ts';
+import { ensureCopy } from './image-copy.ts';
 import { assertAsPlanned, type Facts, foundFacts, type Means, wantedFacts } from './inspect.ts';
 import { overseen } from './process.ts';
-import { onPython, pythonFacts, START, START_INSIDE } from './python.ts';
+import { onPython, pythonFacts } from './python.ts';
 import { assertReachable } from './reach.ts';
-import { PROFILE_PATH } from './seccomp.ts';
 import { laidOut, sweepSecrets } from './secrets.ts';
+import { UID } from './words.ts';
 
 const run = promisify(execFile);
 
@@ -26,16 +27,15 @@ export interface ContainerOptions extends Engine {
   readonly nodePath: string;
 }
 
-const UID = 65534;
 /** How long a container may take to run, ms. */
 const START_MS = 60_000;
 const SETTLE_MS = 2000;
-const PRELOAD = fileURLToPath(new URL('../egress/preload.cjs', import.meta.url));
 const MEANS: Means = {
   uid: UID,
   namespaces: ['ipc', 'mnt', 'net', 'pid', 'uts'],
   cgroup: true,
   tmp: ['noexec', 'nosuid', 'nodev'],
+  copiesImage: true,
 };
 
 export function container(options: ContainerOptions): IsolationDriver {
@@ -60,7 +60,9 @@ async function start(asked: LaunchPlan, options: ContainerOptions): Promise<Sand
   const driver = options.runtime ?? engine;
   for (const mount of plan.mounts)
     await assertReachable(mount.source, { uid: UID, write: mount.mode === 'rw' });
-  const image = await ensureImage(engine, options.nodePath, python);
+  const image = plan.image
+    ? await ensureCopy(engine, plan.appDir)
+    : await ensureImage(engine, options.nodePath, python);
   const name = `lockkeeper-${plan.id}`;
   const runtime = await runtimeWords(options);
   const env = environmentOf(plan);
@@ -167,76 +169,6 @@ async function stopContainer(
 ): ReturnType<SandboxedProcess['stop']> {
   const timer = setTimeout(() => void run(at.engine, ['kill', at.name]).catch(() => undefined), graceMs);
   return at.running.stop(graceMs + 5000).finally(() => clearTimeout(timer));
-}
-
-/** What the engine is told of one server, all but its image and command. */
-export function containerSettings(plan: LaunchPlan, engine: Engine['engine']): string[] {
-  const { memoryMiB, cpus, pids, tmpMiB } = plan.limits;
-  const words = [
-    ...[
-      '--read-only',
-      '--ipc',
-      'none',
-      '--cap-drop',
-      'all',
-      '--security-opt',
-      'no-new-privileges',
-      '--network',
-      'none',
-    ],
-    ...[
-      '--security-opt',
-      `seccomp=${fileURLToPath(PROFILE_PATH)}`,
-      '--user',
-      `${UID}:${UID}`,
-      '--pids-limit',
-      String(pids),
-    ],
-    ...['--memory', `${memoryMiB}m`, '--memory-swap', `${memoryMiB}m`, '--cpus', String(cpus)],
-    ...[
-      '--tmpfs',
-      `/tmp:rw,size=${tmpMiB}m,mode=1777,noexec,nosuid,nodev`,
-      '--ulimit',
-      'nofile=1024:1024',
-      '--ulimit',
-      'nproc=4096:4096',
-      '--ulimit',
-      'core=0:0',
-    ],
-    // Podman alone would lay writable folders of any size over a read-only root.
-    ...(engine === 'podman' ? ['--read-only-tmpfs=false'] : []),
-    ...['--init=false', '--workdir', '/app', '--volume', `${plan.appDir}:/app:ro`],
-  ];
-  if (plan.python !== undefined) words.push('--volume', `${START}:${START_INSIDE}:ro`);
-  for (const { source, target, mode } of plan.mounts) words.push('--volume', `${source}:${target}:${mode}`);
-  if (plan.egressSocket !== undefined) {
-    words.push(
-      '--volume',
-      `${plan.egressSocket}:/lockkeeper/egress.sock:ro`,
-      '--volume',
-      `${PRELOAD}:/lockkeeper/preload.cjs:ro`,
-    );
-  }
-  return words;
-}
-
-/** What the server sees: its own variables under ours. */
-export function environmentOf(plan: LaunchPlan): Record<string, string> {
-  const own = { ...plan.env, HOME: '/tmp', LANG: 'C.UTF-8' };
-  if (plan.egressSocket === undefined) return own;
-  const proxy = 'http://127.0.0.1:3128';
-  const proxies = { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, http_proxy: proxy, https_proxy: proxy };
-  return {
-    ...own,
-    ...proxies,
-    NODE_USE_ENV_PROXY: '1',
-    NODE_OPTIONS: '--require /lockkeeper/preload.cjs',
-  };
-}
-
-function commandOf(plan: LaunchPlan): string[] {
-  const [first, ...rest] = plan.command;
-  return [first === 'node' ? '/lockkeeper/node' : first, ...rest];
 }
 
 async function makeContainer(engine: string, words: readonly string[]): Promise<void> {

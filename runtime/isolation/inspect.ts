@@ -5,6 +5,7 @@
 import { realpathSync } from 'node:fs';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { LaunchPlan, Mount } from '../ports.ts';
+import { imageEntries } from './image-root.ts';
 import {
   cgroupSetting,
   hardLimit,
@@ -30,6 +31,8 @@ export interface Means {
   readonly cgroup: boolean;
   /** Options of /tmp. */
   readonly tmp: readonly string[];
+  /** Set where an image's root is an engine's own copy of it, so that no path of this machine is there to compare. */
+  readonly copiesImage?: true;
 }
 
 const MIB = 1024 * 1024;
@@ -59,7 +62,7 @@ export function wantedFacts(plan: LaunchPlan, means: Means): Facts {
     writable: ['/tmp', ...plan.mounts.filter(({ mode }) => mode === 'rw').map(({ target }) => target)]
       .sort()
       .join(' '),
-    mounts: shownOf(plan)
+    mounts: shownOf(plan, means)
       .map(({ source, target, mode }) => `${source} as ${target} ${mode}`)
       .join('; '),
     ...(plan.secrets ? { secrets: namesOf(plan.secrets.map(({ name }) => name)) } : {}),
@@ -92,7 +95,7 @@ export function foundFacts(pid: number, plan: LaunchPlan, means: Means): Facts {
       .map(({ target }) => target)
       .sort()
       .join(' '),
-    mounts: shownIn(mounts, plan),
+    mounts: shownIn(mounts, plan, means),
     ...(plan.secrets ? { secrets: secretsIn(mounts) } : {}),
   };
 }
@@ -181,21 +184,33 @@ function isWritable({ target, type, options }: MountLine): boolean {
 }
 
 /** Links to our own folders are followed; a mount's source was, when it was judged, and is none any more. */
-function shownOf({ appDir, mounts, egressSocket }: LaunchPlan): readonly Mount[] {
-  const app: Mount = { source: realpathSync(appDir), target: '/app', mode: 'ro' };
-  if (egressSocket === undefined) return [app, ...mounts];
+function shownOf(
+  { appDir, image, mounts, egressSocket }: LaunchPlan,
+  { copiesImage }: Means,
+): readonly Mount[] {
+  const app: Mount = { source: realpathSync(appDir), target: image ? '/' : '/app', mode: 'ro' };
+  const own = image && copiesImage ? [] : [app];
+  if (egressSocket === undefined) return [...own, ...mounts];
   return [
-    app,
+    ...own,
     ...mounts,
     { source: realpathSync(egressSocket), target: '/lockkeeper/egress.sock', mode: 'ro' },
   ];
 }
 
 /** What really lies at the places of the plan: the path of this machine that the kernel mounted there. */
-function shownIn(mounts: readonly MountLine[], plan: LaunchPlan): string {
+function shownIn(mounts: readonly MountLine[], plan: LaunchPlan, means: Means): string {
   const host = mountsOf('self');
-  return shownOf(plan)
+  const isThere = ({ source, target }: Mount): boolean => {
+    const at = mounts.findLast((mount) => mount.target === target);
+    return at?.options.includes('ro') === true && hostPathsOf(at, host).includes(source);
+  };
+  return shownOf(plan, means)
     .map(({ source, target }) => {
+      // An image's tree is shown entry by entry.
+      const wrong = target === '/' ? imageEntries(source).shown.find((one) => !isThere(one)) : undefined;
+      if (wrong) return `not ${wrong.source} at ${wrong.target}`;
+      if (target === '/') return `${source} as / ro`;
       const at = mounts.findLast((mount) => mount.target === target);
       if (!at) return `nothing at ${target}`;
       const paths = hostPathsOf(at, host);

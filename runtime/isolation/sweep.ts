@@ -4,6 +4,8 @@ import { readProc, statusField } from './proc.ts';
 
 /** The command line that every sandbox of ours begins with. */
 export const SANDBOX_WORDS = ['bwrap', '--args', '3', '--', '/usr/bin/prlimit'] as const;
+/** The same of a server that is an image. */
+export const IMAGE_WORDS = ['bwrap', '--args', '3', '--', '/lockkeeper/gate/loader'] as const;
 
 interface Known {
   readonly parent: number;
@@ -29,7 +31,7 @@ export function sweepOrphans(): number {
 
 function isSandbox(pid: number): boolean {
   const words = (read(() => readProc(pid, 'cmdline')) ?? '').split('\0');
-  return SANDBOX_WORDS.every((word, index) => words[index] === word);
+  return [SANDBOX_WORDS, IMAGE_WORDS].some((ours) => ours.every((word, index) => words[index] === word));
 }
 
 function statusOf(pid: number): Known | null {

@@ -1,8 +1,9 @@
 /** What bubblewrap and the programs around it are told of one server. */
 import type { LaunchPlan } from '../ports.ts';
 import type { Cgroup } from './cgroup.ts';
+import { gateWords, imagePath, imageVariables, nodeOptions } from './image-root.ts';
 import { SECRETS_DIR } from './secrets.ts';
-import { SANDBOX_WORDS } from './sweep.ts';
+import { IMAGE_WORDS, SANDBOX_WORDS } from './sweep.ts';
 
 /** Inside, and outside when root starts it: an ordinary user that owns nothing. */
 export const UID = 65534;
@@ -15,8 +16,12 @@ const WITH_PARENT = 'test "$PPID" = "$1" || exit 1; shift; exec "$@"';
  * Join the control groups as root, become the ordinary user, die with the runtime, become bubblewrap: each word execs
  * the next, so that all of it is one process.
  */
-export function outerCommand(cgroup: Cgroup | null, command: readonly string[]): [string, ...string[]] {
-  const bwrap = [...SANDBOX_WORDS, ...command];
+export function outerCommand(
+  cgroup: Cgroup | null,
+  command: readonly string[],
+  image = false,
+): [string, ...string[]] {
+  const bwrap = [...(image ? IMAGE_WORDS : SANDBOX_WORDS), ...command];
   const alive = ['--pdeathsig', 'KILL', '--', 'sh', '-c', WITH_PARENT, 'sh', String(process.pid), ...bwrap];
   if (!isRoot()) return ['setpriv', ...alive];
   const user = [
@@ -53,17 +58,10 @@ export function sandboxSettings(plan: LaunchPlan, preload: string | null): strin
       'mcp',
     ],
     ...['--uid', String(UID), '--gid', String(UID), '--seccomp', '6'],
-    ...[
-      '--size',
-      String(limits.tmpMiB * 1024 * 1024),
-      '--tmpfs',
-      '/tmp',
-      '--ro-bind',
-      plan.appDir,
-      '/app',
-      '--chdir',
-      '/app',
-    ],
+    ...['--size', String(limits.tmpMiB * 1024 * 1024), '--tmpfs', '/tmp'],
+    ...(plan.image
+      ? ['--chdir', plan.image.workingDir]
+      : ['--ro-bind', plan.appDir, '/app', '--chdir', '/app']),
   ];
   for (const [i, { name }] of (plan.secrets ?? []).entries())
     words.push('--perms', '0400', '--ro-bind-data', String(SECRETS_FD + i), `${SECRETS_DIR}/${name}`);
@@ -86,12 +84,13 @@ export function sandboxSettings(plan: LaunchPlan, preload: string | null): strin
 
 /** What the server sees: its own variables under ours, so that it cannot take the preload or the proxy away. */
 function environmentOf(plan: LaunchPlan): Record<string, string> {
+  const { env, image } = plan;
   const own = {
-    ...plan.env,
-    PATH: '/lockkeeper:/usr/bin:/bin',
+    ...env,
+    PATH: image ? imagePath(image) : '/lockkeeper:/usr/bin:/bin',
     HOME: '/tmp',
     TMPDIR: '/tmp',
-    LANG: 'C.UTF-8',
+    LANG: image?.env.LANG ?? 'C.UTF-8',
   };
   if (plan.egressSocket === undefined) return own;
   const proxy = 'http://127.0.0.1:3128';
@@ -102,7 +101,7 @@ function environmentOf(plan: LaunchPlan): Record<string, string> {
     https_proxy: proxy,
     NODE_USE_ENV_PROXY: '1',
   };
-  return { ...own, ...proxies, NODE_OPTIONS: '--require /lockkeeper/preload.cjs' };
+  return { ...own, ...proxies, NODE_OPTIONS: nodeOptions(image) };
 }
 
 /** The descriptor at which a started sandbox tells that it is there, and waits for a word. */
@@ -114,6 +113,12 @@ const SECRETS_FD = GATE_FD + 1;
 /** Nothing of the server has run when its sandbox is looked at; without the word it never does. */
 const GATE = `echo >&${GATE_FD}; read -r go <&${GATE_FD} || exit 1; exec ${GATE_FD}<&-; exec "$@"`;
 
+/** The same for an image, whose variables are set for the server alone: they may choose what a program loads. */
+const IMAGE_GATE = GATE.replace(
+  'exec "$@"',
+  'while [ "$1" != -- ]; do export "$1"; shift; done; shift; exec "$@"',
+);
+
 /** What prlimit is told: limits per process are set inside, where this user namespace is counted alone. */
 export function innerCommand(plan: LaunchPlan, cgroup: Cgroup | null): string[] {
   const [first, ...rest] = plan.command;
@@ -121,6 +126,12 @@ export function innerCommand(plan: LaunchPlan, cgroup: Cgroup | null): string[] 
   if (cgroup === null) {
     const data = plan.limits.memoryMiB * 1024 * 1024;
     limits.push(`--data=${data}:${data}`);
+  }
+  if (plan.image) {
+    const variables = Object.entries(imageVariables(plan, environmentOf(plan)));
+    const set = variables.map(([name, value]) => `${name}=${value}`);
+    const gate = [...gateWords('sh'), '-c', IMAGE_GATE, 'sh', ...set, '--', ...plan.command];
+    return [...gateWords('prlimit').slice(1), ...limits, '--', ...gate];
   }
   const program = first === 'node' ? '/lockkeeper/node' : first;
   return [...limits, '--', '/bin/sh', '-c', GATE, 'sh', program, ...rest];

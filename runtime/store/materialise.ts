@@ -1,18 +1,20 @@
 /** Laying a closure out as a folder tree, without running anything that is in it. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { canonical, sha256 } from '../../schemas/json.ts';
+import { isImagePart } from '../../schemas/oci.ts';
 import { isWheel, WHEEL_FOLDER } from '../../schemas/pypi.ts';
 import { type Artifact, type Closure, closureDigest } from '../../schemas/release.ts';
 import type { Blobs } from './blobs.ts';
+import { layOutImage } from './image/lay-out.ts';
 import { readTarball, type UnpackedFile } from './unpack.ts';
 import { placeInTree, readWheel } from './wheel.ts';
 
 export interface Materialised {
-  /** Folder that is seen as /app: it holds node_modules, or site-packages. */
+  /** Folder that is seen as /app: it holds node_modules, or site-packages. Of an image, the folder that is seen as /. */
   readonly appDir: string;
   /** True when there was no whole tree yet, or the one there had been changed. */
   readonly built: boolean;
@@ -57,11 +59,18 @@ export async function materialise(closure: Closure, blobs: Blobs, dir: string): 
       next: 'Use a machine of that kind, or another release',
     });
   }
-  const tarballs = await Promise.all(wanted.map((artifact) => blobs.get(artifact.sha256)));
   const home = join(dir, closure.digest.slice('sha256:'.length));
   const appDir = join(home, 'app');
+  const image = wanted.some(isImagePart);
+  const tarballs = image ? [] : await Promise.all(wanted.map((artifact) => blobs.get(artifact.sha256)));
   if (await isWhole(home, appDir)) return { appDir, built: false };
-  await build(wanted, tarballs, home);
+  await build(home, async (app) => {
+    if (image) await layOutImage(wanted, blobs, { root: app, spoolDir: `${app}.spool` });
+    for (const [index, tarball] of tarballs.entries()) {
+      const artifact = wanted[index];
+      if (artifact) await layOut(tarball, artifact, app);
+    }
+  });
   return { appDir, built: true };
 }
 
@@ -71,19 +80,12 @@ async function isWhole(home: string, appDir: string): Promise<boolean> {
   return canonical(manifestOf(appDir)) === stored;
 }
 
-async function build(
-  artifacts: readonly Artifact[],
-  tarballs: readonly Buffer[],
-  home: string,
-): Promise<void> {
+async function build(home: string, fill: (app: string) => Promise<void>): Promise<void> {
   const temporary = `${home}.${randomBytes(6).toString('hex')}`;
   const app = join(temporary, 'app');
   try {
     await mkdir(app, { recursive: true });
-    for (const [index, artifact] of artifacts.entries()) {
-      const tarball = tarballs[index];
-      if (tarball) await layOut(tarball, artifact, app);
-    }
+    await fill(app);
     await writeFile(join(temporary, 'manifest.json'), canonical(manifestOf(app)));
     await chmod(temporary, 0o755);
     await swapIn(temporary, home);
@@ -134,11 +136,12 @@ async function layOut(tarball: Buffer, artifact: Artifact, app: string): Promise
   }
 }
 
-/** All files of an artifact of the closure, by their paths in it. Throws ARCHIVE_HOSTILE. */
-export function filesOf(
+/** All files of an artifact of the closure, by their paths in it; parts of an image are no packages. Throws ARCHIVE_HOSTILE. */
+export async function filesOf(
   archive: Buffer,
   { location, purl }: Pick<Artifact, 'location' | 'purl'>,
 ): Promise<UnpackedFile[]> {
+  if (isImagePart({ location })) return [];
   return isWheel({ location })
     ? readWheel(archive, location.slice(WHEEL_FOLDER.length))
     : readTarball(archive, purl);
@@ -156,19 +159,22 @@ function collision({ purl }: Artifact, path: string, cause: NodeJS.ErrnoExceptio
 }
 
 /**
- * path -> digest and mode of every file below a folder; anything that is not a file or folder spoils it. Synchronous: a
- * closure is thousands of small files, and one turn of the event loop for each would cost ten times the hashing.
+ * path -> digest and mode of every file below a folder, target of every link, and empty folders; anything else spoils it.
+ * Synchronous: a closure is thousands of small files, and one turn of the event loop for each would cost ten times the hashing.
  */
 function manifestOf(root: string): Manifest {
   const manifest: Manifest = Object.create(null);
   const walk = (folder: string, below: string): void => {
-    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const entries = readdirSync(folder, { withFileTypes: true });
+    if (entries.length === 0) manifest[`${below}/`] = 'empty';
+    for (const entry of entries) {
       const path = `${folder}/${entry.name}`;
       const name = below ? `${below}/${entry.name}` : entry.name;
       if (entry.isDirectory()) walk(path, name);
       else if (entry.isFile())
         manifest[name] = `${sha256(readFileSync(path))} ${(statSync(path).mode & 0o777).toString(8)}`;
-      else manifest[name] = 'neither file nor folder';
+      else if (entry.isSymbolicLink()) manifest[name] = `to ${readlinkSync(path)}`;
+      else manifest[name] = 'neither file, folder nor link';
     }
   };
   if (existsSync(root)) walk(root, '');

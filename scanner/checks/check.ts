@@ -8,6 +8,7 @@ import type { Policy } from '../../schemas/policy.ts';
 import type { Closure } from '../../schemas/release.ts';
 import type { RemoteLaunch } from '../../schemas/remote.ts';
 import type { Surface } from '../../schemas/surface.ts';
+import type { ImageFacts } from '../oci/source.ts';
 import type { Baseline, KnownAdvisories, Upstream } from '../ports.ts';
 import type { Attested } from '../provenance/standing.ts';
 
@@ -44,6 +45,8 @@ export interface Facts {
   readonly remote: RemoteLaunch | null;
   /** What the servers beside it show; absent where nobody knows. */
   readonly peers?: readonly Peer[];
+  /** Of a server that is an image; null for any other. */
+  readonly image: ImageFacts | null;
 }
 
 /** Another server, as far as a text may imitate it or speak about it. */
@@ -69,6 +72,8 @@ export interface CheckOf<F> {
   readonly gatesFiredOnly?: true;
   /** Set where it reads a package or its registry: a remote server shows neither, which LK-ART-01 says once for all. */
   readonly readsPackage?: true;
+  /** Set where it is about images alone; it says once what the checks of packages do not look at there. */
+  readonly imagesOnly?: true;
   run(facts: F): Promise<Outcome> | Outcome;
 }
 

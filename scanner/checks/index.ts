@@ -11,6 +11,7 @@ import { egress } from './egress.ts';
 import { emptySchema } from './empty-schema.ts';
 import { eras } from './eras.ts';
 import { hiddenUnicode } from './hidden-unicode.ts';
+import { image } from './image.ts';
 import { installScripts } from './install-scripts.ts';
 import { instructions } from './instructions.ts';
 import { integrity } from './integrity.ts';
@@ -33,6 +34,7 @@ export const checks: readonly Check[] = [
   rank,
   builder,
   buildPlace,
+  image,
   coolDown,
   maintainers,
   surfaceDiff,

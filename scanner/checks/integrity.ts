@@ -14,7 +14,7 @@ export const integrity: Check = {
   id: 'LK-ART-01',
   title: 'Every artifact of the closure verified',
   owasp: 'MCP04',
-  run: ({ closure, unpromised, baseline, remote }) => {
+  run: ({ closure, unpromised, baseline, remote, image }) => {
     if (remote) return { outcome: 'fired', findings: [elsewhere(remote)] };
     const findings = unpromised.map((purl) =>
       finding('critical', `${purl}: its registry promises no digest; it is pinned by the bytes that came`, [
@@ -34,7 +34,7 @@ export const integrity: Check = {
     }
     return firedOr(
       findings,
-      `${closure.artifacts.length} artifacts, all verified by ${closure.artifacts.some(isWheel) ? 'sha256' : 'sha512'}`,
+      `${closure.artifacts.length} artifacts, all verified by ${image || closure.artifacts.some(isWheel) ? 'sha256' : 'sha512'}`,
     );
   },
 };

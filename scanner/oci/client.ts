@@ -1,0 +1,94 @@
+/**
+ * A client of the distribution API that reads. Bounded in size and time; redirections are followed by hand, for blobs
+ * alone, and never with what signs in; tokens are asked for where the registry says, and shown to the registry alone.
+ */
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { sha256 } from '../../schemas/json.ts';
+import type { OciRef } from '../../schemas/oci.ts';
+import { type Answer, type Carrier, openCarrier, unreachable } from './http.ts';
+import type { OciOptions } from './options.ts';
+import { openSession, type Session } from './session.ts';
+
+export interface Wanted {
+  readonly digest: string;
+  readonly size: number;
+}
+
+export interface Held {
+  readonly bytes: Buffer;
+  readonly mediaType: string;
+  readonly digest: string;
+}
+
+export interface OciClient {
+  /** A manifest or an index, by digest or by tag; null where there is none. Its bytes are what its digest says. */
+  manifest(reference: string): Promise<Held | null>;
+  /** Throws ARTIFACT_MISMATCH for other bytes than were asked for. */
+  blob(wanted: Wanted, what: string): Promise<Buffer>;
+  /** What refers to a manifest, by the registry's own list; null where it keeps none. */
+  referrers(digest: string): Promise<Buffer | null>;
+  close(): Promise<void>;
+}
+
+export const MAX_MANIFEST = 4 * 1024 * 1024;
+const MANIFESTS = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+].join(', ');
+const INDEX = 'application/vnd.oci.image.index.v1+json';
+
+export function openClient(ref: Pick<OciRef, 'host' | 'repository'>, options: OciOptions): OciClient {
+  const carrier = openCarrier(ref.host, options);
+  const session = openSession(ref, { carrier, options });
+  const at = `${carrier.base}/v2/${ref.repository}`;
+  return {
+    manifest: (reference) => manifest(`${at}/manifests/${reference}`, reference, session),
+    blob: (wanted, what) => blob(`${at}/blobs/${wanted.digest}`, wanted, { session, carrier, what }),
+    referrers: async (digest) => {
+      const what = `what refers to ${digest}`;
+      const answer = await session.get(`${at}/referrers/${digest}`, {
+        accept: INDEX,
+        maxBytes: MAX_MANIFEST,
+        what,
+      });
+      return answer.status === 200 ? answer.body : null;
+    },
+    close: () => carrier.close(),
+  };
+}
+
+async function manifest(url: string, reference: string, session: Session): Promise<Held | null> {
+  const what = `the manifest ${quote(reference, 140)}`;
+  const answer = await session.get(url, { accept: MANIFESTS, maxBytes: MAX_MANIFEST, what });
+  if (answer.status === 404) return null;
+  if (answer.status !== 200) throw unreachable(what, `HTTP ${answer.status}`);
+  const digest = sha256(answer.body);
+  if (reference.startsWith('sha256:'))
+    assertBytes({ digest: reference, size: answer.body.length }, answer, what);
+  return { bytes: answer.body, digest, mediaType: answer.type.split(';')[0]?.trim() ?? '' };
+}
+
+async function blob(
+  url: string,
+  wanted: Wanted,
+  { session, carrier, what }: { session: Session; carrier: Carrier; what: string },
+): Promise<Buffer> {
+  const want = { accept: '*/*', maxBytes: wanted.size, what };
+  const first = await session.get(url, want);
+  const answer = first.location === null ? first : await carrier.follow(first.location, url, want);
+  if (answer.status !== 200) throw unreachable(what, `HTTP ${answer.status}`);
+  assertBytes(wanted, answer, what);
+  return answer.body;
+}
+
+function assertBytes({ digest, size }: Wanted, { body }: Answer, what: string): void {
+  const found = sha256(body);
+  if (found === digest && body.length === size) return;
+  throw new LockkeeperError('ARTIFACT_MISMATCH', {
+    expected: `${what} with ${size} bytes and digest ${digest}`,
+    found: `${body.length} bytes with digest ${found}`,
+    next: 'The container registry or a proxy changed the bytes: do not use this release, and tell your security team',
+  });
+}

@@ -1,0 +1,133 @@
+/** docs/oci.md, run: an image, from its tag to a record of a call. */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PLATFORM, serverImage } from './helpers/image.ts';
+import { type OciRegistry, startOciRegistry } from './helpers/oci-registry.ts';
+
+const run = promisify(execFile);
+const root = dirname(import.meta.dirname);
+const MAIN = join(root, 'cli/main.ts');
+
+const page = readFileSync(join(root, 'docs/oci.md'), 'utf8');
+const lines = [...page.matchAll(/```sh\n([\s\S]*?)```/g)]
+  .flatMap(([, block = '']) => block.split('\n'))
+  .filter((line) => line !== '');
+
+function clientLines(): string {
+  const clientInfo = { name: 'docs', version: '1' };
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo };
+  const call = (id: number, name: string): object => ({
+    id,
+    method: 'tools/call',
+    params: { name, arguments: {} },
+  });
+  return [
+    { id: 1, method: 'initialize', params },
+    { method: 'notifications/initialized' },
+    ...['greet', 'where', 'write', 'machine', 'run_shell'].map((name, index) => call(index + 2, name)),
+  ]
+    .map((message) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
+    .join('');
+}
+
+describe('[oci] docs/oci.md', () => {
+  const image = serverImage();
+  let dir: string;
+  let url: string;
+  let code: string;
+  let server: ReturnType<typeof spawn>;
+  let registry: OciRegistry;
+
+  beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'lk-oci-'));
+    chmodSync(dir, 0o755);
+    mkdirSync(join(dir, 'project'));
+    mkdirSync(join(dir, 'docker'));
+    registry = await startOciRegistry({ login: { scheme: 'bearer', pair: 'ann:secret' } }, (undo) =>
+      ends.push(undo),
+    );
+    registry.push(image, '1.0.0');
+    const auth = Buffer.from('ann:secret').toString('base64');
+    writeFileSync(join(dir, 'docker/config.json'), JSON.stringify({ auths: { [registry.host]: { auth } } }));
+    const words = ['serve', '--json', '--port', '0', '--data', join(dir, 'registry')];
+    server = spawn(process.execPath, [MAIN, ...words], {
+      env: environment(),
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    if (!server.stdout) throw new Error('no output');
+    const [hello] = (await once(server.stdout, 'data')) as [Buffer];
+    ({ url, code } = JSON.parse(hello.toString()) as { url: string; code: string });
+  });
+  const ends: (() => Promise<void>)[] = [];
+  afterAll(async () => {
+    if (server?.exitCode === null) {
+      server.kill('SIGINT');
+      await once(server, 'close');
+    }
+    for (const end of ends) await end();
+    if (dir) rmSync(dir, { recursive: true, force: true });
+  });
+
+  const environment = (): Record<string, string> => ({
+    ...(process.env as Record<string, string>),
+    NO_COLOR: '1',
+    HOST: registry.host,
+    LOCKKEEPER_HOME: join(dir, 'home'),
+    DOCKER_CONFIG: join(dir, 'docker'),
+  });
+  const must = async (line: string): Promise<string> => {
+    const script = `lk() { "${process.execPath}" --disable-warning=ExperimentalWarning "${MAIN}" "$@"; }; ${line}`;
+    const options = { cwd: join(dir, 'project'), env: environment() };
+    return run('/bin/bash', ['-ec', script], options).then(
+      ({ stdout }) => stdout,
+      (error: { code: number; stdout: string; stderr: string }) => {
+        throw new Error(`${line}: exit ${error.code}\n${error.stdout}\n${error.stderr}`);
+      },
+    );
+  };
+
+  async function people(): Promise<void> {
+    await must(`lk login ${url} --code ${code}`);
+    for (const name of ['alice', 'bob']) {
+      const said = await must(`lk people add ${name} --roles reviewer,auditor --as admin`);
+      await must(`lk login ${url} --code ${/--code (\S+)/.exec(said)?.[1]}`);
+      await must(`lk keys new --as ${name} && lk keys enrol --as ${name}`);
+    }
+  }
+
+  it('works as written; what runs is the image alone, and no registry is asked', {
+    timeout: 180_000,
+  }, async () => {
+    writeFileSync(join(dir, 'project/calls.jsonl'), clientLines());
+    await people();
+    const said: Record<string, string> = {};
+    let asked = 0;
+    for (const line of lines) {
+      if (line.startsWith('lk run')) asked = registry.requests.length;
+      said[line] = await must(line);
+    }
+    const of = (part: string): string => said[lines.find((line) => line.includes(part)) ?? ''] ?? '';
+    expect(registry.requests).toHaveLength(asked);
+    expect(of('lk review')).toContain(`${PLATFORM}, 2 layers`);
+    expect(of('lk review')).toContain('sh /srv/server.sh one in /srv of the image');
+    expect(of('lk ci')).toContain('is locked, approved and current');
+    expect(of('lk run')).toContain('hello from the image');
+    expect(of('lk run')).toContain('/srv one /srv /bin');
+    expect(of('lk run')).toContain('refused');
+    expect(of('lk run')).not.toContain('written');
+    expect(of('lk run')).toMatch(/"\/bin \/dev (?:\/lib\d* )+\/lockkeeper \/proc \/run \/srv \/tmp/);
+    expect(of('lk run')).toContain('TOOL_REFUSED');
+    expect(of('lk audit')).toContain('greet');
+
+    const { lock } = JSON.parse(readFileSync(join(dir, 'project/mcp.lock'), 'utf8'));
+    const { launch, closure, source } = lock.servers.shell;
+    expect(source).toBe(`oci:${registry.host}/acme/shell@${image.index.digest}`);
+    expect(launch.image).toMatchObject({ platform: PLATFORM, workingDir: '/srv', user: '1000' });
+    expect(closure.artifacts).toHaveLength(5);
+  });
+});
