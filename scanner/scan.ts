@@ -55,6 +55,7 @@ export async function scan(request: ScanRequest, ports: ScanPorts): Promise<Scan
       changes,
       reachChanges,
       policy,
+      permissions: submission.permissions,
     },
     now: ports.now(),
   };

@@ -1,5 +1,7 @@
 import { assertAnswers } from '../../runtime/trust/answers.ts';
+import type { Across } from '../../scanner/across.ts';
 import { asLockkeeperError, CODES, type Code } from '../../schemas/errors.ts';
+import { acrossHere, acrossLines } from '../across.ts';
 import { type Against, advisoryLines, assertUnaffected } from '../advisories.ts';
 import { type Command, type Context, flag, type Result } from '../command.ts';
 import { assertCurrent, isVerdict } from '../current.ts';
@@ -23,6 +25,8 @@ export interface Conclusion {
   readonly warning: string | null;
   /** What is publicly known against these servers; empty also where nobody was asked. */
   readonly advisories: Against;
+  /** What they are together; null where the lock was not verified. */
+  readonly across: Across | null;
 }
 
 export const ci: Command = {
@@ -45,7 +49,11 @@ export const ci: Command = {
       const project = projectOf(context, values);
       opened = await openProject(context, project, { ask: !offline });
       await assertPolicy(opened.verified.lock, await readPolicyFile(project));
-      return render(await (offline ? concludeOffline(opened) : conclude(context, opened)), context, 0);
+      return render(
+        await (offline ? concludeOffline(context, opened) : conclude(context, opened)),
+        context,
+        0,
+      );
     } catch (thrown) {
       const error = asLockkeeperError(thrown);
       const exit = exitOf(error.code);
@@ -57,6 +65,7 @@ export const ci: Command = {
         servers: opened ? serversOf(opened, new Map()) : [],
         warning: opened?.verified.lock.warning ?? null,
         advisories: [],
+        across: null,
       };
       return render(conclusion, context, exit);
     }
@@ -84,11 +93,12 @@ async function conclude(context: Context, opened: OpenedProject): Promise<Conclu
     servers,
     warning: verified.lock.warning ?? null,
     advisories,
+    across: await acrossHere(context, opened, api),
   };
 }
 
 /** All that the lock itself can show. How old that is stands in the sentence, because it is what is not known. */
-function concludeOffline(opened: OpenedProject): Conclusion {
+async function concludeOffline(context: Context, opened: OpenedProject): Promise<Conclusion> {
   const { intent, verified } = opened;
   assertAnswers(verified.lock, intent);
   const servers = serversOf(opened, new Map());
@@ -100,6 +110,7 @@ function concludeOffline(opened: OpenedProject): Conclusion {
     servers,
     warning: verified.lock.warning ?? null,
     advisories: [],
+    across: await acrossHere(context, opened, null),
   };
 }
 
@@ -139,6 +150,7 @@ function render(conclusion: Conclusion, context: Context, exit: number): Result 
       paint.yellow(plain(`warning: known against ${server} ${version}`)),
       ...advisoryLines(advisories),
     ]),
+    ...(conclusion.across ? acrossLines(conclusion.across, rows.length) : []),
     ...(conclusion.warning ? ['', paint.yellow(plain(conclusion.warning))] : []),
   ];
   return { data: conclusion, text: lines.join('\n'), exit };

@@ -5,7 +5,7 @@ import type { Change } from '../../schemas/diff.ts';
 import type { Evidence, Finding, Severity } from '../../schemas/finding.ts';
 import type { Origin } from '../../schemas/origin.ts';
 import type { Policy } from '../../schemas/policy.ts';
-import type { Closure } from '../../schemas/release.ts';
+import type { Closure, Permissions } from '../../schemas/release.ts';
 import type { RemoteLaunch } from '../../schemas/remote.ts';
 import type { Surface } from '../../schemas/surface.ts';
 import type { ImageFacts } from '../oci/source.ts';
@@ -39,6 +39,8 @@ export interface Facts {
   readonly origin: Origin | null;
   /** A string says why nothing is known. */
   readonly advisories: KnownAdvisories | string;
+  /** As they are asked for. */
+  readonly permissions: Permissions;
   readonly policy: Policy;
   readonly now: Date;
   /** Of a server that runs elsewhere; null for a package. */

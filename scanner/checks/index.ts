@@ -15,6 +15,7 @@ import { image } from './image.ts';
 import { installScripts } from './install-scripts.ts';
 import { instructions } from './instructions.ts';
 import { integrity } from './integrity.ts';
+import { labels } from './labels.ts';
 import { maintainers } from './maintainers.ts';
 import { rank } from './rank.ts';
 import { reach } from './reach.ts';
@@ -44,6 +45,7 @@ export const checks: readonly Check[] = [
   volatile,
   hiddenUnicode,
   instructions,
+  labels,
   capability,
   egress,
   knownMalware,
