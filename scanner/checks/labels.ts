@@ -9,7 +9,7 @@ export const labels: Check = {
   run: ({ surface, permissions }) => {
     const said = permissions.labels ?? {};
     const proposals = proposeLabels(surface, permissions);
-    const missing = proposals.filter(({ tool }) => !Object.hasOwn(said, tool));
+    const missing = proposals.filter(({ tool, labels: own }) => !Object.hasOwn(said, tool) && own.length > 0);
     const less = proposals.filter(
       ({ tool, labels: own }) => Object.hasOwn(said, tool) && own.some((one) => !said[tool]?.includes(one)),
     );
@@ -17,8 +17,8 @@ export const labels: Check = {
     if (missing.length > 0)
       findings.push(
         finding(
-          'low',
-          `${missing.length} of ${proposals.length} tools have no label; by their words: ${shown(missing)}`,
+          'info',
+          `${missing.length} of ${proposals.length} tools need a label by their words: ${shown(missing)}`,
           missing.map(({ tool, because }) => ({ kind: 'fact', source: tool, value: reasons(because) })),
         ),
       );
@@ -30,7 +30,7 @@ export const labels: Check = {
           [{ kind: 'fact', source: tool, value: reasons(because) }],
         ),
       );
-    return firedOr(findings, `${proposals.length} tools, each with labels that go with its words`);
+    return firedOr(findings, `${proposals.length} tools; none does by its words what its labels do not say`);
   },
 };
 

@@ -150,7 +150,7 @@ describe('labels', () => {
       { read_file: { description: 'Read a file.' }, add: { description: 'Adds.' } },
       undefined,
     );
-    expect(JSON.stringify(outcome)).toContain('{\\"add\\":[],\\"read_file\\":[\\"reads-private\\"]}');
+    expect(JSON.stringify(outcome)).toContain('{\\"read_file\\":[\\"reads-private\\"]}');
   });
 
   it('that say less than the words of the tool are doubted', async () => {

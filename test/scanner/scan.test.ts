@@ -89,6 +89,7 @@ describe('a scan', () => {
       'LK-SRF-04 ok',
       'LK-TXT-01 ok',
       'LK-TXT-02 ok',
+      'LK-LBL-01 ok',
       'LK-CAP-01 ok',
       'LK-BEH-01 ok',
       'LK-ADV-01 ok',
