@@ -17,7 +17,7 @@ import type { TrustedRoot } from './trust/root.ts';
 export interface RunOptions
   extends PrepareOptions,
     Around,
-    Pick<SessionOptions, 'content' | 'telemetry' | 'onState' | 'onCall'> {
+    Pick<SessionOptions, 'content' | 'callMs' | 'telemetry' | 'onState' | 'onCall'> {
   /** The root that the lock carries. */
   readonly trusted: TrustedRoot;
   /** Where revocations are heard of; null when there is no registry to ask. */

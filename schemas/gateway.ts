@@ -3,6 +3,7 @@ import Type, { type Static } from 'typebox';
 import { Closed } from './common.ts';
 import { ContentControls } from './content.ts';
 import { IdentityConfig } from './identity.ts';
+import { Alias } from './intent.ts';
 import { UpstreamConfig } from './upstream.ts';
 
 const Path = Type.String({ minLength: 1, maxLength: 1024, description: 'a path, relative to this file' });
@@ -25,6 +26,8 @@ export const GatewayLimitsConfig = Closed({
   starting: Bound(1, 100),
   /** A server that nothing needed for so long rests until the next call. */
   restMinutes: Bound(1, 10_080),
+  /** A call without an answer or progress for so long is over. */
+  callSeconds: Bound(1, 86_400),
 });
 
 export const GatewayConfig = Closed({
@@ -58,5 +61,9 @@ export const GatewayConfig = Closed({
   /** Who may read /metrics: whoever is on this machine, where nothing is said. */
   metrics: Type.Optional(Type.Literal('everyone')),
   limits: Type.Optional(GatewayLimitsConfig),
+  /** What is otherwise for single servers, by alias. */
+  servers: Type.Optional(
+    Type.Record(Alias, Closed({ callSeconds: Bound(1, 86_400) }), { additionalProperties: false }),
+  ),
 });
 export type GatewayConfig = Static<typeof GatewayConfig>;

@@ -12,7 +12,7 @@ import type { VerifiedEntry } from '../../runtime/trust/entry.ts';
 import { sharedSource } from '../../runtime/trust/shared-source.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { type Command, type Context, text } from '../command.ts';
-import { type OpenedConfig, readGatewayConfig, tlsOf } from '../gateway/config.ts';
+import { assertLocked, type OpenedConfig, readGatewayConfig, tlsOf } from '../gateway/config.ts';
 import { Doors } from '../gateway/doors.ts';
 import { watchLock } from '../gateway/reload.ts';
 import { listenAt } from '../listen.ts';
@@ -56,6 +56,8 @@ export const gateway: Command = {
 
 async function serve(context: Context, runtime: Runtime, config: OpenedConfig): Promise<void> {
   const { opened, api, say, stop } = runtime;
+  const aliases = [...opened.verified.entries.keys()];
+  assertLocked(config, aliases);
   const instances = new Instances(config.instances);
   const watched = watching(runtime, () => doors.expires);
   const doors: Doors = new Doors({
@@ -63,8 +65,9 @@ async function serve(context: Context, runtime: Runtime, config: OpenedConfig): 
     content: config.config.content,
     instances,
     restMs: config.restMs,
+    callMs: config.callMs,
     upstream: await openUpstream(config.config.upstream ?? {}, {
-      aliases: [...opened.verified.entries.keys()],
+      aliases,
       dir: config.dir,
       environment: context.config.environment,
       now: context.now,

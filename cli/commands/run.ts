@@ -1,9 +1,11 @@
 import { NOBODY_TO_ASK } from '../../runtime/gate/people.ts';
 import { closeInherited } from '../../runtime/isolation/descriptors.ts';
 import { runLocked } from '../../runtime/run.ts';
+import { CALL_MS } from '../../runtime/session/overdue.ts';
 import { runsUntil } from '../../runtime/trust/freshness.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { callApprovalsOf } from '../call-approvals.ts';
-import type { Command } from '../command.ts';
+import { type Command, text, type Values } from '../command.ts';
 import { readContentControls } from '../content-config.ts';
 import { tellOf } from '../fleet.ts';
 import { remember } from '../project.ts';
@@ -13,8 +15,11 @@ import { entryNamed, instanceOf, openRuntime, RUNTIME_HELP, RUNTIME_OPTIONS } fr
 export const run: Command = {
   summary: 'start a locked server, or connect to one, for an MCP client over stdio, isolated and recorded',
   words: 'ALIAS',
-  options: RUNTIME_OPTIONS,
-  optionHelp: RUNTIME_HELP,
+  options: { ...RUNTIME_OPTIONS, 'call-seconds': { type: 'string' } },
+  optionHelp: {
+    ...RUNTIME_HELP,
+    'call-seconds': 'a call without an answer or progress for so long is over (default 300)',
+  },
   examples: [
     'lk run filesystem',
     'claude mcp add docs -- lk run filesystem --project /srv/docs',
@@ -23,6 +28,7 @@ export const run: Command = {
   arity: [1, 1],
   async run(context, [alias = ''], values) {
     closeInherited();
+    const callMs = callMsOf(values);
     const content = await readContentControls(context.config.content);
     const runtime = await openRuntime(context, values, ({ verified }) => [entryNamed(verified, alias)]);
     const { opened, api, around, person, journal, fleet, say } = runtime;
@@ -47,6 +53,7 @@ export const run: Command = {
         say,
         stop: runtime.stop,
         content,
+        callMs,
         telemetry: runtime.telemetry.sessions,
         ...tellOf(fleet, instanceOf(opened, { alias, user: person.user, driver: around.driver })),
       });
@@ -58,3 +65,16 @@ export const run: Command = {
     return null;
   },
 };
+
+/** Throws USAGE. */
+function callMsOf(values: Values): number {
+  const wanted = text(values, 'call-seconds');
+  if (wanted === undefined) return CALL_MS;
+  const seconds = /^\d{1,5}$/.test(wanted) ? Number(wanted) : 0;
+  if (seconds >= 1 && seconds <= 86_400) return seconds * 1000;
+  throw new LockkeeperError('USAGE', {
+    expected: '--call-seconds as a number from 1 to 86400',
+    found: quote(wanted, 40),
+    next: 'See: lk run --help',
+  });
+}

@@ -5,6 +5,7 @@ import { INSTANCE_LIMITS, type InstanceLimits } from '../../runtime/gateway/inst
 import type { GatewayOptions } from '../../runtime/gateway/ports.ts';
 import { type GatewayLimits, LIMITS } from '../../runtime/gateway/ports.ts';
 import { isLoopbackName } from '../../runtime/identity/url.ts';
+import { CALL_MS } from '../../runtime/session/overdue.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { GatewayConfig } from '../../schemas/gateway.ts';
 import { parseStrict } from '../../schemas/json.ts';
@@ -23,6 +24,8 @@ export interface OpenedConfig {
   readonly limits: GatewayLimits;
   readonly instances: InstanceLimits;
   readonly restMs: number;
+  /** How long a call of this server may go without an answer or progress, ms. */
+  callMs(alias: string): number;
 }
 
 /** Throws CONFIG_INVALID: a file that was named and is not there, or holds what is not understood, starts nothing. */
@@ -37,14 +40,27 @@ export async function readGatewayConfig(
   const config: GatewayConfig = text === null ? { lockkeeper: 'gateway/v1' } : parsed(text, path);
   const opened = { config, dir: dirname(path), listen: listen ?? config.listen ?? LISTEN };
   assertPrivate(opened);
-  const { idleMinutes, instances, instancesEach, starting, restMinutes = 5, ...limits } = config.limits ?? {};
+  const { idleMinutes, instances, instancesEach, starting, ...more } = config.limits ?? {};
+  const { restMinutes = 5, callSeconds = CALL_MS / 1000, ...limits } = more;
   const idle = idleMinutes === undefined ? {} : { idleMs: idleMinutes * MINUTE_MS };
   return {
     ...opened,
     limits: { ...LIMITS, ...limits, ...idle },
     instances: instanceLimits({ instances, instancesEach, starting }),
     restMs: restMinutes * MINUTE_MS,
+    callMs: (alias) => (config.servers?.[alias]?.callSeconds ?? callSeconds) * 1000,
   };
+}
+
+/** Throws CONFIG_INVALID where it speaks of a server that is not locked: the limit that was meant would not hold. */
+export function assertLocked({ config }: Pick<OpenedConfig, 'config'>, aliases: readonly string[]): void {
+  const unknown = Object.keys(config.servers ?? {}).find((alias) => !aliases.includes(alias));
+  if (unknown === undefined) return;
+  throw new LockkeeperError('CONFIG_INVALID', {
+    expected: `under servers, the locked servers ${aliases.join(', ')} alone`,
+    found: unknown,
+    next: 'Correct the configuration of the gateway',
+  });
 }
 
 /** Where nothing is said of each caller, a quarter is left to the others. */

@@ -28,6 +28,7 @@ export interface Kept {
   readonly runtime: Runtime;
   readonly instances: Instances;
   readonly restMs: number;
+  readonly callMs: (alias: string) => number;
   readonly upstream: Upstream;
   readonly content: ContentControls | undefined;
   readonly revocations: RevocationSource | null;
@@ -111,7 +112,7 @@ export class Doors {
     opened: OpenedProject,
     { alias, prepared, policy }: { alias: string; prepared: Prepared; policy: Policy },
   ): Door {
-    const { runtime, instances, restMs, revocations, upstream, content } = this.#kept;
+    const { runtime, instances, restMs, callMs, revocations, upstream, content } = this.#kept;
     const { around, api, fleet, journal, say, telemetry } = runtime;
     const { trusted } = opened.verified;
     const verified = entryNamed(opened.verified, alias);
@@ -126,6 +127,7 @@ export class Doors {
       telemetry: telemetry.sessions,
       approvals: api ? callApprovalsOf({ api, trusted, say }) : NOBODY_TO_ASK,
       lockExpires: () => this.expires,
+      callMs: callMs(alias),
       journal,
       say,
       onRevoke: runtime.onRevoke,

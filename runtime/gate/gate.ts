@@ -32,6 +32,8 @@ export interface Pending {
   readonly call: string;
   /** Milliseconds of the monotonic clock. */
   readonly since: number;
+  /** When the server last showed that it is at it; absent until it does. */
+  heard?: number;
   /** What progress of it is known by. */
   readonly token?: Id;
   /** Connections that were made while it alone was in flight. */

@@ -9,18 +9,19 @@ import type { Supervisor } from '../lifecycle/supervisor.ts';
 import type { Revoked } from '../trust/revocations.ts';
 import type { Message } from '../wire/message.ts';
 import * as wire from '../wire/message.ts';
-import { clientOf, eraOf, helloFor, notFirst } from './era.ts';
+import { close } from './closing.ts';
+import { eraOf, helloFor, notFirst, overtaken } from './era.ts';
 import { gateStateOf } from './greeting.ts';
 import { helloOf } from './known.ts';
 import type { Link } from './link.ts';
+import * as milestones from './milestones.ts';
 import type { ClientPort, Keeping, SessionEnd, SessionOptions } from './options.ts';
+import { CALL_MS } from './overdue.ts';
 import { Deafness } from './pressure.ts';
-import { quarantine, RECORD_MS, within } from './quarantine.ts';
+import { quarantine } from './quarantine.ts';
 import * as records from './records.ts';
 import { Relay } from './relay.ts';
 import { HANDSHAKE_MS, held, serverSide } from './server-side.ts';
-
-const STOP_GRACE_MS = 2000;
 
 export class Conversation {
   readonly id = randomUUID();
@@ -35,6 +36,10 @@ export class Conversation {
   readonly #done: Promise<SessionEnd>;
   #finish: (end: SessionEnd) => void = () => undefined;
   #era: Era | null = null;
+  /** What the client began with. */
+  #first: wire.Request | null = null;
+  /** It has asked for nothing but which eras there are. */
+  #asksEra = false;
   /** Where the server speaks another era than its client: that one, and what stands between. */
   #bridged: Bridged | null = null;
   #started = false;
@@ -61,6 +66,7 @@ export class Conversation {
       toClient: (bytes, about) => this.#toClient(bytes, about),
       aside: (bytes, about) => client.aside(bytes, about, this.#server.process?.stdout),
       relistMs: options.handshakeMs ?? HANDSHAKE_MS,
+      callMs: options.callMs ?? CALL_MS,
       say,
       fail,
       called: () => options.onCall?.(),
@@ -71,11 +77,8 @@ export class Conversation {
       telemetry: options.telemetry ?? [],
     });
     this.#server = serverSide(options, this.#keeping, {
-      scribe: this.#scribe,
-      relay: this.#relay,
-      deafness: this.#deafness,
-      live: this.#live,
-      era: () => this.#bridged?.era ?? this.#era ?? 'session',
+      ...{ scribe: this.#scribe, relay: this.#relay, deafness: this.#deafness, live: this.#live },
+      era: () => this.#spoken,
       bridge: () => this.#bridged?.bridge ?? null,
       lost: (error) => this.#lost(error),
     });
@@ -89,8 +92,7 @@ export class Conversation {
     this.#o.stop?.addEventListener('abort', () => this.end('stopped'));
     if (!this.#keeping.onDemand)
       this.#server.launch().catch((error: unknown) => this.end('refused', asLockkeeperError(error)));
-    const ended = await this.#done;
-    unwatch?.();
+    const ended = await this.#done.finally(() => unwatch?.());
     // However it ended in the meantime: a revoked session ends as one, its record first.
     const end = (await this.#quarantine) ?? ended;
     this.#client.pause();
@@ -103,23 +105,25 @@ export class Conversation {
     return this.#relay.exchange.tail;
   }
 
-  /** One message of the client. The first request decides the era. */
+  /** One message of the client. The first request decides the era; one that only asked which there are may be overtaken. */
   take(message: Message): void {
-    if (this.#era === null && !this.#revoked && message.kind === 'request') this.#first(message);
-    else this.#relay.clientMessage(message);
+    if (this.#revoked || message.kind !== 'request') return this.#relay.clientMessage(message);
+    if (this.#era === null) return this.#begins(message);
+    if (this.#asksEra && message.method === 'initialize') return this.#anew(message);
+    this.#asksEra &&= message.method === 'server/discover' || message.method === 'ping';
+    this.#relay.clientMessage(message);
   }
 
   /** What came from the client is no message. */
   refuseLine(error: LockkeeperError): void {
-    const record = records.refused(this.#scribe, null, { direction: 'to-server', error });
-    this.#relay.exchange.record(record, () => this.#toClient(wire.refusalOf(null, error), null));
+    this.#refuse(null, error);
   }
 
   end(reason: SessionEnd['reason'], error: LockkeeperError | null = null): void {
     this.#finish({ reason, error });
   }
 
-  /** The client says nothing more; what it asked is still answered. */
+  /** Nothing more is said by the client; what it asked is still answered. */
   endWhenIdle(): void {
     this.#ended = true;
     this.#finishWhenIdle();
@@ -152,26 +156,49 @@ export class Conversation {
     void this.#relay.exchange.tail.then(() => this.#finish({ reason: 'client closed', error: null }));
   }
 
-  #first(message: wire.Request): void {
+  #begins(message: wire.Request): void {
     const era = eraOf(message);
-    if (era !== null) {
-      this.#era = era;
-      this.#bridged = bridgeFor(era, this.#o, {
-        exchange: this.#relay.exchange,
-        heard: (said) => this.#relay.serverMessage(said),
-        idle: () => this.#busy(!this.#relay.isIdle),
-      });
-      this.#greeting = this.#begin(era, message).catch((error: unknown) =>
-        this.#refuseSession(message, asLockkeeperError(error)),
-      );
-      return;
-    }
-    const about = wire.idKey(message.id);
-    if (message.method === 'ping')
-      return this.#toClient(wire.encode({ jsonrpc: '2.0', id: message.id, result: {} }), about);
-    const error = notFirst(message.method);
+    if (era !== null) return this.#greet(era, message, Promise.resolve());
+    const { id, method } = message;
+    if (method === 'ping')
+      return this.#toClient(wire.encode({ jsonrpc: '2.0', id, result: {} }), wire.idKey(id));
+    this.#refuse(message, notFirst(method));
+  }
+
+  /** `after`: what has to be over before. */
+  #greet(era: Era, first: wire.Request, after: Promise<unknown>): void {
+    [this.#era, this.#first, this.#asksEra] = [era, first, first.method === 'server/discover'];
+    this.#bridged = bridgeFor(era, this.#o, {
+      exchange: this.#relay.exchange,
+      heard: (said) => this.#relay.serverMessage(said),
+      idle: () => this.#busy(!this.#relay.isIdle),
+    });
+    this.#greeting = after
+      .then(() => this.#begin(era, first))
+      .catch((error: unknown) => this.#refuseSession(first, asLockkeeperError(error)));
+  }
+
+  /** A client that did not wait to be told which eras there are begins a session: its server is spoken to in its own. */
+  #anew(first: wire.Request): void {
+    const [before, asked] = [this.#spoken, this.#first];
+    const starting = ['COLD', 'STARTING'].includes(this.#server.state);
+    this.#bridged?.bridge.over();
+    if (this.#relay.exchange.state) this.#relay.anew(overtaken());
+    else if (asked) this.#refuse(asked, overtaken());
+    const rested = this.#greeting.then(async () => {
+      if (!starting || this.#spoken !== before) await this.#server.rest('its client speaks the other era');
+    });
+    this.#greet('session', first, rested);
+  }
+
+  get #spoken(): Era {
+    return this.#bridged?.era ?? this.#era ?? 'session';
+  }
+
+  #refuse(message: wire.Request | null, error: LockkeeperError): void {
     const record = records.refused(this.#scribe, message, { direction: 'to-server', error });
-    this.#relay.exchange.record(record, () => this.#toClient(wire.refusalOf(message.id, error), about));
+    const answer = wire.refusalOf(message?.id ?? null, error);
+    this.#relay.exchange.record(record, () => this.#toClient(answer, message && wire.idKey(message.id)));
   }
 
   async #wake(): Promise<void> {
@@ -184,31 +211,25 @@ export class Conversation {
 
   async #begin(era: Era, first: wire.Request): Promise<void> {
     const { journal, surface } = this.#o;
+    const { exchange } = this.#relay;
     const link = this.#keeping.onDemand ? null : await this.#server.want();
-    const detail = {
-      era,
-      serverEra: this.#bridged?.era ?? era,
-      node: process.version,
-      client: clientOf(first),
-      content: this.#relay.exchange.content.rules,
-      isolation: { ...this.#server.process?.isolation },
-    };
-    const started = { method: first.method, outcome: 'ok', detail } as const;
-    await journal.append(records.sessionRecord(this.#scribe, 'session.started', started));
+    if (this.#first !== first) return;
+    const { rules: content } = exchange.content;
+    const begun = { era, serverEra: this.#spoken, content, process: this.#server.process };
+    await journal.append(milestones.began(this.#scribe, first, begun));
     this.#started = true;
+    if (this.#first !== first) return;
     if (link) this.#relay.link(link);
     if (era === 'session')
       this.#toClient(helloFor(first, link?.hello ?? helloOf(surface)), wire.idKey(first.id));
-    const { exchange } = this.#relay;
     const state = gateStateOf(first, this.#o, { era, live: this.#live, exchange });
     this.#relay.open(state, era === 'stateless' ? first : null);
   }
 
   #refuseSession(first: wire.Request, thrown: LockkeeperError): void {
+    if (this.#first !== first) return;
     const error = this.#revoked ?? thrown;
-    const { code, message } = error;
-    const refusal = { method: first.method, outcome: 'refused', code, message } as const;
-    const record = records.sessionRecord(this.#scribe, 'session.refused', refusal);
+    const record = milestones.turnedAway(this.#scribe, first, error);
     this.#relay.exchange.record(record, () => {
       this.#toClient(wire.refusalOf(first.id, error), wire.idKey(first.id));
       this.#finish({ reason: 'refused', error });
@@ -219,32 +240,11 @@ export class Conversation {
     this.#client.send(bytes, about, this.#server.process?.stdout);
   }
 
-  /** Whatever waits on the disk goes out first; a revoked server is not waited for. */
-  async #stop(end: SessionEnd): Promise<void> {
-    if (end.reason !== 'revoked') {
-      await this.#relay.exchange.tail;
-      return this.#server.end(end.reason, STOP_GRACE_MS);
-    }
-    await this.#server.end(end.reason, 0);
-    await within(
-      this.#greeting.then(() => this.#relay.exchange.tail),
-      RECORD_MS,
-    );
-  }
-
-  /** The server stops; then what stayed unanswered is told. */
-  async #close(end: SessionEnd): Promise<void> {
-    const { journal, say } = this.#o;
-    this.#deafness.over();
-    this.#bridged?.bridge.over();
-    await this.#stop(end);
-    this.#relay.exchange.abandon(end.reason, end.error);
-    if (!this.#started && !end.error) return;
-    const error = end.error ? { code: end.error.code, message: end.error.message } : {};
-    const rest = { outcome: end.error ? 'error' : 'ok', detail: end.reason, ...error } as const;
-    const kind = this.#started ? 'session.ended' : 'session.refused';
-    await journal
-      .append(records.sessionRecord(this.#scribe, kind, rest))
-      .catch((thrown: unknown) => say(asLockkeeperError(thrown).message));
+  #close(end: SessionEnd): Promise<void> {
+    return close(end, {
+      ...{ relay: this.#relay, server: this.#server, deafness: this.#deafness, scribe: this.#scribe },
+      ...{ bridge: this.#bridged?.bridge, greeting: this.#greeting, started: () => this.#started },
+      say: this.#o.say,
+    });
   }
 }

@@ -36,6 +36,15 @@ export function notFirst(method: string): LockkeeperError {
   });
 }
 
+/** The refusal of server/discover whose client began a session meanwhile. */
+export function overtaken(): LockkeeperError {
+  return new LockkeeperError('METHOD_REFUSED', {
+    expected: 'a client that waits for the answer to server/discover',
+    found: 'one that began a session meanwhile',
+    next: 'Go on with the session',
+  });
+}
+
 /** The server's own greeting in the version that this client asked for: what was compared with the lock, and no more. */
 export function helloFor(first: Request, hello: JsonObject): Buffer {
   const { capabilities = {}, serverInfo = {}, instructions } = hello;

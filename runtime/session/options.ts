@@ -59,6 +59,8 @@ export interface SessionOptions {
   readonly handshakeMs?: number;
   /** How long a client of the other era than its server’s may take to answer a question. Default: `ANSWER_MS`. */
   readonly answerMs?: number;
+  /** How long a call may go without an answer or progress, ms. Default: `CALL_MS`. */
+  readonly callMs?: number;
   /** Ends the session as if the client had closed, for whoever is told to stop. */
   readonly stop?: AbortSignal;
   /** Tells when the running release is revoked; what it returns ends the watching. */

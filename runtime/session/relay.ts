@@ -7,6 +7,7 @@ import type { Message, Request } from '../wire/message.ts';
 import { Exchange, type ExchangeOptions } from './exchange.ts';
 import * as limits from './limits.ts';
 import type { Link } from './link.ts';
+import { Overdue } from './overdue.ts';
 import type { OnRevoke } from './quarantine.ts';
 import { Rereading } from './rereads.ts';
 import { ToClient } from './to-client.ts';
@@ -14,6 +15,7 @@ import { ToServer } from './to-server.ts';
 
 export interface RelayOptions extends Omit<ExchangeOptions, 'settled'> {
   readonly relistMs: number;
+  readonly callMs: number;
   /** Nothing is in flight or waiting any more, or something is again. */
   readonly busy: (busy: boolean) => void;
   /** A message that may pass found no server: `link` or `unlinked` is to follow. */
@@ -31,6 +33,7 @@ export class Relay {
   #waking = false;
   readonly #waitingClient = new limits.Waiting();
   readonly #waitingServer = new limits.Waiting();
+  readonly #overdue: Overdue;
   readonly #toServer: ToServer;
   readonly #toClient: ToClient;
 
@@ -38,6 +41,8 @@ export class Relay {
     this.#o = options;
     this.exchange = new Exchange({ ...options, settled: () => this.#settled() });
     this.#toServer = new ToServer(this.exchange, options.surface);
+    const { over } = this.#toServer;
+    this.#overdue = new Overdue(this.exchange, { callMs: options.callMs, over });
     const rereading = new Rereading(this.exchange, {
       relistMs: options.relistMs,
       hold: () => this.#held++,
@@ -85,6 +90,21 @@ export class Relay {
     for (const message of this.#waitingClient.take()) this.#toServer.refuse(message, error);
   }
 
+  /** The client begins anew, as it has asked for nothing yet: what comes waits, what it is owed is refused. */
+  anew(error: LockkeeperError): void {
+    const { exchange } = this;
+    if (!exchange.state) return;
+    this.#held++;
+    exchange.state = exchange.link = null;
+    exchange.abandon(error.message, error);
+    for (const message of this.#waitingClient.take()) this.#toServer.refuse(message, error);
+  }
+
+  /** It is over: nothing of it is looked after any more. */
+  end(): void {
+    this.#overdue.end();
+  }
+
   #release(): void {
     if (--this.#held > 0) return;
     this.#flush();
@@ -107,6 +127,7 @@ export class Relay {
     if (!this.exchange.link) return this.#unserved(message);
     for (const telemetry of this.#o.telemetry) telemetry.received();
     this.#toServer.take(message);
+    this.#overdue.watch();
     for (const telemetry of this.#o.telemetry) telemetry.judged();
     this.#settled();
   }

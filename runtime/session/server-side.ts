@@ -79,10 +79,12 @@ async function greet(
   { entry, journal, handshakeMs: timeoutMs = HANDSHAKE_MS }: SessionOptions,
   { scribe, relay, live, era, bridge }: Around,
 ): Promise<Link> {
-  const spoken = { era: era(), bridge: bridge() };
-  const { hello, drifts } = await assertSurface(peer, { entry, era: spoken.era, live, timeoutMs });
+  const spoken = era();
+  const { hello, drifts } = await assertSurface(peer, { entry, era: spoken, live, timeoutMs });
   for (const drift of drifts) journal.note(records.drifted(scribe, drift));
-  if (spoken.bridge) return { peer: spoken.bridge.begin(peer), hello: spoken.bridge.hello, era: spoken.era };
+  // Its client may have begun anew meanwhile, and need no bridge any more.
+  const between = bridge();
+  if (between) return { peer: between.begin(peer), hello: between.hello, era: spoken };
   for (const { method, params } of relay.exchange.wishes.all) await peer.ask(method, params, timeoutMs);
-  return { peer, hello, era: spoken.era };
+  return { peer, hello, era: spoken };
 }

@@ -127,6 +127,7 @@ export class ToClient {
       return x.note(records.refused(x.scribe, message, { direction: 'to-client', error: verdict.error }));
     }
     const stray = this.#stray(message);
+    this.#atIt(message);
     if (stray) return this.#unheard(stray);
     const judged = x.content.said(message);
     const { error } = judged;
@@ -136,6 +137,12 @@ export class ToClient {
     if (stale) return this.#rereading.begin(stale, judged.message, subscriptionOf(message.params));
     x.note(records.forwarded(x.scribe, message, { direction: 'to-client' }));
     x.aside(judged.message.bytes, this.#about(message));
+  }
+
+  #atIt({ method, params }: Notification): void {
+    const key = method === 'notifications/progress' ? this.#ofToken(params.progressToken) : null;
+    const pending = key === null ? undefined : this.#x.fromClient.get(key);
+    if (pending) pending.heard = performance.now();
   }
 
   /** Why a notice is about nothing that is open between the two: what names another’s would be taken for it. */

@@ -91,6 +91,7 @@ export interface SessionSetup {
   readonly lockExpires?: number;
   readonly handshakeMs?: number;
   readonly answerMs?: number;
+  readonly callMs?: number;
   readonly stop?: AbortSignal;
   readonly watch?: SessionOptions['watch'];
   readonly onRevoke?: SessionOptions['onRevoke'];
@@ -162,6 +163,7 @@ export async function startSession(setup: SessionSetup = {}): Promise<Running> {
     },
     handshakeMs: setup.handshakeMs ?? 5000,
     ...(setup.answerMs === undefined ? {} : { answerMs: setup.answerMs }),
+    ...(setup.callMs === undefined ? {} : { callMs: setup.callMs }),
     ...(setup.telemetry ? { telemetry: setup.telemetry } : {}),
     ...(setup.content ? { content: setup.content } : {}),
     ...(setup.stop ? { stop: setup.stop } : {}),

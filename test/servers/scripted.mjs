@@ -113,7 +113,14 @@ function act(id, what, token = 't') {
   else if (what === 'die') process.exit(3);
   else if (what === 'progress')
     send({ method: 'notifications/progress', params: { progressToken: token, progress: 1 } });
-  else if (what?.startsWith('asks ')) {
+  else if (what === 'slowly') {
+    for (let n = 1; n < 6; n++)
+      setTimeout(
+        () => send({ method: 'notifications/progress', params: { progressToken: token, progress: n } }),
+        n * 150,
+      );
+    return void setTimeout(() => send({ id, result: text('did it slowly') }), 900);
+  } else if (what?.startsWith('asks ')) {
     send({ id: 'srv-9', method: what.slice(5), params: {} });
     return void setTimeout(() => send({ id, result: text(`did ${what}`) }), 300);
   } else if (what?.startsWith('wait '))
