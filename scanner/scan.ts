@@ -13,6 +13,7 @@ import { isRemoteSource, REMOTE_LOCATION } from '../schemas/remote.ts';
 import type { Check, Facts } from './checks/check.ts';
 import { checks } from './checks/index.ts';
 import { packageOf, purlOf, resolveClosure } from './closure.ts';
+import { NO_CODE, openCode } from './code/open.ts';
 import { launchOf } from './launch.ts';
 import { type Observed, observe } from './observe.ts';
 import { type ImageFacts, ociSource } from './oci/source.ts';
@@ -59,8 +60,9 @@ export async function scan(request: ScanRequest, ports: ScanPorts): Promise<Scan
     },
     now: ports.now(),
   };
-  ports.progress('running the checks');
-  const report = reportOf({ request, facts, evidence, results: await judge(applicable(facts), facts) });
+  ports.progress('reading the code and running the checks');
+  const results = await judge(applicable(facts), facts).finally(() => scanned.done?.());
+  const report = reportOf({ request, facts, evidence, results });
   return {
     ...{ closure, launch, report },
     surface: observed.surface,
@@ -78,6 +80,9 @@ interface Scanned {
   readonly observed: Observed;
   readonly unpromised: readonly string[];
   readonly files: Facts['files'];
+  readonly code: Facts['code'];
+  /** Ends what reads code. */
+  readonly done?: () => Promise<void>;
   readonly rootPurl: string;
   readonly upstream: Upstream | string;
   readonly advisories: KnownAdvisories | string;
@@ -99,7 +104,8 @@ async function scanPackage(
     image = null,
     ...source
   } = await sourceOf(submission)(submission, ports);
-  const files = fileReader([...(baseline?.closure.artifacts ?? []), ...closure.artifacts], ports);
+  const artifacts = [...(baseline?.closure.artifacts ?? []), ...closure.artifacts];
+  const files = fileReader(artifacts, ports);
   const launch = source.launch(await files(rootPurl));
   ports.progress('laying out the closure');
   const { appDir } = await materialise(closure, ports.blobs, join(ports.workDir, 'trees'));
@@ -113,18 +119,9 @@ async function scanPackage(
   const known = image
     ? 'what is installed inside of an image is not looked up'
     : await (advisories?.(closure) ?? 'this scanner was given no advisories');
-  return {
-    closure,
-    launch,
-    observed,
-    unpromised,
-    files,
-    rootPurl,
-    upstream,
-    advisories: known,
-    image,
-    ...signed,
-  };
+  const code = openCode(artifacts, { files, workDir: ports.workDir });
+  const told = { upstream, advisories: known, image };
+  return { closure, launch, observed, unpromised, files, ...code, rootPurl, ...told, ...signed };
 }
 
 type Resolve = (submission: Submission, ports: ScanPorts) => Promise<PackageSource>;
@@ -151,7 +148,8 @@ async function scanRemoteServer(submission: Submission, ports: ScanPorts): Promi
   const upstream = 'a remote server is in no package registry';
   const advisories = 'what a remote server is made of is not known';
   const nowhere = { attested: upstream, origin: null, inputs: {}, image: null };
-  return { ...scanned, ...nowhere, unpromised: [], files: async () => [], rootPurl, upstream, advisories };
+  const nothing = { files: async () => [], code: async () => NO_CODE };
+  return { ...scanned, ...nowhere, ...nothing, unpromised: [], rootPurl, upstream, advisories };
 }
 
 /** Of a remote server and of an image there is no package to read: one check says so, and the others say nothing. */

@@ -1,14 +1,16 @@
-import type { Evidence, Finding } from '../../schemas/finding.ts';
+import type { Finding } from '../../schemas/finding.ts';
 import { isWheel } from '../../schemas/pypi.ts';
 import type { Artifact } from '../../schemas/release.ts';
+import type { Capability, Use } from '../code/facts.ts';
 import { type Check, type Facts, finding, firedOr, gravest, type Outcome, ok, unknown } from './check.ts';
-import { type Capability, isReadable, isSource, type Use, usesIn } from './source.ts';
+import { changedIn, nameOf, place } from './packages.ts';
 
 /** Gravest first; from `files` on they are ordinary. */
 const ORDER: readonly Capability[] = [
   'programs',
   'native code',
   'dynamic code',
+  'remote server',
   'network',
   'files of the user',
   'files',
@@ -43,8 +45,8 @@ interface Reach {
   readonly purl: string;
   readonly name: string;
   readonly uses: readonly Use[];
-  /** Files too large to be read: what they reach is not known. */
-  readonly unread: readonly string[];
+  /** What was not read: what it reaches is not known. */
+  readonly unread: readonly { readonly path: string; readonly reason: string }[];
 }
 
 async function describe(facts: Facts): Promise<Outcome> {
@@ -58,15 +60,19 @@ async function describe(facts: Facts): Promise<Outcome> {
     ),
   ];
   const packages = new Map<Capability, number>();
+  const dark = unreadIn(own);
   for (const { purl } of closure.artifacts) {
     if (purl === rootPurl) continue;
-    const { uses } = await reachOf(purl, facts);
+    const reach = await reachOf(purl, facts);
+    const { uses } = reach;
+    dark.push(...unreadIn(reach));
     for (const kind of new Set(uses.map((use) => use.capability)))
       packages.set(kind, (packages.get(kind) ?? 0) + 1);
   }
   const others = [...packages]
     .sort(([a], [b]) => byGravity(a, b))
     .map(([kind, count]) => `${kind} in ${count}`);
+  if (dark.length > 0) return unknown(`${dark.length} files were not read: ${dark[0]?.message}`);
   return ok(
     `first release; its own code uses ${listed.slice(0, 20).join(', ') || 'nothing of the kind'}; of the other ${closure.artifacts.length - 1} packages: ${others.join(', ') || 'none does'}`,
   );
@@ -80,13 +86,20 @@ async function compare(facts: Facts, before: readonly Artifact[]): Promise<Outco
     for (const use of uses) known.add(`${name} ${use.capability} ${use.what}`);
   }
   const findings: Omit<Finding, 'check'>[] = [];
+  const dark: Omit<Finding, 'check'>[] = [];
   const changed = changedIn(closure.artifacts, before);
   for (const purl of changed) {
     const reach = await reachOf(purl, facts);
     const fresh = reach.uses.filter((use) => !known.has(`${reach.name} ${use.capability} ${use.what}`));
-    findings.push(...(purl === rootPurl ? inDetail(purl, fresh) : inShort(reach, fresh)), ...unreadIn(reach));
+    findings.push(...(purl === rootPurl ? inDetail(purl, fresh) : inShort(reach, fresh)));
+    dark.push(...unreadIn(reach));
   }
-  return firedOr(gravest(findings, 200), `${changed.length} changed packages reach nothing new`);
+  if (findings.length === 0 && dark.length > 0)
+    return unknown(`${dark.length} files were not read: ${dark[0]?.message}`);
+  return firedOr(
+    gravest([...findings, ...dark], 200),
+    `${changed.length} changed packages reach nothing new`,
+  );
 }
 
 /** The server's own code: a finding for each new capability, all its places as evidence. */
@@ -119,43 +132,14 @@ function inShort({ purl, name }: Reach, uses: readonly Use[]): Omit<Finding, 'ch
 }
 
 function unreadIn({ purl, name, unread }: Reach): Omit<Finding, 'check'>[] {
-  return unread.map((path) =>
-    finding('medium', `${name} has code too large to be read: ${path}`, [
+  return unread.map(({ path, reason }) =>
+    finding('medium', `${name} has code that was not read: ${path || 'a part of it'}, because ${reason}`, [
       { kind: 'file', artifact: purl, path, line: 0, excerpt: '' },
     ]),
   );
 }
 
-function changedIn(artifacts: readonly Artifact[], other: readonly Artifact[]): string[] {
-  const same = new Set(other.map(({ purl, sha256 }) => `${purl} ${sha256}`));
-  return [
-    ...new Set(
-      artifacts.filter(({ purl, sha256 }) => !same.has(`${purl} ${sha256}`)).map(({ purl }) => purl),
-    ),
-  ];
-}
-
-function nameOf(purl: string): string {
-  return purl
-    .replace(/^pkg:npm\//, '')
-    .replace('%40', '@')
-    .replace(/@[^@]*$/, '');
-}
-
-function place(artifact: string, { path, line, excerpt }: Use): Evidence {
-  return { kind: 'file', artifact, path, line, excerpt };
-}
-
 async function reachOf(purl: string, facts: Facts): Promise<Reach> {
-  const uses: Use[] = [];
-  const unread: string[] = [];
-  for (const file of await facts.files(purl)) {
-    const { path, bytes } = file;
-    if (/\.(?:node|wasm|so|dylib|dll|exe)$/.test(path))
-      uses.push({ capability: 'native code', what: path, path, line: 0, excerpt: '' });
-    if (!isSource(file)) continue;
-    if (isReadable(file)) uses.push(...usesIn(path, bytes.toString('utf8')));
-    else unread.push(path);
-  }
+  const { uses, unread } = await facts.code(purl);
   return { purl, name: nameOf(purl), uses, unread };
 }

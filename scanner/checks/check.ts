@@ -8,6 +8,7 @@ import type { Policy } from '../../schemas/policy.ts';
 import type { Closure, Permissions } from '../../schemas/release.ts';
 import type { RemoteLaunch } from '../../schemas/remote.ts';
 import type { Surface } from '../../schemas/surface.ts';
+import type { CodeFacts } from '../code/facts.ts';
 import type { ImageFacts } from '../oci/source.ts';
 import type { Baseline, KnownAdvisories, Upstream } from '../ports.ts';
 import type { Attested } from '../provenance/standing.ts';
@@ -18,6 +19,8 @@ export interface Facts {
   readonly unpromised: readonly string[];
   /** Files of one package of this closure or of the baseline's, by purl. */
   readonly files: (purl: string) => Promise<readonly UnpackedFile[]>;
+  /** What the code of such a package says. */
+  readonly code: (purl: string) => Promise<CodeFacts>;
   readonly rootPurl: string;
   readonly surface: Surface;
   /** As it read in the second start. */

@@ -1,0 +1,54 @@
+/** The code of a closure's packages, read when it is first asked for. */
+import { join } from 'node:path';
+import type { UnpackedFile } from '../../runtime/store/unpack.ts';
+import type { Artifact } from '../../schemas/release.ts';
+import { codeOf } from './analyse.ts';
+import { CODE_VERSION, type CodeFacts } from './facts.ts';
+import { openReader } from './reader.ts';
+
+/** Of a server that runs elsewhere: there is none to read. */
+export const NO_CODE: CodeFacts = {
+  version: CODE_VERSION,
+  ...{
+    files: 0,
+    bytes: 0,
+    minified: [],
+    uses: [],
+    flows: [],
+    hidden: [],
+    secrets: [],
+    tools: [],
+    unread: [],
+  },
+};
+
+export interface CodeSource {
+  readonly code: (purl: string) => Promise<CodeFacts>;
+  readonly done: () => Promise<void>;
+}
+
+interface Place {
+  readonly files: (purl: string) => Promise<readonly UnpackedFile[]>;
+  /** Facts are kept in its folder `code`. */
+  readonly workDir: string;
+}
+
+/** One thread for all of them; `done` ends it. A package that is not among the artifacts has no code. */
+export function openCode(artifacts: readonly Artifact[], { files, workDir }: Place): CodeSource {
+  const reader = openReader();
+  const digests = new Map(artifacts.map(({ purl, sha256 }) => [purl, sha256]));
+  const known = new Map<string, Promise<CodeFacts>>();
+  const read = async (purl: string): Promise<CodeFacts> => {
+    const sha256 = digests.get(purl);
+    if (sha256 === undefined) return NO_CODE;
+    return codeOf(sha256, () => files(purl), { reader, dir: join(workDir, 'code') });
+  };
+  return {
+    code: (purl) => {
+      const found = known.get(purl) ?? read(purl);
+      known.set(purl, found);
+      return found;
+    },
+    done: reader.close,
+  };
+}

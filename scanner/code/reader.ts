@@ -1,0 +1,107 @@
+/** Code is read on a thread of its own, within limits of time and memory: whatever a file does to its reader ends there. */
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { FileFacts } from './facts.ts';
+import type { ReaderAnswer, ReaderWork } from './main.ts';
+import type { SourceFile } from './select.ts';
+
+export interface ReaderLimits {
+  /** Milliseconds for one file, and for one package. */
+  readonly fileMs: number;
+  readonly packageMs: number;
+  readonly memoryMiB: number;
+}
+
+export const READER_LIMITS: ReaderLimits = { fileMs: 20_000, packageMs: 180_000, memoryMiB: 1536 };
+/** Deep enough for what compilers write; deeper nesting is an error that is caught. */
+const STACK_MIB = 32;
+/** Files that may end their reader before the rest of a package is left unread. */
+const MAX_ENDS = 5;
+
+export interface Reader {
+  /** The facts of every file, in their order; null where a file could not be read, with the reason beside it. */
+  read(files: readonly SourceFile[]): Promise<readonly (FileFacts | string)[]>;
+  close(): Promise<void>;
+}
+
+/** A reader for one package after the other; its thread is started when first asked, and anew after each end. */
+export function openReader(limits: ReaderLimits = READER_LIMITS): Reader {
+  let worker: Worker | null = null;
+  const drop = async (): Promise<void> => {
+    const old = worker;
+    worker = null;
+    old?.on('error', () => undefined);
+    await old?.terminate();
+  };
+  return {
+    close: drop,
+    read: async (files) => {
+      const results: (FileFacts | string)[] = [];
+      const late = Date.now() + limits.packageMs;
+      for (let ends = 0; results.length < files.length; ) {
+        if (ends >= MAX_ENDS || Date.now() > late) {
+          results.push(
+            ...files.slice(results.length).map(() => 'other files of its package took all the time'),
+          );
+          break;
+        }
+        worker ??= startWorker(limits);
+        const broke = await some(worker, { files, results, limits, late });
+        if (broke === null) continue;
+        await drop();
+        ends++;
+        results.push(broke);
+      }
+      return results;
+    },
+  };
+}
+
+function startWorker({ memoryMiB }: ReaderLimits): Worker {
+  return new Worker(new URL(`./main${extname(import.meta.url)}`, import.meta.url), {
+    resourceLimits: { maxOldGenerationSizeMb: memoryMiB, stackSizeMb: STACK_MIB },
+    env: {},
+  });
+}
+
+interface Progress {
+  readonly files: readonly SourceFile[];
+  /** What is read so far; added to. */
+  readonly results: (FileFacts | string)[];
+  readonly limits: ReaderLimits;
+  /** Unix time in milliseconds after which nothing more is begun. */
+  readonly late: number;
+}
+
+/** Reads on from where the results end. Null at the end; otherwise why the next file ended the reader. */
+async function some(worker: Worker, { files, results, limits, late }: Progress): Promise<string | null> {
+  const rest = files.slice(results.length);
+  const { promise, resolve } = Promise.withResolvers<string | null>();
+  let timer: NodeJS.Timeout | undefined;
+  const watch = (): void => {
+    clearTimeout(timer);
+    const ms = Math.max(1, Math.min(limits.fileMs, late - Date.now()));
+    timer = setTimeout(() => resolve(`it was not read within ${limits.fileMs / 1000} s`), ms);
+  };
+  const hear = (answer: ReaderAnswer): void => {
+    if ('at' in answer) watch();
+    else if ('end' in answer) resolve(null);
+    else results.push(answer.facts);
+  };
+  const broke = (error: NodeJS.ErrnoException): void =>
+    resolve(
+      error.code === 'ERR_WORKER_OUT_OF_MEMORY'
+        ? `reading it takes more than ${limits.memoryMiB} MiB`
+        : `reading it ended in ${error.name}: ${error.message}`.slice(0, 200),
+    );
+  const ended = (): void => resolve('its reader ended without an answer');
+  worker.on('message', hear).on('error', broke).on('exit', ended);
+  watch();
+  worker.postMessage({ files: rest } satisfies ReaderWork);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    worker.off('message', hear).off('error', broke).off('exit', ended);
+  }
+}
