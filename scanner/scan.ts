@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { filesOf, materialise } from '../runtime/store/materialise.ts';
 import type { UnpackedFile } from '../runtime/store/unpack.ts';
 import { diffSurfaces } from '../schemas/diff.ts';
+import type { CheckResult } from '../schemas/finding.ts';
 import { canonical } from '../schemas/json.ts';
 import { isOciSource } from '../schemas/oci.ts';
 import type { Origin } from '../schemas/origin.ts';
@@ -61,7 +62,7 @@ export async function scan(request: ScanRequest, ports: ScanPorts): Promise<Scan
     now: ports.now(),
   };
   ports.progress('reading the code and running the checks');
-  const results = await judge(applicable(facts), facts).finally(() => scanned.done?.());
+  const results = await judged(facts, scanned.done);
   const report = reportOf({ request, facts, evidence, results });
   return {
     ...{ closure, launch, report },
@@ -73,6 +74,14 @@ export async function scan(request: ScanRequest, ports: ScanPorts): Promise<Scan
   };
 }
 
+async function judged(facts: Facts, done: () => Promise<void>): Promise<CheckResult[]> {
+  try {
+    return await judge(applicable(facts), facts);
+  } finally {
+    await done();
+  }
+}
+
 /** What a scan knows before it judges. */
 interface Scanned {
   readonly closure: Closure;
@@ -82,7 +91,7 @@ interface Scanned {
   readonly files: Facts['files'];
   readonly code: Facts['code'];
   /** Ends what reads code. */
-  readonly done?: () => Promise<void>;
+  readonly done: () => Promise<void>;
   readonly rootPurl: string;
   readonly upstream: Upstream | string;
   readonly advisories: KnownAdvisories | string;
@@ -148,7 +157,7 @@ async function scanRemoteServer(submission: Submission, ports: ScanPorts): Promi
   const upstream = 'a remote server is in no package registry';
   const advisories = 'what a remote server is made of is not known';
   const nowhere = { attested: upstream, origin: null, inputs: {}, image: null };
-  const nothing = { files: async () => [], code: async () => NO_CODE };
+  const nothing = { files: async () => [], code: async () => NO_CODE, done: async () => undefined };
   return { ...scanned, ...nowhere, ...nothing, unpromised: [], rootPurl, upstream, advisories };
 }
 
