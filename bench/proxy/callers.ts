@@ -3,10 +3,10 @@ import type { Readable, Writable } from 'node:stream';
 import { Pool } from 'undici';
 import { readLines } from '../../runtime/wire/lines.ts';
 import type { Era } from '../../schemas/surface.ts';
-import { callText, INITIALIZE } from './words.ts';
+import { callText, greetingText, MESSAGE } from './words.ts';
 
 export interface Caller {
-  /** One tools/call of `echo`; rejects when it is not answered with a result. */
+  /** One tools/call of `echo`; rejects when it is not answered with what was said. */
   call(): Promise<void>;
 }
 
@@ -17,49 +17,67 @@ function assertResult(text: string): void {
     throw new Error(`no result: ${text.slice(0, 500)}`);
 }
 
-/** Greets in the era of sessions; the other one has no greeting. */
+export function assertEcho(text: string): void {
+  assertResult(text);
+  if (!text.includes(MESSAGE)) throw new Error(`another result: ${text.slice(0, 500)}`);
+}
+
+/** Of a greeting: whoever does not speak an era says so here. */
+export function assertGreeted(text: string, era: Era): void {
+  assertResult(text);
+  if (era === 'stateless' && !text.includes('"2026-07-28"'))
+    throw new Error(`another era: ${text.slice(0, 500)}`);
+}
+
+/** Answers by the id of their request. */
+export class Answers {
+  readonly #waiting = new Map<number, (text: string) => void>();
+  #last = 0;
+
+  take(text: string): void {
+    const id = Number(/"id":(\d+)/.exec(text)?.[1]);
+    this.#waiting.get(id)?.(text);
+    this.#waiting.delete(id);
+  }
+
+  /** Whoever waits hears that nothing comes any more. */
+  end(): void {
+    for (const answer of this.#waiting.values()) answer('the connection ended');
+    this.#waiting.clear();
+  }
+
+  /** What is sent gets the next id. */
+  async ask(send: (id: number) => void): Promise<string> {
+    const id = ++this.#last;
+    return new Promise((resolve) => {
+      this.#waiting.set(id, resolve);
+      send(id);
+    });
+  }
+}
+
+export const INITIALIZED = '{"jsonrpc":"2.0","method":"notifications/initialized"}';
+
 export async function stdioCaller(
   { stdin, stdout }: { readonly stdin: Writable; readonly stdout: Readable },
   era: Era,
 ): Promise<Caller> {
-  const waiting = new Map<number, (text: string) => void>();
-  const id = /"id":(\d+)/;
+  const answers = new Answers();
   readLines(stdout, 1e8, {
-    line: (bytes) => {
-      const text = bytes.toString('latin1');
-      const key = Number(id.exec(text)?.[1]);
-      waiting.get(key)?.(text);
-      waiting.delete(key);
-    },
-    end: () => {
-      for (const answer of waiting.values()) answer('its output ended');
-    },
-    error: () => undefined,
+    line: (bytes) => answers.take(bytes.toString('latin1')),
+    end: () => answers.end(),
+    error: () => answers.end(),
   });
-  let next = 0;
-  const ask = (text: (id: number) => string): Promise<void> => {
-    const at = ++next;
-    return new Promise((resolve, reject) => {
-      waiting.set(at, (answer) => {
-        try {
-          assertResult(answer);
-          resolve();
-        } catch (error) {
-          reject(error);
-        }
-      });
-      stdin.write(`${text(at)}\n`);
-    });
-  };
-  if (era === 'session') {
-    await ask((at) => JSON.stringify({ jsonrpc: '2.0', id: at, method: 'initialize', params: INITIALIZE }));
-    stdin.write('{"jsonrpc":"2.0","method":"notifications/initialized"}\n');
-  }
-  return { call: () => ask((at) => callText(at, era)) };
+  assertGreeted(await answers.ask((id) => stdin.write(`${greetingText(id, era)}\n`)), era);
+  if (era === 'session') stdin.write(`${INITIALIZED}\n`);
+  const call = async (): Promise<void> =>
+    assertEcho(await answers.ask((id) => stdin.write(`${callText(id, era)}\n`)));
+  await call();
+  return { call };
 }
 
 const HEADERS = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
-const STATELESS = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': 'echo' };
+const STATELESS = { ...HEADERS, 'mcp-protocol-version': '2026-07-28' };
 
 interface Answer {
   readonly text: string;
@@ -104,21 +122,28 @@ export function send(
 
 /** The headers of a session that was just begun and greeted. */
 export async function begin(pool: Pool, path: string): Promise<Record<string, string>> {
-  const hello = JSON.stringify({ jsonrpc: '2.0', id: 0, method: 'initialize', params: INITIALIZE });
-  const { session, text } = await send(pool, path, { headers: HEADERS, body: hello });
+  const { session, text } = await send(pool, path, { headers: HEADERS, body: greetingText(0, 'session') });
   assertResult(text);
   const own = session === undefined ? {} : { 'mcp-session-id': session };
   const headers = { ...HEADERS, ...own, 'mcp-protocol-version': '2025-11-25' };
-  await send(pool, path, { headers, body: '{"jsonrpc":"2.0","method":"notifications/initialized"}' });
+  await send(pool, path, { headers, body: INITIALIZED });
   return headers;
+}
+
+async function discover(pool: Pool, path: string): Promise<Record<string, string>> {
+  const headers = { ...STATELESS, 'mcp-method': 'server/discover' };
+  const { text } = await send(pool, path, { headers, body: greetingText(0, 'stateless') });
+  assertGreeted(text, 'stateless');
+  return { ...STATELESS, 'mcp-method': 'tools/call', 'mcp-name': 'echo' };
 }
 
 export async function httpCaller(url: string, era: Era): Promise<Caller> {
   const pool = poolTo(url);
   const path = new URL(url).pathname;
-  const headers = era === 'session' ? await begin(pool, path) : { ...HEADERS, ...STATELESS };
+  const headers = await (era === 'session' ? begin : discover)(pool, path);
   let id = 0;
-  return {
-    call: async () => assertResult((await send(pool, path, { headers, body: callText(++id, era) })).text),
-  };
+  const call = async (): Promise<void> =>
+    assertEcho((await send(pool, path, { headers, body: callText(++id, era) })).text);
+  await call();
+  return { call };
 }

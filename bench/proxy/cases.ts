@@ -6,32 +6,55 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import type { Era } from '../../schemas/surface.ts';
 import { SCRIPTED } from '../../test/helpers/session.ts';
+import { within } from '../measure.ts';
 import { type Caller, httpCaller, stdioCaller } from './callers.ts';
-import type { World } from './world.ts';
+import { SDK_SERVER, type World } from './world.ts';
 
-const MAIN = join(import.meta.dirname, '../../cli/main.ts');
-const FLOOR = join(import.meta.dirname, 'floor.ts');
-const FLOOR_HTTP = join(import.meta.dirname, 'floor-http.ts');
-const UNSANDBOXED = join(import.meta.dirname, 'unsandboxed.ts');
+const here = (name: string): string => join(import.meta.dirname, name);
+const MAIN = here('../../cli/main.ts');
+const FLOOR = here('floor.ts');
+const FLOOR_HTTP = here('floor-http.ts');
+const PAIR = here('sdk-pair.mjs');
+const UNSANDBOXED = here('unsandboxed.ts');
+const UNSYNCED = ['--import', here('unsynced.mjs')];
+const STATELESS = '2026-07-28';
+/** A gateway that has not answered until then does not. */
+const READY_MS = 20_000;
 
-export type Topology = 'stdio to stdio' | 'HTTP to stdio' | 'HTTP to HTTP';
+export type Topology = 'stdio to stdio' | 'stdio to HTTP' | 'HTTP to stdio' | 'HTTP to HTTP';
 
-export interface Case {
+export interface Described {
   readonly name: string;
   readonly topology: Topology;
   readonly era: Era;
   /** `direct` and `floor` are what the others are held against; `peer`: another gateway. */
   readonly kind: 'direct' | 'floor' | 'ours' | 'peer';
+  /** Name of the case that it is held against: the same client and server with nothing in between. */
+  readonly base: string;
+}
+
+export interface Reached {
   /** Whose processor time a call is charged with; null where nothing stands between. */
   readonly pid: number | null;
   readonly caller: Caller;
 }
 
-type Piped = ChildProcessByStdio<Writable, Readable, null>;
+export interface Case extends Described, Reached {}
+
+/** What was to be measured and cannot be. */
+export interface Absent extends Described {
+  readonly why: string;
+}
+
+/** How a case is reached in an era; rejects when it does not speak it. */
+export type Way = (era: Era) => Promise<Reached>;
+
+export type Piped = ChildProcessByStdio<Writable, Readable, null>;
 
 /** Starts processes and remembers them, so that whoever made it can end them all. */
 export class Cases {
   readonly list: Case[] = [];
+  readonly absent: Absent[] = [];
   readonly processes: ChildProcess[] = [];
   readonly #world: World;
 
@@ -39,8 +62,20 @@ export class Cases {
     this.#world = world;
   }
 
-  async add(one: Omit<Case, 'pid' | 'caller'>, start: (era: Era) => Promise<Pick<Case, 'pid' | 'caller'>>) {
-    this.list.push({ ...one, ...(await start(one.era)) });
+  async add(one: Described, way: Way): Promise<void> {
+    this.list.push({ ...one, ...(await within(READY_MS, way(one.era))) });
+  }
+
+  /** Of something that may not speak this era, or not answer at all: then that is what is told of it. */
+  async tryAdd(one: Described, way: Way): Promise<void> {
+    try {
+      await this.add(one, way);
+    } catch (error) {
+      const [said = ''] = (error as Error).message.split('\n');
+      const spoke = this.list.some(({ name }) => name === nameIn('session', one.name));
+      const why = one.era === 'stateless' && spoke ? 'does not speak it' : 'did not answer';
+      this.absent.push({ ...one, why: `${why} (${said.slice(0, 100)})` });
+    }
   }
 
   start(
@@ -58,9 +93,9 @@ export class Cases {
   }
 
   /** The real command, in the project of the world. */
-  lk(...words: string[]): Piped {
+  lk(words: readonly string[], flags: readonly string[] = []): Piped {
     const { project, home } = this.#world;
-    return this.start([MAIN, ...words], { cwd: project, env: { LOCKKEEPER_HOME: home } });
+    return this.start([...flags, MAIN, ...words], { cwd: project, env: { LOCKKEEPER_HOME: home } });
   }
 
   folder(name: string): string {
@@ -92,26 +127,46 @@ export async function firstWords(child: { readonly stdout: Readable }): Promise<
 }
 
 /** A client that spoke to a process over its own pipes. */
-function piped(child: Piped, isBetween = true) {
-  return async (era: Era): Promise<Pick<Case, 'pid' | 'caller'>> => ({
-    pid: isBetween ? (child.pid ?? null) : null,
-    caller: await stdioCaller(child, era),
-  });
+export function piped(start: () => Piped, isBetween = true): Way {
+  return async (era) => {
+    const child = start();
+    return { pid: isBetween ? (child.pid ?? null) : null, caller: await stdioCaller(child, era) };
+  };
 }
 
+export function overHttp(url: string, pid: number | null): Way {
+  return async (era) => ({ pid, caller: await httpCaller(url, era) });
+}
+
+/** Names of cases tell the newer era. */
+export function nameIn(era: Era, name: string): string {
+  const plain = name.replace(` ${STATELESS}`, '');
+  return era === 'session' ? plain : `${plain} ${STATELESS}`;
+}
+
+/** Everything over pipes; in one era also what tells where the time goes. */
 export async function addStdio(cases: Cases, world: World, era: Era): Promise<void> {
-  const topology = 'stdio to stdio';
-  const say = era === 'session' ? '' : ' 2026-07-28';
-  const add = (name: string, kind: Case['kind'], child: Piped): Promise<void> =>
-    cases.add({ name: `${name}${say}`, topology, era, kind }, piped(child, kind !== 'direct'));
-  await add('direct', 'direct', cases.start([SCRIPTED]));
-  await add('floor', 'floor', cases.start([FLOOR, cases.folder(`floor${say}`), SCRIPTED]));
-  await add('lk run', 'ours', cases.lk('run', 'here'));
-  await add(
-    'lk run, no sandbox',
-    'ours',
-    cases.start([UNSANDBOXED, cases.folder('home'), world.project], { cwd: world.project }),
-  );
+  const add = (name: string, kind: Described['kind'], start: () => Piped, base = 'direct'): Promise<void> => {
+    const topology = 'stdio to stdio';
+    const one: Described = { name: nameIn(era, name), topology, era, kind, base: nameIn(era, base) };
+    return kind === 'peer'
+      ? cases.tryAdd(one, piped(start))
+      : cases.add(one, piped(start, kind !== 'direct'));
+  };
+  const floor = [FLOOR, cases.folder(`floor-${era}`), SCRIPTED];
+  const bare = [UNSANDBOXED, cases.folder('home'), world.project];
+  await add('direct', 'direct', () => cases.start([SCRIPTED]));
+  await add('floor', 'floor', () => cases.start(floor));
+  await add('lk run', 'ours', () => cases.lk(['run', 'here']));
+  await add('lk run, no sandbox', 'ours', () => cases.start(bare, { cwd: world.project }));
+  if (era === 'session') {
+    await add('floor, nothing synced', 'floor', () => cases.start([...UNSYNCED, ...floor]));
+    await add('lk run, nothing synced', 'ours', () => cases.lk(['run', 'here'], UNSYNCED));
+  }
+  await add('direct, SDK', 'direct', () => cases.start([SDK_SERVER]));
+  await add('lk run, SDK', 'ours', () => cases.lk(['run', 'sdk']), 'direct, SDK');
+  for (const sdk of ['v1', 'v2'])
+    await add(`SDK ${sdk} pair`, 'peer', () => cases.start([PAIR, sdk, process.execPath, SCRIPTED]));
 }
 
 export interface Serving {
@@ -119,37 +174,44 @@ export interface Serving {
   readonly url: string;
 }
 
-export async function startGateway(cases: Cases): Promise<Serving> {
-  const child = cases.lk('gateway', '--listen', '127.0.0.1:0', '--json');
+export async function startGateway(cases: Cases, flags: readonly string[] = []): Promise<Serving> {
+  const child = cases.lk(['gateway', '--listen', '127.0.0.1:0', '--json'], flags);
   const { url } = JSON.parse(await firstWords(child)) as { url: string };
   return { pid: child.pid ?? 0, url };
 }
 
-export async function startFloor(cases: Cases, world: World): Promise<Serving> {
-  const child = cases.start([FLOOR_HTTP, cases.folder('floor-http'), world.upstream]);
+async function startFloor(cases: Cases, world: World, flags: readonly string[] = []): Promise<Serving> {
+  const child = cases.start([...flags, FLOOR_HTTP, cases.folder('floor-http'), world.upstream]);
   return { pid: child.pid ?? 0, url: `http://127.0.0.1:${Number(await firstWords(child))}/mcp` };
 }
 
-/** `gateway` and `floor` serve both eras. */
-export async function addHttp(
-  cases: Cases,
-  { world, gateway, floor }: { world: World; gateway: Serving; floor: Serving },
-  era: Era,
-): Promise<void> {
-  const say = era === 'session' ? '' : ' 2026-07-28';
-  const over =
-    (url: string, pid: number | null) =>
-    async (at: Era): Promise<Pick<Case, 'pid' | 'caller'>> => ({ pid, caller: await httpCaller(url, at) });
-  const add = (
-    name: string,
-    of: Pick<Case, 'topology' | 'kind'>,
-    start: ReturnType<typeof over>,
-  ): Promise<void> => cases.add({ name: `${name}${say}`, era, ...of }, start);
-  const topology = 'HTTP to HTTP';
-  await add('direct HTTP', { topology, kind: 'direct' }, over(world.upstream, null));
-  await add('floor HTTP', { topology, kind: 'floor' }, over(floor.url, floor.pid));
-  const at = (alias: string): ReturnType<typeof over> =>
-    over(`${gateway.url}/servers/${alias}/mcp`, gateway.pid);
-  await add('lk gateway to HTTP', { topology, kind: 'ours' }, at('elsewhere'));
-  await add('lk gateway to stdio', { topology: 'HTTP to stdio', kind: 'ours' }, at('here'));
+/** Of the gateway's doors, the one to a server. */
+export const doorOf = ({ url }: Serving, alias: string): string => `${url}/servers/${alias}/mcp`;
+
+/** All that a client reaches over HTTP, and what goes on over HTTP; gateway and floor serve both eras. */
+export async function addHttp(cases: Cases, world: World): Promise<void> {
+  const [gateway, floor] = [await startGateway(cases), await startFloor(cases, world)];
+  const [lazy, lazyFloor] = [await startGateway(cases, UNSYNCED), await startFloor(cases, world, UNSYNCED)];
+  const base = 'direct HTTP';
+  const add = (era: Era, one: Pick<Described, 'name' | 'topology' | 'kind'>, way: Way): Promise<void> =>
+    cases.add({ ...one, name: nameIn(era, one.name), era, base: nameIn(era, base) }, way);
+  for (const era of ['session', 'stateless'] as const) {
+    const http = (name: string, kind: Described['kind'], way: Way): Promise<void> =>
+      add(era, { name, topology: 'HTTP to HTTP', kind }, way);
+    await http(base, 'direct', overHttp(world.upstream, null));
+    await http('floor HTTP', 'floor', overHttp(floor.url, floor.pid));
+    await http('lk gateway to HTTP', 'ours', overHttp(doorOf(gateway, 'elsewhere'), gateway.pid));
+    const stdio = { topology: 'HTTP to stdio', kind: 'ours' } as const;
+    await add(era, { name: 'lk gateway to stdio', ...stdio }, overHttp(doorOf(gateway, 'here'), gateway.pid));
+    const away = { name: 'lk run to HTTP', topology: 'stdio to HTTP', kind: 'ours' } as const;
+    await add(
+      era,
+      away,
+      piped(() => cases.lk(['run', 'elsewhere'])),
+    );
+    if (era === 'stateless') continue;
+    await http('floor HTTP, nothing synced', 'floor', overHttp(lazyFloor.url, lazyFloor.pid));
+    const unsynced = overHttp(doorOf(lazy, 'elsewhere'), lazy.pid);
+    await http('lk gateway to HTTP, nothing synced', 'ours', unsynced);
+  }
 }

@@ -1,83 +1,132 @@
 /** Calls, timed: one case after another in each round, so that what else the machine does hits all of them alike. */
 import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { median, quantile } from '../measure.ts';
+import { median, quantile, within } from '../measure.ts';
 import type { Case } from './cases.ts';
-import { cpuOf } from './process.ts';
+import { cpuOf, treeOf } from './process.ts';
 
 export const WIDTHS = [1, 10, 32] as const;
-export const ROUNDS = 5;
-const WARM_UP = 800;
-const SYNCS = 100;
+const SYNCS = 50;
+/** A case whose calls take this much longer than its turn has hung. */
+const HUNG_MS = 20_000;
+
+export interface Plan {
+  readonly rounds: number;
+  /** Each case is called for so long in each round, at each width. */
+  readonly turnMs: number;
+  /** And before the first round, at the widest. */
+  readonly warmUpMs: number;
+}
+
+export const WHOLE: Plan = { rounds: 5, turnMs: 300, warmUpMs: 1000 };
+export const QUICK: Plan = { rounds: 3, turnMs: 80, warmUpMs: 400 };
 
 export interface Figures {
+  /** Milliseconds of one call. */
   readonly p50: number;
   readonly p95: number;
   readonly p99: number;
+  /** Lowest and highest p50 of a round. */
+  readonly p50Range: readonly [number, number];
   readonly perSecond: number;
   /** Microseconds of processor time of what stands between, for each call; null where nothing does. */
   readonly cpu: number | null;
+  readonly calls: number;
 }
 
-interface Series {
-  readonly times: number[];
-  readonly rates: number[];
-  readonly cpu: number[];
+interface Turn {
+  readonly times: readonly number[];
+  readonly perSecond: number;
+  readonly cpu: number | null;
 }
 
-const callsAt = (width: number): number => (width === 1 ? 200 : width * 30);
-
-async function run(one: Case, { calls, width }: { calls: number; width: number }, into?: Series) {
-  let left = calls;
+/** Calls for `ms` at the least, each worker once at the least. */
+export async function measureOne(one: Case, { width, ms }: { width: number; ms: number }): Promise<Turn> {
+  const times: number[] = [];
+  const pids = one.pid === null ? [] : treeOf(one.pid);
+  const before = cpuOf(pids);
+  const since = performance.now();
   const worker = async (): Promise<void> => {
-    while (left-- > 0) {
-      const since = performance.now();
+    for (let at = performance.now(); ; ) {
       await one.caller.call();
-      into?.times.push(performance.now() - since);
+      const now = performance.now();
+      times.push(now - at);
+      at = now;
+      if (now - since >= ms) return;
     }
   };
-  const before = one.pid === null ? 0 : cpuOf(one.pid);
-  const since = performance.now();
-  await Promise.all(Array.from({ length: width }, worker));
-  into?.rates.push((calls / (performance.now() - since)) * 1000);
-  if (one.pid !== null) into?.cpu.push((cpuOf(one.pid) - before) / calls);
+  await within(ms + HUNG_MS, Promise.all(Array.from({ length: width }, worker)));
+  const elapsed = performance.now() - since;
+  return {
+    times,
+    perSecond: (times.length / elapsed) * 1000,
+    cpu: one.pid === null ? null : (cpuOf(pids) - before) / times.length,
+  };
 }
 
 export interface Rounds {
   /** By case and width: `figures.get('lk run')?.get(32)`. */
   readonly figures: ReadonlyMap<string, ReadonlyMap<number, Figures>>;
+  /** Other gateways that answered at first and broke later, with what they said. */
+  readonly broken: ReadonlyMap<string, string>;
   /** Milliseconds of one append and fdatasync of the size of a record, in between. */
   readonly syncMs: number;
+  readonly plan: Plan;
 }
 
+/** Throws when one of ours breaks; another gateway that does is measured no further. */
 export async function measure(
   cases: readonly Case[],
-  dir: string,
-  say: (line: string) => void,
+  { dir, plan, say }: { dir: string; plan: Plan; say: (line: string) => void },
 ): Promise<Rounds> {
-  const found = new Map(cases.map(({ name }) => [name, new Map<number, Series>()]));
+  const turns = new Map(cases.map(({ name }) => [name, new Map<number, Turn[]>()]));
+  const broken = new Map<string, string>();
   const syncs: number[] = [];
-  for (const one of cases) await run(one, { calls: WARM_UP, width: 8 });
-  for (let round = 1; round <= ROUNDS; round++)
+  const take = async (one: Case, at: { width: number; ms: number }): Promise<Turn | null> => {
+    if (broken.has(one.name)) return null;
+    try {
+      return await measureOne(one, at);
+    } catch (error) {
+      if (one.kind !== 'peer') throw new Error(`${one.name}: ${(error as Error).message}`, { cause: error });
+      broken.set(one.name, (error as Error).message);
+      return null;
+    }
+  };
+  say(`warming up ${cases.length} cases`);
+  for (const one of cases) await take(one, { width: 32, ms: plan.warmUpMs });
+  for (let round = 1; round <= plan.rounds; round++)
     for (const width of WIDTHS) {
-      say(`round ${round} of ${ROUNDS}, ${width} at once`);
+      say(`round ${round} of ${plan.rounds}, ${width} at once`);
       syncs.push(...syncTimes(dir));
-      for (const one of cases) {
-        const widths = found.get(one.name);
-        const series = widths?.get(width) ?? { times: [], rates: [], cpu: [] };
-        widths?.set(width, series);
-        await run(one, { calls: callsAt(width), width }, series);
+      // Whoever comes after a noisy neighbour does so in every other round only.
+      for (const one of round % 2 === 0 ? cases.toReversed() : cases) {
+        const taken = await take(one, { width, ms: plan.turnMs });
+        const widths = turns.get(one.name);
+        if (taken) widths?.set(width, [...(widths.get(width) ?? []), taken]);
       }
     }
-  const figures = [...found].map(
-    ([name, widths]) => [name, new Map([...widths].map(([width, each]) => [width, summed(each)]))] as const,
-  );
-  return { figures: new Map(figures), syncMs: quantile(syncs, 0.5) };
+  const figures = [...turns]
+    .filter(([name]) => !broken.has(name))
+    .map(
+      ([name, widths]) => [name, new Map([...widths].map(([width, each]) => [width, summed(each)]))] as const,
+    );
+  return { figures: new Map(figures), broken, syncMs: quantile(syncs, 0.5), plan };
 }
 
-function summed({ times, rates, cpu }: Series): Figures {
+function summed(turns: readonly Turn[]): Figures {
+  const times = turns.flatMap((one) => one.times);
   const [p50 = 0, p95 = 0, p99 = 0] = [0.5, 0.95, 0.99].map((q) => quantile(times, q));
-  return { p50, p95, p99, perSecond: median(rates), cpu: cpu.length === 0 ? null : median(cpu) };
+  const each = turns.map((one) => quantile(one.times, 0.5));
+  const cpu = turns.flatMap((one) => (one.cpu === null ? [] : [one.cpu]));
+  return {
+    p50,
+    p95,
+    p99,
+    p50Range: [Math.min(...each), Math.max(...each)],
+    perSecond: median(turns.map((one) => one.perSecond)),
+    cpu: cpu.length === 0 ? null : median(cpu),
+    calls: times.length,
+  };
 }
 
 /** What a lone record costs at the least: written and synced by the thread that waits for it. */

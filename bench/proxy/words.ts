@@ -20,7 +20,8 @@ const ENVELOPE = {
   [`${META}clientCapabilities`]: {},
   [`${META}clientInfo`]: { name: 'bench', version: '1' },
 };
-const CALL = { name: 'echo', arguments: { message: 'x'.repeat(200) } };
+/** What each call says, and each answer has to say again. */
+export const MESSAGE = 'x'.repeat(200);
 
 export const INITIALIZE = {
   protocolVersion: '2025-11-25',
@@ -28,8 +29,18 @@ export const INITIALIZE = {
   clientInfo: { name: 'bench', version: '1' },
 };
 
+/** What a client of this era asks first. */
+export function greetingText(id: number, era: Era): string {
+  const asked =
+    era === 'session'
+      ? { method: 'initialize', params: INITIALIZE }
+      : { method: 'server/discover', params: { _meta: ENVELOPE } };
+  return JSON.stringify({ jsonrpc: '2.0', id, ...asked });
+}
+
 /** One tools/call of about 300 bytes. */
-export function callText(id: number, era: Era): string {
-  const params = era === 'session' ? CALL : { ...CALL, _meta: ENVELOPE };
+export function callText(id: number, era: Era, tool = 'echo'): string {
+  const call = { name: tool, arguments: { message: MESSAGE } };
+  const params = era === 'session' ? call : { ...call, _meta: ENVELOPE };
   return JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params });
 }

@@ -1,8 +1,8 @@
-/** A project whose lock carries a server that runs here, one that runs elsewhere, and a policy: as people have them. */
+/** A project whose lock carries two servers that run here, one that runs elsewhere, and a policy: as people have them. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createHash, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openHome } from '../../cli/home.ts';
 import { spkiOf } from '../../runtime/remote/tls.ts';
@@ -16,10 +16,12 @@ import { REMOTE_LOCATION, type RemoteLaunch, remoteDigest, remoteDocument } from
 import { pinSurface, type Surface } from '../../schemas/surface.ts';
 import { certify, makeAuthority } from '../../test/helpers/certificates.ts';
 import { capture, SCRIPTED } from '../../test/helpers/session.ts';
-import { tarball } from '../../test/helpers/tarball.ts';
 import { makeApproval, makeEntry, makeLock, makeRoot, people, pin } from '../../test/helpers/trust.ts';
+import { artifactOf, type Packed, packInstalled, packServer } from './packages.ts';
 import { ECHO_TOOL, INFO } from './words.ts';
 
+/** A server on the SDK, both eras over stdio. */
+export const SDK_SERVER = join(import.meta.dirname, 'sdk-server.mjs');
 const UPSTREAM = join(import.meta.dirname, 'upstream.ts');
 const HOUR_MS = 3_600_000;
 const REGISTRY = 'http://127.0.0.1:1';
@@ -32,6 +34,7 @@ team admins = as signed in
 anyone: all locked tools
 interns: no write tools
 anyone: no tools of the here server, where paths are below /etc or /root
+anyone: no tools of the sdk server, where paths are below /etc or /root
 anyone: no tools of the elsewhere server, where paths are below /etc or /root
 admins: ask one person before destructive tools
 `;
@@ -55,7 +58,15 @@ export async function makeWorld(dir: string): Promise<World> {
   for (const folder of [home, project, join(home, 'store')]) mkdirSync(folder, { mode: 0o755 });
   const blobs = await openBlobs(join(home, 'store/blobs'));
   const remote = await startUpstream(dir);
-  const entries = { here: await hereEntry(blobs), elsewhere: await elsewhereEntry(blobs, remote.launch) };
+  const entries = {
+    here: await hereEntry(blobs, {
+      name: 'here',
+      script: SCRIPTED,
+      packages: [packServer('here', SCRIPTED)],
+    }),
+    sdk: await hereEntry(blobs, { name: 'sdk', script: SDK_SERVER, packages: sdkPackages() }),
+    elsewhere: await elsewhereEntry(blobs, remote.launch),
+  };
   writeFileSync(join(project, 'mcp.lock'), lockOf(entries));
   const intent = {
     lockkeeper: 'intent/v1',
@@ -91,26 +102,26 @@ async function startUpstream(
   return { child, url: `http://127.0.0.1:${ports.plain}/mcp`, launch };
 }
 
-async function locked(
-  blobs: Blobs,
-  { name, launch, surface, bytes, location }: Part & { readonly surface: Surface; readonly bytes: Buffer },
-): Promise<Base> {
+interface Part {
+  readonly name: string;
+  readonly launch: Launch;
+  readonly surface: Surface;
+  /** The server's own is the first. */
+  readonly packages: readonly Packed[];
+  /** Of the server's own, where it is no package. */
+  readonly location?: string;
+}
+
+async function locked(blobs: Blobs, { name, launch, surface, packages, location }: Part): Promise<Base> {
   const text = Buffer.from(JSON.stringify(surface));
   await blobs.put(text);
-  await blobs.put(bytes);
-  const artifact = {
-    location,
-    purl: `pkg:npm/${name}@1.0.0`,
-    sha256: sha256(bytes),
-    sha512: createHash('sha512').update(bytes).digest('hex'),
-    size: bytes.length,
-    optional: false,
-  };
+  for (const { bytes } of packages) await blobs.put(bytes);
+  const artifacts = packages.map((one) => artifactOf(one, location));
   return {
     ...makeEntry(),
     server: `acme.tools/${name}`,
     request: { server: `acme.tools/${name}`, range: '*' },
-    closure: { digest: closureDigest([artifact]), artifacts: [artifact] },
+    closure: { digest: closureDigest(artifacts), artifacts },
     surface: pinSurface(surface),
     surfaceText: sha256(text),
     launch,
@@ -118,23 +129,27 @@ async function locked(
   };
 }
 
-interface Part {
-  readonly name: string;
-  readonly launch: Launch;
-  readonly location: string;
-}
+const sdkPackages = (): Packed[] => [
+  packServer('sdk', SDK_SERVER),
+  ...['@modelcontextprotocol/server', '@modelcontextprotocol/core', 'zod'].map(packInstalled),
+];
 
-async function hereEntry(blobs: Blobs): Promise<Base> {
-  const captured = await capture([SCRIPTED]);
+async function hereEntry(
+  blobs: Blobs,
+  { name, packages, script }: Pick<Part, 'name' | 'packages'> & { readonly script: string },
+): Promise<Base> {
+  const captured = await capture([script]);
   const surface: Surface = {
     ...captured,
     capture: { ...captured.capture, eras: ['session', 'stateless'] },
   };
-  const files = { 'index.mjs': readFileSync(SCRIPTED, 'utf8'), 'package.json': '{"name":"here"}' };
-  const bytes = tarball(Object.entries(files).map(([path, text]) => ({ path: `package/${path}`, text })));
-  const command = ['node', '/app/node_modules/here/index.mjs'];
-  const launch: Launch = { transport: 'stdio', command, projectArgs: false };
-  return locked(blobs, { name: 'here', launch, location: 'node_modules/here', surface, bytes });
+  const command = ['node', `/app/node_modules/${name}/index.mjs`];
+  return locked(blobs, {
+    name,
+    launch: { transport: 'stdio', command, projectArgs: false },
+    surface,
+    packages,
+  });
 }
 
 async function elsewhereEntry(blobs: Blobs, launch: RemoteLaunch): Promise<Base> {
@@ -149,8 +164,14 @@ async function elsewhereEntry(blobs: Blobs, launch: RemoteLaunch): Promise<Base>
     resourceTemplates: {},
     volatile: [],
   };
-  const bytes = remoteDocument(launch, surface.capture.eras);
-  const base = await locked(blobs, { name: 'elsewhere', launch, location: REMOTE_LOCATION, surface, bytes });
+  const packages = [{ name: 'elsewhere', bytes: remoteDocument(launch, surface.capture.eras) }];
+  const base = await locked(blobs, {
+    name: 'elsewhere',
+    launch,
+    surface,
+    packages,
+    location: REMOTE_LOCATION,
+  });
   if (base.closure.artifacts[0]?.sha256 !== remoteDigest(launch, surface.capture.eras))
     throw new Error('the document of a remote server has another digest than its launch');
   return base;
