@@ -88,13 +88,13 @@ export function openTree(): ImageTree {
       put(path, { ...held, layer });
     },
     whiteOut: (path, layer) => {
-      const parent = find(root, path.slice(0, -1));
+      const parent = find(root, [...path.slice(0, -1), '.']);
       const name = path.at(-1) ?? '';
       const node = parent?.kind === 'folder' ? parent.children.get(name) : undefined;
       if (parent?.kind === 'folder' && node && !stays(node, layer)) parent.children.delete(name);
     },
     empty: (path, layer) => {
-      const node = find(root, path);
+      const node = find(root, [...path, '.']);
       if (node?.kind === 'folder') prune(node, layer);
     },
   };
@@ -165,13 +165,14 @@ function stepsOf(target: string): string[] {
     .reverse();
 }
 
-/** What is at a path, the links above it followed; undefined where there is nothing. */
+/** What is at a path, the links above it followed, and the last as well with `.` behind it; undefined where there is nothing. */
 export function find(root: TreeFolder, path: readonly string[]): TreeNode | undefined {
   const trail: TreeFolder[] = [root];
   const rest = [...path].reverse();
   let hops = 0;
   while (rest.length > 0) {
     const part = rest.pop() ?? '';
+    if (part === '.') continue;
     if (part === '..') {
       if (trail.length > 1) trail.pop();
       continue;
