@@ -26,6 +26,8 @@ export interface TreeFolder {
   readonly children: Map<string, TreeNode>;
   /** The last layer that put something into it. */
   layer: number;
+  /** The last layer of which nothing lower is left in it. */
+  emptied: number;
 }
 
 export type TreeNode = TreeFile | TreeLink | TreeFolder;
@@ -46,6 +48,8 @@ export interface ImageTree {
 const MAX_HOPS = 40;
 const MAX_PATH = 4096;
 const MAX_DEPTH = 200;
+/** Folders that nobody names are made as well: paths of many parts would cost more than their bytes. */
+const MAX_FOLDERS = 1_000_000;
 
 /** Parts of a path of a layer. Throws ARCHIVE_HOSTILE for one that leaves the root. */
 export function partsOf(path: string): string[] {
@@ -60,11 +64,16 @@ export function partsOf(path: string): string[] {
 }
 
 export function openTree(): ImageTree {
-  const root: TreeFolder = { kind: 'folder', children: new Map(), layer: 0 };
+  const root = newFolder(0);
+  let folders = 0;
+  const make = (layer: number): TreeFolder => {
+    if (++folders > MAX_FOLDERS) throw refused(`an image of at most ${MAX_FOLDERS} folders`, 'more');
+    return newFolder(layer);
+  };
   const place = (path: readonly string[], layer: number): { parent: TreeFolder; name: string } => {
     const name = path.at(-1);
     if (name === undefined) throw refused('a path inside the image', 'the root itself as a file');
-    return { parent: folderAt(root, path.slice(0, -1), layer), name };
+    return { parent: folderAt(root, path.slice(0, -1), { layer, make }), name };
   };
   const put: ImageTree['put'] = (path, node) => {
     const { parent, name } = place(path, node.layer);
@@ -78,8 +87,8 @@ export function openTree(): ImageTree {
       if (path.length === 0) return root;
       const { parent, name } = place(path, layer);
       // A folder over a link or a file stands in its place.
-      if (parent.children.get(name)?.kind !== 'folder') parent.children.set(name, newFolder(layer));
-      return folderAt(root, path, layer);
+      if (parent.children.get(name)?.kind !== 'folder') parent.children.set(name, make(layer));
+      return folderAt(root, path, { layer, make });
     },
     hardLink: (path, target, layer) => {
       const held = find(root, target);
@@ -101,11 +110,13 @@ export function openTree(): ImageTree {
 }
 
 function newFolder(layer: number): TreeFolder {
-  return { kind: 'folder', children: new Map(), layer };
+  return { kind: 'folder', children: new Map(), layer, emptied: 0 };
 }
 
-/** Without what lower layers have in it. */
+/** Without what lower layers have in it; once for each layer, since nothing lower can come after. */
 function prune(folder: TreeFolder, layer: number): void {
+  if (folder.emptied === layer) return;
+  folder.emptied = layer;
   for (const [name, child] of folder.children) if (!stays(child, layer)) folder.children.delete(name);
 }
 
@@ -129,7 +140,11 @@ function assertInside(target: string, path: readonly string[]): void {
 }
 
 /** Makes what is missing, and marks what is passed. Links are followed. */
-function folderAt(root: TreeFolder, path: readonly string[], layer: number): TreeFolder {
+function folderAt(
+  root: TreeFolder,
+  path: readonly string[],
+  { layer, make }: { readonly layer: number; readonly make: (layer: number) => TreeFolder },
+): TreeFolder {
   const trail: TreeFolder[] = [root];
   const rest = [...path].reverse();
   let hops = 0;
@@ -140,7 +155,7 @@ function folderAt(root: TreeFolder, path: readonly string[], layer: number): Tre
       if (trail.length > 1) trail.pop();
       continue;
     }
-    const node = at.children.get(part) ?? newFolder(layer);
+    const node = at.children.get(part) ?? make(layer);
     if (node.kind === 'file')
       throw refused('folders above every file', `${quote(path.join('/'), 200)} below a file`);
     if (node.kind === 'folder') {

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { openBlobs } from '../../../runtime/store/blobs.ts';
 import { type Budget, IMAGE_LIMITS } from '../../../runtime/store/image/layer.ts';
 import { imageParts, readTree } from '../../../runtime/store/image/read.ts';
+import { openTree } from '../../../runtime/store/image/tree.ts';
 import { materialise } from '../../../runtime/store/materialise.ts';
 import { LockkeeperError } from '../../../schemas/errors.ts';
 import { closureDigest } from '../../../schemas/release.ts';
@@ -307,6 +308,24 @@ describe('an image is refused for', () => {
     const { code, message } = await refusal(laid({ layers }, limits));
     expect(code).toBe('ARCHIVE_HOSTILE');
     expect(message).toContain(words);
+  });
+
+  it('more folders than an image may have, however few its files are', { timeout: 30_000 }, async () => {
+    const deep = Array.from({ length: 150 }, (_, index) => `p${index}`);
+    const tree = openTree();
+    expect(() => {
+      for (let index = 0; ; index++) tree.folder([`a${index}`, ...deep], 1);
+    }).toThrow(/at most 1000000 folders/);
+  });
+
+  it('a folder emptied a hundred thousand times over as many files does not take all day', () => {
+    const tree = openTree();
+    for (let index = 0; index < 100_000; index++)
+      tree.put(['a', `f${index}`], { kind: 'file', executable: false, size: 0, content: index, layer: 1 });
+    const began = performance.now();
+    for (let index = 0; index < 100_000; index++) tree.empty(['a'], 1);
+    expect(performance.now() - began).toBeLessThan(5000);
+    expect(tree.folder(['a'], 1).children.size).toBe(100_000);
   });
 
   it('a layer with another content than the config says', async () => {
