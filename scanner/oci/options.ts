@@ -83,7 +83,7 @@ async function loginIn(config: DockerConfig, host: string, environment: Environm
   throw invalid(`the login for ${host} as docker login writes it`, 'another form');
 }
 
-/** `docker-credential-NAME get`: the host in, a JSON object out; any failure with these words means that it has none. */
+/** `docker-credential-NAME get`: the host in, a JSON object out. Exit code 1 without a word on stderr is how it says that it has none. */
 async function askHelper(name: string, key: string, environment: Environment): Promise<Login | null> {
   if (!/^[A-Za-z0-9._-]{1,100}$/.test(name)) throw invalid('the name of a credential helper', quote(name));
   const program = `docker-credential-${name}`;
@@ -100,7 +100,7 @@ async function askHelper(name: string, key: string, environment: Environment): P
     if (typeof Username === 'string' && typeof Secret === 'string')
       return { username: Username, password: Secret };
   } catch (error) {
-    if (error instanceof LockkeeperError && /not found/i.test(error.found)) return null;
+    if (error instanceof LockkeeperError && error.found === 'exit code 1') return null;
     if (error instanceof LockkeeperError) throw error;
   }
   throw invalid(`${program} to tell the login for ${key}`, 'an answer of another form');
