@@ -54,6 +54,9 @@ const Roots = Closed({
   began: Type.Optional(Instant),
 });
 
+/** Digests of the roots that somebody signed here. */
+const SignedRoots = Closed({ digests: Type.Array(Digest, { maxItems: 1000 }) });
+
 /** The newest checkpoint that lay at a place. */
 const SeenPublished = Closed({ place: Type.String(), note: Type.String({ maxLength: 65_536 }) });
 
@@ -73,6 +76,9 @@ export interface Home extends KeyFiles {
   roots(registry: string): Promise<RootMemory | null>;
   /** Adds to them what goes with them. Throws as `assertRemembered`: another process may have seen more since. */
   sawRoots(registry: string, shown: Shown, now: Date): Promise<void>;
+  /** Digests of the roots of a registry that somebody signed here, and one more of them. */
+  signedRoots(registry: string): Promise<string[]>;
+  signedRoot(registry: string, digest: string): Promise<void>;
   /** The newest note that this machine saw at a place where checkpoints are published. */
   published(place: string): Promise<string | null>;
   sawPublished(place: string, note: string): Promise<void>;
@@ -83,8 +89,11 @@ export interface Home extends KeyFiles {
 export function openHome(dir: string): Home {
   const credentials = join(dir, 'credentials.json');
   const seenPath = (audience: string): string => join(dir, 'seen', `${sha256(audience).slice(7, 39)}.json`);
-  const rootsPath = (registry: string): string =>
-    join(dir, 'seen', `roots-${sha256(registryKey(registry)).slice(7, 39)}.json`);
+  const about = (what: string, registry: string): string =>
+    join(dir, 'seen', `${what}-${sha256(registryKey(registry)).slice(7, 39)}.json`);
+  const rootsPath = (registry: string): string => about('roots', registry);
+  const signedRoots = async (registry: string): Promise<string[]> =>
+    (await readMemory(about('signed', registry), SignedRoots))?.digests ?? [];
   const publishedPath = (place: string): string =>
     join(dir, 'seen', `published-${sha256(place).slice(7, 39)}.json`);
   const signIns = async (): Promise<SignIn[]> => {
@@ -133,6 +142,12 @@ export function openHome(dir: string): Home {
         if (before) assertRemembered(shown, before);
         const after = remembering(shown.trusted, before, now);
         if (after !== before) await writeRoots(rootsPath(registry), after);
+      }),
+    signedRoots,
+    signedRoot: (registry, digest) =>
+      alone(about('signed', registry), async () => {
+        const digests = [...new Set([...(await signedRoots(registry)), digest])].slice(-1000);
+        await writeAtomic(about('signed', registry), `${JSON.stringify({ digests })}\n`, 0o600);
       }),
     published: async (place) => (await readMemory(publishedPath(place), SeenPublished))?.note ?? null,
     sawPublished: (place, note) =>

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Company, foundCompany } from '../cli/drill/company.ts';
 import type { JsonObject } from '../schemas/common.ts';
+import { canonical, sha256 } from '../schemas/json.ts';
 import { startAgent, type TestAgent } from './helpers/ssh-agent.ts';
 
 describe('a root kept offline by its holders', () => {
@@ -18,12 +19,17 @@ describe('a root kept offline by its holders', () => {
   const root = (person: string, verb: string, ...words: string[]): Promise<JsonObject> =>
     company.must(person, 'keys', 'root', verb, fileOf(person), ...words);
   const codeOf = (said: { data: JsonObject }): unknown => (said.data.error as JsonObject)?.code;
+  /** What the holders compare where a machine does not know the root before: its first digits. */
+  const compared = (person: string): string[] => {
+    const { previous } = JSON.parse(readFileSync(fileOf(person), 'utf8'));
+    return ['--previous', sha256(Buffer.from(previous.payload, 'base64')).slice(7, 19)];
+  };
   /** Signed by ruth on her laptop and sam on his, handed in by the administrator. */
-  const byTwo = async (): Promise<JsonObject> => {
+  const byTwo = async (how = (_: string): string[] => []): Promise<JsonObject> => {
     pass('admin', 'ruth');
-    await root('ruth', 'sign', '--key', 'root');
+    await root('ruth', 'sign', '--key', 'root', ...how('ruth'));
     pass('ruth', 'sam');
-    await root('sam', 'sign', '--key', 'root');
+    await root('sam', 'sign', '--key', 'root', ...how('sam'));
     pass('sam', 'admin');
     return root('admin', 'submit');
   };
@@ -85,11 +91,50 @@ describe('a root kept offline by its holders', () => {
       '~ roots needed: 1 -> 2',
     ]);
     pass('admin', 'ruth');
-    const once = await root('ruth', 'sign', '--key', 'root');
+    // Her laptop never saw the root before: all is shown, and nothing signed until she says that she compared it.
+    const shown = await root('ruth', 'show');
+    expect(shown).toMatchObject({ known: false });
+    expect(
+      (shown.changes as string[]).filter((line) => /^\+ (approver|lock|log key)/.test(line)),
+    ).not.toEqual([]);
+    const unread = await company.lk('ruth', 'keys', 'root', 'sign', fileOf('ruth'), '--key', 'root');
+    expect([unread.exit, codeOf(unread)]).toEqual([4, 'ROOT_UNPINNED']);
+    for (const wrong of ['000000000000', compared('ruth')[1]?.slice(0, 11) ?? '']) {
+      const words = ['sign', fileOf('ruth'), '--key', 'root', '--previous', wrong];
+      expect(codeOf(await company.lk('ruth', 'keys', 'root', ...words))).toBe('ROOT_FORK');
+    }
+    expect(JSON.parse(readFileSync(fileOf('ruth'), 'utf8')).signatures).toEqual([]);
+    const once = await root('ruth', 'sign', '--key', 'root', ...compared('ruth'));
     expect(once.signatures).toMatchObject({ own: { signed: ['ruth'], needed: 2, missing: ['sam', 'tess'] } });
     const early = await company.lk('admin', 'keys', 'root', 'submit', fileOf('ruth'));
     expect([early.exit, codeOf(early)]).toEqual([3, 'ROOT_UNTRUSTED']);
-    expect(await byTwo()).toEqual({ version: 2 });
+    expect(await byTwo(compared)).toEqual({ version: 2 });
+  });
+
+  it('is not signed after a root that whoever passes the file on made up to hide what they add', async () => {
+    await root('admin', 'init');
+    await company.must('mallory', 'keys', 'new', '--name', 'own');
+    const { publicKey } = await company.must('mallory', 'keys', 'show', '--name', 'own');
+    writeFileSync(pub('mallory'), String(publicKey));
+    const words = ['--role', 'approver', '--person', 'mallory', '--public-key', pub('mallory')];
+    expect((await root('admin', 'add', ...words)).changes).toHaveLength(1);
+    const draft = JSON.parse(readFileSync(fileOf('admin'), 'utf8'));
+    // The same addition in the root before: against that one nothing changes.
+    const before = JSON.parse(Buffer.from(draft.previous.payload, 'base64').toString('utf8'));
+    const made = { ...before, keys: draft.root.keys, roles: draft.root.roles };
+    draft.previous.payload = Buffer.from(canonical(made)).toString('base64');
+    for (const person of ['admin', 'ruth', 'erin']) writeFileSync(fileOf(person), JSON.stringify(draft));
+    expect(String((await root('ruth', 'show')).changes)).toContain('+ approver mallory');
+    const holder = await company.lk('ruth', 'keys', 'root', 'sign', fileOf('ruth'), '--key', 'root');
+    expect([holder.exit, codeOf(holder)]).toEqual([4, 'ROOT_UNPINNED']);
+    // Who believed the true one says more.
+    expect(codeOf(await company.lk('admin', 'keys', 'root', 'show', fileOf('admin')))).toBe('ROOT_FORK');
+    // Nor after an older one that is true.
+    draft.previous = JSON.parse(readFileSync(fileOf('sam'), 'utf8')).previous;
+    draft.root.version = 2;
+    writeFileSync(fileOf('admin'), JSON.stringify(draft));
+    expect(codeOf(await company.lk('admin', 'keys', 'root', 'show', fileOf('admin')))).toBe('ROOT_ROLLBACK');
+    expect(JSON.parse(readFileSync(fileOf('ruth'), 'utf8')).signatures).toEqual([]);
   });
 
   it('is not taken back by the key that the registry had before', async () => {
@@ -209,7 +254,7 @@ describe('a root kept offline by its holders', () => {
     await root('admin', 'add', '--role', 'root', '--person', 'vic', '--public-key', pub('vic'));
     // Of the three that erin pinned ruth and uma are named still, and only ruth of them signed.
     pass('admin', 'vic');
-    await root('vic', 'sign', '--key', 'root');
+    await root('vic', 'sign', '--key', 'root', ...compared('vic'));
     pass('vic', 'admin');
     await byTwo();
     await company.must('erin', 'lock');

@@ -15,6 +15,7 @@ export const root: Command = {
     'trusted-root': { type: 'string' },
     'keep-days': { type: 'string' },
     key: { type: 'string' },
+    previous: { type: 'string' },
     threshold: { type: 'string', multiple: true },
     'lock-hours': { type: 'string' },
     'approval-days': { type: 'string' },
@@ -35,6 +36,8 @@ export const root: Command = {
     'trusted-root': 'add --issuer: trusted_root.json of the sigstore instance that gives them',
     'keep-days': 'rotate: the key before it counts so many days more (0: no longer)',
     key: 'sign: name of your key file (default: your name)',
+    previous:
+      'sign: digest of the root before it, as you compared it: for a machine that does not know that root',
     threshold: 'set: ROLE=COUNT persons; repeat',
     'lock-hours': 'set: the longest that a lock may live',
     'approval-days': 'set: the longest that an approval may live',

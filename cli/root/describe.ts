@@ -5,6 +5,7 @@ import { sha256 } from '../../schemas/json.ts';
 import { holdersOf, type RoleName, type Root } from '../../schemas/root.ts';
 import { plain } from '../output.ts';
 import { type Draft, type Standing, standing } from './draft.ts';
+import { previousDigest } from './known.ts';
 
 /** What a registry that keeps its root key itself is called in the root. */
 const SELF = 'lockkeeper';
@@ -84,16 +85,35 @@ function said(record: Readonly<Record<string, unknown>>): string {
   return items.join(', ') || 'none';
 }
 
-export function describeDraft(draft: Draft, paint: Paint): { data: object; text: string } {
+/** A root that nothing is known of: all that another one has is new against it. */
+function nothingOf(root: Root): Root {
+  const none = { keyids: [], threshold: 0 };
+  const { keyless: _, ...rest } = root;
+  return {
+    ...rest,
+    trial: false,
+    keys: [],
+    roles: { root: none, approver: none, lock: none, scanner: none, revoker: none },
+    log: { origin: 'none', keys: [], witnesses: [], threshold: 0 },
+    lifetimes: { lockHours: 0, approvalDays: 0, graceHours: {} },
+    minLockVersions: {},
+    trustRoots: {},
+  };
+}
+
+/** `known`: whether this machine knows the root before it. If not, all of the next one is shown: a change could hide. */
+export function describeDraft(draft: Draft, paint: Paint, known: boolean): { data: object; text: string } {
   const { root: before } = readRoot(draft.previous);
-  const changes = changesOf(before, draft.root);
+  const changes = changesOf(known ? before : nothingOf(draft.root), draft.root);
   const stand = standing(draft);
   const done = isComplete(stand.before) && isComplete(stand.own);
   const line = (by: string, { signed, needed, missing }: Standing): string =>
     `  ${by.padEnd(26)} ${signed.length} of ${needed}: ${signed.join(', ') || 'nobody yet'}${signed.length < needed ? ` (missing: any of ${missing.join(', ')})` : ''}`;
   const shown = [
     `${paint.bold(`Root version ${draft.root.version}`)} of ${plain(draft.registry)}, valid from ${draft.root.issuedAt} until ${draft.root.expires}.`,
-    `Against version ${before.version}:`,
+    known
+      ? `Against version ${before.version}:`
+      : `This machine does not know version ${before.version}, digest ${previousDigest(draft).slice(7, 19)}. All that version ${draft.root.version} says:`,
     ...(changes.length ? changes : ['nothing but its dates']).map((one) => `  ${one}`),
     'Signed by holders',
     line(`of version ${before.version}`, stand.before),
@@ -106,6 +126,8 @@ export function describeDraft(draft: Draft, paint: Paint): { data: object; text:
     data: {
       version: draft.root.version,
       expires: draft.root.expires,
+      known,
+      previous: previousDigest(draft),
       changes,
       signatures: stand,
       complete: done,

@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pinOfRoot, type RootPin, readRoot, short } from '../../runtime/trust/root.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
-import { digestOf } from '../../schemas/json.ts';
 import { RootVersionView, TrustView } from '../../schemas/keys.ts';
 import type { RoleName, Root } from '../../schemas/root.ts';
 import { type Context, list, type Result, required, text, type Values } from '../command.ts';
@@ -16,6 +15,7 @@ import { signerNamed } from '../signers.ts';
 import * as edit from './changes.ts';
 import { describeDraft } from './describe.ts';
 import { changed, type Draft, readDraft, sealed, signDraft, standing, writeDraft } from './draft.ts';
+import { assertNamed, isKnown, signedHere } from './known.ts';
 import { settings } from './settings.ts';
 
 const DAY_MS = 86_400_000;
@@ -31,13 +31,15 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     ),
   rotate: (context, path, values) => editing(context, path, async (draft) => rotate(draft, context, values)),
   set: (context, path, values) => editing(context, path, async ({ root }) => settings(root, values)),
-  show: async (context, path) => {
-    const { data, text: shown } = describeDraft(await readDraft(at(context, path)), context.paint);
-    return { data, text: shown };
-  },
+  show: async (context, path) => described(context, await readDraft(at(context, path))),
   sign,
   submit,
 };
+
+/** Throws ROOT_FORK or ROOT_ROLLBACK for a draft that contradicts what this machine knows. */
+async function described(context: Context, draft: Draft): Promise<{ data: object; text: string }> {
+  return describeDraft(draft, context.paint, await isKnown(context, draft));
+}
 
 function at(context: Context, path: string): string {
   return resolve(context.cwd, path);
@@ -47,9 +49,11 @@ function at(context: Context, path: string): string {
 async function init(context: Context, path: string, values: Values): Promise<Result> {
   const api = await context.api(text(values, 'registry'));
   const [pin] = await signInsAt(context, api.registry);
-  const { evidence, trusted } = await rootOfToday(context, api, pin);
-  const { root: before } = trusted;
+  const today = await rootOfToday(context, api, pin);
   const now = context.now();
+  await context.home.sawRoots(api.registry, today, now);
+  const { evidence, trusted } = today;
+  const { root: before } = trusted;
   const root: Root = {
     ...before,
     version: before.version + 1,
@@ -64,7 +68,7 @@ async function init(context: Context, path: string, values: Values): Promise<Res
     signatures: [],
   };
   await writeDraft(at(context, path), draft);
-  return describeDraft(draft, context.paint);
+  return described(context, draft);
 }
 
 async function editing(
@@ -75,7 +79,7 @@ async function editing(
   const draft = await readDraft(at(context, path));
   const after = changed(draft, await change(draft));
   await writeDraft(at(context, path), after);
-  const { data, text: shown } = describeDraft(after, context.paint);
+  const { data, text: shown } = await described(context, after);
   const lost = draft.signatures.length;
   const note = `The text is another one now: ${lost} ${lost === 1 ? 'signature was' : 'signatures were'} taken off.\n`;
   return { data, text: lost > 0 ? note + shown : shown };
@@ -152,14 +156,13 @@ async function sign(context: Context, path: string, values: Values): Promise<Res
       found: `key ${short(keyid)}, which neither names`,
       next: 'Choose the key with --key NAME, or have it added: lk keys root add FILE --role root',
     });
+  const known = await isKnown(context, draft);
+  assertNamed(draft, known, text(values, 'previous'));
   const signed = await signDraft(draft, signer);
   await writeDraft(at(context, path), signed);
-  const { data, text: shown } = describeDraft(signed, context.paint);
-  const previous = short(digestOf(draft.previous));
-  return {
-    data: { ...data, keyid, previous: digestOf(draft.previous) },
-    text: `Signed with key ${short(keyid)}. The root before it has the digest ${previous}: compare it with the other holders.\n${shown}`,
-  };
+  await signedHere(context, draft);
+  const { data, text: shown } = describeDraft(signed, context.paint, known);
+  return { data: { ...data, keyid }, text: `Signed with key ${short(keyid)}.\n${shown}` };
 }
 
 async function submit(context: Context, path: string): Promise<Result> {
