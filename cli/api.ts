@@ -1,9 +1,10 @@
 /** The registry over HTTP. Answers are checked against their schema before anything believes them. */
-import type { Static, TSchema } from 'typebox';
+
 import { pathOf, ROUTES, type RouteName } from '../schemas/api.ts';
 import { CODES, type Code, LockkeeperError, quote } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';
 import { Problem } from '../schemas/problem.ts';
+import type { Static, TSchema } from '../schemas/type.ts';
 import { assertValid, isValid } from '../schemas/validate.ts';
 
 export interface Call {

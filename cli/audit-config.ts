@@ -1,8 +1,9 @@
 /** The audit configuration of this machine: one file, for whoever runs servers on it. */
-import type { TSchema } from 'typebox';
+
 import type { Json, JsonObject } from '../schemas/common.ts';
 import { quote } from '../schemas/errors.ts';
 import { AuditConfig, NO_AUDIT_CONFIG, SINK_KINDS } from '../schemas/sinks.ts';
+import type { TSchema } from '../schemas/type.ts';
 import { assertValid } from '../schemas/validate.ts';
 import type { CliConfig } from './config.ts';
 import { readMachineFile } from './machine-file.ts';

@@ -5,7 +5,6 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import Type from 'typebox';
 import type { ApprovalView } from '../schemas/api.ts';
 import type { CallView } from '../schemas/call.ts';
 import { Closed, Environment, Version } from '../schemas/common.ts';
@@ -13,6 +12,7 @@ import { asLockkeeperError, CODES, LockkeeperError, quote } from '../schemas/err
 import { parseStrict } from '../schemas/json.ts';
 import { CallShown, type LocalView } from '../schemas/local.ts';
 import { problemOf } from '../schemas/problem.ts';
+import { Type } from '../schemas/type.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { PAGE_HEADERS, type PageFile, pageFiles } from '../web/files.ts';
 import type { Wish } from './approval.ts';

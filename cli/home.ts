@@ -1,6 +1,5 @@
 /** The folder of one person on one machine: sign-ins, private keys, the newest locks seen. Secrets are 0600. */
 import { join } from 'node:path';
-import Type, { type Static, type TSchema } from 'typebox';
 import { alone } from '../runtime/store/alone.ts';
 import { writeAtomic } from '../runtime/store/atomic.ts';
 import type { SeenLock } from '../runtime/trust/freshness.ts';
@@ -9,6 +8,7 @@ import { Closed, Digest, Instant, KeyId, Person } from '../schemas/common.ts';
 import { Envelope } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import { parseStrict, sha256 } from '../schemas/json.ts';
+import { type Static, type TSchema, Type } from '../schemas/type.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { type KeyFiles, openKeyFiles, readIfThere } from './key-files.ts';
 

@@ -1,13 +1,13 @@
 /** What runs on this machine for this person: one small file an instance, written whole, judged by the process behind it. */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import Type, { type Static } from 'typebox';
 import type { Instance } from '../runtime/fleet.ts';
 import { beganOf, isRunning } from '../runtime/isolation/proc.ts';
 import { writeView } from '../runtime/store/atomic.ts';
 import { Closed } from '../schemas/common.ts';
 import { FleetInstance } from '../schemas/fleet.ts';
 import { parseStrict } from '../schemas/json.ts';
+import { type Static, Type } from '../schemas/type.ts';
 import { isValid } from '../schemas/validate.ts';
 import { readIfThere } from './key-files.ts';
 

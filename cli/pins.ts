@@ -1,12 +1,12 @@
 /** What this machine believes of roots: by a sign-in, by the environment of a pipeline, by an import, by an administrator. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Static } from 'typebox';
 import type { RootPin } from '../runtime/trust/root.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import type { Intent } from '../schemas/intent.ts';
 import { parseStrict } from '../schemas/json.ts';
 import { RootPinFile } from '../schemas/root.ts';
+import type { Static } from '../schemas/type.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { type Context, list, text, type Values } from './command.ts';
 import type { SignIn } from './home.ts';

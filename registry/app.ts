@@ -6,11 +6,11 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify';
-import type { Static, TSchema } from 'typebox';
 import { ROUTES, type RouteName } from '../schemas/api.ts';
 import { asLockkeeperError, CODES, LockkeeperError, quote } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';
 import { problemOf } from '../schemas/problem.ts';
+import type { Static, TSchema } from '../schemas/type.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { authorise, NOBODY } from './auth.ts';
 import type { Actor } from './db/people.ts';

@@ -1,8 +1,9 @@
 /** What is publicly known against packages: advisories as the registry keeps them, and whom they affect. */
-import Type, { type Static } from 'typebox';
+
 import { Closed, Instant } from './common.ts';
 import { Severity } from './finding.ts';
 import { ReleaseState } from './release.ts';
+import { type Static, Type } from './type.ts';
 
 export const AdvisoryId = Type.String({
   pattern: '^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$',

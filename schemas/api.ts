@@ -1,5 +1,5 @@
 /** The shapes of the /v1 API: one list of routes that the server implements and the command line calls. */
-import Type, { type Static } from 'typebox';
+
 import { Approval } from './approval.ts';
 import { AuditRecord } from './audit.ts';
 import { CALL_ROUTES } from './call.ts';
@@ -11,6 +11,7 @@ import { Intent } from './intent.ts';
 import { LockFile, MAX_POLICY_BYTES } from './lock.ts';
 import { Policy } from './policy.ts';
 import { Release, ReleaseState } from './release.ts';
+import { type Static, Type } from './type.ts';
 
 export const RoleName = Type.Union([
   Type.Literal('admin'),

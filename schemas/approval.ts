@@ -1,9 +1,10 @@
 /** A reviewer's signed statement about one release: an in-toto statement in a DSSE envelope. */
-import Type, { type Static } from 'typebox';
+
 import { Closed, Digest, Environment, Instant, Person, Purl, ServerName, Sha512, Version } from './common.ts';
 import type { Envelope } from './dsse.ts';
 import { digestOf } from './json.ts';
 import { Launch, Permissions, type Release } from './release.ts';
+import { type Static, Type } from './type.ts';
 
 export const STATEMENT_TYPE = 'application/vnd.in-toto+json';
 export const APPROVAL_PREDICATE = 'https://lockkeeper.dev/approval/v1';

@@ -1,7 +1,8 @@
 /** The runtime's journal: hash-chained records, one line of JSON each. */
-import Type, { type Static } from 'typebox';
+
 import { AnyJson, Closed, Digest, Instant } from './common.ts';
 import { sha256 } from './json.ts';
+import { type Static, Type } from './type.ts';
 
 export const AuditKind = Type.Union([
   Type.Literal('session.started'),

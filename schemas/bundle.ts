@@ -1,8 +1,9 @@
 /** What an air-gapped machine is brought in one file, beside mcp.lock, lockkeeper.json and the blobs they name. */
-import Type, { type Static } from 'typebox';
+
 import { Closed } from './common.ts';
 import { Envelope } from './dsse.ts';
 import { Growth } from './log.ts';
+import { type Static, Type } from './type.ts';
 
 export const Bundle = Closed({
   lockkeeper: Type.Literal('bundle/v1'),

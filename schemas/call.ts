@@ -1,8 +1,9 @@
 /** A call that waits for people: what a runtime asks, what people sign, what the registry shows. */
-import Type, { type Static } from 'typebox';
+
 import { AnyObject, Closed, Digest, Instant, Person, ServerName, Version } from './common.ts';
 import { Envelope } from './dsse.ts';
 import { digestOf } from './json.ts';
+import { type Static, Type } from './type.ts';
 
 export const CALL_PREDICATE = 'https://lockkeeper.dev/call-approval/v1';
 

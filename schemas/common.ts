@@ -1,5 +1,5 @@
 /** Fragments that several schemas share. Every object schema of the product is closed: unknown keys are refused. */
-import Type, { type Static, type TObject, type TProperties } from 'typebox';
+import { type Static, type TObject, type TProperties, Type } from './type.ts';
 
 /** A closed object: an unknown key is an error, never dropped. */
 export function Closed<P extends TProperties>(

@@ -1,6 +1,7 @@
 /** What of the content of answers a runtime looks at, and what it does about it. */
-import Type, { type Static } from 'typebox';
+
 import { Closed, ServerName } from './common.ts';
+import { type Static, Type } from './type.ts';
 
 const Rules = {
   /** Bytes of one answer, as it comes. */

@@ -1,8 +1,9 @@
 /** The difference of two surfaces, field by field, each with a risk class. Semantic only as far as a class needs. */
-import Type, { type Static } from 'typebox';
+
 import { AnyJson, Closed, type Json, type JsonObject } from './common.ts';
 import { canonical } from './json.ts';
 import { KEY_OF, maskItem, pointerOf, SECTIONS, type Section, type Surface } from './surface.ts';
+import { type Static, Type } from './type.ts';
 
 /**
  * cosmetic: no model or policy reads it differently. additive: more of the same kind. text: what a model reads

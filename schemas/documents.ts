@@ -1,5 +1,5 @@
 /** The schemas that others may read files by, as JSON Schema 2020-12 documents. */
-import type { TSchema } from 'typebox';
+
 import { Approval } from './approval.ts';
 import { AuditRecord } from './audit.ts';
 import { Envelope } from './dsse.ts';
@@ -17,6 +17,7 @@ import { Root } from './root.ts';
 import { Scan } from './scan.ts';
 import { AuditConfig } from './sinks.ts';
 import { Surface } from './surface.ts';
+import type { TSchema } from './type.ts';
 import { UpstreamConfig } from './upstream.ts';
 
 export const SCHEMAS: Readonly<Record<string, TSchema>> = {

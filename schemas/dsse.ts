@@ -3,10 +3,10 @@
  * re-serialisation. Keys are Ed25519 or ECDSA P-256 with SHA-256; P-256 signatures are read as DER or as raw r||s.
  */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
-import Type, { type Static } from 'typebox';
 import { Closed, KeyId } from './common.ts';
 import { LockkeeperError, quote } from './errors.ts';
 import { sha256 } from './json.ts';
+import { type Static, Type } from './type.ts';
 
 /** Canonical: the bits that the last character does not need are zero, so that bytes are written in one way. */
 export const Base64 = Type.String({

@@ -2,12 +2,13 @@
  * Evidence of a period, in one archive. The log is cut between two checkpoints; every entry between them is there with
  * the thing that it names, so that nothing can be left out or added without the root hashes saying so.
  */
-import Type, { type Static } from 'typebox';
+
 import { AuditRecord } from './audit.ts';
 import { AnyJson, Closed, Digest, Instant, Person } from './common.ts';
 import { Envelope, Signature } from './dsse.ts';
 import { Lock } from './lock.ts';
 import { LogEntry } from './log.ts';
+import { type Static, Type } from './type.ts';
 
 export const EVIDENCE_FILE = 'evidence.json';
 export const MANIFEST_FILE = 'manifest.json';

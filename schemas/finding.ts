@@ -1,8 +1,9 @@
 /** What one check saw, with its evidence. Unknown is never ok. */
-import Type, { type Static } from 'typebox';
+
 import { Closed, Digest, Instant } from './common.ts';
 import { ImageReport } from './oci.ts';
 import { Origin } from './origin.ts';
+import { type Static, Type } from './type.ts';
 
 export const Severity = Type.Union([
   Type.Literal('critical'),

@@ -1,7 +1,8 @@
 /** What runs where: as runtimes report it, and as the registry shows it. */
-import Type, { type Static } from 'typebox';
+
 import { Closed, Digest, Instant, Person, ServerName, Version } from './common.ts';
 import { ReleaseState } from './release.ts';
+import { type Static, Type } from './type.ts';
 
 /** Seconds between reports of a runtime that has something running. */
 export const REPORT_S = 15;

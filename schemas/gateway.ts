@@ -1,9 +1,10 @@
 /** Configuration of a gateway: where it listens, who may come, and how much at once. What is not named has its default. */
-import Type, { type Static } from 'typebox';
+
 import { Closed } from './common.ts';
 import { ContentControls } from './content.ts';
 import { IdentityConfig } from './identity.ts';
 import { Alias } from './intent.ts';
+import { type Static, Type } from './type.ts';
 import { UpstreamConfig } from './upstream.ts';
 
 const Path = Type.String({ minLength: 1, maxLength: 1024, description: 'a path, relative to this file' });

@@ -1,7 +1,8 @@
 /** Who may come to a gateway, and what proves it. What is not named here is off; empty means nobody. */
-import Type, { type Static } from 'typebox';
+
 import { Closed, Instant } from './common.ts';
 import { Alias } from './intent.ts';
+import { type Static, Type } from './type.ts';
 
 /** Asymmetric algorithms alone: a shared secret would let every holder of it speak for everybody. */
 export const JWT_ALGORITHMS = [

@@ -1,6 +1,7 @@
 /** lockkeeper.json: what a project asks for. The lock is its resolution. */
-import Type, { type Static } from 'typebox';
+
 import { Closed, Environment, KeyId, SecretName, ServerName } from './common.ts';
+import { type Static, Type } from './type.ts';
 
 export const Alias = Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,63}$' });
 

@@ -1,8 +1,9 @@
 /** A key that is not in this file: where it is, and the public half that everything of it is verified with. */
-import Type, { type Static } from 'typebox';
+
 import { Closed } from './common.ts';
 import { Base64 } from './dsse.ts';
 import { RootIdentity } from './root.ts';
+import { type Static, Type } from './type.ts';
 
 const PublicKey = Type.String({ minLength: 1, maxLength: 1000, description: 'a public key in PEM' });
 

@@ -1,7 +1,8 @@
 /** The shapes of the /v1 API that keys and roots travel in. */
-import Type, { type Static } from 'typebox';
+
 import { Closed, Instant, KeyId, Person } from './common.ts';
 import { Envelope } from './dsse.ts';
+import { type Static, Type } from './type.ts';
 
 /** POST /v1/keys (reviewer): enrols the caller's key. The body is signed by the key itself, to prove possession. */
 export const KEY_PROOF_TYPE = 'application/vnd.lockkeeper.key-proof+json';

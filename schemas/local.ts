@@ -1,7 +1,8 @@
 /** What a dashboard on a reviewer's own machine offers its page, beside the registry's API. */
-import Type, { type Static } from 'typebox';
+
 import { CallAskBody } from './call.ts';
 import { Closed, KeyId, Person } from './common.ts';
+import { type Static, Type } from './type.ts';
 
 /** GET /local. Without a key it can only be looked at. */
 export const LocalView = Closed({

@@ -3,7 +3,7 @@
  * the root and the approvals that `lock` names by digest. The file has exactly one written form; the signed bytes are
  * the deterministic text of `lock`, and a file in any other form is refused before a signature is looked at.
  */
-import Type, { type Static } from 'typebox';
+
 import {
   Closed,
   Digest,
@@ -23,6 +23,7 @@ import { parseStrict, pretty, sha256 } from './json.ts';
 import { LogEvidence } from './log.ts';
 import { Closure, Launch, Permissions } from './release.ts';
 import { SurfacePins } from './surface.ts';
+import { type Static, Type } from './type.ts';
 import { assertValid } from './validate.ts';
 
 export const LOCK_TYPE = 'application/vnd.lockkeeper.lock+json';

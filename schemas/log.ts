@@ -1,9 +1,10 @@
 /** The registry's transparency log: what an entry says, and what is served of the tree. */
-import Type, { type Static } from 'typebox';
+
 import { Closed, Digest } from './common.ts';
 import { canonical } from './json.ts';
 import { leafHash } from './merkle.ts';
 import { NoteKey } from './note.ts';
+import { type Static, Type } from './type.ts';
 
 export const LogKind = Type.Union([
   Type.Literal('submission'),

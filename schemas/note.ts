@@ -3,9 +3,9 @@
  * that people can read, and Ed25519 signatures below it. A checkpoint says how large a log is and what its root is.
  */
 import { createHash, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
-import Type, { type Static } from 'typebox';
 import { LockkeeperError, quote } from './errors.ts';
 import { HASH_BYTES } from './merkle.ts';
+import { type Static, Type } from './type.ts';
 
 /** `name+hash+base64`: a key and the name it signs under. */
 export const NoteKey = Type.String({

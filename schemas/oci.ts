@@ -1,7 +1,8 @@
 /** Images of a container registry: how they are named, what stands where in a closure, and what a start takes from them. */
-import Type, { type Static } from 'typebox';
+
 import { Closed } from './common.ts';
 import { LockkeeperError, quote } from './errors.ts';
+import { type Static, Type } from './type.ts';
 
 /** Where the parts of an image stand in a closure. Layers are numbered from the lowest. */
 export const IMAGE_INDEX = 'oci/index.json';

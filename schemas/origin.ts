@@ -1,6 +1,7 @@
 /** Where a release comes from: what was signed of it, who published it, which repository is its own. */
-import Type, { type Static } from 'typebox';
+
 import { Closed } from './common.ts';
+import { type Static, Type } from './type.ts';
 
 /**
  * How much is signed of a release, from nothing to a build bound to the repository that the package itself names. Each

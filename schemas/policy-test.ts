@@ -1,7 +1,8 @@
 /** Cases of `lk policy test`: calls, and what a policy is to say of each. */
-import Type, { type Static } from 'typebox';
+
 import { AnyObject, Closed, Instant } from './common.ts';
 import { Alias } from './intent.ts';
+import { type Static, Type } from './type.ts';
 
 const Name = Type.String({ minLength: 1, maxLength: 200 });
 

@@ -1,8 +1,9 @@
 /** The registry's policy: what a scan may let through and how long things live. */
-import Type, { type Static } from 'typebox';
+
 import { FailOn } from './advisory.ts';
 import { Closed } from './common.ts';
 import { CheckId } from './finding.ts';
+import { type Static, Type } from './type.ts';
 
 export const Policy = Closed({
   lockkeeper: Type.Literal('policy/v1'),

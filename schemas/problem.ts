@@ -1,7 +1,8 @@
 /** problem+json (RFC 9457) with a stable code, and the member `error` that registry clients read. */
-import Type, { type Static } from 'typebox';
+
 import { Closed } from './common.ts';
 import type { LockkeeperError } from './errors.ts';
+import { type Static, Type } from './type.ts';
 
 export const Problem = Closed({
   type: Type.String(),

@@ -1,7 +1,8 @@
 /** Packages of a Python package index: how they are named, and which Python their closure was resolved for. */
-import Type, { type Static } from 'typebox';
+
 import { Closed } from './common.ts';
 import { LockkeeperError, quote } from './errors.ts';
+import { type Static, Type } from './type.ts';
 
 /** Where a wheel stands in a closure: its own file name, which says for which Python it is. */
 export const WHEEL_FOLDER = 'wheels/';

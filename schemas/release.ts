@@ -1,5 +1,5 @@
 /** A release: one exact version of a server, from where it came to every byte it runs. */
-import Type, { type Static } from 'typebox';
+
 import {
   Closed,
   Digest,
@@ -16,6 +16,7 @@ import { digestOf } from './json.ts';
 import { IMAGE_LOCATION, ImageLaunch, OciSource } from './oci.ts';
 import { PypiSource, PythonTarget, WHEEL_LOCATION } from './pypi.ts';
 import { REMOTE_LOCATION, RemoteLaunch, RemoteUrl, RemoteWish } from './remote.ts';
+import { type Static, Type } from './type.ts';
 
 /** One package of the closure: where it stands in the tree and which bytes it is. */
 export const Artifact = Closed({

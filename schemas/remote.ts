@@ -1,8 +1,9 @@
 /** A server that runs elsewhere: where it is reached and who has to answer there. What is pinned is one document. */
-import Type, { type Static } from 'typebox';
+
 import { Closed, Digest } from './common.ts';
 import { canonical, sha256 } from './json.ts';
 import type { Era } from './surface.ts';
+import { type Static, Type } from './type.ts';
 
 const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
 /** Names alone: an address has no name that a certificate could be held to. No query, which tends to carry keys. */

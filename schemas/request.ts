@@ -1,12 +1,13 @@
 /** Does what a project asks for fit a release? One answer for who asks, who locks and who runs. Pure. */
-import semver from 'semver';
+import satisfies from 'semver/functions/satisfies.js';
+import valid from 'semver/functions/valid.js';
 import { LockkeeperError } from './errors.ts';
 import type { IntentServer } from './intent.ts';
 import type { Permissions } from './release.ts';
 
 /** `*` is every version, prereleases among them; any other range is read as npm reads it. */
 export function inRange(version: string, range: string): boolean {
-  return semver.valid(version) !== null && (range === '*' || semver.satisfies(version, range));
+  return valid(version) !== null && (range === '*' || satisfies(version, range));
 }
 
 /** What a project asks for beside a version has to be among what was approved. Throws LOCK_UNRESOLVED. */

@@ -1,7 +1,8 @@
 /** What a reviewer is told besides report and difference: what changed since an approval, and what deltas rest on. */
-import Type, { type Static } from 'typebox';
+
 import { Closed, Digest, Instant, Person, Version } from './common.ts';
 import { Server } from './server.ts';
+import { type Static, Type } from './type.ts';
 
 /** GET /v1/releases/:id/statement?delta=VERSION: as somebody signs who read the difference from that release. */
 export const StatementQuery = Closed({ delta: Type.Optional(Version) });

@@ -1,7 +1,8 @@
 /** Withdrawing a release: the statement a revoker signs, and the announcement that reaches running sessions. */
-import Type, { type Static } from 'typebox';
+
 import { Closed, Digest, Instant, Person, ServerName, Version } from './common.ts';
 import { Envelope } from './dsse.ts';
+import { type Static, Type } from './type.ts';
 
 export const REVOCATION_PREDICATE = 'https://lockkeeper.dev/revocation/v1';
 

@@ -1,9 +1,10 @@
 /** root.json: which keys belong to which persons, and how many of them each role takes. */
-import Type, { type Static } from 'typebox';
+
 import { Closed, Digest, Environment, Instant, KeyId, Person } from './common.ts';
 import { Base64 } from './dsse.ts';
 import { digestOf } from './json.ts';
 import { NoteKey } from './note.ts';
+import { type Static, Type } from './type.ts';
 
 export const ROOT_TYPE = 'application/vnd.lockkeeper.root+json';
 

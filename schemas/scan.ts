@@ -1,7 +1,8 @@
 /** What `lk scan` tells of everything it was given: one conclusion, and a report for each server. */
-import Type, { type Static } from 'typebox';
+
 import { Closed } from './common.ts';
 import { Report, Severity } from './finding.ts';
+import { type Static, Type } from './type.ts';
 
 /** What is wrong with how a server is asked for, rather than with the server. */
 export const ScanNote = Closed({

@@ -1,7 +1,8 @@
 /** A server name: who answers for it and which package it stands for. */
-import Type, { type Static } from 'typebox';
+
 import { Closed, Instant, Person, ServerName } from './common.ts';
 import { Submission } from './release.ts';
+import { type Static, Type } from './type.ts';
 
 export const Team = Type.String({
   pattern: '^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$',

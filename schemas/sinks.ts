@@ -1,6 +1,7 @@
 /** How long a runtime keeps its journals, and whom else it tells: the audit configuration of a machine. */
-import Type, { type Static } from 'typebox';
+
 import { Closed } from './common.ts';
+import { type Static, Type } from './type.ts';
 
 export const RecordFormat = Type.Union([Type.Literal('native'), Type.Literal('ocsf'), Type.Literal('cef')]);
 export type RecordFormat = Static<typeof RecordFormat>;

@@ -2,9 +2,10 @@
  * The surface: everything of a server that a model can see or policy can read. Kept as the raw JSON that was on the
  * wire, keyed by name or URI. Digests are taken over that raw JSON, with values recorded as volatile masked.
  */
-import Type, { type Static } from 'typebox';
+
 import { AnyObject, Closed, Digest, type Json, type JsonObject } from './common.ts';
 import { digestOf } from './json.ts';
+import { type Static, Type } from './type.ts';
 
 export const Era = Type.Union([Type.Literal('session'), Type.Literal('stateless')], {
   description: 'session: initialize handshake, up to 2025-11-25; stateless: 2026-07-28',

@@ -1,8 +1,9 @@
 /** What a gateway shows to a server in its own name. A caller's own token is never among it. */
-import Type, { type Static } from 'typebox';
+
 import { Closed } from './common.ts';
 import { SecureUrl } from './identity.ts';
 import { Alias } from './intent.ts';
+import { type Static, Type } from './type.ts';
 
 /** Where a secret is. Its value stands in no configuration. */
 export const SecretSource = Type.Union([

@@ -1,7 +1,8 @@
 /** Narrow once, at the door: after `assertValid` nobody checks again. */
-import type { Static, TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
+
+import { Compile } from 'typebox/schema';
 import { type Code, LockkeeperError, quote } from './errors.ts';
+import type { Static, TSchema } from './type.ts';
 
 interface Fault {
   readonly keyword: string;
@@ -13,7 +14,8 @@ interface Fault {
 
 interface Compiled {
   Check(value: unknown): boolean;
-  Errors(value: unknown): Iterable<Fault>;
+  /** Whether it fits, and what does not. */
+  Errors(value: unknown): readonly [boolean, readonly Fault[]];
 }
 
 const compiled = new WeakMap<TSchema, Compiled>();
@@ -42,7 +44,7 @@ export function assertValid<S extends TSchema>(
   if (checker.Check(value)) return value as Static<S>;
   throw new LockkeeperError(code, {
     expected: `${what} as its schema says`,
-    found: problems([...checker.Errors(value)], schema).join('; ') || 'a value that does not fit',
+    found: problems(checker.Errors(value)[1], schema).join('; ') || 'a value that does not fit',
     next: 'Correct these fields and try again',
   });
 }

@@ -1,6 +1,5 @@
 /** A root that is being made: one file that its holders pass around, read, and sign, each on their own machine. */
 import { readFile } from 'node:fs/promises';
-import Type, { type Static } from 'typebox';
 import { writeAtomic } from '../../runtime/store/atomic.ts';
 import { readRoot } from '../../runtime/trust/root.ts';
 import { Closed, type Json } from '../../schemas/common.ts';
@@ -9,6 +8,7 @@ import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { canonical, parseStrict, pretty } from '../../schemas/json.ts';
 import { ROOT_TYPE, Root } from '../../schemas/root.ts';
 import { type Signer, signWith } from '../../schemas/signer.ts';
+import { type Static, Type } from '../../schemas/type.ts';
 import { assertValid } from '../../schemas/validate.ts';
 
 /** `root` is what people read and sign; `previous` what it follows, so that both thresholds can be told offline. */

@@ -1,13 +1,13 @@
 /** What a witness must never forget: the newest checkpoint of each log, under its own cosignature; and evidence. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import Type from 'typebox';
 import { writeAtomic } from '../../runtime/store/atomic.ts';
 import type { Misbehaviour, Remembered } from '../../runtime/trust/witness.ts';
 import { Closed } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { parseStrict, sha256 } from '../../schemas/json.ts';
 import { parseNote, readCheckpoint, signersOf, type Verifier } from '../../schemas/note.ts';
+import { Type } from '../../schemas/type.ts';
 import { assertValid } from '../../schemas/validate.ts';
 
 const State = Closed({

@@ -1,5 +1,6 @@
 /** A request by plain HTTP, in the form that proxies are asked in: the whole address, scheme and all (RFC 9112 3.2.2). */
-import { type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { http } from '../lazy.ts';
 import type { Desk, Wish } from './decide.ts';
 import { IDLE_MS } from './tunnel.ts';
 
@@ -61,7 +62,7 @@ export async function plain(incoming: IncomingMessage, outgoing: ServerResponse,
     outgoing.end(`Lockkeeper refused ${wish.host}:${wish.port}: ${reason}\n`);
     return;
   }
-  const outside = request(
+  const outside = http().request(
     {
       // One connection to each request: no other request's, and no proxy of whoever started us.
       agent: false,

@@ -3,11 +3,12 @@
  * connection goes to that very address. Every attempt is told to `onEvent`, and waited for, before it is answered.
  */
 import { chmod, chown, rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { asLockkeeperError } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
+import { http } from '../lazy.ts';
 import { type Decider, type Desk, openDesk } from './decide.ts';
 import { MAX_HEAD, plain } from './plain.ts';
 import { tunnel } from './tunnel.ts';
@@ -45,7 +46,7 @@ export async function startEgressProxy(options: ProxyOptions): Promise<EgressPro
   await rm(options.socketPath, { force: true });
   const sockets = new Set<Duplex>();
   const desk = openDesk(options);
-  const server = createServer(PARSER, (incoming, outgoing) => {
+  const server = http().createServer(PARSER, (incoming, outgoing) => {
     const isReport = incoming.method === 'POST' && incoming.url === '/report';
     void (isReport ? report : plain)(incoming, outgoing, desk).catch(() => outgoing.destroy());
   });

@@ -1,8 +1,8 @@
 /** The gateway’s socket: who is too slow is let go, and what is no HTTP is answered and told of like any refusal. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { asLockkeeperError, type LockkeeperError, quote } from '../../schemas/errors.ts';
+import { http, https } from '../lazy.ts';
 import type { GatewayOptions } from './ports.ts';
 import { badRequest, HttpRefusal } from './refusals.ts';
 
@@ -40,11 +40,11 @@ export async function listen({ options, take, refused }: Listening): Promise<Ser
     else if (turnAway.hears(socket, response)) take(request, response);
   };
   const server: Server = tls
-    ? createTlsServer(
+    ? https().createServer(
         { ...settings, key: tls.key, cert: tls.cert, minVersion: 'TLSv1.2', ...(tls.client ?? {}) },
         heard,
       )
-    : createServer(settings, heard);
+    : http().createServer(settings, heard);
   server.maxConnections = MAX_CONNECTIONS;
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const refusal = refusalOf(error, limits);

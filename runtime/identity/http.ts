@@ -2,8 +2,7 @@
  * One question to an issuer or a token endpoint: bounded in time and size, no redirect followed, nothing unpacked, TLS
  * verified against the public authorities or against `ca` alone.
  */
-import { request as requestHttp } from 'node:http';
-import { request as requestHttps } from 'node:https';
+import { http, https } from '../lazy.ts';
 
 export interface Question {
   readonly url: string;
@@ -45,8 +44,8 @@ export function ask(question: Question): Promise<Answer> {
     };
     const sent =
       new URL(url).protocol === 'https:'
-        ? requestHttps(url, { ...options, ...(ca === undefined ? {} : { ca }) })
-        : requestHttp(url, options);
+        ? https().request(url, { ...options, ...(ca === undefined ? {} : { ca }) })
+        : http().request(url, options);
     sent.on('error', fail);
     sent.on('response', (response) => {
       const chunks: Buffer[] = [];

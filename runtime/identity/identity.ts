@@ -7,7 +7,7 @@ import { assertValid } from '../../schemas/validate.ts';
 import type { Caller } from '../gate/caller.ts';
 import { type CertificateWay, openCertificates, type TlsOptions } from './certificate.ts';
 import type { Identified } from './identified.ts';
-import { type JwtWay, openJwt } from './jwt.ts';
+import type { JwtWay, openJwt as OpenJwt } from './jwt.ts';
 import { type Metadata, metadataOf } from './metadata.ts';
 import { identifyNobody } from './nobody.ts';
 import { type Refusal, refusalOf } from './refusal.ts';
@@ -76,6 +76,10 @@ export async function openIdentity(config: unknown, setting: IdentitySetting): P
   };
 }
 
+/** What reads tokens is loaded where issuers are configured. */
+const openIssuers: typeof OpenJwt = async (issuers, setting) =>
+  (await import('./jwt.ts')).openJwt(issuers, setting);
+
 async function openWays(
   config: IdentityConfig,
   { dir, person, now, onTrouble }: IdentitySetting,
@@ -83,7 +87,7 @@ async function openWays(
   const clock = (): number => now().getTime();
   const { resource, jwt, tokens, certificates, nobody } = config;
   return {
-    jwt: jwt ? await openJwt(jwt, { resource, dir, now: clock, onTrouble }) : null,
+    jwt: jwt ? await openIssuers(jwt, { resource, dir, now: clock, onTrouble }) : null,
     tokens: tokens ? await openTokens(resolve(dir, tokens.file), clock) : null,
     certificates: certificates
       ? openCertificates(

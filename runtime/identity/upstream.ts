@@ -6,7 +6,6 @@ import { assertValid } from '../../schemas/validate.ts';
 import type { Caller } from '../gate/caller.ts';
 import { type Subject, subjectOf } from './identified.ts';
 import { keeper } from './kept.ts';
-import { openTokenEndpoint } from './oauth.ts';
 import { readSecret, type SecretSetting } from './secret.ts';
 import { seldom } from './trouble.ts';
 
@@ -80,6 +79,7 @@ async function openWay(
     await kept.get('', read);
     return { headers: () => kept.get('', read), forget };
   }
+  const { openTokenEndpoint } = await import('./oauth.ts');
   const endpoint = await openTokenEndpoint(credential, { ...secret, now });
   const ask = async (subject?: Subject) => {
     const { value, until } = await endpoint.token(subject);

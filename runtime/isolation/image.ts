@@ -8,8 +8,8 @@ import { chmod, copyFile, cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } fr
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { create } from 'tar';
 import { sha256 } from '../../schemas/json.ts';
+import { tar } from '../lazy.ts';
 import type { MachinePython } from '../python/machine.ts';
 
 const run = promisify(execFile);
@@ -40,7 +40,7 @@ export async function ensureImage(
     // An engine gives its tmpfs the mode that the folder has in the image.
     await chmod(join(root, 'tmp'), 0o1777);
     await writeFile(join(root, 'etc/passwd'), `mcp:x:${UID}:${UID}::/tmp:/sbin/nologin\n`);
-    await create({ cwd: root, file: join(dir, 'image.tar') }, ['.']);
+    await tar().create({ cwd: root, file: join(dir, 'image.tar') }, ['.']);
     await run(engine, ['import', join(dir, 'image.tar'), tag], { timeout: 120_000 });
   } finally {
     await rm(dir, { recursive: true, force: true });

@@ -3,8 +3,8 @@
  * `struct seccomp_data`: nr at 0, arch at 4, six 64-bit arguments from 16 (linux/seccomp.h).
  */
 import { readFileSync } from 'node:fs';
-import Type, { type Static } from 'typebox';
 import { LockkeeperError } from '../../schemas/errors.ts';
+import { type Static, Type } from '../../schemas/type.ts';
 import { assertValid } from '../../schemas/validate.ts';
 
 const Profile = Type.Object({

@@ -1,9 +1,9 @@
 /** How far one sink has taken one journal: a small file beside its segments, and all that a restart needs. */
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import Type, { type Static } from 'typebox';
 import { Closed, Digest, Instant } from '../../schemas/common.ts';
 import { parseStrict } from '../../schemas/json.ts';
+import { type Static, Type } from '../../schemas/type.ts';
 import { isValid } from '../../schemas/validate.ts';
 import { type Place, START } from './read.ts';
 

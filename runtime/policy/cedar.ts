@@ -1,12 +1,33 @@
 /** Cedar, as its own library evaluates it. What it cannot read or evaluate permits nothing. */
-import * as wasm from '@cedar-policy/cedar-wasm/nodejs';
+import { setFlagsFromString } from 'node:v8';
+import type * as wasm from '@cedar-policy/cedar-wasm/nodejs';
 import { sha256 } from '../../schemas/json.ts';
+import { cedar } from '../lazy.ts';
 
 export type PolicyJson = wasm.PolicyJson;
 export type Expression = wasm.Expr;
 export type Entity = wasm.EntityJson;
 export type Uid = wasm.TypeAndId;
 export type ContextJson = wasm.Context;
+
+/** Rough bytes that a function runs before it is compiled again, for speed; V8's own figure is 13,000,000. */
+const PATIENCE = 1_000_000_000;
+const USUAL = 13_000_000;
+
+let loaded: ReturnType<typeof cedar> | null = null;
+
+/**
+ * Loaded for the first policy. Compiling what ran only at the start for speed would hold 20 MiB and more for good, and
+ * decisions are kept: so it waits for functions that go on running.
+ */
+function engine(): ReturnType<typeof cedar> {
+  if (loaded === null) {
+    setFlagsFromString(`--wasm-tiering-budget=${PATIENCE}`);
+    loaded = cedar();
+    setFlagsFromString(`--wasm-tiering-budget=${USUAL}`);
+  }
+  return loaded;
+}
 
 /** What is wrong with a text, and the character that it is wrong at. */
 export interface Defect {
@@ -24,7 +45,7 @@ function defectOf(errors: readonly wasm.DetailedError[]): Defect {
 
 /** The single policies of a text. */
 export function splitPolicies(text: string): string[] | Defect {
-  const answer = wasm.policySetTextToParts(text);
+  const answer = engine().policySetTextToParts(text);
   if (answer.type === 'failure') return defectOf(answer.errors);
   if (answer.policy_templates.length > 0)
     return { message: 'a template (?principal or ?resource)', at: Math.max(0, text.indexOf('?')) };
@@ -32,7 +53,7 @@ export function splitPolicies(text: string): string[] | Defect {
 }
 
 export function policyJson(text: string): PolicyJson | Defect {
-  const answer = wasm.policyToJson(text);
+  const answer = engine().policyToJson(text);
   return answer.type === 'failure' ? defectOf(answer.errors) : answer.json;
 }
 
@@ -45,7 +66,7 @@ export function validate(
   policies: Readonly<Record<string, string>>,
   schema: string,
 ): { readonly id: string; readonly defect: Defect }[] {
-  const answer = wasm.validate({ schema, policies: { staticPolicies: { ...policies } } });
+  const answer = engine().validate({ schema, policies: { staticPolicies: { ...policies } } });
   if (answer.type === 'failure') return [{ id: '', defect: defectOf(answer.errors) }];
   return answer.validationErrors.map(({ policyId, error }) => ({ id: policyId, defect: defectOf([error]) }));
 }
@@ -63,7 +84,7 @@ export function prepare(policies: Readonly<Record<string, string>>): string {
   const key = sha256(JSON.stringify(policies));
   const known = read.get(key);
   if (known !== undefined) return known;
-  const answer = wasm.preparsePolicySet(key, { staticPolicies: { ...policies } });
+  const answer = engine().preparsePolicySet(key, { staticPolicies: { ...policies } });
   if (answer.type === 'failure')
     throw new Error(`a policy set that was read before: ${defectOf(answer.errors).message}`);
   read.set(key, key);
@@ -88,7 +109,7 @@ export interface Verdict {
 
 export function ask(set: string, { entities, ...question }: Question): Verdict {
   try {
-    const answer = wasm.statefulIsAuthorized({
+    const answer = engine().statefulIsAuthorized({
       ...question,
       preparsedPolicySetId: set,
       entities: [...entities],

@@ -3,12 +3,12 @@
  * a log or a timestamp says when. Verified offline, from one trusted root; what stands in for the key has one written form.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { BUNDLE_V03_MEDIA_TYPE, type Bundle, bundleToJSON } from '@sigstore/bundle';
-import { toSignedEntity } from '@sigstore/verify';
-import Type, { type Static } from 'typebox';
+import type { Bundle } from '@sigstore/bundle';
 import { Closed } from '../../schemas/common.ts';
 import { parseStrict, sha256 } from '../../schemas/json.ts';
+import { type Static, Type } from '../../schemas/type.ts';
 import { assertValid } from '../../schemas/validate.ts';
+import { sigstoreBundle, sigstoreVerify } from '../lazy.ts';
 import { assertSigner, leafOf } from './identity.ts';
 import { invalid } from './policy.ts';
 import { toBundle } from './read.ts';
@@ -18,8 +18,11 @@ import { verifySigner } from './verify.ts';
 /** Of the material, in bytes: real ones have 4 to 8 kB. */
 const MAX_BYTES = 64 * 1024;
 
+/** Version 0.3 of sigstore's bundle. */
+const MEDIA_TYPE = 'application/vnd.dev.sigstore.bundle.v0.3+json';
+
 const Material = Closed({
-  mediaType: Type.Literal(BUNDLE_V03_MEDIA_TYPE),
+  mediaType: Type.Literal(MEDIA_TYPE),
   verificationMaterial: Type.Unknown(),
 });
 export type Material = Static<typeof Material>;
@@ -42,7 +45,9 @@ export interface KeylessSigner {
 
 /** What an envelope carries beside the signature of a bundle. */
 export function materialOf(bundle: Bundle): Material {
-  const { mediaType, verificationMaterial } = JSON.parse(JSON.stringify(bundleToJSON(bundle)));
+  const { mediaType, verificationMaterial } = JSON.parse(
+    JSON.stringify(sigstoreBundle().bundleToJSON(bundle)),
+  );
   return { mediaType, verificationMaterial };
 }
 
@@ -76,11 +81,13 @@ export function assertKeyless(
 function assertTimes(bundle: Bundle, { notBefore, notAfter }: KeylessSigner): void {
   if (bundle.verificationMaterial.tlogEntries.length === 0)
     throw invalid({ expected: 'an entry in a transparency log', found: 'none' });
-  const times = toSignedEntity(bundle).timestamps.flatMap((stamp) => {
-    if (stamp.$case === 'timestamp-authority') return [stamp.timestamp.signingTime];
-    const { inclusionPromise, integratedTime } = stamp.tlogEntry;
-    return inclusionPromise ? [new Date(Number(integratedTime) * 1000)] : [];
-  });
+  const times = sigstoreVerify()
+    .toSignedEntity(bundle)
+    .timestamps.flatMap((stamp) => {
+      if (stamp.$case === 'timestamp-authority') return [stamp.timestamp.signingTime];
+      const { inclusionPromise, integratedTime } = stamp.tlogEntry;
+      return inclusionPromise ? [new Date(Number(integratedTime) * 1000)] : [];
+    });
   // Logs tell whole seconds.
   const [from, until] = [Math.floor(Date.parse(notBefore) / 1000) * 1000, Date.parse(notAfter)];
   const outside = times.find((time) => !(time.getTime() >= from && time.getTime() < until));

@@ -1,27 +1,21 @@
 /** The wrappings that attestations travel in, each brought to one sigstore bundle. Nothing here is verified yet. */
-import {
-  BUNDLE_V01_MEDIA_TYPE,
-  BUNDLE_V02_MEDIA_TYPE,
-  BUNDLE_V03_LEGACY_MEDIA_TYPE,
-  BUNDLE_V03_MEDIA_TYPE,
-  type Bundle,
-  bundleFromJSON,
-} from '@sigstore/bundle';
-import Type from 'typebox';
+import type { Bundle } from '@sigstore/bundle';
 import type { Json } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
+import { Type } from '../../schemas/type.ts';
 import { assertValid } from '../../schemas/validate.ts';
+import { sigstoreBundle } from '../lazy.ts';
 import { type BundleInput, invalid } from './policy.ts';
 
 /** Of the whole document, in bytes: real ones have 5 to 25 kB. */
 const MAX_BYTES = 256 * 1024;
 
+const KIND = 'application/vnd.dev.sigstore.bundle';
+const VERSION_3 = `${KIND}.v0.3+json`;
 const MEDIA_TYPES: ReadonlySet<string> = new Set([
-  BUNDLE_V01_MEDIA_TYPE,
-  BUNDLE_V02_MEDIA_TYPE,
-  BUNDLE_V03_LEGACY_MEDIA_TYPE,
-  BUNDLE_V03_MEDIA_TYPE,
+  ...['0.1', '0.2', '0.3'].map((version) => `${KIND}+json;version=${version}`),
+  VERSION_3,
 ]);
 
 const NpmResponse = Type.Object({
@@ -98,7 +92,7 @@ function fromPep740(json: Json): unknown {
     'PROVENANCE_INVALID',
   );
   return {
-    mediaType: BUNDLE_V03_MEDIA_TYPE,
+    mediaType: VERSION_3,
     verificationMaterial: {
       certificate: { rawBytes: verification_material.certificate },
       tlogEntries: verification_material.transparency_entries,
@@ -121,7 +115,7 @@ export function toBundle(json: unknown): Bundle {
     });
   }
   try {
-    return bundleFromJSON(json);
+    return sigstoreBundle().bundleFromJSON(json);
   } catch (cause) {
     const found = quote(cause instanceof Error ? cause.message : String(cause));
     throw invalid({ expected: `a complete bundle of type ${mediaType}`, found, cause });

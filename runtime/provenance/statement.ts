@@ -1,9 +1,9 @@
 /** What was signed: an in-toto statement, about which bytes, and in agreement with who signed it. */
 import { createHash } from 'node:crypto';
-import Type from 'typebox';
 import type { Json } from '../../schemas/common.ts';
 import { quote } from '../../schemas/errors.ts';
 import { parseStrict, sha256 } from '../../schemas/json.ts';
+import { Type } from '../../schemas/type.ts';
 import { isValid } from '../../schemas/validate.ts';
 import {
   type BundleInput,

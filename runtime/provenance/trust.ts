@@ -1,13 +1,14 @@
 /** Trust roots from exact bytes: a policy names one by digest, and a verifier knows that one alone. */
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { TrustedRoot } from '@sigstore/protobuf-specs';
-import { type KeyFinderFunc, toTrustMaterial, Verifier } from '@sigstore/verify';
-import Type, { type Static } from 'typebox';
+import type { TrustedRoot } from '@sigstore/protobuf-specs';
+import type { KeyFinderFunc, Verifier } from '@sigstore/verify';
 import type { Digest } from '../../schemas/common.ts';
 import { readPublicKey } from '../../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { parseStrict, sha256 } from '../../schemas/json.ts';
+import { type Static, Type } from '../../schemas/type.ts';
 import { assertValid } from '../../schemas/validate.ts';
+import { sigstoreSpecs, sigstoreVerify } from '../lazy.ts';
 import { invalid, type SignerPolicy } from './policy.ts';
 
 const MAX_TRUST_BYTES = 1024 * 1024;
@@ -42,6 +43,7 @@ export function openVerifier(
   trustRoots: readonly Uint8Array[],
 ): Verifier {
   const trusted = readTrustedRoot(pick(root, trustRoots));
+  const { toTrustMaterial, Verifier } = sigstoreVerify();
   const material = toTrustMaterial(trusted, keyFinder(signer, trustRoots));
   return new Verifier(material, {
     tlogThreshold: trusted.tlogs.length > 0 ? 1 : 0,
@@ -117,7 +119,7 @@ function pick(digest: Digest, trustRoots: readonly Uint8Array[]): Uint8Array {
 
 /** An authority without a start date would count since 1970: the library takes it so, and it is refused here. */
 function readTrustedRoot(bytes: Uint8Array): TrustedRoot {
-  const root = TrustedRoot.fromJSON(parseStrict(bytes, { maxBytes: MAX_TRUST_BYTES }));
+  const root = sigstoreSpecs().TrustedRoot.fromJSON(parseStrict(bytes, { maxBytes: MAX_TRUST_BYTES }));
   const dates = [
     ...[...root.tlogs, ...root.ctlogs].map((log) => log.publicKey?.validFor?.start),
     ...[...root.certificateAuthorities, ...root.timestampAuthorities].map((ca) => ca.validFor?.start),

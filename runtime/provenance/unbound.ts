@@ -4,7 +4,8 @@
  */
 import { createHash, X509Certificate } from 'node:crypto';
 import type { Bundle } from '@sigstore/bundle';
-import { HashAlgorithm } from '@sigstore/protobuf-specs';
+import type { HashAlgorithm } from '@sigstore/protobuf-specs';
+import { sigstoreSpecs } from '../lazy.ts';
 import { elsewhere, invalid } from './policy.ts';
 
 /** Throws PROVENANCE_INVALID, or PROVENANCE_SUBJECT for a signature over another artifact. */
@@ -52,6 +53,6 @@ interface MessageDigest {
 
 function assertMessage({ algorithm, digest }: MessageDigest, artifact: Uint8Array): void {
   const own = createHash('sha256').update(artifact).digest();
-  if (algorithm === HashAlgorithm.SHA2_256 && digest.equals(own)) return;
+  if (algorithm === sigstoreSpecs().HashAlgorithm.SHA2_256 && digest.equals(own)) return;
   throw elsewhere(`a signature over sha256:${own.toString('hex')}`, `one over ${digest.toString('hex')}`);
 }

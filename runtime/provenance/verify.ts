@@ -4,9 +4,9 @@
  * its caller is done here, in numbered steps.
  */
 import type { Bundle } from '@sigstore/bundle';
-import { toSignedEntity } from '@sigstore/verify';
 import { readPublicKey, verifyBytes } from '../../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { sigstoreVerify } from '../lazy.ts';
 import { assertNames, assertSigner, identityOf, leafOf } from './identity.ts';
 import {
   type BundleInput,
@@ -80,7 +80,7 @@ export function verifySigner(
   assertKind(policy.signer, leaf);
   try {
     const data = Buffer.from(artifact ?? []);
-    const signer = verifier.verify(toSignedEntity(bundle, data));
+    const signer = verifier.verify(sigstoreVerify().toSignedEntity(bundle, data));
     if (leaf) return identityOf(signer, leaf);
   } catch (cause) {
     if (cause instanceof LockkeeperError) throw cause;

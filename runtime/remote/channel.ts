@@ -1,6 +1,6 @@
 /** HTTP to one origin over pinned connections: requests out, answers in as they come, nothing followed or unpacked. */
 import type { TLSSocket } from 'node:tls';
-import { type Dispatcher, errors, Pool } from 'undici';
+import type { Dispatcher, Pool } from 'undici';
 import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
 import { type Dial, type Dialled, dial } from './tls.ts';
 
@@ -50,6 +50,7 @@ export interface Channel {
 
 /** Connects once, so that whoever is not the one who was reviewed is refused before anything is said. */
 export async function openChannel(to: Dial): Promise<Channel> {
+  const { Pool } = await import('undici');
   const first = await dial(to);
   let spare: TLSSocket | null = first.socket;
   const drop = (): void => {
@@ -190,9 +191,9 @@ const UNREADABLE: ReadonlySet<string> = new Set([
 
 function failureOf(thrown: unknown): LockkeeperError {
   if (thrown instanceof LockkeeperError) return thrown;
-  const { code = '', message } = thrown as Error & { code?: string };
+  const { name, code = '', message } = thrown as Error & { code?: string };
   const found = quote(`${code} ${message}`.trim(), 200);
-  const unreadable = thrown instanceof errors.HTTPParserError || UNREADABLE.has(code);
+  const unreadable = name === 'HTTPParserError' || UNREADABLE.has(code);
   if (unreadable || message === 'bad upgrade') return broken('an answer in HTTP', found);
   // The connection stood, and was held to its pins: what ended is the other end.
   return new LockkeeperError('SERVER_DIED', {

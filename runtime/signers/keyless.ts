@@ -2,7 +2,7 @@
  * Signing without a key of one's own: an identity token buys a certificate of some minutes for a key that lives as long as
  * this one signature, and a log says when. What comes out is verified as whoever gets it will verify it, before it leaves.
  */
-import { DSSEBundleBuilder, FulcioSigner, RekorWitness, TSAWitness, type Witness } from '@sigstore/sign';
+import type { DSSEBundleBuilder, Witness } from '@sigstore/sign';
 import type { EnvelopeSignature } from '../../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { SigstoreReference } from '../../schemas/key-reference.ts';
@@ -29,7 +29,8 @@ export function keylessSigner(reference: SigstoreReference, setting: KeylessSett
     publicKey: null,
     seal: async (payloadType, payload) => {
       const token = await tokenOf(setting.environment);
-      const bundle = await builderOf(reference, token)
+      const builder = await builderOf(reference, token);
+      const bundle = await builder
         .create({ data: Buffer.from(payload), type: payloadType })
         .catch((cause: unknown) => {
           // The library's own sentences may quote the token.
@@ -47,7 +48,11 @@ export function keylessSigner(reference: SigstoreReference, setting: KeylessSett
   };
 }
 
-function builderOf({ fulcio, rekor, tsa }: SigstoreReference, token: string): DSSEBundleBuilder {
+async function builderOf(
+  { fulcio, rekor, tsa }: SigstoreReference,
+  token: string,
+): Promise<DSSEBundleBuilder> {
+  const { DSSEBundleBuilder, FulcioSigner, RekorWitness, TSAWitness } = await import('@sigstore/sign');
   const limits = { timeout: REQUEST_MS, retry: RETRIES };
   const stamps: Witness[] = tsa === undefined ? [] : [new TSAWitness({ tsaBaseURL: tsa, ...limits })];
   return new DSSEBundleBuilder({

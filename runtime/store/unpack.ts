@@ -2,8 +2,9 @@
 import { posix } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { Parser, type ReadEntry } from 'tar';
+import type { ReadEntry } from 'tar';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { tar as tarball } from '../lazy.ts';
 
 export interface UnpackLimits {
   readonly maxEntries: number;
@@ -99,7 +100,10 @@ async function parse(tar: Buffer, label: string, limits: UnpackLimits): Promise<
   let refuse: (error: unknown) => void = () => undefined;
   await new Promise<void>((resolve, reject) => {
     refuse = reject;
-    const parser = new Parser({ strict: true, onReadEntry: (entry) => attempt(() => take(entry), reject) });
+    const parser = new (tarball().Parser)({
+      strict: true,
+      onReadEntry: (entry) => attempt(() => take(entry), reject),
+    });
     parser.on('end', () => resolve());
     parser.on('error', (cause: Error) =>
       reject(

@@ -1,10 +1,10 @@
 /** One record in the OSV format, read as strictly as it has to be: what it is, and which versions of what it is about. */
 import semver from 'semver';
-import Type, { type Static } from 'typebox';
 import { AdvisoryId, type AdvisoryKind } from '../../schemas/advisory.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Severity } from '../../schemas/finding.ts';
 import { parseStrict } from '../../schemas/json.ts';
+import { type Static, Type } from '../../schemas/type.ts';
 import { assertValid } from '../../schemas/validate.ts';
 
 /** Package registries whose records are kept, as the format spells them. */

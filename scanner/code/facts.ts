@@ -1,6 +1,7 @@
 /** What the code of one package says, as the checks read it. The same bytes give the same facts, so they are kept by digest. */
-import Type, { type Static } from 'typebox';
+
 import { Closed } from '../../schemas/common.ts';
+import { type Static, Type } from '../../schemas/type.ts';
 
 /** Raised with every change of what is read out of code: facts that an older reader kept are read anew. */
 export const CODE_VERSION = 1;

@@ -1,10 +1,10 @@
 /** The two attestations that npm keeps of a version, from the registry's answer. */
 import { createHash } from 'node:crypto';
-import Type from 'typebox';
 import { type CertificateIdentity, elsewhere, type VerifiedBundle } from '../../runtime/provenance/policy.ts';
 import { verifyBundle } from '../../runtime/provenance/verify.ts';
 import { quote } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
+import { Type } from '../../schemas/type.ts';
 import { isValid } from '../../schemas/validate.ts';
 import { type PackageRef, purlOf } from '../closure.ts';
 import type { Known } from '../ports.ts';

@@ -1,8 +1,8 @@
 /** What the package registry and a workflow signed of an npm package: asked for, and verified from the bytes. */
 import npmFetch from 'npm-registry-fetch';
-import Type from 'typebox';
 import { verifyRegistrySignature } from '../../runtime/provenance/registry-signature.ts';
 import type { Json, JsonObject } from '../../schemas/common.ts';
+import { Type } from '../../schemas/type.ts';
 import { isValid } from '../../schemas/validate.ts';
 import type { PackageRef } from '../closure.ts';
 import { isAbsent } from '../failure.ts';

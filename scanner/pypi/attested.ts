@@ -1,9 +1,10 @@
 /** What trusted publishers signed of a wheel (PEP 740): asked for at the index, and verified from the bytes. */
-import Type, { type Static } from 'typebox';
+
 import { type CertificateIdentity, stranger } from '../../runtime/provenance/policy.ts';
 import { verifyBundle } from '../../runtime/provenance/verify.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
+import { type Static, Type } from '../../schemas/type.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Attestations, Known } from '../ports.ts';
 import { claimedByWheel } from '../provenance/claimed.ts';

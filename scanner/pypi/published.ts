@@ -1,9 +1,10 @@
 /** What an index tells of a project beside its files: who may publish in it, and when its versions came. */
-import Type from 'typebox';
+
 import type { Json } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import type { PypiRef } from '../../schemas/pypi.ts';
+import { Type } from '../../schemas/type.ts';
 import { isValid } from '../../schemas/validate.ts';
 import type { PublishedVersion, Upstream } from '../ports.ts';
 import { versionIn } from './closure.ts';

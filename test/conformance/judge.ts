@@ -1,6 +1,7 @@
 /** Two runs beside each other, check by check, and the few differences whose reason is known. */
-import Type, { type Static } from 'typebox';
+
 import { Closed } from '../../schemas/common.ts';
+import { type Static, Type } from '../../schemas/type.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Check, Revision, Run } from './suite.ts';
 

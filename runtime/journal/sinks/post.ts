@@ -1,6 +1,6 @@
 /** One POST to a fixed address: no redirect is followed, no answer grows, none is waited for without end. */
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { IncomingMessage } from 'node:http';
+import { http, https } from '../../lazy.ts';
 import { Undelivered } from './port.ts';
 
 const TIMEOUT_MS = 10_000;
@@ -24,9 +24,9 @@ export interface Poster {
 export function poster({ name, url, ca, timeoutMs = TIMEOUT_MS }: PostOptions): Poster {
   const secure = url.startsWith('https:');
   const agent = secure
-    ? new HttpsAgent({ keepAlive: true, maxSockets: 4, minVersion: 'TLSv1.2', ...(ca ? { ca } : {}) })
-    : new HttpAgent({ keepAlive: true, maxSockets: 4 });
-  const start = secure ? httpsRequest : httpRequest;
+    ? new (https().Agent)({ keepAlive: true, maxSockets: 4, minVersion: 'TLSv1.2', ...(ca ? { ca } : {}) })
+    : new (http().Agent)({ keepAlive: true, maxSockets: 4 });
+  const start = (secure ? https() : http()).request;
   return {
     post: (body, headers) =>
       new Promise((resolve, reject) => {
