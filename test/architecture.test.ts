@@ -76,6 +76,18 @@ describe('the architecture', () => {
     expect(broken.map((source) => source.file)).toEqual([]);
   });
 
+  it('loads what most runs never use where it is used, so that an idle runtime does not hold it', () => {
+    const heavy =
+      /^import (?!type )[^;]*? from '(?:typebox|node:https?|node:http2|undici|tar|@sigstore\/[a-z-]+|@cedar-policy\/[a-z/-]+)'/m;
+    // Of bundles and evidence, which no runtime reads.
+    const apart = new Set(['runtime/store/archive.ts']);
+    const broken = sources.filter(
+      ({ file, folder, text }) =>
+        (folder === 'schemas' || folder === 'runtime') && !apart.has(file) && heavy.test(text),
+    );
+    expect(broken.map((source) => source.file)).toEqual([]);
+  });
+
   it('has no default exports and no file over 250 lines', () => {
     const broken = sources.filter(
       ({ text }) => /^export default /m.test(text) || text.split('\n').length > 251,

@@ -59,7 +59,7 @@ export function openVerifier(
 export function assertKeylessRoot(bytes: Uint8Array): void {
   try {
     const root = readTrustedRoot(bytes);
-    toTrustMaterial(root);
+    sigstoreVerify().toTrustMaterial(root);
     if (root.tlogs.length > 0) return;
   } catch (cause) {
     if (cause instanceof LockkeeperError && cause.code === 'ROOT_UNTRUSTED') throw cause;
