@@ -1,5 +1,4 @@
 /** The registry over HTTP. Answers are checked against their schema before anything believes them. */
-
 import { pathOf, ROUTES, type RouteName } from '../schemas/api.ts';
 import { CODES, type Code, LockkeeperError, quote } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';

@@ -1,5 +1,4 @@
 /** The audit configuration of this machine: one file, for whoever runs servers on it. */
-
 import type { Json, JsonObject } from '../schemas/common.ts';
 import { quote } from '../schemas/errors.ts';
 import { AuditConfig, NO_AUDIT_CONFIG, SINK_KINDS } from '../schemas/sinks.ts';

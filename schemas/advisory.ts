@@ -1,5 +1,4 @@
 /** What is publicly known against packages: advisories as the registry keeps them, and whom they affect. */
-
 import { Closed, Instant } from './common.ts';
 import { Severity } from './finding.ts';
 import { ReleaseState } from './release.ts';

@@ -1,5 +1,4 @@
 /** The shapes of the /v1 API: one list of routes that the server implements and the command line calls. */
-
 import { Approval } from './approval.ts';
 import { AuditRecord } from './audit.ts';
 import { CALL_ROUTES } from './call.ts';

@@ -1,5 +1,4 @@
 /** A reviewer's signed statement about one release: an in-toto statement in a DSSE envelope. */
-
 import { Closed, Digest, Environment, Instant, Person, Purl, ServerName, Sha512, Version } from './common.ts';
 import type { Envelope } from './dsse.ts';
 import { digestOf } from './json.ts';

@@ -1,5 +1,4 @@
 /** The runtime's journal: hash-chained records, one line of JSON each. */
-
 import { AnyJson, Closed, Digest, Instant } from './common.ts';
 import { sha256 } from './json.ts';
 import { type Static, Type } from './type.ts';

@@ -1,5 +1,4 @@
 /** What an air-gapped machine is brought in one file, beside mcp.lock, lockkeeper.json and the blobs they name. */
-
 import { Closed } from './common.ts';
 import { Envelope } from './dsse.ts';
 import { Growth } from './log.ts';

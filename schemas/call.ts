@@ -1,5 +1,4 @@
 /** A call that waits for people: what a runtime asks, what people sign, what the registry shows. */
-
 import { AnyObject, Closed, Digest, Instant, Person, ServerName, Version } from './common.ts';
 import { Envelope } from './dsse.ts';
 import { digestOf } from './json.ts';

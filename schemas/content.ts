@@ -1,5 +1,4 @@
 /** What of the content of answers a runtime looks at, and what it does about it. */
-
 import { Closed, ServerName } from './common.ts';
 import { type Static, Type } from './type.ts';
 

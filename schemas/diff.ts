@@ -1,5 +1,4 @@
 /** The difference of two surfaces, field by field, each with a risk class. Semantic only as far as a class needs. */
-
 import { AnyJson, Closed, type Json, type JsonObject } from './common.ts';
 import { canonical } from './json.ts';
 import { KEY_OF, maskItem, pointerOf, SECTIONS, type Section, type Surface } from './surface.ts';

@@ -1,5 +1,4 @@
 /** The schemas that others may read files by, as JSON Schema 2020-12 documents. */
-
 import { Approval } from './approval.ts';
 import { AuditRecord } from './audit.ts';
 import { Envelope } from './dsse.ts';

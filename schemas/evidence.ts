@@ -2,7 +2,6 @@
  * Evidence of a period, in one archive. The log is cut between two checkpoints; every entry between them is there with
  * the thing that it names, so that nothing can be left out or added without the root hashes saying so.
  */
-
 import { AuditRecord } from './audit.ts';
 import { AnyJson, Closed, Digest, Instant, Person } from './common.ts';
 import { Envelope, Signature } from './dsse.ts';

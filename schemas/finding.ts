@@ -1,5 +1,4 @@
 /** What one check saw, with its evidence. Unknown is never ok. */
-
 import { Closed, Digest, Instant } from './common.ts';
 import { ImageReport } from './oci.ts';
 import { Origin } from './origin.ts';

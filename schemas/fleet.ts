@@ -1,5 +1,4 @@
 /** What runs where: as runtimes report it, and as the registry shows it. */
-
 import { Closed, Digest, Instant, Person, ServerName, Version } from './common.ts';
 import { ReleaseState } from './release.ts';
 import { type Static, Type } from './type.ts';

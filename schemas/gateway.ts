@@ -1,5 +1,4 @@
 /** Configuration of a gateway: where it listens, who may come, and how much at once. What is not named has its default. */
-
 import { Closed } from './common.ts';
 import { ContentControls } from './content.ts';
 import { IdentityConfig } from './identity.ts';

@@ -1,5 +1,4 @@
 /** Who may come to a gateway, and what proves it. What is not named here is off; empty means nobody. */
-
 import { Closed, Instant } from './common.ts';
 import { Alias } from './intent.ts';
 import { type Static, Type } from './type.ts';

@@ -1,5 +1,4 @@
 /** lockkeeper.json: what a project asks for. The lock is its resolution. */
-
 import { Closed, Environment, KeyId, SecretName, ServerName } from './common.ts';
 import { type Static, Type } from './type.ts';
 

@@ -1,5 +1,4 @@
 /** A key that is not in this file: where it is, and the public half that everything of it is verified with. */
-
 import { Closed } from './common.ts';
 import { Base64 } from './dsse.ts';
 import { RootIdentity } from './root.ts';

@@ -1,5 +1,4 @@
 /** The shapes of the /v1 API that keys and roots travel in. */
-
 import { Closed, Instant, KeyId, Person } from './common.ts';
 import { Envelope } from './dsse.ts';
 import { type Static, Type } from './type.ts';

@@ -1,5 +1,4 @@
 /** What a dashboard on a reviewer's own machine offers its page, beside the registry's API. */
-
 import { CallAskBody } from './call.ts';
 import { Closed, KeyId, Person } from './common.ts';
 import { type Static, Type } from './type.ts';

@@ -3,7 +3,6 @@
  * the root and the approvals that `lock` names by digest. The file has exactly one written form; the signed bytes are
  * the deterministic text of `lock`, and a file in any other form is refused before a signature is looked at.
  */
-
 import {
   Closed,
   Digest,

@@ -1,5 +1,4 @@
 /** The registry's transparency log: what an entry says, and what is served of the tree. */
-
 import { Closed, Digest } from './common.ts';
 import { canonical } from './json.ts';
 import { leafHash } from './merkle.ts';

@@ -1,5 +1,4 @@
 /** Images of a container registry: how they are named, what stands where in a closure, and what a start takes from them. */
-
 import { Closed } from './common.ts';
 import { LockkeeperError, quote } from './errors.ts';
 import { type Static, Type } from './type.ts';

@@ -1,5 +1,4 @@
 /** Where a release comes from: what was signed of it, who published it, which repository is its own. */
-
 import { Closed } from './common.ts';
 import { type Static, Type } from './type.ts';
 

@@ -1,5 +1,4 @@
 /** Cases of `lk policy test`: calls, and what a policy is to say of each. */
-
 import { AnyObject, Closed, Instant } from './common.ts';
 import { Alias } from './intent.ts';
 import { type Static, Type } from './type.ts';

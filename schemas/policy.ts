@@ -1,5 +1,4 @@
 /** The registry's policy: what a scan may let through and how long things live. */
-
 import { FailOn } from './advisory.ts';
 import { Closed } from './common.ts';
 import { CheckId } from './finding.ts';

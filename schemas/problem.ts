@@ -1,5 +1,4 @@
 /** problem+json (RFC 9457) with a stable code, and the member `error` that registry clients read. */
-
 import { Closed } from './common.ts';
 import type { LockkeeperError } from './errors.ts';
 import { type Static, Type } from './type.ts';

@@ -1,5 +1,4 @@
 /** Packages of a Python package index: how they are named, and which Python their closure was resolved for. */
-
 import { Closed } from './common.ts';
 import { LockkeeperError, quote } from './errors.ts';
 import { type Static, Type } from './type.ts';

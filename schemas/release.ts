@@ -1,5 +1,4 @@
 /** A release: one exact version of a server, from where it came to every byte it runs. */
-
 import {
   Closed,
   Digest,

@@ -1,5 +1,4 @@
 /** A server that runs elsewhere: where it is reached and who has to answer there. What is pinned is one document. */
-
 import { Closed, Digest } from './common.ts';
 import { canonical, sha256 } from './json.ts';
 import type { Era } from './surface.ts';

@@ -1,5 +1,4 @@
 /** What a reviewer is told besides report and difference: what changed since an approval, and what deltas rest on. */
-
 import { Closed, Digest, Instant, Person, Version } from './common.ts';
 import { Server } from './server.ts';
 import { type Static, Type } from './type.ts';

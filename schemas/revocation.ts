@@ -1,5 +1,4 @@
 /** Withdrawing a release: the statement a revoker signs, and the announcement that reaches running sessions. */
-
 import { Closed, Digest, Instant, Person, ServerName, Version } from './common.ts';
 import { Envelope } from './dsse.ts';
 import { type Static, Type } from './type.ts';

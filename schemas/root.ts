@@ -1,5 +1,4 @@
 /** root.json: which keys belong to which persons, and how many of them each role takes. */
-
 import { Closed, Digest, Environment, Instant, KeyId, Person } from './common.ts';
 import { Base64 } from './dsse.ts';
 import { digestOf } from './json.ts';

@@ -1,5 +1,4 @@
 /** What `lk scan` tells of everything it was given: one conclusion, and a report for each server. */
-
 import { Closed } from './common.ts';
 import { Report, Severity } from './finding.ts';
 import { type Static, Type } from './type.ts';

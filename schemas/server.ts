@@ -1,5 +1,4 @@
 /** A server name: who answers for it and which package it stands for. */
-
 import { Closed, Instant, Person, ServerName } from './common.ts';
 import { Submission } from './release.ts';
 import { type Static, Type } from './type.ts';

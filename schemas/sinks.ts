@@ -1,5 +1,4 @@
 /** How long a runtime keeps its journals, and whom else it tells: the audit configuration of a machine. */
-
 import { Closed } from './common.ts';
 import { type Static, Type } from './type.ts';
 

@@ -2,7 +2,6 @@
  * The surface: everything of a server that a model can see or policy can read. Kept as the raw JSON that was on the
  * wire, keyed by name or URI. Digests are taken over that raw JSON, with values recorded as volatile masked.
  */
-
 import { AnyObject, Closed, Digest, type Json, type JsonObject } from './common.ts';
 import { digestOf } from './json.ts';
 import { type Static, Type } from './type.ts';

@@ -2,7 +2,6 @@
  * TypeBox's builder, as far as it is used here: its types, and the same JSON Schema as its value, in one file where the
  * library loads hundreds. Import it in the place of `typebox`.
  */
-
 import type TypeBox from 'typebox';
 import type { Static, TObject, TProperties, TSchema } from 'typebox';
 

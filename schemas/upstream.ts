@@ -1,5 +1,4 @@
 /** What a gateway shows to a server in its own name. A caller's own token is never among it. */
-
 import { Closed } from './common.ts';
 import { SecureUrl } from './identity.ts';
 import { Alias } from './intent.ts';

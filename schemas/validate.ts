@@ -1,5 +1,4 @@
 /** Narrow once, at the door: after `assertValid` nobody checks again. */
-
 import { Compile } from 'typebox/schema';
 import { type Code, LockkeeperError, quote } from './errors.ts';
 import type { Static, TSchema } from './type.ts';

@@ -1,5 +1,4 @@
 /** What the code of one package says, as the checks read it. The same bytes give the same facts, so they are kept by digest. */
-
 import { Closed } from '../../schemas/common.ts';
 import { type Static, Type } from '../../schemas/type.ts';
 

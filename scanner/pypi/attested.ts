@@ -1,5 +1,4 @@
 /** What trusted publishers signed of a wheel (PEP 740): asked for at the index, and verified from the bytes. */
-
 import { type CertificateIdentity, stranger } from '../../runtime/provenance/policy.ts';
 import { verifyBundle } from '../../runtime/provenance/verify.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';

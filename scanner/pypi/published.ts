@@ -1,5 +1,4 @@
 /** What an index tells of a project beside its files: who may publish in it, and when its versions came. */
-
 import type { Json } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';

@@ -1,5 +1,4 @@
 /** Two runs beside each other, check by check, and the few differences whose reason is known. */
-
 import { Closed } from '../../schemas/common.ts';
 import { type Static, Type } from '../../schemas/type.ts';
 import { assertValid } from '../../schemas/validate.ts';
