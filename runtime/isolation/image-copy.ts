@@ -4,8 +4,8 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { create, replace } from 'tar';
 import { sha256 } from '../../schemas/json.ts';
+import { tar } from '../lazy.ts';
 import { OWN } from './image-root.ts';
 
 const run = promisify(execFile);
@@ -26,11 +26,11 @@ export async function ensureCopy(engine: string, root: string): Promise<string> 
   try {
     const file = join(dir, 'image.tar');
     const names = (await readdir(root)).filter((name) => !OWN.has(name));
-    await create(
+    await tar().create(
       { cwd: root, file },
       names.map((name) => `./${name}`),
     );
-    await replace(
+    await tar().replace(
       { cwd: await ownFolders(dir), file },
       [...OWN].map((name) => `./${name}`),
     );

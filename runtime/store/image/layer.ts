@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto';
 import { Readable, type Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { Header } from 'tar';
+import type { Header } from 'tar';
 import { LockkeeperError, quote } from '../../../schemas/errors.ts';
+import { tar } from '../../lazy.ts';
 import { type Also, META, metaOf, NOTHING } from './extended.ts';
 import { type Packing, refused } from './parts.ts';
 
@@ -161,7 +162,7 @@ async function readEntries(source: Source, reading: Reading): Promise<void> {
   for (;;) {
     const block = await source.take(BLOCK);
     if (block === null || block.every((byte) => byte === 0)) return;
-    const header = new Header(block, 0);
+    const header = new (tar().Header)(block, 0);
     if (!header.cksumValid) throw new Error('a header with another checksum');
     const type = String(header.type);
     if (META.has(type)) {
