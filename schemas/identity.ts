@@ -120,6 +120,8 @@ export type CertificateUser = Static<typeof CertificateUser>;
 export const IdentityConfig = Closed({
   /** The resource that tokens are for (RFC 8707): the URL that the addresses of the gateway's servers begin with. */
   resource: SecureUrl,
+  /** Whether each address is a resource of its own as well, as strict clients want it (the default). */
+  doors: Type.Optional(Type.Boolean()),
   jwt: Type.Optional(Type.Array(JwtIssuer, { minItems: 1, maxItems: 20 })),
   /** File of the gateway's own tokens, which `lk gateway token` keeps. */
   tokens: Type.Optional(Closed({ file: Path })),

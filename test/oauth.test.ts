@@ -83,7 +83,7 @@ beforeAll(async () => {
 }, START_MS);
 
 /** A gateway that lets in whom the issuer names; `path` is added to its address as the resource. */
-async function world(path = '/', door = '/servers/weather/mcp'): Promise<World> {
+async function world(path = '/', door = '/servers/weather/mcp', doors = true): Promise<World> {
   let identity: Identity | undefined;
   const known = (): Identity => {
     if (!identity) throw new Error('asked before it knew anybody');
@@ -107,7 +107,7 @@ async function world(path = '/', door = '/servers/weather/mcp'): Promise<World> 
   });
   const requires = async (config: Partial<JwtIssuer>): Promise<void> => {
     const jwt = [{ issuer: issuer.url, skewSeconds: 0, scopes: ['mcp'], ...config }];
-    identity = await testIdentity({ resource: `${gateway.url}${path}`, jwt });
+    identity = await testIdentity({ resource: `${gateway.url}${path}`, doors, jwt });
   };
   await requires({});
   open.push(gateway);
@@ -209,7 +209,7 @@ describe.each(SDKS)('a client with SDK %s', (sdk) => {
     expect(await connected.call()).toMatchObject(ANSWERED);
     await connected.close();
     expect(own.asked).toHaveLength(1);
-    expect(param(own.asked[0], 'resource')).toBe(`${gateway.url}/`);
+    expect(param(own.asked[0], 'resource')).toBe(at);
     expect(param(own.asked[0], 'scope')).toBe('mcp');
     expect(param(own.asked[0], 'code_challenge_method')).toBe('S256');
     expect(await callsIn(gateway)).toEqual([`ada ${CALL.name}`]);
@@ -264,19 +264,21 @@ describe.each(SDKS)('a client with SDK %s', (sdk) => {
   });
 
   it.each([
-    ['/', '/mcp'],
-    ['/servers/', '/servers/weather/mcp'],
-    ['/servers/weather/mcp', '/servers/weather/mcp'],
-    ['/mcp', '/mcp'],
-  ])('finds the issuer of the resource %s at %s', async (path, door) => {
-    const { gateway, at } = await world(path, door);
+    ['/', '/mcp', true],
+    ['/', '/mcp', false],
+    ['/servers/', '/servers/weather/mcp', true],
+    ['/servers/', '/servers/weather/mcp', false],
+    ['/servers/weather/mcp', '/servers/weather/mcp', false],
+    ['/mcp', '/servers/weather/mcp', true],
+  ])('finds the issuer of the resource %s at %s; each address is one: %s', async (path, door, doors) => {
+    const { gateway, at } = await world(path, door, doors);
     const own = desk();
     await (await connect(sdk, at, own)).close();
-    expect(own.asked.map((url) => param(url, 'resource'))).toEqual([`${gateway.url}${path}`]);
+    expect(own.asked.map((url) => param(url, 'resource'))).toEqual([doors ? at : `${gateway.url}${path}`]);
   });
 
   it('does not go to an issuer for a resource that its address does not begin with', async () => {
-    const { gateway, at } = await world('/mcp');
+    const { gateway, at } = await world('/mcp', '/servers/weather/mcp', false);
     const own = desk();
     await expect(connect(sdk, at, own)).rejects.toThrow('does not match expected');
     expect(own.asked).toEqual([]);

@@ -32,8 +32,7 @@ export function plainPages({
     }
     if (path === '/metrics' && (metricsFor === 'everyone' || isLoopbackAddress(from)))
       return { status: 200, type: 'text/plain; version=0.0.4', body: metrics.text() };
-    return metadata?.paths.includes(path)
-      ? { status: 200, type: 'application/json', body: metadata.body.toString('utf8') }
-      : null;
+    const found = metadata?.find(path);
+    return found ? { status: 200, type: 'application/json', body: found.toString('utf8') } : null;
   };
 }

@@ -6,6 +6,7 @@ import { IdentityConfig } from '../../schemas/identity.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Caller } from '../gate/caller.ts';
 import { type CertificateWay, openCertificates, type TlsOptions } from './certificate.ts';
+import { doorsOf, pathIn } from './doors.ts';
 import type { Identified } from './identified.ts';
 import type { JwtWay, openJwt as OpenJwt } from './jwt.ts';
 import { type Metadata, metadataOf } from './metadata.ts';
@@ -56,9 +57,9 @@ export async function openIdentity(config: unknown, setting: IdentitySetting): P
   assertWays(checked);
   const onTrouble = seldom(setting.onTrouble, () => setting.now().getTime());
   const ways = await openWays(checked, { ...setting, onTrouble });
-  const metadata = jwt.length > 0 ? metadataOf(resource, jwt) : null;
+  const doors = checked.doors === false ? null : doorsOf(resource);
+  const metadata = jwt.length > 0 ? metadataOf(resource, jwt, doors) : null;
   const scopes = [...new Set(jwt.flatMap((issuer) => issuer.scopes ?? []))];
-  const challenge = { metadataUrl: metadata?.url ?? null, scopes };
   return {
     metadata,
     tls: ways.certificates?.tls ?? null,
@@ -68,7 +69,8 @@ export async function openIdentity(config: unknown, setting: IdentitySetting): P
         return await identifyBy(ways, request);
       } catch (thrown) {
         const error = asLockkeeperError(thrown);
-        const refusal = refusalOf(error, challenge);
+        const metadataUrl = metadata?.urlFor(pathIn(request.url)) ?? null;
+        const refusal = refusalOf(error, { metadataUrl, scopes });
         if (refusal.error !== error) onTrouble(error);
         return { refusal };
       }
@@ -86,8 +88,9 @@ async function openWays(
 ): Promise<Ways> {
   const clock = (): number => now().getTime();
   const { resource, jwt, tokens, certificates, nobody } = config;
+  const doors = config.doors === false ? null : doorsOf(resource);
   return {
-    jwt: jwt ? await openIssuers(jwt, { resource, dir, now: clock, onTrouble }) : null,
+    jwt: jwt ? await openIssuers(jwt, { resource, doors, dir, now: clock, onTrouble }) : null,
     tokens: tokens ? await openTokens(resolve(dir, tokens.file), clock) : null,
     certificates: certificates
       ? openCertificates(
@@ -106,7 +109,7 @@ async function identifyBy(ways: Ways, request: IdentityRequest): Promise<Identif
     return ways.certificates.identify(shown.certificate, request.socket);
   if (shown.kind === 'bearer') {
     const way = isGatewayToken(shown.token) ? ways.tokens : ways.jwt;
-    if (way) return way.identify(shown.token);
+    if (way) return way.identify(shown.token, pathIn(request.url));
   }
   if (shown.kind === 'none' && ways.person) return identifyNobody(request, ways.person);
   throw new LockkeeperError('UNAUTHENTICATED', {

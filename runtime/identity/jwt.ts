@@ -9,6 +9,7 @@ import type { JwtIssuer } from '../../schemas/identity.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import type { Caller } from '../gate/caller.ts';
 import { actorsOf, scopesOf, teamsOf, userOf } from './claims.ts';
+import type { Doors } from './doors.ts';
 import { type Identified, keepSubject } from './identified.ts';
 import { keySetLoader } from './issuer.ts';
 import { type IssuerKeys, openKeys } from './keys.ts';
@@ -23,12 +24,16 @@ const RENEW = 'Get a new token from the issuer';
 interface Issuer {
   readonly config: JwtIssuer;
   readonly audience: readonly string[];
+  /** Null where single doors are nobody's audience. */
+  readonly doors: Doors | null;
   readonly skewMs: number;
   readonly keys: IssuerKeys;
 }
 
 interface Known {
   readonly who: Identified;
+  /** Paths that it is for; null: the whole gateway. */
+  readonly paths: readonly string[] | null;
   readonly issuer: Issuer;
   readonly generation: string;
   readonly endsAt: number;
@@ -36,6 +41,7 @@ interface Known {
 
 export interface JwtSetting {
   readonly resource: string;
+  readonly doors: Doors | null;
   /** Folder that paths are relative to. */
   readonly dir: string;
   readonly now: () => number;
@@ -43,7 +49,8 @@ export interface JwtSetting {
 }
 
 export interface JwtWay {
-  identify(token: string): Promise<Identified>;
+  /** `path`: what the request is for. */
+  identify(token: string, path: string): Promise<Identified>;
 }
 
 /** Asks no issuer yet. Throws CONFIG_INVALID for issuers that could name each other's users. */
@@ -53,21 +60,27 @@ export async function openJwt(configs: readonly JwtIssuer[], setting: JwtSetting
   for (const config of configs) issuers.set(config.issuer, await openIssuer(config, setting));
   const known = new Map<string, Known>();
   return {
-    identify: async (token) => {
+    identify: async (token, path) => {
       const key = createHash('sha256').update(token).digest('base64');
       const before = known.get(key);
       if (before && before.endsAt <= setting.now()) {
         known.delete(key);
         throw expired(before.issuer.config.issuer);
       }
-      if (before && before.generation === (await before.issuer.keys.generation())) return before.who;
+      if (before && before.generation === (await before.issuer.keys.generation())) return at(before, path);
       known.delete(key);
       const after = await verify(token, issuers, setting.now);
       if (known.size >= MAX_KNOWN) known.delete(known.keys().next().value ?? '');
       known.set(key, after);
-      return after.who;
+      return at(after, path);
     },
   };
+}
+
+/** Throws TOKEN_INVALID for a token of another door. */
+function at({ who, paths }: Known, path: string): Identified {
+  if (paths === null || paths.includes(path)) return who;
+  throw invalid(`a token for ${quote(path, 120)} or for the whole gateway`, `one for ${paths.join(' and ')}`);
 }
 
 async function openIssuer(config: JwtIssuer, setting: JwtSetting): Promise<Issuer> {
@@ -84,7 +97,9 @@ async function openIssuer(config: JwtIssuer, setting: JwtSetting): Promise<Issue
     now: setting.now,
     onTrouble: setting.onTrouble,
   });
-  return { config, audience: config.audience ?? [setting.resource], skewMs: skewSeconds * 1000, keys };
+  const audience = config.audience ?? [setting.resource];
+  const doors = config.audience ? null : setting.doors;
+  return { config, audience, doors, skewMs: skewSeconds * 1000, keys };
 }
 
 /** 1 form, 2 issuer, 3 header, 4 signature and times, 5 audience, 6 binding, 7 scope, 8 who. */
@@ -99,12 +114,13 @@ async function verify(
   assertHeader(header, issuer.config);
   const generation = await issuer.keys.generation();
   await assertSigned(token, issuer, now());
-  assertAudience(claims.aud, issuer);
+  const paths = pathsOf(claims.aud, issuer);
   // It says that only who holds a key may use it (DPoP, mutual TLS), and nobody asked for that key.
   if (claims.cnf !== undefined) throw invalid('a bearer token', 'one that is bound to a key (cnf)');
   assertScopes(claims, issuer.config);
   return {
     who: whoOf(token, claims, issuer),
+    paths,
     issuer,
     generation,
     endsAt: Number(claims.exp) * 1000 + issuer.skewMs,
@@ -188,12 +204,17 @@ async function assertSigned(token: string, { config, keys, skewMs }: Issuer, now
   }
 }
 
-/** Compared letter by letter: of one for others as well, they could use it here. */
-function assertAudience(aud: unknown, { audience, config }: Issuer): void {
-  const named = (Array.isArray(aud) ? aud : [aud]) as unknown[];
-  const known: readonly unknown[] = [...audience, ...(config.alsoFor ?? [])];
-  if (named.some((one) => audience.includes(one as string)) && named.every((one) => known.includes(one)))
-    return;
+/** Compared letter by letter: of one for others as well, they could use it here. Null: it is for the whole gateway. */
+function pathsOf(aud: unknown, { audience, doors, config }: Issuer): readonly string[] | null {
+  const named = (Array.isArray(aud) ? aud : [aud]).map((one: unknown) =>
+    typeof one === 'string' ? one : '',
+  );
+  const paths = named.flatMap((one) => doors?.pathOf(one) ?? []);
+  const known = [...audience, ...(config.alsoFor ?? [])];
+  if (named.every((one) => known.includes(one) || doors?.pathOf(one))) {
+    if (named.some((one) => audience.includes(one))) return null;
+    if (paths.length > 0) return paths;
+  }
   throw invalid(`a token for ${audience.join(' or ')} and for nobody else`, `one for ${show(aud)}`);
 }
 

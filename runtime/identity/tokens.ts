@@ -15,7 +15,7 @@ const MAX_FILE = 16 * 1024 * 1024;
 const LOOK_MS = 1000;
 
 export interface TokenWay {
-  identify(token: string): Promise<Identified>;
+  identify(token: string, path: string): Promise<Identified>;
 }
 
 /** Whether a bearer token says that it is one of the gateway's own. */

@@ -32,7 +32,7 @@ export const mutations: readonly Mutation[] = [
         'runtime/gateway/guard.ts',
         "if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit);",
       ),
-      edit('runtime/gateway/guard.ts', 'if (held > limit) throw tooLarge(limit);'),
+      edit('runtime/gateway/guard.ts', 'if (held > limit) return refuse(tooLarge(limit));'),
       edit('runtime/session/client.ts', 'readLines(this.#input, LINE_BYTES,', 'readLines(this.#input, 1e9,'),
     ],
   },

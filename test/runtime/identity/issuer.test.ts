@@ -3,8 +3,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { subjectOf } from '../../../runtime/identity/identified.ts';
+import type { IdentityConfig } from '../../../schemas/identity.ts';
 import { certify, makeAuthority } from '../../helpers/certificates.ts';
-import { accepted, bearer, RESOURCE, refused, testIdentity } from '../../helpers/identity.ts';
+import { accepted, bearer, RESOURCE, refused, requestWith, testIdentity } from '../../helpers/identity.ts';
 import { ownKey, signed, startIssuer, type TestIssuer } from '../../helpers/issuer.ts';
 import { tempDir } from '../../helpers/session.ts';
 
@@ -81,6 +82,36 @@ describe('a token of a real issuer', () => {
     expect(narrow.headers['www-authenticate']).toBe(
       'Bearer realm="lockkeeper", resource_metadata="https://gateway.acme.test/.well-known/oauth-protected-resource/mcp", scope="mcp mcp:write", error="insufficient_scope", error_description="SCOPE_MISSING"',
     );
+  });
+
+  it('for one door opens that one, and no other; one for all opens each', async () => {
+    const resource = 'https://gateway.acme.test/';
+    const doors = ['/servers/docs/mcp', '/servers/code/mcp', '/mcp'];
+    const at = (url: string, token: string) =>
+      requestWith({ url, headers: [['Authorization', `Bearer ${token}`]] });
+    const opens = async (config: Partial<IdentityConfig>, token: string): Promise<boolean[]> => {
+      const identity = await testIdentity({ resource, jwt: [{ issuer: issuer.url }], ...config });
+      // Twice: what is known of a token is not what was asked before.
+      const answers = [...doors, ...doors].map((door) => identity.identify(at(door, token)));
+      const letIn = (await Promise.all(answers)).map((answer) => !('refusal' in answer));
+      expect(letIn.slice(3)).toEqual(letIn.slice(0, 3));
+      return letIn.slice(0, 3);
+    };
+    const docs = await issuer.token(`${resource}servers/docs/mcp`);
+    expect(await opens({}, docs)).toEqual([true, false, false]);
+    expect(await opens({}, await issuer.token(`${resource}mcp`))).toEqual([false, false, true]);
+    expect(await opens({}, await issuer.token(resource))).toEqual([true, true, true]);
+    expect(await opens({ doors: false }, docs)).toEqual([false, false, false]);
+    const named = [{ issuer: issuer.url, audience: [resource] }];
+    expect(await opens({ jwt: named }, docs)).toEqual([false, false, false]);
+    for (const other of [
+      'servers/docs/mcp/',
+      'servers/DOCS/mcp',
+      'servers/../mcp',
+      'servers/%64ocs/mcp',
+      'x',
+    ])
+      expect(await opens({}, await issuer.token(`${resource}${other}`))).toEqual([false, false, false]);
   });
 
   it('ends when it says, also when it was verified before', async () => {

@@ -353,4 +353,34 @@ describe('a configuration', () => {
       scopes_supported: ['mcp'],
     });
   });
+
+  it.each([
+    ['https://gateway.acme.test/', 'https://gateway.acme.test', ''],
+    ['https://gateway.acme.test/tools/', 'https://gateway.acme.test/tools', '/tools'],
+    [RESOURCE, 'https://gateway.acme.test', ''],
+  ])('tells who calls one address of %s that it is that very one', async (resource, base, below) => {
+    const identity = await testIdentity({ resource, jwt: [{ issuer: 'https://issuer.acme.test' }] });
+    const well = `/.well-known/oauth-protected-resource${below}`;
+    for (const door of ['/servers/docs/mcp', '/mcp']) {
+      const { headers } = await refused(identity, requestWith({ url: `${door}?a=1` }));
+      expect(headers['www-authenticate']).toContain(
+        `resource_metadata="https://gateway.acme.test${well}${door}"`,
+      );
+      const found = JSON.parse(String(identity.metadata?.find(`${well}${door}`))) as { resource: string };
+      expect(found.resource).toBe(`${base}${door}`);
+    }
+    const elsewhere = await refused(identity, requestWith({ url: '/servers/a/b/mcp' }));
+    expect(elsewhere.headers['www-authenticate']).toContain(`="${identity.metadata?.url}"`);
+    for (const path of ['/servers/Docs/mcp', '/servers/mcp', '/x', '/servers/docs/mcp/'])
+      expect(identity.metadata?.find(`${well}${path}`)).toBeNull();
+  });
+
+  it('is one resource for all addresses where it says so', async () => {
+    const resource = 'https://gateway.acme.test/';
+    const jwt = [{ issuer: 'https://issuer.acme.test' }];
+    const identity = await testIdentity({ resource, doors: false, jwt });
+    const { headers } = await refused(identity, requestWith({ url: '/servers/docs/mcp' }));
+    expect(headers['www-authenticate']).toContain('oauth-protected-resource"');
+    expect(identity.metadata?.find('/.well-known/oauth-protected-resource/servers/docs/mcp')).toBeNull();
+  });
 });
