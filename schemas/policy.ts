@@ -53,6 +53,7 @@ export const DEFAULT_POLICY: Policy = {
       'LK-SRF-04',
       'LK-TXT-01',
       'LK-TXT-02',
+      'LK-TXT-05',
       'LK-CAP-01',
       'LK-ADV-01',
     ],

@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { runQuality } from '../bench/quality/command.ts';
+import { measure, runQuality } from '../bench/quality/command.ts';
 import { dataDir } from '../bench/quality/config.ts';
+import { readSets } from '../bench/quality/records.ts';
+import { gatesOf } from '../bench/quality/score.ts';
 import type { Json } from '../schemas/common.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 
@@ -100,4 +102,16 @@ describe('npm run quality', () => {
     expect(dataDir(undefined, { LOCKKEEPER_QUALITY_DATA: '/somewhere' })).toBe('/somewhere');
     await expect(run(sets(good), '--pool')).rejects.toMatchObject({ code: 'USAGE' });
   });
+});
+
+describe('the checks of tool text', () => {
+  it('hold every gate on the labelled sets of this repository', async () => {
+    const dir = join(import.meta.dirname, 'fixtures');
+    const quality = await measure(readSets(dir));
+    const gates = gatesOf(quality.judged, quality.patches);
+    expect(gates.filter(({ held }) => held !== true)).toEqual([]);
+    expect(new Set(quality.patches.map(({ record }) => record.kind)).size).toBe(18);
+    const p95 = quality.times[Math.floor(quality.times.length * 0.95)] ?? Number.NaN;
+    expect(p95).toBeLessThan(6);
+  }, 120_000);
 });

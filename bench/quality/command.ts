@@ -12,7 +12,7 @@ export interface Quality {
   readonly sets: Sets;
   readonly judged: readonly Judged[];
   readonly patches: readonly PatchVerdict[];
-  /** Milliseconds that each tool took, in order of size. */
+  /** Milliseconds of this thread on a processor that each tool took, in order of size: others at work do not count. */
   readonly times: readonly number[];
 }
 
@@ -52,9 +52,10 @@ export async function measure(sets: Sets): Promise<Quality> {
   const verdicts = new Map<ToolRecord, Verdict>();
   const times: number[] = [];
   const timed = async <T>(count: number, run: () => Promise<T>): Promise<T> => {
-    const start = performance.now();
+    const start = process.threadCpuUsage();
     const result = await run();
-    for (let i = 0; i < count; i++) times.push((performance.now() - start) / count);
+    const { user, system } = process.threadCpuUsage(start);
+    times.push(...Array.from({ length: count }, () => (user + system) / 1000 / count));
     return result;
   };
   const [real, single] = [sets.tools.filter(isReal), sets.tools.filter((record) => !isReal(record))];

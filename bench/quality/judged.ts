@@ -29,19 +29,24 @@ export function verdictOf(said: readonly Said[]): Verdict {
   return { said, weight: WEIGHTS[top] ?? null };
 }
 
-export function surfaceWith(tools: readonly (JsonObject & { readonly name: string })[]): Surface {
+type NamedTool = JsonObject & { readonly name: string };
+
+export function surfaceWith(tools: readonly NamedTool[]): Surface {
   return {
     capture: { protocolVersion: '2025-11-25', eras: ['session'], clientCapabilities: {} },
     serverInfo: { name: 'measured' },
     capabilities: {},
     instructions: null,
-    tools: Object.fromEntries(tools.map((tool) => [tool.name, tool])),
+    tools: toolsByName(tools),
     prompts: {},
     resources: {},
     resourceTemplates: {},
     volatile: [],
   };
 }
+
+const toolsByName = (tools: readonly NamedTool[]): Surface['tools'] =>
+  Object.fromEntries(tools.map((tool) => [tool.name, tool]));
 
 /** One surface by itself, or against the one that was approved before it. */
 export async function saidOf(
@@ -68,9 +73,18 @@ function weightOf(gates: boolean, { severity }: Finding): Weight {
 }
 
 /** A record by itself, with those tools beside it that it comes with. */
-export async function verdictOfTool({ tool, peers }: ToolRecord): Promise<Verdict> {
-  const beside = peers.map((peer) => ({ server: peer.server, tools: { [peer.tool.name]: peer.tool } }));
-  return verdictOf(await saidOf(surfaceWith([tool]), { peers: beside }));
+export async function verdictOfTool({ tool, peers, server }: ToolRecord): Promise<Verdict> {
+  const others = Map.groupBy(peers, (peer) => peer.server);
+  const siblings = (server === null ? undefined : others.get(server)) ?? [];
+  const beside = [...others].filter(([name]) => name !== server);
+  const said = await saidOf(surfaceWith([...siblings.map((peer) => peer.tool), tool]), {
+    peers: beside.map(([name, list]) => ({
+      server: name,
+      tools: toolsByName(list.map((peer) => peer.tool)),
+    })),
+  });
+  const at = pointerOf('tools', tool.name);
+  return verdictOf(said.filter(({ finding }) => isAbout(finding, at)));
 }
 
 /** All tools of one server as one surface, which is how they are scanned; verdicts by record. */

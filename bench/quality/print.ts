@@ -111,7 +111,7 @@ function listed(quality: Quality): string {
 
 function speed(times: readonly number[]): string {
   if (times.length === 0) return '';
-  return `milliseconds a tool, all checks of what a server shows: p50 ${at(times, 0.5).toFixed(2)}, p95 ${at(times, 0.95).toFixed(2)}, of ${times.length} tools`;
+  return `milliseconds of one processor a tool, all checks of what a server shows: p50 ${at(times, 0.5).toFixed(2)}, p95 ${at(times, 0.95).toFixed(2)}, of ${times.length} tools`;
 }
 
 const at = (sorted: readonly number[], share: number): number =>

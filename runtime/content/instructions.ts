@@ -1,4 +1,5 @@
 /** Looking for the phrases: in tool text as a whole, in answers around what signals them. */
+import { normal } from './normal.ts';
 import { ANSWER_PHRASES, type Phrase, TOOL_PHRASES } from './phrases.ts';
 
 /** Characters of one text that are read as tool text; nobody reviews more, and a rule may take its square in time. */
@@ -23,23 +24,22 @@ export function phrasesIn(text: string): Hit[] {
   return [...hits.values()];
 }
 
-const INVISIBLE = /[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\u{e0000}-\u{e007f}]/gu;
-
 function plainOf(text: string): string {
   return visible(text).replace(/\s+/g, ' ');
 }
 
 /** Letters in other clothes, and what nobody sees between them. */
 const DISGUISED =
-  /[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\u{e0000}-\u{e007f}\u2100-\u214f\u2460-\u24ff\ufb00-\ufb06\uff00-\uffef\u{1d400}-\u{1d7ff}]/u;
+  /[\u00ad\u0370-\u03ff\u0400-\u04ff\u200b-\u200f\u2060-\u2064\ufeff\u{e0000}-\u{e007f}\u2100-\u214f\u2460-\u24ff\ufb00-\ufb06\uff00-\uffef\u{1d400}-\u{1d7ff}]/u;
 
 function visible(text: string): string {
-  return DISGUISED.test(text) ? text.normalize('NFKC').replace(INVISIBLE, '') : text;
+  return DISGUISED.test(text) ? normal(text) : text;
 }
 
 /** Where the phrase stands, unless its own sentence says the opposite. */
 function placeOf({ pattern, unless }: Phrase, plain: string): number | null {
-  for (const found of plain.matchAll(new RegExp(pattern, `${pattern.flags.replace('g', '')}g`)))
+  if (!pattern.test(plain)) return null;
+  for (const found of plain.matchAll(new RegExp(pattern, `${pattern.flags}g`)))
     if (unless === undefined || !unless.test(sentenceOf(plain, found))) return found.index;
   return null;
 }
@@ -109,12 +109,7 @@ function* closeTo(plain: string, signal: RegExp): Generator<readonly [number, nu
 
 const SHELL = /\b(?:curl|wget|bash|chmod|nc|rm -rf|powershell|eval)\b|\/bin\/sh|\/dev\/tcp/i;
 
-/** Base64 words of a tool text that turn into a phrase or a command, with what they read. */
-export function* wrappedIn(text: string): Generator<readonly [word: string, decoded: string]> {
-  for (const [word] of plainOf(text.slice(0, MAX_TEXT)).matchAll(/[A-Za-z0-9+/]{20,}={0,2}/g)) {
-    const decoded = Buffer.from(word, 'base64').toString('latin1');
-    if (!/^[\x20-\x7e\s]{12,}$/.test(decoded)) continue;
-    if (SHELL.test(decoded) || TOOL_PHRASES.some((phrase) => placeOf(phrase, decoded) !== null))
-      yield [word.slice(0, 80), decoded];
-  }
+/** Whether what was written in codes turns into a phrase or a command. */
+export function meansHarm(decoded: string): boolean {
+  return SHELL.test(decoded) || TOOL_PHRASES.some((phrase) => placeOf(phrase, decoded) !== null);
 }

@@ -148,7 +148,7 @@ const PHRASES: readonly Phrase[] = [
   {
     why: 'smuggles content through a parameter',
     pattern: sentence(
-      '\\b(?:sidenote|side_note)\\b|^(?:llm_model_name|(?:chat|conversation)_?(?:history|transcript))$|\\bpass (?:its|the|their) (?:full |entire )?contents? (?:as|in|to)\\b',
+      '\\b(?:sidenote|side_note)\\b|\\bpass (?:its|the|their) (?:full |entire )?contents? (?:as|in|to)\\b',
     ),
   },
   {

@@ -1,5 +1,6 @@
 /** The explicit list of checks, in the order of a report. Deleting one is deleting a line here and a file. */
 import { knownMalware, knownVulnerabilities } from './advisories.ts';
+import { annotations } from './annotations.ts';
 import { attestations } from './attestations.ts';
 import { bound } from './bound.ts';
 import { buildPlace } from './build-place.ts';
@@ -17,14 +18,26 @@ import { instructions } from './instructions.ts';
 import { integrity } from './integrity.ts';
 import { labels } from './labels.ts';
 import { maintainers } from './maintainers.ts';
+import { parameters } from './parameters.ts';
 import { rank } from './rank.ts';
 import { reach } from './reach.ts';
 import { registrySignature } from './registry-signature.ts';
+import { shadowing } from './shadowing.ts';
 import { surfaceDiff } from './surface-diff.ts';
+import { suspicion } from './suspicion.ts';
 import { volatile } from './volatile.ts';
 
 /** Those that read what a server shows and nothing else: its quality can be measured on texts alone. */
-export const surfaceChecks: readonly SurfaceCheck[] = [surfaceDiff, emptySchema, hiddenUnicode, instructions];
+export const surfaceChecks: readonly SurfaceCheck[] = [
+  surfaceDiff,
+  emptySchema,
+  annotations,
+  hiddenUnicode,
+  instructions,
+  suspicion,
+  shadowing,
+  parameters,
+];
 
 export const checks: readonly Check[] = [
   integrity,
@@ -43,8 +56,12 @@ export const checks: readonly Check[] = [
   emptySchema,
   eras,
   volatile,
+  annotations,
   hiddenUnicode,
   instructions,
+  suspicion,
+  shadowing,
+  parameters,
   labels,
   capability,
   egress,

@@ -38,3 +38,10 @@ export function textsOfBoth({
   const known = new Set(first.map(({ at, text }) => `${at} ${text}`));
   return [...first, ...textsOf(other).filter(({ at, text }) => !known.has(`${at} ${text}`))];
 }
+
+/** Whether a text stands at its place word for word as it was approved; nothing does in a first release. */
+export function asApproved(baseline: { readonly surface: Surface } | null): (text: Text) => boolean {
+  if (baseline === null) return () => false;
+  const approved = new Set(textsOf(baseline.surface).map(({ at, text }) => `${at} ${text}`));
+  return ({ at, text }) => approved.has(`${at} ${text}`);
+}

@@ -1,0 +1,44 @@
+import type { JsonObject } from '../../schemas/common.ts';
+import { pointerOf } from '../../schemas/surface.ts';
+import { finding, firedOr, type SurfaceCheck } from './check.ts';
+
+/** Verbs of a name or a description's beginning that change something, and those that cannot be taken back. */
+const CHANGES =
+  /^(?:delete|remove|drop|destroy|purge|erase|wipe|create|add|insert|update|write|edit|modify|set|send|post|publish|upload|move|rename|merge|push|commit|cancel|transfer|pay|refund|revoke|grant|kill|terminate|restart|deploy|install)s?$/;
+const DESTROYS = /^(?:delete|remove|drop|destroy|purge|erase|wipe|kill|terminate|revoke|uninstall)s?$/;
+
+/** Hints that policies rely on, against what the tool's own name and first sentence say. */
+export const annotations: SurfaceCheck = {
+  id: 'LK-SRF-05',
+  title: 'Hints agree with what tools say',
+  owasp: 'MCP03',
+  run: ({ surface }) => {
+    const tools = Object.entries(surface.tools);
+    const findings = tools.flatMap(([name, tool]) =>
+      lies(name, tool).map((what) =>
+        finding('medium', `${name} ${what}`, [
+          {
+            kind: 'text',
+            at: pointerOf('tools', name, 'annotations'),
+            excerpt: JSON.stringify(tool.annotations).slice(0, 200),
+          },
+        ]),
+      ),
+    );
+    return firedOr(findings, `${tools.length} tools`);
+  },
+};
+
+function lies(name: string, { annotations: hints, description }: JsonObject): string[] {
+  if (hints === null || typeof hints !== 'object' || Array.isArray(hints)) return [];
+  const named = verbOf(name.replace(/([a-z])([A-Z])/g, '$1 $2').replace(/[_\W]+/g, ' '));
+  const told = verbOf(typeof description === 'string' ? description : '');
+  // Both have to say it: a name alone may count from, and a sentence may be about what others do.
+  const says = (verbs: RegExp): boolean => verbs.test(named) && verbs.test(told);
+  if (hints.readOnlyHint === true && says(CHANGES)) return [`says that it only reads, and that it ${told}`];
+  if (hints.destructiveHint === false && says(DESTROYS))
+    return [`says that it destroys nothing, and that it ${told}`];
+  return [];
+}
+
+const verbOf = (text: string): string => /^\W*([A-Za-z]+)/.exec(text)?.[1]?.toLowerCase() ?? '';

@@ -1,0 +1,65 @@
+import { CUE_NAMES } from '../reading/cues.ts';
+import type { Read } from '../reading/features.ts';
+import { AGREES, opinionOf, TELLS, weighedMost } from '../reading/opinion.ts';
+import { type Passage, readingOf } from '../reading/passages.ts';
+import { holds, RULES } from '../reading/rules.ts';
+import { finding, firedOr, gravest, type SurfaceCheck } from './check.ts';
+import { reasonsIn } from './instructions.ts';
+import { asApproved } from './texts.ts';
+
+/**
+ * Sentences that do what attacks do, in whatever words: rules over cues, and a second opinion. Scores advise: this check
+ * is for people, and gates nothing. What was approved before is listed, and counts as read.
+ */
+export const suspicion: SurfaceCheck = {
+  id: 'LK-TXT-03',
+  title: 'Tool text is about its own tool',
+  owasp: 'MCP03',
+  run: (facts) => {
+    const { passages } = readingOf(facts);
+    const old = asApproved(facts.baseline);
+    const findings = passages.flatMap((passage) => {
+      const approved = old(passage);
+      const doubts = doubtsIn(passage);
+      const known = approved ? reasonsIn(passage).map(({ why, around }) => ({ why, excerpt: around })) : [];
+      return [...known, ...doubts].map(({ why, excerpt }) =>
+        finding(
+          approved ? 'info' : 'medium',
+          `${passage.at} ${why}${approved ? ', as approved before' : ''}`,
+          [{ kind: 'text', at: passage.at, excerpt }],
+        ),
+      );
+    });
+    return firedOr(gravest(findings), `${passages.length} texts, ${RULES.length} rules and a second opinion`);
+  },
+};
+
+interface Doubt {
+  readonly why: string;
+  readonly excerpt: string;
+}
+
+/** What rules say of a text, each once; where no rule says anything, the second opinion about its worst place. */
+function doubtsIn({ windows }: Passage): Doubt[] {
+  const doubts = new Map<string, string>();
+  let worst = TELLS;
+  let where: readonly Read[] | null = null;
+  for (const window of windows) {
+    const cues = new Set(window.flatMap((read) => read.cues.map((cue) => CUE_NAMES[cue] ?? 'must')));
+    const score = opinionOf(window);
+    for (const rule of score < AGREES ? [] : RULES)
+      if (!doubts.has(rule.why) && holds(rule, cues)) doubts.set(rule.why, said(window));
+    if (score < worst) continue;
+    [worst, where] = [score, window];
+  }
+  if (doubts.size === 0 && where)
+    doubts.set(`reads like an attack, for ${weighedMost(where).join(', ')}`, said(where));
+  return [...doubts].map(([why, excerpt]) => ({ why, excerpt }));
+}
+
+function said(window: readonly Read[]): string {
+  return window
+    .map(({ sentence }) => sentence)
+    .join(' ')
+    .slice(0, 400);
+}

@@ -1,0 +1,67 @@
+/** Makes texts of templates, the same ones each time. */
+import { ATTACKS, OPENINGS } from './attacks.ts';
+import { HONEST } from './honest.ts';
+import { POLITE } from './polite.ts';
+import { SLOTS } from './slots.ts';
+
+/** Numbers that are the same on every machine: a linear congruential generator of 32 bits. */
+export function numbers(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+export interface Made {
+  readonly kind: string;
+  readonly text: string;
+}
+
+type Random = () => number;
+
+function pick<T>(list: readonly T[], random: Random): T {
+  return list[Math.floor(random() * list.length)] as T;
+}
+
+/** One text of a template: inner choices first, then slots. */
+export function filled(template: string, random: Random): string {
+  let text = template;
+  for (let turn = 0; turn < 6 && /\[[^[\]]*\|[^[\]]*\]|\{\w+\}/.test(text); turn++) {
+    text = text.replace(/\[([^[\]]*\|[^[\]]*)\]/g, (_, choices: string) => pick(choices.split('|'), random));
+    text = text.replace(/\{(\w+)\}/g, (whole, slot: string) => {
+      if (slot === 'own') return 'this tool';
+      const list = SLOTS[slot];
+      return list ? pick(list, random) : whole;
+    });
+  }
+  const tidy = text
+    .replace(/\s+/g, ' ')
+    .replace(/ ([.,;:])/g, '$1')
+    .replaceAll('«', '[')
+    .replaceAll('»', ']')
+    .trim();
+  return tidy.charAt(0).toUpperCase() + tidy.slice(1);
+}
+
+/** So many texts of each class that mean harm, and of each honest template. */
+export function make(each: number, seed: number): { attacks: Made[]; honest: Made[] } {
+  const random = numbers(seed);
+  const attacks: Made[] = [];
+  for (const [kind, templates] of Object.entries({ ...ATTACKS, ...POLITE }))
+    for (const template of templates)
+      for (let i = 0; i < each; i++)
+        attacks.push({ kind, text: varied(pick(OPENINGS, random) + filled(template, random), random) });
+  const honest = HONEST.flatMap((template) =>
+    Array.from({ length: each }, () => ({ kind: 'honest', text: filled(template, random) })),
+  );
+  return { attacks, honest };
+}
+
+/** Sometimes a sentence more, which asks for silence or gives a reason. */
+function varied(text: string, random: Random): string {
+  const chance = random();
+  if (chance < 0.12) return `${text} ${filled('{hush}', random)}`;
+  if (chance < 0.2) return `${text} This is ${filled('[required|done|necessary] {excuse}', random)}.`;
+  return text;
+}

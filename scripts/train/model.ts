@@ -1,0 +1,133 @@
+/** Logistic regression over windows of sentences. Of an attack only its worst window has to look like one. */
+
+import { surfaceWith } from '../../bench/quality/judged.ts';
+import type { ToolRecord } from '../../bench/quality/records.ts';
+import type { Read } from '../../scanner/reading/features.ts';
+import { BITS, bucketsOf } from '../../scanner/reading/features.ts';
+import { readingOf } from '../../scanner/reading/passages.ts';
+import { make, numbers } from './make.ts';
+
+const SIZE = 1 << BITS;
+const SEED = 7;
+/** Texts of each template, passes over all windows, and models whose mean is taken. */
+const EACH = 14;
+const EPOCHS = 6;
+const MODELS = 3;
+const RATE = 0.4;
+const DECAY = 2e-6;
+
+/** Windows of one text as buckets. */
+type Windows = readonly Int32Array[];
+
+export interface Trained {
+  readonly data: Buffer;
+  readonly scale: number;
+  readonly bias: number;
+}
+
+const bucketed = (windows: readonly (readonly Read[])[]): Int32Array[] =>
+  windows.map((reads) => Int32Array.from(bucketsOf(reads)));
+
+/** What is read of each tool, exactly as a scan reads it. */
+export function windowsOfTools(records: readonly ToolRecord[]): Windows[] {
+  return records.map(({ tool }) => {
+    const surface = surfaceWith([tool]);
+    const { passages } = readingOf({ surface, other: surface });
+    return passages.filter(({ at }) => at.startsWith('/tools/')).flatMap(({ windows }) => bucketed(windows));
+  });
+}
+
+/** Half of what is made stands at the beginning of its text, half behind an honest sentence. */
+export function windowsOfMade(): { readonly attacks: Windows[]; readonly honest: Windows[] } {
+  const { attacks, honest } = make(EACH, SEED);
+  const windows = ({ text }: { readonly text: string }, index: number): Windows => {
+    const surface = surfaceWith([
+      { name: 'made', description: index % 2 === 0 ? text : `Returns what is asked for.\n${text}` },
+    ]);
+    const { passages } = readingOf({ surface, other: surface });
+    return passages.flatMap(({ windows: all }) =>
+      bucketed(all.filter(([first]) => index % 2 === 0 || first?.opens !== true)),
+    );
+  };
+  return { attacks: attacks.map(windows), honest: honest.map(windows) };
+}
+
+export function train(attacks: readonly Windows[], honest: readonly Windows[]): Trained {
+  const negatives = distinct(honest.flat());
+  const positives = attacks.filter((windows) => windows.length > 0);
+  const mean = new Float64Array(SIZE);
+  let bias = 0;
+  for (let turn = 0; turn < MODELS; turn++) {
+    const model = new Model(SEED + turn);
+    model.learn(positives, negatives);
+    for (let i = 0; i < SIZE; i++) mean[i] = (mean[i] ?? 0) + (model.weights[i] ?? 0) / MODELS;
+    bias += model.bias / MODELS;
+  }
+  const top = mean.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0);
+  const scale = rounded(top / 127);
+  const data = Buffer.from(Int8Array.from(mean, (weight) => Math.round(weight / scale)).buffer);
+  return { data, scale, bias: rounded(bias) };
+}
+
+const rounded = (value: number): number => Number(value.toPrecision(6));
+
+function distinct(windows: Windows): Int32Array[] {
+  return [...new Map(windows.map((window) => [window.join(), window])).values()];
+}
+
+class Model {
+  readonly weights = new Float64Array(SIZE);
+  bias = -1;
+  readonly #squares = new Float64Array(SIZE).fill(1e-3);
+  readonly #random: () => number;
+
+  constructor(seed: number) {
+    this.#random = numbers(seed);
+  }
+
+  learn(positives: readonly Windows[], negatives: readonly Int32Array[]): void {
+    const items = [
+      ...positives.map((windows) => ({ label: 1, windows })),
+      ...negatives.map((window) => ({ label: 0, windows: [window] as Windows })),
+    ];
+    for (let epoch = 0; epoch < EPOCHS; epoch++) {
+      this.#shuffle(items);
+      for (const { label, windows } of items) {
+        // At first nobody knows which window it is.
+        const which = label === 1 && epoch > 0 ? [this.#worst(windows)] : windows;
+        for (const window of which) this.#step(window, label, 1 / which.length);
+      }
+    }
+  }
+
+  #score(window: Int32Array): number {
+    let sum = 0;
+    for (const bucket of window) sum += this.weights[bucket] ?? 0;
+    return sum / Math.sqrt(window.length || 1) + this.bias;
+  }
+
+  #worst(windows: Windows): Int32Array {
+    return windows.reduce((worst, window) => (this.#score(window) > this.#score(worst) ? window : worst));
+  }
+
+  #step(window: Int32Array, label: number, share: number): void {
+    const error = (1 / (1 + Math.exp(-this.#score(window))) - label) * share;
+    const part = error / Math.sqrt(window.length || 1);
+    for (const bucket of window) {
+      const gradient = part + DECAY * (this.weights[bucket] ?? 0);
+      const squares = (this.#squares[bucket] ?? 0) + gradient * gradient;
+      this.#squares[bucket] = squares;
+      this.weights[bucket] = (this.weights[bucket] ?? 0) - (RATE * gradient) / Math.sqrt(squares);
+    }
+    this.bias -= 0.01 * error;
+  }
+
+  #shuffle<T>(items: T[]): void {
+    for (let i = items.length - 1; i > 0; i--) {
+      const j = Math.floor(this.#random() * (i + 1));
+      const [a, b] = [items[i] as T, items[j] as T];
+      items[i] = b;
+      items[j] = a;
+    }
+  }
+}
