@@ -1,10 +1,10 @@
 /** An earlier release as evidence that a scan compares with. */
-import type { Baseline } from '../scanner/ports.ts';
+import type { Baseline, Peer } from '../scanner/ports.ts';
 import { Report } from '../schemas/finding.ts';
 import { parseStrict } from '../schemas/json.ts';
 import { Surface } from '../schemas/surface.ts';
 import { assertValid } from '../schemas/validate.ts';
-import type { ReleaseRow } from './db/releases.ts';
+import { approvedBeside, type ReleaseRow } from './db/releases.ts';
 import type { Deps } from './deps.ts';
 
 /** Throws ARTIFACT_MISSING, ARTIFACT_MISMATCH or DOCUMENT_INVALID. */
@@ -22,4 +22,18 @@ export async function baselineFrom(
   const { version, closure, launch, maintainers, submission, report_digest: report } = row;
   const origin = report === null ? null : ((await storedReport(report, blobs)).origin ?? null);
   return { version, closure, surface, maintainers, launch, permissions: submission.permissions, origin };
+}
+
+/** Servers whose tools a new one is held against. */
+const MOST_PEERS = 200;
+
+/** What other servers show that were approved here. */
+export async function peersOf(name: string, { pool, blobs }: Pick<Deps, 'pool' | 'blobs'>): Promise<Peer[]> {
+  const peers: Peer[] = [];
+  for (const { name: server, surface_text: text } of await approvedBeside(pool, name, MOST_PEERS)) {
+    if (text === null) continue;
+    const { tools } = assertValid(Surface, parseStrict(await blobs.get(text)), 'a stored surface');
+    peers.push({ server, tools });
+  }
+  return peers;
 }

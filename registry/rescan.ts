@@ -4,7 +4,7 @@ import { packageOf } from '../scanner/closure.ts';
 import type { CheckResult, Report } from '../schemas/finding.ts';
 import { canonical } from '../schemas/json.ts';
 import type { Since } from '../schemas/review.ts';
-import { baselineFrom, storedReport } from './baseline.ts';
+import { baselineFrom, peersOf, storedReport } from './baseline.ts';
 import { withTransaction } from './db/pool.ts';
 import { findRelease, type ReleaseRow, scannedVersion } from './db/releases.ts';
 import { insertRescan, newestRescan } from './db/rescans.ts';
@@ -29,6 +29,7 @@ export async function rescanJob(id: string, deps: ScanDeps): Promise<void> {
       policy: deps.policy,
       trial: deps.trust.trial,
       baseline: await baselineFrom(before, deps),
+      peers: await peersOf(row.name, deps),
     },
     (step) => deps.log.debug({ release: id }, step),
   );

@@ -7,7 +7,7 @@ import { asLockkeeperError, type Code } from '../schemas/errors.ts';
 import type { Submission } from '../schemas/release.ts';
 import { knownAgainst, mapRelease, revokeInfected } from './advisories/map.ts';
 import { refreshAdvisories } from './advisories/refresh.ts';
-import { baselineFrom } from './baseline.ts';
+import { baselineFrom, peersOf } from './baseline.ts';
 import { withTransaction } from './db/pool.ts';
 import {
   findRelease,
@@ -83,6 +83,7 @@ export async function scanJob(
       {
         ...{ submission: row.submission, policy: deps.policy, trial: deps.trust.trial, baseline },
         advisories: (closure) => knownAgainst(pool, closure),
+        peers: await peersOf(row.name, deps),
       },
       (step) => deps.log.debug({ release: id }, step),
     );

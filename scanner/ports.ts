@@ -104,6 +104,12 @@ export interface Baseline {
   readonly origin: Origin | null;
 }
 
+/** Another server, as far as a text may imitate it or speak about it. */
+export interface Peer {
+  readonly server: string;
+  readonly tools: Surface['tools'];
+}
+
 /** What is publicly known against the packages of a closure, and how new that knowledge is; null when none was ever loaded. */
 export interface KnownAdvisories {
   readonly newest: string | null;
@@ -117,6 +123,8 @@ export interface ScanRequest {
   readonly baseline: Baseline | null;
   /** Asked once the closure is resolved; absent where nobody has advisories. */
   readonly advisories?: (closure: Closure) => Promise<KnownAdvisories>;
+  /** Servers that stand beside it; absent where nobody knows. */
+  readonly peers?: readonly Peer[];
 }
 
 export interface ScanResult {

@@ -40,14 +40,14 @@ import { upstreamFacts } from './upstream.ts';
  * where another try may succeed. Leaves the artifacts, the surface and the report in the blob store.
  */
 export async function scan(request: ScanRequest, ports: ScanPorts): Promise<ScanResult> {
-  const { submission, baseline, policy } = request;
+  const { submission, baseline, policy, peers } = request;
   const scanned = isRemoteSource(submission.source)
     ? await scanRemoteServer(submission, ports)
     : await scanPackage(request, ports);
   const { closure, launch, observed, upstream, advisories, inputs } = scanned;
   const changes = baseline ? diffSurfaces(baseline.surface, observed.surface) : [];
   const reachChanges = baseline ? diffReach(baseline, { permissions: submission.permissions, launch }) : [];
-  const evidence = await storeEvidence({ closure, observed, upstream, advisories, inputs }, ports);
+  const evidence = await storeEvidence({ closure, observed, upstream, advisories, inputs, peers }, ports);
   const facts: Facts = {
     ...observed,
     ...scanned,
@@ -59,6 +59,7 @@ export async function scan(request: ScanRequest, ports: ScanPorts): Promise<Scan
       policy,
       permissions: submission.permissions,
     },
+    ...(peers && { peers }),
     now: ports.now(),
   };
   ports.progress('reading the code and running the checks');
@@ -190,6 +191,7 @@ interface Inputs {
   readonly upstream: Upstream | string;
   readonly advisories: KnownAdvisories | string;
   readonly inputs: OriginFacts['inputs'];
+  readonly peers: ScanRequest['peers'];
 }
 
 /** Everything a verdict rests on, by digest, so that it can be computed again. */
@@ -197,7 +199,7 @@ async function storeEvidence(
   inputs: Inputs,
   ports: ScanPorts,
 ): Promise<{ surface: string } & Record<string, string>> {
-  const { observed, upstream, closure, advisories } = inputs;
+  const { observed, upstream, closure, advisories, peers } = inputs;
   const asTheyCame = await Promise.all(
     Object.entries(inputs.inputs).map(async ([name, bytes]) => [name, (await ports.blobs.put(bytes)).digest]),
   );
@@ -210,6 +212,7 @@ async function storeEvidence(
     secondStart: await store(other, ports),
     advisories: await store(typeof advisories === 'string' ? { unknown: advisories } : advisories, ports),
     upstream: await store(typeof upstream === 'string' ? { unknown: upstream } : upstream.slice, ports),
+    ...(peers && { peers: await store(peers, ports) }),
   };
 }
 

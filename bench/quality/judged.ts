@@ -1,6 +1,7 @@
 /** What the checks of a scan say to labelled surfaces: the same functions, policy and severities. */
-import type { Peer, SurfaceFacts } from '../../scanner/checks/check.ts';
+import type { SurfaceFacts } from '../../scanner/checks/check.ts';
 import { surfaceChecks } from '../../scanner/checks/index.ts';
+import type { Peer } from '../../scanner/ports.ts';
 import { judge } from '../../scanner/report.ts';
 import type { JsonObject } from '../../schemas/common.ts';
 import { diffSurfaces } from '../../schemas/diff.ts';

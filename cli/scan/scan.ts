@@ -6,7 +6,7 @@ import { openBlobs } from '../../runtime/store/blobs.ts';
 import { npmOptionsOf } from '../../scanner/npm.ts';
 import { type OciOptions, ociOptionsOf } from '../../scanner/oci/options.ts';
 import { resolveTag } from '../../scanner/oci/tag.ts';
-import type { Baseline, ScanPorts, ScanResult } from '../../scanner/ports.ts';
+import type { Baseline, Peer, ScanPorts, ScanResult } from '../../scanner/ports.ts';
 import { pypiOptionsOf } from '../../scanner/pypi/options.ts';
 import { scan } from '../../scanner/scan.ts';
 import type { Asking } from '../../scanner/targets/exact.ts';
@@ -52,12 +52,14 @@ export async function openScanning(context: Context, setting: Setting): Promise<
   const workDir = await mkdtemp(join(context.home.storeDir, 'scan-'));
   await chmod(workDir, 0o755);
   const ports = { blobs, driver, workDir, npm, pypi, oci, now: context.now };
+  const peers: Peer[] = [];
   return {
     ask: { npm, pypi },
     one: (target, values) =>
       scanOne(target, {
         values,
         setting,
+        peers,
         ports: { ...ports, progress: (step) => context.progress(`${target.target}: ${step}`) },
       }).finally(() => context.progress('')),
     close: () => rm(workDir, { recursive: true, force: true }),
@@ -66,6 +68,8 @@ export async function openScanning(context: Context, setting: Setting): Promise<
 
 interface One {
   readonly values: Values;
+  /** What was scanned before it by the same command: those will stand beside each other. */
+  readonly peers: Peer[];
   readonly setting: Setting;
   readonly ports: ScanPorts;
 }
@@ -78,10 +82,11 @@ async function scanOne(target: Target, one: One): Promise<ScanTarget> {
     const submission = await wishOf(target, source, one);
     const { against } = one.setting;
     const baseline = against === undefined ? null : await baselineOf(against, submission, one);
-    const { report } = await scan(
-      { submission, policy: one.setting.policy, trial: false, baseline },
+    const { report, surface } = await scan(
+      { submission, policy: one.setting.policy, trial: false, baseline, peers: [...one.peers] },
       one.ports,
     );
+    one.peers.push({ server: submission.name, tools: surface.tools });
     return { ...head, conclusion: concludeReport(report), report, error: null };
   } catch (thrown) {
     const { code, message } = asLockkeeperError(thrown);

@@ -93,6 +93,15 @@ export async function listReleases(client: Client, filter: ReleaseFilter): Promi
   return rows;
 }
 
+/** The newest approved release of each other server, by name; as many as told. */
+export async function approvedBeside(client: Client, name: string, limit: number): Promise<ReleaseRow[]> {
+  const { rows } = await client.query<ReleaseRow>(
+    `select distinct on (r.name) ${COLUMNS} from releases r where r.state = 'approved' and r.name <> $1 order by r.name, r.id desc limit $2`,
+    [name, limit],
+  );
+  return rows;
+}
+
 /** Releases that may be locked or were: approved, deprecated, revoked; all versions of all names given. */
 export async function releasesNamed(
   client: Client,

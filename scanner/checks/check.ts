@@ -10,7 +10,7 @@ import type { RemoteLaunch } from '../../schemas/remote.ts';
 import type { Surface } from '../../schemas/surface.ts';
 import type { CodeFacts } from '../code/facts.ts';
 import type { ImageFacts } from '../oci/source.ts';
-import type { Baseline, KnownAdvisories, Upstream } from '../ports.ts';
+import type { Baseline, KnownAdvisories, Peer, Upstream } from '../ports.ts';
 import type { Attested } from '../provenance/standing.ts';
 
 export interface Facts {
@@ -52,12 +52,6 @@ export interface Facts {
   readonly peers?: readonly Peer[];
   /** Of a server that is an image; null for any other. */
   readonly image: ImageFacts | null;
-}
-
-/** Another server, as far as a text may imitate it or speak about it. */
-export interface Peer {
-  readonly server: string;
-  readonly tools: Surface['tools'];
 }
 
 /** What can be judged of what a server shows alone. */

@@ -2,8 +2,9 @@ import { normal } from '../../runtime/content/normal.ts';
 import type { JsonObject } from '../../schemas/common.ts';
 import type { Severity } from '../../schemas/finding.ts';
 import { pointerOf } from '../../schemas/surface.ts';
+import type { Peer } from '../ports.ts';
 import { readingOf } from '../reading/passages.ts';
-import { excerpt, finding, firedOr, gravest, ok, type Peer, type SurfaceCheck, unknown } from './check.ts';
+import { excerpt, finding, firedOr, gravest, ok, type SurfaceCheck, unknown } from './check.ts';
 
 type Told = ReturnType<typeof finding>;
 

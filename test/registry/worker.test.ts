@@ -7,8 +7,15 @@ import type { ScanDeps } from '../../registry/deps.ts';
 import { MOVES } from '../../registry/lifecycle.ts';
 import { startSchedules } from '../../registry/schedule.ts';
 import { scanJob } from '../../registry/worker.ts';
+import type { ScanRequest } from '../../scanner/ports.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
-import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
+import {
+  servers,
+  startStaffed,
+  startTestRegistry,
+  submissionOf,
+  type TestRegistry,
+} from '../helpers/registry.ts';
 
 describe.each(servers().slice(0, 1))('several replicas', (server) => {
   let registry: TestRegistry;
@@ -101,5 +108,32 @@ describe.each(servers().slice(0, 1))('several replicas', (server) => {
     await sleep(100);
     expect(runs).toBeGreaterThanOrEqual(2);
     expect(runs).toBe(await fires());
+  });
+});
+
+describe.each(servers().slice(0, 1))('a release that is scanned', (server) => {
+  it('is held against the newest approved release of every other server', async () => {
+    const { registry, alice, bob } = await startStaffed(server);
+    try {
+      const other = { name: 'acme.tools/forecast', source: 'npm:forecast@1.2.3' };
+      await registry.approved('dave', [alice, bob], other);
+      await registry.approved('dave', [alice, bob], {
+        ...other,
+        version: '1.2.4',
+        source: 'npm:forecast@1.2.4',
+      });
+      await registry.scanned('dave', { name: 'acme.tools/unread', source: 'npm:unread@1.2.3' });
+      const submitted = await registry.submit('dave', submissionOf('1.2.3'));
+      let seen: ScanRequest['peers'];
+      const scan: ScanDeps['scan'] = (request, progress) => {
+        seen = request.peers;
+        return registry.deps.scan(request, progress);
+      };
+      await scanJob(String(submitted.body.id), { attempts: 1, max_attempts: 5 }, { ...registry.deps, scan });
+      expect(seen?.map((peer) => peer.server)).toEqual(['acme.tools/forecast']);
+      expect(JSON.stringify(seen)).toContain('1.2.4');
+    } finally {
+      await registry.close();
+    }
   });
 });

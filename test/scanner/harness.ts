@@ -89,7 +89,7 @@ export function requestFor(change: Partial<Submission> = {}, baseline: Baseline 
     ...change,
   };
   const advisories: ScanRequest['advisories'] = async () => ({ newest: NOW.toISOString(), affecting: [] });
-  return { submission, policy: DEFAULT_POLICY, trial: false, baseline, advisories };
+  return { submission, policy: DEFAULT_POLICY, trial: false, baseline, advisories, peers: [] };
 }
 
 export function baselineOf(result: ScanResult): Baseline {

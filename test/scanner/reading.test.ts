@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { saidOf, surfaceWith } from '../../bench/quality/judged.ts';
 import { decodedIn, normal } from '../../runtime/content/normal.ts';
-import type { Peer } from '../../scanner/checks/check.ts';
+import type { Peer } from '../../scanner/ports.ts';
 import { CUE_NAMES, cuesOf } from '../../scanner/reading/cues.ts';
 import { holds, RULES } from '../../scanner/reading/rules.ts';
 import type { JsonObject } from '../../schemas/common.ts';

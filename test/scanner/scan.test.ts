@@ -91,7 +91,7 @@ describe('a scan', () => {
       'LK-TXT-01 ok',
       'LK-TXT-02 ok',
       'LK-TXT-03 ok',
-      'LK-TXT-04 unknown',
+      'LK-TXT-04 ok',
       'LK-TXT-05 ok',
       'LK-LBL-01 ok',
       'LK-CAP-01 ok',
@@ -108,6 +108,7 @@ describe('a scan', () => {
       'advisories',
       'closure',
       'observation',
+      'peers',
       'secondStart',
       'surface',
       'upstream',
@@ -119,6 +120,17 @@ describe('a scan', () => {
       manifest: { maintainers: [{ name: 'ann' }] },
     });
     expect(steps).toContain('observing the server');
+  });
+
+  it('holds its tools against those of the servers beside it, which it keeps as evidence', async () => {
+    const { ports } = await worldOf([clean]);
+    const peers = [{ server: 'io.github.other/w', tools: { we\u0430ther: { name: 'we\u0430ther' } } }];
+    const result = await scan({ ...requestFor(), peers }, ports);
+    expect(firedIn(result, 'LK-TXT-04').join()).toContain('weather looks like we');
+    const { peers: digest = '' } = result.report.evidence;
+    expect(JSON.parse((await ports.blobs.get(digest)).toString('utf8'))).toEqual(peers);
+    const { peers: _, ...alone } = requestFor();
+    expect(checkOf(await scan(alone, ports), 'LK-TXT-04').outcome).toBe('unknown');
   });
 
   it('gives the same bytes for the same input', async () => {
