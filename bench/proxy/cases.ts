@@ -15,7 +15,7 @@ const MAIN = here('../../cli/main.ts');
 const FLOOR = here('floor.ts');
 const FLOOR_HTTP = here('floor-http.ts');
 const PAIR = here('sdk-pair.mjs');
-const UNSANDBOXED = here('unsandboxed.ts');
+const UNSANDBOXED = ['--import', here('unsandboxed.mjs')];
 const UNSYNCED = ['--import', here('unsynced.mjs')];
 const STATELESS = '2026-07-28';
 /** A gateway that has not answered until then does not. */
@@ -145,7 +145,7 @@ export function nameIn(era: Era, name: string): string {
 }
 
 /** Everything over pipes; in one era also what tells where the time goes. */
-export async function addStdio(cases: Cases, world: World, era: Era): Promise<void> {
+export async function addStdio(cases: Cases, era: Era): Promise<void> {
   const add = (name: string, kind: Described['kind'], start: () => Piped, base = 'direct'): Promise<void> => {
     const topology = 'stdio to stdio';
     const one: Described = { name: nameIn(era, name), topology, era, kind, base: nameIn(era, base) };
@@ -154,11 +154,10 @@ export async function addStdio(cases: Cases, world: World, era: Era): Promise<vo
       : cases.add(one, piped(start, kind !== 'direct'));
   };
   const floor = [FLOOR, cases.folder(`floor-${era}`), SCRIPTED];
-  const bare = [UNSANDBOXED, cases.folder('home'), world.project];
   await add('direct', 'direct', () => cases.start([SCRIPTED]));
   await add('floor', 'floor', () => cases.start(floor));
   await add('lk run', 'ours', () => cases.lk(['run', 'here']));
-  await add('lk run, no sandbox', 'ours', () => cases.start(bare, { cwd: world.project }));
+  await add('lk run, no sandbox', 'ours', () => cases.lk(['run', 'here'], UNSANDBOXED));
   if (era === 'session') {
     await add('floor, nothing synced', 'floor', () => cases.start([...UNSYNCED, ...floor]));
     await add('lk run, nothing synced', 'ours', () => cases.lk(['run', 'here'], UNSYNCED));
@@ -191,6 +190,7 @@ export const doorOf = ({ url }: Serving, alias: string): string => `${url}/serve
 /** All that a client reaches over HTTP, and what goes on over HTTP; gateway and floor serve both eras. */
 export async function addHttp(cases: Cases, world: World): Promise<void> {
   const [gateway, floor] = [await startGateway(cases), await startFloor(cases, world)];
+  const open = await startGateway(cases, UNSANDBOXED);
   const [lazy, lazyFloor] = [await startGateway(cases, UNSYNCED), await startFloor(cases, world, UNSYNCED)];
   const base = 'direct HTTP';
   const add = (era: Era, one: Pick<Described, 'name' | 'topology' | 'kind'>, way: Way): Promise<void> =>
@@ -203,6 +203,8 @@ export async function addHttp(cases: Cases, world: World): Promise<void> {
     await http('lk gateway to HTTP', 'ours', overHttp(doorOf(gateway, 'elsewhere'), gateway.pid));
     const stdio = { topology: 'HTTP to stdio', kind: 'ours' } as const;
     await add(era, { name: 'lk gateway to stdio', ...stdio }, overHttp(doorOf(gateway, 'here'), gateway.pid));
+    const bare = overHttp(doorOf(open, 'here'), open.pid);
+    await add(era, { name: 'lk gateway to stdio, no sandbox', ...stdio }, bare);
     const away = { name: 'lk run to HTTP', topology: 'stdio to HTTP', kind: 'ours' } as const;
     await add(
       era,

@@ -11,6 +11,8 @@ import { sseCaller } from './sse.ts';
 import { SDK_SERVER, type World } from './world.ts';
 
 const READY_MS = 15_000;
+/** An npm that has not installed a package until then does not. */
+const INSTALL_MS = 120_000;
 const SERVER = [process.execPath, SCRIPTED];
 const VERSIONS = {
   supergateway: '4.0.0',
@@ -125,6 +127,8 @@ async function hub({ main, cases, dir }: At): Promise<Way> {
 
 /** Installs what is not in the cache yet, starts each and adds it, or what it said in place of the right answer. */
 export async function addPeers(cases: Cases, world: World, say: (line: string) => void): Promise<void> {
+  const packages = Object.keys(VERSIONS) as Package[];
+  await Promise.allSettled(packages.map((name) => mainOf(name, say)));
   for (const peer of PEERS) {
     say(`starting ${peer.name}`);
     const { way, why } = await opened(peer, { cases, world, say });
@@ -141,10 +145,10 @@ async function opened(
   { name, needs, open }: Peer,
   { cases, world, say }: Pick<At, 'cases' | 'world'> & { say: (line: string) => void },
 ): Promise<{ readonly way: Way | null; readonly why: string }> {
-  const mains = new Map<Package, string>();
+  const files = new Map<Package, string>();
   try {
-    for (const need of needs) mains.set(need, await mainOf(need, say));
-    const main = (of: Package): string => mains.get(of) ?? '';
+    for (const need of needs) files.set(need, await mainOf(need, say));
+    const main = (of: Package): string => files.get(of) ?? '';
     return { way: await open({ main, cases, world, dir: cases.folder(`peer-${name}`) }), why: '' };
   } catch (error) {
     const [said = ''] = (error as Error).message.split('\n');
@@ -152,9 +156,19 @@ async function opened(
   }
 }
 
+const mains = new Map<Package, Promise<string>>();
+
+/** Asked once for each package: what cannot be installed is not tried again. */
+function mainOf(name: Package, say: (line: string) => void): Promise<string> {
+  const found = mains.get(name) ?? installedMain(name, say);
+  mains.set(name, found);
+  return found;
+}
+
 /** What its own package names as the program of its name. */
-async function mainOf(name: Package, say: (line: string) => void): Promise<string> {
-  const modules = await installed({ package: name, version: VERSIONS[name], here: false }, say);
+async function installedMain(name: Package, say: (line: string) => void): Promise<string> {
+  const wanted = { package: name, version: VERSIONS[name], here: false };
+  const modules = await installed(wanted, say, AbortSignal.timeout(INSTALL_MS));
   const text = readFileSync(join(modules, name, 'package.json'), 'utf8');
   const { bin } = JSON.parse(text) as { bin?: string | Record<string, string> };
   const path = typeof bin === 'string' ? bin : bin?.[name];

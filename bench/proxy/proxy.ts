@@ -33,8 +33,7 @@ export async function proxy(
   const world = await makeWorld(dir);
   const cases = new Cases(world);
   try {
-    if (wants('stdio'))
-      for (const era of ['session', 'stateless'] as const) await addStdio(cases, world, era);
+    if (wants('stdio')) for (const era of ['session', 'stateless'] as const) await addStdio(cases, era);
     if (wants('http')) await addHttp(cases, world);
     if (peers && wants('http')) await addPeers(cases, world, say);
     const rounds = await measure(cases.list, { dir, plan, say });

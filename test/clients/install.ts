@@ -11,8 +11,12 @@ const WORDS = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--save
 
 type Wanted = Pick<Client, 'package' | 'version' | 'here'>;
 
-/** The node_modules that a client is in; it is there once this settles. Throws with what npm said. */
-export async function installed(client: Wanted, say: (line: string) => void): Promise<string> {
+/** The node_modules that a client is in; it is there once this settles. Throws with what npm said, or once `stop` fires. */
+export async function installed(
+  client: Wanted,
+  say: (line: string) => void,
+  stop?: AbortSignal,
+): Promise<string> {
   if (client.here) return HERE;
   const spec = `${client.package}@${client.version}`;
   const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
@@ -24,7 +28,11 @@ export async function installed(client: Wanted, say: (line: string) => void): Pr
   say(`npm installs ${spec} into ${dir}`);
   mkdirSync(dir, { recursive: true });
   writeFileSync(join(dir, 'package.json'), '{"private":true}\n');
-  const npm = spawn('npm', [...WORDS, spec], { cwd: dir, stdio: ['ignore', 'ignore', 'pipe'] });
+  const npm = spawn('npm', [...WORDS, spec], {
+    cwd: dir,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    ...(stop ? { signal: stop } : {}),
+  });
   let said = '';
   npm.stderr.on('data', (chunk: Buffer) => void (said = (said + chunk).slice(-2000)));
   const [code] = (await once(npm, 'close')) as [number | null];
