@@ -164,8 +164,8 @@ async function scanRemoteServer(submission: Submission, ports: ScanPorts): Promi
 
 /** Of a remote server and of an image there is no package to read: one check says so, and the others say nothing. */
 function applicable({ remote, image }: Facts): readonly Check[] {
-  return checks.filter(({ readsPackage, imagesOnly }) => {
-    if (imagesOnly) return image !== null;
+  return checks.filter(({ readsPackage, readsSigned, imagesOnly }) => {
+    if (imagesOnly || (readsSigned && image !== null)) return image !== null;
     return readsPackage !== true || (remote === null && image === null);
   });
 }

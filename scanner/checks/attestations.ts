@@ -8,6 +8,7 @@ export const attestations: Check = {
   owasp: 'MCP04',
   gatesFiredOnly: true,
   readsPackage: true,
+  readsSigned: true,
   run: ({ attested }) => {
     if (typeof attested === 'string') return unknown(attested);
     const { publish, build } = attested;

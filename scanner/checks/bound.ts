@@ -10,6 +10,7 @@ export const bound: Check = {
   owasp: 'MCP04',
   gatesFiredOnly: true,
   readsPackage: true,
+  readsSigned: true,
   run: ({ attested, rootPurl }) => {
     if (typeof attested === 'string') return unknown(attested);
     const about = [attested.publish, attested.build].flatMap((one) =>

@@ -25,6 +25,7 @@ export const buildPlace: Check = {
   owasp: 'MCP04',
   gatesFiredOnly: true,
   readsPackage: true,
+  readsSigned: true,
   run: ({ attested }) => {
     if (typeof attested === 'string') return unknown(attested);
     const built = builtIn(attested);

@@ -9,6 +9,7 @@ export const builder: Check = {
   owasp: 'MCP04',
   gatesFiredOnly: true,
   readsPackage: true,
+  readsSigned: true,
   run: ({ attested, baseline }) => {
     if (typeof attested === 'string') return unknown(attested);
     const now = builtIn(attested)?.builder ?? null;

@@ -71,6 +71,8 @@ export interface CheckOf<F> {
   readonly gatesFiredOnly?: true;
   /** Set where it reads a package or its registry: a remote server shows neither, which LK-ART-01 says once for all. */
   readonly readsPackage?: true;
+  /** Set where it reads what is signed of a package, and of an image as well. */
+  readonly readsSigned?: true;
   /** Set where it is about images alone; it says once what the checks of packages do not look at there. */
   readonly imagesOnly?: true;
   run(facts: F): Promise<Outcome> | Outcome;

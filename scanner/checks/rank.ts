@@ -10,6 +10,7 @@ export const rank: Check = {
   owasp: 'MCP04',
   gatesFiredOnly: true,
   readsPackage: true,
+  readsSigned: true,
   run: ({ attested, baseline, upstream, ...facts }) => {
     if (typeof attested === 'string') return unknown(attested);
     const now = rankOf(attested);

@@ -25,8 +25,8 @@ export interface OciClient {
   manifest(reference: string): Promise<Held | null>;
   /** Throws ARTIFACT_MISMATCH for other bytes than were asked for. */
   blob(wanted: Wanted, what: string): Promise<Buffer>;
-  /** What refers to a manifest, by the registry's own list; null where it keeps none. */
-  referrers(digest: string): Promise<Buffer | null>;
+  /** Pages of what refers to a manifest, by the registry's own list; null where it keeps none. */
+  referrers(digest: string, maxPages: number): Promise<Buffer[] | null>;
   close(): Promise<void>;
 }
 
@@ -46,17 +46,26 @@ export function openClient(ref: Pick<OciRef, 'host' | 'repository'>, options: Oc
   return {
     manifest: (reference) => manifest(`${at}/manifests/${reference}`, reference, session),
     blob: (wanted, what) => blob(`${at}/blobs/${wanted.digest}`, wanted, { session, carrier, what }),
-    referrers: async (digest) => {
-      const what = `what refers to ${digest}`;
-      const answer = await session.get(`${at}/referrers/${digest}`, {
-        accept: INDEX,
-        maxBytes: MAX_MANIFEST,
-        what,
-      });
-      return answer.status === 200 ? answer.body : null;
-    },
+    referrers: (digest, maxPages) => referrers(`${at}/referrers/${digest}`, maxPages, session),
     close: () => carrier.close(),
   };
+}
+
+/** The list goes on at the registry itself, or it does not go on. Throws SOURCE_UNREACHABLE. */
+async function referrers(first: string, maxPages: number, session: Session): Promise<Buffer[] | null> {
+  const what = 'what refers to the image';
+  const pages: Buffer[] = [];
+  for (let url: string | null = first; url !== null; ) {
+    const answer: Answer = await session.get(url, { accept: INDEX, maxBytes: MAX_MANIFEST, what });
+    if (answer.status === 404 && pages.length === 0) return null;
+    if (answer.status !== 200) throw unreachable(what, `HTTP ${answer.status}`);
+    if (pages.push(answer.body) > maxPages) throw unreachable(what, `more than ${maxPages} pages`);
+    if (answer.next === null) return pages;
+    const next: URL | null = URL.canParse(answer.next, url) ? new URL(answer.next, url) : null;
+    if (next?.origin !== new URL(url).origin) throw unreachable(what, 'a list that goes on elsewhere');
+    url = next.href;
+  }
+  return pages;
 }
 
 async function manifest(url: string, reference: string, session: Session): Promise<Held | null> {

@@ -20,6 +20,8 @@ export interface Answer {
   readonly location: string | null;
   /** How it wants to be signed in to; null where it does not say. */
   readonly challenge: string | null;
+  /** Where a list goes on; null at its end. */
+  readonly next: string | null;
 }
 
 export interface Want {
@@ -132,6 +134,7 @@ async function once(
       location,
       type: header('content-type') ?? '',
       challenge: header('www-authenticate'),
+      next: nextIn(header('link')),
     };
     if (status === 200) return { ...rest, body: await collect(answer.body, maxBytes, what) };
     await answer.body.dump({ limit: 65_536 });
@@ -140,6 +143,11 @@ async function once(
     if (cause instanceof LockkeeperError) throw cause;
     throw unreachable(what, quote((cause as Error).message, 200), cause);
   }
+}
+
+/** `<address>; rel="next"`. */
+function nextIn(link: string | null): string | null {
+  return /<([^>]*)>\s*;[^,]*rel="?next"?/i.exec(link ?? '')?.[1] ?? null;
 }
 
 async function collect(stream: AsyncIterable<Buffer>, maxBytes: number, what: string): Promise<Buffer> {

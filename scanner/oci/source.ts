@@ -5,6 +5,8 @@ import { type ImageNotes, imageParts, readTree } from '../../runtime/store/image
 import { type find, partsOf, type TreeFolder } from '../../runtime/store/image/tree.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import {
+  IMAGE_INDEX,
+  IMAGE_MANIFEST,
   type ImageLaunch,
   type ImageReport,
   ociPurl,
@@ -14,8 +16,8 @@ import {
 import type { LocalLaunch, Submission } from '../../schemas/release.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { PackageSource, ScanPorts } from '../ports.ts';
-import { type Attested, notKnown } from '../provenance/standing.ts';
 import { incomplete } from '../tree.ts';
+import { imageAttested } from './attested.ts';
 import { type ResolvedImage, resolveImage } from './closure.ts';
 import type { OciOptions } from './options.ts';
 
@@ -23,34 +25,24 @@ import type { OciOptions } from './options.ts';
 export interface ImageFacts {
   readonly report: ImageReport;
   readonly notes: ImageNotes;
-  /** Digests that a signature may be about: of the index, if there is one, and of the manifest. */
-  readonly digests: readonly string[];
 }
-
-const WHY = 'what is signed of an image is not looked at';
-const UNSIGNED: Attested = {
-  ...{ signature: notKnown(WHY), publish: notKnown(WHY), build: notKnown(WHY) },
-  ...{ claimed: [], commit: null },
-};
 
 export async function ociSource(submission: Submission, ports: ScanPorts): Promise<PackageSource> {
   const ref = ociRefOf(submission.source);
-  const image = await resolveImage(ref, await ociOptions(ports), ports);
+  const options = await ociOptions(ports);
+  const image = await resolveImage(ref, options, ports);
   ports.progress('reading the layers');
   const parts = await imageParts(image.closure.artifacts, ports.blobs);
   const { tree, notes } = await readTree(parts, { blobs: ports.blobs });
   assertMounts(submission, tree.root);
   const launch = imageLaunch(image, submission);
   const { created } = image.config;
+  const documents = await documentsOf(image, ports);
   return {
     ...{ closure: image.closure, unpromised: [], rootPurl: ociPurl(ref) },
     launch: () => launch,
-    image: {
-      report: reportOf(image, notes),
-      notes,
-      digests: [...new Set([ref.digest, image.manifest])],
-    },
-    attested: async () => ({ attested: UNSIGNED, claimed: [], answer: null }),
+    image: { report: reportOf(image, notes), notes },
+    attested: (known) => imageAttested({ ref, options, config: image.config, documents }, known),
     // Container registries tell neither who maintains an image nor when it came; the image's own word is its maker's.
     upstream: async () => ({
       publishedAt: null,
@@ -60,6 +52,14 @@ export async function ociSource(submission: Submission, ports: ScanPorts): Promi
       slice: { host: ref.host, repository: ref.repository, digest: ref.digest, created },
     }),
   };
+}
+
+/** Index and manifest: a signature may be about either. */
+async function documentsOf({ closure }: ResolvedImage, { blobs }: ScanPorts): Promise<Map<string, Buffer>> {
+  const found = new Map<string, Buffer>();
+  for (const { location, sha256 } of closure.artifacts)
+    if (location === IMAGE_INDEX || location === IMAGE_MANIFEST) found.set(sha256, await blobs.get(sha256));
+  return found;
 }
 
 export async function ociOptions({ oci }: Pick<ScanPorts, 'oci'>): Promise<OciOptions> {

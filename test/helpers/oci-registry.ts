@@ -15,6 +15,8 @@ export interface OciRegistry {
   put(manifest: Blob, tag?: string): void;
   /** What refers to a digest; without a call there is no such list (404). */
   refer(digest: string, index: Blob): void;
+  /** Its list of what refers to a digest goes on and on. */
+  goOn(digest: string): void;
 }
 
 export interface OciOptionsOfTest {
@@ -45,6 +47,7 @@ export async function startOciRegistry(
   const blobs = new Map<string, Blob>();
   const referrers = new Map<string, Blob>();
   const requests: string[] = [];
+  const endlessLists = new Set<string>();
   let host = '';
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     const { pathname, search } = new URL(request.url ?? '/', `http://${host}`);
@@ -57,6 +60,8 @@ export async function startOciRegistry(
     if (repository === undefined) return void response.writeHead(404).end();
     const to = kind === 'blobs' ? options.moved?.(reference, host) : undefined;
     if (to !== undefined) return void response.writeHead(307, { location: to }).end();
+    if (kind === 'referrers' && endlessLists.has(reference))
+      response.setHeader('link', `<${pathname}?n=1>; rel="next"`);
     const held = kind === 'manifests' ? manifests : kind === 'blobs' ? blobs : referrers;
     send(response, held.get(reference), options, reference);
   };
@@ -80,6 +85,7 @@ export async function startOciRegistry(
       if (index) put(index, tag);
       for (const part of parts) blobs.set(part.digest, part);
     },
+    goOn: (digest) => void endlessLists.add(digest),
     refer: (digest, index) => void referrers.set(digest, index),
   };
 }

@@ -126,6 +126,7 @@ interface Proposed {
 
 /** What the real log keeps of a proposed envelope: digests and signatures, not the payload. */
 function asLogged({ apiVersion, kind, spec }: Proposed): object {
+  if (kind === 'hashedrekord') return { apiVersion, kind, spec };
   const { envelope, verifiers } = spec.proposedContent;
   const { payload, signatures } = JSON.parse(envelope) as {
     payload: string;

@@ -61,6 +61,10 @@ describe('a server that is an image', () => {
     expect(result.report.image).toMatchObject({ layers: 2, others: ['linux/s390x'], user: '1000' });
     expect(firedIn(result, 'LK-IMG-01').join('\n')).toMatch(/not looked at[\s\S]*listens[\s\S]*read-only/);
     expect(checkOf(result, 'LK-ART-01').outcome).toBe('ok');
+    expect(checkOf(result, 'LK-PRV-03')).toMatchObject({ outcome: 'ok', note: 'nothing signed' });
+    const ids = result.report.checks.map(({ id }) => id);
+    expect(ids).not.toContain('LK-ART-02');
+    expect(ids).not.toContain('LK-SIG-01');
     const again = await materialise(result.closure, ports.blobs, join(dir, 'trees'));
     expect(again.built).toBe(false);
     expect(readdirSync(join(again.appDir, 'srv')).sort()).toEqual(['data', 'server.sh']);

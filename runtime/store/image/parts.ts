@@ -56,6 +56,9 @@ export interface ImageConfig {
   readonly volumes: readonly string[];
   readonly ports: readonly string[];
   readonly healthcheck: boolean;
+  /** Where its maker says that it comes from: repository and commit. */
+  readonly source: string | null;
+  readonly revision: string | null;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -157,8 +160,15 @@ export function readConfig(bytes: Buffer): ImageConfig {
     workingDir: textOf(own.WorkingDir, 'WorkingDir'),
     volumes: keysOf(own.Volumes, 'Volumes'),
     ports: keysOf(own.ExposedPorts, 'ExposedPorts'),
+    source: labelOf(own.Labels, 'org.opencontainers.image.source'),
+    revision: labelOf(own.Labels, 'org.opencontainers.image.revision'),
     healthcheck: own.Healthcheck !== undefined && own.Healthcheck !== null,
   };
+}
+
+function labelOf(labels: unknown, name: string): string | null {
+  const value = labels !== null && typeof labels === 'object' ? (labels as Fields)[name] : undefined;
+  return typeof value === 'string' && value.length < 1000 ? value : null;
 }
 
 function textOf(value: unknown, name: string): string {

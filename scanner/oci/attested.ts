@@ -1,0 +1,132 @@
+/** What is signed of an image, verified offline: by whoever signed it, and by the build that made it. */
+
+import { stranger, type VerifiedBundle } from '../../runtime/provenance/policy.ts';
+import { verifyBundle } from '../../runtime/provenance/verify.ts';
+import type { ImageConfig } from '../../runtime/store/image/parts.ts';
+import { asLockkeeperError } from '../../schemas/errors.ts';
+import type { OciRef } from '../../schemas/oci.ts';
+import type { Attestations, Known } from '../ports.ts';
+import { repositoryUrl } from '../provenance/claimed.ts';
+import { builtBy, PROVENANCE_TYPES, timeIn } from '../provenance/npm-verify.ts';
+import {
+  type Attested,
+  absent,
+  type Built,
+  held,
+  notKnown,
+  type Standing,
+  standingOf,
+} from '../provenance/standing.ts';
+import { type Pins, pinOf, SIGSTORE_PIN } from '../provenance/trust.ts';
+import { assertSigned } from './cosign.ts';
+import type { OciOptions } from './options.ts';
+import { asEvidence, type ImageSignature, type OciSignatures, ociSignatures } from './signatures.ts';
+
+/** What cosign signs of an image, in a statement; the older form is no statement. */
+const SIGNED = 'https://sigstore.dev/cosign/sign/v1';
+
+export interface AttestedImage {
+  readonly ref: OciRef;
+  readonly options: OciOptions;
+  readonly config: Pick<ImageConfig, 'source' | 'revision'>;
+  /** Index and manifest, by digest: what a signature may be about. */
+  readonly documents: ReadonlyMap<string, Buffer>;
+}
+
+interface Signed {
+  readonly type: string;
+  readonly built: Built;
+  readonly at: string | null;
+}
+
+/** Never throws for what the registry says or leaves out: that is what the standings tell. */
+export async function imageAttested(
+  image: AttestedImage,
+  { trust }: Pick<Known, 'trust'>,
+): Promise<Attestations> {
+  const { ref, options, config, documents } = image;
+  const found = await ociSignatures(ref, [...documents.keys()], options).catch(
+    (error: unknown) => asLockkeeperError(error).message,
+  );
+  const all = signedIn(found, documents, trust);
+  const url = config.source === null ? null : repositoryUrl(config.source);
+  const claimed = url === null ? [] : [{ url, directory: '' }];
+  const attested: Attested = {
+    signature: absent('container registries sign no images'),
+    publish: narrowed(
+      all,
+      'a signature by a person or a workflow',
+      ({ type }) => type === SIGNED,
+      ({ at, built }) => ({ at, built }),
+    ),
+    build: narrowed(
+      all,
+      'a build',
+      ({ type }) => PROVENANCE_TYPES.some((one) => one === type),
+      ({ built }) => built,
+    ),
+    claimed: claimed.map((one) => one.url),
+    commit: config.revision,
+  };
+  return { attested, claimed, answer: typeof found === 'string' ? null : asEvidence(found) };
+}
+
+/** All that have a certificate have to hold, and those that speak of its making by one repository. */
+function signedIn(
+  found: OciSignatures | string,
+  documents: AttestedImage['documents'],
+  trust: Known['trust'],
+): Standing<readonly Signed[]> {
+  if (typeof found === 'string') return notKnown(found);
+  const { bundles } = found;
+  if (bundles.length === 0) return absent('the container registry has no signature of it');
+  const certified = bundles.filter((one) => !isBareKey(one));
+  if (certified.length === 0) return notKnown('it is signed by a key alone, and no root says whose that is');
+  const pin = pinOf(trust, SIGSTORE_PIN);
+  if (typeof pin === 'string') return notKnown(pin);
+  return standingOf(() => {
+    const all = certified.map((one) => verifiedOne(one, documents, pin));
+    const makers = all.filter(({ type }) => type === SIGNED || PROVENANCE_TYPES.some((one) => one === type));
+    const [first, ...others] = new Set(makers.map(({ built }) => built.builder.repository));
+    if (others.length > 0) throw stranger(`one repository, ${first ?? 'none'}`, others.join(', '));
+    return held(all);
+  });
+}
+
+/** As the bundle writes it; whoever lies about it has signed nothing that counts. */
+function isBareKey({ bundle }: ImageSignature): boolean {
+  try {
+    const { verificationMaterial } = JSON.parse(bundle.toString('utf8')) as { verificationMaterial?: object };
+    return verificationMaterial !== undefined && 'publicKey' in verificationMaterial;
+  } catch {
+    return false;
+  }
+}
+
+function verifiedOne(
+  { about, bundle, payload }: ImageSignature,
+  documents: AttestedImage['documents'],
+  { root, files }: Pins,
+): Signed {
+  const artifact = payload ?? documents.get(about) ?? null;
+  const verified: VerifiedBundle = verifyBundle(
+    { format: 'sigstore', bytes: bundle, artifact },
+    { root, signer: { kind: 'whoever' } },
+    files,
+  );
+  if (payload !== null) assertSigned(payload, about);
+  const type = payload === null ? (verified.statement?.predicateType ?? '') : SIGNED;
+  return { type, built: builtBy(verified.identity), at: timeIn(verified.entries) };
+}
+
+/** The first of one kind; that there is none is a fact once the others hold. */
+function narrowed<T>(
+  signed: Standing<readonly Signed[]>,
+  what: string,
+  is: (one: Signed) => boolean,
+  of: (one: Signed) => T,
+): Standing<T> {
+  if (signed.state !== 'held') return signed;
+  const found = signed.value.find(is);
+  return found === undefined ? absent(`none of its signatures is ${what}`) : held(of(found));
+}
