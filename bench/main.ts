@@ -1,6 +1,6 @@
 /** npm run bench -- NAME [--json] [--peers] [--quick] [--only WORD]: measures, prints a table, says what dominates. */
 import { parseArgs } from 'node:util';
-import { asLockkeeperError, LockkeeperError } from '../schemas/errors.ts';
+import { asLockkeeperError, LockkeeperError, quote } from '../schemas/errors.ts';
 import { ci } from './ci.ts';
 import { content } from './content.ts';
 import { journal } from './journal.ts';
@@ -56,19 +56,43 @@ async function main(): Promise<void> {
     peers: { type: 'boolean' },
     quick: { type: 'boolean' },
     only: { type: 'string', multiple: true },
+    help: { type: 'boolean' },
   } as const;
-  const { values, positionals } = parseArgs({ options, allowPositionals: true });
-  const bench = BENCHES[positionals[0] ?? ''];
-  if (!bench) {
-    throw new LockkeeperError('USAGE', {
-      expected: `one of ${Object.keys(BENCHES).join(', ')}`,
-      found: positionals[0] ?? 'none',
-      next: 'Such as: npm run bench -- proxy',
-    });
-  }
+  const { values, positionals } = parsed(() => parseArgs({ options, allowPositionals: true }));
+  if (values.help) return void process.stdout.write(usage());
+  const [name = ''] = positionals;
+  const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
+  if (!bench || positionals.length > 1) throw misused(positionals.join(' ') || 'none');
   const { peers = false, quick = false, only = [] } = values;
   const result = await bench({ peers, quick, only });
   process.stdout.write(values.json ? `${JSON.stringify(result.data)}\n` : tableOf(result));
+}
+
+function parsed<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    throw misused(quote(cause instanceof Error ? (cause.message.split('. ')[0] ?? '') : '', 200));
+  }
+}
+
+function misused(found: string): LockkeeperError {
+  return new LockkeeperError('USAGE', {
+    expected: `one of ${Object.keys(BENCHES).join(', ')}`,
+    found,
+    next: 'Such as: npm run bench -- lock; each option is told by: npm run bench -- --help',
+  });
+}
+
+function usage(): string {
+  return `npm run bench -- NAME [--json] [--quick] [--peers] [--only WORD]
+
+  NAME     one of ${Object.keys(BENCHES).join(', ')}
+  --json   one object in the place of the table
+  --quick  fewer calls: figures of a few minutes less, and less sure
+  --peers  other gateways as well, which npm brings
+  --only   only what has this word in its name; repeat
+`;
 }
 
 /** The first column to the left, figures to the right. */

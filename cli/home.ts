@@ -8,6 +8,7 @@ import { Closed, Digest, Instant, KeyId, Person } from '../schemas/common.ts';
 import { Envelope } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import { parseStrict, sha256 } from '../schemas/json.ts';
+import { parseNote, readCheckpoint } from '../schemas/note.ts';
 import { type Static, type TSchema, Type } from '../schemas/type.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { type KeyFiles, openKeyFiles, readIfThere } from './key-files.ts';
@@ -150,13 +151,22 @@ export function openHome(dir: string): Home {
         await writeAtomic(about('signed', registry), `${JSON.stringify({ digests })}\n`, 0o600);
       }),
     published: async (place) => (await readMemory(publishedPath(place), SeenPublished))?.note ?? null,
-    sawPublished: (place, note) =>
-      writeAtomic(publishedPath(place), `${JSON.stringify({ place, note })}\n`, 0o600),
+    sawPublished: (place, note) => keepLarger(publishedPath(place), { place, note }),
     beganRoots: (registry, { trusted }, now) =>
       alone(rootsPath(registry), () =>
         writeRoots(rootsPath(registry), { ...remembering(trusted, null, now), began: now.toISOString() }),
       ),
   };
+}
+
+/** Of two processes that read a place at once the one that saw more is remembered, whoever writes last. */
+function keepLarger(path: string, seen: Static<typeof SeenPublished>): Promise<void> {
+  const sizeOf = ({ note }: typeof seen): number => readCheckpoint(parseNote(note).text).size;
+  return alone(path, async () => {
+    const before = await readMemory(path, SeenPublished);
+    if (before === null || sizeOf(before) <= sizeOf(seen))
+      await writeAtomic(path, `${JSON.stringify(seen)}\n`, 0o600);
+  });
 }
 
 async function writeRoots(path: string, memory: RootMemory): Promise<void> {

@@ -90,6 +90,10 @@ test('the page names every benchmark that there is', async () => {
     (error: { code: number; stderr: string }) => error,
   );
   expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/\[USAGE\]/) });
+  const unknown = await promisify(execFile)(process.execPath, ['bench/main.ts', 'log', '--halp'], at).catch(
+    (error: { code: number; stderr: string }) => error,
+  );
+  expect(unknown).toMatchObject({ code: 2, stderr: expect.stringMatching(/--halp.*\[USAGE\]/) });
   const [, names = ''] = /expected one of (.*?); found/.exec(refused.stderr) ?? [];
   const page = readFileSync(join(at.cwd, 'docs/bench.md'), 'utf8');
   expect(names.split(', ').length).toBeGreaterThan(9);

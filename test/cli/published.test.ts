@@ -3,6 +3,7 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openHome } from '../../cli/home.ts';
 import { readPublished } from '../../cli/published.ts';
 import { numberedLog } from '../helpers/log.ts';
 import { refusal } from '../helpers/machine.ts';
@@ -117,6 +118,16 @@ describe('a folder that cannot be read whole', () => {
     expect(['PUBLISHED_SHRANK', 'PUBLISHED_REFUSED', 'PUBLISHED_FOREIGN']).toContain(
       (await refusal(read())).code,
     );
+  });
+});
+
+describe('what was seen of a place', () => {
+  it('is the most that any process saw, whoever writes last', async () => {
+    const home = openHome(tempDir());
+    const sizes = [7, 20, 3, 15, 11];
+    await Promise.all(sizes.map((size) => home.sawPublished(PLACE, log.noteAt(size))));
+    await home.sawPublished(PLACE, log.noteAt(9));
+    expect(await home.published(PLACE)).toBe(log.noteAt(20));
   });
 });
 
