@@ -41,6 +41,37 @@ export async function readPolicyFile({ dir }: Project): Promise<string | null> {
   }
 }
 
+/** Throws POLICY_DROPPED for a lock that says that its policy was dropped, where whoever asks did not say so. */
+export function assertNotDropped({ policyDropped }: Pick<Lock, 'policyDropped'>, said: boolean): void {
+  if (!policyDropped || said) return;
+  throw new LockkeeperError('POLICY_DROPPED', {
+    expected: 'a lock that carries a policy, as one before it did',
+    found: droppedSentence(policyDropped),
+    next: `Put ${POLICY_FILE} back and run lk lock, or say that it is to be so: lk ci --drop-policy`,
+  });
+}
+
+export function droppedSentence({ digest, by, at }: NonNullable<Lock['policyDropped']>): string {
+  return `${by} dropped ${digest} at ${at}, and every locked tool is allowed`;
+}
+
+/** Throws POLICY_DROPPED where the next lock would lose the policy of this one, USAGE where both is said. */
+export function assertKept(before: Lock | null, file: string | null, drop: boolean): void {
+  if (drop && file !== null) {
+    throw new LockkeeperError('USAGE', {
+      expected: `--drop-policy where there is no ${POLICY_FILE}`,
+      found: 'the file',
+      next: 'Remove it as well, or leave --drop-policy out',
+    });
+  }
+  if (drop || file !== null || !before?.policy) return;
+  throw new LockkeeperError('POLICY_DROPPED', {
+    expected: `${POLICY_FILE}, as the lock before carries a policy (${before.policy.digest})`,
+    found: 'no such file',
+    next: 'Put it back, or say that it is to go: lk lock --drop-policy',
+  });
+}
+
 /** File and lock carry the same policy, or neither does; and it is understood for exactly these servers. */
 export async function assertPolicy(lock: Lock, file: string | null): Promise<void> {
   const differs = (expected: string, found: string): LockkeeperError =>

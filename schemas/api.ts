@@ -118,6 +118,8 @@ export const LockBody = Closed({
   previous: Type.Union([Type.Null(), Digest]),
   /** The text of lockkeeper.policy, where the project has one. */
   policy: Type.Optional(Type.String({ maxLength: MAX_POLICY_BYTES })),
+  /** That a lock without one may follow a lock that carries one. */
+  dropPolicy: Type.Optional(Type.Literal(true)),
 });
 export const LockView = Closed({ file: LockFile, digest: Digest });
 export type LockView = Static<typeof LockView>;

@@ -73,6 +73,8 @@ export const Lock = Closed({
   revoked: Type.Array(Closed({ server: ServerName, version: Version, reason: Type.String(), at: Instant })),
   /** Absent: whoever runs a locked server may call every locked tool of it. */
   policy: Type.Optional(LockPolicy),
+  /** That it carries none on purpose, though one before did: stays until a lock carries one again. */
+  policyDropped: Type.Optional(Closed({ digest: Digest, by: Person, at: Instant })),
   servers: Type.Record(Alias, LockEntry, { additionalProperties: false }),
 });
 export type Lock = Static<typeof Lock>;

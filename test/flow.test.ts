@@ -1,6 +1,14 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -221,7 +229,28 @@ describe('[npm] one official server, from unknown to running', () => {
     expect(JSON.stringify(await company.lk('erin', 'lock'))).toContain('POLICY_INVALID');
     expect(locked()).toBe(before);
     rmSync(file);
-    expect(JSON.stringify(await company.must('erin', 'lock'))).toContain('- policy');
+    const refused = async (...words: string[]): Promise<string> => {
+      const { exit, ...said } = await company.lk('erin', ...words);
+      expect(exit).toBe(3);
+      return JSON.stringify(said);
+    };
+    // A policy that is gone is not dropped: not by the command line, and not by the registry for one that forgot it.
+    expect(await refused('lock')).toContain('POLICY_DROPPED');
+    expect(locked()).toBe(before);
+    rmSync(join(project, 'mcp.lock'));
+    expect(await refused('lock')).toContain('POLICY_DROPPED');
+    expect(existsSync(join(project, 'mcp.lock'))).toBe(false);
+    await company.must('erin', 'lock', '--drop-policy');
+    expect(JSON.parse(locked()).lock.policyDropped).toMatchObject({ by: 'erin' });
+    // It is said as long as there is none, and a pipeline takes it only where it says so itself.
+    await company.must('erin', 'lock');
+    expect(JSON.parse(locked()).lock.policyDropped).toMatchObject({ by: 'erin' });
+    expect(await refused('ci')).toContain('POLICY_DROPPED');
+    expect((await company.lk('erin', 'ci', '--drop-policy')).exit).toBe(0);
+    writeFileSync(file, 'anyone: everything locked\n');
+    expect((await company.lk('erin', 'lock', '--drop-policy')).exit).toBe(2);
+    expect(JSON.stringify(await company.must('erin', 'lock'))).toContain('+ policy');
+    expect(locked()).not.toContain('policyDropped');
   });
 
   it('leaves the lock where it is when a newer version comes along, until that is approved', {

@@ -6,7 +6,7 @@ import { type Against, advisoryLines, assertUnaffected } from '../advisories.ts'
 import { type Command, type Context, flag, type Result } from '../command.ts';
 import { assertCurrent, isVerdict } from '../current.ts';
 import { plain, table } from '../output.ts';
-import { assertPolicy, readPolicyFile } from '../policy-file.ts';
+import { assertNotDropped, assertPolicy, readPolicyFile } from '../policy-file.ts';
 import { type OpenedProject, openProject, projectOf } from '../project.ts';
 
 /** The one conclusion of the gate; rendered for people and as JSON from the same value. */
@@ -32,8 +32,9 @@ export interface Conclusion {
 export const ci: Command = {
   summary: 'verify mcp.lock against lockkeeper.json and the registry: one conclusion, exit 0, 3 or 4',
   words: '',
-  options: { offline: { type: 'boolean' } },
+  options: { offline: { type: 'boolean' }, 'drop-policy': { type: 'boolean' } },
   optionHelp: {
+    'drop-policy': 'take a lock that says that its policy was dropped',
     offline: 'ask nobody: no socket is opened, and what was revoked since the lock was signed stays unknown',
   },
   examples: [
@@ -49,6 +50,7 @@ export const ci: Command = {
       const project = projectOf(context, values);
       opened = await openProject(context, project, { ask: !offline });
       await assertPolicy(opened.verified.lock, await readPolicyFile(project));
+      assertNotDropped(opened.verified.lock, flag(values, 'drop-policy'));
       return render(
         await (offline ? concludeOffline(context, opened) : conclude(context, opened)),
         context,

@@ -2,17 +2,19 @@ import { writeAtomic } from '../../runtime/store/atomic.ts';
 import { LockView } from '../../schemas/api.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { type Lock, lockDigest, parseLockFile, renderLockFile } from '../../schemas/lock.ts';
-import type { Command } from '../command.ts';
+import { type Command, flag } from '../command.ts';
 import { assertPinned } from '../pins.ts';
-import { assertPolicy, readPolicyFile } from '../policy-file.ts';
+import { assertKept, assertPolicy, readPolicyFile } from '../policy-file.ts';
 import { projectOf, readIntent, readLockBytes, remember, verifyHere } from '../project.ts';
 
 export const lock: Command = {
   summary: 'resolve lockkeeper.json to a signed mcp.lock',
   words: '',
-  options: {},
-  optionHelp: {},
-  examples: ['lk lock', 'lk lock --project ./service --json'],
+  options: { 'drop-policy': { type: 'boolean' } },
+  optionHelp: {
+    'drop-policy': 'lock without a policy though the lock before carries one; the lock says who said so',
+  },
+  examples: ['lk lock', 'lk lock --project ./service --json', 'lk lock --drop-policy'],
   arity: [0, 0],
   async run(context, _words, values) {
     const project = projectOf(context, values);
@@ -26,10 +28,13 @@ export const lock: Command = {
           context.say(`lk: ${project.lockPath} is made anew: ${error.message}`);
         return null;
       });
-    const api = await context.api(intent.registry);
     const policy = await readPolicyFile(project);
+    const drop = flag(values, 'drop-policy');
+    assertKept(before, policy, drop);
+    const api = await context.api(intent.registry);
     const previous = before ? lockDigest(before) : null;
-    const body = { intent, previous, ...(policy === null ? {} : { policy }) };
+    const said = { ...(policy === null ? {} : { policy }), ...(drop ? { dropPolicy: true } : {}) };
+    const body = { intent, previous, ...said };
     const view = await api.call('lock', LockView, { body });
     const text = renderLockFile(view.file);
     const verified = await verifyHere(context, { intent, bytes: Buffer.from(text) }, { ask: true });

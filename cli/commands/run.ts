@@ -8,6 +8,7 @@ import { callApprovalsOf } from '../call-approvals.ts';
 import { type Command, text, type Values } from '../command.ts';
 import { readContentControls } from '../content-config.ts';
 import { tellOf } from '../fleet.ts';
+import { droppedSentence } from '../policy-file.ts';
 import { remember } from '../project.ts';
 import { revocationsOf } from '../revocations.ts';
 import { entryNamed, instanceOf, openRuntime, RUNTIME_HELP, RUNTIME_OPTIONS } from '../runtime.ts';
@@ -37,6 +38,7 @@ export const run: Command = {
       const expires = runsUntil(lock, trusted);
       const verified = entryNamed(opened.verified, alias);
       await remember(context, opened.intent, opened.verified);
+      if (lock.policyDropped) say(`this lock carries no policy: ${droppedSentence(lock.policyDropped)}`);
       const end = await runLocked({
         ...runtime.prepareOptions(verified, digest),
         ...around,

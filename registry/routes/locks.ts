@@ -14,7 +14,6 @@ import {
   type LockFile,
   lockDigest,
   lockPayload,
-  lockPolicyOf,
   lockSubject,
   TRIAL_WARNING,
 } from '../../schemas/lock.ts';
@@ -33,6 +32,7 @@ import { approvalsOf, type ReleaseRow, releasesNamed } from '../db/releases.ts';
 import type { Deps } from '../deps.ts';
 import { evidenceOf, GROWTH_LOCKS } from '../evidence.ts';
 import { factsOfRow } from '../facts.ts';
+import { policyFor } from '../lock-policy.ts';
 import { recordEvent } from '../log.ts';
 import { pickRelease } from '../resolve.ts';
 
@@ -72,7 +72,7 @@ interface Resolved {
 }
 
 async function lock(call: Call, deps: Deps): Promise<unknown> {
-  const { intent, policy } = call.body(LockBody);
+  const { intent, policy, dropPolicy = false } = call.body(LockBody);
   const { envelope: root, trusted } = await deps.trust.current();
   const { rootChain } = await deps.trust.evidence(intent.trust.rootKeys);
   const names = [...new Set(Object.values(intent.servers).map((request) => request.server))];
@@ -90,6 +90,9 @@ async function lock(call: Call, deps: Deps): Promise<unknown> {
   const { document, signatures, digest } = await withTransaction(deps.pool, async (client) => {
     await client.query('select pg_advisory_xact_lock(hashtextextended($1, 7411003))', [intent.project]);
     const last = await newestLock(client, intent.project);
+    const { person } = call.actor;
+    const asked = { audience: intent.project, policy, dropPolicy, person, now: new Date(now) };
+    const carried = await policyFor(client, asked);
     const document: Lock = {
       lockkeeper: 'mcp.lock/v1',
       ...(trusted.root.trial ? { warning: TRIAL_WARNING } : {}),
@@ -101,15 +104,8 @@ async function lock(call: Call, deps: Deps): Promise<unknown> {
       expires: new Date(now + hours * HOUR_MS).toISOString(),
       previous: last?.digest ?? null,
       rootVersion: trusted.root.version,
-      revoked: rows
-        .filter((row) => row.state === 'revoked')
-        .map((row) => ({
-          server: row.name,
-          version: row.version,
-          reason: row.reason ?? '',
-          at: row.changed_at.toISOString(),
-        })),
-      ...(policy === undefined ? {} : { policy: lockPolicyOf(policy) }),
+      revoked: revokedOf(rows),
+      ...carried,
       servers: Object.fromEntries([...resolved].map(([alias, { entry }]) => [alias, entry])),
     };
     const signatures = [await signWith(key, LOCK_TYPE, lockPayload(document))];
@@ -121,10 +117,10 @@ async function lock(call: Call, deps: Deps): Promise<unknown> {
       file: JSON.stringify({ lock: document, signatures }),
     });
     await recordEvent(client, {
-      person: call.actor.person,
+      person,
       action: 'lock.signed',
       subject: `${intent.project}#${document.version}`,
-      detail: { digest },
+      detail: { digest, ...(carried.policyDropped ? { policyDropped: carried.policyDropped } : {}) },
       logged: { kind: 'lock', digest },
     });
     return { document, signatures, digest };
@@ -138,6 +134,15 @@ async function lock(call: Call, deps: Deps): Promise<unknown> {
   const evidence = { root, rootChain: [...rootChain], approvals, log };
   const file: LockFile = { lockkeeper: 'mcp.lock/v1', lock: document, evidence, signatures };
   return { file, digest };
+}
+
+function revokedOf(rows: readonly ReleaseRow[]): Lock['revoked'] {
+  return rows
+    .filter((row) => row.state === 'revoked')
+    .map(({ name, version, reason, changed_at }) => ({
+      ...{ server: name, version, reason: reason ?? '' },
+      at: changed_at.toISOString(),
+    }));
 }
 
 /** The lock is signed and logged; what is missing is a checkpoint that holds it, and what else it rests on. */

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { assertPolicy, readPolicyFile } from '../../cli/policy-file.ts';
+import { assertKept, assertPolicy, readPolicyFile } from '../../cli/policy-file.ts';
 import type { Code } from '../../schemas/errors.ts';
 import { type Lock, lockPolicyOf } from '../../schemas/lock.ts';
 import { tempDir } from '../helpers/session.ts';
@@ -34,6 +34,18 @@ describe('a policy file and a lock', () => {
     await (code === null
       ? expect(said).resolves.toBeUndefined()
       : expect(said).rejects.toMatchObject({ code }));
+  });
+
+  it.each<[string, string | null, string | null, boolean, Code | null]>([
+    ['there never was one', null, null, false, null],
+    ['it is still there', POLICY, POLICY, false, null],
+    ['it is gone', POLICY, null, false, 'POLICY_DROPPED'],
+    ['it is gone, and that was said', POLICY, null, true, null],
+    ['it is there, and is said to go', POLICY, POLICY, true, 'USAGE'],
+  ])('where %s', (_, before, file, drop, code) => {
+    const said = (): void => assertKept(lockWith(before), file, drop);
+    if (code === null) expect(said).not.toThrow();
+    else expect(said).toThrow(expect.objectContaining({ code }));
   });
 
   it('are read as text of at most 64 KiB', async () => {
