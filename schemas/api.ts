@@ -108,7 +108,6 @@ export const ApprovalView = Closed({
   needed: Type.Integer({ minimum: 1 }),
 });
 export type ApprovalView = Static<typeof ApprovalView>;
-
 /** POST /v1/releases/:id/{reject,deprecate}; of revoke see schemas/revocation.ts. */
 export const ReasonBody = Closed({ reason: Reason });
 
@@ -116,9 +115,8 @@ export const ReasonBody = Closed({ reason: Reason });
 export const LockBody = Closed({
   intent: Intent,
   previous: Type.Union([Type.Null(), Digest]),
-  /** The text of lockkeeper.policy, where the project has one. */
+  /** The text of lockkeeper.policy, where the project has one; else whether it may be missed after a lock that has. */
   policy: Type.Optional(Type.String({ maxLength: MAX_POLICY_BYTES })),
-  /** That a lock without one may follow a lock that carries one. */
   dropPolicy: Type.Optional(Type.Literal(true)),
 });
 export const LockView = Closed({ file: LockFile, digest: Digest });

@@ -179,10 +179,9 @@ export class LockkeeperError extends Error {
   constructor(code: Code, detail: Detail) {
     const sentence = (found: string): string =>
       `${CODES[code].title}: expected ${detail.expected}; found ${found}. ${detail.next}.`;
-    super(sentence(detail.words ? `${detail.found}, ${detail.words}` : detail.found), {
-      cause: detail.cause,
-    });
-    this.told = sentence(detail.found);
+    const { found, words, cause } = detail;
+    super(sentence(words ? `${found}, ${words}` : found), { cause });
+    this.told = sentence(found);
     this.name = 'LockkeeperError';
     this.code = code;
     this.expected = detail.expected;
