@@ -16,6 +16,8 @@ export interface LaunchPlan {
   readonly python?: PythonTarget;
   /** Of a server that is an image: the sandbox shows it and nothing of this machine. */
   readonly image?: ImageLaunch;
+  /** Set for an image that may reach a host: the way out is made for programs of every kind. */
+  readonly reaches?: true;
   /** The whole environment of the server; nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly mounts: readonly Mount[];

@@ -23,6 +23,7 @@ const bridge = net.createServer((inner) => {
 bridge.on('error', () => undefined);
 bridge.listen(PORT, '127.0.0.1');
 bridge.unref();
+module.exports = bridge;
 
 let reports = 0;
 function report(host, port) {

@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { DriverStatus, IsolationDriver, LaunchPlan, SandboxedProcess } from '../ports.ts';
 import { makeCgroup, sweepCgroups } from './cgroup.ts';
-import { imageRoot } from './image-root.ts';
+import { BRIDGE, bridgePrograms, imageRoot } from './image-root.ts';
 import { assertAsPlanned, type Facts, foundFacts, type Means, wantedFacts } from './inspect.ts';
 import { descendants, overseen } from './process.ts';
 import { onPython, pythonFacts, pythonWords, START } from './python.ts';
@@ -88,7 +88,7 @@ async function start(asked: LaunchPlan, options: BubblewrapOptions): Promise<San
   const own = python === null ? [] : pythonWords(python, await reachable(START, UID));
   const settings = (options.settings ?? sandboxSettings)(plan, preload);
   const files = [
-    [...(plan.image ? await imageRoot(plan.appDir) : await rootfs(node)), ...own, ...settings].join('\0'),
+    [...(plan.image ? await rootOf(plan, node) : await rootfs(node)), ...own, ...settings].join('\0'),
     PASSWD,
     `mcp:x:${UID}:\n`,
     defaultProgram(process.arch === 'arm64' ? 'arm64' : 'x64'),
@@ -113,6 +113,10 @@ async function start(asked: LaunchPlan, options: BubblewrapOptions): Promise<San
     await running.stop(0);
     throw error;
   }
+}
+
+async function rootOf({ appDir, reaches }: LaunchPlan, node: string): Promise<string[]> {
+  return imageRoot(appDir, reaches ? bridgePrograms(node, await reachable(BRIDGE, UID)) : {});
 }
 
 /** Waits until the sandbox stands, looks at it, and only then lets the server begin. Returns what was found. */

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import type { LaunchPlan } from '../ports.ts';
 import type { Engine } from './engine.ts';
-import { imagePath, nodeOptions } from './image-root.ts';
+import { BRIDGE, bridged, bridgePrograms, filesOf, GATE_DIR, imagePath, nodeOptions } from './image-root.ts';
 import { START, START_INSIDE } from './python.ts';
 import { PROFILE_PATH } from './seccomp.ts';
 import { UID } from './words.ts';
@@ -63,11 +63,28 @@ export function containerSettings(plan: LaunchPlan, engine: Engine['engine']): s
   return words;
 }
 
+/** Names of variables that the bridge must not have: they choose what a program loads. */
+const LOADING = /^LD_/;
+
+/** Our programs, for an image that may reach a host. */
+export async function bridgeWords({ reaches }: LaunchPlan, node: string): Promise<string[]> {
+  if (!reaches) return [];
+  const files = await filesOf({ ...bridgePrograms(node, BRIDGE) });
+  return files.flatMap(([source, name]) => ['--volume', `${source}:${GATE_DIR}/${name}:ro`]);
+}
+
 /** What the server sees: its own variables under ours, and those of its image under both. */
 export function environmentOf(plan: LaunchPlan): Record<string, string> {
-  const { image } = plan;
+  const { image, reaches } = plan;
   const path = image ? { PATH: imagePath(image) } : {};
-  const own = { ...image?.env, ...plan.env, ...path, HOME: '/tmp', LANG: image?.env.LANG ?? 'C.UTF-8' };
+  const shown = Object.entries(image?.env ?? {}).filter(([name]) => !(reaches && LOADING.test(name)));
+  const own = {
+    ...Object.fromEntries(shown),
+    ...plan.env,
+    ...path,
+    HOME: '/tmp',
+    LANG: image?.env.LANG ?? 'C.UTF-8',
+  };
   if (plan.egressSocket === undefined) return own;
   const proxy = 'http://127.0.0.1:3128';
   const proxies = { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, http_proxy: proxy, https_proxy: proxy };
@@ -75,13 +92,16 @@ export function environmentOf(plan: LaunchPlan): Record<string, string> {
     ...own,
     ...proxies,
     NODE_USE_ENV_PROXY: '1',
-    NODE_OPTIONS: nodeOptions(image),
+    NODE_OPTIONS: nodeOptions(reaches ? undefined : image),
   };
 }
 
 /** Its command, as the image of the container has it. */
 export function commandOf(plan: LaunchPlan): string[] {
   const [first, ...rest] = plan.command;
-  if (plan.image) return [...plan.command];
+  const { image, reaches } = plan;
+  const hidden = Object.entries(image?.env ?? {}).filter(([name]) => LOADING.test(name));
+  if (reaches) return bridged(plan, Object.fromEntries(hidden));
+  if (image) return [...plan.command];
   return [first === 'node' ? '/lockkeeper/node' : first, ...rest];
 }

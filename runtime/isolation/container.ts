@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { IsolationDriver, LaunchPlan, SandboxedProcess } from '../ports.ts';
-import { commandOf, containerSettings, environmentOf } from './container-words.ts';
+import { bridgeWords, commandOf, containerSettings, environmentOf } from './container-words.ts';
 import { detectEngine, type Engine, envFile, inspect, runtimeWords, saidAndWanted } from './engine.ts';
 import { ensureImage } from './image.ts';
 import { ensureCopy } from './image-copy.ts';
@@ -75,7 +75,8 @@ async function start(asked: LaunchPlan, options: ContainerOptions): Promise<Sand
     await rm(cwd, { recursive: true, force: true });
   };
   try {
-    const words = [...runtime.create, ...containerSettings(plan, engine), ...laid.words];
+    const bridge = await bridgeWords(plan, options.nodePath);
+    const words = [...runtime.create, ...containerSettings(plan, engine), ...bridge, ...laid.words];
     await withEnvFile(env, (file) =>
       makeContainer(engine, [
         ...[...runtime.global, 'create', '--rm', '--interactive', '--name', name],

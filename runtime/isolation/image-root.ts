@@ -1,12 +1,13 @@
 /**
- * A server that is an image, under bubblewrap: its own tree as the root, and nothing of this machine but what holds the
- * server back until its sandbox was looked at. That is a shell and prlimit with the libraries they link, started by their
- * own loader: an image may hold neither.
+ * A server that is an image: its own tree as the root, and nothing of this machine but what holds the server back until its
+ * sandbox was looked at, and what carries it to the proxy. Those are a shell, prlimit and Node with the libraries they link,
+ * started by their own loader: an image may hold none of them.
  */
 import { execFile } from 'node:child_process';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import type { ImageLaunch } from '../../schemas/oci.ts';
@@ -19,6 +20,7 @@ export const OWN: ReadonlySet<string> = new Set(['dev', 'proc', 'sys', 'tmp', 'r
 /** Where our programs are seen. */
 export const GATE_DIR = '/lockkeeper/gate';
 const PROGRAMS = { sh: '/bin/sh', prlimit: '/usr/bin/prlimit' } as const;
+export const BRIDGE = fileURLToPath(new URL('../egress/bridge.cjs', import.meta.url));
 
 /** Entries of an image's tree as they are shown. */
 export function imageEntries(root: string): { shown: Mount[]; links: [string, string][] } {
@@ -33,30 +35,51 @@ export function imageEntries(root: string): { shown: Mount[]; links: [string, st
   return { shown, links };
 }
 
-/** What bubblewrap is told of the root: each entry of the tree at its place, and the sandbox's own folders. */
-export async function imageRoot(root: string): Promise<string[]> {
+/**
+ * What bubblewrap is told of the root: each entry of the tree at its place, the sandbox's own folders, and the files of our
+ * programs, by the paths that they have here.
+ */
+export async function imageRoot(root: string, programs: Programs): Promise<string[]> {
   const { shown, links } = imageEntries(root);
   return [
     ...shown.flatMap(({ source, target }) => ['--ro-bind', source, target]),
     ...links.flatMap(([target, at]) => ['--symlink', target, at]),
-    ...(await gateFiles()).flatMap(([source, name]) => ['--ro-bind', source, `${GATE_DIR}/${name}`]),
+    ...(await filesOf({ ...PROGRAMS, ...programs })).flatMap(([source, name]) => [
+      '--ro-bind',
+      source,
+      `${GATE_DIR}/${name}`,
+    ]),
     ...['--proc', '/proc', '--dev', '/dev', '--remount-ro', '/dev', '--dir', '/run'],
   ];
 }
 
-let known: Promise<[string, string][]> | undefined;
-
-/** Files of this machine that the gate is made of, and their names there. */
-function gateFiles(): Promise<[string, string][]> {
-  known ??= findGate();
-  return known;
+/** Files of this machine under the names that they have in the gate. */
+export interface Programs {
+  readonly node?: string;
+  readonly 'bridge.cjs'?: string;
 }
 
-async function findGate(): Promise<[string, string][]> {
+/** What the way out of an image takes: `node` and `bridge` are readable by the server's user. */
+export function bridgePrograms(node: string, bridge: string): Programs {
+  return { node, 'bridge.cjs': bridge };
+}
+
+const known = new Map<string, Promise<[string, string][]>>();
+
+/** Programs with all libraries that they link, and the names that all of them have in the gate; looked up once. */
+export function filesOf(programs: Readonly<Record<string, string>>): Promise<[string, string][]> {
+  const key = JSON.stringify(programs);
+  const found = known.get(key) ?? findFiles(programs);
+  known.set(key, found);
+  return found;
+}
+
+async function findFiles(programs: Readonly<Record<string, string>>): Promise<[string, string][]> {
   const files = new Map<string, string>();
-  for (const [name, path] of Object.entries(PROGRAMS)) {
+  for (const [name, path] of Object.entries(programs)) {
     const program = await realpath(path);
     files.set(name, program);
+    if (name.endsWith('.cjs')) continue;
     const { stdout } = await run('ldd', [program]);
     for (const [, file = ''] of stdout.matchAll(/(\/[^\s)]+)\s+\(0x/g)) {
       const loader = /^ld-(?:linux|musl)/.test(basename(file));
@@ -72,8 +95,18 @@ async function findGate(): Promise<[string, string][]> {
 }
 
 /** The words that start one of our programs inside. */
-export function gateWords(program: keyof typeof PROGRAMS): string[] {
+export function gateWords(program: 'sh' | 'prlimit' | 'node'): string[] {
   return [`${GATE_DIR}/loader`, '--library-path', GATE_DIR, `${GATE_DIR}/${program}`];
+}
+
+/**
+ * The server's command behind the bridge. Variables that would change the bridge itself are set for the server alone, and
+ * so are the options of its Node.
+ */
+export function bridged(plan: LaunchPlan, variables: Readonly<Record<string, string>>): string[] {
+  const set = { ...variables, NODE_OPTIONS: nodeOptions(plan.image) };
+  const words = Object.entries(set).map(([name, value]) => `${name}=${value}`);
+  return [...gateWords('node'), `${GATE_DIR}/bridge.cjs`, ...words, '--', ...plan.command];
 }
 
 /** Where an image that says nothing has its programs. */
@@ -84,7 +117,7 @@ export function imagePath({ env }: ImageLaunch): string {
 }
 
 /** Our way out for a server on Node, before what its image asks for. */
-export function nodeOptions(image: ImageLaunch | undefined): string {
+export function nodeOptions(image?: ImageLaunch): string {
   return ['--require /lockkeeper/preload.cjs', image?.env.NODE_OPTIONS].filter(Boolean).join(' ');
 }
 

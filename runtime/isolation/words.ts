@@ -1,7 +1,7 @@
 /** What bubblewrap and the programs around it are told of one server. */
 import type { LaunchPlan } from '../ports.ts';
 import type { Cgroup } from './cgroup.ts';
-import { gateWords, imagePath, imageVariables, nodeOptions } from './image-root.ts';
+import { bridged, gateWords, imagePath, imageVariables, nodeOptions } from './image-root.ts';
 import { SECRETS_DIR } from './secrets.ts';
 import { IMAGE_WORDS, SANDBOX_WORDS } from './sweep.ts';
 
@@ -101,7 +101,7 @@ function environmentOf(plan: LaunchPlan): Record<string, string> {
     https_proxy: proxy,
     NODE_USE_ENV_PROXY: '1',
   };
-  return { ...own, ...proxies, NODE_OPTIONS: nodeOptions(image) };
+  return { ...own, ...proxies, NODE_OPTIONS: nodeOptions(plan.reaches ? undefined : image) };
 }
 
 /** The descriptor at which a started sandbox tells that it is there, and waits for a word. */
@@ -128,9 +128,12 @@ export function innerCommand(plan: LaunchPlan, cgroup: Cgroup | null): string[] 
     limits.push(`--data=${data}:${data}`);
   }
   if (plan.image) {
-    const variables = Object.entries(imageVariables(plan, environmentOf(plan)));
-    const set = variables.map(([name, value]) => `${name}=${value}`);
-    const gate = [...gateWords('sh'), '-c', IMAGE_GATE, 'sh', ...set, '--', ...plan.command];
+    const variables = imageVariables(plan, environmentOf(plan));
+    const set = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+    const own = plan.reaches
+      ? [GATE, 'sh', ...bridged(plan, variables)]
+      : [IMAGE_GATE, 'sh', ...set, '--', ...plan.command];
+    const gate = [...gateWords('sh'), '-c', ...own];
     return [...gateWords('prlimit').slice(1), ...limits, '--', ...gate];
   }
   const program = first === 'node' ? '/lockkeeper/node' : first;

@@ -127,16 +127,20 @@ export function indexOf(manifests: readonly object[]): Blob {
   return documentBlob({ schemaVersion: 2, mediaType: INDEX, manifests }, INDEX);
 }
 
-let shell: LayerFile[] | undefined;
+const programs = new Map<string, LayerFile[]>();
 
 /** The machine's own shell with the libraries that it links: the smallest image in which something runs. */
-export function shellFiles(): LayerFile[] {
-  shell ??= ['/bin/sh', ...librariesOf('/bin/sh')].map((path) => ({
-    path: path.slice(1),
-    content: readFileSync(path),
-    mode: 0o755,
-  }));
-  return shell;
+export function shellFiles(program = '/bin/sh'): LayerFile[] {
+  const known = programs.get(program);
+  const files =
+    known ??
+    [program, ...librariesOf(program)].map((path) => ({
+      path: path.slice(1),
+      content: readFileSync(path),
+      mode: 0o755,
+    }));
+  programs.set(program, files);
+  return files;
 }
 
 function librariesOf(program: string): string[] {

@@ -1,13 +1,36 @@
+import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { startEgressProxy } from '../../../runtime/egress/proxy.ts';
 import { allDrivers } from '../../../runtime/isolation/select.ts';
-import type { IsolationDriver, LaunchPlan } from '../../../runtime/ports.ts';
+import type { EgressEvent, IsolationDriver, LaunchPlan } from '../../../runtime/ports.ts';
 import { openBlobs } from '../../../runtime/store/blobs.ts';
 import { materialise } from '../../../runtime/store/materialise.ts';
 import { imageLaunch } from '../../../scanner/oci/source.ts';
-import { closureOf, type Image, PLATFORM, serverImage } from '../../helpers/image.ts';
+import {
+  closureOf,
+  type Image,
+  imageOf,
+  layerOf,
+  PLATFORM,
+  serverImage,
+  shellFiles,
+} from '../../helpers/image.ts';
 import { openDir, planFor } from '../../helpers/sandbox.ts';
+
+/** A server that asks the proxy with what its shell has. */
+const ASKS = `#!/bin/bash
+while read -r line; do
+  said=nobody
+  if exec 3<>/dev/tcp/127.0.0.1/3128; then
+    printf 'GET http://denied.test/ HTTP/1.1\\r\\nhost: denied.test\\r\\nconnection: close\\r\\n\\r\\n' >&3
+    read -r said <&3
+    said="\${said%$'\\r'} $TOLD $LD_PRELOAD"
+  fi
+  printf '{"jsonrpc":"2.0","id":0,"result":{"content":[{"type":"text","text":"%s"}]}}\\n' "$said"
+done
+`;
 
 const image = serverImage();
 
@@ -60,5 +83,43 @@ describe.each(there)('an image under $name', (driver) => {
     const own = ['/bin', '/dev', '/lockkeeper', '/proc', '/run', '/srv', '/sys', '/tmp', '/etc'];
     expect(folders.filter((name) => !own.includes(name))).toEqual([]);
     expect(folders).toContain('/srv');
+  });
+
+  it('is carried to the proxy where it may reach a host, whatever it is written in, and else to nobody', {
+    timeout: 120_000,
+  }, async () => {
+    const files = [...shellFiles('/bin/bash'), { path: 'srv/asks.sh', content: ASKS, mode: 0o755 }];
+    const env = [
+      'PATH=/bin',
+      'LD_PRELOAD=/srv/none.so',
+      'NODE_OPTIONS=--require /srv/none.cjs',
+      'TOLD=by the image',
+    ];
+    const config = { Cmd: ['bash', '/srv/asks.sh'], Env: env, WorkingDir: '/srv' };
+    const asking = imageOf({ layers: [layerOf(files)], config });
+    const dir = openDir();
+    const egressSocket = join(dir, 'egress.sock');
+    const events: EgressEvent[] = [];
+    const proxy = await startEgressProxy({
+      ...{ socketPath: egressSocket, allow: ['allowed.test:80'] },
+      ...(driver.serverUid === undefined ? {} : { owner: driver.serverUid }),
+      onEvent: async (event) => void events.push(event),
+    });
+    onTestFinished(() => proxy.close());
+    if (driver.serverUid === undefined) chmodSync(egressSocket, 0o666);
+    const limits = { memoryMiB: 512, cpus: 1, pids: 64, tmpMiB: 8 };
+    const open = await planOf(asking, {
+      egressSocket,
+      reaches: true,
+      limits,
+      id: `image-open-${process.pid}`,
+    });
+    expect(await textsOf(driver, open, ['ask'])).toEqual([
+      'HTTP/1.1 403 Forbidden by the image /srv/none.so',
+    ]);
+    expect(events.map(({ host, outcome }) => [host, outcome])).toEqual([['denied.test', 'refused']]);
+    const shut = await planOf(asking, { egressSocket, limits, id: `image-shut-${process.pid}` });
+    expect(await textsOf(driver, shut, ['ask'])).toEqual(['nobody']);
+    expect(events).toHaveLength(1);
   });
 });
