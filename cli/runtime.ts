@@ -1,6 +1,7 @@
 /** What a face that starts locked servers stands on: a verified lock, a driver, a store, a journal that is told of. */
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
+import { settle } from '../runtime/footprint.ts';
 import type { Caller } from '../runtime/gate/caller.ts';
 import type { Around } from '../runtime/instance.ts';
 import { selectDriver } from '../runtime/isolation/select.ts';
@@ -86,6 +87,7 @@ export async function openRuntime(
   const telemetry = openTelemetry({ journal: kept, collector, say });
   countSinks(telemetry.metrics, sinks);
   const { journal } = telemetry;
+  const unsettle = settle();
   const fleet = fleetReporter({ home: context.home.dir, api, runtime: journal.id, host: hostname(), say });
   return {
     ...{ project, opened, api, onRevoke, person, journal, sinks, fleet, telemetry, say, stop: untilSignal() },
@@ -104,6 +106,7 @@ export async function openRuntime(
       progress: context.progress,
     }),
     close: async () => {
+      unsettle();
       await Promise.all([sinks.close(), fleet.close()]);
       await journal.close();
       await telemetry.close();

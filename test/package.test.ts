@@ -1,13 +1,33 @@
 /** The package as npm would carry it: compiled, complete, and working without a single TypeScript file. */
-import { execFileSync } from 'node:child_process';
-import { chmodSync, globSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { INITIALIZE } from '../bench/proxy/words.ts';
+import { makeWorld, type World } from '../bench/proxy/world.ts';
 import type { Company, foundCompany as Found } from '../cli/drill/company.ts';
 import { type NpmRegistry, startNpmRegistry } from './helpers/npm-registry.ts';
 import { plain } from './scanner/harness.ts';
+
+/** Writes down what a process loaded, its own files and Node's, when it ends. */
+const TELL = `import { registerHooks } from 'node:module';
+import { writeFileSync } from 'node:fs';
+const loaded = [];
+registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) });
+process.on('exit', () => writeFileSync(process.env.LOADED, [...loaded, ...process.moduleLoadList].join('\\n')));`;
+
+const GATEWAY = ['gateway', '--listen', '127.0.0.1:0', '--json'];
+
+/** What an idle runtime would hold for nothing: whoever needs it loads it then. */
+const LATER = [
+  /node_modules\/(?:undici|jose|tar|pacote|pg|fastify|graphile-worker|pino|node-cron|aws4fetch|@sigstore|@npmcli|@babel)\//,
+  /node_modules\/typebox\/build\/(?:type|value|compile)\//,
+  /\/dist\/(?:scanner\/(?!text\.js)|registry|web)\//,
+  /^NativeModule (?:internal\/deps\/undici\/undici|http2|https|assert)$/,
+];
 
 const root = dirname(import.meta.dirname);
 
@@ -65,5 +85,49 @@ describe('the published package', () => {
       report: { surface: { tools: string[] } };
     };
     expect(report.surface.tools).toEqual(['echo']);
+  });
+
+  describe('when it is idle', () => {
+    let world: World;
+
+    /** What it has loaded when it has said its first word and is stopped. */
+    async function loadedBy(words: readonly string[]): Promise<string[]> {
+      const told = join(world.dir, 'loaded');
+      const main = join(dir, 'package/dist/cli/main.js');
+      const tell = `data:text/javascript,${encodeURIComponent(TELL)}`;
+      const child = spawn(process.execPath, ['--import', tell, main, ...words], {
+        cwd: world.project,
+        env: { PATH: process.env.PATH ?? '', LOCKKEEPER_HOME: world.home, LOADED: told },
+        stdio: ['pipe', 'pipe', 'ignore'],
+      });
+      const hello = { jsonrpc: '2.0', id: 1, method: 'initialize', params: INITIALIZE };
+      child.stdin.write(`${JSON.stringify(hello)}\n`);
+      const [first] = (await once(child.stdout, 'data')) as [Buffer];
+      expect(first.toString()).toMatch(/"servers":|"result":/);
+      child.stdin.end();
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+      return readFileSync(told, 'utf8').split('\n');
+    }
+
+    beforeAll(async () => {
+      const below = mkdtempSync(join(dir, 'world-'));
+      chmodSync(below, 0o755);
+      world = await makeWorld(below);
+      // The first start lays out what is locked, and needs an archive library for that.
+      expect((await loadedBy(GATEWAY)).some((name) => name.includes('node_modules/tar/'))).toBe(true);
+    });
+    afterAll(() => {
+      for (const child of world?.processes ?? []) child.kill('SIGKILL');
+    });
+
+    it.each([
+      ['lk gateway', GATEWAY],
+      ['lk run', ['run', 'here']],
+    ])('%s holds nothing that waits to be needed', async (_, words) => {
+      const loaded = await loadedBy(words);
+      expect(loaded.some((name) => name.endsWith('dist/runtime/gate/gate.js'))).toBe(true);
+      expect(loaded.filter((name) => LATER.some((pattern) => pattern.test(name)))).toEqual([]);
+    });
   });
 });
