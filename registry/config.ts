@@ -21,6 +21,10 @@ export interface RegistryConfig {
   readonly trial: boolean;
   /** Folder of the trust files that root.json pins. */
   readonly trustRoots: string;
+  /** Base address of GitHub's API; null: it is not asked. */
+  readonly github: string | null;
+  /** File with the token that it is asked with. */
+  readonly githubToken: string | null;
   /** Cron expression of the upstream watch. */
   readonly upstreamCron: string;
   /** Folder or address of the advisory feed; null for none. */
@@ -64,6 +68,14 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   },
   LOCKKEEPER_TRUST_ROOTS: {
     help: 'folder of the trust files that root.json pins (trust-roots in the data folder)',
+    pattern: /^\/.+$/,
+  },
+  LOCKKEEPER_GITHUB: {
+    help: "address of GitHub's API (https://api.github.com); none: it is not asked",
+    pattern: /^(none|https?:\/\/[^\s?#]+[^/])$/,
+  },
+  LOCKKEEPER_GITHUB_TOKEN: {
+    help: 'path of a file with a token for it; unset: few questions',
     pattern: /^\/.+$/,
   },
   LOCKKEEPER_UPSTREAM_CRON: {
@@ -143,6 +155,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
     databaseUrl: env.DATABASE_URL ?? null,
     trial: env.LOCKKEEPER_TRIAL === 'true',
     trustRoots: env.LOCKKEEPER_TRUST_ROOTS ?? join(dataDir, 'trust-roots'),
+    ...githubOf(env),
     upstreamCron: env.LOCKKEEPER_UPSTREAM_CRON ?? '7 * * * *',
     advisories: env.LOCKKEEPER_ADVISORIES ?? null,
     advisoriesCron: env.LOCKKEEPER_ADVISORIES_CRON ?? '19 * * * *',
@@ -156,6 +169,13 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
     npm: null,
     environment: env,
   };
+}
+
+function githubOf(
+  env: Readonly<Record<string, string | undefined>>,
+): Pick<RegistryConfig, 'github' | 'githubToken'> {
+  const { LOCKKEEPER_GITHUB: api = 'https://api.github.com', LOCKKEEPER_GITHUB_TOKEN: token } = env;
+  return { github: api === 'none' ? null : api, githubToken: token ?? null };
 }
 
 /** More than half by default: any two quorums share a witness, and that one does not sign two histories. */

@@ -1,10 +1,11 @@
 /** Putting a registry together: database, keys, worker, HTTP, schedules; and taking it apart in reverse. */
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runMigrations } from 'graphile-worker';
 import { pino } from 'pino';
 import { selectDriver } from '../runtime/isolation/select.ts';
 import { openBlobs } from '../runtime/store/blobs.ts';
+import { type Github, openGithub } from '../scanner/github/client.ts';
 import { npmOptionsOf, upstreamVersions } from '../scanner/npm.ts';
 import { ociOptionsOf } from '../scanner/oci/options.ts';
 import { pypiOptionsOf } from '../scanner/pypi/options.ts';
@@ -153,6 +154,7 @@ async function scanDeps(deps: Deps, config: RegistryConfig): Promise<ScanDeps> {
   await mkdir(workDir, { recursive: true });
   await chmod(workDir, 0o755);
   const npm = config.npm ?? (await npmOptionsOf(workDir, config.environment));
+  const github = await githubOf(config);
   return {
     ...deps,
     scan: async (request, progress) => {
@@ -161,9 +163,27 @@ async function scanDeps(deps: Deps, config: RegistryConfig): Promise<ScanDeps> {
       const oci = (): ReturnType<typeof ociOptionsOf> => ociOptionsOf(config.environment);
       const now = (): Date => new Date();
       const trust = (): ReturnType<typeof trustFiles> => trustFiles(deps.trust, config.trustRoots);
-      return scan(request, { blobs: deps.blobs, driver, workDir, npm, pypi, oci, trust, now, progress });
+      return scan(request, {
+        blobs: deps.blobs,
+        driver,
+        workDir,
+        npm,
+        pypi,
+        oci,
+        trust,
+        github,
+        now,
+        progress,
+      });
     },
     upstream: (name) => upstreamVersions(name, npm),
     ...(config.advisories === null ? {} : { advisories: openFeed(config.advisories, { tmp: workDir }) }),
   };
+}
+
+/** One for all scans of a process: what it remembers, and its manners, are shared. */
+async function githubOf({ github: api, githubToken, environment }: RegistryConfig): Promise<Github | null> {
+  if (api === null) return null;
+  const token = githubToken === null ? null : (await readFile(githubToken, 'utf8')).trim();
+  return openGithub({ api, token, environment, now: () => new Date() });
 }

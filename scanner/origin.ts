@@ -1,11 +1,19 @@
 /** Where a package comes from: its signatures verified, its repository looked at, and the summary that a report carries. */
+import { canonical } from '../schemas/json.ts';
 import type { Origin } from '../schemas/origin.ts';
-import type { Attestations, Known, PackageSource, ScanPorts, Upstream } from './ports.ts';
+import type { RepositoryFacts } from './github/look.ts';
+import { repositoryOf } from './github/repository.ts';
+import type { Attestations, Baseline, Known, PackageSource, ScanPorts, Upstream } from './ports.ts';
 import { type Attested, summaryOf } from './provenance/standing.ts';
 import { NPM_PIN, pinOf, SIGSTORE_PIN, type TrustFiles } from './provenance/trust.ts';
 
+interface Package extends Pick<PackageSource, 'attested' | 'rootPurl'> {
+  readonly baseline: Baseline | null;
+}
+
 export interface OriginFacts {
   readonly attested: Attested | string;
+  readonly repository: RepositoryFacts | string;
   readonly origin: Origin;
   /** Inputs as they came, by the name they have in a report. */
   readonly inputs: Readonly<Record<string, Uint8Array>>;
@@ -13,24 +21,40 @@ export interface OriginFacts {
 
 /** Throws what `source.attested` throws, which is nothing that a package registry says or leaves out. */
 export async function lookAtOrigin(
-  source: Pick<PackageSource, 'attested'>,
+  { attested: ask, rootPurl: purl, baseline }: Package,
   known: Omit<Known, 'trust'>,
   ports: ScanPorts,
 ): Promise<OriginFacts> {
   ports.progress('verifying what is signed of it');
   const trust = (await ports.trust?.()) ?? 'this scanner was given no root.json';
-  const attestations = await source.attested({ ...known, trust });
-  const { attested } = attestations;
+  const attestations = await ask({ ...known, trust });
+  const { attested, claimed } = attestations;
+  ports.progress('looking at its repository');
+  const repository = await repositoryOf(ports.github ?? null, { purl, attested, claimed, baseline });
+  const seen = typeof repository === 'string' ? { unknown: repository } : repository;
   return {
     attested,
-    origin: originOf(attested, known.upstream),
-    inputs: { ...inputsOf(attestations), ...trustIn(trust) },
+    repository,
+    origin: originOf({ attested, repository }, known.upstream),
+    inputs: {
+      ...inputsOf(attestations),
+      ...trustIn(trust),
+      repository: Buffer.from(canonical(seen)),
+    },
   };
 }
 
-function originOf(attested: Attested, upstream: Upstream | string): Origin {
+function originOf(
+  { attested, repository }: Pick<OriginFacts, 'repository'> & { readonly attested: Attested },
+  upstream: Upstream | string,
+): Origin {
   const publisher = typeof upstream === 'string' ? null : upstream.publisher;
-  return { provenance: summaryOf(attested), publisher, repository: null };
+  const found = typeof repository === 'string' ? null : repository.found;
+  return {
+    provenance: summaryOf(attested),
+    publisher,
+    repository: found && { name: found.name, id: found.id, tag: found.tag },
+  };
 }
 
 function inputsOf({ answer }: Attestations): Record<string, Uint8Array> {

@@ -9,6 +9,7 @@ import type { Origin, Publisher } from '../schemas/origin.ts';
 import type { Policy } from '../schemas/policy.ts';
 import type { Closure, Launch, LocalLaunch, Permissions, Submission } from '../schemas/release.ts';
 import type { Surface } from '../schemas/surface.ts';
+import type { Github } from './github/client.ts';
 import type { OciOptions } from './oci/options.ts';
 import type { ImageFacts } from './oci/source.ts';
 import type { ClaimedRepository } from './provenance/claimed.ts';
@@ -80,6 +81,8 @@ export interface ScanPorts {
   readonly npm: NpmOptions;
   /** Asked when a release comes from a Python package index. */
   readonly pypi?: () => Promise<PypiOptions>;
+  /** Null where it is not to be asked. */
+  readonly github?: Github | null;
   /** Trust files that root.json pins; absent where there is no root. */
   readonly trust?: () => Promise<TrustFiles>;
   /** Asked when a release is an image of a container registry. */

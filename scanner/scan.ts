@@ -97,6 +97,7 @@ interface Scanned {
   readonly upstream: Upstream | string;
   readonly advisories: KnownAdvisories | string;
   readonly attested: Attested | string;
+  readonly repository: OriginFacts['repository'];
   readonly origin: Origin | null;
   readonly inputs: OriginFacts['inputs'];
   readonly image: ImageFacts | null;
@@ -125,7 +126,11 @@ async function scanPackage(
   const upstream = await source.upstream().catch((error: Error) => error.message);
   const own = closure.artifacts.find(({ purl }) => purl === rootPurl);
   const archive = await ports.blobs.get(own?.sha256 ?? '');
-  const signed = await lookAtOrigin(source, { upstream, archive, files: await files(rootPurl) }, ports);
+  const signed = await lookAtOrigin(
+    { ...source, rootPurl, baseline },
+    { upstream, archive, files: await files(rootPurl) },
+    ports,
+  );
   const known = image
     ? 'what is installed inside of an image is not looked up'
     : await (advisories?.(closure) ?? 'this scanner was given no advisories');
@@ -157,7 +162,7 @@ async function scanRemoteServer(submission: Submission, ports: ScanPorts): Promi
   const rootPurl = purlOfSubmission(submission);
   const upstream = 'a remote server is in no package registry';
   const advisories = 'what a remote server is made of is not known';
-  const nowhere = { attested: upstream, origin: null, inputs: {}, image: null };
+  const nowhere = { attested: upstream, repository: upstream, origin: null, inputs: {}, image: null };
   const nothing = { files: async () => [], code: async () => NO_CODE, done: async () => undefined };
   return { ...scanned, ...nowhere, ...nothing, unpromised: [], rootPurl, upstream, advisories };
 }

@@ -45,6 +45,7 @@ export const DEFAULT_POLICY: Policy = {
       'LK-PRV-02',
       'LK-PRV-03',
       'LK-PRV-04',
+      'LK-REP-02',
       'LK-REL-01',
       'LK-MNT-01',
       'LK-PRM-01',

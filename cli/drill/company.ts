@@ -75,6 +75,7 @@ export async function foundCompany(options: CompanyOptions): Promise<Company> {
     npm_config_registry: npmRegistry,
     npm_config_cache: join(dir, 'npm-cache'),
     LOCKKEEPER_UPSTREAM_CRON: '*/3 * * * * *',
+    LOCKKEEPER_GITHUB: 'none',
   });
   const hello = await firstLine(server);
   const { url, code } = JSON.parse(hello) as { url: string; code: string };

@@ -9,6 +9,7 @@ import type { Closure, Permissions } from '../../schemas/release.ts';
 import type { RemoteLaunch } from '../../schemas/remote.ts';
 import type { Surface } from '../../schemas/surface.ts';
 import type { CodeFacts } from '../code/facts.ts';
+import type { RepositoryFacts } from '../github/look.ts';
 import type { ImageFacts } from '../oci/source.ts';
 import type { Baseline, KnownAdvisories, Peer, Upstream } from '../ports.ts';
 import type { Attested } from '../provenance/standing.ts';
@@ -38,6 +39,8 @@ export interface Facts {
   readonly upstream: Upstream | string;
   /** A string says why nothing is known. */
   readonly attested: Attested | string;
+  /** A string says why nothing is known. */
+  readonly repository: RepositoryFacts | string;
   /** Null for a server that runs elsewhere. */
   readonly origin: Origin | null;
   /** A string says why nothing is known. */

@@ -1,8 +1,10 @@
 /** The explicit list of checks, in the order of a report. Deleting one is deleting a line here and a file. */
+import { account } from './account.ts';
 import { knownMalware, knownVulnerabilities } from './advisories.ts';
 import { annotations } from './annotations.ts';
 import { attestations } from './attestations.ts';
 import { bound } from './bound.ts';
+import { brand } from './brand.ts';
 import { buildPlace } from './build-place.ts';
 import { builder } from './builder.ts';
 import { capability } from './capability.ts';
@@ -19,12 +21,18 @@ import { integrity } from './integrity.ts';
 import { labels } from './labels.ts';
 import { maintainers } from './maintainers.ts';
 import { parameters } from './parameters.ts';
+import { publisher } from './publisher.ts';
 import { rank } from './rank.ts';
 import { reach } from './reach.ts';
 import { registrySignature } from './registry-signature.ts';
+import { repository } from './repository.ts';
+import { repositoryId } from './repository-id.ts';
+import { rhythm } from './rhythm.ts';
 import { shadowing } from './shadowing.ts';
+import { starJacking } from './star-jacking.ts';
 import { surfaceDiff } from './surface-diff.ts';
 import { suspicion } from './suspicion.ts';
+import { tag } from './tag.ts';
 import { volatile } from './volatile.ts';
 
 /** Those that read what a server shows and nothing else: its quality can be measured on texts alone. */
@@ -50,7 +58,15 @@ export const checks: readonly Check[] = [
   buildPlace,
   image,
   coolDown,
+  rhythm,
+  tag,
   maintainers,
+  publisher,
+  account,
+  repository,
+  repositoryId,
+  starJacking,
+  brand,
   surfaceDiff,
   reach,
   emptySchema,

@@ -27,6 +27,12 @@ export function repositoryUrl(text: string): string | null {
   return `https://${hostname}/${owner}/${name.replace(/\.git$/, '')}`;
 }
 
+/** The folder that an address of a host's own page names, such as `…/tree/main/packages/a`. */
+function directoryIn(address: string): string {
+  const path = URL.canParse(address) ? new URL(address).pathname : '';
+  return /^\/[^/]+\/[^/]+\/tree\/[^/]+\/(.+?)\/?$/.exec(path)?.[1] ?? '';
+}
+
 /** From `repository` of a package.json. */
 export function claimedByNpm(files: readonly UnpackedFile[]): ClaimedRepository[] {
   const { repository } = manifestOf(files) as { repository?: unknown };
@@ -36,7 +42,8 @@ export function claimedByNpm(files: readonly UnpackedFile[]): ClaimedRepository[
   };
   const own = typeof url === 'string' && url.length < 1000 ? repositoryUrl(url.trim()) : null;
   if (own === null) return [];
-  return [{ url: own, directory: typeof directory === 'string' ? directory.replace(/^\.?\/|\/$/g, '') : '' }];
+  const folder = typeof directory === 'string' ? directory : directoryIn(String(url).replace(/^git\+/, ''));
+  return [{ url: own, directory: folder.replace(/^\.?\/|\/$/g, '') }];
 }
 
 function manifestOf(files: readonly UnpackedFile[]): object {
@@ -49,13 +56,13 @@ function manifestOf(files: readonly UnpackedFile[]): object {
 export function claimedByWheel(files: readonly UnpackedFile[]): ClaimedRepository[] {
   const path = files.find((file) => /^[^/]+\.dist-info\/METADATA$/.test(file.path))?.path;
   const [head = ''] = (path === undefined ? '' : (textIn(files, path) ?? '')).split(/\r?\n\r?\n/);
-  const found = new Set<string>();
+  const found = new Map<string, string>();
   for (const line of head.split(/\r?\n/)) {
     const [, label, address] =
       /^Project-URL:\s*([^,]+?)\s*,\s*(\S+)\s*$/i.exec(line) ?? /^(Home-page):\s*(\S+)\s*$/i.exec(line) ?? [];
     if (label === undefined || address === undefined || !LABELS.test(label)) continue;
     const url = URL.canParse(address) ? repositoryUrl(address) : null;
-    if (url !== null && found.size < 10) found.add(url);
+    if (url !== null && found.size < 10 && !found.has(url)) found.set(url, directoryIn(address));
   }
-  return [...found].map((url) => ({ url, directory: '' }));
+  return [...found].map(([url, directory]) => ({ url, directory }));
 }

@@ -44,8 +44,8 @@ const helper: LocalPackage = {
   files: { 'index.js': 'module.exports = (code) => new Function(code);\n' },
 };
 
-/** A registry that signs nothing leaves these unknown. */
-const SIGNED = /^LK-(?:SIG|PRV)-/;
+/** A registry that signs nothing and names nobody leaves these unknown, as does a scanner that asks no GitHub. */
+const SIGNED = /^LK-(?:SIG|PRV|REP)-|LK-REL-0[23]|LK-MNT-0[23]/;
 
 describe('a scan', () => {
   it('ends in a report that names everything it rests on', async () => {
@@ -81,7 +81,15 @@ describe('a scan', () => {
       'LK-PRV-04 unknown',
       'LK-PRV-05 unknown',
       'LK-REL-01 ok',
+      'LK-REL-02 unknown',
+      'LK-REL-03 unknown',
       'LK-MNT-01 ok',
+      'LK-MNT-02 unknown',
+      'LK-MNT-03 unknown',
+      'LK-REP-01 unknown',
+      'LK-REP-02 unknown',
+      'LK-REP-03 unknown',
+      'LK-NAM-01 ok',
       'LK-SRF-01 ok',
       'LK-PRM-01 ok',
       'LK-SRF-02 ok',
@@ -109,6 +117,7 @@ describe('a scan', () => {
       'closure',
       'observation',
       'peers',
+      'repository',
       'secondStart',
       'surface',
       'upstream',
