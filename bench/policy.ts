@@ -1,4 +1,4 @@
-/** Decisions of a policy: kept, on arguments, and the worst case, where every line is about the same tool and people. */
+/** Decisions of a policy: known again, made anew, and the worst case, where every line is about the same tool and people. */
 import { openPolicy, type Policy } from '../runtime/policy/open.ts';
 import type { JsonObject } from '../schemas/common.ts';
 import { sha256 } from '../schemas/json.ts';
@@ -12,6 +12,7 @@ const SIZES = [2, 100, 1000] as const;
 const SERVERS = 10;
 const TOOLS = 20;
 const TEAMS = 100;
+const WARM_UP = 50;
 
 const tools = Object.fromEntries(
   Array.from({ length: TOOLS }, (_, at): [string, JsonObject] => [
@@ -39,6 +40,11 @@ function spread(lines: number, where: string): string {
   return [...teams, ...rules].join('\n');
 }
 
+/** With it, each minute is decided by itself. */
+const TIMED = '\nanyone: tool t0 of the s0 server, between 00:00 and 23:59';
+const MINUTES = 1400;
+const MIDNIGHT = Date.parse('2026-11-24T00:00:00.000Z');
+
 /** All of them about one tool and anyone: no slice makes it less. */
 function together(lines: number): string {
   return Array.from(
@@ -53,42 +59,72 @@ function opened(text: string): { policy: Policy; ms: number } {
   return { policy, ms: performance.now() - start };
 }
 
-/** Microseconds of each decision, after some that are not counted. */
-function timed(policy: Policy, count: number, expected: string): { p50: number; p99: number } {
+interface Times {
+  readonly p50: number;
+  readonly p99: number;
+}
+
+/** Microseconds of each decision, after some that are not counted; `minute` is that of a call. */
+function timed(policy: Policy, count: number, minute: (at: number) => number = () => 0): Times {
   const times: number[] = [];
-  for (let at = 0; at < count + 50; at++) {
+  for (let at = 0; at < count + WARM_UP; at++) {
     const call = callOf('u0@example.com', 's0/t0', {
       arguments: { path: `/d/0/file-${at}`, text: 'x'.repeat(200) },
+      now: new Date(MIDNIGHT + minute(at) * 60_000),
     });
     const start = performance.now();
     const { effect, rule } = policy.judge(call);
     const took = (performance.now() - start) * 1000;
-    if (effect !== expected) throw new Error(`${effect} by ${rule}`);
-    if (at >= 50) times.push(took);
+    if (effect !== 'allow') throw new Error(`${effect} by ${rule}`);
+    if (at >= WARM_UP) times.push(took);
   }
   return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
 }
 
+/** No two in a row are of the same minute, and what was decided of the first is forgotten before it comes again. */
+const another = (at: number): number => at % MINUTES;
+
 export async function policy(): Promise<BenchResult> {
   const rows: string[][] = [];
   const data: Record<string, object> = {};
+  const anew: Times[] = [];
+  const worst: Times[] = [];
   for (const lines of SIZES) {
     const plain = opened(spread(lines, ''));
-    const kept = timed(plain.policy, 20_000, 'allow');
-    const conditioned = timed(opened(spread(lines, ', where path is below /d')).policy, 2000, 'allow');
-    const worst = timed(opened(together(lines)).policy, lines > 100 ? 200 : 1000, 'allow');
-    data[lines] = { openMs: plain.ms, kept, conditioned, worst };
-    const cells = [kept, conditioned, worst].flatMap(({ p50, p99 }) => [p50.toFixed(1), p99.toFixed(1)]);
+    const kept = timed(plain.policy, 20_000);
+    const byArguments = timed(opened(spread(lines, ', where path is below /d')).policy, 2000);
+    const fresh = timed(opened(spread(lines, ', where path is below /d') + TIMED).policy, 1000, another);
+    const crowded = timed(opened(together(lines) + TIMED).policy, lines > 100 ? 50 : 500, another);
+    anew.push(fresh);
+    worst.push(crowded);
+    data[lines] = { openMs: plain.ms, kept, arguments: byArguments, anew: fresh, worst: crowded };
+    const all = [kept, byArguments, fresh, crowded];
+    const cells = all.flatMap(({ p50, p99 }) => [p50.toFixed(1), p99.toFixed(1)]);
     rows.push([String(lines), plain.ms.toFixed(0), ...cells]);
   }
   return {
-    head: ['lines', 'open ms', 'kept p50 us', 'p99', 'arguments p50 us', 'p99', 'one tool p50 us', 'p99'],
+    head: [
+      ...['lines', 'open ms', 'kept p50 us', 'p99', 'arguments p50 us', 'p99'],
+      ...['anew p50 us', 'p99', 'one tool anew p50 us', 'p99'],
+    ],
     rows,
     notes: [
-      'kept: neither arguments nor time matter, and the decision was made before. arguments: decided anew each time, by the',
-      'lines that can apply to this person and tool. one tool: every line applies; no slice makes it less.',
-      'A decision made anew is a call into the Cedar engine: carrying entities and context into WebAssembly takes most of it.',
+      'kept: neither arguments nor time matter, and the decision was made before. arguments: they are looked at in each call, and what they come to was decided before.',
+      'anew: each call is of another minute, and one line has times: the engine is asked by the lines that can apply to this person and tool. one tool anew: every line applies; no slice makes it less.',
+      dominant(anew, worst),
     ],
     data,
   };
+}
+
+/** Only differences of what was measured. */
+function dominant(anew: readonly Times[], worst: readonly Times[]): string {
+  const [first, last] = [worst[0]?.p50 ?? 0, worst.at(-1)?.p50 ?? 0];
+  const each = (last - first) / ((SIZES.at(-1) ?? 0) - SIZES[0]);
+  const asked = anew.map(({ p50 }) => p50.toFixed(0)).join(', ');
+  return (
+    `What dominates: being asked at all. A decision made anew takes ${asked} us under ${SIZES.join(', ')} lines, for the engine gets the few that can apply; ` +
+    `each further line that does apply adds ${each.toFixed(1)} us. ` +
+    'It cannot be less than one question to the engine where time matters; where it does not, a decision is known again.'
+  );
 }
