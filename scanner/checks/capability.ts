@@ -1,5 +1,4 @@
 import type { Finding } from '../../schemas/finding.ts';
-import { isWheel } from '../../schemas/pypi.ts';
 import type { Artifact } from '../../schemas/release.ts';
 import type { Capability, Use } from '../code/facts.ts';
 import { type Check, type Facts, finding, firedOr, gravest, type Outcome, ok, unknown } from './check.ts';
@@ -34,11 +33,7 @@ export const capability: Check = {
   owasp: 'MCP04',
   readsPackage: true,
   run: (facts) =>
-    facts.closure.artifacts.some(isWheel)
-      ? unknown('its code is Python, which this check does not read')
-      : facts.baseline === null
-        ? describe(facts)
-        : compare(facts, facts.baseline.closure.artifacts),
+    facts.baseline === null ? describe(facts) : compare(facts, facts.baseline.closure.artifacts),
 };
 
 interface Reach {

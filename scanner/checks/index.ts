@@ -9,10 +9,13 @@ import { buildPlace } from './build-place.ts';
 import { builder } from './builder.ts';
 import { capability } from './capability.ts';
 import type { Check, SurfaceCheck } from './check.ts';
+import { argumentFlows, privateFlows } from './code-flows.ts';
+import { codeSecrets } from './code-secrets.ts';
 import { coolDown } from './cool-down.ts';
 import { egress } from './egress.ts';
 import { emptySchema } from './empty-schema.ts';
 import { eras } from './eras.ts';
+import { hiddenCode, unreadableCode } from './hidden-code.ts';
 import { hiddenUnicode } from './hidden-unicode.ts';
 import { image } from './image.ts';
 import { installScripts } from './install-scripts.ts';
@@ -33,6 +36,7 @@ import { starJacking } from './star-jacking.ts';
 import { surfaceDiff } from './surface-diff.ts';
 import { suspicion } from './suspicion.ts';
 import { tag } from './tag.ts';
+import { thinClient } from './thin-client.ts';
 import { volatile } from './volatile.ts';
 
 /** Those that read what a server shows and nothing else: its quality can be measured on texts alone. */
@@ -80,6 +84,12 @@ export const checks: readonly Check[] = [
   parameters,
   labels,
   capability,
+  hiddenCode,
+  codeSecrets,
+  argumentFlows,
+  thinClient,
+  privateFlows,
+  unreadableCode,
   egress,
   knownMalware,
   knownVulnerabilities,

@@ -3,8 +3,8 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { UnpackedFile } from '../../runtime/store/unpack.ts';
 import { isValid } from '../../schemas/validate.ts';
-import { CODE_VERSION, CodeFacts, type FileFacts, MAX_FACTS } from './facts.ts';
-import type { Reader } from './reader.ts';
+import { CODE_VERSION, CodeFacts, MAX_FACTS } from './facts.ts';
+import type { Reader, Reading } from './reader.ts';
 import { type Selection, select } from './select.ts';
 
 /** Reads a package that was never read before by this version of the reader, or recalls what it read. */
@@ -39,12 +39,13 @@ export async function analyse(files: readonly UnpackedFile[], reader: Reader): P
   return together(selection, await reader.read(selection.files));
 }
 
-function together(selection: Selection, read: readonly (FileFacts | string)[]): CodeFacts {
+function together(selection: Selection, { files: read, flows }: Reading): CodeFacts {
   const facts = read.filter((one) => typeof one !== 'string');
   const most = <T>(what: string, items: readonly T[]): T[] => {
     if (items.length > MAX_FACTS) unread.push({ path: '', reason: `it has more than ${MAX_FACTS} ${what}` });
     return items.slice(0, MAX_FACTS);
   };
+  const followed = typeof flows === 'string' ? { flows: [], tools: [], unfollowed: [flows] } : flows;
   const code = selection.files.filter(({ language }) => language !== 'text');
   const unread = [
     ...selection.unread,
@@ -62,10 +63,7 @@ function together(selection: Selection, read: readonly (FileFacts | string)[]): 
       return typeof one === 'object' && one.minified === true ? [{ path, bytes: bytes.length }] : [];
     }),
     uses: most('uses of what is outside it', [...selection.native, ...facts.flatMap(({ uses }) => uses)]),
-    flows: most(
-      'flows',
-      facts.flatMap(({ flows }) => flows),
-    ),
+    flows: most('flows', [...followed.flows, ...facts.flatMap((one) => one.flows ?? [])]),
     hidden: most(
       'hidden places',
       facts.flatMap(({ hidden }) => hidden),
@@ -74,7 +72,10 @@ function together(selection: Selection, read: readonly (FileFacts | string)[]): 
       'secrets',
       facts.flatMap(({ secrets }) => secrets),
     ),
-    tools: [...new Set(facts.flatMap(({ tools }) => tools))].sort().slice(0, MAX_FACTS),
+    tools: [...new Set([...followed.tools, ...facts.flatMap((one) => one.tools ?? [])])]
+      .sort()
+      .slice(0, MAX_FACTS),
     unread: unread.slice(0, MAX_FACTS),
+    unfollowed: followed.unfollowed.slice(0, MAX_FACTS),
   };
 }

@@ -90,12 +90,17 @@ export const CodeFacts = Closed({
   tools: Type.Array(Type.String()),
   /** Files that were not understood, and why: what they reach is not known. */
   unread: Type.Array(Closed({ path: Type.String(), reason: Type.String() })),
+  /** Files that are read, but were not followed to their end: there may be more flows. */
+  unfollowed: Type.Array(Type.String()),
 });
 export type CodeFacts = Static<typeof CodeFacts>;
 
 /** The facts of one file, as its reader tells them. */
-export type FileFacts = Pick<CodeFacts, 'uses' | 'flows' | 'hidden' | 'secrets' | 'tools' | 'unread'> & {
+export type FileFacts = Pick<CodeFacts, 'uses' | 'hidden' | 'secrets' | 'unread'> & {
   readonly minified?: boolean;
+  /** Of a language whose files are followed one by one. */
+  readonly flows?: readonly Flow[];
+  readonly tools?: readonly string[];
 };
 
 /** At most 160 characters of the line around a place, also of a file that is one line. */

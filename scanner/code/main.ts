@@ -2,27 +2,33 @@
 import { parentPort } from 'node:worker_threads';
 import type { FileFacts } from './facts.ts';
 import { readCode } from './javascript/file.ts';
+import type { FlowFacts } from './javascript/follow.ts';
+import { followPackage } from './javascript/package.ts';
 import { secretsIn } from './secrets.ts';
 import type { SourceFile } from './select.ts';
 
 export interface ReaderWork {
   readonly files: readonly SourceFile[];
+  /** Index of the file to begin with; as many as there are: none is left to read, and what flows is followed. */
+  readonly from: number;
 }
 
 export type ReaderAnswer =
   | { readonly at: number }
   | { readonly index: number; readonly facts: FileFacts }
-  | { readonly end: true };
+  | { readonly end: FlowFacts };
 
 const post = (answer: ReaderAnswer): void => parentPort?.postMessage(answer);
-const EMPTY: FileFacts = { uses: [], flows: [], hidden: [], secrets: [], tools: [], unread: [] };
+const EMPTY: FileFacts = { uses: [], hidden: [], secrets: [], unread: [] };
 
-parentPort?.on('message', ({ files }: ReaderWork) => {
+parentPort?.on('message', ({ files, from }: ReaderWork) => {
   for (const [index, file] of files.entries()) {
+    if (index < from) continue;
     post({ at: index });
     post({ index, facts: read(file) });
   }
-  post({ end: true });
+  post({ at: files.length });
+  post({ end: followPackage(files) });
 });
 
 function read({ path, language, bytes }: SourceFile): FileFacts {
@@ -30,7 +36,6 @@ function read({ path, language, bytes }: SourceFile): FileFacts {
     .toString('utf8')
     .replace(/^\ufeff/, '');
   if (language === 'text') return { ...EMPTY, secrets: secretsIn(path, text) };
-  if (language === 'python') return { ...EMPTY, unread: [{ path, reason: 'it is Python' }] };
   const { tree: _, ...facts } = readCode(path, text);
   return facts;
 }

@@ -9,17 +9,8 @@ import { openReader } from './reader.ts';
 /** Of a server that runs elsewhere: there is none to read. */
 export const NO_CODE: CodeFacts = {
   version: CODE_VERSION,
-  ...{
-    files: 0,
-    bytes: 0,
-    minified: [],
-    uses: [],
-    flows: [],
-    hidden: [],
-    secrets: [],
-    tools: [],
-    unread: [],
-  },
+  ...{ files: 0, bytes: 0, minified: [], uses: [], flows: [], hidden: [], secrets: [], tools: [] },
+  ...{ unread: [], unfollowed: [] },
 };
 
 export interface CodeSource {

@@ -2,7 +2,9 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { FileFacts } from './facts.ts';
+import type { FlowFacts } from './javascript/follow.ts';
 import type { ReaderAnswer, ReaderWork } from './main.ts';
+import { readPython } from './python.ts';
 import type { SourceFile } from './select.ts';
 
 export interface ReaderLimits {
@@ -17,10 +19,17 @@ export const READER_LIMITS: ReaderLimits = { fileMs: 20_000, packageMs: 180_000,
 const STACK_MIB = 32;
 /** Files that may end their reader before the rest of a package is left unread. */
 const MAX_ENDS = 5;
+const SPENT = 'other files of its package took all the time';
+
+export interface Reading {
+  /** The facts of every file in their order, or the reason why it was not read. */
+  readonly files: readonly (FileFacts | string)[];
+  /** A string where it ended the reader. */
+  readonly flows: FlowFacts | string;
+}
 
 export interface Reader {
-  /** The facts of every file, in their order; null where a file could not be read, with the reason beside it. */
-  read(files: readonly SourceFile[]): Promise<readonly (FileFacts | string)[]>;
+  read(files: readonly SourceFile[]): Promise<Reading>;
   close(): Promise<void>;
 }
 
@@ -35,24 +44,29 @@ export function openReader(limits: ReaderLimits = READER_LIMITS): Reader {
   };
   return {
     close: drop,
-    read: async (files) => {
+    read: async (given) => {
+      const files = given.filter(({ language }) => language !== 'python');
+      const python = given.filter(({ language }) => language === 'python');
+      const told = (await readPython(python, limits.fileMs)).values();
+      const whole = (read: readonly (FileFacts | string)[]): (FileFacts | string)[] => {
+        const rest = read.values();
+        return given.map(({ language }) => (language === 'python' ? told : rest).next().value ?? SPENT);
+      };
       const results: (FileFacts | string)[] = [];
       const late = Date.now() + limits.packageMs;
-      for (let ends = 0; results.length < files.length; ) {
+      for (let ends = 0; ; ) {
         if (ends >= MAX_ENDS || Date.now() > late) {
-          results.push(
-            ...files.slice(results.length).map(() => 'other files of its package took all the time'),
-          );
-          break;
+          results.push(...files.slice(results.length).map(() => SPENT));
+          return { files: whole(results), flows: SPENT };
         }
         worker ??= startWorker(limits);
-        const broke = await some(worker, { files, results, limits, late });
-        if (broke === null) continue;
+        const end = await some(worker, { files, results, limits, late });
+        if (typeof end !== 'string') return { files: whole(results), flows: end };
         await drop();
         ends++;
-        results.push(broke);
+        if (results.length === files.length) return { files: whole(results), flows: end };
+        results.push(end);
       }
-      return results;
     },
   };
 }
@@ -73,10 +87,9 @@ interface Progress {
   readonly late: number;
 }
 
-/** Reads on from where the results end. Null at the end; otherwise why the next file ended the reader. */
-async function some(worker: Worker, { files, results, limits, late }: Progress): Promise<string | null> {
-  const rest = files.slice(results.length);
-  const { promise, resolve } = Promise.withResolvers<string | null>();
+/** Reads on from where the results end. What flows at the end; otherwise why the next file ended the reader. */
+async function some(worker: Worker, { files, results, limits, late }: Progress): Promise<FlowFacts | string> {
+  const { promise, resolve } = Promise.withResolvers<FlowFacts | string>();
   let timer: NodeJS.Timeout | undefined;
   const watch = (): void => {
     clearTimeout(timer);
@@ -85,7 +98,7 @@ async function some(worker: Worker, { files, results, limits, late }: Progress):
   };
   const hear = (answer: ReaderAnswer): void => {
     if ('at' in answer) watch();
-    else if ('end' in answer) resolve(null);
+    else if ('end' in answer) resolve(answer.end);
     else results.push(answer.facts);
   };
   const broke = (error: NodeJS.ErrnoException): void =>
@@ -97,7 +110,7 @@ async function some(worker: Worker, { files, results, limits, late }: Progress):
   const ended = (): void => resolve('its reader ended without an answer');
   worker.on('message', hear).on('error', broke).on('exit', ended);
   watch();
-  worker.postMessage({ files: rest } satisfies ReaderWork);
+  worker.postMessage({ files, from: results.length } satisfies ReaderWork);
   try {
     return await promise;
   } finally {

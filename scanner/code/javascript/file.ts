@@ -9,7 +9,7 @@ import { usesOf } from './uses.ts';
 /** What no engine would run is read by its words alone; what is nested too deeply to be read says so. */
 export function readCode(path: string, text: string): FileFacts & { readonly tree: Tree | null } {
   const secrets = secretsIn(path, text);
-  const rest = { flows: [], tools: [], secrets, minified: isMinified(text) };
+  const rest = { secrets, minified: isMinified(text) };
   let tree: Tree;
   try {
     tree = parseCode(path, text);

@@ -1,0 +1,39 @@
+/** What the code of a release has that its last approved release had not, package by package. */
+import type { CodeFacts } from '../code/facts.ts';
+import type { Facts } from './check.ts';
+import { changedIn, nameOf } from './packages.ts';
+
+export interface Fresh<T> {
+  readonly purl: string;
+  readonly name: string;
+  readonly own: boolean;
+  readonly facts: CodeFacts;
+  /** The same package in the last approved release; empty where it is new. */
+  readonly before: readonly CodeFacts[];
+  readonly items: readonly T[];
+}
+
+/** Only packages whose bytes changed are looked at; without a baseline, all of them. Same bytes say nothing new. */
+export async function freshIn<T>(
+  facts: Facts,
+  itemsOf: (code: CodeFacts) => readonly T[],
+  keyOf: (item: T) => string,
+): Promise<Fresh<T>[]> {
+  const { closure, baseline, rootPurl } = facts;
+  const old = new Map<string, CodeFacts[]>();
+  for (const purl of changedIn(baseline?.closure.artifacts ?? [], closure.artifacts)) {
+    const list = old.get(nameOf(purl)) ?? [];
+    list.push(await facts.code(purl));
+    old.set(nameOf(purl), list);
+  }
+  const fresh: Fresh<T>[] = [];
+  for (const purl of changedIn(closure.artifacts, baseline?.closure.artifacts ?? [])) {
+    const name = nameOf(purl);
+    const code = await facts.code(purl);
+    const before = old.get(name) ?? [];
+    const known = new Set(before.flatMap((one) => itemsOf(one).map(keyOf)));
+    const items = itemsOf(code).filter((item) => !known.has(keyOf(item)));
+    fresh.push({ purl, name, own: purl === rootPurl, facts: code, before, items });
+  }
+  return fresh;
+}
