@@ -3,10 +3,12 @@ import type { Here } from './follow.ts';
 import { bare, keyOf, type Node } from './parse.ts';
 import { clean, NOTHING, refValue, type Value, wordsOf } from './value.ts';
 
+const ENVIRONMENT = 'the environment';
+
 /** A member of a value: a known field, a member of an interface, or the same unknown words under a longer name. */
 export function memberOf(value: Value, key: string | null): Value {
   // One variable, whichever it is.
-  if (value.ref === 'process.env') return NOTHING;
+  if (value.ref === ENVIRONMENT) return NOTHING;
   if (key === null)
     return value.taints.length > 0 ? { ...NOTHING, taints: value.taints, lead: value.lead } : NOTHING;
   const field = value.fields?.get(key);
@@ -28,7 +30,7 @@ export function memberOf(value: Value, key: string | null): Value {
 /** All of it, as one value: names of single variables are no secret. */
 function environment(): Value {
   const taint = { origin: 'private', what: 'all variables of the environment', tool: '', steps: [] } as const;
-  return { ...refValue('process.env'), taints: [taint] };
+  return { ...refValue(ENVIRONMENT), taints: [taint] };
 }
 
 type Evaluate = (node: Node, here: Here) => Value;
