@@ -31,7 +31,7 @@ export const ContentControls = Closed({
 export type ContentControls = Static<typeof ContentControls>;
 
 export const DEFAULT_CONTENT: ContentRules = {
-  maxResultBytes: 16 * 1024 * 1024,
+  maxResultBytes: 8 * 1024 * 1024,
   outputSchema: 'refuse',
   secrets: 'flag',
   instructions: 'flag',

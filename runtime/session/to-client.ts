@@ -133,6 +133,7 @@ export class ToClient {
     const { error } = judged;
     this.#flag(judged, message);
     if (error) return x.note(records.refused(x.scribe, message, { direction: 'to-client', error }));
+    this.#read(message);
     const stale = STALE_BY[message.method];
     if (stale) return this.#rereading.begin(stale, judged.message, subscriptionOf(message.params));
     x.note(records.forwarded(x.scribe, message, { direction: 'to-client' }));
@@ -143,6 +144,17 @@ export class ToClient {
     const key = method === 'notifications/progress' ? this.#ofToken(params.progressToken) : null;
     const pending = key === null ? undefined : this.#x.fromClient.get(key);
     if (pending) pending.heard = performance.now();
+  }
+
+  /** A notice in words brings what its call brings, before the answer does: that of its token, or each in flight. */
+  #read({ method, params }: Notification): void {
+    const x = this.#x;
+    const progress = method === 'notifications/progress' && params.message !== undefined;
+    if (!progress && method !== 'notifications/message') return;
+    const own = progress ? x.fromClient.get(this.#ofToken(params.progressToken) ?? '') : undefined;
+    for (const { call, rule, target } of own ? [own] : x.fromClient.during())
+      if (rule.item && target !== undefined)
+        x.state?.policy?.heard(call, { section: rule.item.section, name: target });
   }
 
   /** Why a notice is about nothing that is open between the two: what names another’s would be taken for it. */

@@ -116,7 +116,11 @@ function act(id, what, token = 't') {
   else if (what === 'slowly') {
     for (let n = 1; n < 6; n++)
       setTimeout(
-        () => send({ method: 'notifications/progress', params: { progressToken: token, progress: n } }),
+        () =>
+          send({
+            method: 'notifications/progress',
+            params: { progressToken: token, progress: n, message: 'words' },
+          }),
         n * 150,
       );
     return void setTimeout(() => send({ id, result: text('did it slowly') }), 900);

@@ -236,6 +236,21 @@ describe('a call that people are asked about', () => {
 });
 
 describe('toxic flows', () => {
+  it('count what is read of a call before it is answered', async () => {
+    const flow = new FlowState();
+    const session = await open('', {
+      policy: (locked) => sessionPolicy('everyone: all locked tools', locked, { flow }),
+      ...labelled({ echo: ['sends-out'], act: ['reads-untrusted', 'reads-private'] }),
+    });
+    const params = { name: 'act', arguments: { what: 'slowly' }, _meta: { progressToken: 't' } };
+    session.send({ id: 1, method: 'tools/call', params });
+    await session.next(({ method }) => method === 'notifications/progress');
+    const sent = { name: 'echo', arguments: { message: 'out' } };
+    expect(codeOf(await session.request(2, 'tools/call', sent))).toBe('POLICY_REFUSED');
+    expect(session.received.some(({ id }) => id === 1)).toBe(false);
+    await session.close();
+  });
+
   const labelled = (
     labels: Record<string, ('reads-untrusted' | 'reads-private' | 'sends-out')[]>,
   ): SessionSetup => ({
