@@ -1,7 +1,10 @@
 /** Giving an approval: the statement is checked against what the registry shows, filled in, signed and sent. */
 import { assertStates } from '../runtime/trust/approval.ts';
+import type { TrustedRoot } from '../runtime/trust/root.ts';
+import { openVerdict } from '../runtime/trust/verdict.ts';
 import { ApprovalView, PolicyView, StatementView } from '../schemas/api.ts';
 import { type Approval, STATEMENT_TYPE } from '../schemas/approval.ts';
+import { Envelope } from '../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { Report } from '../schemas/finding.ts';
 import { canonical, digestOf } from '../schemas/json.ts';
@@ -29,6 +32,8 @@ export interface Signing {
   readonly api: Api;
   readonly signer: Signer | IdentitySigner;
   readonly now: Date;
+  /** The registry's root of today, from what this machine believed before. */
+  readonly root: () => Promise<TrustedRoot>;
 }
 
 /**
@@ -43,6 +48,12 @@ export async function giveApproval(release: Release, wish: Wish, at: Signing): P
   const report = await api.call('report', Report, { parameters });
   const surface = await api.call('surface', Surface, { parameters });
   assertShown(statement, release, { report, surface });
+  const { root: trusted } = at;
+  openVerdict(await api.call('verdict', Envelope, { parameters }), await trusted(), {
+    purl: release.purl,
+    reportDigest: digestOf(report),
+    subject: statement.subject,
+  });
   await assertDelta(statement, release, { api, version: wish.deltaFrom });
   const policy = await api.call('policy', PolicyView);
   assertAccepted(missing, wish.accepts);

@@ -5,6 +5,7 @@ import { LockkeeperError } from '../schemas/errors.ts';
 import { TrustView } from '../schemas/keys.ts';
 import type { Api } from './api.ts';
 import type { Context } from './command.ts';
+import { pinsFor } from './pins.ts';
 
 /** Asks for the newest root with what leads to it from any of these keys. */
 export function askRoots(api: Api, rootKeys: readonly string[]): Promise<TrustView> {
@@ -50,6 +51,17 @@ export async function rootOfToday(context: Context, api: Api, pin: RootPin): Pro
   const evidence = { root, rootChain };
   const trusted = openRoot(evidence, pin, context.now());
   return { ...(await assertToday({ evidence, trusted }, memory, api)), trusted };
+}
+
+/** The same from what this machine has pinned for the registry, without a project. Throws ROOT_UNPINNED as well. */
+export async function rootAt(context: Context, api: Api): Promise<TrustedRoot> {
+  const [pin] = await pinsFor(context, api);
+  if (pin) return (await rootOfToday(context, api, pin)).trusted;
+  throw new LockkeeperError('ROOT_UNPINNED', {
+    expected: `a sign-in at ${api.registry}, which pins its root`,
+    found: 'none on this machine',
+    next: 'Run: lk login URL --code CODE',
+  });
 }
 
 export async function assertToday(shown: Shown, memory: RootMemory | null, api: Api): Promise<Shown> {

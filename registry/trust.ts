@@ -30,6 +30,8 @@ export interface Trust {
   evidence(rootKeys: readonly string[]): Promise<RootEvidence>;
   /** The key that signs locks under the newest root. */
   lockKey(): Promise<Signer>;
+  /** The key that signs verdicts of scans under the newest root. */
+  scannerKey(): Promise<Signer>;
   /** Public keys that stand by to replace the ones in use. */
   standby(): Record<'lock' | 'scanner', string> & { log: string };
   enrol(key: { keyid: string; person: string; publicKey: string }): Promise<number>;
@@ -101,15 +103,23 @@ class Roots implements Trust {
     return { root, rootChain: this.#history.chainFrom(rootKeys) };
   }
 
-  async lockKey(): Promise<Signer> {
+  lockKey(): Promise<Signer> {
+    return this.#ownKey('lock');
+  }
+
+  scannerKey(): Promise<Signer> {
+    return this.#ownKey('scanner');
+  }
+
+  async #ownKey(name: 'lock' | 'scanner'): Promise<Signer> {
     const { trusted } = await this.current();
-    const active = trusted.keys('lock');
-    const key = this.#keys.lock.findLast(({ keyid }) => active.has(keyid));
+    const active = trusted.keys(name);
+    const key = this.#keys[name].findLast(({ keyid }) => active.has(keyid));
     if (key) return key;
     throw new LockkeeperError('KEY_UNKNOWN', {
-      expected: `a lock key of this registry in root version ${trusted.root.version}`,
+      expected: `a ${name} key of this registry in root version ${trusted.root.version}`,
       found: 'none that it has, or none inside its dates',
-      next: 'Have the root holders name it: lk keys root rotate --role lock',
+      next: `Have the root holders name it: lk keys root rotate --role ${name}`,
     });
   }
 

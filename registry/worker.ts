@@ -4,6 +4,7 @@ import { type Job, Logger, type Runner, run, type TaskList } from 'graphile-work
 import semver from 'semver';
 import { packageOf } from '../scanner/closure.ts';
 import { asLockkeeperError, type Code } from '../schemas/errors.ts';
+import { canonical } from '../schemas/json.ts';
 import type { Submission } from '../schemas/release.ts';
 import { knownAgainst, mapRelease, revokeInfected } from './advisories/map.ts';
 import { refreshAdvisories } from './advisories/refresh.ts';
@@ -25,6 +26,7 @@ import { SCHEDULE } from './owners.ts';
 import { rescanJob } from './rescan.ts';
 import { SELF } from './root.ts';
 import { submit } from './routes/releases.ts';
+import { signedVerdict } from './verdict.ts';
 import { isUnwatched } from './whereabouts.ts';
 
 /** Failures of the world around, which another try may not meet again; a server that fails does so every time. */
@@ -87,8 +89,9 @@ export async function scanJob(
       },
       (step) => deps.log.debug({ release: id }, step),
     );
+    const verdict = Buffer.from(canonical(await signedVerdict(result, deps)));
     await withTransaction(pool, async (client) => {
-      if (!(await storeScan(client, id, result))) return;
+      if (!(await storeScan(client, id, { ...result, verdict }))) return;
       await mapRelease(client, id);
       await recordEvent(client, {
         person: SELF,

@@ -205,6 +205,7 @@ export const ROUTES = {
   release: { method: 'GET', path: '/v1/releases/:id', roles: PEOPLE },
   review: { method: 'GET', path: '/v1/releases/:id/review', roles: PEOPLE },
   report: { method: 'GET', path: '/v1/releases/:id/report', roles: PEOPLE },
+  verdict: { method: 'GET', path: '/v1/releases/:id/verdict', roles: PEOPLE },
   surface: { method: 'GET', path: '/v1/releases/:id/surface', roles: PEOPLE },
   diff: { method: 'GET', path: '/v1/releases/:id/diff', roles: PEOPLE },
   statement: { method: 'GET', path: '/v1/releases/:id/statement', roles: ['reviewer'] },

@@ -63,6 +63,7 @@ export const CODES = {
   SIGNER_FAILED: { status: 502, exit: 4, title: 'The key did not sign' },
   APPROVAL_THRESHOLD: { status: 422, exit: 3, title: 'Too few people approved this release' },
   APPROVAL_REQUESTER: { status: 422, exit: 3, title: 'The requester may not approve their own request' },
+  VERDICT_SUBJECT: { status: 422, exit: 3, title: 'The verdict is about something else' },
   APPROVAL_SUBJECT: { status: 422, exit: 3, title: 'The approval is for other bytes' },
   APPROVAL_SCOPE: { status: 422, exit: 3, title: 'The approval does not cover this use' },
   APPROVAL_CHECKS: { status: 422, exit: 3, title: 'The approval leaves checks open' },

@@ -4,6 +4,7 @@ import type { Api } from '../api.ts';
 import { giveApproval } from '../approval.ts';
 import { type Command, list, text } from '../command.ts';
 import { findRelease } from '../releases.ts';
+import { rootAt } from '../roots.ts';
 import { sealerNamed } from '../signers.ts';
 import { keyName } from './keys.ts';
 
@@ -42,7 +43,12 @@ export const approve: Command = {
       days: days === undefined ? null : Number(days),
       deltaFrom: await baseOf(api, release, text(values, 'delta-from')),
     };
-    const given = await giveApproval(release, wish, { api, signer, now: context.now() });
+    const given = await giveApproval(release, wish, {
+      api,
+      signer,
+      now: context.now(),
+      root: () => rootAt(context, api),
+    });
     const label = `${release.name} ${release.version}`;
     const rest = given.needed - given.given;
     const state =

@@ -5,6 +5,7 @@ import { giveCallApproval } from '../calls.ts';
 import { type Command, type Context, text, type Values } from '../command.ts';
 import { startDashboard } from '../dashboard.ts';
 import { findRelease } from '../releases.ts';
+import { rootAt } from '../roots.ts';
 import { signerNamed } from '../signers.ts';
 import { keyName } from './keys.ts';
 
@@ -30,7 +31,8 @@ export const dashboard: Command = {
       view: { registry: api.registry, person: me.person, keyid },
       approve: async (id, wish) => {
         const signer = await signerNamed(context, name);
-        return giveApproval(await findRelease(api, id), wish, { api, signer, now: context.now() });
+        const root = (): ReturnType<typeof rootAt> => rootAt(context, api);
+        return giveApproval(await findRelease(api, id), wish, { api, signer, now: context.now(), root });
       },
       approveCall: async (shown) =>
         giveCallApproval(shown, { api, signer: await signerNamed(context, name), now: context.now() }),

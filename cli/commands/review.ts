@@ -1,6 +1,11 @@
+import { openVerdict } from '../../runtime/trust/verdict.ts';
 import { renderReport } from '../../scanner/render.ts';
 import { AdvisoryList } from '../../schemas/advisory.ts';
+import { subjectsOf } from '../../schemas/approval.ts';
+import { Envelope } from '../../schemas/dsse.ts';
+import { asLockkeeperError } from '../../schemas/errors.ts';
 import { Report } from '../../schemas/finding.ts';
+import { digestOf } from '../../schemas/json.ts';
 import type { Release as ReleaseView } from '../../schemas/release.ts';
 import { ReviewView } from '../../schemas/review.ts';
 import { Attention } from '../../schemas/server.ts';
@@ -10,6 +15,7 @@ import { type Command, type Context, type Result, text } from '../command.ts';
 import { plain, table } from '../output.ts';
 import { findRelease, listReleases } from '../releases.ts';
 import { attentionLines, dueText, reviewLines } from '../reviewed.ts';
+import { rootAt } from '../roots.ts';
 
 export const review: Command = {
   summary: 'list what waits for review or has to be reviewed again, or show one release with its report',
@@ -34,10 +40,12 @@ export const review: Command = {
     const report = await api.call('report', Report, { parameters: { id: release.id } });
     const reviewed = await api.call('review', ReviewView, { parameters: { id: release.id } });
     const known = await api.call('advisories', AdvisoryList, { query: { release: String(release.id) } });
+    const verdict = await verdictLine(context, api, release, report);
     const reason = release.reason ? ` ${plain(release.reason)}` : '';
     const head = [
       `Release ${release.id} is ${release.state}; requested by ${release.requestedBy}.${reason}`,
       ...release.approvals.flatMap(approvalLines),
+      verdict,
       ...reviewLines(release, reviewed, context.now()),
       ...knownLines(known, context),
     ].join('\n');
@@ -51,6 +59,27 @@ export const review: Command = {
     };
   },
 };
+
+/** What the scanner's key signed about this report; without its signature nobody can approve. */
+async function verdictLine(
+  context: Context,
+  api: Api,
+  release: ReleaseView,
+  report: Report,
+): Promise<string> {
+  try {
+    const envelope = await api.call('verdict', Envelope, { parameters: { id: release.id } });
+    const { predicate } = openVerdict(envelope, await rootAt(context, api), {
+      purl: release.purl,
+      reportDigest: digestOf(report),
+      subject: subjectsOf(release),
+    });
+    return `The scanner signed this report: ${predicate.verificationResult}.`;
+  } catch (thrown) {
+    const { message, code } = asLockkeeperError(thrown);
+    return context.paint.red(`The scanner did not sign this report: ${plain(message)} [${code}]`);
+  }
+}
 
 async function listed(context: Context, api: Api, state: string): Promise<Result> {
   const releases = await listReleases(api, state === 'all' ? {} : { state });

@@ -20,6 +20,8 @@ export interface ReleaseRow {
   readonly surface_digest: string | null;
   readonly surface_text: string | null;
   readonly report_digest: string | null;
+  /** The envelope of the scanner's verdict on that report. */
+  readonly verdict: Buffer | null;
   readonly maintainers: string[] | null;
   readonly submitted_at: Date;
   readonly changed_at: Date;
@@ -169,14 +171,15 @@ export interface Scanned {
   readonly surfaceDigest: string;
   readonly surfaceText: string;
   readonly reportDigest: string;
+  readonly verdict: Uint8Array;
   readonly maintainers: readonly string[] | null;
 }
 
 /** Stores a scan and moves scanning -> in_review in one statement. */
 export async function storeScan(client: Client, id: string, scanned: Scanned): Promise<boolean> {
-  const { launch, closure, surfaceDigest, surfaceText, reportDigest, maintainers } = scanned;
+  const { launch, closure, surfaceDigest, surfaceText, reportDigest, maintainers, verdict } = scanned;
   const { rowCount } = await client.query(
-    `update releases set state = 'in_review', reason = null, changed_at = now(), launch = $2, closure = $3, closure_digest = $4, surface_digest = $5, surface_text = $6, report_digest = $7, maintainers = $8
+    `update releases set state = 'in_review', reason = null, changed_at = now(), launch = $2, closure = $3, closure_digest = $4, surface_digest = $5, surface_text = $6, report_digest = $7, maintainers = $8, verdict = $9
      where id = $1 and state = 'scanning'`,
     [
       id,
@@ -187,6 +190,7 @@ export async function storeScan(client: Client, id: string, scanned: Scanned): P
       surfaceText,
       reportDigest,
       maintainers,
+      verdict,
     ],
   );
   if (rowCount !== 1) return false;

@@ -58,6 +58,15 @@ export function releaseRoutes(deps: Deps): Handlers {
       const row = await scanned(call, deps.pool);
       return sendJson(call, await deps.blobs.get(row.report_digest ?? ''));
     },
+    verdict: async (call) => {
+      const row = await scanned(call, deps.pool);
+      if (row.verdict) return sendJson(call, row.verdict);
+      throw new LockkeeperError('NOT_FOUND', {
+        expected: `a signed verdict on ${row.name} ${row.version}`,
+        found: 'a report from before verdicts were signed',
+        next: 'Submit the next version, or have this one rejected and submitted again',
+      });
+    },
     surface: async (call) => {
       const row = await scanned(call, deps.pool);
       return sendJson(call, await deps.blobs.get(row.surface_text ?? ''));

@@ -40,6 +40,7 @@ export async function openPages(registry: TestRegistry, { person, key, keyid }: 
         api,
         signer: keySigner(key),
         now: new Date(),
+        root: async () => (await registry.deps.trust.current()).trusted,
       }),
   });
   const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: QUIET });

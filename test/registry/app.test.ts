@@ -29,6 +29,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'GET /v1/releases/:id': PEOPLE,
   'GET /v1/releases/:id/review': PEOPLE,
   'GET /v1/releases/:id/report': PEOPLE,
+  'GET /v1/releases/:id/verdict': PEOPLE,
   'GET /v1/releases/:id/surface': PEOPLE,
   'GET /v1/releases/:id/diff': PEOPLE,
   'GET /v1/releases/:id/statement': ['reviewer'],

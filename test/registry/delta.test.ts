@@ -233,7 +233,12 @@ describe.each(servers())('approvals of a difference, on $name', (server) => {
       giveApproval(
         release,
         { ...wish, deltaFrom },
-        { api: by, signer: keySigner(alice.key), now: new Date() },
+        {
+          api: by,
+          signer: keySigner(alice.key),
+          now: new Date(),
+          root: async () => (await registry.deps.trust.current()).trusted,
+        },
       );
 
     it.each<[string, (delta: DeltaFrom) => void]>([
