@@ -1,7 +1,9 @@
 /** The next root of a registry that keeps its root key itself: made from the enrolled keys and the root before it. */
 import type { KeyObject } from 'node:crypto';
 import { short } from '../runtime/trust/root.ts';
+import { type Envelope, signBytes } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
+import { canonical } from '../schemas/json.ts';
 import { type Signer as LogSigner, noteKeyOf } from '../schemas/note.ts';
 import type { Policy } from '../schemas/policy.ts';
 import type { LogRole, Root, RootKey } from '../schemas/root.ts';
@@ -11,6 +13,7 @@ import type { ReviewerKey } from './db/records.ts';
 import type { KeyRing, RegistryKeys, RingName } from './keys.ts';
 
 const HOUR_MS = 3_600_000;
+const RENEW_MS = 60 * 24 * HOUR_MS;
 const YEAR_MS = 365 * 24 * HOUR_MS;
 /** What the registry's own keys are called in the root; no person may take the name. */
 export const SELF = 'lockkeeper';
@@ -150,4 +153,16 @@ function witnessRole(keys: RegistryKeys, { log, previous }: NextRoot): WitnessRo
     found: origin,
     next: 'Start the witness with another --name, and correct LOCKKEEPER_WITNESSES',
   });
+}
+
+/** One signature over the bytes of an envelope. */
+export function signedBy(key: KeyObject, { payloadType, payload }: Envelope): Envelope['signatures'][number] {
+  return signBytes(payloadType, Buffer.from(payload, 'base64'), key);
+}
+
+/** In the last two months of its year, or for other witnesses. */
+export function isDue({ expires, log }: Root, { log: wanted = null }: Pick<NextRoot, 'log'>): boolean {
+  const text = ({ witnesses, threshold }: WitnessRole): string => canonical({ witnesses, threshold });
+  const others = wanted !== null && text(wanted) !== text(log);
+  return others || !(Date.parse(expires) > Date.now() + RENEW_MS);
 }

@@ -1,7 +1,7 @@
 /** The roots this registry keeps: who may approve, who signs locks, and how one root follows another. */
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import { createPublicKey } from 'node:crypto';
 import { type ReadRoot, type RootEvidence, readRoot } from '../runtime/trust/root.ts';
-import { type Envelope, keyIdOf, seal, signBytes } from '../schemas/dsse.ts';
+import { type Envelope, keyIdOf, seal } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import { canonical, digestOf } from '../schemas/json.ts';
 import { rootSubject } from '../schemas/log.ts';
@@ -15,9 +15,8 @@ import { activeKeys, enrolKey, insertRoot } from './db/records.ts';
 import { type Current, RootHistory } from './history.ts';
 import { addStandby, type RegistryKeys, type RingName } from './keys.ts';
 import { recordEvent } from './log.ts';
-import { logNameOf, logSignerOf, makeRoot, SELF, type WitnessRole } from './root.ts';
+import { isDue, logNameOf, logSignerOf, makeRoot, SELF, signedBy, type WitnessRole } from './root.ts';
 
-const RENEW_MS = 60 * 86_400_000;
 const TURNS = 7_411_002;
 
 export interface Trust {
@@ -241,14 +240,4 @@ class Roots implements Trust {
       next: 'Begin from its newest root: lk keys root init',
     });
   }
-}
-
-function signedBy(key: KeyObject, { payloadType, payload }: Envelope): Envelope['signatures'][number] {
-  return signBytes(payloadType, Buffer.from(payload, 'base64'), key);
-}
-
-function isDue({ expires, log }: Root, { log: wanted = null }: TrustSetting): boolean {
-  const text = ({ witnesses, threshold }: WitnessRole): string => canonical({ witnesses, threshold });
-  const others = wanted !== null && text(wanted) !== text(log);
-  return others || !(Date.parse(expires) > Date.now() + RENEW_MS);
 }

@@ -3,7 +3,6 @@
  * envelope), so that any tool that reads such summaries can use it. Its resource is the release; its subjects are every
  * artifact of the closure; its inputs are the report and all evidence, each by digest.
  */
-import Type, { type Static } from 'typebox';
 import { subjectsOf } from './approval.ts';
 import { Closed, Instant, Purl, Sha512 } from './common.ts';
 import type { Report } from './finding.ts';
@@ -11,6 +10,7 @@ import { digestOf } from './json.ts';
 import type { Policy } from './policy.ts';
 import type { Closure } from './release.ts';
 import { concludeReport } from './scan.ts';
+import { type Static, Type } from './type.ts';
 import { VERSION } from './version.ts';
 
 export const VERDICT_PREDICATE = 'https://slsa.dev/verification_summary/v1';
