@@ -17,8 +17,8 @@ import {
   listReleases,
   moveState,
   type ReleaseRow,
-  storeScan,
 } from './db/releases.ts';
+import { storeScan } from './db/scans.ts';
 import type { ScanDeps } from './deps.ts';
 import { MOVES } from './lifecycle.ts';
 import { recordEvent } from './log.ts';

@@ -165,45 +165,6 @@ export async function moveState(
   return rowCount === 1;
 }
 
-export interface Scanned {
-  readonly launch: Launch;
-  readonly closure: Closure;
-  readonly surfaceDigest: string;
-  readonly surfaceText: string;
-  readonly reportDigest: string;
-  readonly verdict: Uint8Array;
-  readonly maintainers: readonly string[] | null;
-}
-
-/** Stores a scan and moves scanning -> in_review in one statement. */
-export async function storeScan(client: Client, id: string, scanned: Scanned): Promise<boolean> {
-  const { launch, closure, surfaceDigest, surfaceText, reportDigest, maintainers, verdict } = scanned;
-  const { rowCount } = await client.query(
-    `update releases set state = 'in_review', reason = null, changed_at = now(), launch = $2, closure = $3, closure_digest = $4, surface_digest = $5, surface_text = $6, report_digest = $7, maintainers = $8, verdict = $9
-     where id = $1 and state = 'scanning'`,
-    [
-      id,
-      JSON.stringify(launch),
-      JSON.stringify(closure),
-      closure.digest,
-      surfaceDigest,
-      surfaceText,
-      reportDigest,
-      maintainers,
-      verdict,
-    ],
-  );
-  if (rowCount !== 1) return false;
-  const digests = [
-    ...new Set([...closure.artifacts.map((artifact) => artifact.sha256), surfaceText, reportDigest]),
-  ];
-  await client.query(
-    'insert into release_blobs (digest, release_id) select unnest($1::text[]), $2 on conflict do nothing',
-    [digests, id],
-  );
-  return true;
-}
-
 export async function isReleaseBlob(client: Client, digest: string): Promise<boolean> {
   const { rowCount } = await client.query('select 1 from release_blobs where digest = $1 limit 1', [digest]);
   return rowCount === 1;
