@@ -1,6 +1,6 @@
 /** A difference, and a surface that is new as a whole, as reviewers read them: nothing of it is cut. */
 import type { DiffView } from '../schemas/api.ts';
-import { type Change, highestRisk } from '../schemas/diff.ts';
+import { type Change, highestRisk, stepOf } from '../schemas/diff.ts';
 import { SECTIONS, type Surface } from '../schemas/surface.ts';
 import { apart } from './excerpt.ts';
 import { counted, line, type Paint, WIDTH, wrapped } from './text.ts';
@@ -16,7 +16,8 @@ export function renderDiff(view: DiffView, paint: Paint): string {
   const top = highestRisk([...changes, ...reach]);
   const packages = `${counted(artifacts.added.length, 'package')} added, ${artifacts.removed.length} removed`;
   const upTo = top ? `, up to class ${paintRisk(top, paint).trim()}` : '';
-  const counts = `${counted(changes.length, 'change')} of the surface, ${reach.length} of what it may touch${upTo}; ${packages}`;
+  const step = changes.length > 0 ? `; as an API: ${stepOf(changes)}` : '';
+  const counts = `${counted(changes.length, 'change')} of the surface, ${reach.length} of what it may touch${upTo}${step}; ${packages}`;
   return [
     `${paint.bold(line(`${before.version} -> ${after.version}`))}: ${counts}`,
     ...(reach.length + changes.length > 0 ? [''] : []),
@@ -53,7 +54,7 @@ function renderChange(change: Change, paint: Paint): string[] {
       ? []
       : wrapped(text, WIDTH - 4).map((words, index) => `  ${index === 0 ? mark : ' '} ${words}`);
   return [
-    `${paintRisk(change.risk, paint)}  ${change.kind}  ${line(change.at)}`,
+    `${paintRisk(change.risk, paint)}  ${change.how ?? change.kind}  ${line(change.at)}`,
     ...part('-', before).map((words) => paint.red(words)),
     ...part('+', after).map((words) => paint.green(words)),
   ];

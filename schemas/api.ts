@@ -2,7 +2,7 @@
 import { Approval } from './approval.ts';
 import { AuditRecord } from './audit.ts';
 import { Closed, Digest, Instant, Person } from './common.ts';
-import { Change } from './diff.ts';
+import { Change, Step } from './diff.ts';
 import { Envelope } from './dsse.ts';
 import { Intent } from './intent.ts';
 import { LockFile, MAX_POLICY_BYTES } from './lock.ts';
@@ -87,6 +87,8 @@ export const DiffView = Closed({
   before: Type.Union([Type.Null(), Closed({ id: Type.Integer(), version: Type.String() })]),
   after: Closed({ id: Type.Integer(), version: Type.String() }),
   changes: Type.Array(Change),
+  /** What the changes would be called if tools were an API; absent where there is nothing to compare with. */
+  step: Type.Optional(Step),
   /** Of permissions and launch. */
   reach: Type.Array(Change),
   artifacts: Closed({ added: Type.Array(Type.String()), removed: Type.Array(Type.String()) }),

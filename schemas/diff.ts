@@ -1,7 +1,9 @@
 /** The difference of two surfaces, field by field, each with a risk class. Semantic only as far as a class needs. */
 import { AnyJson, Closed, type Json, type JsonObject } from './common.ts';
+import { classOf, isLeaf, isObject, type Kind, RANK } from './diff-fields.ts';
 import { canonical } from './json.ts';
-import { KEY_OF, maskItem, pointerOf, SECTIONS, type Section, type Surface } from './surface.ts';
+import { renamesIn } from './renames.ts';
+import { maskItem, pointerOf, SECTIONS, type Section, type Surface } from './surface.ts';
 import { type Static, Type } from './type.ts';
 
 /**
@@ -16,12 +18,27 @@ export const RiskClass = Type.Union([
   Type.Literal('risk'),
 ]);
 export type RiskClass = Static<typeof RiskClass>;
-const RANK: Readonly<Record<RiskClass, number>> = { cosmetic: 0, additive: 1, text: 2, contract: 3, risk: 4 };
+
+/** What happened to a field; `schemas/diff-fields.ts` says when it is which. */
+export const How = Type.Union([
+  Type.Literal('added'),
+  Type.Literal('removed'),
+  Type.Literal('renamed'),
+  Type.Literal('widened'),
+  Type.Literal('narrowed'),
+  Type.Literal('reworded'),
+  Type.Literal('flipped'),
+  Type.Literal('default'),
+  Type.Literal('reordered'),
+  Type.Literal('changed'),
+]);
+export type How = Static<typeof How>;
 
 export const Change = Closed({
   at: Type.String({ description: 'JSON pointer into the surface' }),
   kind: Type.Union([Type.Literal('added'), Type.Literal('removed'), Type.Literal('changed')]),
   risk: RiskClass,
+  how: Type.Optional(How),
   before: Type.Optional(AnyJson),
   after: Type.Optional(AnyJson),
 });
@@ -60,54 +77,82 @@ interface Pair {
 }
 
 function diffSection(section: Section, pair: Pair, out: Change[]): void {
-  const keys = new Set([...Object.keys(pair.before[section]), ...Object.keys(pair.after[section])]);
-  for (const key of keys) {
+  const shown = (surface: Surface): Map<string, JsonObject> =>
+    new Map(
+      Object.entries(surface[section]).map(([key, item]) => [
+        key,
+        maskItem(item, pointerOf(section, key), pair.volatile),
+      ]),
+    );
+  const [was, is] = [shown(pair.before), shown(pair.after)];
+  const only = (one: Map<string, JsonObject>, other: Map<string, JsonObject>): Record<string, JsonObject> =>
+    Object.fromEntries([...one].filter(([key]) => !other.has(key)));
+  const [gone, fresh] = [only(was, is), only(is, was)];
+  const renamed = new Map(renamesIn(gone, fresh).map(({ from, to }) => [to, from]));
+  for (const [key, item] of is) {
     const at = pointerOf(section, key);
-    const mask = (item: JsonObject | undefined): JsonObject | undefined =>
-      item && maskItem(item, at, pair.volatile);
-    const a = mask(own(pair.before[section], key));
-    const b = mask(own(pair.after[section], key));
-    if (a === undefined && b !== undefined)
-      out.push({ at, kind: 'added', risk: addedRisk(section, b), after: b });
-    else if (b === undefined && a !== undefined)
-      out.push({ at, kind: 'removed', risk: 'contract', before: a });
-    else if (a !== undefined && b !== undefined) walk(at, a, b, out);
+    const from = renamed.get(key);
+    if (from !== undefined) out.push(renamedTo(key, { at, from }));
+    const before = was.get(key) ?? (from === undefined ? undefined : named(was.get(from), item));
+    if (before) walk(at, before, item, out);
+    else out.push({ at, kind: 'added', how: 'added', risk: addedRisk(section, item), after: item });
   }
+  const moved = new Set(renamed.values());
+  for (const [key, item] of Object.entries(gone))
+    if (!moved.has(key))
+      out.push({
+        at: pointerOf(section, key),
+        kind: 'removed',
+        how: 'removed',
+        risk: 'contract',
+        before: item,
+      });
+}
+
+/** A name that only looks like the one before is meant to be taken for it. */
+function renamedTo(to: string, { at, from }: { readonly at: string; readonly from: string }): Change {
+  const disguised = /[^\x20-\x7e]/.test(to) && !/[^\x20-\x7e]/.test(from);
+  return {
+    at,
+    kind: 'changed',
+    how: 'renamed',
+    risk: disguised ? 'risk' : 'contract',
+    before: from,
+    after: to,
+  };
+}
+
+/** What was there before under the new name: the name itself is told once. */
+function named(item: JsonObject | undefined, { name, uri, uriTemplate }: JsonObject): JsonObject | undefined {
+  if (item === undefined) return undefined;
+  const keys = Object.entries({ name, uri, uriTemplate }).filter(
+    ([key, value]) => value !== undefined && key in item,
+  );
+  return { ...item, ...(Object.fromEntries(keys) as JsonObject) };
 }
 
 /** A new tool is additive only when it says it reads; anything else new can act. */
 function addedRisk(section: Section, item: JsonObject): RiskClass {
   if (section !== 'tools') return section === 'prompts' ? 'text' : 'additive';
   const hints = item.annotations;
-  const reads =
-    hints !== null && typeof hints === 'object' && !Array.isArray(hints) && hints.readOnlyHint === true;
-  return reads ? 'additive' : 'risk';
+  return isObject(hints) && hints.readOnlyHint === true ? 'additive' : 'risk';
 }
 
 function walk(at: string, before: Json | undefined, after: Json | undefined, out: Change[]): void {
-  if (before === undefined || after === undefined) {
-    if (before === undefined && after === undefined) return;
-    const kind = before === undefined ? 'added' : 'removed';
-    const change: Change = { at, kind, risk: fieldRisk(at, kind, before, after) };
-    if (before !== undefined) change.before = before;
-    if (after !== undefined) change.after = after;
-    out.push(change);
-    return;
-  }
+  if (before === undefined && after === undefined) return;
   if (isObject(before) && isObject(after) && !isLeaf(at)) {
-    for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    for (const key of new Set([...Object.keys(before), ...Object.keys(after)]))
       walk(`${at}${pointerOf(key)}`, own(before, key), own(after, key), out);
-    }
     return;
   }
-  if (canonical(before) !== canonical(after)) {
-    out.push({ at, kind: 'changed', risk: fieldRisk(at, 'changed', before, after), before, after });
-  }
-}
-
-/** Values compared whole: splitting them further explains nothing. */
-function isLeaf(at: string): boolean {
-  return /\/(enum|const|required|examples|icons|default)$/.test(at);
+  if (before !== undefined && after !== undefined && canonical(before) === canonical(after)) return;
+  const kind: Kind = before === undefined ? 'added' : after === undefined ? 'removed' : 'changed';
+  const { how, risk } = classOf({ at, kind, before, after });
+  out.push({
+    ...{ at, kind, how, risk },
+    ...(before !== undefined && { before }),
+    ...(after !== undefined && { after }),
+  });
 }
 
 /** A member, never what an object inherits: names are the server's choice. */
@@ -115,101 +160,46 @@ function own<T>(object: Readonly<Record<string, T>>, key: string): T | undefined
   return Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
-function isObject(value: Json): value is JsonObject {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
-}
-
-const TEXT_FIELDS = new Set(['description', 'instructions', 'examples', 'enumNames', 'prompt']);
-const COSMETIC_FIELDS = new Set(['$schema', 'icons', '$id', '$comment', 'version', 'websiteUrl']);
-
-/** The rules, most specific first. `at` names the field by its last parts. */
-function fieldRisk(
-  at: string,
-  kind: Change['kind'],
-  before: Json | undefined,
-  after: Json | undefined,
-): RiskClass {
-  const parts = at.split('/').slice(1);
-  const last = parts.at(-1) ?? '';
-  const field = parts[2] ?? last;
-  if (field === 'annotations')
-    return parts.length === 3 ? hintsRisk(kind, after) : annotationRisk(last, kind, after);
-  if (last === 'description' || parts[0] === 'instructions' || TEXT_FIELDS.has(last))
-    return textRisk(before, after);
-  if (parts[0] === 'serverInfo') return last === 'name' ? 'contract' : 'cosmetic';
-  if (parts[0] === 'capabilities') return kind === 'added' ? 'additive' : 'contract';
-  if (field === 'inputSchema') return schemaRisk(parts, kind, after);
-  if (field === 'outputSchema') return kind !== 'added' ? 'contract' : hasText(after) ? 'text' : 'additive';
-  if (field === '_meta') return 'risk';
-  if (COSMETIC_FIELDS.has(last)) return 'cosmetic';
-  if (field === 'title' || field === 'execution')
-    return field === 'title' ? textRisk(before, after) : 'cosmetic';
-  if (KEY_OF[(parts[0] ?? 'tools') as Section] === field) return 'contract';
-  return 'text';
-}
-
-function textRisk(before: Json | undefined, after: Json | undefined): RiskClass {
-  const plain = (value: Json | undefined): string =>
-    (typeof value === 'string' ? value : value === undefined || value === null ? '' : canonical(value))
-      .replace(/\s+/g, ' ')
-      .trim();
-  return plain(before) === plain(after) ? 'cosmetic' : 'text';
-}
-
-/** Does a schema say anything to a model in words? */
-function hasText(value: Json | undefined): boolean {
-  if (value === undefined || value === null || typeof value !== 'object') return false;
-  if (Array.isArray(value)) return value.some(hasText);
-  return Object.entries(value).some(
-    ([key, item]) =>
-      (typeof item === 'string' && (key === 'description' || key === 'title')) || hasText(item),
-  );
-}
-
-/** All hints at once: as risky as the riskiest of them. */
-function hintsRisk(kind: Change['kind'], after: Json | undefined): RiskClass {
-  if (kind !== 'added' || after === undefined || !isObject(after)) return 'risk';
-  const risks = Object.entries(after).map(([hint, value]) => annotationRisk(hint, kind, value));
-  return risks.reduce((top, risk) => (RANK[risk] > RANK[top] ? risk : top), 'additive');
-}
+/** What the change would be called if tools were an API. */
+export const Step = Type.Union([
+  Type.Literal('major'),
+  Type.Literal('minor'),
+  Type.Literal('patch'),
+  Type.Literal('none'),
+]);
+export type Step = Static<typeof Step>;
+const STEPS: readonly Step[] = ['none', 'patch', 'minor', 'major'];
 
 /**
- * Hints that lower a guard are risk. So is a hint that first appears and promises less harm than its absence does: a
- * policy that reads it would let more through. One that admits more says more than was said before.
+ * major: who calls it as before may fail, or a policy that reads its hints decides otherwise. minor: there is more of it, or
+ * something else happens where nothing is said. patch: words and appearance.
  */
-function annotationRisk(hint: string, kind: Change['kind'], after: Json | undefined): RiskClass {
-  if (hint === 'title') return 'text';
-  if (kind === 'removed') return 'risk';
-  const lowersGuard =
-    (hint === 'readOnlyHint' && after === false) ||
-    (hint === 'destructiveHint' && after === true) ||
-    (hint === 'openWorldHint' && after === true) ||
-    (hint === 'idempotentHint' && after === false);
-  const promises =
-    (hint === 'readOnlyHint' && after === true) ||
-    (hint === 'destructiveHint' && after === false) ||
-    (hint === 'openWorldHint' && after === false) ||
-    (hint === 'idempotentHint' && after === true);
-  if (kind === 'added') return promises ? 'risk' : 'additive';
-  // Either way: it admits more harm than was approved, or promises less than it did.
-  return promises || lowersGuard || typeof after !== 'boolean' ? 'risk' : 'contract';
+export function stepOf(changes: readonly Change[]): Step {
+  return changes.reduce<Step>((top, change) => {
+    const step = stepOfOne(change);
+    return STEPS.indexOf(step) > STEPS.indexOf(top) ? step : top;
+  }, 'none');
 }
 
-/** A bound that disappears or opens is risk; a new property, optional or not, is new reach. */
-function schemaRisk(parts: readonly string[], kind: Change['kind'], after: Json | undefined): RiskClass {
-  const last = parts.at(-1) ?? '';
-  if (parts.at(-2) === 'properties') return kind === 'added' ? 'risk' : 'contract';
-  if (last === '$schema' || last === '$id') return 'cosmetic';
-  if (last === '$comment' || last === 'title') return 'text';
-  if (last === 'additionalProperties') return after === false ? 'contract' : 'risk';
-  if (
-    kind === 'removed' &&
-    /^(type|properties|required|pattern|enum|const|maxLength|minLength|maximum|minimum|format|items)$/.test(
-      last,
-    )
-  ) {
-    return 'risk';
+function stepOfOne({ at, how, kind, risk, after }: Change): Step {
+  if (risk === 'cosmetic') return 'patch';
+  // A schema or an item that speaks is more than words; a description alone is not.
+  if (risk === 'text') return how === 'added' && !WORDS.test(at) ? 'minor' : 'patch';
+  const answers = /^\/tools\/[^/]*\/outputSchema\//.test(at);
+  switch (how ?? kind) {
+    case 'added':
+      return 'minor';
+    case 'default':
+      return 'minor';
+    case 'widened':
+      return answers ? 'major' : 'minor';
+    case 'narrowed':
+      return answers ? 'minor' : 'major';
+    case 'changed':
+      return /\/_meta(?:\/|$)/.test(at) || after === undefined ? 'minor' : 'major';
+    default:
+      return 'major';
   }
-  if (kind === 'added' && parts.at(-2) === 'properties') return 'risk';
-  return 'contract';
 }
+
+const WORDS = /\/(?:description|title|instructions|examples|\$comment)$/;

@@ -24,7 +24,7 @@ export function changes(diff: DiffView): HTMLElement {
   );
   const rows = sorted.map((change): Child[] => [
     tag(change.risk),
-    el('code', {}, change.at),
+    el('span', {}, el('code', {}, change.at), ` ${change.how ?? change.kind}`),
     changed(
       '',
       change.before === undefined ? undefined : shown(change.before),
@@ -33,7 +33,7 @@ export function changes(diff: DiffView): HTMLElement {
   ]);
   const { added, removed } = diff.artifacts;
   return card(
-    `Changes since ${diff.before.version}`,
+    `Changes since ${diff.before.version}${diff.step === undefined || diff.step === 'none' ? '' : `: as an API, ${diff.step}`}`,
     rows.length > 0 ? table(['Risk', 'Where', 'Change'], rows) : soft('The surface is the same.'),
     fold(
       [`Packages: ${added.length} added, ${removed.length} removed`],

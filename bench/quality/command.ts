@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { dataDir } from './config.ts';
+import { type DriftVerdict, verdictOfDrift } from './drift.ts';
 import { type Verdict, verdictOfTool, verdictsOfServer } from './judged.ts';
 import { type PatchVerdict, verdictOfPatch } from './patches.ts';
 import { print } from './print.ts';
@@ -12,6 +13,7 @@ export interface Quality {
   readonly sets: Sets;
   readonly judged: readonly Judged[];
   readonly patches: readonly PatchVerdict[];
+  readonly drifts: readonly DriftVerdict[];
   /** Milliseconds of this thread on a processor that each tool took, in order of size: others at work do not count. */
   readonly times: readonly number[];
 }
@@ -29,7 +31,7 @@ export async function runQuality(words: readonly string[], { out }: Io): Promise
   } as const;
   const { values } = parsed(() => parseArgs({ args: [...words], options }));
   const quality = await measure(readSets(dataDir(values.data)));
-  const gates = gatesOf(quality.judged, quality.patches);
+  const gates = gatesOf(quality);
   out(print({ quality, rows: rowsOf(quality.judged), gates }, values));
   if (gates.some(({ held }) => held === false)) return 1;
   return gates.some(({ held }) => held === null) ? 4 : 0;
@@ -66,7 +68,8 @@ export async function measure(sets: Sets): Promise<Quality> {
   const patches: PatchVerdict[] = [];
   for (const record of sets.patches) patches.push(await verdictOfPatch(record));
   const judged = [...verdicts].map(([record, verdict]) => ({ record, verdict }));
-  return { sets, judged, patches, times: times.sort((a, b) => a - b) };
+  const drifts = sets.drifts.map(verdictOfDrift);
+  return { sets, judged, patches, drifts, times: times.sort((a, b) => a - b) };
 }
 
 /** Versions apart, and a name that comes twice apart as well: a surface has each name once. */

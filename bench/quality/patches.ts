@@ -29,7 +29,7 @@ export async function verdictOfPatch(record: PatchRecord): Promise<PatchVerdict>
 
 const manifests = new Map<string, Manifest>();
 
-function readManifest(path: string): Manifest {
+export function readManifest(path: string): Manifest {
   const known = manifests.get(path);
   if (known) return known;
   try {

@@ -35,6 +35,12 @@ export function print(measured: Measured, { json, misses }: Asked): string {
       ]),
     ),
     table(['patches: kind', 'seen', 'class', 'text known'], patchRows(quality)),
+    table(
+      ['real differences', 'class', 'as an API', 'renamed', 'wrong'],
+      quality.drifts.map(({ record, risk, step, renamed, wrong }) => [
+        ...[record.name, risk ?? 'none', step, String(renamed), String(wrong.length)],
+      ]),
+    ),
     ...(misses ? [listed(quality)] : []),
     table(
       ['gate', 'held', 'found'],
@@ -50,9 +56,11 @@ export function print(measured: Measured, { json, misses }: Asked): string {
 
 function summary({ quality, rows, gates }: Measured): object {
   const { times } = quality;
+  const drifts = quality.drifts.map(({ record: { name }, ...said }) => ({ name, ...said }));
   return {
     rows,
     patches: patchRows(quality),
+    drifts,
     gates,
     msPerTool: { p50: at(times, 0.5), p95: at(times, 0.95) },
   };
@@ -106,7 +114,10 @@ function listed(quality: Quality): string {
     .map(
       ({ record, risk }) => `missed  ${record.source} ${record.id} ${record.kind} ${risk ?? 'no difference'}`,
     );
-  return [...rows, ...unknown].join('\n');
+  const wrong = quality.drifts.flatMap(({ record, wrong: all }) =>
+    all.map((one) => `wrong  ${record.name}  ${one}`),
+  );
+  return [...rows, ...unknown, ...wrong].join('\n');
 }
 
 function speed(times: readonly number[]): string {

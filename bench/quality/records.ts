@@ -3,6 +3,7 @@ import { globSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
+import { type DriftRecord, driftOf } from './drift.ts';
 
 /** One tool with its label. Classes and scopes are whatever the set says; unknown ones are counted by their own names. */
 export interface ToolRecord {
@@ -35,6 +36,7 @@ export interface PatchRecord {
 export interface Sets {
   readonly tools: readonly ToolRecord[];
   readonly patches: readonly PatchRecord[];
+  readonly drifts: readonly DriftRecord[];
   /** Lines of another shape, by file: told, not judged. */
   readonly others: Readonly<Record<string, number>>;
 }
@@ -44,7 +46,7 @@ export function readSets(dir: string): Sets {
   const files = statSync(dir, { throwIfNoEntry: false })?.isDirectory()
     ? globSync('**/*.jsonl', { cwd: dir }).sort()
     : [];
-  const [tools, patches]: [ToolRecord[], PatchRecord[]] = [[], []];
+  const [tools, patches, drifts]: [ToolRecord[], PatchRecord[], DriftRecord[]] = [[], [], []];
   const others: Record<string, number> = {};
   for (const file of files) {
     const source = basename(file, '.jsonl');
@@ -52,12 +54,16 @@ export function readSets(dir: string): Sets {
       if (isObject(line.tool) && typeof line.label === 'string') tools.push(toolOf(line, source));
       else if (Array.isArray(line.patch) && typeof line.base === 'string')
         patches.push(patchOf(line, source, join(dir, dirname(file), line.base)));
-      else others[source] = (others[source] ?? 0) + 1;
+      else {
+        const drift = driftOf(line, source, join(dir, dirname(file)));
+        if (drift) drifts.push(drift);
+        else others[source] = (others[source] ?? 0) + 1;
+      }
     }
   }
   if (tools.length + patches.length === 0)
     throw unknownQuality(`labelled sets (*.jsonl) under ${dir}`, `${files.length} files, none with a label`);
-  return { tools, patches, others };
+  return { tools, patches, drifts, others };
 }
 
 export function unknownQuality(expected: string, found: string): LockkeeperError {

@@ -1,4 +1,6 @@
 /** Rates and gates. Every source, scope and class stands apart: one pooled figure would hide the worst of them. */
+
+import type { DriftVerdict } from './drift.ts';
 import type { Verdict } from './judged.ts';
 import type { PatchVerdict } from './patches.ts';
 import type { ToolRecord } from './records.ts';
@@ -67,7 +69,13 @@ export function isReal({ source, malicious }: ToolRecord): boolean {
   return !malicious && source.startsWith('benign-');
 }
 
-export function gatesOf(judged: readonly Judged[], patches: readonly PatchVerdict[]): Gate[] {
+interface Measures {
+  readonly judged: readonly Judged[];
+  readonly patches: readonly PatchVerdict[];
+  readonly drifts: readonly DriftVerdict[];
+}
+
+export function gatesOf({ judged, patches, drifts }: Measures): Gate[] {
   const attacks = judged.filter(({ record }) => record.malicious && record.scope === 'tool');
   const real = judged.filter(({ record }) => isReal(record));
   const hidden = attacks.filter(({ record }) => HIDDEN.test(record.attackClass));
@@ -91,6 +99,14 @@ export function gatesOf(judged: readonly Judged[], patches: readonly PatchVerdic
       return most(warned, count, MOST_WARNED_TOOLS);
     }),
     patchGate(patches, 'patches seen', ({ seen }) => seen),
+    ...(drifts.length === 0
+      ? []
+      : [
+          {
+            name: 'real differences classed right',
+            ...least(drifts.filter(({ wrong }) => wrong.length === 0).length, drifts.length, 1),
+          },
+        ]),
     ...(hidden.length === 0 ? [] : bySource(hidden, 'hidden text', allFound)),
     ...(disguised.length === 0
       ? []

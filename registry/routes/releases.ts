@@ -2,7 +2,7 @@
 
 import { purlOfSubmission } from '../../scanner/submission.ts';
 import { ReleaseQuery } from '../../schemas/api.ts';
-import { diffSurfaces } from '../../schemas/diff.ts';
+import { diffSurfaces, stepOf } from '../../schemas/diff.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { Report } from '../../schemas/finding.ts';
 import { digestOf, parseStrict } from '../../schemas/json.ts';
@@ -176,10 +176,12 @@ async function diff(call: Call, { pool, blobs }: Deps): Promise<unknown> {
   const purls = (row: ReleaseRow): Set<string> =>
     new Set(row.closure?.artifacts.map((artifact) => artifact.purl));
   const [old, fresh] = [purls(before), purls(after)];
+  const changes = diffSurfaces(await surfaceOf(before), await surfaceOf(after));
   return {
     before: { id: Number(before.id), version: before.version },
     after: version,
-    changes: diffSurfaces(await surfaceOf(before), await surfaceOf(after)),
+    changes,
+    step: stepOf(changes),
     reach: diffReach(factsOfRow(before), factsOfRow(after)),
     artifacts: { added: [...fresh.difference(old)].sort(), removed: [...old.difference(fresh)].sort() },
   };

@@ -146,7 +146,7 @@ describe('a difference for people', () => {
 
   it('shows the gravest first, and long texts where they part', () => {
     expect(renderDiff(view, plain)).toBe(
-      `1.0.0 -> 1.1.0: 3 changes of the surface, 1 of what it may touch, up to class risk; 1 package added, 0 removed
+      `1.0.0 -> 1.1.0: 3 changes of the surface, 1 of what it may touch, up to class risk; as an API: minor; 1 package added, 0 removed
 
 risk      added  /permissions/egress
   + a.example:443
