@@ -2,7 +2,6 @@
 import { Approval } from './approval.ts';
 import { AuditRecord } from './audit.ts';
 import { Closed, Digest, Instant, Person } from './common.ts';
-import { Change, Step } from './diff.ts';
 import { Envelope } from './dsse.ts';
 import { Intent } from './intent.ts';
 import { LockFile, MAX_POLICY_BYTES } from './lock.ts';
@@ -82,18 +81,7 @@ export const ReleaseList = Closed({
 });
 export type ReleaseList = Static<typeof ReleaseList>;
 
-/** GET /v1/releases/:id/diff: against the release that was the last approved one when it was scanned. */
-export const DiffView = Closed({
-  before: Type.Union([Type.Null(), Closed({ id: Type.Integer(), version: Type.String() })]),
-  after: Closed({ id: Type.Integer(), version: Type.String() }),
-  changes: Type.Array(Change),
-  /** What the changes would be called if tools were an API; absent where there is nothing to compare with. */
-  step: Type.Optional(Step),
-  /** Of permissions and launch. */
-  reach: Type.Array(Change),
-  artifacts: Closed({ added: Type.Array(Type.String()), removed: Type.Array(Type.String()) }),
-});
-export type DiffView = Static<typeof DiffView>;
+export { DiffView } from './diff-view.ts';
 
 /** GET /v1/releases/:id/statement: the exact statement a reviewer would sign, for the caller. */
 export const StatementView = Closed({ statement: Approval, missing: Type.Array(Type.String()) });
