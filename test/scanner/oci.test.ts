@@ -79,6 +79,8 @@ interface Hostile {
   readonly lay?: (registry: OciRegistry, image: Image) => Ref['manifest'];
   readonly code: string;
   readonly words: string;
+  /** Folder that projects could fill. */
+  readonly mount?: string;
 }
 
 const honest = imageOf({
@@ -223,6 +225,17 @@ const HOSTILE: Readonly<Record<string, Hostile>> = {
     image: imageOf({ layers: [layerOf([{ path: 'a' }])], config: { Cmd: ['/a'], Env: ['a-b=c'] } }),
     ...{ code: 'CLOSURE_INCOMPLETE', words: 'variables of the image as NAME=VALUE; found "a-b=c"' },
   },
+  'a mount behind a link of the image': {
+    image: imageOf({
+      layers: [layerOf([{ path: 'data', type: 'SymbolicLink', target: 'srv' }])],
+      config: { Cmd: ['/a'] },
+    }),
+    ...{ mount: '/data', code: 'CLOSURE_INCOMPLETE', words: '/data as a folder of the image.*found link' },
+  },
+  'a mount inside a folder of the image that has no such place': {
+    image: imageOf({ layers: [layerOf([{ path: 'home/a' }])], config: { Cmd: ['/a'] } }),
+    ...{ mount: '/home/b', code: 'CLOSURE_INCOMPLETE', words: 'found nothing' },
+  },
   'a sign-in that nobody has': {
     options: { login: { scheme: 'bearer', pair: 'ann:secret' } },
     ...{ code: 'SOURCE_UNREACHABLE', words: 'HTTP 401, without a login.*docker login' },
@@ -234,22 +247,27 @@ const HOSTILE: Readonly<Record<string, Hostile>> = {
 };
 
 describe('an image of a registry is refused, and nothing of it started, for', () => {
-  it.each(Object.entries(HOSTILE))('%s', async (_, { options = {}, image = honest, lay, code, words }) => {
-    const registry = await startOciRegistry(options);
-    registry.push(image);
-    const top = lay?.(registry, image) ?? image.index;
-    const { ports } = await place();
-    let started = 0;
-    const start = async (): Promise<never> => {
-      started++;
-      throw new Error('it was started');
-    };
-    const source = `oci:${registry.host}/acme/shell@${top.digest}`;
-    const request = requestFor({ source, version: '1.0.0' });
-    const refusal = await refusalOf(scan(request, { ...ports, driver: { ...ports.driver, start } }));
-    expect([refusal.code, refusal.message]).toEqual([code, expect.stringMatching(new RegExp(words))]);
-    expect(started).toBe(0);
-  });
+  it.each(Object.entries(HOSTILE))(
+    '%s',
+    async (_, { options = {}, image = honest, lay, code, words, mount }) => {
+      const registry = await startOciRegistry(options);
+      registry.push(image);
+      const top = lay?.(registry, image) ?? image.index;
+      const { ports } = await place();
+      let started = 0;
+      const start = async (): Promise<never> => {
+        started++;
+        throw new Error('it was started');
+      };
+      const source = `oci:${registry.host}/acme/shell@${top.digest}`;
+      const { permissions } = requestFor().submission;
+      const mounts = mount === undefined ? [] : [{ target: mount, mode: 'rw' as const }];
+      const request = requestFor({ source, version: '1.0.0', permissions: { ...permissions, mounts } });
+      const refusal = await refusalOf(scan(request, { ...ports, driver: { ...ports.driver, start } }));
+      expect([refusal.code, refusal.message]).toEqual([code, expect.stringMatching(new RegExp(words))]);
+      expect(started).toBe(0);
+    },
+  );
 });
 
 describe('signing in', () => {

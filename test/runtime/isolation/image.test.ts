@@ -1,9 +1,12 @@
 import { chmodSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startEgressProxy } from '../../../runtime/egress/proxy.ts';
+import { bubblewrap } from '../../../runtime/isolation/bubblewrap.ts';
+import { imageRoot } from '../../../runtime/isolation/image-root.ts';
 import { allDrivers } from '../../../runtime/isolation/select.ts';
+import { sandboxSettings } from '../../../runtime/isolation/words.ts';
 import type { EgressEvent, IsolationDriver, LaunchPlan } from '../../../runtime/ports.ts';
 import { openBlobs } from '../../../runtime/store/blobs.ts';
 import { materialise } from '../../../runtime/store/materialise.ts';
@@ -121,5 +124,44 @@ describe.each(there)('an image under $name', (driver) => {
     const shut = await planOf(asking, { egressSocket, limits, id: `image-shut-${process.pid}` });
     expect(await textsOf(driver, shut, ['ask'])).toEqual(['nobody']);
     expect(events).toHaveLength(1);
+  });
+});
+
+describe('what bubblewrap shows of an image', () => {
+  const nodePath = process.execPath;
+  const changed = (words: readonly string[]): IsolationDriver =>
+    bubblewrap({ nodePath, settings: (plan, preload) => [...words, ...sandboxSettings(plan, preload)] });
+
+  it.each([
+    ['an empty folder over one of its own', ['--tmpfs', '/srv']],
+    ['a folder of this machine over one of its own', ['--ro-bind', '/usr', '/srv']],
+    ['one of its folders that can be written', ['--remount-ro', '/srv', '--bind', '/tmp', '/bin']],
+  ])('is compared with its tree, and ends before it begins for %s', async (_, words) => {
+    const driver = changed(words);
+    const error = await driver.start(await planOf(image)).then(
+      () => null,
+      (thrown: { code?: string }) => thrown,
+    );
+    expect(error).toMatchObject({
+      code: 'ISOLATION_MISMATCH',
+      found: expect.stringContaining('mounts "not /'),
+    });
+  });
+
+  it('is nothing of this machine but the gate, where it may reach nobody', async () => {
+    const words = await imageRoot((await planOf(image)).appDir, {});
+    const sources = words.flatMap((word, index) => (word === '--ro-bind' ? [words[index + 1] ?? ''] : []));
+    const own = sources.filter((path) => !path.includes('/trees/')).map((path) => basename(path));
+    expect(own.filter((name) => !/^(?:(?:da|ba|)sh|prlimit|ld-|lib)/.test(name))).toEqual([]);
+    expect(words.slice(-8)).toEqual([
+      '--proc',
+      '/proc',
+      '--dev',
+      '/dev',
+      '--remount-ro',
+      '/dev',
+      '--dir',
+      '/run',
+    ]);
   });
 });
