@@ -7,7 +7,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 /** A start is over by then, ms. */
-const START_MS = 2000;
+const START_MS = 4000;
 const LOOK_MS = 10_000;
 /** Share of the time between two looks in which something ran. */
 const QUIET = 0.01;

@@ -12,6 +12,8 @@ import { SDK_SERVER, type World } from './world.ts';
 
 const here = (name: string): string => join(import.meta.dirname, name);
 const MAIN = here('../../cli/main.ts');
+/** As people have it installed: `npm run build` makes it. */
+export const BUILT = here('../../dist/cli/main.js');
 const FLOOR = here('floor.ts');
 const FLOOR_HTTP = here('floor-http.ts');
 const PAIR = here('sdk-pair.mjs');
@@ -57,9 +59,11 @@ export class Cases {
   readonly absent: Absent[] = [];
   readonly processes: ChildProcess[] = [];
   readonly #world: World;
+  readonly #main: string;
 
-  constructor(world: World) {
+  constructor(world: World, main = MAIN) {
     this.#world = world;
+    this.#main = main;
   }
 
   async add(one: Described, way: Way): Promise<void> {
@@ -95,7 +99,7 @@ export class Cases {
   /** The real command, in the project of the world. */
   lk(words: readonly string[], flags: readonly string[] = []): Piped {
     const { project, home } = this.#world;
-    return this.start([...flags, MAIN, ...words], { cwd: project, env: { LOCKKEEPER_HOME: home } });
+    return this.start([...flags, this.#main, ...words], { cwd: project, env: { LOCKKEEPER_HOME: home } });
   }
 
   folder(name: string): string {

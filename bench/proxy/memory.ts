@@ -1,12 +1,16 @@
 /** What a gateway of its own holds while nobody calls, and what each idle session adds to it. */
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'undici';
 import { begin, poolTo } from './callers.ts';
-import { Cases, startGateway } from './cases.ts';
+import { BUILT, Cases, startGateway } from './cases.ts';
 import { residentOf } from './process.ts';
 import type { World } from './world.ts';
 
-const SETTLE_MS = 3000;
+/** A runtime collects in quiet times, and looks for one every ten seconds. */
+const SETTLE_MS = 22_000;
+const BUILD = join(import.meta.dirname, '../../scripts/build.ts');
 const WIDTH = 32;
 
 export interface Memory {
@@ -21,8 +25,13 @@ export async function memory(
   counts: readonly number[],
   say: (line: string) => void,
 ): Promise<Memory> {
-  const cases = new Cases(world);
+  say('building');
+  execFileSync(process.execPath, [BUILD], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const cases = new Cases(world, BUILT);
   try {
+    // The first start of all lays out what is locked.
+    await startGateway(cases);
+    await cases.close();
     const { pid, url } = await startGateway(cases);
     const pool = poolTo(url, WIDTH);
     const path = '/servers/here/mcp';

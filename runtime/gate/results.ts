@@ -44,13 +44,28 @@ export interface ContentOptions {
   readonly journal: { readonly key: Buffer };
 }
 
+interface Made {
+  readonly content: ContentControls | undefined;
+  readonly server: string;
+  readonly key: Buffer;
+  readonly judge: ContentJudge;
+}
+
+/** By locked surface: it judges each message by itself, so that sessions of one server share it. */
+const made = new WeakMap<ContentOptions['surface'], Made>();
+
 /** Throws CONFIG_INVALID where the controls are none. */
-export function contentJudge({
-  content = {},
-  entry,
-  surface,
-  journal: { key },
-}: ContentOptions): ContentJudge {
+export function contentJudge(options: ContentOptions): ContentJudge {
+  const { content, entry, surface, journal } = options;
+  const known = made.get(surface);
+  if (known?.content === content && known?.server === entry.server && known.key === journal.key)
+    return known.judge;
+  const judge = makeJudge(options);
+  made.set(surface, { content, server: entry.server, key: journal.key, judge });
+  return judge;
+}
+
+function makeJudge({ content = {}, entry, surface, journal: { key } }: ContentOptions): ContentJudge {
   assertValid(ContentControls, content, 'the content controls', 'CONFIG_INVALID');
   const rules = contentRules(content, entry.server);
   const judgeSaid = <M extends Message>(message: M, by: ContentRules): Judged<M> => {

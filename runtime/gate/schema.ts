@@ -6,16 +6,22 @@ import { type BoundedSchema, boundedSchema, type Problem } from './bounded.ts';
 
 export type ArgumentCheck = (tool: string, args: Json) => LockkeeperError | null;
 
+type Schemas = (tool: string) => BoundedSchema | undefined;
+
+/** By locked surface: sessions of one server judge by the same schemas, read once. */
+const checks = new WeakMap<Pick<Surface, 'tools'>, ArgumentCheck>();
+
 /** The schemas of one member of the locked tools, each read on first use. Undefined where the tool has none. */
 export function lockedSchemas(
   surface: Pick<Surface, 'tools'>,
   member: 'inputSchema' | 'outputSchema',
-): (tool: string) => BoundedSchema | undefined {
+): Schemas {
   const known = new Map<string, BoundedSchema | undefined>();
   return (tool) => {
     if (known.has(tool)) return known.get(tool);
-    const locked = Object.hasOwn(surface.tools, tool) ? surface.tools[tool] : undefined;
-    const schema = locked?.[member];
+    // Names that are not locked are a client's own, and without number.
+    if (!Object.hasOwn(surface.tools, tool)) return undefined;
+    const schema = surface.tools[tool]?.[member];
     const judge = schema === undefined ? undefined : boundedSchema(schema);
     known.set(tool, judge);
     return judge;
@@ -30,8 +36,14 @@ export function problemsIn(problems: readonly Problem[]): string {
     .join('; ');
 }
 
-/** Judges what is said to the tools of a surface. */
+/** Judges what is said to the tools of a surface; the same function for the same surface. */
 export function argumentCheck(surface: Pick<Surface, 'tools'>): ArgumentCheck {
+  const check = checks.get(surface) ?? makeCheck(surface);
+  checks.set(surface, check);
+  return check;
+}
+
+function makeCheck(surface: Pick<Surface, 'tools'>): ArgumentCheck {
   const schemas = lockedSchemas(surface, 'inputSchema');
   const none = boundedSchema(undefined);
   return (tool, args) => {
