@@ -79,6 +79,7 @@ function assertShown(
     ...{ name, version, purl, closure, permissions, launch, requestedBy },
     surfaceDigest: pinSurface(surface).digest,
     reportDigest: digestOf(report),
+    ...(report.origin?.provenance ? { provenance: report.origin.provenance } : {}),
   });
 }
 

@@ -13,7 +13,7 @@ export function factsOfRow(row: ReleaseRow): ApprovedFacts {
       next: 'Wait for the scan',
     });
   }
-  const { name, version, purl, submission, requested_by: requestedBy } = row;
+  const { name, version, purl, submission, requested_by: requestedBy, provenance } = row;
   return {
     name,
     version,
@@ -23,6 +23,7 @@ export function factsOfRow(row: ReleaseRow): ApprovedFacts {
     reportDigest,
     permissions: submission.permissions,
     launch,
+    ...(provenance === null ? {} : { provenance }),
     requestedBy,
   };
 }

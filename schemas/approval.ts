@@ -2,6 +2,7 @@
 import { Closed, Digest, Environment, Instant, Person, Purl, ServerName, Sha512, Version } from './common.ts';
 import type { Envelope } from './dsse.ts';
 import { digestOf } from './json.ts';
+import { Provenance } from './origin.ts';
 import { Launch, Permissions, type Release } from './release.ts';
 import { type Static, Type } from './type.ts';
 
@@ -35,6 +36,8 @@ export const Approval = Closed({
     reportDigest: Digest,
     permissions: Permissions,
     launch: Launch,
+    /** What is signed of the package, and who built it. Absent: nothing is known to be signed. */
+    provenance: Type.Optional(Provenance),
     /** Empty means none: a release approved for no environment runs nowhere. */
     environments: Type.Array(Environment, { maxItems: 32, uniqueItems: true }),
     /** Ids of checks that fired or are unknown and that this reviewer accepts, each with a reason. */

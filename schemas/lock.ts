@@ -20,6 +20,7 @@ import { LockkeeperError, quote } from './errors.ts';
 import { Alias, IntentServer } from './intent.ts';
 import { parseStrict, pretty, sha256 } from './json.ts';
 import { LogEvidence } from './log.ts';
+import { Provenance } from './origin.ts';
 import { Closure, Launch, Permissions } from './release.ts';
 import { SurfacePins } from './surface.ts';
 import { type Static, Type } from './type.ts';
@@ -45,6 +46,8 @@ export const LockEntry = Closed({
   report: Digest,
   permissions: Permissions,
   launch: Launch,
+  /** As in the approvals. Absent: nothing is known to be signed. */
+  provenance: Type.Optional(Provenance),
   /** Whom the approvals are of, for people to read; a verifier counts the approvals themselves and compares. */
   approvedBy: Type.Array(Person, { minItems: 1, maxItems: 100, uniqueItems: true }),
   approvals: Type.Array(Digest, { minItems: 1, maxItems: 100, uniqueItems: true }),

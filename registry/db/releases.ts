@@ -1,6 +1,7 @@
 /** Releases and their approvals. State moves by compare-and-set only. */
 import type { DeltaFrom } from '../../schemas/approval.ts';
 import type { Envelope } from '../../schemas/dsse.ts';
+import type { Provenance } from '../../schemas/origin.ts';
 import type { Closure, Launch, ReleaseState, Submission } from '../../schemas/release.ts';
 import type { Client } from './pool.ts';
 
@@ -23,6 +24,7 @@ export interface ReleaseRow {
   /** The envelope of the scanner's verdict on that report. */
   readonly verdict: Buffer | null;
   readonly maintainers: string[] | null;
+  readonly provenance: Provenance | null;
   readonly submitted_at: Date;
   readonly changed_at: Date;
   readonly former_package: string | null;

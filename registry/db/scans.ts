@@ -1,4 +1,5 @@
 /** What a scan leaves in the database. */
+import type { Report } from '../../schemas/finding.ts';
 import type { Closure, Launch } from '../../schemas/release.ts';
 import type { Client } from './pool.ts';
 
@@ -10,13 +11,15 @@ export interface Scanned {
   readonly reportDigest: string;
   readonly verdict: Uint8Array;
   readonly maintainers: readonly string[] | null;
+  readonly report: Pick<Report, 'origin'>;
 }
 
 /** Stores a scan and moves scanning -> in_review in one statement. */
 export async function storeScan(client: Client, id: string, scanned: Scanned): Promise<boolean> {
   const { launch, closure, surfaceDigest, surfaceText, reportDigest, maintainers, verdict } = scanned;
+  const provenance = scanned.report.origin?.provenance ?? null;
   const { rowCount } = await client.query(
-    `update releases set state = 'in_review', reason = null, changed_at = now(), launch = $2, closure = $3, closure_digest = $4, surface_digest = $5, surface_text = $6, report_digest = $7, maintainers = $8, verdict = $9
+    `update releases set state = 'in_review', reason = null, changed_at = now(), launch = $2, closure = $3, closure_digest = $4, surface_digest = $5, surface_text = $6, report_digest = $7, maintainers = $8, verdict = $9, provenance = $10
      where id = $1 and state = 'scanning'`,
     [
       id,
@@ -28,6 +31,7 @@ export async function storeScan(client: Client, id: string, scanned: Scanned): P
       reportDigest,
       maintainers,
       verdict,
+      provenance && JSON.stringify(provenance),
     ],
   );
   if (rowCount !== 1) return false;

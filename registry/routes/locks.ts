@@ -211,6 +211,7 @@ async function resolve(
     report: facts.reportDigest,
     permissions: facts.permissions,
     launch: facts.launch,
+    ...(facts.provenance ? { provenance: facts.provenance } : {}),
     approvedBy,
     approvals: scoped.map(({ digest }) => digest),
   };

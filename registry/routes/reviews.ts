@@ -74,6 +74,7 @@ async function statement(call: Call, deps: Deps): Promise<unknown> {
       reportDigest: facts.reportDigest,
       permissions: facts.permissions,
       launch: facts.launch,
+      ...(facts.provenance ? { provenance: facts.provenance } : {}),
       environments: [],
       accepts: {},
       ...(deltaFrom ? { deltaFrom } : {}),

@@ -10,6 +10,7 @@ import {
 import type { Envelope } from '../../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
+import type { Provenance } from '../../schemas/origin.ts';
 import { type Closure, closureDigest, type Launch, type Permissions } from '../../schemas/release.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { TrustedRoot } from './root.ts';
@@ -36,6 +37,8 @@ export interface ApprovedFacts {
   readonly reportDigest: string;
   readonly permissions: Permissions;
   readonly launch: Launch;
+  /** Absent where nothing is known to be signed. */
+  readonly provenance?: Provenance;
   readonly requestedBy: string;
 }
 
@@ -122,10 +125,11 @@ export function assertStates({ predicate, subject }: Approval, facts: ApprovedFa
   if (!isDeepStrictEqual(subject, subjectsOf({ closure: facts.closure }))) {
     throw subjectError('subjects', `${facts.closure.artifacts.length} artifacts`, `${subject.length} others`);
   }
-  // 5 permissions and launch
-  for (const what of ['permissions', 'launch'] as const) {
+  // 5 permissions, launch, and what was signed
+  for (const what of ['permissions', 'launch', 'provenance'] as const) {
     if (isDeepStrictEqual(predicate[what], facts[what])) continue;
-    throw subjectError(what, JSON.stringify(facts[what]), JSON.stringify(predicate[what]));
+    const [expected, found] = [facts[what] ?? null, predicate[what] ?? null];
+    throw subjectError(what, JSON.stringify(expected), JSON.stringify(found));
   }
 }
 

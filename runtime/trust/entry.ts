@@ -46,7 +46,7 @@ export function entryContext(
 
 /** The facts an entry claims, in the words approvals use. */
 export function factsOf(entry: LockEntry): ApprovedFacts {
-  const { server: name, version, purl, closure, permissions, launch, requestedBy } = entry;
+  const { server: name, version, purl, closure, permissions, launch, requestedBy, provenance } = entry;
   return {
     name,
     version,
@@ -56,6 +56,7 @@ export function factsOf(entry: LockEntry): ApprovedFacts {
     reportDigest: entry.report,
     permissions,
     launch,
+    ...(provenance === undefined ? {} : { provenance }),
     requestedBy,
   };
 }

@@ -148,6 +148,7 @@ async function scanResult(
           }
         : { ...head, outcome: 'ok', note: 'first' },
     ],
+    origin: { provenance: { rank: 'registry-signature', builder: null }, publisher: null, repository: null },
     trial: false,
     evidence: {},
   };

@@ -172,6 +172,7 @@ export function makeApproval(
       reportDigest: entry.report,
       permissions: entry.permissions,
       launch: entry.launch,
+      ...(entry.provenance ? { provenance: entry.provenance } : {}),
       environments: ['development'],
       accepts: {},
       requestedBy: entry.requestedBy,

@@ -35,6 +35,12 @@ describe.each(servers().slice(0, 1))('an approval at the registry', (server) => 
     ['another requester', 'APPROVAL_SUBJECT', (a) => void (a.predicate.requestedBy = 'erin')],
     ['other permissions', 'APPROVAL_SUBJECT', (a) => void a.predicate.permissions.env.push('MORE')],
     ['another command', 'APPROVAL_SUBJECT', (a) => void commandOf(a.predicate.launch).push('--more')],
+    [
+      'more that is signed',
+      'APPROVAL_SUBJECT',
+      (a) => void (a.predicate.provenance = { rank: 'provenance', builder: null }),
+    ],
+    ['nothing that is signed', 'APPROVAL_SUBJECT', (a) => void delete a.predicate.provenance],
     ['another artifact', 'APPROVAL_SUBJECT', (a) => void a.subject.push(...a.subject)],
     ['another approver', 'SIGNATURE_INVALID', (a) => void (a.predicate.approvedBy = 'bob')],
     [

@@ -147,6 +147,12 @@ describe('attacks', () => {
       'APPROVAL_SUBJECT',
     ],
 
+    [
+      'more that is signed than was approved',
+      { entry: { ...entry, provenance: { rank: 'provenance', builder: null } }, approvals: good },
+      {},
+      'APPROVAL_SUBJECT',
+    ],
     ...(['purl', 'closureDigest', 'surfaceDigest', 'reportDigest'] as const).map(
       (what): [string, Partial<LockParts>, Partial<LockContext>, Code] => [
         `an approval for another ${what}`,
