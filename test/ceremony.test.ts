@@ -22,7 +22,7 @@ describe('a root kept offline by its holders', () => {
   /** What the holders compare where a machine does not know the root before: its first digits. */
   const compared = (person: string): string[] => {
     const { previous } = JSON.parse(readFileSync(fileOf(person), 'utf8'));
-    return ['--previous', sha256(Buffer.from(previous.payload, 'base64')).slice(7, 19)];
+    return ['--previous', sha256(Buffer.from(previous.payload, 'base64')).slice(7, 39)];
   };
   /** Signed by ruth on her laptop and sam on his, handed in by the administrator. */
   const byTwo = async (how = (_: string): string[] => []): Promise<JsonObject> => {
@@ -99,7 +99,7 @@ describe('a root kept offline by its holders', () => {
     ).not.toEqual([]);
     const unread = await company.lk('ruth', 'keys', 'root', 'sign', fileOf('ruth'), '--key', 'root');
     expect([unread.exit, codeOf(unread)]).toEqual([4, 'ROOT_UNPINNED']);
-    for (const wrong of ['000000000000', compared('ruth')[1]?.slice(0, 11) ?? '']) {
+    for (const wrong of ['0'.repeat(64), compared('ruth')[1]?.slice(0, 31) ?? '']) {
       const words = ['sign', fileOf('ruth'), '--key', 'root', '--previous', wrong];
       expect(codeOf(await company.lk('ruth', 'keys', 'root', ...words))).toBe('ROOT_FORK');
     }

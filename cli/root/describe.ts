@@ -5,7 +5,7 @@ import { sha256 } from '../../schemas/json.ts';
 import { holdersOf, type RoleName, type Root } from '../../schemas/root.ts';
 import { plain } from '../output.ts';
 import { type Draft, type Standing, standing } from './draft.ts';
-import { previousDigest } from './known.ts';
+import { LEAST_DIGITS, previousDigest } from './known.ts';
 
 /** What a registry that keeps its root key itself is called in the root. */
 const SELF = 'lockkeeper';
@@ -113,7 +113,7 @@ export function describeDraft(draft: Draft, paint: Paint, known: boolean): { dat
     `${paint.bold(`Root version ${draft.root.version}`)} of ${plain(draft.registry)}, valid from ${draft.root.issuedAt} until ${draft.root.expires}.`,
     known
       ? `Against version ${before.version}:`
-      : `This machine does not know version ${before.version}, digest ${previousDigest(draft).slice(7, 19)}. All that version ${draft.root.version} says:`,
+      : `This machine does not know version ${before.version}, digest ${previousDigest(draft).slice(7, 7 + LEAST_DIGITS)}. All that version ${draft.root.version} says:`,
     ...(changes.length ? changes : ['nothing but its dates']).map((one) => `  ${one}`),
     'Signed by holders',
     line(`of version ${before.version}`, stand.before),

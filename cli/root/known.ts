@@ -6,8 +6,8 @@ import { sha256 } from '../../schemas/json.ts';
 import type { Context } from '../command.ts';
 import { type Draft, draftPayload } from './draft.ts';
 
-/** Fewer hex digits could be had by trying. */
-const LEAST_DIGITS = 12;
+/** 128 bits: another root with as many could not be had by trying. */
+export const LEAST_DIGITS = 32;
 
 /** Of the text alone: signatures can be written in more than one way. */
 export function previousDigest({ previous }: Pick<Draft, 'previous'>): string {
