@@ -31,6 +31,16 @@ export function hostsIn(text: string): string[] {
   return hosts.filter((host) => !NAMES_ONLY.test(host));
 }
 
+const MAIL = /^(?:[^<>@\s]{0,80}<)?([\w.+-]{1,64}@(?:[\w-]{1,63}\.)+[a-z]{2,24})>?$/i;
+const MAIL_EXAMPLE = /@(?:.*\.)?example(?:\.\w+)?$|@users\.noreply\.|^(?:git|noreply|no-reply)@/i;
+
+/** The address of a text that is nothing but one: whom mail would go to. */
+export function mailIn(text: string): string | null {
+  if (text.length > 200) return null;
+  const [, address] = MAIL.exec(text) ?? [];
+  return address === undefined || MAIL_EXAMPLE.test(address) ? null : address.toLowerCase();
+}
+
 export function privateFileIn(text: string): string | null {
   const found = PRIVATE_FILE.exec(text);
   return found ? (found[1] ?? found[2] ?? '') : null;

@@ -1,6 +1,6 @@
 /** What JavaScript can reach, out of its tree: modules, hosts, variables, programs, code made at run time. */
 import { type Capability, lineAround, type Use } from '../facts.ts';
-import { hostsIn, MODULES, privateFileIn } from '../words.ts';
+import { hostsIn, MODULES, mailIn, privateFileIn } from '../words.ts';
 import { type Folded, fold } from './fold.ts';
 import { bare, keyOf, lineOf, type Node, startOf, type Tree, walk } from './parse.ts';
 
@@ -173,6 +173,8 @@ function* written(node: Node): Generator<Sighting> {
 function* inText({ text, decoded }: Folded, at: Node): Generator<Sighting> {
   if (text.length > 200_000) return;
   for (const host of hostsIn(text)) yield ['network', host, at];
+  const mail = mailIn(text);
+  if (mail !== null) yield ['network', `mail to ${mail}`, at];
   const file = privateFileIn(text);
   if (file !== null) yield ['files of the user', file, at];
   const capability = decoded ? MODULES.get(text.replace(/^node:/, '')) : undefined;
