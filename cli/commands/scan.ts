@@ -14,6 +14,7 @@ import { plain, table } from '../output.ts';
 import { readOr } from '../project.ts';
 import { openScanning } from '../scan/scan.ts';
 import { type Target, targetsOf } from '../scan/targets.ts';
+import { trustGiven } from '../scan/trust.ts';
 
 const EXIT = { ok: 0, refused: 3, unverified: 4 } as const;
 const MAX_POLICY_BYTES = 1024 * 1024;
@@ -24,6 +25,7 @@ export const scan: Command = {
   options: {
     against: { type: 'string' },
     policy: { type: 'string' },
+    'trust-root': { type: 'string', multiple: true },
     sarif: { type: 'string' },
     markdown: { type: 'string' },
     arg: { type: 'string', multiple: true },
@@ -36,6 +38,7 @@ export const scan: Command = {
   optionHelp: {
     against: 'source of an earlier version: what is new since then is told, and gates',
     policy: 'file of a policy (schemas/json/policy.schema.json) that says which checks gate',
+    'trust-root': 'NAME=FILE to verify signatures under: sigstore, npm; repeat (docs/provenance.md)',
     sarif: 'also write SARIF 2.1.0 to this file, for code scanning',
     markdown: 'also write Markdown to this file, for a comment',
     arg: 'argument the server is started with; repeat for more',
@@ -54,7 +57,11 @@ export const scan: Command = {
   arity: [1, 100],
   async run(context, words, values) {
     const policy = await policyOf(context, values);
-    const scanning = await openScanning(context, { policy, against: text(values, 'against') });
+    const scanning = await openScanning(context, {
+      policy,
+      against: text(values, 'against'),
+      trust: await trustGiven(context, values),
+    });
     try {
       const wanted: Target[] = [];
       for (const word of words) wanted.push(...(await targetsOf(word, context.cwd, scanning.ask)));

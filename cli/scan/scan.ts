@@ -7,6 +7,7 @@ import { npmOptionsOf } from '../../scanner/npm.ts';
 import { type OciOptions, ociOptionsOf } from '../../scanner/oci/options.ts';
 import { resolveTag } from '../../scanner/oci/tag.ts';
 import type { Baseline, Peer, ScanPorts, ScanResult } from '../../scanner/ports.ts';
+import type { TrustFiles } from '../../scanner/provenance/trust.ts';
 import { pypiOptionsOf } from '../../scanner/pypi/options.ts';
 import { scan } from '../../scanner/scan.ts';
 import type { Asking } from '../../scanner/targets/exact.ts';
@@ -38,6 +39,8 @@ interface Setting {
   readonly policy: Policy;
   /** Source of an earlier release to compare with. */
   readonly against: string | undefined;
+  /** Trust files that whoever scans gave by name. */
+  readonly trust: TrustFiles;
 }
 
 /** Throws ISOLATION_MISSING and CONFIG_INVALID before anything is scanned. */
@@ -51,7 +54,8 @@ export async function openScanning(context: Context, setting: Setting): Promise<
   await mkdir(context.home.storeDir, { recursive: true });
   const workDir = await mkdtemp(join(context.home.storeDir, 'scan-'));
   await chmod(workDir, 0o755);
-  const ports = { blobs, driver, workDir, npm, pypi, oci, now: context.now };
+  const trust = async (): Promise<TrustFiles> => setting.trust;
+  const ports = { blobs, driver, workDir, npm, pypi, oci, trust, now: context.now };
   const peers: Peer[] = [];
   return {
     ask: { npm, pypi },

@@ -38,7 +38,9 @@ function moved({ tag: own }: Seen, attested: Facts['attested']): Found[] {
   if (commit === null || commit === own.commit) return [];
   const evidence = [{ kind: 'change', at: `tag ${own.name}`, before: commit, after: own.commit }] as const;
   const how = built === null ? 'was published from, by its registry' : 'was built from';
-  return [finding('high', `its tag points to another commit than it ${how}`, evidence)];
+  return [
+    finding(built === null ? 'medium' : 'high', `its tag points to another commit than it ${how}`, evidence),
+  ];
 }
 
 function movedSince({ before }: Seen): Found[] {
