@@ -1,15 +1,15 @@
 /** Laying a closure out as a folder tree, without running anything that is in it. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { canonical, sha256 } from '../../schemas/json.ts';
+import { canonical } from '../../schemas/json.ts';
 import { isImagePart } from '../../schemas/oci.ts';
 import { isWheel, WHEEL_FOLDER } from '../../schemas/pypi.ts';
 import { type Artifact, type Closure, closureDigest } from '../../schemas/release.ts';
 import type { Blobs } from './blobs.ts';
 import { layOutImage } from './image/lay-out.ts';
+import { listTree } from './list.ts';
 import { readTarball, type UnpackedFile } from './unpack.ts';
 import { placeInTree, readWheel } from './wheel.ts';
 
@@ -19,8 +19,6 @@ export interface Materialised {
   /** True when there was no whole tree yet, or the one there had been changed. */
   readonly built: boolean;
 }
-
-type Manifest = Record<string, string>;
 
 /** Does the artifact run here? npm's rule for os and cpu lists, `!` being "not". */
 export function fitsPlatform(
@@ -38,7 +36,7 @@ export function fitsPlatform(
 
 /**
  * The tree of a closure under `dir`, made from tarballs whose digests are checked every time. A tree that is there is
- * re-hashed file by file against its manifest; one that differs is built anew. Throws CLOSURE_INCOMPLETE and the
+ * re-hashed file by file against its manifest; one that differs is built anew. Layers of an image are read only then. Throws CLOSURE_INCOMPLETE and the
  * store's and archive's refusals.
  */
 export async function materialise(closure: Closure, blobs: Blobs, dir: string): Promise<Materialised> {
@@ -77,7 +75,7 @@ export async function materialise(closure: Closure, blobs: Blobs, dir: string): 
 async function isWhole(home: string, appDir: string): Promise<boolean> {
   const stored = await readFile(join(home, 'manifest.json'), 'utf8').catch(() => null);
   if (stored === null) return false;
-  return canonical(manifestOf(appDir)) === stored;
+  return canonical(await listTree(appDir)) === stored;
 }
 
 async function build(home: string, fill: (app: string) => Promise<void>): Promise<void> {
@@ -86,7 +84,7 @@ async function build(home: string, fill: (app: string) => Promise<void>): Promis
   try {
     await mkdir(app, { recursive: true });
     await fill(app);
-    await writeFile(join(temporary, 'manifest.json'), canonical(manifestOf(app)));
+    await writeFile(join(temporary, 'manifest.json'), canonical(await listTree(app)));
     await chmod(temporary, 0o755);
     await swapIn(temporary, home);
   } catch (error) {
@@ -156,27 +154,4 @@ function collision({ purl }: Artifact, path: string, cause: NodeJS.ErrnoExceptio
     next: 'Do not use this release',
     cause,
   });
-}
-
-/**
- * path -> digest and mode of every file below a folder, target of every link, and empty folders; anything else spoils it.
- * Synchronous: a closure is thousands of small files, and one turn of the event loop for each would cost ten times the hashing.
- */
-function manifestOf(root: string): Manifest {
-  const manifest: Manifest = Object.create(null);
-  const walk = (folder: string, below: string): void => {
-    const entries = readdirSync(folder, { withFileTypes: true });
-    if (entries.length === 0) manifest[`${below}/`] = 'empty';
-    for (const entry of entries) {
-      const path = `${folder}/${entry.name}`;
-      const name = below ? `${below}/${entry.name}` : entry.name;
-      if (entry.isDirectory()) walk(path, name);
-      else if (entry.isFile())
-        manifest[name] = `${sha256(readFileSync(path))} ${(statSync(path).mode & 0o777).toString(8)}`;
-      else if (entry.isSymbolicLink()) manifest[name] = `to ${readlinkSync(path)}`;
-      else manifest[name] = 'neither file, folder nor link';
-    }
-  };
-  if (existsSync(root)) walk(root, '');
-  return manifest;
 }
