@@ -69,6 +69,10 @@ describe('what code can reach', () => {
     ["require('./build/addon.node')", 'native code: ./build/addon.node'],
     ["read('/home/me/.ssh/id_rsa')", 'files of the user: .ssh'],
     ["os.homedir() + '/x'", 'files of the user: homedir'],
+    ['new sdk.StreamableHTTPClientTransport(url)', 'remote server: StreamableHTTPClientTransport'],
+    ["const mail = { Bcc: 'copies@club.invalid' }", 'network: mail to copies@club.invalid'],
+    ["fetch(Buffer.from('aHR0cHM6Ly9hLmludmFsaWQv', 'base64').toString())", 'network: a.invalid'],
+    ['const { TOKEN } = process.env', 'environment: TOKEN'],
     ["read('/etc/passwd')", 'files of the user: /etc/passwd'],
   ])('%s', (code, expected) => expect(uses(code)).toContain(expected));
 

@@ -108,7 +108,7 @@ function reach({ node, name, callee, owner, args }: Made, here: Here): void {
       else if (sink === 'program argument') {
         const how = argumentSink(args, textOf(node, here), value);
         if (how !== null) tell(value, how);
-      } else if (sink === 'program' && isOpener(ref)) tell(value.lead ? value : undefined, sink);
+      } else if (sink === 'program' && isOpener(ref)) tell(value.lead ? strangers(value) : undefined, sink);
       else tell(value, sink);
     }
     if (leaves(ref)) tell(wordsOf(args), 'network');
@@ -117,6 +117,12 @@ function reach({ node, name, callee, owner, args }: Made, here: Here): void {
   if (line && /^(?:write|end|send|emit)$/.test(name)) tell(wordsOf(args), 'network', name);
   const [first] = args;
   if (first && ref === null && QUERY_CALLS.has(name) && QUERY.test(first.text)) tell(first, 'query', name);
+}
+
+/** What a host that stands in the code answers may be shown to a person; what any other answers may not. */
+function strangers(value: Value): Value {
+  const taints = value.taints.filter(({ origin, what }) => origin !== 'answer' || !what.includes('.'));
+  return { ...value, taints };
 }
 
 const textOf = (node: Node, { module }: Here): string =>

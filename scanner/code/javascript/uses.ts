@@ -120,6 +120,7 @@ function* called(node: Call, own: ReadonlySet<string>): Generator<Sighting> {
     else if (name && /^(?:globalThis|global|window|self)$/.test(of)) yield* global(name, node);
     else if (name && of === 'process' && BINDINGS.has(name)) yield ['dynamic code', name, node];
     else if (name === 'homedir' || name === 'userInfo') yield ['files of the user', name, node];
+    else if (name && TRANSPORTS.test(name)) yield ['remote server', name, node];
     yield* written(node);
   }
 }
