@@ -1,6 +1,6 @@
 import { CUE_NAMES } from '../reading/cues.ts';
 import type { Read } from '../reading/features.ts';
-import { AGREES, opinionOf, TELLS, weighedMost } from '../reading/opinion.ts';
+import { AGREES, opinionOf, tellsFrom, weighedMost } from '../reading/opinion.ts';
 import { type Passage, readingOf } from '../reading/passages.ts';
 import { holds, RULES } from '../reading/rules.ts';
 import { finding, firedOr, gravest, type SurfaceCheck } from './check.ts';
@@ -18,9 +18,12 @@ export const suspicion: SurfaceCheck = {
   run: (facts) => {
     const { passages } = readingOf(facts);
     const old = asApproved(facts.baseline);
+    const sizes = new Map<string, number>();
+    for (const { at, windows } of passages)
+      sizes.set(itemOf(at), (sizes.get(itemOf(at)) ?? 0) + windows.length);
     const findings = passages.flatMap((passage) => {
       const approved = old(passage);
-      const doubts = doubtsIn(passage);
+      const doubts = doubtsIn(passage, tellsFrom(sizes.get(itemOf(passage.at)) ?? 1));
       const known = approved ? reasonsIn(passage).map(({ why, around }) => ({ why, excerpt: around })) : [];
       return [...known, ...doubts].map(({ why, excerpt }) =>
         finding(
@@ -34,15 +37,18 @@ export const suspicion: SurfaceCheck = {
   },
 };
 
+/** The tool, prompt or resource that a place belongs to. */
+const itemOf = (at: string): string => at.split('/').slice(0, 3).join('/');
+
 interface Doubt {
   readonly why: string;
   readonly excerpt: string;
 }
 
 /** What rules say of a text, each once; where no rule says anything, the second opinion about its worst place. */
-function doubtsIn({ windows }: Passage): Doubt[] {
+function doubtsIn({ windows }: Passage, from: number): Doubt[] {
   const doubts = new Map<string, string>();
-  let worst = TELLS;
+  let worst = from;
   let where: readonly Read[] | null = null;
   for (const window of windows) {
     const cues = new Set(window.flatMap((read) => read.cues.map((cue) => CUE_NAMES[cue] ?? 'must')));

@@ -5,10 +5,19 @@
 import { bucketsOf, featuresOf, type Read } from './features.ts';
 import { BIAS, DATA, SCALE } from './weights.ts';
 
-/** Above it a sentence is told: about one tool in a hundred of servers that the model never saw. */
-export const TELLS = -0.5;
+/** Where the line begins; a tool of one sentence counts as one of two, as it says too little to be sure of. */
+const TELLS = -1.5;
+/** Who looks at many sentences finds a strange one sooner or later: this much more for each e-fold of them, up to so many. */
+const MANY = 1.2;
+const LEAST_SENTENCES = 2;
+const MOST_SENTENCES = 60;
 /** What a rule knows is told from here on: both have to see it. */
 export const AGREES = -1.5;
+
+/** The opinion from which on a place is told of an item that is read in so many windows. */
+export function tellsFrom(windows: number): number {
+  return TELLS + MANY * Math.log(Math.min(Math.max(windows, LEAST_SENTENCES), MOST_SENTENCES));
+}
 
 let decoded: Int8Array | null = null;
 

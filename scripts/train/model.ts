@@ -69,6 +69,13 @@ export function train(attacks: readonly Windows[], honest: readonly Windows[]): 
   return { data, scale, bias: rounded(bias) };
 }
 
+/** As the scanner computes it, of weights that are not the ones it ships with. */
+export function scoreOf(window: Int32Array, { data, scale, bias }: Trained): number {
+  let sum = 0;
+  for (const bucket of window) sum += data.readInt8(bucket);
+  return (sum * scale) / Math.sqrt(window.length || 1) + bias;
+}
+
 const rounded = (value: number): number => Number(value.toPrecision(6));
 
 function distinct(windows: Windows): Int32Array[] {
