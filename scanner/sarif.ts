@@ -83,12 +83,31 @@ function resultOf(one: Finding, { gates }: CheckResult, target: ScanTarget): Res
     level: LEVEL[one.severity],
     message: { text: `${source}: ${one.message}` },
     locations: [locationOf(target, one.evidence)],
+    ...suppressionsOf(one, source, target),
     partialFingerprints: { 'lockkeeper/v1': fingerprintOf(source, one) },
     properties: {
       'security-severity': SCORE[one.severity],
       gates,
       evidence: one.evidence,
     },
+  };
+}
+
+/** An accepted finding is told with its reason, and not counted by who reads it. */
+function suppressionsOf(
+  one: Finding,
+  source: string,
+  { suppressed }: ScanTarget,
+): Pick<Result, 'suppressions'> {
+  const print = fingerprintOf(source, one);
+  const found = suppressed.filter(({ finding }) => finding === print);
+  if (found.length === 0) return {};
+  return {
+    suppressions: found.map(({ reason, keyid, expires }) => ({
+      kind: 'external',
+      status: 'accepted',
+      justification: `${reason} (signed by ${keyid}, until ${expires})`,
+    })),
   };
 }
 

@@ -15,6 +15,7 @@ import { Revocation } from './revocation.ts';
 import { Root } from './root.ts';
 import { Scan } from './scan.ts';
 import { AuditConfig } from './sinks.ts';
+import { SuppressionFile } from './suppression.ts';
 import { Surface } from './surface.ts';
 import type { TSchema } from './type.ts';
 import { UpstreamConfig } from './upstream.ts';
@@ -39,6 +40,7 @@ export const SCHEMAS: Readonly<Record<string, TSchema>> = {
   root: Root,
   scan: Scan,
   submission: Submission,
+  suppressions: SuppressionFile,
   surface: Surface,
   upstream: UpstreamConfig,
 };

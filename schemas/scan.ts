@@ -1,6 +1,6 @@
 /** What `lk scan` tells of everything it was given: one conclusion, and a report for each server. */
-import { Closed } from './common.ts';
-import { Report, Severity } from './finding.ts';
+import { Closed, Digest, Instant } from './common.ts';
+import { CheckId, Report, Severity } from './finding.ts';
 import { type Static, Type } from './type.ts';
 
 /** What is wrong with how a server is asked for, rather than with the server. */
@@ -22,6 +22,10 @@ export const ScanTarget = Closed({
   conclusion: Type.Union([Type.Literal('ok'), Type.Literal('refused'), Type.Literal('unverified')]),
   notes: Type.Array(ScanNote),
   report: Type.Union([Type.Null(), Report]),
+  /** Findings of the report that somebody accepted, by fingerprint, with their signed reason. */
+  suppressed: Type.Array(
+    Closed({ finding: Digest, check: CheckId, reason: Type.String(), keyid: Digest, expires: Instant }),
+  ),
   /** Why there is no report. */
   error: Type.Union([Type.Null(), Closed({ code: Type.String(), message: Type.String() })]),
 });

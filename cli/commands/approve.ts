@@ -75,7 +75,8 @@ async function baseOf(api: Api, release: Release, spec: string | undefined): Pro
   });
 }
 
-function acceptOf(word: string): [string, string] {
+/** Throws USAGE for anything but CHECK=REASON. */
+export function acceptOf(word: string): [string, string] {
   const [, check, reason] = /^(LK-[A-Z]+-[0-9]{2})=(.{3,})$/s.exec(word) ?? [];
   if (check !== undefined && reason !== undefined) return [check, reason];
   throw new LockkeeperError('USAGE', {

@@ -1,22 +1,25 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { toMarkdown } from '../../scanner/markdown.ts';
-import { renderReport } from '../../scanner/render.ts';
 import { toSarif } from '../../scanner/sarif.ts';
+import { suppressedIn } from '../../scanner/suppressions.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
-import type { CheckResult } from '../../schemas/finding.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import { DEFAULT_POLICY, Policy } from '../../schemas/policy.ts';
 import { concludeAll, type Scan, type ScanTarget } from '../../schemas/scan.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { type Command, type Context, type Result, text, type Values } from '../command.ts';
-import { plain, table } from '../output.ts';
+import { type Command, type Context, list, text, type Values } from '../command.ts';
 import { readOr } from '../project.ts';
+import { renderScan } from '../scan/render.ts';
 import { openScanning } from '../scan/scan.ts';
+import { accept, readSuppressions, trustedIds } from '../scan/suppressions.ts';
 import { type Target, targetsOf } from '../scan/targets.ts';
 import { trustGiven } from '../scan/trust.ts';
+import { signerNamed } from '../signers.ts';
+import { acceptOf } from './approve.ts';
+import { keyName } from './keys.ts';
 
-const EXIT = { ok: 0, refused: 3, unverified: 4 } as const;
+const DEFAULT_DAYS = '90';
 const MAX_POLICY_BYTES = 1024 * 1024;
 
 export const scan: Command = {
@@ -28,6 +31,11 @@ export const scan: Command = {
     'trust-root': { type: 'string', multiple: true },
     sarif: { type: 'string' },
     markdown: { type: 'string' },
+    suppressions: { type: 'string' },
+    trust: { type: 'string', multiple: true },
+    accept: { type: 'string', multiple: true },
+    days: { type: 'string' },
+    key: { type: 'string' },
     arg: { type: 'string', multiple: true },
     mount: { type: 'string', multiple: true },
     env: { type: 'string', multiple: true },
@@ -41,6 +49,11 @@ export const scan: Command = {
     'trust-root': 'NAME=FILE to verify signatures under: sigstore, npm; repeat (docs/provenance.md)',
     sarif: 'also write SARIF 2.1.0 to this file, for code scanning',
     markdown: 'also write Markdown to this file, for a comment',
+    suppressions: 'file of findings that people accepted: they are told, and gate no longer',
+    trust: 'id of a key that suppressions may be by, beside your own; repeat',
+    accept: 'CHECK=REASON: sign the findings of this check and add them to that file; repeat',
+    days: 'how long that lasts (default 90, at most 365)',
+    key: 'name of your key file (default: your name)',
     arg: 'argument the server is started with; repeat for more',
     mount: 'empty folder that it finds inside the sandbox: /data:ro or /data:rw; repeat',
     env: 'name of a variable that holds a placeholder; repeat',
@@ -53,6 +66,7 @@ export const scan: Command = {
     'lk scan pypi:mcp-server-time --json',
     'lk scan npm:@acme/server@1.4.0 --against npm:@acme/server@1.3.2',
     'lk scan .mcp.json --sarif lockkeeper.sarif',
+    'lk scan .mcp.json --suppressions lk-accepted.json --accept "LK-TXT-05=the model name is what it bills by"',
   ],
   arity: [1, 100],
   async run(context, words, values) {
@@ -67,20 +81,46 @@ export const scan: Command = {
       for (const word of words) wanted.push(...(await targetsOf(word, context.cwd, scanning.ask)));
       const targets: ScanTarget[] = [];
       for (const target of wanted) targets.push(await scanning.one(target, values));
+      const judged = await withSuppressions(context, values, targets);
       const told: Scan = {
         lockkeeper: 'scan/v1',
-        conclusion: concludeAll(targets),
+        conclusion: concludeAll(judged),
         gates: policy.scan.gates,
-        targets,
+        targets: judged,
       };
       await write(context, text(values, 'sarif'), () => `${JSON.stringify(toSarif(told), null, 2)}\n`);
       await write(context, text(values, 'markdown'), () => toMarkdown(told));
-      return render(told, words, context);
+      return renderScan(told, words, context);
     } finally {
       await scanning.close();
     }
   },
 };
+
+/** Accepts what is to be accepted, then lets what is accepted no longer gate. */
+async function withSuppressions(
+  context: Context,
+  values: Values,
+  targets: readonly ScanTarget[],
+): Promise<ScanTarget[]> {
+  const [path, accepts] = [text(values, 'suppressions'), list(values, 'accept').map(acceptOf)];
+  if (path === undefined) {
+    if (accepts.length === 0) return [...targets];
+    const next = 'See: lk scan --help';
+    throw new LockkeeperError('USAGE', {
+      expected: '--suppressions FILE beside --accept',
+      found: 'none',
+      next,
+    });
+  }
+  if (accepts.length > 0) {
+    const signer = await signerNamed(context, await keyName(context, values));
+    const days = Number(text(values, 'days') ?? DEFAULT_DAYS);
+    await accept(context, path, { targets, wish: { accepts: new Map(accepts), days, signer } });
+  }
+  const accepted = await readSuppressions(context, path, await trustedIds(context, list(values, 'trust')));
+  return targets.map((target) => suppressedIn(target, accepted, context.now()));
+}
 
 async function policyOf(context: Context, values: Values): Promise<Policy> {
   const path = text(values, 'policy');
@@ -93,59 +133,4 @@ async function policyOf(context: Context, values: Values): Promise<Policy> {
 
 async function write(context: Context, path: string | undefined, make: () => string): Promise<void> {
   if (path !== undefined) await writeFile(resolve(context.cwd, path), make());
-}
-
-function render(told: Scan, words: readonly string[], context: Context): Result {
-  const { paint } = context;
-  const exit = EXIT[told.conclusion];
-  if (told.targets.length === 0) {
-    const none = `could not verify: no server in ${words.map(plain).join(', ')}: there was nothing to scan`;
-    return { data: told, text: paint.yellow(none), exit };
-  }
-  const blocks = told.targets.map((one) => renderTarget(one, context));
-  if (told.targets.length > 1) blocks.push(overview(told));
-  return { data: told, text: [...blocks, conclusionLine(told, context)].join('\n\n'), exit };
-}
-
-function renderTarget({ target, file, notes, report, error }: ScanTarget, { paint }: Context): string {
-  const where = file === null ? '' : paint.dim(`  in ${plain(file)}`);
-  const head = report ? [] : [`${paint.bold(plain(target))}${where}`];
-  const said = notes.map(
-    ({ id, severity, message }) => `${paint.yellow('note   ')}  ${id}  ${severity}: ${plain(message)}`,
-  );
-  const body = report
-    ? [renderReport(report, paint)]
-    : [`${paint.red('no scan')}  ${plain(error?.message ?? '')} [${error?.code}]`];
-  return [...head, ...body, ...said].join('\n');
-}
-
-function overview({ targets }: Scan): string {
-  const rows = targets.map(({ target, source, conclusion, report }) => [
-    target,
-    source ?? '-',
-    conclusion === 'unverified' ? 'could not verify' : conclusion,
-    (report?.checks ?? [])
-      .filter(({ outcome }) => outcome === 'fired')
-      .map(({ id }) => id)
-      .join(' ') || '-',
-  ]);
-  return table(['SERVER', 'SOURCE', 'CONCLUSION', 'FIRED'], rows);
-}
-
-function conclusionLine({ conclusion, targets }: Scan, { paint }: Context): string {
-  if (conclusion === 'ok') return `${paint.green('ok')}: no check that gates fired, and none is unknown.`;
-  const gating = targets.flatMap(({ report }) => report?.checks ?? []).filter(({ gates }) => gates);
-  const ids = (outcome: CheckResult['outcome']): string =>
-    [...new Set(gating.filter((check) => check.outcome === outcome).map(({ id }) => id))].join(', ');
-  const [fired, unknown] = [ids('fired'), ids('unknown')];
-  const missing = targets.filter(({ report }) => report === null).length;
-  const why = [
-    ...(fired === '' ? [] : [`${fired} fired and gate`]),
-    ...(unknown === '' ? [] : [`${unknown} gate and are unknown`]),
-    ...(missing === 0 ? [] : [`${missing} of ${targets.length} could not be scanned`]),
-  ].join('; ');
-  const head = conclusion === 'refused' ? paint.red('refused') : paint.yellow('could not verify');
-  const next =
-    missing === targets.length ? '' : ' In a registry, a reviewer has to accept that by name, with a reason.';
-  return `${head}: ${why}.${next}`;
 }

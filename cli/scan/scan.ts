@@ -80,7 +80,7 @@ interface One {
 
 async function scanOne(target: Target, one: One): Promise<ScanTarget> {
   const { target: name, file, line, source, notes } = target;
-  const head = { target: name, file, line, source, notes: [...notes] };
+  const head = { target: name, file, line, source, notes: [...notes], suppressed: [] };
   if (source === null) return { ...head, conclusion: 'unverified', report: null, error: target.error };
   try {
     const submission = await wishOf(target, source, one);

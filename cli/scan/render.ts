@@ -1,0 +1,72 @@
+/** What `lk scan` prints for people. */
+import { renderReport } from '../../scanner/render.ts';
+import type { CheckResult } from '../../schemas/finding.ts';
+import type { Scan, ScanTarget } from '../../schemas/scan.ts';
+import type { Context, Result } from '../command.ts';
+import { plain, table } from '../output.ts';
+
+const EXIT = { ok: 0, refused: 3, unverified: 4 } as const;
+
+export function renderScan(told: Scan, words: readonly string[], context: Context): Result {
+  const { paint } = context;
+  const exit = EXIT[told.conclusion];
+  if (told.targets.length === 0) {
+    const none = `could not verify: no server in ${words.map(plain).join(', ')}: there was nothing to scan`;
+    return { data: told, text: paint.yellow(none), exit };
+  }
+  const blocks = told.targets.map((one) => renderTarget(one, context));
+  if (told.targets.length > 1) blocks.push(overview(told));
+  return { data: told, text: [...blocks, conclusionLine(told, context)].join('\n\n'), exit };
+}
+
+function renderTarget(
+  { target, file, notes, report, error, suppressed }: ScanTarget,
+  { paint }: Context,
+): string {
+  const where = file === null ? '' : paint.dim(`  in ${plain(file)}`);
+  const head = report ? [] : [`${paint.bold(plain(target))}${where}`];
+  const said = notes.map(
+    ({ id, severity, message }) => `${paint.yellow('note   ')}  ${id}  ${severity}: ${plain(message)}`,
+  );
+  const body = report
+    ? [renderReport(report, paint)]
+    : [`${paint.red('no scan')}  ${plain(error?.message ?? '')} [${error?.code}]`];
+  const accepted = suppressed.map(
+    ({ check, reason, expires }) =>
+      `${paint.green('accepted')} ${check}  until ${expires.slice(0, 10)}: ${plain(reason)}`,
+  );
+  return [...head, ...body, ...said, ...accepted].join('\n');
+}
+
+function overview({ targets }: Scan): string {
+  const rows = targets.map(({ target, source, conclusion, report }) => [
+    target,
+    source ?? '-',
+    conclusion === 'unverified' ? 'could not verify' : conclusion,
+    (report?.checks ?? [])
+      .filter(({ outcome }) => outcome === 'fired')
+      .map(({ id }) => id)
+      .join(' ') || '-',
+  ]);
+  return table(['SERVER', 'SOURCE', 'CONCLUSION', 'FIRED'], rows);
+}
+
+function conclusionLine({ conclusion, targets }: Scan, { paint }: Context): string {
+  const accepted = targets.reduce((sum, { suppressed }) => sum + suppressed.length, 0);
+  if (conclusion === 'ok')
+    return `${paint.green('ok')}: no check that gates ${accepted > 0 ? `has a finding that nobody accepted (${accepted} accepted)` : 'fired'}, and none is unknown.`;
+  const gating = targets.flatMap(({ report }) => report?.checks ?? []).filter(({ gates }) => gates);
+  const ids = (outcome: CheckResult['outcome']): string =>
+    [...new Set(gating.filter((check) => check.outcome === outcome).map(({ id }) => id))].join(', ');
+  const [fired, unknown] = [ids('fired'), ids('unknown')];
+  const missing = targets.filter(({ report }) => report === null).length;
+  const why = [
+    ...(fired === '' ? [] : [`${fired} fired and gate`]),
+    ...(unknown === '' ? [] : [`${unknown} gate and are unknown`]),
+    ...(missing === 0 ? [] : [`${missing} of ${targets.length} could not be scanned`]),
+  ].join('; ');
+  const head = conclusion === 'refused' ? paint.red('refused') : paint.yellow('could not verify');
+  const next =
+    missing === targets.length ? '' : ' In a registry, a reviewer has to accept that by name, with a reason.';
+  return `${head}: ${why}.${next}`;
+}
