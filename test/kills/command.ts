@@ -1,95 +1,78 @@
 /** Kills as a command: so many runtimes killed at random moments, and what each left behind. */
+import { parseArgs } from 'node:util';
 import type { Streams } from '../attack/command.ts';
-import { type Death, Field } from './field.ts';
+import { Field } from './field.ts';
+import { type Kept, openKept } from './kept.ts';
+import { counted, type Kills, standing, Tally, told } from './tally.ts';
 
 const USAGE =
-  'npm run kills [-- --json] [-- --seed N] [-- COUNT]: runtimes to kill, 1000 where none is named';
-const SAID_EVERY = 50;
-
-export interface Kills {
-  readonly conclusion: 'held' | 'BROKEN';
-  readonly seed: number;
-  readonly kills: number;
-  readonly seconds: number;
-  /** Kills before any call had reached a server, and after. */
-  readonly before: number;
-  readonly amid: number;
-  readonly reached: number;
-  readonly answered: number;
-  readonly withoutRecord: number;
-  /** Runtimes whose processes the kernel did not end by itself, and what the next start left of them. */
-  readonly swept: number;
-  readonly orphans: number;
-  /** The longest that a process outlived its runtime, ms. */
-  readonly longestMs: number;
-  readonly verified: number;
-  /** What was answered with something else than its result while the runtime lived. */
-  readonly refused: number;
-  readonly faults: readonly string[];
-}
+  'npm run kills [-- --json] [-- --seed N] [-- --parallel N] [-- --kept FILE] [-- COUNT]: runtimes to kill, 1000 ' +
+  'where none is named; so many lives side by side, 1 where none is named; FILE keeps each kill, and a run that ' +
+  'names it again goes on from there';
+const SAID_EVERY = 25;
+const MOST_PARALLEL = 16;
 
 export interface KillOptions {
   readonly count: number;
   readonly seed: number;
+  /** Lives side by side, each lane in folders of its own. */
+  readonly parallel?: number;
   readonly hasty?: boolean;
+  readonly kept?: Kept;
+  /** Begins no further life. */
+  readonly stop?: AbortSignal;
   readonly say?: (line: string) => void;
 }
 
-/** Kills so many, one after another. What it tells is held only if calls reached servers at all. */
-export async function killMany({ count, seed, hasty = false, say }: KillOptions): Promise<Kills> {
+/** Kills so many. What one kill comes to depends on the seed and its number, not on the lane that it has. */
+export async function killMany(options: KillOptions): Promise<Kills> {
+  const { count, seed, parallel = 1, kept, say } = options;
   const since = performance.now();
-  const field = new Field({ random: randomOf(seed), hasty });
-  const deaths: Death[] = [];
-  let orphans = 0;
+  const tally = new Tally();
+  for (const one of kept?.done ?? []) if (one.kill <= count) tally.add(one);
+  const done = new Set(kept?.done.map(({ kill }) => kill));
+  const open = Array.from({ length: count }, (_, at) => at + 1).filter((kill) => !done.has(kill));
+  const stand = (): Kills => {
+    const seconds = Math.round((performance.now() - since) / 100) / 10;
+    return tally.sum({ seed, asked: count, seconds });
+  };
+  const lanes = Array.from({ length: Math.min(parallel, open.length) }, () =>
+    lane(open, options, {
+      tally,
+      told: () => {
+        const now = stand();
+        if (now.kills % SAID_EVERY === 0) say?.(standing(now));
+      },
+    }),
+  );
+  await Promise.all(lanes);
+  return stand();
+}
+
+/** One life after another, of those that nobody has taken yet. What goes wrong with one ends all lanes. */
+async function lane(
+  open: number[],
+  { seed, hasty = false, kept, stop }: KillOptions,
+  { tally, told: tell }: { readonly tally: Tally; readonly told: () => void },
+): Promise<void> {
+  const field = new Field({ hasty });
   try {
     await field.open();
-    for (let n = 1; n <= count; n++) {
-      deaths.push(await field.kill());
-      if (n % SAID_EVERY === 0) say?.(`${n} of ${count} killed`);
+    while (!stop?.aborted) {
+      const kill = open.shift();
+      if (kill === undefined) break;
+      const one = counted(kill, await field.kill(randomOf(seed + kill * 0x9e3779b9)));
+      kept?.add(one);
+      tally.add(one);
+      tell();
     }
+  } catch (error) {
+    open.length = 0;
+    // Whoever ends the run from the keyboard ends the runtimes as well.
+    if (!stop?.aborted) tally.fail(error instanceof Error ? error.message : String(error));
   } finally {
-    orphans = await field.close();
+    tally.left(await field.close());
   }
-  return summed(deaths, { seed, orphans, seconds: Math.round((performance.now() - since) / 100) / 10 });
-}
-
-function summed(
-  deaths: readonly Death[],
-  at: { readonly seed: number; readonly orphans: number; readonly seconds: number },
-): Kills {
-  const sum = (of: (death: Death) => number): number => deaths.reduce((all, death) => all + of(death), 0);
-  const reached = sum((death) => death.reached);
-  const withoutRecord = sum((death) => death.withoutRecord.length);
-  const orphans = at.orphans + sum((death) => death.orphans);
-  const verified = deaths.filter(({ chain }) => chain === null).length;
-  const held =
-    deaths.length > 0 && reached > 0 && withoutRecord + orphans === 0 && verified === deaths.length;
-  const amid = deaths.filter((death) => death.reached > 0).length;
-  return {
-    conclusion: held ? 'held' : 'BROKEN',
-    ...at,
-    kills: deaths.length,
-    before: deaths.length - amid,
-    amid,
-    reached,
-    answered: sum((death) => death.answered),
-    withoutRecord,
-    swept: deaths.filter(({ goneMs }) => goneMs === null).length,
-    orphans,
-    longestMs: Math.round(Math.max(0, ...deaths.map(({ goneMs }) => goneMs ?? 0))),
-    verified,
-    refused: sum((death) => death.refused.length),
-    faults: deaths.flatMap((death, n) => faultsOf(death, n + 1)).slice(0, 20),
-  };
-}
-
-function faultsOf({ chain, withoutRecord, orphans, refused }: Death, kill: number): string[] {
-  return [
-    ...(chain === null ? [] : [`kill ${kill}: ${chain}`]),
-    ...withoutRecord.map((message) => `kill ${kill}: ${message} reached its server without a durable record`),
-    ...(orphans === 0 ? [] : [`kill ${kill}: ${orphans} processes of earlier runtimes`]),
-    ...refused.map((answer) => `kill ${kill}: answered ${answer.slice(0, 300)}`),
-  ];
 }
 
 /** The same moments for the same seed (mulberry32). */
@@ -103,35 +86,60 @@ function randomOf(seed: number): () => number {
   };
 }
 
-/** Returns the exit code: 0 if all of it held, 1 if not, 2 for words it does not know. */
-export async function runKills(words: readonly string[], { out, say }: Streams): Promise<number> {
-  const json = words.includes('--json');
-  const at = words.indexOf('--seed');
-  const seed = at === -1 ? Date.now() % 2 ** 32 : Number(words[at + 1]);
-  const rest = words.filter(
-    (word, index) => word !== '--json' && (at === -1 || (index !== at && index !== at + 1)),
-  );
-  const count = rest.length === 0 ? 1000 : Number(rest[0]);
-  if (rest.length > 1 || !Number.isSafeInteger(seed) || !Number.isSafeInteger(count) || count < 1) {
+interface Asked {
+  readonly json: boolean;
+  readonly count: number;
+  readonly seed: number;
+  readonly parallel: number;
+  readonly file: string | null;
+}
+
+function asked(words: readonly string[]): Asked | null {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...words],
+      allowPositionals: true,
+      options: {
+        json: { type: 'boolean', default: false },
+        seed: { type: 'string', default: `${Date.now() % 2 ** 32}` },
+        parallel: { type: 'string', default: '1' },
+        kept: { type: 'string' },
+      },
+    });
+    const [count = '1000', ...more] = positionals;
+    const numbers = { count: Number(count), seed: Number(values.seed), parallel: Number(values.parallel) };
+    const known = more.length === 0 && Object.values(numbers).every((one) => Number.isSafeInteger(one));
+    const { count: many, seed, parallel } = numbers;
+    if (!known || many < 1 || seed < 0 || parallel < 1 || parallel > MOST_PARALLEL) return null;
+    return { ...numbers, json: values.json, file: values.kept ?? null };
+  } catch {
+    return null;
+  }
+}
+
+const EXITS = { held: 0, BROKEN: 1, unfinished: 4 } as const;
+
+/** Returns the exit code: 0 if all of it held, 1 if not, 2 for words it does not know, 4 if it was ended before. */
+export async function runKills(
+  words: readonly string[],
+  { out, say }: Streams,
+  stop?: AbortSignal,
+): Promise<number> {
+  const run = asked(words);
+  if (!run) {
     say(USAGE);
     return 2;
   }
-  const kills = await killMany({ count, seed, say });
+  const { count, parallel, file, json } = run;
+  let kept: Kept | undefined;
+  try {
+    if (file !== null) kept = openKept(file, run.seed);
+  } catch (error) {
+    say((error as Error).message);
+    return 2;
+  }
+  const from = kept ? { seed: kept.seed, kept } : { seed: run.seed };
+  const kills = await killMany({ count, parallel, ...from, say, ...(stop ? { stop } : {}) });
   out(json ? `${JSON.stringify(kills)}\n` : `${told(kills)}\n`);
-  return kills.conclusion === 'held' ? 0 : 1;
-}
-
-function told(kills: Kills): string {
-  const { before, amid, reached, answered, withoutRecord, swept, orphans, longestMs, verified } = kills;
-  return [
-    `${kills.kills} runtimes killed at random moments, ${before} before a call had reached a server, ${amid} amid calls`,
-    `calls that reached a server                     ${reached} (${answered} answered)`,
-    `  of them without a durable record              ${withoutRecord}`,
-    `runtimes whose processes the next start swept   ${swept}`,
-    `  processes that were left after it             ${orphans}`,
-    `longest that a process outlived its runtime     ${longestMs} ms`,
-    `chains that verify                              ${verified} of ${kills.kills}`,
-    ...kills.faults,
-    `${kills.conclusion} (seed ${kills.seed}, ${kills.seconds} s)`,
-  ].join('\n');
+  return EXITS[kills.conclusion];
 }

@@ -22,6 +22,8 @@ const LIVES = 25;
 /** A third of the moments are counted from its first word, the others from the first answer; ms. */
 const FROM_START_MS = 300;
 const FROM_ANSWER_MS = 250;
+/** What takes longer than this to start, to answer once or to end did not; ms. */
+const LIFE_MS = 60_000;
 /** After this the kernel has ended what died with its parent, or will not; ms. */
 const GONE_MS = 1500;
 
@@ -43,14 +45,12 @@ export interface Death {
 export class Field {
   readonly #root = openDir();
   readonly #nonce = randomBytes(6).toString('hex');
-  readonly #random: () => number;
   readonly #hasty: boolean;
   #surface: Surface | null = null;
   #lives = 0;
   #next: ChildProcessWithoutNullStreams | null = null;
 
-  constructor({ random, hasty = false }: { random: () => number; hasty?: boolean }) {
-    this.#random = random;
+  constructor({ hasty = false }: { hasty?: boolean } = {}) {
     this.#hasty = hasty;
   }
 
@@ -64,29 +64,37 @@ export class Field {
     this.#next = this.#load(1);
   }
 
-  /** Starts one, lets it be called, kills it, and looks. */
-  async kill(): Promise<Death> {
+  /** Starts one, lets it be called, kills it at the moment that `random` has for it, and looks. */
+  async kill(random: () => number): Promise<Death> {
     const life = ++this.#lives;
     const child = this.#next ?? this.#load(life);
-    const home = this.#home(life);
     const mark = `lk-kills-${this.#nonce}-${life}-`;
-    const url = await this.#begin(child, {
-      home,
-      mark,
-      surface: this.#surface as Surface,
-      hasty: this.#hasty,
-    });
-    const orphans = this.#orphans(mark);
-    const calling = beginCalling(url, `k${life}`);
-    this.#next = this.#load(life + 1);
-    if (this.#random() < 1 / 3) await sleep(this.#random() * FROM_START_MS);
-    else await calling.first.then(() => sleep(this.#random() * FROM_ANSWER_MS));
-    child.kill('SIGKILL');
-    await once(child, 'close');
-    const goneMs = await gone(mark);
-    await calling.over;
-    const { answered, refused } = calling;
-    return { ...(await this.#look(home, `k${life}-`)), answered: answered.size, goneMs, orphans, refused };
+    const home = this.#home(life);
+    try {
+      const surface = this.#surface as Surface;
+      const url = await within(
+        this.#begin(child, { home, mark, surface, hasty: this.#hasty }),
+        `life ${life}: its start`,
+      );
+      const orphans = this.#orphans(mark);
+      const calling = beginCalling(url, `k${life}`);
+      this.#next = this.#load(life + 1);
+      if (random() < 1 / 3) await sleep(random() * FROM_START_MS);
+      else
+        await within(calling.first, `life ${life}: its first answer`).then(() =>
+          sleep(random() * FROM_ANSWER_MS),
+        );
+      child.kill('SIGKILL');
+      await once(child, 'close');
+      const goneMs = await gone(mark);
+      await within(calling.over, `life ${life}: the end of its callers`);
+      const { answered, refused } = calling;
+      return { ...(await this.#look(home, `k${life}-`)), answered: answered.size, goneMs, orphans, refused };
+    } finally {
+      child.kill('SIGKILL');
+      // Nobody follows in this home: what it holds was looked at.
+      if (life % LIVES === 0) rmSync(home, { recursive: true, force: true });
+    }
   }
 
   /** What is still there when one more runtime had its start: its sweep is the last word. */
@@ -146,6 +154,16 @@ export class Field {
       chain,
     };
   }
+}
+
+/** What it comes to, or an error that names what did not come. */
+async function within<T>(awaited: Promise<T>, what: string): Promise<T> {
+  const late = new AbortController();
+  const limit = sleep(LIFE_MS, undefined, { signal: late.signal }).then(() => {
+    throw new Error(`${what} did not come within ${LIFE_MS / 1000} s`);
+  });
+  limit.catch(() => undefined);
+  return Promise.race([awaited, limit]).finally(() => late.abort());
 }
 
 /** How long it took until nothing of this life was left; null when something is. */
