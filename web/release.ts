@@ -1,19 +1,18 @@
 /** One release as its reviewers read it: what it is, what fired, what it may touch, what a model sees, what changed. */
 import type { AdvisoryList } from '../schemas/advisory.ts';
 import type { DiffView } from '../schemas/api.ts';
-import type { CheckResult, Evidence, Report } from '../schemas/finding.ts';
+import type { CheckResult, Report } from '../schemas/finding.ts';
 import type { Release } from '../schemas/release.ts';
 import type { ReviewView } from '../schemas/review.ts';
 import type { Surface } from '../schemas/surface.ts';
 import { advisories } from './advisories.ts';
 import { ask } from './api.ts';
+import { checks } from './checks.ts';
 import { decide } from './decide.ts';
-import { card, day, el, facts, fold, short, soft, table, tag } from './dom.ts';
+import { card, day, el, facts, short, soft, tag } from './dom.ts';
 import { deltaOf, dueTag, movedCard, ownerOf, sinceCard } from './reviewed.ts';
-import { changed, changes, sees } from './surface.ts';
+import { changes, sees } from './surface.ts';
 
-const SHOWN_FINDINGS = 20;
-const SHOWN_EVIDENCE = 5;
 /** A page that waits for a scan looks again after this long. */
 const AGAIN_MS = 1500;
 
@@ -173,69 +172,4 @@ function touches({ permissions }: Release, report: Report): HTMLElement {
 function labelsOf(labels: NonNullable<Release['permissions']['labels']>): string {
   const said = Object.entries(labels).map(([tool, own]) => `${tool} (${own.join(', ') || 'none'})`);
   return said.join(', ') || 'none';
-}
-
-const ORDER: readonly CheckResult['outcome'][] = ['fired', 'unknown', 'ok'];
-
-function checks(report: Report): HTMLElement {
-  const sorted = [...report.checks].sort((a, b) => ORDER.indexOf(a.outcome) - ORDER.indexOf(b.outcome));
-  const [loud, quiet] = [
-    sorted.filter((check) => check.outcome !== 'ok'),
-    sorted.filter((check) => check.outcome === 'ok'),
-  ];
-  return card(
-    'Checks',
-    ...loud.map((check) =>
-      fold(
-        [
-          tag(check.outcome),
-          ' ',
-          el('code', {}, check.id),
-          ` ${check.title}`,
-          check.gates ? el('small', {}, ' needs a reason to approve') : null,
-        ],
-        [outcome(check)],
-        true,
-      ),
-    ),
-    fold(
-      [`${quiet.length} checks are ok`],
-      [
-        table(
-          ['Check', 'What', 'Outcome'],
-          quiet.map((check) => [el('code', {}, check.id), check.title, outcome(check)]),
-        ),
-      ],
-    ),
-  );
-}
-
-function outcome(check: CheckResult): HTMLElement {
-  if (check.outcome === 'ok') return el('span', { class: 'soft' }, check.note);
-  if (check.outcome === 'unknown') return el('p', {}, check.reason);
-  const more = check.findings.length - SHOWN_FINDINGS;
-  return el(
-    'ul',
-    { class: 'findings' },
-    ...check.findings.slice(0, SHOWN_FINDINGS).map((finding) => {
-      const hidden = finding.evidence.length - SHOWN_EVIDENCE;
-      return el(
-        'li',
-        {},
-        tag(`severity-${finding.severity}`, finding.severity),
-        ` ${finding.message}`,
-        ...finding.evidence.slice(0, SHOWN_EVIDENCE).map(evidence),
-        hidden > 0 ? soft(`and ${hidden} more places`) : null,
-      );
-    }),
-    more > 0 ? soft(`and ${more} more; lk review --json shows all`) : null,
-  );
-}
-
-function evidence(item: Evidence): HTMLElement {
-  if (item.kind === 'change') return changed(item.at, item.before, item.after);
-  if (item.kind === 'file')
-    return el('pre', {}, `${item.artifact} ${item.path}:${item.line}\n${item.excerpt}`);
-  if (item.kind === 'text') return el('pre', {}, `${item.at}\n${item.excerpt}`);
-  return el('pre', {}, `${item.source}: ${item.value}`);
 }
