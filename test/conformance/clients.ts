@@ -1,7 +1,7 @@
 /** The suite's client scenarios: a client of the SDK by itself, and the same one through the gateway. One after the other. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CLIENT_DIRECT, type Taken } from './judge.ts';
+import { CLIENT_DIRECT, readUnplayed, type Taken, type Unplayed } from './judge.ts';
 import { PLAYS } from './play.ts';
 import { REVISIONS, type Revision, runClient } from './suite.ts';
 
@@ -29,13 +29,23 @@ const ALSO: Readonly<Record<Revision, readonly string[]>> = {
   '2026-07-28': ['json-schema-2020-12-preservation'],
 };
 
-/**
- * Scenarios that cannot pass a hop that is a resource server of its own: a token is for the address that the client sees,
- * which is the gateway's, and the suite's server is asked with the gateway's own credentials. What a client does there is
- * proved by test/oauth.test.ts, with the gateway as the resource.
- */
-export const isOfTheHop = (scenario: string): boolean =>
-  scenario.startsWith('auth/') && !Object.hasOwn(PLAYS, scenario);
+/** Each scenario by name that ends at the gateway, which is a resource of its own, and why. */
+export async function readAllUnplayed(): Promise<readonly Unplayed[]> {
+  return readUnplayed(await readFile(join(import.meta.dirname, 'unplayed.json'), 'utf8'));
+}
+
+export async function unplayed(revision: Revision): Promise<readonly Unplayed[]> {
+  return (await readAllUnplayed()).filter(({ revisions }) => revisions.includes(revision));
+}
+
+/** What is to be played. Throws for a name in unplayed.json that nothing requires or that has a play. */
+export async function playable(revision: Revision): Promise<string[]> {
+  const all = await required(revision);
+  const left = (await unplayed(revision)).map(({ scenario }) => scenario);
+  const stale = left.filter((name) => !all.includes(name) || Object.hasOwn(PLAYS, name));
+  if (stale.length > 0) throw new Error(`stale in unplayed.json for ${revision}: ${stale.join(', ')}`);
+  return all.filter((scenario) => !left.includes(scenario));
+}
 
 /** What a revision requires of clients, as the suite's own frozen list has it. */
 export async function required(revision: Revision): Promise<string[]> {
@@ -55,7 +65,7 @@ export async function takeClients(
   for (const { name, word } of [{ name: CLIENT_DIRECT, word: 'direct' }, ...chosen]) {
     for (const revision of revisions) {
       say(`${name}: ${revision}`);
-      const scenarios = (await required(revision)).filter((scenario) => !isOfTheHop(scenario));
+      const scenarios = await playable(revision);
       taken.push({ way: name, revision, run: await runClient(commandOf(word), scenarios, revision) });
     }
   }

@@ -3,15 +3,17 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { table } from '../../cli/output.ts';
 import type { Streams } from '../attack/command.ts';
-import { clientWays, takeClients } from './clients.ts';
+import { clientWays, readAllUnplayed, takeClients } from './clients.ts';
 import { type Hop, openFixture } from './hops.ts';
-import { DIRECT, type Judged, judge, type Known, readBaseline, type Taken } from './judge.ts';
+import { DIRECT, type Judged, judge, type Known, readBaseline, type Taken, type Unplayed } from './judge.ts';
 import { REVISIONS, type Revision, runSuite } from './suite.ts';
 import { ways } from './ways.ts';
 
 /** A way to the server other than the direct one; `direct` is the address of the fixture by itself. */
 export interface Way {
   readonly name: string;
+  /** Those that it is about. Default: all. */
+  readonly revisions?: readonly Revision[];
   open(direct: string): Promise<Hop>;
 }
 
@@ -29,10 +31,11 @@ export async function takeAll(
   const fixture = await openFixture();
   try {
     const taken: Taken[] = [];
-    for (const way of [{ name: DIRECT, open: nothing }, ...chosen]) {
+    const all: readonly Way[] = [{ name: DIRECT, open: nothing }, ...chosen];
+    for (const way of all) {
       const hop = await way.open(fixture.url);
       try {
-        for (const revision of revisions) {
+        for (const revision of revisions.filter((one) => way.revisions?.includes(one) ?? true)) {
           say(`${way.name}: ${revision}`);
           taken.push({ way: way.name, revision, run: await runSuite(hop.url, revision) });
         }
@@ -70,15 +73,21 @@ export async function runTable(words: readonly string[], { out, say }: Streams):
   const judged = judge(taken, await baseline());
   const seconds = Math.round((performance.now() - began) / 100) / 10;
   const { ok, ...rest } = judged;
+  const left = clients.length > 0 ? await readAllUnplayed() : [];
   out(
     json
-      ? `${JSON.stringify({ conclusion: ok ? 'ok' : 'broken', seconds, ...rest })}\n`
-      : `${textOf(judged, seconds)}\n`,
+      ? `${JSON.stringify({ conclusion: ok ? 'ok' : 'broken', seconds, ...rest, unplayed: left })}\n`
+      : `${textOf(judged, { seconds, left })}\n`,
   );
   return ok ? 0 : 1;
 }
 
-function textOf({ verdicts, stale, ok }: Judged, seconds: number): string {
+interface Beside {
+  readonly seconds: number;
+  readonly left: readonly Unplayed[];
+}
+
+function textOf({ verdicts, stale, ok }: Judged, { seconds, left }: Beside): string {
   const rows = verdicts.map(({ way, revision, passed, failed, verdict, differences }) => [
     way,
     revision,
@@ -97,6 +106,7 @@ function textOf({ verdicts, stale, ok }: Judged, seconds: number): string {
     table(['WAY', 'REVISION', 'PASSED', 'FAILED', 'DIFFERENCES', 'VERDICT'], rows),
     '',
     ...found,
+    ...left.map(({ scenario, why }) => `not played: ${scenario}. ${why}`),
     ...stale.map(({ way, revision, check }) => `stale in baseline.json: ${way} ${revision} ${check}`),
     ok ? `Nothing differs but what is explained (${seconds} s).` : `Something differs (${seconds} s).`,
   ].join('\n');

@@ -28,6 +28,18 @@ export function readBaseline(text: string): readonly Known[] {
   return assertValid(Type.Array(Known), JSON.parse(text), 'the baseline of conformance');
 }
 
+/** A scenario that a revision requires of clients and that cannot pass the gateway, with the reason. */
+export const Unplayed = Closed({
+  scenario: Type.String({ minLength: 1 }),
+  revisions: Type.Array(Known.properties.revision, { minItems: 1 }),
+  why: Type.String({ minLength: 20 }),
+});
+export type Unplayed = Static<typeof Unplayed>;
+
+export function readUnplayed(text: string): readonly Unplayed[] {
+  return assertValid(Type.Array(Unplayed), JSON.parse(text), 'the scenarios that are not played');
+}
+
 export interface Difference {
   /** scenario:id/name */
   readonly check: string;

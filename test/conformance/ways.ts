@@ -1,7 +1,7 @@
 /** Every way to the server that is held against the direct one, in the order it is printed. */
 import type { RunningServer } from '../../runtime/ports.ts';
 import { openRemote } from '../../runtime/remote/open.ts';
-import type { Surface } from '../../schemas/surface.ts';
+import type { Era, Surface } from '../../schemas/surface.ts';
 import { type RunningGateway, startGateway } from '../helpers/gateway.ts';
 import { captureOf, plainProcess } from '../helpers/session.ts';
 import type { Way } from './command.ts';
@@ -14,22 +14,35 @@ export const ways: readonly Way[] = [
   { name: 'gateway to stdio', open: async () => hopOf(await stdioGateway()) },
   { name: 'gateway to http', open: openRemoteGateway },
   { name: 'gateway to all', open: openAll },
+  // The client speaks the one era, and the lock knows the server by the other alone: the bridge stands between.
+  {
+    name: 'gateway across to sessions',
+    revisions: ['2026-07-28'],
+    open: async () => hopOf(await stdioGateway('session')),
+  },
+  {
+    name: 'gateway across to stateless',
+    revisions: ['2025-11-25'],
+    open: async () => hopOf(await stdioGateway('stateless')),
+  },
 ];
 
 /** How long a server of an SDK may take to start on a busy machine, ms. */
 const START_MS = 30_000;
 
-/** HTTP to the gateway, stdio to the server behind it. */
-export function stdioGateway(): Promise<RunningGateway> {
-  return gatewayTo(() => plainProcess([FIXTURE, 'stdio']));
+/** HTTP to the gateway, stdio to the server behind it; `only` is the one era that it speaks. */
+export function stdioGateway(only?: Era): Promise<RunningGateway> {
+  return gatewayTo(() => plainProcess([FIXTURE, 'stdio', ...(only ? [only] : [])]), only);
 }
 
-/** A gateway before a locked server of both eras, as a scan would find it. */
+/** A gateway before a locked server of both eras, or of one alone, as a scan would find it. */
 async function gatewayTo(
   start: (tools: Surface['tools']) => Promise<RunningServer>,
+  only?: Era,
 ): Promise<RunningGateway> {
-  const shown = await captureOf(await start({}), START_MS);
-  const surface: Surface = { ...shown, capture: { ...shown.capture, eras: ['session', 'stateless'] } };
+  const shown = await captureOf(await start({}), START_MS, only);
+  const eras: Era[] = only ? [only] : ['session', 'stateless'];
+  const surface: Surface = { ...shown, capture: { ...shown.capture, eras } };
   return startGateway({
     servers: { conformance: '' },
     handshakeMs: START_MS,
