@@ -1,10 +1,10 @@
 /** A revocation with 200 runtimes connected: from the request being sent to each server's process being gone. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openApi } from '../cli/api.ts';
-import { type Company, foundCompany } from '../cli/drill/company.ts';
+import type { Company } from '../cli/drill/company.ts';
 import { openHome } from '../cli/home.ts';
 import { readLines } from '../runtime/wire/lines.ts';
 import { STATEMENT_TYPE } from '../schemas/approval.ts';
@@ -12,8 +12,7 @@ import { seal } from '../schemas/dsse.ts';
 import { canonical } from '../schemas/json.ts';
 import { Release } from '../schemas/release.ts';
 import { revocationOf } from '../schemas/revocation.ts';
-import { startNpmRegistry } from '../test/helpers/npm-registry.ts';
-import { plain } from '../test/scanner/harness.ts';
+import { foundEcho, joins } from '../test/helpers/echo-company.ts';
 import type { BenchResult } from './main.ts';
 import { quantile } from './measure.ts';
 
@@ -21,20 +20,15 @@ const HOSTS = 4;
 const EACH = 50;
 const RUNTIMES = HOSTS * EACH;
 const REASON = 'bench: found a hole';
-const ACCEPT = ['LK-MNT-01', 'LK-REL-01', 'LK-ART-02'].flatMap((id) => ['--accept', `${id}=bench`]);
 /** Past this a runtime counts as not reached. */
 const LATE_MS = 60_000;
 
 export async function revoke(): Promise<BenchResult> {
   const dir = mkdtempSync(join(tmpdir(), 'lk-bench-'));
-  chmodSync(dir, 0o755);
-  const tool = { name: 'echo', description: 'Echo', inputSchema: { type: 'object' } };
-  const npm = await startNpmRegistry([plain({ tools: [tool] }, { name: '@acme/echo' })]);
-  const environment = { PATH: process.env.PATH ?? '' };
-  const company = await foundCompany({ dir, npmRegistry: npm.url, environment, trial: true });
+  const { company, close } = await foundEcho(dir);
   const hosts: Host[] = [];
   try {
-    await prepare(company);
+    await company.must('erin', 'lock');
     for (let host = 0; host < HOSTS; host++) {
       hosts.push(startHost(dir, host * EACH, await tokenOf(company, `machine-${host}`)));
     }
@@ -50,8 +44,7 @@ export async function revoke(): Promise<BenchResult> {
     );
   } finally {
     for (const { child } of hosts) child.kill('SIGKILL');
-    await company.close();
-    await npm.close();
+    await close();
     rmSync(dir, { recursive: true, force: true });
   }
 }
@@ -73,26 +66,9 @@ function resultOf(times: readonly number[], answer: number): BenchResult {
 
 /** Each machine is a person of its own, as the registry tells whoever has more streams than one person may. */
 async function tokenOf(company: Company, machine: string): Promise<string> {
-  const { code } = await company.must('admin', 'people', 'add', machine, '--roles', 'developer');
-  await company.must(machine, 'login', company.url, '--code', String(code));
+  await joins(company, machine, 'developer');
   const { token } = await company.must(machine, 'token', '--roles', 'developer');
   return String(token);
-}
-
-async function prepare(company: Company): Promise<void> {
-  for (const [person, roles] of [
-    ['alice', 'reviewer'],
-    ['erin', 'developer'],
-  ] as const) {
-    const { code } = await company.must('admin', 'people', 'add', person, '--roles', roles);
-    await company.must(person, 'login', company.url, '--code', String(code));
-  }
-  for (const verb of ['new', 'enrol']) await company.must('alice', 'keys', verb);
-  await company.must('admin', 'publish', 'npm:@acme/echo@1.0.0');
-  const plainly = await company.lk('alice', 'approve', 'echo');
-  if (plainly.exit !== 0) await company.must('alice', 'approve', 'echo', ...ACCEPT);
-  await company.must('erin', 'add', 'echo');
-  await company.must('erin', 'lock');
 }
 
 /** As `lk revoke` does, without the start of a process in what is measured. */

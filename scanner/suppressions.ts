@@ -1,6 +1,6 @@
 /** Findings that people have accepted, told apart from the rest. They stay in the report; they only no longer gate. */
 import type { CheckResult, Finding } from '../schemas/finding.ts';
-import type { ScanTarget } from '../schemas/scan.ts';
+import { concludeReport, type ScanTarget } from '../schemas/scan.ts';
 import type { Suppression } from '../schemas/suppression.ts';
 import { fingerprintOf } from './fingerprint.ts';
 
@@ -21,14 +21,12 @@ export function suppressedIn(target: ScanTarget, accepted: readonly Accepted[], 
   const prints = new Set(
     report.checks.flatMap((check) => (check.outcome === 'fired' ? check.findings.map(printOf) : [])),
   );
-  const gating = report.checks.filter(({ gates }) => gates);
   const isOpen = (check: CheckResult): boolean =>
     check.outcome === 'fired' && check.findings.some((finding) => !known.has(printOf(finding)));
-  const unknown = gating.some(({ outcome }) => outcome === 'unknown');
   const ended = accepted.filter(({ finding }) => prints.has(finding) && !known.has(finding));
   return {
     ...target,
-    conclusion: gating.some(isOpen) ? 'refused' : unknown ? 'unverified' : 'ok',
+    conclusion: concludeReport(report, isOpen),
     notes: [...notes, ...ended.map(endedNote)],
     suppressed: [...known.values()]
       .filter(({ finding }) => prints.has(finding))

@@ -1,6 +1,6 @@
 /** What `lk scan` tells of everything it was given: one conclusion, and a report for each server. */
 import { Closed, Digest, Instant } from './common.ts';
-import { CheckId, Report, Severity } from './finding.ts';
+import { CheckId, type CheckResult, Report, Severity } from './finding.ts';
 import { type Static, Type } from './type.ts';
 
 /** What is wrong with how a server is asked for, rather than with the server. */
@@ -41,11 +41,21 @@ export const Scan = Closed({
 });
 export type Scan = Static<typeof Scan>;
 
-/** A gating check that fired refuses; one that is unknown leaves the server unverified, as having no report does. Pure. */
-export function concludeReport(report: Report): Scan['conclusion'] {
-  const outcomes = new Set(report.checks.filter(({ gates }) => gates).map(({ outcome }) => outcome));
-  if (outcomes.has('fired')) return 'refused';
-  return outcomes.has('unknown') ? 'unverified' : 'ok';
+/**
+ * A gating check that is open refuses: one that fired, unless told otherwise. One that is unknown leaves the server
+ * unverified, as having no report does. Pure.
+ */
+export function concludeReport(
+  report: Report,
+  isOpen: (check: CheckResult) => boolean = isFired,
+): Scan['conclusion'] {
+  const gating = report.checks.filter(({ gates }) => gates);
+  if (gating.some(isOpen)) return 'refused';
+  return gating.some(({ outcome }) => outcome === 'unknown') ? 'unverified' : 'ok';
+}
+
+function isFired({ outcome }: CheckResult): boolean {
+  return outcome === 'fired';
 }
 
 export function concludeAll(targets: readonly ScanTarget[]): Scan['conclusion'] {

@@ -1,22 +1,13 @@
 /** docs/oci.md, run: an image, from its tag to a record of a call. */
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PLATFORM, serverImage } from './helpers/image.ts';
 import { type OciRegistry, startOciRegistry } from './helpers/oci-registry.ts';
+import { shellLines, startTour, type Tour } from './helpers/tour.ts';
 
-const run = promisify(execFile);
-const root = dirname(import.meta.dirname);
-const MAIN = join(root, 'cli/main.ts');
-
-const page = readFileSync(join(root, 'docs/oci.md'), 'utf8');
-const lines = [...page.matchAll(/```sh\n([\s\S]*?)```/g)]
-  .flatMap(([, block = '']) => block.split('\n'))
-  .filter((line) => line !== '');
+const lines = shellLines('docs/oci.md');
 
 function clientLines(): string {
   const clientInfo = { name: 'docs', version: '1' };
@@ -38,9 +29,7 @@ function clientLines(): string {
 describe('[oci] docs/oci.md', () => {
   const image = serverImage();
   let dir: string;
-  let url: string;
-  let code: string;
-  let server: ReturnType<typeof spawn>;
+  let tour: Tour | undefined;
   let registry: OciRegistry;
 
   beforeAll(async () => {
@@ -54,21 +43,11 @@ describe('[oci] docs/oci.md', () => {
     registry.push(image, '1.0.0');
     const auth = Buffer.from('ann:secret').toString('base64');
     writeFileSync(join(dir, 'docker/config.json'), JSON.stringify({ auths: { [registry.host]: { auth } } }));
-    const words = ['serve', '--json', '--port', '0', '--data', join(dir, 'registry')];
-    server = spawn(process.execPath, [MAIN, ...words], {
-      env: environment(),
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    if (!server.stdout) throw new Error('no output');
-    const [hello] = (await once(server.stdout, 'data')) as [Buffer];
-    ({ url, code } = JSON.parse(hello.toString()) as { url: string; code: string });
+    tour = await startTour(dir, { serve: environment(), environment });
   });
   const ends: (() => Promise<void>)[] = [];
   afterAll(async () => {
-    if (server?.exitCode === null) {
-      server.kill('SIGINT');
-      await once(server, 'close');
-    }
+    await tour?.close();
     for (const end of ends) await end();
     if (dir) rmSync(dir, { recursive: true, force: true });
   });
@@ -80,29 +59,11 @@ describe('[oci] docs/oci.md', () => {
     LOCKKEEPER_HOME: join(dir, 'home'),
     DOCKER_CONFIG: join(dir, 'docker'),
   });
-  const must = async (line: string): Promise<string> => {
-    const script = `lk() { "${process.execPath}" --disable-warning=ExperimentalWarning "${MAIN}" "$@"; }; ${line}`;
-    const options = { cwd: join(dir, 'project'), env: environment() };
-    return run('/bin/bash', ['-ec', script], options).then(
-      ({ stdout }) => stdout,
-      (error: { code: number; stdout: string; stderr: string }) => {
-        throw new Error(`${line}: exit ${error.code}\n${error.stdout}\n${error.stderr}`);
-      },
-    );
-  };
-
-  async function people(): Promise<void> {
-    await must(`lk login ${url} --code ${code}`);
-    for (const name of ['alice', 'bob']) {
-      const said = await must(`lk people add ${name} --roles reviewer,auditor --as admin`);
-      await must(`lk login ${url} --code ${/--code (\S+)/.exec(said)?.[1]}`);
-      await must(`lk keys new --as ${name} && lk keys enrol --as ${name}`);
-    }
-  }
 
   it('works as written; what runs is the image alone, and no registry is asked', {
     timeout: 180_000,
   }, async () => {
+    const { must, people } = tour as Tour;
     writeFileSync(join(dir, 'project/calls.jsonl'), clientLines());
     await people();
     const said: Record<string, string> = {};

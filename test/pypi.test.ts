@@ -1,23 +1,14 @@
 /** docs/pypi.md, run: a real server of the Python package index, from its name to a record of a call. */
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { machinePython } from '../runtime/python/machine.ts';
+import { MAIN, shellLines, startTour, type Tour } from './helpers/tour.ts';
 
-const run = promisify(execFile);
-const root = dirname(import.meta.dirname);
-const MAIN = join(root, 'cli/main.ts');
-
-const page = readFileSync(join(root, 'docs/pypi.md'), 'utf8');
-const lines = [...page.matchAll(/```sh\n([\s\S]*?)```/g)]
-  .flatMap(([, block = '']) => block.split('\n'))
-  .filter((line) => line !== '');
+const lines = shellLines('docs/pypi.md');
 
 const CALL = {
   name: 'convert_time',
@@ -39,25 +30,16 @@ function clientLines(): string {
 
 describe('[pypi] docs/pypi.md', () => {
   let dir: string;
-  let url: string;
-  let code: string;
-  let registry: ReturnType<typeof spawn>;
+  let tour: Tour | undefined;
 
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'lk-pypi-'));
     chmodSync(dir, 0o755);
     mkdirSync(join(dir, 'project'));
-    const words = ['serve', '--json', '--port', '0', '--data', join(dir, 'registry')];
-    registry = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'pipe', 'ignore'] });
-    if (!registry.stdout) throw new Error('no output');
-    const [hello] = (await once(registry.stdout, 'data')) as [Buffer];
-    ({ url, code } = JSON.parse(hello.toString()) as { url: string; code: string });
+    tour = await startTour(dir, { serve: process.env, environment });
   });
   afterAll(async () => {
-    if (registry?.exitCode === null) {
-      registry.kill('SIGINT');
-      await once(registry, 'close');
-    }
+    await tour?.close();
     if (dir) rmSync(dir, { recursive: true, force: true });
   });
 
@@ -66,27 +48,9 @@ describe('[pypi] docs/pypi.md', () => {
     NO_COLOR: '1',
     LOCKKEEPER_HOME: join(dir, 'home'),
   });
-  const must = async (line: string): Promise<string> => {
-    const script = `lk() { "${process.execPath}" --disable-warning=ExperimentalWarning "${MAIN}" "$@"; }; ${line}`;
-    const options = { cwd: join(dir, 'project'), env: environment() };
-    return run('/bin/bash', ['-ec', script], options).then(
-      ({ stdout }) => stdout,
-      (error: { code: number; stdout: string; stderr: string }) => {
-        throw new Error(`${line}: exit ${error.code}\n${error.stdout}\n${error.stderr}`);
-      },
-    );
-  };
-
-  async function people(): Promise<void> {
-    await must(`lk login ${url} --code ${code}`);
-    for (const name of ['alice', 'bob']) {
-      const said = await must(`lk people add ${name} --roles reviewer,auditor --as admin`);
-      await must(`lk login ${url} --code ${/--code (\S+)/.exec(said)?.[1]}`);
-      await must(`lk keys new --as ${name} && lk keys enrol --as ${name}`);
-    }
-  }
 
   it('works as written, and a client of the SDK calls it', { timeout: 300_000 }, async () => {
+    const { must, people } = tour as Tour;
     writeFileSync(join(dir, 'project/calls.jsonl'), clientLines());
     await people();
     const said: Record<string, string> = {};

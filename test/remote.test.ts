@@ -1,69 +1,37 @@
 /** docs/remote.md, run: a remote server from its address to a record of a call, with every program as it is. */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { forServer, type Served, serveBoth, sharedTls } from './helpers/remote.ts';
+import { MAIN, shellLines, startTour, type Tour } from './helpers/tour.ts';
 
-const run = promisify(execFile);
-const root = dirname(import.meta.dirname);
-const MAIN = join(root, 'cli/main.ts');
 const ADDRESS = 'https://mcp.acme.example/mcp';
 
-const page = readFileSync(join(root, 'docs/remote.md'), 'utf8');
-const lines = [...page.matchAll(/```sh\n([\s\S]*?)```/g)]
-  .flatMap(([, block = '']) => block.split('\n'))
-  .filter((line) => line !== '');
+const lines = shellLines('docs/remote.md');
 
 describe('docs/remote.md', () => {
   let dir: string;
-  let url: string;
-  let code: string;
-  let registry: ReturnType<typeof spawn>;
+  let tour: Tour | undefined;
 
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'lk-remote-'));
     chmodSync(dir, 0o755);
     mkdirSync(join(dir, 'project'));
-    const words = ['serve', '--json', '--port', '0', '--data', join(dir, 'registry')];
-    registry = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'pipe', 'ignore'] });
-    if (!registry.stdout) throw new Error('no output');
-    const [hello] = (await once(registry.stdout, 'data')) as [Buffer];
-    ({ url, code } = JSON.parse(hello.toString()) as { url: string; code: string });
+    tour = await startTour(dir, { serve: process.env, environment });
   });
   afterAll(async () => {
-    if (registry?.exitCode === null) {
-      registry.kill('SIGINT');
-      await once(registry, 'close');
-    }
+    await tour?.close();
     if (dir) rmSync(dir, { recursive: true, force: true });
   });
 
-  const shell = async (line: string): Promise<{ exit: number; stdout: string; stderr: string }> => {
-    const script = `lk() { "${process.execPath}" --disable-warning=ExperimentalWarning "${MAIN}" "$@"; }; ${line}`;
-    const env = { ...process.env, NO_COLOR: '1', LOCKKEEPER_HOME: join(dir, 'home') };
-    return run('/bin/bash', ['-ec', script], { cwd: join(dir, 'project'), env }).then(
-      ({ stdout, stderr }) => ({ exit: 0, stdout, stderr }),
-      (error: { code: number; stdout: string; stderr: string }) => ({ ...error, exit: error.code }),
-    );
-  };
-  const must = async (line: string): Promise<string> => {
-    const { exit, stdout, stderr } = await shell(line);
-    if (exit !== 0) throw new Error(`${line}: exit ${exit}\n${stdout}\n${stderr}`);
-    return stdout;
-  };
-
-  async function people(): Promise<void> {
-    await must(`lk login ${url} --code ${code}`);
-    for (const name of ['alice', 'bob']) {
-      const said = await must(`lk people add ${name} --roles reviewer,auditor --as admin`);
-      await must(`lk login ${url} --code ${/--code (\S+)/.exec(said)?.[1]}`);
-      await must(`lk keys new --as ${name} && lk keys enrol --as ${name}`);
-    }
-  }
+  const environment = (): Record<string, string> => ({
+    ...(process.env as Record<string, string>),
+    NO_COLOR: '1',
+    LOCKKEEPER_HOME: join(dir, 'home'),
+  });
 
   function clientLines(): string {
     const clientInfo = { name: 'docs', version: '1' };
@@ -80,6 +48,7 @@ describe('docs/remote.md', () => {
   }
 
   it('works as written, and whoever else answers there is told nothing', { timeout: 240_000 }, async () => {
+    const { must, people, shell } = tour as Tour;
     const served: Served = await serveBoth('stateless');
     writeFileSync(join(dir, 'project/company-ca.pem'), sharedTls().authority.cert);
     writeFileSync(join(dir, 'project/calls.jsonl'), clientLines());

@@ -1,22 +1,22 @@
 /** What is signed of an image, verified offline: by whoever signed it, and by the build that made it. */
 
-import { stranger, type VerifiedBundle } from '../../runtime/provenance/policy.ts';
+import type { VerifiedBundle } from '../../runtime/provenance/policy.ts';
 import { verifyBundle } from '../../runtime/provenance/verify.ts';
 import type { ImageConfig } from '../../runtime/store/image/parts.ts';
 import { asLockkeeperError } from '../../schemas/errors.ts';
 import type { OciRef } from '../../schemas/oci.ts';
 import type { Attestations, Known } from '../ports.ts';
 import { repositoryUrl } from '../provenance/claimed.ts';
-import { builtBy, PROVENANCE_TYPES, timeIn } from '../provenance/npm-verify.ts';
 import {
-  type Attested,
-  absent,
-  type Built,
-  held,
-  notKnown,
-  type Standing,
-  standingOf,
-} from '../provenance/standing.ts';
+  assertOneRepository,
+  builtBy,
+  builtOf,
+  firstOf,
+  isBuild,
+  type Signed,
+  timeIn,
+} from '../provenance/signed.ts';
+import { type Attested, absent, held, notKnown, type Standing, standingOf } from '../provenance/standing.ts';
 import { type Pins, pinOf, SIGSTORE_PIN } from '../provenance/trust.ts';
 import { assertSigned } from './cosign.ts';
 import type { OciOptions } from './options.ts';
@@ -33,12 +33,6 @@ export interface AttestedImage {
   readonly documents: ReadonlyMap<string, Buffer>;
 }
 
-interface Signed {
-  readonly type: string;
-  readonly built: Built;
-  readonly at: string | null;
-}
-
 /** Never throws for what the registry says or leaves out: that is what the standings tell. */
 export async function imageAttested(
   image: AttestedImage,
@@ -53,18 +47,12 @@ export async function imageAttested(
   const claimed = url === null ? [] : [{ url, directory: '' }];
   const attested: Attested = {
     signature: absent('container registries sign no images'),
-    publish: narrowed(
+    publish: firstOf(
       all,
-      'a signature by a person or a workflow',
       ({ type }) => type === SIGNED,
-      ({ at, built }) => ({ at, built }),
+      'none of its signatures is a signature by a person or a workflow',
     ),
-    build: narrowed(
-      all,
-      'a build',
-      ({ type }) => PROVENANCE_TYPES.some((one) => one === type),
-      ({ built }) => built,
-    ),
+    build: builtOf(firstOf(all, isBuild, 'none of its signatures is a build')),
     claimed: claimed.map((one) => one.url),
     commit: config.revision,
   };
@@ -86,9 +74,7 @@ function signedIn(
   if (typeof pin === 'string') return notKnown(pin);
   return standingOf(() => {
     const all = certified.map((one) => verifiedOne(one, documents, pin));
-    const makers = all.filter(({ type }) => type === SIGNED || PROVENANCE_TYPES.some((one) => one === type));
-    const [first, ...others] = new Set(makers.map(({ built }) => built.builder.repository));
-    if (others.length > 0) throw stranger(`one repository, ${first ?? 'none'}`, others.join(', '));
+    assertOneRepository(all.filter((one) => one.type === SIGNED || isBuild(one)));
     return held(all);
   });
 }
@@ -117,16 +103,4 @@ function verifiedOne(
   if (payload !== null) assertSigned(payload, about);
   const type = payload === null ? (verified.statement?.predicateType ?? '') : SIGNED;
   return { type, built: builtBy(verified.identity), at: timeIn(verified.entries) };
-}
-
-/** The first of one kind; that there is none is a fact once the others hold. */
-function narrowed<T>(
-  signed: Standing<readonly Signed[]>,
-  what: string,
-  is: (one: Signed) => boolean,
-  of: (one: Signed) => T,
-): Standing<T> {
-  if (signed.state !== 'held') return signed;
-  const found = signed.value.find(is);
-  return found === undefined ? absent(`none of its signatures is ${what}`) : held(of(found));
 }

@@ -1,6 +1,6 @@
 /** The two attestations that npm keeps of a version, from the registry's answer. */
 import { createHash } from 'node:crypto';
-import { type CertificateIdentity, elsewhere, type VerifiedBundle } from '../../runtime/provenance/policy.ts';
+import { elsewhere } from '../../runtime/provenance/policy.ts';
 import { verifyBundle } from '../../runtime/provenance/verify.ts';
 import { quote } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
@@ -8,16 +8,11 @@ import { Type } from '../../schemas/type.ts';
 import { isValid } from '../../schemas/validate.ts';
 import { type PackageRef, purlOf } from '../closure.ts';
 import type { Known } from '../ports.ts';
-import { type Attested, type Built, held, notKnown } from './standing.ts';
+import { builtBy, PROVENANCE_TYPES, timeIn } from './signed.ts';
+import { type Attested, held, notKnown } from './standing.ts';
 import { anyBuilder, NPM_PIN, pinOf, SIGSTORE_PIN } from './trust.ts';
 
 const PUBLISH = 'https://github.com/npm/attestation/tree/main/specs/publish/v0.1';
-/** The newer first: an answer that has both is judged by it. */
-export const PROVENANCE_TYPES = [
-  'https://slsa.dev/provenance/v1',
-  'https://slsa.dev/provenance/v0.2',
-] as const;
-
 const Listed = Type.Object({ attestations: Type.Array(Type.Object({ predicateType: Type.String() })) });
 const Published = Type.Object({ name: Type.String(), version: Type.String() });
 
@@ -77,17 +72,4 @@ export function verifiedBuild(at: Answered): Attested['build'] | null {
     pin.files,
   );
   return held(builtBy(identity));
-}
-
-/** When the log signed that it took the entry; null where no log signed a time. */
-export function timeIn(entries: VerifiedBundle['entries']): string | null {
-  const [time] = entries.flatMap(({ integratedAt }) => (integratedAt === null ? [] : [integratedAt]));
-  return time?.toISOString() ?? null;
-}
-
-/** The certificate is the authority. Throws PROVENANCE_IDENTITY for a bare key, which names no build. */
-export function builtBy(identity: VerifiedBundle['identity']): Built {
-  const { issuer, san, repository, repositoryId, workflow, commit, ref, runner, trigger } =
-    identity as CertificateIdentity;
-  return { builder: { issuer, san, repository, repositoryId, workflow, commit, ref }, runner, trigger };
 }

@@ -7,16 +7,16 @@ import { type Static, Type } from '../../schemas/type.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Attestations, Known } from '../ports.ts';
 import { claimedByWheel } from '../provenance/claimed.ts';
-import { builtBy, PROVENANCE_TYPES, timeIn } from '../provenance/npm-verify.ts';
 import {
-  type Attested,
-  absent,
-  type Built,
-  held,
-  notKnown,
-  type Standing,
-  standingOf,
-} from '../provenance/standing.ts';
+  assertOneRepository,
+  builtBy,
+  builtOf,
+  firstOf,
+  isBuild,
+  type Signed,
+  timeIn,
+} from '../provenance/signed.ts';
+import { type Attested, absent, held, notKnown, type Standing, standingOf } from '../provenance/standing.ts';
 import { type Pins, pinOf, SIGSTORE_PIN } from '../provenance/trust.ts';
 import { indexClient } from './http.ts';
 import { besideSimple, type ListedWheel } from './published.ts';
@@ -44,12 +44,6 @@ const Integrity = Type.Object({
 });
 type Bundle = Static<typeof Integrity>['attestation_bundles'][number];
 
-interface Signed {
-  readonly type: string;
-  readonly built: Built;
-  readonly at: string | null;
-}
-
 /** Never throws for what the index says or leaves out: that is what the standings tell. */
 export async function wheelAttested(wheel: ListedWheel, known: Known): Promise<Attestations> {
   const claimed = claimedByWheel(known.files);
@@ -58,18 +52,8 @@ export async function wheelAttested(wheel: ListedWheel, known: Known): Promise<A
   const signed = bytes === null ? none(answer as null | string, wheel) : verified(bytes, { wheel, known });
   const attested: Attested = {
     signature: absent('package indexes sign no versions'),
-    publish: narrowed(
-      signed,
-      'its publication',
-      ({ type }) => PUBLISH.test(type),
-      ({ at, built }) => ({ at, built }),
-    ),
-    build: narrowed(
-      signed,
-      'a build',
-      ({ type }) => PROVENANCE_TYPES.some((one) => one === type),
-      ({ built }) => built,
-    ),
+    publish: firstOf(signed, ({ type }) => PUBLISH.test(type), 'no attestation of its publication'),
+    build: builtOf(firstOf(signed, isBuild, 'no attestation of a build')),
     claimed: claimed.map(({ url }) => url),
     commit: null,
   };
@@ -119,8 +103,7 @@ function verified(bytes: Buffer, at: { wheel: ListedWheel; known: Known }): Stan
     const all = bundles.flatMap((bundle) =>
       bundle.attestations.map((one) => verifiedOne(one, bundle, { ...at, ...pin })),
     );
-    const [first, ...others] = new Set(all.map(({ built }) => built.builder.repository));
-    if (others.length > 0) throw stranger(`one repository, ${first ?? 'none'}`, others.join(', '));
+    assertOneRepository(all);
     return held(all);
   });
 }
@@ -142,16 +125,4 @@ function verifiedOne(json: unknown, { publisher }: Bundle, { wheel, known, root,
   if (wanted !== null && repository?.toLowerCase() !== wanted.toLowerCase())
     throw stranger(`a signature for ${quote(wanted)}, as the index says`, quote(repository ?? 'none'));
   return { type: statement?.predicateType ?? '', built: builtBy(identity), at: timeIn(entries) };
-}
-
-/** The first of one kind; that there is none is a fact once the others hold. */
-function narrowed<T>(
-  signed: Standing<readonly Signed[]>,
-  what: string,
-  is: (one: Signed) => boolean,
-  of: (one: Signed) => T,
-): Standing<T> {
-  if (signed.state !== 'held') return signed;
-  const found = signed.value.find(is);
-  return found === undefined ? absent(`no attestation of ${what}`) : held(of(found));
 }

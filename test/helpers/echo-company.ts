@@ -9,6 +9,12 @@ export interface EchoCompany {
   close(): Promise<void>;
 }
 
+/** Adds a person to a company and signs them in on a machine of their own. */
+export async function joins(company: Company, person: string, roles: string): Promise<void> {
+  const { code } = await company.must('admin', 'people', 'add', person, '--roles', roles);
+  await company.must(person, 'login', company.url, '--code', String(code));
+}
+
 /** Alice reviews and audits, erin develops; the project stands in `dir`/project. */
 export async function foundEcho(dir: string): Promise<EchoCompany> {
   chmodSync(dir, 0o755);
@@ -19,8 +25,7 @@ export async function foundEcho(dir: string): Promise<EchoCompany> {
     ['alice', 'reviewer,auditor'],
     ['erin', 'developer'],
   ] as const) {
-    const { code } = await company.must('admin', 'people', 'add', person, '--roles', roles);
-    await company.must(person, 'login', company.url, '--code', String(code));
+    await joins(company, person, roles);
   }
   for (const verb of ['new', 'enrol']) await company.must('alice', 'keys', verb);
   await company.must('admin', 'publish', 'npm:@acme/echo@1.0.0');
