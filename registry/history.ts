@@ -63,11 +63,10 @@ export class RootHistory {
 
   /** The newest root, verified from the pin. Throws ROOT_UNTRUSTED or ROOT_EXPIRED. */
   async current(client: Client): Promise<Current> {
-    const before = this.#roots.length;
     await this.load(client);
     const now = Date.now();
-    const fresh = this.#opened !== null && now - this.#opened.at < FRESH_MS;
-    if (this.#opened && fresh && before === this.#roots.length) return this.#opened.current;
+    const { current: opened, at } = this.#opened ?? { current: null, at: 0 };
+    if (opened && opened.envelope === this.newest?.envelope && now - at < FRESH_MS) return opened;
     const rootChain = this.envelopes;
     const envelope = rootChain.pop();
     if (!envelope)
@@ -83,13 +82,14 @@ export class RootHistory {
   }
 
   /**
-   * From the newest root that as many of these keys vouch for as for any: whatever threshold they were pinned with, it
-   * was met there if it ever was. From the newest of all where none of them signed.
+   * What leads to this root: from the newest one that as many of these keys vouch for as for any. Whatever threshold
+   * they were pinned with, it was met there if it ever was. Empty where none of them signed.
    */
-  chainFrom(rootKeys: readonly string[]): RootEvidence['rootChain'] {
-    const signed = this.#roots.map((one) => this.#vouching(one, rootKeys));
+  chainTo(envelope: Envelope, rootKeys: readonly string[]): RootEvidence['rootChain'] {
+    const roots = this.#roots.slice(0, this.envelopes.indexOf(envelope) + 1);
+    const signed = roots.map((one) => this.#vouching(one, rootKeys));
     const most = Math.max(0, ...signed);
-    return most === 0 ? [] : this.envelopes.slice(signed.lastIndexOf(most), -1);
+    return most === 0 ? [] : this.envelopes.slice(signed.lastIndexOf(most), roots.length - 1);
   }
 
   /** How many persons signed it with one of these keys, as a runtime counts them: signatures are verified once. */

@@ -25,8 +25,8 @@ export interface Trust {
   readonly trial: boolean;
   /** The newest root; another replica may have signed it. */
   current(): Promise<Current>;
-  /** The newest root with what leads to it from these keys, if they were pinned. */
-  evidence(rootKeys: readonly string[]): Promise<RootEvidence>;
+  /** The newest root with what leads to it from these keys, if they were pinned; from its own where none are named. */
+  evidence(rootKeys?: readonly string[]): Promise<RootEvidence & Pick<Current, 'trusted'>>;
   /** The key that signs locks under the newest root. */
   lockKey(): Promise<Signer>;
   /** The key that signs verdicts of scans under the newest root. */
@@ -97,9 +97,10 @@ class Roots implements Trust {
     return this.#history.current(this.#pool);
   }
 
-  async evidence(rootKeys: readonly string[]): Promise<RootEvidence> {
-    const { envelope: root } = await this.current();
-    return { root, rootChain: this.#history.chainFrom(rootKeys) };
+  async evidence(rootKeys?: readonly string[]): ReturnType<Trust['evidence']> {
+    const { envelope: root, trusted } = await this.current();
+    const from = rootKeys ?? trusted.root.roles.root.keyids;
+    return { root, rootChain: this.#history.chainTo(root, from), trusted };
   }
 
   lockKey(): Promise<Signer> {

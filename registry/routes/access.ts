@@ -24,9 +24,8 @@ export function accessRoutes(deps: Deps): Handlers {
     health: () => health(deps),
     trust: async (call) => {
       const { pin } = call.query(TrustQuery);
-      const { trusted } = await deps.trust.current();
+      const { trusted, ...evidence } = await deps.trust.evidence(pin?.split(','));
       const { keyids, threshold } = trusted.root.roles.root;
-      const evidence = await deps.trust.evidence(pin?.split(',') ?? keyids);
       return {
         rootKeys: keyids,
         threshold,

@@ -73,8 +73,7 @@ interface Resolved {
 
 async function lock(call: Call, deps: Deps): Promise<unknown> {
   const { intent, policy, dropPolicy = false } = call.body(LockBody);
-  const { envelope: root, trusted } = await deps.trust.current();
-  const { rootChain } = await deps.trust.evidence(intent.trust.rootKeys);
+  const { root, rootChain, trusted } = await deps.trust.evidence(intent.trust.rootKeys);
   const names = [...new Set(Object.values(intent.servers).map((request) => request.server))];
   const rows = await releasesNamed(deps.pool, names, ['approved', 'revoked']);
   const resolved = new Map<string, Resolved>();

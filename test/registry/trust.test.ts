@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadKeys } from '../../registry/keys.ts';
 import { openTrust } from '../../registry/trust.ts';
+import { openRoot } from '../../runtime/trust/root.ts';
 import { DEFAULT_POLICY } from '../../schemas/policy.ts';
 import { freshDatabase, servers } from '../helpers/registry.ts';
 import { tempDir } from '../helpers/session.ts';
@@ -20,6 +21,19 @@ describe.each(servers().slice(0, 1))('a registry’s trust', (server) => {
     });
     const again = await openTrust(pool, keys, { trial, policy: DEFAULT_POLICY });
     expect((await again.current()).trusted.root).toEqual(before);
+    await drop();
+  });
+
+  it('shows a new root at once, with what leads to it, also after one that was refused', async () => {
+    const { pool, drop } = await freshDatabase(server);
+    const keys = await loadKeys(join(tempDir(), 'keys'));
+    const trust = await openTrust(pool, keys, { trial: true, policy: DEFAULT_POLICY });
+    const { envelope: first } = await trust.current();
+    expect(await trust.renew()).toBe(2);
+    await expect(trust.accept(first, 'root')).rejects.toMatchObject({ code: 'ROOT_UNTRUSTED' });
+    const { trusted, ...evidence } = await trust.evidence(keys.pin.rootKeys);
+    expect(trusted.root.version).toBe(2);
+    expect(openRoot(evidence, keys.pin, new Date()).root).toEqual(trusted.root);
     await drop();
   });
 });
