@@ -1,11 +1,10 @@
-import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './test/setup/sequence.ts';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: existsSync('test/setup/postgres.ts') ? ['test/setup/postgres.ts'] : [],
+    globalSetup: ['test/setup/compiled.ts', 'test/setup/postgres.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     maxWorkers: 2,
