@@ -22,8 +22,8 @@ export function dueText(
   return Date.parse(reviewBy) <= now.getTime() + DUE_DAYS * DAY_MS ? `re-review due ${day(reviewBy)}` : '';
 }
 
-/** Below the list of what waits: what is held, what is due, and what has no owner. */
-export function attentionLines({ due, orphaned, held }: Attention): string[] {
+/** Below the list of what waits: what is held, what is due, what has no owner, and trust files that changed. */
+export function attentionLines({ due, orphaned, held, trustFiles }: Attention): string[] {
   return [
     ...held.map(
       ({ id, name, version }) =>
@@ -34,6 +34,10 @@ export function attentionLines({ due, orphaned, held }: Attention): string[] {
         `${name} ${version} (release ${id}): ${lapsed ? 'its approvals no longer suffice' : `re-review due ${day(by)}`}`,
     ),
     ...orphaned.map(ownerText),
+    ...trustFiles.map(
+      ({ name, since }) =>
+        `trust file ${name}: its repository has another one since ${day(since)}, for the root holders to read: lk trust`,
+    ),
   ];
 }
 

@@ -31,6 +31,7 @@ import { reviewRoutes } from './routes/reviews.ts';
 import { revocationRoutes } from './routes/revocations.ts';
 import { serverRoutes } from './routes/servers.ts';
 import { tileRoutes } from './routes/tiles.ts';
+import { trustFileRoutes } from './routes/trust-files.ts';
 
 export interface Call {
   readonly actor: Actor;
@@ -103,6 +104,7 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
     ...fleetRoutes(deps),
     ...evidenceRoutes(deps),
     ...advisoryRoutes(deps),
+    ...trustFileRoutes(deps),
     ...logRoutes(deps),
     ...tileRoutes(deps),
     ...mcpRegistryRoutes(deps),

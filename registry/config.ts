@@ -7,6 +7,7 @@ import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { DEFAULT_POLICY } from '../schemas/policy.ts';
 import { readWitnessKey } from '../schemas/witness.ts';
 import type { PublishSetting } from './publish.ts';
+import { TARGETS_PATTERN, type TufSetting, tufOf } from './tuf/setting.ts';
 import type { Witness } from './witness-client.ts';
 
 export interface RegistryConfig {
@@ -21,6 +22,9 @@ export interface RegistryConfig {
   readonly trial: boolean;
   /** Folder of the trust files that root.json pins. */
   readonly trustRoots: string;
+  /** Where newer ones are asked for, and when; null: nowhere. */
+  readonly tuf: TufSetting | null;
+  readonly tufCron: string;
   /** Base address of GitHub's API; null: it is not asked. */
   readonly github: string | null;
   /** File with the token that it is asked with. */
@@ -70,6 +74,16 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     help: 'folder of the trust files that root.json pins (trust-roots in the data folder)',
     pattern: /^\/.+$/,
   },
+  LOCKKEEPER_TUF: {
+    help: 'address of a TUF repository to ask for newer trust files; unset: nobody is asked',
+    pattern: /^https?:\/\/[^\s?#]+$/,
+  },
+  LOCKKEEPER_TUF_ROOT: { help: 'path of its root.json, to begin with', pattern: /^\/.+$/ },
+  LOCKKEEPER_TUF_TARGETS: {
+    help: 'what to take of it: NAME=PATH, comma-separated (sigstore=trusted_root.json)',
+    pattern: TARGETS_PATTERN,
+  },
+  LOCKKEEPER_TUF_CRON: { help: 'when to ask it (43 */6 * * *)', pattern: /^[\d*/, -]+$/ },
   LOCKKEEPER_GITHUB: {
     help: "address of GitHub's API (https://api.github.com); none: it is not asked",
     pattern: /^(none|https?:\/\/[^\s?#]+[^/])$/,
@@ -139,7 +153,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
     throw invalid('DATABASE_URL as postgres://…', 'another scheme');
   if (Number(env.LOCKKEEPER_PORT ?? 0) > 65_535)
     throw invalid('LOCKKEEPER_PORT of at most 65535', quote(env.LOCKKEEPER_PORT ?? ''));
-  for (const name of ['LOCKKEEPER_UPSTREAM_CRON', 'LOCKKEEPER_ADVISORIES_CRON']) {
+  for (const name of ['LOCKKEEPER_UPSTREAM_CRON', 'LOCKKEEPER_ADVISORIES_CRON', 'LOCKKEEPER_TUF_CRON']) {
     const given = env[name];
     if (given !== undefined && !cron.validate(given))
       throw invalid(`${name} as a cron expression, such as 7 * * * *`, quote(given));
@@ -155,6 +169,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
     databaseUrl: env.DATABASE_URL ?? null,
     trial: env.LOCKKEEPER_TRIAL === 'true',
     trustRoots: env.LOCKKEEPER_TRUST_ROOTS ?? join(dataDir, 'trust-roots'),
+    tuf: tufOf(env),
+    tufCron: env.LOCKKEEPER_TUF_CRON ?? '43 */6 * * *',
     ...githubOf(env),
     upstreamCron: env.LOCKKEEPER_UPSTREAM_CRON ?? '7 * * * *',
     advisories: env.LOCKKEEPER_ADVISORIES ?? null,

@@ -8,6 +8,7 @@ import type { Checkpoints } from './checkpoints.ts';
 import type { Pool } from './db/pool.ts';
 import type { StreamLimits } from './streams.ts';
 import type { Trust } from './trust.ts';
+import type { TufSetting } from './tuf/setting.ts';
 
 export interface Deps {
   readonly pool: Pool;
@@ -29,4 +30,9 @@ export interface ScanDeps extends Deps {
   readonly upstream: (packageName: string) => Promise<string[]>;
   /** Absent where no feed is set. */
   readonly advisories?: Feed;
+  /** The repository of trust files; null where none is set. */
+  readonly tuf: TufSetting | null;
+  /** Folder of the trust files that people laid down, and one for work. */
+  readonly trustRoots: string;
+  readonly tmp: string;
 }

@@ -24,6 +24,13 @@ export async function queueAdvisories(client: Client): Promise<void> {
   );
 }
 
+/** What the repository of trust files has; one after the other, so that no reading overtakes another. */
+export async function queueTrust(client: Client): Promise<void> {
+  await client.query(
+    `select graphile_worker.add_job('trust', queue_name := 'trust', job_key := 'trust', max_attempts := 3)`,
+  );
+}
+
 export async function queueUpstreamWatch(client: Client): Promise<void> {
   await client.query(`select graphile_worker.add_job('upstream', job_key := 'upstream', max_attempts := 3)`);
 }

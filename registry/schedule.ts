@@ -9,7 +9,7 @@ import { type Pool, withTransaction } from './db/pool.ts';
 import { takeRun } from './db/records.ts';
 import type { Deps } from './deps.ts';
 import { expireApprovals } from './expiry.ts';
-import { queueAdvisories, queueUpstreamWatch } from './queue.ts';
+import { queueAdvisories, queueTrust, queueUpstreamWatch } from './queue.ts';
 
 export interface Schedule {
   readonly name: string;
@@ -53,7 +53,7 @@ export function startSchedules(schedules: readonly Schedule[], pool: Pool, log: 
 /** What the registry does by itself. */
 export function registrySchedules(
   deps: Deps,
-  crons: { readonly upstreamCron: string; readonly advisoriesCron: string },
+  crons: { readonly upstreamCron: string; readonly advisoriesCron: string; readonly tufCron: string },
 ): Schedule[] {
   const { pool, checkpoints } = deps;
   return [
@@ -62,6 +62,7 @@ export function registrySchedules(
     { name: 'calls', cron: '* * * * *', run: () => withTransaction(pool, sweepCalls) },
     { name: 'upstream', cron: crons.upstreamCron, run: () => queueUpstreamWatch(pool) },
     { name: 'advisories', cron: crons.advisoriesCron, run: () => queueAdvisories(pool) },
+    { name: 'trust', cron: crons.tufCron, run: () => queueTrust(pool) },
     {
       name: 'tidy',
       cron: '23 3 * * *',

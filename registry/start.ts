@@ -23,7 +23,7 @@ import { startEmbedded } from './embedded.ts';
 import { expireApprovals } from './expiry.ts';
 import { loadKeys } from './keys.ts';
 import { publisherOf } from './publish.ts';
-import { queueAdvisories } from './queue.ts';
+import { queueAdvisories, queueTrust } from './queue.ts';
 import { registrySchedules, startSchedules } from './schedule.ts';
 import { openTrust, type TrustSetting } from './trust.ts';
 import { trustFiles } from './trust-files.ts';
@@ -95,6 +95,7 @@ export async function startRegistry(
     }
     // What is new is read at once, not at the next fire; one job waits, however many processes start.
     if (config.advisories !== null) await queueAdvisories(pool);
+    if (config.role !== 'registry') await queueTrust(pool);
     if (config.role === 'scanner') return { url: '', rootKeys, code: '', close };
     // What ended while no registry ran.
     await expireApprovals(deps).catch((error: unknown) =>
@@ -162,7 +163,8 @@ async function scanDeps(deps: Deps, config: RegistryConfig): Promise<ScanDeps> {
       const pypi = (): ReturnType<typeof pypiOptionsOf> => pypiOptionsOf(config.environment);
       const oci = (): ReturnType<typeof ociOptionsOf> => ociOptionsOf(config.environment);
       const now = (): Date => new Date();
-      const trust = (): ReturnType<typeof trustFiles> => trustFiles(deps.trust, config.trustRoots);
+      const trust = (): ReturnType<typeof trustFiles> =>
+        trustFiles(deps.trust, { folder: config.trustRoots, blobs: deps.blobs });
       return scan(request, {
         blobs: deps.blobs,
         driver,
@@ -176,6 +178,9 @@ async function scanDeps(deps: Deps, config: RegistryConfig): Promise<ScanDeps> {
         progress,
       });
     },
+    tuf: config.tuf,
+    trustRoots: config.trustRoots,
+    tmp: workDir,
     upstream: (name) => upstreamVersions(name, npm),
     ...(config.advisories === null ? {} : { advisories: openFeed(config.advisories, { tmp: workDir }) }),
   };

@@ -1,6 +1,7 @@
-/** The files that root.json pins by digest: laid into a folder by people, never fetched. */
+/** The files that root.json pins by digest: laid into a folder by people, or among the blobs. Never fetched to be used. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Blobs } from '../runtime/store/blobs.ts';
 import type { TrustFiles } from '../scanner/provenance/trust.ts';
 import { sha256 } from '../schemas/json.ts';
 import type { Trust } from './trust.ts';
@@ -9,8 +10,18 @@ import type { Trust } from './trust.ts';
 const MAX_BYTES = 1024 * 1024;
 const MAX_FILES = 100;
 
-/** What is in the folder under a pinned digest, whatever the files are called; anything else in it counts for nothing. */
-export async function trustFiles(trust: Pick<Trust, 'current'>, folder: string): Promise<TrustFiles> {
+export interface TrustPlaces {
+  /** What people laid down, under any names. */
+  readonly folder: string;
+  /** What the repository of trust files brought, by digest. */
+  readonly blobs: Pick<Blobs, 'get' | 'has'>;
+}
+
+/** What is there under a pinned digest, whatever it is called; anything else counts for nothing. */
+export async function trustFiles(
+  trust: Pick<Trust, 'current'>,
+  { folder, blobs }: TrustPlaces,
+): Promise<TrustFiles> {
   const pinned = (await trust.current()).trusted.root.trustRoots;
   const wanted = new Set<string>(Object.values(pinned));
   const files = new Map<string, Uint8Array>();
@@ -19,6 +30,10 @@ export async function trustFiles(trust: Pick<Trust, 'current'>, folder: string):
     const path = join(folder, name);
     const bytes = await readSmall(path);
     if (bytes !== null && wanted.has(sha256(bytes))) files.set(sha256(bytes), bytes);
+  }
+  for (const digest of wanted) {
+    const bytes = files.has(digest) ? null : await blobs.get(digest).catch(() => null);
+    if (bytes !== null && bytes.length <= MAX_BYTES) files.set(digest, bytes);
   }
   return { pinned, files, where: folder };
 }

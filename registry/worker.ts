@@ -26,6 +26,7 @@ import { SCHEDULE } from './owners.ts';
 import { rescanJob } from './rescan.ts';
 import { SELF } from './root.ts';
 import { submit } from './routes/releases.ts';
+import { refreshTrust } from './tuf/refresh.ts';
 import { signedVerdict } from './verdict.ts';
 import { isUnwatched } from './whereabouts.ts';
 
@@ -47,6 +48,7 @@ export async function startWorker(deps: ScanDeps, concurrency: number): Promise<
     scan: async (payload, { job }) => scanJob(String((payload as { release?: unknown }).release), job, deps),
     rescan: async (payload) => rescanJob(String((payload as { release?: unknown }).release), deps),
     upstream: async () => void (await watchUpstream(deps)),
+    trust: async () => refreshTrust(deps),
     // Without a feed there may be what was imported, and what an earlier run did not come to.
     advisories: async () =>
       void (await (deps.advisories ? refreshAdvisories(deps, deps.advisories) : revokeInfected(deps))),

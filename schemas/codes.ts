@@ -74,6 +74,8 @@ export const CODES = {
   ROOT_OFFLINE: { status: 409, exit: 3, title: 'The root keys are kept offline' },
   REVOCATION_SUBJECT: { status: 422, exit: 3, title: 'The revocation is for another release' },
   ROOT_ROLLBACK: { status: 422, exit: 3, title: 'The root of trust is older than one seen before' },
+  TRUST_UNREACHABLE: { status: 502, exit: 4, title: 'The repository of trust files was not read' },
+  TRUST_REFUSED: { status: 422, exit: 3, title: 'The repository of trust files does not hold' },
   ROOT_FORK: { status: 422, exit: 3, title: 'The root of trust does not follow the one seen before' },
   // the transparency log
   LOG_BROKEN: { status: 500, exit: 3, title: 'The transparency log does not hold together' },

@@ -18,6 +18,7 @@ const ANYONE = ['anonymous', ...SIGNED_IN] as const;
 export const ROUTES = {
   health: { method: 'GET', path: '/v1/health', roles: ANYONE },
   trust: { method: 'GET', path: '/v1/trust', roles: ANYONE },
+  trustFiles: { method: 'GET', path: '/v1/trust/files', roles: PEOPLE },
   signIn: { method: 'POST', path: '/v1/sign-in', roles: ANYONE },
   me: { method: 'GET', path: '/v1/me', roles: SIGNED_IN },
   people: { method: 'POST', path: '/v1/people', roles: ['admin'] },

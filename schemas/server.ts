@@ -53,5 +53,7 @@ export const Attention = Closed({
   orphaned: Type.Array(Server),
   /** Releases with known malware that were not revoked: the registry may revoke only so many in a day by itself. */
   held: Type.Array(Closed({ id: Type.Integer({ minimum: 1 }), name: ServerName, version: Type.String() })),
+  /** Trust files that their repository has otherwise than root.json pins them: for the root holders. */
+  trustFiles: Type.Array(Closed({ name: Type.String(), since: Instant })),
 });
 export type Attention = Static<typeof Attention>;

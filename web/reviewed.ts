@@ -21,8 +21,8 @@ export function dueTag({ state, reviewBy, lapsedAt }: Release): HTMLElement | nu
 }
 
 /** Null when there is nothing to look after. */
-export function attentionCard({ due, orphaned, held }: Attention): HTMLElement | null {
-  if (due.length + orphaned.length + held.length === 0) return null;
+export function attentionCard({ due, orphaned, held, trustFiles }: Attention): HTMLElement | null {
+  if (due.length + orphaned.length + held.length + trustFiles.length === 0) return null;
   const rows = [
     ...held.map(({ id, name, version }): Child[] => [
       el('a', { href: `#/release/${id}` }, `${name} ${version}`),
@@ -33,6 +33,10 @@ export function attentionCard({ due, orphaned, held }: Attention): HTMLElement |
       lapsed ? tag('fired', 'approvals no longer suffice') : tag('unknown', `re-review due ${date(by)}`),
     ]),
     ...orphaned.map((server): Child[] => [server.name, orphan(server)]),
+    ...trustFiles.map(({ name, since }): Child[] => [
+      el('a', { href: '#/trust' }, `trust file ${name}`),
+      tag('unknown', `another one since ${date(since)}`),
+    ]),
   ];
   return card('To look after', table(['What', 'Why'], rows));
 }

@@ -2,8 +2,10 @@
 import type { TrustView } from '../schemas/keys.ts';
 import type { LogView } from '../schemas/log.ts';
 import type { RoleName, Root } from '../schemas/root.ts';
+import type { TrustFilesView } from '../schemas/trust-files.ts';
 import { ask } from './api.ts';
 import { type Child, card, day, el, facts, short, soft, table, tag } from './dom.ts';
+import { trustFiles } from './trusted.ts';
 
 const ROLES: readonly (readonly [RoleName, string])[] = [
   ['root', 'Make the next root'],
@@ -18,7 +20,11 @@ const DAY_MS = 86_400_000;
 const SOON_DAYS = 60;
 
 export async function trust(): Promise<HTMLElement> {
-  const [view, log] = await Promise.all([ask<TrustView>('/v1/trust'), ask<LogView>('/v1/log')]);
+  const [view, log, files] = await Promise.all([
+    ask<TrustView>('/v1/trust'),
+    ask<LogView>('/v1/log'),
+    ask<TrustFilesView>('/v1/trust/files'),
+  ]);
   const root = JSON.parse(decoded(view.root.payload)) as Root;
   return el(
     'div',
@@ -32,6 +38,7 @@ export async function trust(): Promise<HTMLElement> {
         ROLES.map((role) => roleRow(role, root)),
       ),
     ),
+    trustFiles(files),
     card('Transparency log', ...logParts(log, root)),
     soft(
       'As the registry tells it. Each lock is verified against it by lk ci and lk run; the log by lk log verify.',

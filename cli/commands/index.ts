@@ -8,6 +8,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   token: async () => (await import('./token.ts')).token,
   keys: async () => (await import('./keys.ts')).keys,
   'keys root': async () => (await import('./root.ts')).root,
+  trust: async () => (await import('./trust.ts')).trust,
   witness: async () => (await import('./witness.ts')).witness,
   publish: async () => (await import('./publish.ts')).publish,
   scan: async () => (await import('./scan.ts')).scan,

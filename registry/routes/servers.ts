@@ -6,6 +6,7 @@ import { heldReleases } from '../db/affected.ts';
 import { withTransaction } from '../db/pool.ts';
 import { listServers, lockServer, updateServer } from '../db/servers.ts';
 import { listStandings } from '../db/standings.ts';
+import { listTrustFiles } from '../db/trust-files.ts';
 import type { Deps } from '../deps.ts';
 import { DUE_DAYS } from '../expiry.ts';
 import { recordEvent } from '../log.ts';
@@ -70,5 +71,9 @@ async function attention({ pool, trust }: Deps): Promise<unknown> {
   });
   due.sort((a, b) => a.by.localeCompare(b.by) || a.id - b.id);
   const held = (await heldReleases(pool)).map((row) => ({ ...row, id: Number(row.id) }));
-  return { due, orphaned: await listServers(pool, { orphaned: true }), held };
+  const pins = trusted.root.trustRoots;
+  const trustFiles = (await listTrustFiles(pool))
+    .filter(({ name, digest }) => pins[name] !== digest)
+    .map(({ name, since }) => ({ name, since: since.toISOString() }));
+  return { due, orphaned: await listServers(pool, { orphaned: true }), held, trustFiles };
 }

@@ -11,7 +11,7 @@ import { assertValid } from '../../schemas/validate.ts';
 import { sigstoreSpecs, sigstoreVerify } from '../lazy.ts';
 import { invalid, type SignerPolicy } from './policy.ts';
 
-const MAX_TRUST_BYTES = 1024 * 1024;
+export const MAX_TRUST_BYTES = 1024 * 1024;
 
 const NpmKeys = Type.Object({
   keys: Type.Array(
@@ -74,9 +74,14 @@ export function openNpmKeys(
   usage: 'npm:signatures' | 'npm:attestations',
   trustRoots: readonly Uint8Array[],
 ): ReadonlyMap<string, TimedKey> {
-  const json = parseStrict(pick(keys, trustRoots), { maxBytes: MAX_TRUST_BYTES });
-  const list = assertValid(NpmKeys, json, 'the list of registry keys');
-  return new Map(list.keys.filter((key) => key.keyUsage === usage).map((key) => [key.keyId, timed(key)]));
+  const list = readNpmKeys(pick(keys, trustRoots));
+  return new Map(list.filter((key) => key.keyUsage === usage).map((key) => [key.keyId, timed(key)]));
+}
+
+/** Every key of the file, whatever its use. Throws DOCUMENT_INVALID. */
+export function readNpmKeys(bytes: Uint8Array): NpmKeyEntry[] {
+  const json = parseStrict(bytes, { maxBytes: MAX_TRUST_BYTES });
+  return assertValid(NpmKeys, json, 'the list of registry keys').keys;
 }
 
 function timed({ keyId, publicKey }: NpmKeyEntry): TimedKey {
@@ -117,8 +122,8 @@ function pick(digest: Digest, trustRoots: readonly Uint8Array[]): Uint8Array {
   );
 }
 
-/** An authority without a start date would count since 1970: the library takes it so, and it is refused here. */
-function readTrustedRoot(bytes: Uint8Array): TrustedRoot {
+/** Throws ROOT_UNTRUSTED. An authority without a start date would count since 1970: the library takes it so, and it is refused here. */
+export function readTrustedRoot(bytes: Uint8Array): TrustedRoot {
   const root = sigstoreSpecs().TrustedRoot.fromJSON(parseStrict(bytes, { maxBytes: MAX_TRUST_BYTES }));
   const dates = [
     ...[...root.tlogs, ...root.ctlogs].map((log) => log.publicKey?.validFor?.start),
@@ -132,7 +137,7 @@ function readTrustedRoot(bytes: Uint8Array): TrustedRoot {
   );
 }
 
-function untrusted(expected: string, found: string, cause?: unknown): LockkeeperError {
+export function untrusted(expected: string, found: string, cause?: unknown): LockkeeperError {
   const next = 'Bring the trust file that the policy pins, or review the new one and pin its digest';
   return new LockkeeperError('ROOT_UNTRUSTED', { expected, found, next, cause });
 }

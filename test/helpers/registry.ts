@@ -226,6 +226,9 @@ export async function startTestRegistry(
     ...(options.streams ? { streams: options.streams } : {}),
     scan: options.scan ?? ((request) => scanResult(request, { blobs })),
     upstream: async () => options.upstream ?? [],
+    tuf: null,
+    trustRoots: join(dir, 'trust-roots'),
+    tmp: tmpdir(),
   };
   const app = await buildApp(deps);
   const tokens = new Map<string, string>();

@@ -256,7 +256,7 @@ describe.each(servers())('advisories on $name', (server) => {
       const release = await approved();
       source.hold([mal('MAL-2026-900008', 'weather', [release.version], { modified: ago(1) })]);
       const runner = await startWorker({ ...registry.deps, advisories: feed }, 1);
-      const crons = { upstreamCron: '7 * * * *', advisoriesCron: '19 * * * *' };
+      const crons = { upstreamCron: '7 * * * *', advisoriesCron: '19 * * * *', tufCron: '43 */6 * * *' };
       const schedules = registrySchedules(registry.deps, crons);
       await schedules.find(({ name }) => name === 'advisories')?.run();
       for (let i = 0; i < 300 && (await stateOf(release.id)) !== 'revoked'; i++) await sleep(20);

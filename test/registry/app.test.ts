@@ -10,6 +10,7 @@ const PEOPLE = ALL.filter((role) => role !== 'runtime');
 const MAY: Readonly<Record<string, readonly string[]>> = {
   'GET /v1/health': OPEN,
   'GET /v1/trust': OPEN,
+  'GET /v1/trust/files': PEOPLE,
   'POST /v1/sign-in': OPEN,
   'GET /v1/me': ALL,
   'POST /v1/people': ['admin'],

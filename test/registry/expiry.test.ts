@@ -62,7 +62,7 @@ describe.each(servers())('approvals that end, on $name', (server) => {
     ).rows.length;
 
   it('are looked after by the schedule', () => {
-    const crons = { upstreamCron: '0 4 * * *', advisoriesCron: '0 5 * * *' };
+    const crons = { upstreamCron: '0 4 * * *', advisoriesCron: '0 5 * * *', tufCron: '43 */6 * * *' };
     expect(registrySchedules(registry.deps, crons).map(({ name }) => name)).toContain('approvals');
   });
 

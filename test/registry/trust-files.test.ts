@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Trust } from '../../registry/trust.ts';
 import { trustFiles } from '../../registry/trust-files.ts';
+import { openBlobs } from '../../runtime/store/blobs.ts';
 import { sha256 } from '../../schemas/json.ts';
 
 const pinning = (trustRoots: Readonly<Record<string, string>>): Pick<Trust, 'current'> => ({
@@ -21,8 +22,13 @@ it('takes files with a pinned digest, whatever they are called, and nothing else
   await mkdir(join(dir, 'folder'));
   await symlink('/nowhere', join(dir, 'broken'));
   const pinned = { sigstore: sha256(good), npm: sha256('absent') };
-  const found = await trustFiles(pinning(pinned), dir);
+  const blobs = await openBlobs(join(dir, 'blobs'));
+  const found = await trustFiles(pinning(pinned), { folder: dir, blobs });
   expect(found).toEqual({ pinned, files: new Map([[sha256(good), good]]), where: dir });
-  expect((await trustFiles(pinning({}), dir)).files.size).toBe(0);
-  expect((await trustFiles(pinning(pinned), join(dir, 'gone'))).files.size).toBe(0);
+  expect((await trustFiles(pinning({}), { folder: dir, blobs })).files.size).toBe(0);
+  const elsewhere = { folder: join(dir, 'gone'), blobs };
+  expect((await trustFiles(pinning(pinned), elsewhere)).files.size).toBe(0);
+  await blobs.put(good);
+  await blobs.put(other);
+  expect([...(await trustFiles(pinning(pinned), elsewhere)).files]).toEqual([[sha256(good), good]]);
 });
