@@ -35,7 +35,8 @@ export function parseStrict(input: Uint8Array | string, limits: JsonLimits = {})
     if (error instanceof LockkeeperError) throw error;
     throw invalid('one JSON value in UTF-8', quote((error as Error).message));
   }
-  scan(text, limits.maxDepth ?? 128, limits.lenient ?? false);
+  // Of names that are the same in one object, one member is left.
+  if (scan(text, limits.maxDepth ?? 128, limits.lenient ?? false) !== membersOf(value)) throw repeated(text);
   return value;
 }
 
@@ -61,47 +62,79 @@ function assertShallow(text: string, maxDepth: number): void {
 const QUOTE = 34;
 const BACKSLASH = 92;
 
-/** Walks a text that JSON.parse accepted: keys unique per object, depth, integers safe, strings well formed. */
-function scan(text: string, maxDepth: number, lenient: boolean): void {
-  const keys: (Set<string> | undefined)[] = [];
+/**
+ * Walks a text that JSON.parse accepted: depth, integers safe, strings well formed. Returns how many members its objects
+ * are written with.
+ */
+function scan(text: string, maxDepth: number, lenient: boolean): number {
+  // Without escapes, a text is well formed where all of its strings are.
+  const mayBeLone = text.includes('\\u') || !text.isWellFormed();
+  const objects: boolean[] = [];
+  let members = 0;
   let expectKey = false;
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i);
     if (c === QUOTE) {
       const end = stringEnd(text, i);
-      const seen = keys.at(-1);
-      if (expectKey && seen) {
-        addKey(seen, text.slice(i, end + 1), i);
-        expectKey = false;
-      } else if (!lenient) assertWellFormed(text, i, end);
+      if (mayBeLone && (expectKey || !lenient)) assertWellFormed(text, i, end);
+      if (expectKey) members++;
+      expectKey = false;
       i = end;
     } else if (c === 123 || c === 91) {
-      if (keys.push(c === 123 ? new Set() : undefined) > maxDepth) {
+      if (objects.push(c === 123) > maxDepth) {
         throw invalid(`nesting of at most ${maxDepth}`, `deeper nesting at offset ${i}`);
       }
       expectKey = c === 123;
     } else if (c === 125 || c === 93) {
-      keys.pop();
+      objects.pop();
       expectKey = false;
-    } else if (c === 44) expectKey = keys.at(-1) !== undefined;
+    } else if (c === 44) expectKey = objects.at(-1) === true;
     else if (!lenient && (c === 45 || (c >= 48 && c <= 57))) i = numberEnd(text, i);
   }
+  return members;
 }
 
-function stringEnd(text: string, start: number): number {
-  for (let i = start + 1; ; i++) {
+/** Members of all objects of a value, which is no deeper than was scanned for. */
+function membersOf(value: Json): number {
+  if (value === null || typeof value !== 'object') return 0;
+  let members = 0;
+  if (Array.isArray(value)) for (const item of value) members += membersOf(item);
+  else for (const name of Object.keys(value)) members += 1 + membersOf(value[name] as Json);
+  return members;
+}
+
+const COLON = /\s*:/y;
+
+/** Names the first key that an object has twice. */
+function repeated(text: string): LockkeeperError {
+  const keys: (Set<string> | undefined)[] = [];
+  for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i);
-    if (c === QUOTE || i >= text.length) return i;
-    if (c === BACKSLASH) i++;
+    if (c === 123 || c === 91) keys.push(c === 123 ? new Set() : undefined);
+    else if (c === 125 || c === 93) keys.pop();
+    if (c !== QUOTE) continue;
+    const end = stringEnd(text, i);
+    const seen = keys.at(-1);
+    COLON.lastIndex = end + 1;
+    if (seen && COLON.test(text)) {
+      const key = JSON.parse(text.slice(i, end + 1)) as string;
+      if (seen.has(key))
+        return invalid('each key once per object', `key ${quote(key)} twice, at offset ${i}`);
+      seen.add(key);
+    }
+    i = end;
   }
+  return invalid('each key once per object', 'one that is there twice');
 }
 
-function addKey(seen: Set<string>, literal: string, offset: number): void {
-  const key = literal.includes('\\') ? (JSON.parse(literal) as string) : literal.slice(1, -1);
-  if (!key.isWellFormed()) throw invalid('well-formed Unicode', `a lone surrogate at offset ${offset}`);
-  if (seen.has(key))
-    throw invalid('each key once per object', `key ${quote(key)} twice, at offset ${offset}`);
-  seen.add(key);
+/** Where the string that begins at `start` is closed; the end of a text that does not close it. */
+function stringEnd(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let before = end - 1;
+    while (text.charCodeAt(before) === BACKSLASH) before--;
+    if ((end - before) % 2 === 1) return end;
+  }
+  return text.length;
 }
 
 function assertWellFormed(text: string, start: number, end: number): void {

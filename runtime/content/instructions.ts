@@ -33,7 +33,9 @@ const DISGUISED =
   /[\u00ad\u0370-\u03ff\u0400-\u04ff\u200b-\u200f\u2060-\u2064\ufeff\u{e0000}-\u{e007f}\u2100-\u214f\u2460-\u24ff\ufb00-\ufb06\uff00-\uffef\u{1d400}-\u{1d7ff}]/u;
 
 function visible(text: string): string {
-  return DISGUISED.test(text) ? normal(text) : text;
+  // Of a text that has one byte for each character, the engine knows the answer to this without reading it.
+  const latin = !/[^\0-\xff]/.test(text);
+  return (latin ? text.includes('\u00ad') : DISGUISED.test(text)) ? normal(text) : text;
 }
 
 /** Where the phrase stands, unless its own sentence says the opposite. */

@@ -11,7 +11,11 @@ describe('parseStrict', () => {
     ['{"a":1,"a":2}', 'key "a" twice'],
     ['{"a":{"b":1,"\\u0062":2}}', 'twice'],
     ['[{"x":[{"k":1,"k":1}]}]', 'twice'],
+    ['{"a":1,"b":{},"b" \n :2}', 'key "b" twice, at offset 14'],
+    ['{"__proto__":1,"__proto__":2}', 'key "__proto__" twice'],
+    ['["a",{"":1},{"":"\\"","x":[],"":2}]', 'key "" twice, at offset 28'],
     ['{"a":"\\ud800"}', 'lone surrogate'],
+    ['["\ud800"]', 'lone surrogate at offset 1'],
     ['{"\\udc00":1}', 'lone surrogate'],
     ['9007199254740993', '9007199254740993'],
     ['[-9007199254740992]', '-9007199254740992'],
@@ -48,6 +52,20 @@ describe('parseStrict', () => {
     '[]',
   ])('reads %s as JSON.parse does', (text) => {
     expect(parseStrict(text)).toEqual(JSON.parse(text));
+  });
+
+  it('lets pass leniently what a double does not hold and what is no character, but in no name', () => {
+    const lenient = (text: string) => parseStrict(text, { lenient: true });
+    expect(lenient('["\\ud800",9007199254740993]')).toEqual(['\ud800', 9007199254740992]);
+    expect(() => lenient('{"\\ud800":1}')).toThrow('lone surrogate at offset 1');
+    expect(() => lenient('{"a":1,"a":1}')).toThrow('twice');
+  });
+
+  it('finds the end of each text whatever is escaped in it', () => {
+    for (let backslashes = 0; backslashes < 6; backslashes++) {
+      const text = JSON.stringify({ a: `${'\\'.repeat(backslashes)}","a":"`, b: '"'.repeat(backslashes) });
+      expect(parseStrict(text)).toEqual(JSON.parse(text));
+    }
   });
 
   it('keeps __proto__ an ordinary key', () => {
