@@ -35,8 +35,9 @@ export function parseStrict(input: Uint8Array | string, limits: JsonLimits = {})
     if (error instanceof LockkeeperError) throw error;
     throw invalid('one JSON value in UTF-8', quote((error as Error).message));
   }
-  // Of names that are the same in one object, one member is left.
-  if (scan(text, limits.maxDepth ?? 128, limits.lenient ?? false) !== membersOf(value)) throw repeated(text);
+  const { members, escaped } = scan(text, limits.maxDepth ?? 128, limits.lenient ?? false);
+  // Of members with one name, one is left.
+  if (members !== membersOf(value) || (escaped && !isReadAs(text, value))) throw misread(text);
   return value;
 }
 
@@ -64,20 +65,25 @@ const BACKSLASH = 92;
 
 /**
  * Walks a text that JSON.parse accepted: depth, integers safe, strings well formed. Returns how many members its objects
- * are written with.
+ * are written with, and whether any name of them has an escape in it.
  */
-function scan(text: string, maxDepth: number, lenient: boolean): number {
+function scan(text: string, maxDepth: number, lenient: boolean): { members: number; escaped: boolean } {
+  const escapes = text.includes('\\');
   // Without escapes, a text is well formed where all of its strings are.
-  const mayBeLone = text.includes('\\u') || !text.isWellFormed();
+  const mayBeLone = escapes || !text.isWellFormed();
   const objects: boolean[] = [];
   let members = 0;
+  let escaped = false;
   let expectKey = false;
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i);
     if (c === QUOTE) {
       const end = stringEnd(text, i);
       if (mayBeLone && (expectKey || !lenient)) assertWellFormed(text, i, end);
-      if (expectKey) members++;
+      if (expectKey) {
+        members++;
+        escaped ||= escapes && text.slice(i, end).includes('\\');
+      }
       expectKey = false;
       i = end;
     } else if (c === 123 || c === 91) {
@@ -91,7 +97,7 @@ function scan(text: string, maxDepth: number, lenient: boolean): number {
     } else if (c === 44) expectKey = objects.at(-1) === true;
     else if (!lenient && (c === 45 || (c >= 48 && c <= 57))) i = numberEnd(text, i);
   }
-  return members;
+  return { members, escaped };
 }
 
 /** Members of all objects of a value, which is no deeper than was scanned for. */
@@ -105,26 +111,60 @@ function membersOf(value: Json): number {
 
 const COLON = /\s*:/y;
 
-/** Names the first key that an object has twice. */
-function repeated(text: string): LockkeeperError {
-  const keys: (Set<string> | undefined)[] = [];
-  for (let i = 0; i < text.length; i++) {
+interface Name {
+  readonly name: string;
+  readonly offset: number;
+  /** The object that it stands in, by its number. */
+  readonly object: number;
+}
+
+/** The names of a text that JSON.parse accepted, each read by itself. */
+function namesIn(text: string): Name[] {
+  const names: Name[] = [];
+  const open: number[] = [];
+  for (let i = 0, objects = 0; i < text.length; i++) {
     const c = text.charCodeAt(i);
-    if (c === 123 || c === 91) keys.push(c === 123 ? new Set() : undefined);
-    else if (c === 125 || c === 93) keys.pop();
+    if (c === 123 || c === 91) open.push(objects++);
+    else if (c === 125 || c === 93) open.pop();
     if (c !== QUOTE) continue;
     const end = stringEnd(text, i);
-    const seen = keys.at(-1);
     COLON.lastIndex = end + 1;
-    if (seen && COLON.test(text)) {
-      const key = JSON.parse(text.slice(i, end + 1)) as string;
-      if (seen.has(key))
-        return invalid('each key once per object', `key ${quote(key)} twice, at offset ${i}`);
-      seen.add(key);
+    if (COLON.test(text)) {
+      const name = JSON.parse(text.slice(i, end + 1)) as string;
+      names.push({ name, offset: i, object: open.at(-1) ?? 0 });
     }
     i = end;
   }
-  return invalid('each key once per object', 'one that is there twice');
+  return names;
+}
+
+/** Whether an object has each name that it is written with: V8 13.6 may read `"\u0061"` as a backslash that it knows from before. */
+function isReadAs(text: string, value: Json): boolean {
+  const read: string[] = [];
+  const walk = (item: Json): void => {
+    if (Array.isArray(item)) item.forEach(walk);
+    else if (item !== null && typeof item === 'object')
+      for (const [name, inner] of Object.entries(item)) {
+        read.push(name);
+        walk(inner);
+      }
+  };
+  walk(value);
+  const written = namesIn(text).map(({ name }) => name);
+  read.sort();
+  return written.sort().every((name, at) => name === read[at]);
+}
+
+/** Says which name stands twice in one object, or that names were read as others. */
+function misread(text: string): LockkeeperError {
+  const seen = new Set<string>();
+  for (const { name, offset, object } of namesIn(text)) {
+    const key = `${object} ${name}`;
+    if (seen.has(key))
+      return invalid('each key once per object', `key ${quote(name)} twice, at offset ${offset}`);
+    seen.add(key);
+  }
+  return invalid('names that every reader reads alike', 'names in escapes that were read as others');
 }
 
 /** Where the string that begins at `start` is closed; the end of a text that does not close it. */

@@ -61,6 +61,26 @@ describe('parseStrict', () => {
     expect(() => lenient('{"a":1,"a":1}')).toThrow('twice');
   });
 
+  it('never takes a name in escapes for another, whatever was read before', () => {
+    for (let n = 0; n < 20; n++) {
+      parseStrict('{"p":1,"\\\\":1}');
+      // The engine may have taken the second name for that backslash: then it is refused.
+      const read = (() => {
+        try {
+          return parseStrict('{"p":1,"\\u0061":2}');
+        } catch (error) {
+          return (error as LockkeeperError).code;
+        }
+      })();
+      expect(['JSON_INVALID', { p: 1, a: 2 }]).toContainEqual(read);
+      expect(parseStrict('{"p":1,"\\\\":2}')).toEqual({ p: 1, '\\': 2 });
+    }
+    expect(parseStrict('{"\\u0061":{"\\u0062\\n":[{"\\"":1}]},"c":0}')).toEqual({
+      a: { 'b\n': [{ '"': 1 }] },
+      c: 0,
+    });
+  });
+
   it('finds the end of each text whatever is escaped in it', () => {
     for (let backslashes = 0; backslashes < 6; backslashes++) {
       const text = JSON.stringify({ a: `${'\\'.repeat(backslashes)}","a":"`, b: '"'.repeat(backslashes) });
