@@ -17,7 +17,7 @@ const { values } = parseArgs({
 });
 const tools = [...readSets(values.data).tools, ...toolsOfManifests(join(root, 'test/fixtures/manifests'))];
 if (values.unseen) {
-  process.stdout.write(`${unseen(tools)}\n`);
+  process.stdout.write(`${await unseen(tools)}\n`);
   process.exit(0);
 }
 const of = (malicious: boolean) =>
@@ -33,6 +33,6 @@ writeFileSync(
 export const SCALE = ${scale};
 export const BIAS = ${bias};
 export const DATA =
-  '${data.toString('base64')}';
+  '${Buffer.from(data.buffer).toString('base64')}';
 `,
 );

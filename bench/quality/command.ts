@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { dataDir } from './config.ts';
 import { type DriftVerdict, verdictOfDrift } from './drift.ts';
-import { type Verdict, verdictOfTool, verdictsOfServer } from './judged.ts';
+import { serversOf, type Verdict, verdictOfTool, verdictsOfServer } from './judged.ts';
 import { type PatchVerdict, verdictOfPatch } from './patches.ts';
 import { print } from './print.ts';
 import { readSets, type Sets, type ToolRecord } from './records.ts';
@@ -70,19 +70,4 @@ export async function measure(sets: Sets): Promise<Quality> {
   const judged = [...verdicts].map(([record, verdict]) => ({ record, verdict }));
   const drifts = sets.drifts.map(verdictOfDrift);
   return { sets, judged, patches, drifts, times: times.sort((a, b) => a - b) };
-}
-
-/** Versions apart, and a name that comes twice apart as well: a surface has each name once. */
-function serversOf(records: readonly ToolRecord[]): ToolRecord[][] {
-  const servers = new Map<string, ToolRecord[]>();
-  for (const record of records) {
-    for (let turn = 0; ; turn++) {
-      const key = [record.source, record.server, record.version, turn].join('\u0000');
-      const group = servers.get(key) ?? [];
-      if (group.some(({ tool }) => tool.name === record.tool.name)) continue;
-      servers.set(key, [...group, record]);
-      break;
-    }
-  }
-  return [...servers.values()];
 }

@@ -1,9 +1,10 @@
-/** What the second opinion counts: words, pairs of words, cues and pairs of cues, each as a bucket. */
+/** What the second opinion counts: words, concepts and cues, each alone and in pairs, each as a bucket. */
+import { CONCEPT_NAMES, conceptOf } from './concepts.ts';
 import { CUE_NAMES, cuesOf } from './cues.ts';
 import type { Speaker } from './speaker.ts';
 
-export const BITS = 15;
-/** Cues have the upper half for themselves: no word may be taken for one. */
+export const BITS = 16;
+/** Cues and concepts have the upper half for themselves: no word may be taken for one. */
 export const CUES_FROM = 1 << (BITS - 1);
 const MASK = CUES_FROM - 1;
 /** Words of one sentence that are counted. */
@@ -17,13 +18,16 @@ export interface Read {
   readonly cues: readonly number[];
   readonly words: readonly string[];
   readonly hashes: readonly number[];
+  /** What its words mean, in their order. */
+  readonly concepts: readonly number[];
   /** It opens its text, where an honest tool says what it does. */
   readonly opens: boolean;
 }
 
 export function readSentence(sentence: string, speaker: Speaker, opens: boolean): Read {
   const words = wordsOf(sentence, speaker);
-  return { sentence, cues: cuesOf(sentence, speaker), words, hashes: words.map(hashOf), opens };
+  const concepts = words.map(conceptOf).filter((concept) => concept >= 0);
+  return { sentence, cues: cuesOf(sentence, speaker), words, hashes: words.map(hashOf), concepts, opens };
 }
 
 /** Words in small letters; what differs from server to server is told by its kind alone. */
@@ -79,6 +83,7 @@ function visit(reads: readonly Read[], see: See): void {
   for (const read of reads) {
     for (const cue of read.cues) cues.add(cue);
     visitWords(read, see);
+    visitConcepts(read, see);
   }
   visitCues(
     [...cues].sort((a, b) => a - b),
@@ -93,6 +98,24 @@ function visitWords({ hashes, words, opens }: Read, see: See): void {
     see(wordBucket(hash), () => words[i] ?? '');
     if (i > 0) see(wordBucket(both(before, hash)), () => `${words[i - 1]} ${words[i]}`);
     else see(wordBucket(both(opens ? OPENING : FIRST, hash)), () => `${words[0]} at the beginning`);
+  }
+}
+
+const CONCEPT_HASHES = CONCEPT_NAMES.map((name) => hashOf(`+${name}`));
+
+/** Concepts that follow one within which it is counted with them. */
+const NEAR = 3;
+
+/** Each, and each with those that follow it closely. */
+function visitConcepts({ concepts }: Read, see: See): void {
+  for (let i = 0; i < concepts.length; i++) {
+    const [one, name] = [CONCEPT_HASHES[concepts[i] ?? 0] ?? 0, CONCEPT_NAMES[concepts[i] ?? 0]];
+    see(cueBucket(one), () => `<${name}>`);
+    for (let j = i + 1; j < Math.min(concepts.length, i + 1 + NEAR); j++)
+      see(
+        cueBucket(both(one, CONCEPT_HASHES[concepts[j] ?? 0] ?? 0)),
+        () => `<${name}> <${CONCEPT_NAMES[concepts[j] ?? 0]}>`,
+      );
   }
 }
 

@@ -1,5 +1,7 @@
 /** Makes texts of templates, the same ones each time. */
 import { ATTACKS, OPENINGS } from './attacks.ts';
+import { DEED_SLOTS, inflected } from './deeds.ts';
+import { FRAMES, PLAIN } from './frames.ts';
 import { HONEST } from './honest.ts';
 import { POLITE } from './polite.ts';
 import { SLOTS } from './slots.ts';
@@ -25,14 +27,16 @@ function pick<T>(list: readonly T[], random: Random): T {
 }
 
 /** One text of a template: inner choices first, then slots. */
-export function filled(template: string, random: Random): string {
+export function filled(template: string, random: Random, whole = true): string {
   let text = template;
-  for (let turn = 0; turn < 6 && /\[[^[\]]*\|[^[\]]*\]|\{\w+\}/.test(text); turn++) {
+  for (let turn = 0; turn < 8 && /\[[^[\]]*\|[^[\]]*\]|\{[\w:]+\}/.test(text); turn++) {
     text = text.replace(/\[([^[\]]*\|[^[\]]*)\]/g, (_, choices: string) => pick(choices.split('|'), random));
-    text = text.replace(/\{(\w+)\}/g, (whole, slot: string) => {
+    text = text.replace(/\{(\w+)(?::(\w+))?\}/g, (whole, slot: string, form?: string) => {
       if (slot === 'own') return 'this tool';
-      const list = SLOTS[slot];
-      return list ? pick(list, random) : whole;
+      const list = SLOTS[slot] ?? DEED_SLOTS[slot];
+      if (!list) return whole;
+      const chosen = pick(list, random);
+      return form === undefined ? chosen : inflected(filled(chosen, random, false), form);
     });
   }
   const tidy = text
@@ -41,18 +45,18 @@ export function filled(template: string, random: Random): string {
     .replaceAll('«', '[')
     .replaceAll('»', ']')
     .trim();
-  return tidy.charAt(0).toUpperCase() + tidy.slice(1);
+  return whole ? tidy.replace(/(?:^|[.:] )[a-z](?![a-z]*_)/g, (start) => start.toUpperCase()) : tidy;
 }
 
 /** So many texts of each class that mean harm, and of each honest template. */
 export function make(each: number, seed: number): { attacks: Made[]; honest: Made[] } {
   const random = numbers(seed);
   const attacks: Made[] = [];
-  for (const [kind, templates] of Object.entries({ ...ATTACKS, ...POLITE }))
+  for (const [kind, templates] of Object.entries({ ...ATTACKS, ...POLITE, ...FRAMES }))
     for (const template of templates)
       for (let i = 0; i < each; i++)
         attacks.push({ kind, text: varied(pick(OPENINGS, random) + filled(template, random), random) });
-  const honest = HONEST.flatMap((template) =>
+  const honest = [...HONEST, ...PLAIN].flatMap((template) =>
     Array.from({ length: each }, () => ({ kind: 'honest', text: filled(template, random) })),
   );
   return { attacks, honest };
@@ -62,6 +66,6 @@ export function make(each: number, seed: number): { attacks: Made[]; honest: Mad
 function varied(text: string, random: Random): string {
   const chance = random();
   if (chance < 0.12) return `${text} ${filled('{hush}', random)}`;
-  if (chance < 0.2) return `${text} This is ${filled('[required|done|necessary] {excuse}', random)}.`;
+  if (chance < 0.2) return `${text} This is ${filled('[required|done|necessary] {excuse}', random, false)}.`;
   return text;
 }

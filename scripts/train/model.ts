@@ -4,26 +4,21 @@ import { surfaceWith } from '../../bench/quality/judged.ts';
 import type { ToolRecord } from '../../bench/quality/records.ts';
 import type { Read } from '../../scanner/reading/features.ts';
 import { BITS, bucketsOf } from '../../scanner/reading/features.ts';
+import type { Weights } from '../../scanner/reading/opinion.ts';
 import { readingOf } from '../../scanner/reading/passages.ts';
 import { make, numbers } from './make.ts';
 
 const SIZE = 1 << BITS;
 const SEED = 7;
 /** Texts of each template, passes over all windows, and models whose mean is taken. */
-const EACH = 14;
+const EACH = 30;
 const EPOCHS = 6;
 const MODELS = 3;
 const RATE = 0.4;
-const DECAY = 2e-6;
+const DECAY = 2e-4;
 
 /** Windows of one text as buckets. */
 type Windows = readonly Int32Array[];
-
-export interface Trained {
-  readonly data: Buffer;
-  readonly scale: number;
-  readonly bias: number;
-}
 
 const bucketed = (windows: readonly (readonly Read[])[]): Int32Array[] =>
   windows.map((reads) => Int32Array.from(bucketsOf(reads)));
@@ -52,7 +47,7 @@ export function windowsOfMade(): { readonly attacks: Windows[]; readonly honest:
   return { attacks: attacks.map(windows), honest: honest.map(windows) };
 }
 
-export function train(attacks: readonly Windows[], honest: readonly Windows[]): Trained {
+export function train(attacks: readonly Windows[], honest: readonly Windows[]): Weights {
   const negatives = distinct(honest.flat());
   const positives = attacks.filter((windows) => windows.length > 0);
   const mean = new Float64Array(SIZE);
@@ -65,15 +60,8 @@ export function train(attacks: readonly Windows[], honest: readonly Windows[]): 
   }
   const top = mean.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0);
   const scale = rounded(top / 127);
-  const data = Buffer.from(Int8Array.from(mean, (weight) => Math.round(weight / scale)).buffer);
+  const data = Int8Array.from(mean, (weight) => Math.round(weight / scale));
   return { data, scale, bias: rounded(bias) };
-}
-
-/** As the scanner computes it, of weights that are not the ones it ships with. */
-export function scoreOf(window: Int32Array, { data, scale, bias }: Trained): number {
-  let sum = 0;
-  for (const bucket of window) sum += data.readInt8(bucket);
-  return (sum * scale) / Math.sqrt(window.length || 1) + bias;
 }
 
 const rounded = (value: number): number => Number(value.toPrecision(6));

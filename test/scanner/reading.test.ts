@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { saidOf, surfaceWith } from '../../bench/quality/judged.ts';
 import { decodedIn, normal } from '../../runtime/content/normal.ts';
 import type { Peer } from '../../scanner/ports.ts';
+import { CONCEPT_NAMES, conceptOf } from '../../scanner/reading/concepts.ts';
 import { CUE_NAMES, cuesOf } from '../../scanner/reading/cues.ts';
 import { holds, RULES } from '../../scanner/reading/rules.ts';
 import type { JsonObject } from '../../schemas/common.ts';
@@ -140,6 +141,22 @@ describe('rules', () => {
   it('do not take the own parameters of a tool for another tool', () => {
     const own = { name: 'add', own: new Set(['left_side']) };
     expect(cuesOf('Use left_side first.', own)).not.toContain(CUE_NAMES.indexOf('foreign'));
+  });
+});
+
+describe('concepts', () => {
+  it.each([
+    ['swap', 'swapping', 'substituted', 'replaces'],
+    ['copy', 'copied', 'mirrors', 'duplicating'],
+    ['put', 'putting', 'appended', 'inserts'],
+    ['must', 'mandatory', 'required', 'obligatory'],
+  ])('are the same in other words and forms: %s', (...words) => {
+    expect(words.map(conceptOf)).toEqual(words.map(() => conceptOf(words[0] ?? '')));
+    expect(CONCEPT_NAMES[conceptOf(words[0] ?? '')]).toBeDefined();
+  });
+
+  it('know nothing of names, nor of what every object has', () => {
+    for (const word of ['zebra', 'constructor', '__proto__', '']) expect(conceptOf(word)).toBe(-1);
   });
 });
 
