@@ -1,7 +1,9 @@
 /** An earlier release as evidence that a scan compares with. */
 import type { Baseline, Peer } from '../scanner/ports.ts';
+import { licencesIn } from '../scanner/sbom/sbom.ts';
 import { Report } from '../schemas/finding.ts';
 import { parseStrict } from '../schemas/json.ts';
+import { Sbom } from '../schemas/sbom.ts';
 import { Surface } from '../schemas/surface.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { approvedBeside, type ReleaseRow } from './db/releases.ts';
@@ -20,8 +22,21 @@ export async function baselineFrom(
   if (!row?.closure || !row.launch || row.surface_text === null) return null;
   const surface = assertValid(Surface, parseStrict(await blobs.get(row.surface_text)), 'a stored surface');
   const { version, closure, launch, maintainers, submission, report_digest: report } = row;
-  const origin = report === null ? null : ((await storedReport(report, blobs)).origin ?? null);
-  return { version, closure, surface, maintainers, launch, permissions: submission.permissions, origin };
+  const stored = report === null ? null : await storedReport(report, blobs);
+  const licences = await licencesOf(stored, blobs);
+  const { permissions } = submission;
+  const origin = stored?.origin ?? null;
+  const baseline = { version, closure, surface, maintainers, launch, permissions, origin };
+  return licences === null ? baseline : { ...baseline, licences };
+}
+
+async function licencesOf(
+  report: Report | null,
+  blobs: Deps['blobs'],
+): Promise<ReadonlyMap<string, string | null> | null> {
+  const digest = report?.evidence.sbom;
+  if (digest === undefined) return null;
+  return licencesIn(assertValid(Sbom, parseStrict(await blobs.get(digest)), 'a stored bill of materials'));
 }
 
 /** Servers whose tools a new one is held against. */

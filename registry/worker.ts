@@ -86,7 +86,7 @@ export async function scanJob(
     const result = await deps.scan(
       {
         ...{ submission: row.submission, policy: deps.policy, trial: deps.trust.trial, baseline },
-        advisories: (closure) => knownAgainst(pool, closure),
+        advisories: (packages) => knownAgainst(pool, packages),
         peers: await peersOf(row.name, deps),
       },
       (step) => deps.log.debug({ release: id }, step),
@@ -94,7 +94,7 @@ export async function scanJob(
     const verdict = Buffer.from(canonical(await signedVerdict(result, deps)));
     await withTransaction(pool, async (client) => {
       if (!(await storeScan(client, id, { ...result, verdict }))) return;
-      await mapRelease(client, id);
+      await mapRelease(client, id, result.packages);
       await recordEvent(client, {
         person: SELF,
         action: 'release.scanned',

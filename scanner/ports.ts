@@ -10,6 +10,7 @@ import type { Policy } from '../schemas/policy.ts';
 import type { Closure, Launch, LocalLaunch, Permissions, Submission } from '../schemas/release.ts';
 import type { Surface } from '../schemas/surface.ts';
 import type { Github } from './github/client.ts';
+import type { Named } from './installed/package.ts';
 import type { OciOptions } from './oci/options.ts';
 import type { ImageFacts } from './oci/source.ts';
 import type { ClaimedRepository } from './provenance/claimed.ts';
@@ -105,6 +106,8 @@ export interface Baseline {
   readonly launch: Launch;
   /** Null where its scan did not look. */
   readonly origin: Origin | null;
+  /** By purl, null where none could be read; absent where its scan did not look. */
+  readonly licences?: ReadonlyMap<string, string | null>;
 }
 
 /** Another server, as far as a text may imitate it or speak about it. */
@@ -113,7 +116,7 @@ export interface Peer {
   readonly tools: Surface['tools'];
 }
 
-/** What is publicly known against the packages of a closure, and how new that knowledge is; null when none was ever loaded. */
+/** What is publicly known against packages, and how new that knowledge is; null when none was ever loaded. */
 export interface KnownAdvisories {
   readonly newest: string | null;
   readonly affecting: readonly Affecting[];
@@ -124,8 +127,8 @@ export interface ScanRequest {
   readonly policy: Policy;
   readonly trial: boolean;
   readonly baseline: Baseline | null;
-  /** Asked once the closure is resolved; absent where nobody has advisories. */
-  readonly advisories?: (closure: Closure) => Promise<KnownAdvisories>;
+  /** Asked once it is known what is installed; absent where nobody has advisories. */
+  readonly advisories?: (packages: readonly Named[]) => Promise<KnownAdvisories>;
   /** Servers that stand beside it; absent where nobody knows. */
   readonly peers?: readonly Peer[];
 }
@@ -142,4 +145,8 @@ export interface ScanResult {
   readonly surfaceText: string;
   /** Blob with the report's canonical JSON. */
   readonly reportDigest: string;
+  /** Every package that was found. */
+  readonly packages: readonly Named[];
+  /** Their licences, as a later release's scan compares with them. */
+  readonly licences: ReadonlyMap<string, string | null>;
 }

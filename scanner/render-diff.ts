@@ -1,9 +1,10 @@
 /** A difference, and a surface that is new as a whole, as reviewers read them: nothing of it is cut. */
 import type { DiffView } from '../schemas/api.ts';
 import { type Change, highestRisk, stepOf } from '../schemas/diff.ts';
+import type { Measure } from '../schemas/diff-view.ts';
 import { SECTIONS, type Surface } from '../schemas/surface.ts';
 import { apart } from './excerpt.ts';
-import { counted, line, type Paint, WIDTH, wrapped } from './text.ts';
+import { counted, line, type Paint, sized, WIDTH, wrapped } from './text.ts';
 
 const RANK: readonly Change['risk'][] = ['risk', 'contract', 'text', 'additive', 'cosmetic'];
 
@@ -23,6 +24,7 @@ export function renderDiff(view: DiffView, paint: Paint): string {
     ...(reach.length + changes.length > 0 ? [''] : []),
     ...[...sorted(reach), ...sorted(changes)].flatMap((change) => renderChange(change, paint)),
     ...renderPackages(artifacts, paint),
+    ...renderMeasures(view, paint),
   ].join('\n');
 }
 
@@ -38,6 +40,25 @@ function renderPackages({ added, removed }: DiffView['artifacts'], paint: Paint)
   if (lines.length === 0) return [];
   const inOrder = lines.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   return ['', paint.bold('Packages'), ...inOrder.map(({ text }) => text)];
+}
+
+/** How large it was and is, and which licences came and went; nothing where neither is known. */
+function renderMeasures({ measures }: DiffView, paint: Paint): string[] {
+  if (!measures) return [];
+  const { before, after } = measures;
+  const told = ({ bytes, unpacked }: Measure): string =>
+    `${sized(bytes)}${unpacked === null ? '' : `, ${sized(unpacked.bytes)} in ${counted(unpacked.files, 'file')} unpacked`}`;
+  const [was, is] = [before === null ? null : told(before), told(after)];
+  const size = was === null ? is : was === is ? `${is}, as before` : `${was} -> ${is}`;
+  const old = new Set(before?.licences ?? after.licences);
+  const fresh = new Set(after.licences);
+  const word = (licence: string | null): string => line(licence ?? 'a licence that could not be read', 100);
+  return [
+    '',
+    `${paint.bold('Size')}      ${size}`,
+    ...[...fresh.difference(old)].map((one) => `${paint.bold('Licences')}  ${paint.green(`+ ${word(one)}`)}`),
+    ...[...old.difference(fresh)].map((one) => `${paint.bold('Licences')}  ${paint.red(`- ${word(one)}`)}`),
+  ];
 }
 
 /** `pkg:npm/%40scope/name@1.0.0` as npm writes it. */

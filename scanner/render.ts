@@ -2,12 +2,14 @@
 import type { CheckResult, Evidence, Report } from '../schemas/finding.ts';
 import type { ImageReport } from '../schemas/oci.ts';
 import { isLocal, type Launch, type Release, takesArgs } from '../schemas/release.ts';
-import { counted, line, type Paint, WIDTH, wrapped } from './text.ts';
+import type { InstalledReport } from '../schemas/sbom.ts';
+import { counted, line, type Paint, sized, WIDTH, wrapped } from './text.ts';
 
 /** What was asked for with the release; a report alone does not say it. */
 export type Asked = Pick<Release, 'permissions' | 'launch'>;
 
 const SHOWN_FINDINGS = 4;
+const SHOWN_LICENCES = 8;
 /** Lines of one row of the summary. */
 const MAX_LINES = 6;
 /** The report; with what was asked for it also says what the server may touch. */
@@ -32,15 +34,12 @@ function summary(report: Report, asked: Asked | undefined): string[] {
   const { closure, surface, egressTried, baseline } = report;
   const verified =
     closure.verified === closure.artifacts ? 'all verified' : `only ${closure.verified} verified`;
-  const size =
-    closure.bytes < 1024 * 1024
-      ? `${(closure.bytes / 1024).toFixed(1)} KiB`
-      : `${(closure.bytes / 1024 / 1024).toFixed(1)} MiB`;
   const tools = surface.tools.length > 0 ? `${surface.tools.length}: ${surface.tools.join(', ')}` : 'none';
   const also = `${counted(surface.prompts, 'prompt')}, ${counted(surface.resources, 'resource')}; protocol ${surface.protocolVersion}`;
   const rows: [string, string][] = [
-    ['Artifacts', `${closure.artifacts}, ${verified}, ${size}`],
+    ['Artifacts', `${closure.artifacts}, ${verified}, ${sized(closure.bytes)}${unpackedText(report)}`],
     ...(report.image ? [imageRow(report.image)] : []),
+    ...(report.installed ? licenceRow(report.installed) : []),
     ['Tools', tools],
     ['Also', also],
   ];
@@ -59,6 +58,21 @@ function summary(report: Report, asked: Asked | undefined): string[] {
   );
 }
 
+function unpackedText({ installed }: Report): string {
+  const whole = installed?.unpacked;
+  return whole ? `; ${sized(whole.bytes)} in ${counted(whole.files, 'file')} unpacked` : '';
+}
+
+function licenceRow({ packages, licences }: InstalledReport): [string, string][] {
+  if (packages === 0) return [];
+  const shown = licences
+    .slice(0, SHOWN_LICENCES)
+    .map(({ licence, packages: count }) => `${licence ?? 'unknown'} ${count}`);
+  const more = licences.length - SHOWN_LICENCES;
+  const rest = more > 0 ? ` and ${more} more (lk sbom shows all)` : '';
+  return [['Licences', `${shown.join(', ')}${rest}`]];
+}
+
 function imageRow({
   platform,
   layers,
@@ -68,7 +82,7 @@ function imageRow({
   created,
   others,
 }: ImageReport): [string, string] {
-  const size = `${(unpacked / 1024 / 1024).toFixed(1)} MiB in ${counted(files, 'file')} unpacked`;
+  const size = `${sized(unpacked)} in ${counted(files, 'file')} unpacked`;
   const made = created === null ? '' : `, made ${created.slice(0, 10)} as it says`;
   const more = others.length > 0 ? `; its index also has ${others.join(', ')}` : '';
   return ['Image', `${platform}, ${counted(layers, 'layer')}, ${size}, user ${user || 'root'}${made}${more}`];

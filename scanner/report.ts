@@ -4,6 +4,7 @@ import type { CheckResult, Report } from '../schemas/finding.ts';
 import { pinSurface } from '../schemas/surface.ts';
 import type { CheckOf, Facts, Outcome } from './checks/check.ts';
 import type { ScanRequest } from './ports.ts';
+import { installedReport } from './sbom/sbom.ts';
 
 export const SCANNER_VERSION = '1';
 
@@ -48,7 +49,7 @@ interface Conclusion {
 export function reportOf({ request, facts, results, evidence }: Conclusion): Report {
   const { submission, baseline, trial } = request;
   const { name, version, source } = submission;
-  const { closure, surface, egress, unpromised, isolation, rootPurl, now, origin, image } = facts;
+  const { closure, surface, egress, unpromised, isolation, rootPurl, now, origin, image, installed } = facts;
   return {
     lockkeeper: 'report/v1',
     release: { name, version, purl: rootPurl, source },
@@ -61,6 +62,7 @@ export function reportOf({ request, facts, results, evidence }: Conclusion): Rep
       verified: closure.artifacts.length - unpromised.length,
     },
     ...(image === null ? {} : { image: image.report }),
+    installed: wellFormed(installedReport(installed)),
     surface: {
       digest: pinSurface(surface).digest,
       protocolVersion: surface.capture.protocolVersion,

@@ -1,20 +1,21 @@
 /** One scan: resolve and verify, lay out, observe, judge, report. */
 import { join } from 'node:path';
-import { filesOf, materialise } from '../runtime/store/materialise.ts';
-import type { UnpackedFile } from '../runtime/store/unpack.ts';
+import { materialise } from '../runtime/store/materialise.ts';
 import { diffSurfaces } from '../schemas/diff.ts';
 import type { CheckResult } from '../schemas/finding.ts';
-import { canonical } from '../schemas/json.ts';
 import { isOciSource } from '../schemas/oci.ts';
 import type { Origin } from '../schemas/origin.ts';
 import { isPypiSource } from '../schemas/pypi.ts';
 import { diffReach } from '../schemas/reach.ts';
-import { type Artifact, type Closure, isLocal, type Launch, type Submission } from '../schemas/release.ts';
-import { isRemoteSource, REMOTE_LOCATION } from '../schemas/remote.ts';
+import { type Closure, isLocal, type Launch, type Submission } from '../schemas/release.ts';
+import { isRemoteSource } from '../schemas/remote.ts';
 import type { Check, Facts } from './checks/check.ts';
 import { checks } from './checks/index.ts';
 import { packageOf, purlOf, resolveClosure } from './closure.ts';
 import { NO_CODE, openCode } from './code/open.ts';
+import { fileReader, store, storeEvidence } from './evidence.ts';
+import { installedIn } from './installed/list.ts';
+import { type Installed, NOTHING_INSTALLED } from './installed/package.ts';
 import { launchOf } from './launch.ts';
 import { type Observed, observe } from './observe.ts';
 import { type ImageFacts, ociSource } from './oci/source.ts';
@@ -32,6 +33,7 @@ import type { Attested } from './provenance/standing.ts';
 import { pypiSource } from './pypi/source.ts';
 import { scanRemote } from './remote.ts';
 import { judge, reportOf } from './report.ts';
+import { licencesIn, sbomBytes, sbomOf } from './sbom/sbom.ts';
 import { purlOfSubmission } from './submission.ts';
 import { upstreamFacts } from './upstream.ts';
 
@@ -47,7 +49,11 @@ export async function scan(request: ScanRequest, ports: ScanPorts): Promise<Scan
   const { closure, launch, observed, upstream, advisories, inputs } = scanned;
   const changes = baseline ? diffSurfaces(baseline.surface, observed.surface) : [];
   const reachChanges = baseline ? diffReach(baseline, { permissions: submission.permissions, launch }) : [];
-  const evidence = await storeEvidence({ closure, observed, upstream, advisories, inputs, peers }, ports);
+  const bill = sbomOf({ submission, ...scanned });
+  const evidence = await storeEvidence(
+    { closure, observed, upstream, advisories, inputs, peers, sbom: sbomBytes(bill) },
+    ports,
+  );
   const facts: Facts = {
     ...observed,
     ...scanned,
@@ -67,6 +73,8 @@ export async function scan(request: ScanRequest, ports: ScanPorts): Promise<Scan
   const report = reportOf({ request, facts, evidence, results });
   return {
     ...{ closure, launch, report },
+    packages: scanned.installed.packages,
+    licences: licencesIn(bill),
     surface: observed.surface,
     maintainers: typeof upstream === 'string' ? null : upstream.maintainers,
     surfaceDigest: report.surface.digest,
@@ -101,6 +109,7 @@ interface Scanned {
   readonly origin: Origin | null;
   readonly inputs: OriginFacts['inputs'];
   readonly image: ImageFacts | null;
+  readonly installed: Installed;
 }
 
 async function scanPackage(
@@ -131,13 +140,15 @@ async function scanPackage(
     { upstream, archive, files: await files(rootPurl) },
     ports,
   );
-  const known = image
-    ? 'what is installed inside of an image is not looked up'
-    : await (advisories?.(closure) ?? 'this scanner was given no advisories');
+  const installed = image?.installed ?? (await installedIn(closure, files));
+  const known = await (advisories?.(installed.packages) ?? NO_ADVISORIES);
   const code = openCode(artifacts, { files, workDir: ports.workDir });
-  const told = { upstream, advisories: known, image };
+  const told = { upstream, advisories: known, image, installed };
   return { closure, launch, observed, unpromised, files, ...code, rootPurl, ...told, ...signed };
 }
+
+/** What to do about it is in the check that says so. */
+const NO_ADVISORIES = 'this scanner was given no advisories: lk scan takes them with --advisories';
 
 type Resolve = (submission: Submission, ports: ScanPorts) => Promise<PackageSource>;
 
@@ -163,64 +174,15 @@ async function scanRemoteServer(submission: Submission, ports: ScanPorts): Promi
   const upstream = 'a remote server is in no package registry';
   const advisories = 'what a remote server is made of is not known';
   const nowhere = { attested: upstream, repository: upstream, origin: null, inputs: {}, image: null };
+  const installed = NOTHING_INSTALLED;
   const nothing = { files: async () => [], code: async () => NO_CODE, done: async () => undefined };
-  return { ...scanned, ...nowhere, ...nothing, unpromised: [], rootPurl, upstream, advisories };
+  return { ...scanned, ...nowhere, ...nothing, installed, unpromised: [], rootPurl, upstream, advisories };
 }
 
 /** Of a remote server and of an image there is no package to read: one check says so, and the others say nothing. */
 function applicable({ remote, image }: Facts): readonly Check[] {
-  return checks.filter(({ readsPackage, readsSigned, imagesOnly }) => {
-    if (imagesOnly || (readsSigned && image !== null)) return image !== null;
+  return checks.filter(({ readsPackage, readsSigned, readsList, imagesOnly }) => {
+    if (imagesOnly || ((readsSigned || readsList) && image !== null)) return image !== null;
     return readsPackage !== true || (remote === null && image === null);
   });
-}
-
-/** Files of a package by purl; unpacked once, kept in memory for the most recently read alone. */
-function fileReader(artifacts: readonly Artifact[], ports: ScanPorts): Facts['files'] {
-  const byPurl = new Map(artifacts.map((artifact) => [artifact.purl, artifact]));
-  let last: { purl: string; files: readonly UnpackedFile[] } | null = null;
-  return async (purl) => {
-    const artifact = byPurl.get(purl);
-    if (artifact?.location === REMOTE_LOCATION) return [];
-    if (last?.purl === purl) return last.files;
-    const { sha256 = '', location = '' } = artifact ?? {};
-    const files = await filesOf(await ports.blobs.get(sha256), { purl, location });
-    last = { purl, files };
-    return files;
-  };
-}
-
-interface Inputs {
-  readonly closure: Closure;
-  readonly observed: Observed;
-  readonly upstream: Upstream | string;
-  readonly advisories: KnownAdvisories | string;
-  readonly inputs: OriginFacts['inputs'];
-  readonly peers: ScanRequest['peers'];
-}
-
-/** Everything a verdict rests on, by digest, so that it can be computed again. */
-async function storeEvidence(
-  inputs: Inputs,
-  ports: ScanPorts,
-): Promise<{ surface: string } & Record<string, string>> {
-  const { observed, upstream, closure, advisories, peers } = inputs;
-  const asTheyCame = await Promise.all(
-    Object.entries(inputs.inputs).map(async ([name, bytes]) => [name, (await ports.blobs.put(bytes)).digest]),
-  );
-  const { surface, other, egress, environment, stderr, eraNote, isolation } = observed;
-  return {
-    ...Object.fromEntries(asTheyCame),
-    closure: await store(closure, ports),
-    observation: await store({ egress, environment, stderr, eraNote, isolation }, ports),
-    surface: await store(surface, ports),
-    secondStart: await store(other, ports),
-    advisories: await store(typeof advisories === 'string' ? { unknown: advisories } : advisories, ports),
-    upstream: await store(typeof upstream === 'string' ? { unknown: upstream } : upstream.slice, ports),
-    ...(peers && { peers: await store(peers, ports) }),
-  };
-}
-
-async function store(value: unknown, ports: ScanPorts): Promise<string> {
-  return (await ports.blobs.put(Buffer.from(canonical(value)))).digest;
 }

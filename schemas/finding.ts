@@ -2,6 +2,7 @@
 import { Closed, Digest, Instant } from './common.ts';
 import { ImageReport } from './oci.ts';
 import { Origin } from './origin.ts';
+import { InstalledReport } from './sbom.ts';
 import { type Static, Type } from './type.ts';
 
 export const Severity = Type.Union([
@@ -73,6 +74,8 @@ export const Report = Closed({
   }),
   /** Of a server that is an image, and only there. */
   image: Type.Optional(ImageReport),
+  /** Absent in reports from before packages were listed. */
+  installed: Type.Optional(InstalledReport),
   surface: Closed({
     digest: Digest,
     protocolVersion: Type.String(),

@@ -25,6 +25,10 @@ export const Policy = Closed({
     coolDownDays: Type.Integer({ minimum: 0, maximum: 365 }),
     /** Checks whose firing needs to be accepted by name in an approval; most gate as well while they are unknown. */
     gates: Type.Array(CheckId, { uniqueItems: true }),
+    /** SPDX ids that may be used, each with its exception where it has one; absent or empty: any, and LK-LIC-01 only tells. */
+    licences: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 100 }), { maxItems: 1000, uniqueItems: true }),
+    ),
   }),
 });
 export type Policy = Static<typeof Policy>;

@@ -40,6 +40,7 @@ export const ROUTES = {
   report: { method: 'GET', path: '/v1/releases/:id/report', roles: PEOPLE },
   verdict: { method: 'GET', path: '/v1/releases/:id/verdict', roles: PEOPLE },
   surface: { method: 'GET', path: '/v1/releases/:id/surface', roles: PEOPLE },
+  sbom: { method: 'GET', path: '/v1/releases/:id/sbom', roles: PEOPLE },
   diff: { method: 'GET', path: '/v1/releases/:id/diff', roles: PEOPLE },
   statement: { method: 'GET', path: '/v1/releases/:id/statement', roles: ['reviewer'] },
   approve: { method: 'POST', path: '/v1/releases/:id/approvals', roles: ['reviewer'] },

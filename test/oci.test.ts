@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cycloneDxErrors } from './helpers/cyclonedx.ts';
 import { PLATFORM, serverImage } from './helpers/image.ts';
 import { type OciRegistry, startOciRegistry } from './helpers/oci-registry.ts';
 import { shellLines, startTour, type Tour } from './helpers/tour.ts';
@@ -76,6 +77,12 @@ describe('[oci] docs/oci.md', () => {
     expect(registry.requests).toHaveLength(asked);
     expect(of('lk review')).toContain(`${PLATFORM}, 2 layers`);
     expect(of('lk review')).toContain('sh /srv/server.sh one in /srv of the image');
+    const bill = JSON.parse(of('lk sbom'));
+    expect(cycloneDxErrors(bill)).toEqual([]);
+    expect(bill.metadata.component).toMatchObject({
+      type: 'container',
+      components: Array(5).fill({ type: 'file' }),
+    });
     expect(of('lk ci')).toContain('is locked, approved and current');
     expect(of('lk run')).toContain('hello from the image');
     expect(of('lk run')).toContain('/srv one /srv /bin');

@@ -15,6 +15,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   owner: async () => (await import('./owner.ts')).owner,
   review: async () => (await import('./review.ts')).review,
   diff: async () => (await import('./diff.ts')).diff,
+  sbom: async () => (await import('./sbom.ts')).sbom,
   approve: async () => (await import('./approve.ts')).approve,
   dashboard: async () => (await import('./dashboard.ts')).dashboard,
   advisories: async () => (await import('./advisories.ts')).advisories,

@@ -11,6 +11,7 @@ import { assertValid } from '../../schemas/validate.ts';
 import { type Command, type Context, list, text, type Values } from '../command.ts';
 import { readOr } from '../project.ts';
 import { renderScan } from '../scan/render.ts';
+import { sbomPlace, writeSboms } from '../scan/sbom.ts';
 import { openScanning } from '../scan/scan.ts';
 import { accept, readSuppressions, trustedIds } from '../scan/suppressions.ts';
 import { type Target, targetsOf } from '../scan/targets.ts';
@@ -31,6 +32,7 @@ export const scan: Command = {
     'trust-root': { type: 'string', multiple: true },
     sarif: { type: 'string' },
     markdown: { type: 'string' },
+    sbom: { type: 'string' },
     suppressions: { type: 'string' },
     trust: { type: 'string', multiple: true },
     accept: { type: 'string', multiple: true },
@@ -49,6 +51,7 @@ export const scan: Command = {
     'trust-root': 'NAME=FILE to verify signatures under: sigstore, npm; repeat (docs/provenance.md)',
     sarif: 'also write SARIF 2.1.0 to this file, for code scanning',
     markdown: 'also write Markdown to this file, for a comment',
+    sbom: 'also write the bill of materials (CycloneDX 1.6) to this file; of several servers, into this folder',
     suppressions: 'file of findings that people accepted: they are told, and gate no longer',
     trust: 'id of a key that suppressions may be by, beside your own; repeat',
     accept: 'CHECK=REASON: sign the findings of this check and add them to that file; repeat',
@@ -64,6 +67,7 @@ export const scan: Command = {
   examples: [
     'lk scan npm:@modelcontextprotocol/server-memory@2026.8.31',
     'lk scan pypi:mcp-server-time --json',
+    'lk scan npm:@acme/server@1.4.0 --sbom server.cdx.json',
     'lk scan npm:@acme/server@1.4.0 --against npm:@acme/server@1.3.2',
     'lk scan .mcp.json --sarif lockkeeper.sarif',
     'lk scan .mcp.json --suppressions lk-accepted.json --accept "LK-TXT-05=the model name is what it bills by"',
@@ -79,6 +83,7 @@ export const scan: Command = {
     try {
       const wanted: Target[] = [];
       for (const word of words) wanted.push(...(await targetsOf(word, context.cwd, scanning.ask)));
+      const place = await sbomPlace(context, text(values, 'sbom'), wanted);
       const targets: ScanTarget[] = [];
       for (const target of wanted) targets.push(await scanning.one(target, values));
       const judged = await withSuppressions(context, values, targets);
@@ -88,6 +93,7 @@ export const scan: Command = {
         gates: policy.scan.gates,
         targets: judged,
       };
+      if (place) await writeSboms(place, targets, scanning.blob);
       await write(context, text(values, 'sarif'), () => `${JSON.stringify(toSarif(told), null, 2)}\n`);
       await write(context, text(values, 'markdown'), () => toMarkdown(told));
       return renderScan(told, words, context);

@@ -32,6 +32,8 @@ export interface Scanning {
   readonly ask: Asking;
   /** Never throws what is about one target: that becomes its error. */
   one(target: Target, values: Values): Promise<ScanTarget>;
+  /** What a report names by digest. */
+  blob(digest: string): Promise<Buffer>;
   close(): Promise<void>;
 }
 
@@ -66,6 +68,7 @@ export async function openScanning(context: Context, setting: Setting): Promise<
         peers,
         ports: { ...ports, progress: (step) => context.progress(`${target.target}: ${step}`) },
       }).finally(() => context.progress('')),
+    blob: (digest) => blobs.get(digest),
     close: () => rm(workDir, { recursive: true, force: true }),
   };
 }
@@ -142,8 +145,9 @@ async function baselineOf(
     },
     { ...ports, progress: (step) => ports.progress(`${source}: ${step}`) },
   );
-  const { closure, surface, maintainers, launch, report } = before;
+  const { closure, surface, maintainers, launch, report, licences } = before;
   return {
+    licences,
     version: submission.version,
     closure,
     surface,

@@ -1,9 +1,9 @@
 /** From advisories to releases: which is affected through which of its packages, told once, and malware revoked. */
 import { isAffected } from '../../scanner/advisories/match.ts';
 import type { Advisory } from '../../scanner/advisories/record.ts';
+import type { Named } from '../../scanner/installed/package.ts';
 import type { KnownAdvisories } from '../../scanner/ports.ts';
 import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
-import type { Closure } from '../../schemas/release.ts';
 import {
   advisoriesOf,
   dropHits,
@@ -46,15 +46,19 @@ export async function takeIn({ pool }: Pick<Deps, 'pool'>, advisories: readonly 
 }
 
 /** The packages of a release that was just scanned, and what is known against them. In the transaction that stores the scan. */
-export async function mapRelease(client: Client, releaseId: string): Promise<void> {
+export async function mapRelease(
+  client: Client,
+  releaseId: string,
+  packages: readonly Named[],
+): Promise<void> {
   await takeTurn(client);
-  await insertPackages(client, releaseId);
+  await insertPackages(client, releaseId, packages);
   await tell(client, await insertHits(client, hitsOf(await meetings(client, { release: releaseId }))));
 }
 
 /** What a scan is judged by. */
-export async function knownAgainst(client: Client, closure: Closure): Promise<KnownAdvisories> {
-  const found = hitsOf((await meetingsOf(client, closure)).map((row) => ({ ...row, release_id: '' })));
+export async function knownAgainst(client: Client, packages: readonly Named[]): Promise<KnownAdvisories> {
+  const found = hitsOf((await meetingsOf(client, packages)).map((row) => ({ ...row, release_id: '' })));
   const purls = new Map(found.map((hit) => [hit.advisory, [...hit.purls]]));
   const known = await advisoriesOf(client, [...purls.keys()]);
   const newest = await newestAdvisory(client);

@@ -1,9 +1,10 @@
 /** Advisories, the packages of releases, and which of the one affects which of the other. */
 
-import type { Advisory, Affects } from '../../scanner/advisories/record.ts';
+import { type Advisory, type Affects, nameIn } from '../../scanner/advisories/record.ts';
+import type { Named } from '../../scanner/installed/package.ts';
 import type { Affecting, FeedView } from '../../schemas/advisory.ts';
 import { sha256 } from '../../schemas/json.ts';
-import type { Closure, ReleaseState } from '../../schemas/release.ts';
+import type { ReleaseState } from '../../schemas/release.ts';
 import type { Client } from './pool.ts';
 
 const LOCK = 7_411_009;
@@ -69,13 +70,27 @@ async function insertAffects(client: Client, advisories: readonly Advisory[]): P
   );
 }
 
+/** Packages as columns. */
+function columnsOf(packages: readonly Named[]): string[][] {
+  return [
+    packages.map(({ ecosystem }) => ecosystem),
+    packages.map(({ ecosystem, name }) => nameIn(ecosystem, name)),
+    packages.map(({ version }) => version),
+    packages.map(({ purl }) => purl),
+  ];
+}
+
 /** The packages of a release that was just scanned, in the same transaction. */
-export async function insertPackages(client: Client, releaseId: string): Promise<void> {
+export async function insertPackages(
+  client: Client,
+  releaseId: string,
+  packages: readonly Named[],
+): Promise<void> {
   await client.query('delete from release_packages where release_id = $1', [releaseId]);
   await client.query(
     `insert into release_packages (release_id, ecosystem, name, version, purl)
-     select r.id, p.ecosystem, p.name, p.version, p.purl from releases r, packages_of(r.closure) p where r.id = $1`,
-    [releaseId],
+     select $1::bigint, * from unnest($2::text[], $3::text[], $4::text[], $5::text[]) on conflict do nothing`,
+    [releaseId, ...columnsOf(packages)],
   );
 }
 
@@ -143,12 +158,16 @@ export async function dropHits(
   );
 }
 
-/** The same for a closure that is being scanned, which is no release's yet. */
-export async function meetingsOf(client: Client, closure: Closure): Promise<Omit<Meeting, 'release_id'>[]> {
+/** The same for packages that are being scanned, which are no release's yet. */
+export async function meetingsOf(
+  client: Client,
+  packages: readonly Named[],
+): Promise<Omit<Meeting, 'release_id'>[]> {
   const { rows } = await client.query<Omit<Meeting, 'release_id'>>(
     `select a.advisory, p.version, p.purl, a.versions, a.ranges
-     from packages_of($1::jsonb) p join advisory_affects a using (ecosystem, name)`,
-    [JSON.stringify(closure)],
+     from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as p (ecosystem, name, version, purl)
+     join advisory_affects a using (ecosystem, name)`,
+    columnsOf(packages),
   );
   return rows;
 }

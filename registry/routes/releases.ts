@@ -3,8 +3,8 @@
 import { purlOfSubmission } from '../../scanner/submission.ts';
 import { ReleaseQuery } from '../../schemas/api.ts';
 import { diffSurfaces, stepOf } from '../../schemas/diff.ts';
+import { measuresOf } from '../../schemas/diff-view.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { Report } from '../../schemas/finding.ts';
 import { digestOf, parseStrict } from '../../schemas/json.ts';
 import { diffReach } from '../../schemas/reach.ts';
 import type { Release, Submission } from '../../schemas/release.ts';
@@ -13,6 +13,7 @@ import { PublishBody } from '../../schemas/server.ts';
 import { Surface } from '../../schemas/surface.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Call, Handlers } from '../app.ts';
+import { storedReport } from '../baseline.ts';
 import { isDuplicate, type Pool, withTransaction } from '../db/pool.ts';
 import {
   findRelease,
@@ -71,6 +72,7 @@ export function releaseRoutes(deps: Deps): Handlers {
       const row = await scanned(call, deps.pool);
       return sendJson(call, await deps.blobs.get(row.surface_text ?? ''));
     },
+    sbom: (call) => sbom(call, deps),
     diff: (call) => diff(call, deps),
     blob: async (call) => {
       const digest = call.param('digest');
@@ -148,6 +150,18 @@ function sendJson(call: Call, bytes: Buffer): Buffer {
   return bytes;
 }
 
+/** The bytes that the report names by digest. */
+async function sbom(call: Call, { pool, blobs }: Deps): Promise<Buffer> {
+  const row = await scanned(call, pool);
+  const { evidence } = await storedReport(row.report_digest ?? '', blobs);
+  if (evidence.sbom !== undefined) return sendJson(call, await blobs.get(evidence.sbom));
+  throw new LockkeeperError('NOT_FOUND', {
+    expected: `a bill of materials of ${row.name} ${row.version}`,
+    found: 'a report from before they were made',
+    next: 'Submit the next version',
+  });
+}
+
 function noVersion(name: string, version: string): LockkeeperError {
   return new LockkeeperError('NOT_FOUND', {
     expected: `a version of ${name} that was scanned`,
@@ -160,17 +174,14 @@ function noVersion(name: string, version: string): LockkeeperError {
 async function diff(call: Call, { pool, blobs }: Deps): Promise<unknown> {
   const { from } = call.query(DiffQuery);
   const after = await scanned(call, pool);
-  const report = assertValid(
-    Report,
-    parseStrict(await blobs.get(after.report_digest ?? '')),
-    'a stored report',
-  );
+  const report = await storedReport(after.report_digest ?? '', blobs);
   const wanted = from ?? report.baseline?.version;
   const before = wanted === undefined ? null : await scannedVersion(pool, after.name, wanted);
   if (from !== undefined && before === null) throw noVersion(after.name, from);
   const version = { id: Number(after.id), version: after.version };
   const none = { changes: [], reach: [], artifacts: { added: [], removed: [] } };
-  if (!before) return { before: null, after: version, ...none };
+  if (!before) return { before: null, after: version, ...none, ...measuresOf(null, report) };
+  const earlier = before.report_digest === null ? null : await storedReport(before.report_digest, blobs);
   const surfaceOf = async (row: ReleaseRow): Promise<Surface> =>
     assertValid(Surface, parseStrict(await blobs.get(row.surface_text ?? '')), 'a stored surface');
   const purls = (row: ReleaseRow): Set<string> =>
@@ -184,5 +195,6 @@ async function diff(call: Call, { pool, blobs }: Deps): Promise<unknown> {
     step: stepOf(changes),
     reach: diffReach(factsOfRow(before), factsOfRow(after)),
     artifacts: { added: [...fresh.difference(old)].sort(), removed: [...old.difference(fresh)].sort() },
+    ...measuresOf(earlier, report),
   };
 }

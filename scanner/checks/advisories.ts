@@ -12,6 +12,7 @@ export const knownMalware: Check = {
   owasp: 'MCP04',
   gatesFiredOnly: true,
   readsPackage: true,
+  readsList: true,
   run: (facts) => judged(facts, 'malware'),
 };
 
@@ -22,11 +23,12 @@ export const knownVulnerabilities: Check = {
   owasp: 'MCP04',
   gatesFiredOnly: true,
   readsPackage: true,
+  readsList: true,
   run: (facts) => judged(facts, 'vulnerability'),
 };
 
 /** What is known is known however old the feed is; that nothing is known counts only while it is fresh. */
-function judged({ advisories, closure, now }: Facts, kind: Affecting['kind']): Outcome {
+function judged({ advisories, installed, now }: Facts, kind: Affecting['kind']): Outcome {
   if (typeof advisories === 'string') return unknown(advisories);
   const { newest, affecting } = advisories;
   const found = affecting.filter((one) => one.kind === kind);
@@ -40,7 +42,10 @@ function judged({ advisories, closure, now }: Facts, kind: Affecting['kind']): O
     return unknown(
       `the newest advisory is ${Math.floor(hours)} hours old; more than ${STALE_HOURS} is stale`,
     );
-  return ok(`none against ${closure.artifacts.length} packages, of advisories up to ${newest}`);
+  const { packages, gaps } = installed;
+  const [gap] = gaps;
+  if (gap !== undefined || packages.length === 0) return unknown(gap ?? 'no package was found to look up');
+  return ok(`none against ${packages.length} packages, of advisories up to ${newest}`);
 }
 
 function findingOf(one: Affecting): ReturnType<typeof finding> {

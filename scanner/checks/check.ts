@@ -10,6 +10,7 @@ import type { RemoteLaunch } from '../../schemas/remote.ts';
 import type { Surface } from '../../schemas/surface.ts';
 import type { CodeFacts } from '../code/facts.ts';
 import type { RepositoryFacts } from '../github/look.ts';
+import type { Installed } from '../installed/package.ts';
 import type { ImageFacts } from '../oci/source.ts';
 import type { Baseline, KnownAdvisories, Peer, Upstream } from '../ports.ts';
 import type { Attested } from '../provenance/standing.ts';
@@ -55,6 +56,8 @@ export interface Facts {
   readonly peers?: readonly Peer[];
   /** Of a server that is an image; null for any other. */
   readonly image: ImageFacts | null;
+  /** Every package that was found in it. */
+  readonly installed: Installed;
 }
 
 /** What can be judged of what a server shows alone. */
@@ -76,6 +79,8 @@ export interface CheckOf<F> {
   readonly readsPackage?: true;
   /** Set where it reads what is signed of a package, and of an image as well. */
   readonly readsSigned?: true;
+  /** Set where it reads the list of what is installed, which an image has as well. */
+  readonly readsList?: true;
   /** Set where it is about images alone; it says once what the checks of packages do not look at there. */
   readonly imagesOnly?: true;
   run(facts: F): Promise<Outcome> | Outcome;

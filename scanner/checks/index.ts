@@ -22,6 +22,7 @@ import { installScripts } from './install-scripts.ts';
 import { instructions } from './instructions.ts';
 import { integrity } from './integrity.ts';
 import { labels } from './labels.ts';
+import { licences } from './licences.ts';
 import { maintainers } from './maintainers.ts';
 import { parameters } from './parameters.ts';
 import { publisher } from './publisher.ts';
@@ -93,4 +94,5 @@ export const checks: readonly Check[] = [
   egress,
   knownMalware,
   knownVulnerabilities,
+  licences,
 ];

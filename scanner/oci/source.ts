@@ -15,6 +15,7 @@ import {
 } from '../../schemas/oci.ts';
 import type { LocalLaunch, Submission } from '../../schemas/release.ts';
 import { assertValid } from '../../schemas/validate.ts';
+import type { Installed } from '../installed/package.ts';
 import type { PackageSource, ScanPorts } from '../ports.ts';
 import { incomplete } from '../tree.ts';
 import { imageAttested } from './attested.ts';
@@ -25,6 +26,7 @@ import type { OciOptions } from './options.ts';
 export interface ImageFacts {
   readonly report: ImageReport;
   readonly notes: ImageNotes;
+  readonly installed: Installed;
 }
 
 export async function ociSource(submission: Submission, ports: ScanPorts): Promise<PackageSource> {
@@ -36,12 +38,13 @@ export async function ociSource(submission: Submission, ports: ScanPorts): Promi
   const { tree, notes } = await readTree(parts, { blobs: ports.blobs });
   assertMounts(submission, tree.root);
   const launch = imageLaunch(image, submission);
+  const installed = { packages: [], unpacked: null, gaps: ['packages inside of an image are not listed'] };
   const { created } = image.config;
   const documents = await documentsOf(image, ports);
   return {
     ...{ closure: image.closure, unpromised: [], rootPurl: ociPurl(ref) },
     launch: () => launch,
-    image: { report: reportOf(image, notes), notes },
+    image: { report: reportOf(image, notes), notes, installed },
     attested: (known) => imageAttested({ ref, options, config: image.config, documents }, known),
     // Container registries tell neither who maintains an image nor when it came; the image's own word is its maker's.
     upstream: async () => ({

@@ -1,13 +1,15 @@
 /** `lk scan` as somebody without a registry runs it: a real package registry, the real sandbox, files of clients. */
 import { execFile } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toMarkdown } from '../../scanner/markdown.ts';
 import { toSarif } from '../../scanner/sarif.ts';
+import { sha256 } from '../../schemas/json.ts';
 import { DEFAULT_POLICY } from '../../schemas/policy.ts';
 import { concludeAll, Scan, type ScanTarget } from '../../schemas/scan.ts';
 import { assertValid } from '../../schemas/validate.ts';
+import { cycloneDxErrors } from '../helpers/cyclonedx.ts';
 import { type NpmRegistry, startNpmRegistry } from '../helpers/npm-registry.ts';
 import { tempDir } from '../helpers/session.ts';
 import { plain } from '../scanner/harness.ts';
@@ -39,6 +41,7 @@ beforeAll(async () => {
   const scan = { coolDownDays: 0, gates: ['LK-ART-01', 'LK-SRF-01', 'LK-TXT-01', 'LK-TXT-02'] };
   writeFileSync(join(dir, 'policy.json'), JSON.stringify({ ...DEFAULT_POLICY, scan }));
   mkdirSync(join(dir, 'empty'));
+  mkdirSync(join(dir, 'bills'));
   writeFileSync(join(dir, 'keys.json'), keysUntil());
 });
 afterAll(() => registry.close());
@@ -63,7 +66,16 @@ const scanOf = ({ stdout }: Ran): Scan => assertValid(Scan, JSON.parse(stdout), 
 describe('lk scan', () => {
   it('answers ok, refused or not verified, in words, JSON, SARIF and Markdown', async () => {
     const keys = ['--trust-root', 'npm=keys.json'];
-    const clean = await lk('npm:@acme/server@1.0.0', '--policy', 'policy.json', ...keys);
+    const clean = await lk(
+      'npm:@acme/server@1.0.0',
+      '--policy',
+      'policy.json',
+      '--sbom',
+      'one.json',
+      ...keys,
+    );
+    const bill = readFileSync(join(dir, 'one.json'));
+    expect(cycloneDxErrors(JSON.parse(bill.toString()))).toEqual([]);
     expect(clean.stdout).toContain('LK-SIG-01  Signed by the package registry: by the key');
     expect(clean.stdout + clean.stderr).toContain('ok: no check that gates fired, and none is unknown.');
     expect(clean.exit).toBe(0);
@@ -84,11 +96,16 @@ describe('lk scan', () => {
       'out.sarif',
       '--markdown',
       'out.md',
+      '--sbom',
+      'bills',
     );
     const told = scanOf(ran);
     expect(ran.exit).toBe(3);
     expect(told.conclusion).toBe('refused');
     const [fresh, mine] = told.targets;
+    expect(readdirSync(join(dir, 'bills'))).toEqual(['npm.acme-server-1.1.0.cdx.json']);
+    const written = readFileSync(join(dir, 'bills/npm.acme-server-1.1.0.cdx.json'));
+    expect(sha256(written)).toBe(fresh?.report?.evidence.sbom);
     expect(fresh).toMatchObject({
       file: '.mcp.json',
       line: 3,
@@ -128,6 +145,7 @@ describe('lk scan', () => {
     [['npm:@acme/none@1.0.0'], 4, 'SOURCE_INVALID'],
     [['nothing-here'], 2, 'SOURCE_INVALID'],
     [['npm:@acme/server@1.0.0', '--policy', '.npmrc'], 3, 'JSON_INVALID'],
+    [['npm:@acme/server', 'npm:@acme/server', '--sbom', 'two.json'], 2, '--sbom with a folder'],
     [[], 2, 'USAGE'],
   ])('%j ends with %i and says why', async (words, exit, said) => {
     const ran = await lk(...words);

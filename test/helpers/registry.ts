@@ -164,6 +164,8 @@ async function scanResult(
     surface,
     report,
     maintainers: null,
+    packages: [{ ecosystem: 'npm', name: 'weather', version: submission.version, purl }],
+    licences: new Map(),
     surfaceDigest: pins.digest,
     surfaceText: await store(surface),
     reportDigest: await store(report),

@@ -227,7 +227,9 @@ describe.each(servers())('advisories on $name', (server) => {
       const id = await registry.scanned('dave', submissionOf(`1.0.${++patch}`));
       expect(await idsOf(id)).toContain('GHSA-made-upup-0005');
       const { body } = await registry.call('alice', 'GET', `/v1/releases/${id}`);
-      const { newest, affecting } = await knownAgainst(registry.pool, body.closure);
+      const [{ purl }] = body.closure.artifacts;
+      const packages = [{ ecosystem: 'npm', name: 'weather', version: body.version, purl }];
+      const { newest, affecting } = await knownAgainst(registry.pool, packages);
       expect(newest).not.toBeNull();
       expect(affecting.map((one) => one.id)).toContain('GHSA-made-upup-0005');
       const later = await registry.scanned('dave', { ...submissionOf('1.2.4') });

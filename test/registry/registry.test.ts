@@ -223,6 +223,12 @@ describe.each(servers())('the registry on $name', (server) => {
       });
     });
 
+    it('says so where a report is from before bills of materials were made', async () => {
+      const id = await registry.scanned('dave', submissionOf('0.0.5'));
+      const { status, body } = await registry.call('alice', 'GET', `/v1/releases/${id}/sbom`);
+      expect([status, body.code]).toEqual([404, 'NOT_FOUND']);
+    });
+
     it('hands out only blobs that a release names', async () => {
       const id = await registry.scanned('dave', submissionOf('0.0.4'));
       const { body } = await registry.call('dave', 'GET', `/v1/releases/${id}`);

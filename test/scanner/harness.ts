@@ -63,7 +63,7 @@ export function serverPackage(
     publishedAt: '2026-01-01T00:00:00.000Z',
     maintainers: [{ name: 'ann', email: 'ann@acme.example' }],
     ...more,
-    manifest: { type: 'module', bin: { server: 'index.mjs' }, ...more.manifest },
+    manifest: { type: 'module', bin: { server: 'index.mjs' }, license: 'MIT', ...more.manifest },
     files: { 'index.mjs': code, ...beside, ...more.files },
   };
 }
@@ -93,10 +93,11 @@ export function requestFor(change: Partial<Submission> = {}, baseline: Baseline 
 }
 
 export function baselineOf(result: ScanResult): Baseline {
-  const { closure, surface, maintainers, report, launch } = result;
+  const { closure, surface, maintainers, report, launch, licences } = result;
   const { permissions } = requestFor().submission;
   const { version } = report.release;
-  return { version, closure, surface, maintainers, launch, permissions, origin: report.origin ?? null };
+  const origin = report.origin ?? null;
+  return { version, closure, surface, maintainers, launch, permissions, origin, licences };
 }
 
 /** The refusal that a promise ends in. */

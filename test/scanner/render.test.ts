@@ -105,6 +105,20 @@ ok       LK-ART-01  Every artifact verified: 2 artifacts`);
     ]);
   });
 
+  it('tells sizes and licences', () => {
+    const installed = {
+      packages: 12,
+      unpacked: { files: 3, bytes: 2048 },
+      licences: [...'abcdefghi'].map((licence) => ({ licence, packages: 1 })),
+      gaps: [],
+    };
+    const lines = renderReport({ ...report, installed }, plain).split('\n');
+    expect(lines).toContain('Artifacts  2, all verified, 2.0 MiB; 2.0 KiB in 3 files unpacked');
+    expect(lines).toContain(
+      'Licences   a 1, b 1, c 1, d 1, e 1, f 1, g 1, h 1 and 1 more (lk sbom shows all)',
+    );
+  });
+
   it('is loud about a trial, about what is not verified and about what was tried', () => {
     const text = renderReport(
       {
@@ -163,6 +177,24 @@ Packages
 + @x/y@1`.replaceAll('… The same beginning, The same ', `…${long.slice(long.length - 30)}`),
     );
     expect(renderDiff(view, marked)).toContain('<r>risk    </r>  added  /tools/b');
+  });
+
+  it('tells how large it was and is, and which licences came and went', () => {
+    const before = { bytes: 2048, unpacked: { files: 1, bytes: 4096 }, licences: ['MIT', null] };
+    const after = { bytes: 3_145_728, unpacked: null, licences: ['MIT', 'GPL-3.0-only \u202e'] };
+    const end = (measures: NonNullable<DiffView['measures']>): string[] =>
+      renderDiff({ ...view, measures }, plain)
+        .split('\n')
+        .slice(-3);
+    expect(end({ before, after })).toEqual([
+      'Size      2.0 KiB, 4.0 KiB in 1 file unpacked -> 3.0 MiB',
+      'Licences  + GPL-3.0-only \\u{202e}',
+      'Licences  - a licence that could not be read',
+    ]);
+    expect(end({ before, after: before }).at(-1)).toBe(
+      'Size      2.0 KiB, 4.0 KiB in 1 file unpacked, as before',
+    );
+    expect(end({ before: null, after }).at(-1)).toBe('Size      3.0 MiB');
   });
 
   it('says when there is nothing to compare with, and cuts nothing', () => {

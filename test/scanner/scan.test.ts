@@ -112,6 +112,7 @@ describe('a scan', () => {
       'LK-BEH-01 ok',
       'LK-ADV-01 ok',
       'LK-ADV-02 ok',
+      'LK-LIC-01 ok',
     ]);
     expect(result.maintainers).toEqual(['ann <ann@acme.example>']);
     expect(result.surfaceDigest).toBe(report.surface.digest);
@@ -124,6 +125,7 @@ describe('a scan', () => {
       'observation',
       'peers',
       'repository',
+      'sbom',
       'secondStart',
       'surface',
       'upstream',

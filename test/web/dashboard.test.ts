@@ -1,7 +1,7 @@
 /** The dashboard as people use it: a real browser, a real registry, a real server from a loopback package registry. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -125,6 +125,11 @@ describe('the dashboard', () => {
       .waitFor(WAIT);
     expect(await page.title()).toContain('Lockkeeper');
     await shot(page, 'release-publisher');
+    const coming = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Bill of materials' }).click();
+    const saved = JSON.parse(readFileSync(await (await coming).path(), 'utf8'));
+    expect((await coming).suggestedFilename()).toBe('npm.acme-server-1.0.0.cdx.json');
+    expect(saved).toMatchObject({ bomFormat: 'CycloneDX', metadata: { component: { name: 'server' } } });
   });
 
   it('never asks for a key on the page that the registry serves', async () => {
