@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import cron from 'node-cron';
 import { bucketAt } from '../runtime/store/bucket-setting.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
-import { DEFAULT_POLICY } from '../schemas/policy.ts';
+import { DEFAULT_POLICY, type Policy } from '../schemas/policy.ts';
 import { readWitnessKey } from '../schemas/witness.ts';
 import type { PublishSetting } from './publish.ts';
 import { TARGETS_PATTERN, type TufSetting, tufOf } from './tuf/setting.ts';
@@ -37,6 +37,8 @@ export interface RegistryConfig {
   readonly advisoriesCron: string;
   /** Releases that known malware may revoke in a day without a person. */
   readonly maxRevocations: number;
+  /** The least severity of a known vulnerability that fails gates; null: they warn. */
+  readonly failOn: Policy['advisories']['failOn'];
   /** Scans at the same time in this process. */
   readonly workers: number;
   readonly role: 'all' | 'registry' | 'scanner';
@@ -108,6 +110,10 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     help: 'releases that known malware revokes in a day without a person (5)',
     pattern: /^\d{1,4}$/,
   },
+  LOCKKEEPER_FAIL_ON: {
+    help: 'known vulnerabilities that fail lk ci: critical, high, medium or low and above; unset: they warn',
+    pattern: /^(critical|high|medium|low)$/,
+  },
   LOCKKEEPER_WORKERS: { help: 'scans at the same time (2)', pattern: /^[1-9]\d?$/ },
   LOCKKEEPER_ROLE: { help: 'all, registry or scanner', pattern: /^(all|registry|scanner)$/ },
   LOCKKEEPER_LOG_LEVEL: {
@@ -176,6 +182,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
     advisories: env.LOCKKEEPER_ADVISORIES ?? null,
     advisoriesCron: env.LOCKKEEPER_ADVISORIES_CRON ?? '19 * * * *',
     maxRevocations: Number(env.LOCKKEEPER_MAX_REVOCATIONS ?? DEFAULT_POLICY.advisories.maxRevocations),
+    failOn: (env.LOCKKEEPER_FAIL_ON ?? null) as RegistryConfig['failOn'],
     workers: Number(env.LOCKKEEPER_WORKERS ?? 2),
     role: (env.LOCKKEEPER_ROLE ?? 'all') as RegistryConfig['role'],
     logLevel: (env.LOCKKEEPER_LOG_LEVEL ?? 'warn') as RegistryConfig['logLevel'],

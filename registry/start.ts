@@ -114,12 +114,12 @@ export async function startRegistry(
   }
 }
 
-function policyOf({ trial, maxRevocations }: RegistryConfig): Policy {
+function policyOf({ trial, maxRevocations, failOn }: RegistryConfig): Policy {
   const { approvals, advisories } = DEFAULT_POLICY;
   return {
     ...DEFAULT_POLICY,
     approvals: trial ? { ...approvals, threshold: 1 } : approvals,
-    advisories: { ...advisories, maxRevocations },
+    advisories: { ...advisories, maxRevocations, failOn },
   };
 }
 

@@ -5,10 +5,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bubblewrap } from '../../runtime/isolation/bubblewrap.ts';
 import { openBlobs } from '../../runtime/store/blobs.ts';
+import { isAffected } from '../../scanner/advisories/match.ts';
+import { readAdvisory } from '../../scanner/advisories/record.ts';
+import { openGithub } from '../../scanner/github/client.ts';
 import type { Baseline, ScanPorts, ScanRequest, ScanResult } from '../../scanner/ports.ts';
 import { scan } from '../../scanner/scan.ts';
+import { failsGate } from '../../schemas/advisory.ts';
+import { asLockkeeperError } from '../../schemas/errors.ts';
 import { DEFAULT_POLICY } from '../../schemas/policy.ts';
 import { DEFAULT_LIMITS, type Submission } from '../../schemas/release.ts';
+import { openFakeGithub, type RepositorySpec } from '../helpers/github-server.ts';
 import { type LocalPackage, startNpmRegistry } from '../helpers/npm-registry.ts';
 import type { Incident } from './rows.ts';
 
@@ -38,7 +44,29 @@ export interface Replays {
   close(): Promise<void>;
 }
 
-/** Everything real but the package registry, which listens on the loopback. */
+const REPOSITORY: RepositorySpec & { name: string } = {
+  ...{ name: 'acme/server', id: 1001, createdAt: '2020-01-01T00:00:00Z' },
+  files: { 'package.json': '{"name":"@acme/server"}' },
+};
+
+/** A scan that knows GitHub with this repository in it. */
+async function scanWith(
+  repository: RepositorySpec,
+  request: ScanRequest,
+  ports: ScanPorts,
+): Promise<ScanResult> {
+  const fake = await openFakeGithub({ files: REPOSITORY.files ?? {}, ...repository });
+  const { url: api } = fake;
+  const github = openGithub({ api, host: 'github.com', token: null, environment: {}, now: () => NOW });
+  try {
+    return await scan(request, { ...ports, github });
+  } finally {
+    await github.close();
+    await fake.close();
+  }
+}
+
+/** Everything real but the package registry and GitHub, which listen on the loopback. */
 export async function openReplays(): Promise<Replays> {
   const dir = await mkdtemp(join(tmpdir(), 'lockkeeper-incidents-'));
   await chmod(dir, 0o755);
@@ -62,30 +90,39 @@ export async function openReplays(): Promise<Replays> {
     progress: () => undefined,
     answerMs: 20_000,
   };
-  const approved = baselineOf(await scan(requestOf('1.0.0', {}, null), ports));
+  const approved = baselineOf(await scanWith(REPOSITORY, requestOf('1.0.0', {}, null), ports));
   let version = 0;
-  const update = async (incident: Partial<Incident>): Promise<ScanResult> => {
-    const name = `1.0.${++version}`;
-    const tool = incident.shows ? incident.shows(TOOL) : TOOL;
-    const files = { ...honest, 'server.json': JSON.stringify({ tools: [tool] }), ...incident.files };
-    const fresh = incident.by?.includes('LK-REL-01')
-      ? '2026-11-24T03:00:00.000Z'
-      : '2026-11-01T00:00:00.000Z';
-    registry.publish([...(incident.others ?? []), packageOf(name, files, incident, fresh)]);
-    return scan(requestOf(name, incident.submission ?? {}, approved), ports);
+  const attempt = async (incident: Partial<Incident>): Promise<ScanResult> => {
+    const { repository = REPOSITORY, advisories = [], submission = {} } = incident;
+    const name = incident.again ? '1.0.0' : `1.0.${++version}`;
+    if (!incident.again) registry.publish([...(incident.others ?? []), updateOf(name, honest, incident)]);
+    const request = { ...requestOf(name, submission, approved), advisories: knowing(advisories) };
+    return scanWith(repository, request, ports);
   };
-  const usual = firedIn(await update({}));
+  const usual = { update: firedIn(await attempt({})), again: firedIn(await attempt({ again: true })) };
   return {
     replay: async (incident) => {
-      const result = await update(incident);
-      const fired = firedIn(result).filter((id) => !usual.includes(id));
-      const gates = new Set(result.report.checks.filter((check) => check.gates).map(({ id }) => id));
       const { id, what, by, told = [] } = incident;
-      const stoppedBy = fired.filter((one) => gates.has(one));
+      const result = await attempt(incident).catch((error: unknown) => asLockkeeperError(error).code);
+      if (typeof result === 'string') {
+        const silent = result === incident.refused ? [] : [...by, incident.refused ?? `not ${result}`];
+        return { id, what, stoppedBy: [result], advised: [], silent, lockable: false };
+      }
+      const before = incident.again ? usual.again : usual.update;
+      const fired = firedIn(result).filter((one) => !before.includes(one));
+      const gates = new Set(result.report.checks.filter((check) => check.gates).map((check) => check.id));
+      const { affecting } = await knowing(incident.advisories ?? [])(result.closure);
+      const failed = affecting.some((one) => failsGate(one, incident.failOn ?? null));
+      const stoppedBy = [
+        ...fired.filter((one) => gates.has(one)),
+        ...(failed ? [`lk ci (LOCKKEEPER_FAIL_ON=${incident.failOn})`] : []),
+      ];
       return {
         ...{ id, what, stoppedBy },
         advised: fired.filter((one) => !gates.has(one)),
         silent: [
+          ...(incident.refused === undefined ? [] : [incident.refused]),
+          ...(failed || incident.failOn === undefined ? [] : ['lk ci']),
           ...by.filter((one) => !stoppedBy.includes(one)),
           ...told.filter((one) => !fired.includes(one)),
         ],
@@ -99,6 +136,36 @@ export async function openReplays(): Promise<Replays> {
   };
 }
 
+function updateOf(
+  version: string,
+  honest: Readonly<Record<string, string>>,
+  incident: Partial<Incident>,
+): LocalPackage {
+  const tool = incident.shows ? incident.shows(TOOL) : TOOL;
+  const files = { ...honest, 'server.json': JSON.stringify({ tools: [tool] }), ...incident.files };
+  const fresh = incident.by?.includes('LK-REL-01') ? '2026-11-24T03:00:00.000Z' : '2026-11-01T00:00:00.000Z';
+  return packageOf(version, files, incident, fresh);
+}
+
+/** What these records say of a closure, by the rules that the registry goes by. */
+function knowing(records: NonNullable<Incident['advisories']>): NonNullable<ScanRequest['advisories']> {
+  const known = records.map((record) => readAdvisory(Buffer.from(JSON.stringify(record))));
+  return async ({ artifacts }) => ({
+    newest: NOW.toISOString(),
+    affecting: known.flatMap(({ id, kind, severity, summary, modified, affects }) => {
+      const purls = artifacts
+        .map(({ purl }) => purl)
+        .filter((purl) =>
+          affects.some((one) => {
+            const [, name = '', version = ''] = /^pkg:npm\/(.+)@([^@]+)$/.exec(purl) ?? [];
+            return one.name === decodeURIComponent(name) && isAffected(version, one);
+          }),
+        );
+      return purls.length > 0 ? [{ id, kind, severity, summary, modified, purls }] : [];
+    }),
+  });
+}
+
 function packageOf(
   version: string,
   files: Readonly<Record<string, string>>,
@@ -107,8 +174,9 @@ function packageOf(
 ): LocalPackage {
   return {
     ...{ name: '@acme/server', version, files, publishedAt },
-    maintainers: [{ name: 'ann', email: 'ann@acme.example' }],
+    maintainers: incident.maintainers ?? [{ name: 'ann', email: 'ann@acme.example' }],
     manifest: {
+      repository: `github:${incident.repository?.name ?? REPOSITORY.name}`,
       type: 'module',
       bin: { server: 'index.mjs' },
       dependencies: { helper: '1.0.0' },
@@ -124,8 +192,7 @@ function requestOf(version: string, change: Partial<Submission>, baseline: Basel
     permissions: { egress: [], mounts: [], env: [], limits: { ...DEFAULT_LIMITS, memoryMiB: 512 } },
     ...change,
   };
-  const advisories: ScanRequest['advisories'] = async () => ({ newest: NOW.toISOString(), affecting: [] });
-  return { submission, policy: DEFAULT_POLICY, trial: false, baseline, advisories };
+  return { submission, policy: DEFAULT_POLICY, trial: false, baseline, advisories: knowing([]) };
 }
 
 function baselineOf(result: ScanResult): Baseline {

@@ -1,6 +1,10 @@
 /** Known incidents as inert replays: what the bad release changed, and nothing of what it did. Written for this table. */
+import type { FailOn } from '../../schemas/advisory.ts';
 import type { JsonObject } from '../../schemas/common.ts';
+import type { Code } from '../../schemas/errors.ts';
 import type { Submission } from '../../schemas/release.ts';
+import { ghsa, type Made, mal } from '../helpers/advisories.ts';
+import type { RepositorySpec } from '../helpers/github-server.ts';
 import type { LocalPackage } from '../helpers/npm-registry.ts';
 
 export interface Incident {
@@ -19,6 +23,17 @@ export interface Incident {
   /** What it shows, changed. */
   readonly shows?: (tool: JsonObject) => JsonObject;
   readonly submission?: Partial<Submission>;
+  /** The scan ends in this refusal, so that there is no report to approve. */
+  readonly refused?: Code;
+  /** The repository that it names from now on. */
+  readonly repository?: RepositorySpec & { readonly name: string };
+  readonly maintainers?: LocalPackage['maintainers'];
+  /** What is published against packages of the closure, in the OSV format. */
+  readonly advisories?: readonly Made[];
+  /** What the registry's policy says fails the gate of a pipeline. */
+  readonly failOn?: FailOn;
+  /** Not an update: what was approved is scanned again. */
+  readonly again?: true;
 }
 
 const SINK = 'https://collect.invalid/v1';
@@ -202,5 +217,59 @@ export const incidents: readonly Incident[] = [
     files: {
       'key.cjs': `fetch('https://api.invalid', { headers: { key: '${['sk', 'live', 'q7Zp2Lx9Vb4Kd8Rw3Tn6Ym1C'].join('_')}' } });\n`,
     },
+  },
+  {
+    id: '5',
+    what: 'MCP Inspector CVE-2025-49596: an update brings a tool for developers that is known to be weak',
+    by: [],
+    told: ['LK-ADV-02'],
+    failOn: 'high',
+    manifest: { dependencies: { inspector: '1.0.0' } },
+    others: [{ ...dependency('inspector', {}), publishedAt: '2026-01-01T00:00:00.000Z' }],
+    advisories: [ghsa('GHSA-made-upup-0005', 'inspector', { database_specific: { severity: 'CRITICAL' } })],
+  },
+  {
+    id: '6',
+    what: 'Smithery, June 2025: a path of the package leads out, to what the machine that builds it keeps',
+    by: [],
+    refused: 'ARCHIVE_HOSTILE',
+    files: {
+      'smithery.yaml': "build:\n  dockerBuildPath: '../../../..'\n",
+      '../../../../.docker/config.json': '{}',
+    },
+  },
+  {
+    id: '14',
+    what: 'SmartLoader, February 2026: a fork of an account some days old takes the place of the repository',
+    by: ['LK-MNT-01'],
+    told: ['LK-REP-01', 'LK-MNT-03'],
+    maintainers: [{ name: 'somebody', email: 'hello@mail.invalid' }],
+    repository: {
+      ...{ name: 'acme-labs/server', id: 2002, fork: true, createdAt: '2026-11-20T00:00:00Z' },
+      ownerSince: '2026-11-19T00:00:00Z',
+    },
+  },
+  {
+    id: '14b',
+    what: 'The same, under the very name of a repository that was given up',
+    by: ['LK-REP-02'],
+    told: ['LK-REP-01'],
+    repository: { name: 'acme/server', id: 2002, createdAt: '2026-11-20T00:00:00Z' },
+  },
+  {
+    id: '23',
+    what: 'A weakness becomes known of what is locked already',
+    by: [],
+    told: ['LK-ADV-02'],
+    failOn: 'high',
+    again: true,
+    advisories: [ghsa('GHSA-made-upup-0023', 'helper')],
+  },
+  {
+    id: '23b',
+    what: 'Malware becomes known in a dependency of what is locked already',
+    by: ['LK-ADV-01'],
+    again: true,
+    advisories: [mal('MAL-2026-900023', 'helper', ['1.0.0'])],
   },
 ];

@@ -714,6 +714,9 @@ describe.each(servers())('advisories on $name', (server) => {
     expect(loadConfig(given)).toMatchObject({ advisories: '/srv/osv', advisoriesCron: '*/5 * * * *' });
     expect(loadConfig({}).maxRevocations).toBe(5);
     expect(loadConfig({ LOCKKEEPER_MAX_REVOCATIONS: '0' }).maxRevocations).toBe(0);
+    expect(loadConfig({}).failOn).toBeNull();
+    expect(loadConfig({ LOCKKEEPER_FAIL_ON: 'high' }).failOn).toBe('high');
+    expect(() => loadConfig({ LOCKKEEPER_FAIL_ON: 'everything' })).toThrow(/LOCKKEEPER_FAIL_ON/);
     for (const bad of ['-1', 'all', '10000'])
       expect(() => loadConfig({ LOCKKEEPER_MAX_REVOCATIONS: bad })).toThrow(/LOCKKEEPER_MAX_REVOCATIONS/);
     for (const bad of ['relative', 'ftp://feed.example', 'http://', 'https://feed.example/?x'])
