@@ -111,7 +111,7 @@ export async function openReplays(): Promise<Replays> {
       const before = incident.again ? usual.again : usual.update;
       const fired = firedIn(result).filter((one) => !before.includes(one));
       const gates = new Set(result.report.checks.filter((check) => check.gates).map((check) => check.id));
-      const { affecting } = await knowing(incident.advisories ?? [])(result.closure);
+      const { affecting } = await knowing(incident.advisories ?? [])(result.packages);
       const failed = affecting.some((one) => failsGate(one, incident.failOn ?? null));
       const stoppedBy = [
         ...fired.filter((one) => gates.has(one)),
@@ -147,13 +147,13 @@ function updateOf(
   return packageOf(version, files, incident, fresh);
 }
 
-/** What these records say of a closure, by the rules that the registry goes by. */
+/** What these records say of what is installed, by the rules that the registry goes by. */
 function knowing(records: NonNullable<Incident['advisories']>): NonNullable<ScanRequest['advisories']> {
   const known = records.map((record) => readAdvisory(Buffer.from(JSON.stringify(record))));
-  return async ({ artifacts }) => ({
+  return async (packages) => ({
     newest: NOW.toISOString(),
     affecting: known.flatMap(({ id, kind, severity, summary, modified, affects }) => {
-      const purls = artifacts
+      const purls = packages
         .map(({ purl }) => purl)
         .filter((purl) =>
           affects.some((one) => {
