@@ -1,33 +1,44 @@
-/** A report as a person reads it; at most about a screen. Colour is the caller's. */
-import type { CheckResult, Evidence, Report } from '../schemas/finding.ts';
+/** A report as a person reads it: on one screen, what is open first. Colour is the caller's. */
+import type { Report } from '../schemas/finding.ts';
 import type { ImageReport } from '../schemas/oci.ts';
 import { isLocal, type Launch, type Release, takesArgs } from '../schemas/release.ts';
 import type { InstalledReport } from '../schemas/sbom.ts';
+import { renderChecks } from './render-checks.ts';
 import { counted, line, type Paint, sized, WIDTH, wrapped } from './text.ts';
 
 /** What was asked for with the release; a report alone does not say it. */
 export type Asked = Pick<Release, 'permissions' | 'launch'>;
 
-const SHOWN_FINDINGS = 4;
 const SHOWN_LICENCES = 8;
+interface Wish {
+  /** Absent for a scan without a registry, where nobody approves. */
+  readonly asked?: Asked;
+  /** Each check with what it saw, however many lines that takes. */
+  readonly full?: boolean;
+}
+
+/** Lines of a report: a screen has room for a few more around it. Only what fired may take more. */
+const SCREEN = 34;
 /** Lines of one row of the summary. */
 const MAX_LINES = 6;
+
 /** The report; with what was asked for it also says what the server may touch. */
-export function renderReport(report: Report, paint: Paint, asked?: Asked): string {
-  const { release, checks } = report;
-  const of = (outcome: CheckResult['outcome']): CheckResult[] =>
-    checks.filter((check) => check.outcome === outcome);
-  const where = `${release.source}, scanned ${report.scannedAt.slice(0, 16)}Z in ${report.scanner.isolation}`;
+export function renderReport(report: Report, paint: Paint, { asked, full = false }: Wish = {}): string {
+  const gate = asked ? 'must be accepted to approve' : 'gates';
+  const head = [...title(report, paint), '', ...summary(report, asked), ''];
+  const room = full ? Number.POSITIVE_INFINITY : SCREEN - head.length;
+  return [...head, ...renderChecks(report.checks, { paint, gate, room })].join('\n');
+}
+
+function title({ release, scannedAt, scanner, trial }: Report, paint: Paint): string[] {
+  const name = line(`${release.name} ${release.version}`);
+  const where = line(`${release.source}, scanned ${scannedAt.slice(0, 16)}Z in ${scanner.isolation}`);
   return [
-    `${paint.bold(line(`${release.name} ${release.version}`))}  ${paint.dim(line(where))}`,
-    ...(report.trial ? [paint.yellow('TRIAL: one approval is enough in this registry.')] : []),
-    '',
-    ...summary(report, asked),
-    '',
-    ...of('fired').flatMap((check) => renderFired(check, paint)),
-    ...together(of('unknown')).map((check) => renderQuiet(check, paint)),
-    ...of('ok').map((check) => renderQuiet(check, paint)),
-  ].join('\n');
+    ...(name.length + 2 + where.length > WIDTH
+      ? [paint.bold(name), paint.dim(where)]
+      : [`${paint.bold(name)}  ${paint.dim(where)}`]),
+    ...(trial ? [paint.yellow('TRIAL: one approval is enough in this registry.')] : []),
+  ];
 }
 
 function summary(report: Report, asked: Asked | undefined): string[] {
@@ -49,7 +60,7 @@ function summary(report: Report, asked: Asked | undefined): string[] {
   if (surface.volatile.length > 0) rows.push(['Not pinned', surface.volatile.join(', ')]);
   rows.push([
     'Against',
-    baseline ? `${baseline.version}, the last approved` : 'nothing: the first release of this server',
+    asked ? approvedBefore(baseline) : (baseline?.version ?? 'nothing: --against names it'),
   ]);
   return rows.flatMap(([name, text]) =>
     wrapped(text, WIDTH - 11)
@@ -71,6 +82,10 @@ function licenceRow({ packages, licences }: InstalledReport): [string, string][]
   const more = licences.length - SHOWN_LICENCES;
   const rest = more > 0 ? ` and ${more} more (lk sbom shows all)` : '';
   return [['Licences', `${shown.join(', ')}${rest}`]];
+}
+
+function approvedBefore(baseline: Report['baseline']): string {
+  return baseline ? `${baseline.version}, the last approved` : 'nothing: the first release of this server';
 }
 
 function imageRow({
@@ -119,59 +134,4 @@ function touches({ permissions, launch }: Asked): string {
   const said = Object.entries(labels).map(([tool, own]) => `${tool} (${own.join(', ') || 'none'})`);
   if (said.length > 0) parts.push(`labels ${said.join(' ')}`);
   return parts.join('; ');
-}
-
-/** Checks that do not know for one reason are one line: a proxy that strips signatures silences many. */
-function together(checks: readonly CheckResult[]): CheckResult[] {
-  const byReason = new Map<string, CheckResult[]>();
-  for (const check of checks) {
-    const reason = check.outcome === 'unknown' ? check.reason : '';
-    byReason.set(reason, [...(byReason.get(reason) ?? []), check]);
-  }
-  return [...byReason.values()].flatMap(([first, ...others]) => {
-    if (first === undefined) return [];
-    const ids = others.map(({ id }) => id);
-    return [ids.length === 0 ? first : { ...first, title: `${first.title}, and ${ids.join(' ')}` }];
-  });
-}
-
-function renderQuiet(check: CheckResult, paint: Paint): string {
-  const head = `${check.id}  ${check.title}`;
-  if (check.outcome === 'unknown') {
-    return `${paint.yellow('unknown')}  ${head}: ${line(check.reason, 80)}`;
-  }
-  return `${paint.green('ok     ')}  ${head}: ${paint.dim(line(check.outcome === 'ok' ? check.note : '', 80))}`;
-}
-
-function renderFired(check: CheckResult, paint: Paint): string[] {
-  if (check.outcome !== 'fired') return [];
-  const { findings, id, title, gates } = check;
-  const more = findings.length - SHOWN_FINDINGS;
-  return [
-    `${paint.red('fired  ')}  ${id}  ${title}${gates ? paint.dim(' (must be accepted to approve)') : ''}`,
-    ...findings
-      .slice(0, SHOWN_FINDINGS)
-      .flatMap((one) => [
-        `         ${one.severity}: ${line(one.message)}`,
-        ...one.evidence.slice(0, 2).flatMap((item) => renderEvidence(item, paint)),
-      ]),
-    ...(more > 0 ? [`         and ${more} more (--json shows all)`] : []),
-  ];
-}
-
-function renderEvidence(item: Evidence, paint: Paint): string[] {
-  const pad = '           ';
-  if (item.kind === 'change') {
-    const before = paint.red(`- ${line(item.before, 90)}`);
-    return [
-      `${pad}${line(item.at, 90)}`,
-      `${pad}${before}`,
-      `${pad}${paint.green(`+ ${line(item.after, 90)}`)}`,
-    ];
-  }
-  if (item.kind === 'file') {
-    return [`${pad}${line(`${item.path}:${item.line}`, 60)}  ${paint.dim(line(item.excerpt, 80))}`];
-  }
-  const text = item.kind === 'text' ? item.excerpt : `${item.source}: ${item.value}`;
-  return [`${pad}${paint.dim(line(text, 100))}`];
 }

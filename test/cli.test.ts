@@ -13,6 +13,7 @@ import { lockDigest, renderLockFile } from '../schemas/lock.ts';
 import type { Logged } from '../schemas/log.ts';
 import { noteKeyOf } from '../schemas/note.ts';
 import { problemOf } from '../schemas/problem.ts';
+import { BARE } from './helpers/bare.ts';
 import { type MemoryLog, memoryLog } from './helpers/log.ts';
 import { tempDir } from './helpers/session.ts';
 import { logSigner, makeApproval, makeEntry, makeLock, makeRoot, people, pin } from './helpers/trust.ts';
@@ -101,7 +102,7 @@ async function world(answer: (digest: string, log: MemoryLog) => Answer): Promis
     run: (words, env = {}) =>
       new Promise((resolve) => {
         const script = `lk() { "${process.execPath}" "${MAIN}" "$@"; }; ${words}`;
-        const all = { PATH: process.env.PATH ?? '', LOCKKEEPER_HOME: home, ...env };
+        const all = { ...BARE, LOCKKEEPER_HOME: home, ...env };
         execFile(
           '/bin/bash',
           ['-o', 'pipefail', '-c', script],

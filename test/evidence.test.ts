@@ -11,6 +11,7 @@ import { CallTaken, callId } from '../schemas/call.ts';
 import type { JsonObject } from '../schemas/common.ts';
 import { pretty, sha256 } from '../schemas/json.ts';
 import { type Acme, acme, ECHO, SERVER } from './helpers/acme.ts';
+import { BARE } from './helpers/bare.ts';
 import { ARGUMENTS, callFacts } from './helpers/calls.ts';
 
 const MAIN = join(import.meta.dirname, '../cli/main.ts');
@@ -46,7 +47,7 @@ describe('evidence of a period', () => {
       file,
       '--json',
     ];
-    const env = { PATH: process.env.PATH, LOCKKEEPER_HOME: at('machines/judge') };
+    const env = { ...BARE, LOCKKEEPER_HOME: at('machines/judge') };
     const { status, stdout } = spawnSync('unshare', [...UNSHARE, ...cli, ...words], {
       env,
       encoding: 'utf8',

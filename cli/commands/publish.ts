@@ -36,6 +36,7 @@ export const publish: Command = {
     ca: { type: 'string' },
     private: { type: 'boolean' },
     'no-wait': { type: 'boolean' },
+    full: { type: 'boolean' },
   },
   optionHelp: {
     name: 'server name in the registry (default: npm.<scope>/<package>, pypi/<package>, host and path of an image)',
@@ -57,6 +58,7 @@ export const publish: Command = {
     ca: 'of a remote server: file of the authorities to trust instead of those that everybody trusts',
     private: 'of a remote server: it may be in a private network',
     'no-wait': 'do not wait for the report',
+    full: 'tell of each check what it saw, longer than a screen',
   },
   examples: [
     'lk publish npm:@modelcontextprotocol/server-filesystem@2025.8.21 --arg /data --mount /data:rw',
@@ -94,7 +96,7 @@ export const publish: Command = {
     const next = `Next: two other people than ${me.person} run: lk review ${release.id}, lk approve ${release.id}`;
     return {
       data: { release: scanned, report },
-      text: `${renderReport(report, context.paint, scanned)}\n${next}`,
+      text: `${renderReport(report, context.paint, { asked: scanned, full: flag(values, 'full') })}\n${next}`,
     };
   },
 };

@@ -11,7 +11,7 @@ import { ReviewView } from '../../schemas/review.ts';
 import { Attention } from '../../schemas/server.ts';
 import { advisoryLines, heldLines, locksText } from '../advisories.ts';
 import type { Api } from '../api.ts';
-import { type Command, type Context, type Result, text } from '../command.ts';
+import { type Command, type Context, flag, type Result, text } from '../command.ts';
 import { plain, table } from '../output.ts';
 import { findRelease, listReleases } from '../releases.ts';
 import { attentionLines, dueText, reviewLines } from '../reviewed.ts';
@@ -20,10 +20,11 @@ import { rootAt } from '../roots.ts';
 export const review: Command = {
   summary: 'list what waits for review or has to be reviewed again, or show one release with its report',
   words: '[NAME[@VERSION] | ID]',
-  options: { state: { type: 'string' } },
+  options: { state: { type: 'string' }, full: { type: 'boolean' } },
   optionHelp: {
     state:
       'list this state instead: submitted, scanning, in_review, approved, rejected, deprecated, revoked, all',
+    full: 'tell of each check what it saw, longer than a screen',
   },
   examples: ['lk review', 'lk review filesystem@2025.8.21', 'lk review --state approved'],
   arity: [0, 1],
@@ -49,13 +50,14 @@ export const review: Command = {
       ...reviewLines(release, reviewed, context.now()),
       ...knownLines(known, context),
     ].join('\n');
+    const shown = renderReport(report, context.paint, { asked: release, full: flag(values, 'full') });
     const next =
       release.state === 'in_review'
         ? `Next: lk diff ${release.id}, then lk approve ${release.id} or lk reject ${release.id} --reason TEXT`
         : '';
     return {
       data: { release, report, review: reviewed, advisories: known.releases[0]?.advisories ?? [] },
-      text: [head, '', renderReport(report, context.paint, release), next].join('\n'),
+      text: [head, '', shown, next].join('\n'),
     };
   },
 };
@@ -69,12 +71,14 @@ async function verdictLine(
 ): Promise<string> {
   try {
     const envelope = await api.call('verdict', Envelope, { parameters: { id: release.id } });
-    const { predicate } = openVerdict(envelope, await rootAt(context, api), {
+    openVerdict(envelope, await rootAt(context, api), {
       purl: release.purl,
       reportDigest: digestOf(report),
       subject: subjectsOf(release),
     });
-    return `The scanner signed this report: ${predicate.verificationResult}.`;
+    const open = report.checks.filter(({ gates, outcome }) => gates && outcome !== 'ok').map(({ id }) => id);
+    const verdict = open.length === 0 ? 'passed' : `not passed, ${open.join(' ')} open`;
+    return `The scanner's signature on this report holds. Its verdict: ${verdict}.`;
   } catch (thrown) {
     const { message, code } = asLockkeeperError(thrown);
     return context.paint.red(`The scanner did not sign this report: ${plain(message)} [${code}]`);

@@ -8,7 +8,7 @@ import { parseStrict } from '../../schemas/json.ts';
 import { DEFAULT_POLICY, Policy } from '../../schemas/policy.ts';
 import { concludeAll, type Scan, type ScanTarget } from '../../schemas/scan.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { type Command, type Context, list, text, type Values } from '../command.ts';
+import { type Command, type Context, flag, list, text, type Values } from '../command.ts';
 import { readOr } from '../project.ts';
 import { renderScan } from '../scan/render.ts';
 import { sbomPlace, writeSboms } from '../scan/sbom.ts';
@@ -44,6 +44,7 @@ export const scan: Command = {
     secret: { type: 'string', multiple: true },
     egress: { type: 'string', multiple: true },
     memory: { type: 'string' },
+    full: { type: 'boolean' },
   },
   optionHelp: {
     against: 'source of an earlier version: what is new since then is told, and gates',
@@ -63,6 +64,7 @@ export const scan: Command = {
     secret: 'name of a secret that holds a placeholder, as a file; repeat',
     egress: 'host:port it would be permitted; repeat. Nothing is reached while it is scanned',
     memory: 'memory limit in MiB (default 1024)',
+    full: 'tell of each check what it saw, longer than a screen',
   },
   examples: [
     'lk scan npm:@modelcontextprotocol/server-memory@2026.8.31',
@@ -96,7 +98,7 @@ export const scan: Command = {
       if (place) await writeSboms(place, targets, scanning.blob);
       await write(context, text(values, 'sarif'), () => `${JSON.stringify(toSarif(told), null, 2)}\n`);
       await write(context, text(values, 'markdown'), () => toMarkdown(told));
-      return renderScan(told, words, context);
+      return renderScan(told, { words, full: flag(values, 'full') }, context);
     } finally {
       await scanning.close();
     }

@@ -7,20 +7,26 @@ import { plain, table } from '../output.ts';
 
 const EXIT = { ok: 0, refused: 3, unverified: 4 } as const;
 
-export function renderScan(told: Scan, words: readonly string[], context: Context): Result {
+interface Wish {
+  readonly words: readonly string[];
+  readonly full: boolean;
+}
+
+export function renderScan(told: Scan, { words, full }: Wish, context: Context): Result {
   const { paint } = context;
   const exit = EXIT[told.conclusion];
   if (told.targets.length === 0) {
     const none = `could not verify: no server in ${words.map(plain).join(', ')}: there was nothing to scan`;
     return { data: told, text: paint.yellow(none), exit };
   }
-  const blocks = told.targets.map((one) => renderTarget(one, context));
+  const blocks = told.targets.map((one) => renderTarget(one, full, context));
   if (told.targets.length > 1) blocks.push(overview(told));
   return { data: told, text: [...blocks, conclusionLine(told, context)].join('\n\n'), exit };
 }
 
 function renderTarget(
   { target, file, notes, report, error, suppressed }: ScanTarget,
+  full: boolean,
   { paint }: Context,
 ): string {
   const where = file === null ? '' : paint.dim(`  in ${plain(file)}`);
@@ -29,7 +35,7 @@ function renderTarget(
     ({ id, severity, message }) => `${paint.yellow('note   ')}  ${id}  ${severity}: ${plain(message)}`,
   );
   const body = report
-    ? [renderReport(report, paint)]
+    ? [renderReport(report, paint, { full })]
     : [`${paint.red('no scan')}  ${plain(error?.message ?? '')} [${error?.code}]`];
   const accepted = suppressed.map(
     ({ check, reason, expires }) =>
@@ -51,18 +57,23 @@ function overview({ targets }: Scan): string {
   return table(['SERVER', 'SOURCE', 'CONCLUSION', 'FIRED'], rows);
 }
 
+function gate(ids: readonly string[]): string {
+  return ids.length === 1 ? 'gates' : 'gate';
+}
+
 function conclusionLine({ conclusion, targets }: Scan, { paint }: Context): string {
   const accepted = targets.reduce((sum, { suppressed }) => sum + suppressed.length, 0);
   if (conclusion === 'ok')
     return `${paint.green('ok')}: no check that gates ${accepted > 0 ? `has a finding that nobody accepted (${accepted} accepted)` : 'fired'}, and none is unknown.`;
   const gating = targets.flatMap(({ report }) => report?.checks ?? []).filter(({ gates }) => gates);
-  const ids = (outcome: CheckResult['outcome']): string =>
-    [...new Set(gating.filter((check) => check.outcome === outcome).map(({ id }) => id))].join(', ');
+  const ids = (outcome: CheckResult['outcome']): string[] => [
+    ...new Set(gating.filter((check) => check.outcome === outcome).map(({ id }) => id)),
+  ];
   const [fired, unknown] = [ids('fired'), ids('unknown')];
   const missing = targets.filter(({ report }) => report === null).length;
   const why = [
-    ...(fired === '' ? [] : [`${fired} fired and gate`]),
-    ...(unknown === '' ? [] : [`${unknown} gate and are unknown`]),
+    ...(fired.length === 0 ? [] : [`${fired.join(', ')} fired and ${gate(fired)}`]),
+    ...(unknown.length === 0 ? [] : [`${unknown.join(', ')} unknown, and ${gate(unknown)}`]),
     ...(missing === 0 ? [] : [`${missing} of ${targets.length} could not be scanned`]),
   ].join('; ');
   const head = conclusion === 'refused' ? paint.red('refused') : paint.yellow('could not verify');

@@ -12,6 +12,7 @@ import { pypiOptionsOf } from '../../scanner/pypi/options.ts';
 import { scan } from '../../scanner/scan.ts';
 import type { Asking } from '../../scanner/targets/exact.ts';
 import { asLockkeeperError, type Code } from '../../schemas/errors.ts';
+import { canonical } from '../../schemas/json.ts';
 import type { Policy } from '../../schemas/policy.ts';
 import { Permissions, type Submission } from '../../schemas/release.ts';
 import { concludeReport, type ScanTarget } from '../../schemas/scan.ts';
@@ -59,6 +60,7 @@ export async function openScanning(context: Context, setting: Setting): Promise<
   const trust = async (): Promise<TrustFiles> => setting.trust;
   const ports = { blobs, driver, workDir, npm, pypi, oci, trust, now: context.now };
   const peers: Peer[] = [];
+  const baselines = new Map<string, Promise<Baseline>>();
   return {
     ask: { npm, pypi },
     one: (target, values) =>
@@ -66,6 +68,7 @@ export async function openScanning(context: Context, setting: Setting): Promise<
         values,
         setting,
         peers,
+        baselines,
         ports: { ...ports, progress: (step) => context.progress(`${target.target}: ${step}`) },
       }).finally(() => context.progress('')),
     blob: (digest) => blobs.get(digest),
@@ -77,6 +80,8 @@ interface One {
   readonly values: Values;
   /** What was scanned before it by the same command: those will stand beside each other. */
   readonly peers: Peer[];
+  /** Earlier versions by how they were started. */
+  readonly baselines: Map<string, Promise<Baseline>>;
   readonly setting: Setting;
   readonly ports: ScanPorts;
 }
@@ -88,7 +93,7 @@ async function scanOne(target: Target, one: One): Promise<ScanTarget> {
   try {
     const submission = await wishOf(target, source, one);
     const { against } = one.setting;
-    const baseline = against === undefined ? null : await baselineOf(against, submission, one);
+    const baseline = against === undefined ? null : await baselineOnce(against, submission, one);
     const { report, surface } = await scan(
       { submission, policy: one.setting.policy, trial: false, baseline, peers: [...one.peers] },
       one.ports,
@@ -126,6 +131,14 @@ async function submissionFor(source: string, values: Values, { oci }: ScanPorts)
     if (oci) return resolveTag(tag, await oci());
     throw new Error('a scan without a client of container registries');
   });
+}
+
+/** The same version started the same way shows the same: it is scanned for the first target that asks. */
+function baselineOnce(source: string, like: Submission, one: One): Promise<Baseline> {
+  const key = canonical([like.args, like.permissions]);
+  const known = one.baselines.get(key) ?? baselineOf(source, like, one);
+  one.baselines.set(key, known);
+  return known;
 }
 
 /** What was scanned before, as if it had been approved: so that only what is new is told of. */

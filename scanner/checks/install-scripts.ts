@@ -1,7 +1,9 @@
 import type { UnpackedFile } from '../../runtime/store/unpack.ts';
 import type { Finding } from '../../schemas/finding.ts';
 import { isWheel } from '../../schemas/pypi.ts';
+import { counted } from '../text.ts';
 import { type Check, finding, firedOr } from './check.ts';
+import { packagesIn } from './packages.ts';
 import { startFilesIn } from './start-files.ts';
 
 const HOOKS = ['preinstall', 'install', 'postinstall'];
@@ -21,7 +23,7 @@ export const installScripts: Check = {
       const read = isWheel(artifact) ? startFilesIn : scriptsIn;
       findings.push(...read(artifact.purl, await files(artifact.purl)));
     }
-    return firedOr(findings, `none in ${closure.artifacts.length} packages`);
+    return firedOr(findings, `none in ${counted(packagesIn(closure.artifacts), 'package')}`);
   },
 };
 

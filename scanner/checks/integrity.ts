@@ -1,12 +1,21 @@
 import { isWheel } from '../../schemas/pypi.ts';
+import type { Closure } from '../../schemas/release.ts';
 import type { RemoteLaunch } from '../../schemas/remote.ts';
+import { counted } from '../text.ts';
 import { type Check, finding, firedOr } from './check.ts';
+import { packagesIn } from './packages.ts';
 
 /** Nothing of it can be verified, today or later: whoever approves has to say that they accept that. */
 function elsewhere({ url }: RemoteLaunch): ReturnType<typeof finding> {
   const message =
     'its code runs elsewhere and may change at any time: install scripts, capabilities, age, maintainers and advisories were not looked at; its address, its TLS keys and its surface are pinned';
   return finding('high', message, [{ kind: 'fact', source: 'remote server', value: url }]);
+}
+
+/** Why other checks count fewer packages, where they do. */
+function places({ artifacts }: Closure): string {
+  const packages = packagesIn(artifacts);
+  return packages === artifacts.length ? '' : ` of ${counted(packages, 'package')}`;
 }
 
 /** Fetching already refuses a wrong digest; this names what could be compared with nothing. */
@@ -34,7 +43,7 @@ export const integrity: Check = {
     }
     return firedOr(
       findings,
-      `${closure.artifacts.length} artifacts, all verified by ${image || closure.artifacts.some(isWheel) ? 'sha256' : 'sha512'}`,
+      `${counted(closure.artifacts.length, 'artifact')}${places(closure)}, all verified by ${image || closure.artifacts.some(isWheel) ? 'sha256' : 'sha512'}`,
     );
   },
 };

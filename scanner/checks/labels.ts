@@ -1,4 +1,5 @@
 import { proposeLabels } from '../labels.ts';
+import { counted } from '../text.ts';
 import { type Check, finding, firedOr } from './check.ts';
 
 /** Toxic flows are told by labels; what nobody labelled counts by its hints, which are the server's own word. */
@@ -18,8 +19,15 @@ export const labels: Check = {
       findings.push(
         finding(
           'info',
-          `${missing.length} of ${proposals.length} tools need a label by their words: ${shown(missing)}`,
-          missing.map(({ tool, because }) => ({ kind: 'fact', source: tool, value: reasons(because) })),
+          `${missing.length} of ${counted(proposals.length, 'tool')} need a label by their words: ${byLabels(missing)}`,
+          [
+            ...missing.map(({ tool, because }) => ({
+              kind: 'fact' as const,
+              source: tool,
+              value: reasons(because),
+            })),
+            { kind: 'fact' as const, source: 'labels.json', value: fileOf(missing) },
+          ],
         ),
       );
     for (const { tool, labels: own, because } of less)
@@ -34,7 +42,15 @@ export const labels: Check = {
   },
 };
 
-function shown(proposals: ReturnType<typeof proposeLabels>): string {
+type Proposals = ReturnType<typeof proposeLabels>;
+
+function byLabels(proposals: Proposals): string {
+  const groups = Map.groupBy(proposals, ({ labels: own }) => own.join(' and '));
+  return [...groups].map(([own, of]) => `${own}: ${of.map(({ tool }) => tool).join(', ')}`).join('; ');
+}
+
+/** As `lk publish --labels` takes it. */
+function fileOf(proposals: Proposals): string {
   return JSON.stringify(Object.fromEntries(proposals.map(({ tool, labels: own }) => [tool, own])));
 }
 

@@ -12,6 +12,11 @@ export function changedIn(artifacts: readonly Artifact[], other: readonly Artifa
   ];
 }
 
+/** How many there are: one package may stand at several places of a tree. */
+export function packagesIn(artifacts: readonly Artifact[]): number {
+  return new Set(artifacts.map(({ purl }) => purl)).size;
+}
+
 /** The package without its version, as people write it. */
 export function nameOf(purl: string): string {
   return purl

@@ -1,4 +1,5 @@
 import type { CodeFacts, Use } from '../code/facts.ts';
+import { counted } from '../text.ts';
 import { type Check, finding, firedOr, ok } from './check.ts';
 import { nameOf, place } from './packages.ts';
 
@@ -15,8 +16,7 @@ export const thinClient: Check = {
     const { rootPurl, baseline } = facts;
     const now = await facts.code(rootPurl);
     const thin = thinIn(now);
-    if (thin.length === 0)
-      return ok(`its package registers ${now.tools.length} tools that were found, and forwards to none`);
+    if (thin.length === 0) return ok(`${registered(now.tools.length)}, and nothing in it forwards elsewhere`);
     const before = baseline?.closure.artifacts.find(({ purl }) => nameOf(purl) === nameOf(rootPurl));
     const was = before ? thinIn(await facts.code(before.purl)) : null;
     if (was !== null && was.length > 0)
@@ -32,6 +32,12 @@ export const thinClient: Check = {
     return firedOr([finding('high', message, evidence)], '');
   },
 };
+
+function registered(tools: number): string {
+  return tools === 0
+    ? 'where it registers tools was not found'
+    : `its package registers ${counted(tools, 'tool')}`;
+}
 
 /** Where a package without tools of its own speaks to another server, or starts one that is not among its files. */
 function thinIn({ tools, uses, bytes }: CodeFacts): readonly Use[] {

@@ -1,4 +1,5 @@
 /** Which repository of a package GitHub is asked for, and under which names its version may be tagged there. */
+import { asLockkeeperError } from '../../schemas/errors.ts';
 import { pypiName } from '../../schemas/pypi.ts';
 import type { Baseline } from '../ports.ts';
 import type { ClaimedRepository } from '../provenance/claimed.ts';
@@ -18,7 +19,10 @@ export async function repositoryOf(github: Github | null, one: Package): Promise
   if (github === null) return 'this scanner does not ask GitHub';
   const wanted = wantedOf(github.host, one);
   if (typeof wanted === 'string') return wanted;
-  return lookAtRepository(github, wanted).catch((error: Error) => error.message);
+  return lookAtRepository(github, wanted).catch((thrown: unknown) => {
+    const { expected, found } = asLockkeeperError(thrown);
+    return `expected ${expected}, found ${found}`;
+  });
 }
 
 function wantedOf(host: string, { purl, attested, claimed, baseline }: Package): Wanted | string {

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../schemas/common.ts';
+import { BARE } from '../helpers/bare.ts';
 import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
 import { tempDir } from '../helpers/session.ts';
 import { startAgent, type TestAgent } from '../helpers/ssh-agent.ts';
@@ -24,7 +25,7 @@ describe.each(servers().slice(0, 1))('a reviewer with a key in an SSH agent', (s
     await registry.person('dave', 'publisher');
     const { rootKeys } = (await registry.call(null, 'GET', '/v1/trust')).body;
     environment = {
-      PATH: process.env.PATH,
+      ...BARE,
       LOCKKEEPER_HOME: tempDir(),
       LOCKKEEPER_TOKEN: await registry.person('alice', 'reviewer'),
       LOCKKEEPER_REGISTRY: `http://127.0.0.1:${port}`,

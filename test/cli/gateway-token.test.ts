@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
+import { BARE } from '../helpers/bare.ts';
 import { accepted, bearer, refused, testIdentity } from '../helpers/identity.ts';
 import { tempDir } from '../helpers/session.ts';
 
@@ -12,7 +13,7 @@ const run = promisify(execFile);
 it('makes tokens that a gateway takes until they are removed', async () => {
   const home = tempDir();
   const lk = async (...words: string[]): Promise<Record<string, unknown>> => {
-    const env = { PATH: process.env.PATH, LOCKKEEPER_HOME: home };
+    const env = { ...BARE, LOCKKEEPER_HOME: home };
     const all = [MAIN, 'gateway', 'token', ...words, '--json'];
     const { stdout } = await run(process.execPath, all, { env }).catch((error: { stdout: string }) => error);
     return JSON.parse(stdout) as Record<string, unknown>;

@@ -7,6 +7,7 @@ import { newCode } from '../../registry/db/people.ts';
 import type { JsonObject } from '../../schemas/common.ts';
 import type { Envelope } from '../../schemas/dsse.ts';
 import { identityKeyId } from '../../schemas/root.ts';
+import { BARE } from '../helpers/bare.ts';
 import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
 import { tempDir } from '../helpers/session.ts';
 import { identityToken, type Sigstore, startSigstore } from '../helpers/sigstore.ts';
@@ -31,7 +32,7 @@ describe.each(servers().slice(0, 1))('an approval by a CI job', (server) => {
   }
   const lk = (as: keyof typeof homes, words: string[], more: Record<string, string> = {}): Promise<Said> =>
     new Promise((resolve) => {
-      const env = { PATH: process.env.PATH, LOCKKEEPER_HOME: homes[as], ...more };
+      const env = { ...BARE, LOCKKEEPER_HOME: homes[as], ...more };
       execFile(process.execPath, [MAIN, ...words, '--json'], { env, cwd: project }, (error, stdout) =>
         resolve({ exit: Number(error?.code ?? 0), data: JSON.parse(stdout || '{}') }),
       );

@@ -9,6 +9,7 @@ import { sha256 } from '../../schemas/json.ts';
 import { DEFAULT_POLICY } from '../../schemas/policy.ts';
 import { concludeAll, Scan, type ScanTarget } from '../../schemas/scan.ts';
 import { assertValid } from '../../schemas/validate.ts';
+import { BARE } from '../helpers/bare.ts';
 import { cycloneDxErrors } from '../helpers/cyclonedx.ts';
 import { type NpmRegistry, startNpmRegistry } from '../helpers/npm-registry.ts';
 import { tempDir } from '../helpers/session.ts';
@@ -53,7 +54,7 @@ interface Ran {
 }
 
 function lk(...words: string[]): Promise<Ran> {
-  const env = { PATH: process.env.PATH, HOME: dir, LOCKKEEPER_HOME: join(dir, 'home') };
+  const env = { ...BARE, HOME: dir, LOCKKEEPER_HOME: join(dir, 'home') };
   return new Promise((resolve) => {
     execFile(process.execPath, [MAIN, 'scan', ...words], { cwd: dir, env }, (error, stdout, stderr) =>
       resolve({ exit: Number(error?.code ?? 0), stdout, stderr }),
@@ -126,18 +127,17 @@ describe('lk scan', () => {
     expect(runs[0].invocations[0].executionSuccessful).toBe(false);
   });
 
-  it('with an earlier version to compare with tells what is new', async () => {
-    const ran = await lk(
-      'npm:@acme/server@1.1.0',
-      '--against',
-      'npm:@acme/server@1.0.0',
-      '--policy',
-      'policy.json',
-      '--json',
-    );
-    const checks = scanOf(ran).targets[0]?.report?.checks ?? [];
-    expect(checks.find(({ id }) => id === 'LK-SRF-01')?.outcome).toBe('fired');
+  it('with an earlier version to compare with tells what is new; that one is scanned once', async () => {
+    const before = registry.requests.length;
+    const two = ['npm:@acme/server@1.1.0', 'npm:@acme/server@1.1.0'];
+    const words = ['--against', 'npm:@acme/server@1.0.0', '--policy', 'policy.json', '--json'];
+    const ran = await lk(...two, ...words);
+    for (const { report } of scanOf(ran).targets)
+      expect(report?.checks.find(({ id }) => id === 'LK-SRF-01')?.outcome).toBe('fired');
     expect(ran.exit).toBe(3);
+    const asked = registry.requests.slice(before);
+    expect(asked.filter((path) => path.endsWith('/server-1.0.0.tgz'))).toHaveLength(1);
+    expect(asked.filter((path) => path.endsWith('/server-1.1.0.tgz'))).toHaveLength(2);
   });
 
   it.each([

@@ -12,6 +12,7 @@ import { readArchive, writeArchive } from '../../runtime/store/archive.ts';
 import { type AuditBody, type AuditRecord, link } from '../../schemas/audit.ts';
 import { sha256 } from '../../schemas/json.ts';
 import { readLogKey } from '../../schemas/witness.ts';
+import { BARE } from '../helpers/bare.ts';
 import { servers, startTestRegistry, type TestRegistry } from '../helpers/registry.ts';
 import { tempDir } from '../helpers/session.ts';
 import type { Key } from '../helpers/trust.ts';
@@ -207,7 +208,7 @@ describe.each(servers().slice(0, 1))('evidence of a witnessed registry on $name'
       pin,
       '--json',
     ];
-    const env = { PATH: process.env.PATH, LOCKKEEPER_HOME: tempDir() };
+    const env = { ...BARE, LOCKKEEPER_HOME: tempDir() };
     const { status, stdout, stderr } = spawnSync(process.execPath, words, { env, encoding: 'utf8' });
     expect(status, stderr.slice(0, 2000)).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({

@@ -10,6 +10,7 @@ import { withTransaction } from '../../registry/db/pool.ts';
 import { type Publish, publisherOf } from '../../registry/publish.ts';
 import { bucketAt } from '../../runtime/store/bucket-setting.ts';
 import { parseNote, readCheckpoint, readNoteKey, signersOf } from '../../schemas/note.ts';
+import { BARE } from '../helpers/bare.ts';
 import { numberedLog } from '../helpers/log.ts';
 import { refusal } from '../helpers/machine.ts';
 import { certificateFor } from '../helpers/receivers.ts';
@@ -137,7 +138,7 @@ describe.each(servers())('a log published in a bucket on $name', (server) => {
   ): Promise<{ exit: number; data: Record<string, unknown> }> =>
     new Promise((resolve) => {
       const env = {
-        PATH: process.env.PATH,
+        ...BARE,
         LOCKKEEPER_HOME: home,
         LOCKKEEPER_TOKEN: token,
         LOCKKEEPER_REGISTRY: url,

@@ -18,6 +18,7 @@ import { leafHash, nodeHash } from '../../schemas/merkle.ts';
 import { cosign, noteKeyOf, parseNote, readCheckpoint, signersOf } from '../../schemas/note.ts';
 import type { LogRole } from '../../schemas/root.ts';
 import { readLogKey, readWitnessKey, renderAddCheckpoint, withLines } from '../../schemas/witness.ts';
+import { BARE } from '../helpers/bare.ts';
 import { numberedLog } from '../helpers/log.ts';
 import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
 import { tempDir } from '../helpers/session.ts';
@@ -199,7 +200,7 @@ describe('a witness', () => {
     const start = async (home: string): Promise<Started> => {
       const name = ['--name', 'witness.test/cli', '--listen', '127.0.0.1:0'];
       const child = spawn(process.execPath, [MAIN, 'witness', '--json', '--log', log.key, ...name], {
-        env: { PATH: process.env.PATH, LOCKKEEPER_HOME: home },
+        env: { ...BARE, LOCKKEEPER_HOME: home },
         stdio: ['ignore', 'pipe', 'ignore'],
       });
       const [hello] = (await once(child.stdout, 'data')) as [Buffer];
@@ -337,7 +338,7 @@ describe.each(servers())('the witnessed log on $name', (server) => {
   const verify = (...words: string[]): Promise<{ exit: number; data: Record<string, unknown> }> =>
     new Promise((resolve) => {
       const env = {
-        PATH: process.env.PATH,
+        ...BARE,
         LOCKKEEPER_HOME: tempDir(),
         LOCKKEEPER_TOKEN: token,
         LOCKKEEPER_REGISTRY: url,

@@ -69,7 +69,7 @@ describe('a report for people', () => {
       launch: { transport: 'stdio' as const, command: ['node'], projectArgs: true },
     };
     expect(
-      renderReport(report, plain, asked),
+      renderReport(report, plain, { asked }),
     ).toBe(`io.github.acme/server 1.0.0  npm:a@1.0.0, scanned 2026-11-24T12:00Z in bubblewrap
 
 Artifacts  2, all verified, 2.0 MiB
@@ -90,7 +90,7 @@ fired    LK-TXT-01  No hidden characters (must be accepted to approve)
          high: number 3 \\u{1b}[2J\\u{202e}
            x\\u{200b}y z
          and 2 more (--json shows all)
-unknown  LK-MNT-01  Maintainers: the registry does not tell
+unknown  LK-MNT-01  Maintainers (must be accepted to approve): the registry does not tell
 ok       LK-ART-01  Every artifact verified: 2 artifacts`);
   });
 
@@ -100,8 +100,8 @@ ok       LK-ART-01  Every artifact verified: 2 artifacts`);
     );
     const lines = renderReport({ ...report, checks: [...checks, ...silent] }, plain).split('\n');
     expect(lines.filter((one) => one.startsWith('unknown'))).toEqual([
-      'unknown  LK-MNT-01  Maintainers: the registry does not tell',
-      'unknown  LK-SIG-01  Title of LK-SIG-01, and LK-PRV-01 LK-PRV-02: a proxy',
+      'unknown  LK-MNT-01  Maintainers (gates): the registry does not tell',
+      'unknown  LK-SIG-01  Title of LK-SIG-01, and LK-PRV-01 LK-PRV-02 (gates): a proxy',
     ]);
   });
 
@@ -117,6 +117,26 @@ ok       LK-ART-01  Every artifact verified: 2 artifacts`);
     expect(lines).toContain(
       'Licences   a 1, b 1, c 1, d 1, e 1, f 1, g 1, h 1 and 1 more (lk sbom shows all)',
     );
+  });
+
+  it('fits on a screen with every check named, and is told whole when asked', () => {
+    const found = checks.flatMap((check) => (check.outcome === 'fired' ? check.findings : []));
+    const many = Array.from({ length: 36 }, (_, i): CheckResult => {
+      const one = { ...head(`LK-AAA-${i}`, 'What is true '.repeat(5).trim()), gates: i === 30 };
+      if (i < 2) return { ...one, outcome: 'fired', findings: found };
+      const said = `${i} is not told by whom one would ask, `.repeat(3);
+      return i < 4 ? { ...one, outcome: 'unknown', reason: said } : { ...one, outcome: 'ok', note: said };
+    });
+    const release = { ...report.release, name: `io.github.${'a'.repeat(60)}/server` };
+    const long: Report = { ...report, release, checks: many };
+    const lines = renderReport(long, plain).split('\n');
+    expect(lines.length, lines.join('\n')).toBeLessThanOrEqual(36);
+    expect(lines.filter((one) => one.length > 110)).toEqual([]);
+    expect(many.filter(({ id }) => !lines.join(' ').match(new RegExp(`${id}\\b`)))).toEqual([]);
+    expect(lines.findIndex((one) => one.startsWith('ok       LK-AAA-30  '))).toBeGreaterThan(0);
+    const whole = renderReport(long, plain, { full: true }).split('\n');
+    expect(whole.filter((one) => one.startsWith('ok       LK-AAA-'))).toHaveLength(32);
+    expect(whole.join(' ')).not.toContain('--full');
   });
 
   it('is loud about a trial, about what is not verified and about what was tried', () => {
