@@ -25,6 +25,8 @@ export interface Deps {
 }
 
 export interface ScanDeps extends Deps {
+  /** Folder of the scanner: temporary trees, and what was read of code. */
+  readonly workDir: string;
   readonly scan: (request: ScanRequest, progress: (step: string) => void) => Promise<ScanResult>;
   /** Versions of a package that its registry has. */
   readonly upstream: (packageName: string) => Promise<string[]>;

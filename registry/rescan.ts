@@ -4,13 +4,17 @@ import { packageOf } from '../scanner/closure.ts';
 import type { CheckResult, Report } from '../schemas/finding.ts';
 import { canonical } from '../schemas/json.ts';
 import type { Since } from '../schemas/review.ts';
+import { knownAgainst } from './advisories/map.ts';
 import { baselineFrom, peersOf, storedReport } from './baseline.ts';
+import { markJudged } from './db/judgements.ts';
 import { withTransaction } from './db/pool.ts';
 import { findRelease, type ReleaseRow, scannedVersion } from './db/releases.ts';
 import { insertRescan, newestRescan } from './db/rescans.ts';
 import type { Deps, ScanDeps } from './deps.ts';
 import { recordEvent } from './log.ts';
 import { SELF } from './root.ts';
+import { isReliedOn, standardOf } from './standard.ts';
+import { signedVerdict } from './verdict.ts';
 import { isUnwatched } from './whereabouts.ts';
 
 /**
@@ -20,24 +24,28 @@ import { isUnwatched } from './whereabouts.ts';
 export async function rescanJob(id: string, deps: ScanDeps): Promise<void> {
   const { pool } = deps;
   const row = await findRelease(pool, id);
-  if (!row || (row.state !== 'approved' && row.lapsed_at === null) || row.report_digest === null) return;
+  if (!row || !isReliedOn(row) || row.report_digest === null) return;
   const { baseline } = await readReport(row.report_digest, deps);
   const before = baseline && (await scannedVersion(pool, row.name, baseline.version));
+  const standard = await standardOf(deps);
   const result = await deps.scan(
     {
       submission: row.submission,
       policy: deps.policy,
       trial: deps.trust.trial,
       baseline: await baselineFrom(before, deps),
+      advisories: (packages) => knownAgainst(pool, packages),
       peers: await peersOf(row.name, deps),
     },
     (step) => deps.log.debug({ release: id }, step),
   );
   const newer = await newerVersions(row, deps);
+  const verdict = Buffer.from(canonical(await signedVerdict(result, deps)));
   await withTransaction(pool, async (client) => {
     const { reportDigest, surfaceDigest, maintainers, closure } = result;
     const found = { reportDigest, surfaceDigest, maintainers, newer, closureDigest: closure.digest };
-    await insertRescan(client, id, found);
+    await insertRescan(client, id, { ...found, verdict, judgedFrom: null });
+    await markJudged(client, id, standard);
     await recordEvent(client, {
       person: SELF,
       action: 'release.rescanned',
@@ -61,27 +69,36 @@ async function newerVersions(row: ReleaseRow, deps: ScanDeps): Promise<string[] 
   );
 }
 
-async function readReport(digest: string, { blobs }: Pick<Deps, 'blobs'>): Promise<Report> {
+function readReport(digest: string, { blobs }: Pick<Deps, 'blobs'>): Promise<Report> {
   return storedReport(digest, blobs);
 }
 
 /** Null for a release that nobody has to review again. */
 export async function sinceApproval(row: ReleaseRow, deps: Deps): Promise<Since | null> {
-  const again = await newestRescan(deps.pool, row.id);
-  if (row.report_digest === null || (again === null && row.lapsed_at === null)) return null;
+  const newest = await newestRescan(deps.pool, row.id);
+  if (row.report_digest === null || (newest === null && row.lapsed_at === null)) return null;
   const first = await readReport(row.report_digest, deps);
   const approved = { report: row.report_digest, scannedAt: first.scannedAt };
   const none = { checks: [], otherClosure: false, otherSurface: false, maintainers: null, newer: null };
-  if (!again) return { approved, newest: null, ...none };
-  const second = await readReport(again.reportDigest, deps);
+  if (!newest) return { approved, newest: null, ...none };
+  // The world is looked at by a scan alone; a judgement may be of other bytes than the scan found.
+  const scan = await newestRescan(deps.pool, row.id, 'scan');
+  const judgement = await newestRescan(deps.pool, row.id, 'judgement');
+  const checks = new Map<string, Since['checks'][number]>();
+  let second = first;
+  for (const one of newest.judgedFrom === null ? [judgement, scan] : [scan, judgement]) {
+    if (!one) continue;
+    second = await readReport(one.reportDigest, deps);
+    for (const check of otherChecks(first.checks, second.checks)) checks.set(check.id, check);
+  }
   return {
     approved,
-    newest: { report: again.reportDigest, scannedAt: second.scannedAt },
-    checks: otherChecks(first.checks, second.checks),
-    otherClosure: again.closureDigest !== row.closure?.digest,
-    otherSurface: again.surfaceDigest !== row.surface_digest,
-    maintainers: otherPeople(row.maintainers, again.maintainers),
-    newer: again.newer === null ? null : [...again.newer],
+    newest: { report: newest.reportDigest, scannedAt: second.again?.at ?? second.scannedAt },
+    checks: [...checks.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
+    otherClosure: scan !== null && scan.closureDigest !== row.closure?.digest,
+    otherSurface: scan !== null && scan.surfaceDigest !== row.surface_digest,
+    maintainers: otherPeople(row.maintainers, scan?.maintainers ?? null),
+    newer: scan?.newer ? [...scan.newer] : null,
   };
 }
 
@@ -96,7 +113,8 @@ function otherPeople(
   };
 }
 
-function otherChecks(first: readonly CheckResult[], second: readonly CheckResult[]): Since['checks'] {
+/** Checks that end otherwise in the second, or fire for something else. */
+export function otherChecks(first: readonly CheckResult[], second: readonly CheckResult[]): Since['checks'] {
   const [before, after] = [first, second].map((list) => new Map(list.map((check) => [check.id, check])));
   const ids = [...new Set([...first, ...second].map(({ id }) => id))].sort();
   return ids.flatMap((id) => {

@@ -10,6 +10,7 @@ import { takeRun } from './db/records.ts';
 import type { Deps } from './deps.ts';
 import { expireApprovals } from './expiry.ts';
 import { queueAdvisories, queueTrust, queueUpstreamWatch } from './queue.ts';
+import { queueRejudgements } from './rejudge.ts';
 
 export interface Schedule {
   readonly name: string;
@@ -63,6 +64,7 @@ export function registrySchedules(
     { name: 'upstream', cron: crons.upstreamCron, run: () => queueUpstreamWatch(pool) },
     { name: 'advisories', cron: crons.advisoriesCron, run: () => queueAdvisories(pool) },
     { name: 'trust', cron: crons.tufCron, run: () => queueTrust(pool) },
+    { name: 'rejudge', cron: '41 4 * * *', run: async () => void (await queueRejudgements(deps)) },
     {
       name: 'tidy',
       cron: '23 3 * * *',

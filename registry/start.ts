@@ -24,6 +24,7 @@ import { expireApprovals } from './expiry.ts';
 import { loadKeys } from './keys.ts';
 import { publisherOf } from './publish.ts';
 import { queueAdvisories, queueTrust } from './queue.ts';
+import { queueRejudgements } from './rejudge.ts';
 import { registrySchedules, startSchedules } from './schedule.ts';
 import { openTrust, type TrustSetting } from './trust.ts';
 import { trustFiles } from './trust-files.ts';
@@ -97,6 +98,10 @@ export async function startRegistry(
     if (config.advisories !== null) await queueAdvisories(pool);
     if (config.role !== 'registry') await queueTrust(pool);
     if (config.role === 'scanner') return { url: '', rootKeys, code: '', close };
+    // What this version judges otherwise.
+    await queueRejudgements(deps).catch((error: unknown) =>
+      log.error({ err: error }, 'releases not judged again'),
+    );
     // What ended while no registry ran.
     await expireApprovals(deps).catch((error: unknown) =>
       log.error({ err: error }, 'approvals not looked at'),
@@ -158,6 +163,7 @@ async function scanDeps(deps: Deps, config: RegistryConfig): Promise<ScanDeps> {
   const github = await githubOf(config);
   return {
     ...deps,
+    workDir,
     scan: async (request, progress) => {
       const { driver } = await selectDriver({ nodePath: process.execPath });
       const pypi = (): ReturnType<typeof pypiOptionsOf> => pypiOptionsOf(config.environment);

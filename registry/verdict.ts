@@ -9,7 +9,7 @@ import type { Deps } from './deps.ts';
 
 /** Throws KEY_UNKNOWN where the newest root names no scanner key of this registry, and SIGNER_FAILED. */
 export async function signedVerdict(
-  result: ScanResult,
+  result: Pick<ScanResult, 'report' | 'reportDigest' | 'closure'>,
   { trust, policy }: Pick<Deps, 'trust' | 'policy'>,
 ): Promise<Envelope> {
   const verdict = verdictOf(result, policy);

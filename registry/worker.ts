@@ -9,6 +9,7 @@ import type { Submission } from '../schemas/release.ts';
 import { knownAgainst, mapRelease, revokeInfected } from './advisories/map.ts';
 import { refreshAdvisories } from './advisories/refresh.ts';
 import { baselineFrom, peersOf } from './baseline.ts';
+import { markJudged } from './db/judgements.ts';
 import { withTransaction } from './db/pool.ts';
 import {
   findRelease,
@@ -23,9 +24,11 @@ import type { ScanDeps } from './deps.ts';
 import { MOVES } from './lifecycle.ts';
 import { recordEvent } from './log.ts';
 import { SCHEDULE } from './owners.ts';
+import { rejudgeJob } from './rejudge.ts';
 import { rescanJob } from './rescan.ts';
 import { SELF } from './root.ts';
 import { submit } from './routes/releases.ts';
+import { standardOf } from './standard.ts';
 import { refreshTrust } from './tuf/refresh.ts';
 import { signedVerdict } from './verdict.ts';
 import { isUnwatched } from './whereabouts.ts';
@@ -47,6 +50,10 @@ export async function startWorker(deps: ScanDeps, concurrency: number): Promise<
   const taskList: TaskList = {
     scan: async (payload, { job }) => scanJob(String((payload as { release?: unknown }).release), job, deps),
     rescan: async (payload) => rescanJob(String((payload as { release?: unknown }).release), deps),
+    rejudge: async (payload) => {
+      const { release, standard } = payload as { release?: unknown; standard?: unknown };
+      await rejudgeJob(String(release), typeof standard === 'string' ? standard : null, deps);
+    },
     upstream: async () => void (await watchUpstream(deps)),
     trust: async () => refreshTrust(deps),
     // Without a feed there may be what was imported, and what an earlier run did not come to.
@@ -82,6 +89,7 @@ export async function scanJob(
   const row = claimed ? await findRelease(pool, id) : null;
   if (!row) return;
   try {
+    const standard = await standardOf(deps);
     const baseline = await baselineFrom(await lastApproved(pool, row.name, row.id), deps);
     const result = await deps.scan(
       {
@@ -95,6 +103,7 @@ export async function scanJob(
     await withTransaction(pool, async (client) => {
       if (!(await storeScan(client, id, { ...result, verdict }))) return;
       await mapRelease(client, id, result.packages);
+      await markJudged(client, id, standard);
       await recordEvent(client, {
         person: SELF,
         action: 'release.scanned',

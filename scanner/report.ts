@@ -1,4 +1,5 @@
 /** The report: what was scanned, what was seen, what every check says. The same facts give the same bytes. */
+import type { Digest } from '../schemas/common.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import type { CheckResult, Report } from '../schemas/finding.ts';
 import { pinSurface } from '../schemas/surface.ts';
@@ -34,8 +35,15 @@ async function outcomeOf<F>(check: CheckOf<F>, facts: F): Promise<Outcome> {
   } catch (error) {
     if (error instanceof LockkeeperError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    return { outcome: 'unknown', reason: `the check did not finish: ${reason}` };
+    return { outcome: 'unknown', reason: `${BROKE}${reason}` };
   }
+}
+
+const BROKE = 'the check did not finish: ';
+
+/** Whether it broke: what it judges may not be what it expects. */
+export function didNotFinish(result: CheckResult): boolean {
+  return result.outcome === 'unknown' && result.reason.startsWith(BROKE);
 }
 
 interface Conclusion {
@@ -80,8 +88,23 @@ export function reportOf({ request, facts, results, evidence }: Conclusion): Rep
   };
 }
 
+interface Again extends Pick<Conclusion, 'results' | 'evidence'> {
+  /** The report whose evidence was judged, and when. */
+  readonly of: { readonly digest: string; readonly now: Date };
+}
+
+/** The same release as it was seen then, judged today. */
+export function reportAgain(report: Report, { results, evidence, of }: Again): Report {
+  return {
+    ...report,
+    checks: results.map((result) => wellFormed(result)),
+    again: { report: of.digest as Digest, at: of.now.toISOString() },
+    evidence,
+  };
+}
+
 /** Excerpts may end between the two halves of a character: the report has to be text that can be digested. */
-function wellFormed<T>(value: T): T {
+export function wellFormed<T>(value: T): T {
   return JSON.parse(JSON.stringify(value), (_key, item: unknown) =>
     typeof item === 'string' ? item.toWellFormed() : item,
   ) as T;

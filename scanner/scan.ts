@@ -9,11 +9,12 @@ import { isPypiSource } from '../schemas/pypi.ts';
 import { diffReach } from '../schemas/reach.ts';
 import { type Closure, isLocal, type Launch, type Submission } from '../schemas/release.ts';
 import { isRemoteSource } from '../schemas/remote.ts';
-import type { Check, Facts } from './checks/check.ts';
-import { checks } from './checks/index.ts';
+import type { Facts } from './checks/check.ts';
+import { applicable } from './checks/index.ts';
 import { packageOf, purlOf, resolveClosure } from './closure.ts';
 import { NO_CODE, openCode } from './code/open.ts';
-import { fileReader, store, storeEvidence } from './evidence.ts';
+import { store, storeEvidence } from './evidence.ts';
+import { fileReader } from './files.ts';
 import { installedIn } from './installed/list.ts';
 import { type Installed, NOTHING_INSTALLED } from './installed/package.ts';
 import { launchOf } from './launch.ts';
@@ -46,13 +47,14 @@ export async function scan(request: ScanRequest, ports: ScanPorts): Promise<Scan
   const scanned = isRemoteSource(submission.source)
     ? await scanRemoteServer(submission, ports)
     : await scanPackage(request, ports);
-  const { closure, launch, observed, upstream, advisories, inputs } = scanned;
+  const { closure, launch, observed, upstream } = scanned;
+  const { permissions } = submission;
   const changes = baseline ? diffSurfaces(baseline.surface, observed.surface) : [];
-  const reachChanges = baseline ? diffReach(baseline, { permissions: submission.permissions, launch }) : [];
+  const reachChanges = baseline ? diffReach(baseline, { permissions, launch }) : [];
   const bill = sbomOf({ submission, ...scanned });
   const evidence = await storeEvidence(
-    { closure, observed, upstream, advisories, inputs, peers, sbom: sbomBytes(bill) },
-    ports,
+    { ...scanned, permissions, baseline, policy, peers, sbom: sbomBytes(bill) },
+    ports.blobs,
   );
   const facts: Facts = {
     ...observed,
@@ -63,7 +65,7 @@ export async function scan(request: ScanRequest, ports: ScanPorts): Promise<Scan
       changes,
       reachChanges,
       policy,
-      permissions: submission.permissions,
+      permissions,
     },
     ...(peers && { peers }),
     now: ports.now(),
@@ -79,7 +81,7 @@ export async function scan(request: ScanRequest, ports: ScanPorts): Promise<Scan
     maintainers: typeof upstream === 'string' ? null : upstream.maintainers,
     surfaceDigest: report.surface.digest,
     surfaceText: evidence.surface,
-    reportDigest: await store(report, ports),
+    reportDigest: await store(report, ports.blobs),
   };
 }
 
@@ -125,7 +127,7 @@ async function scanPackage(
     ...source
   } = await sourceOf(submission)(submission, ports);
   const artifacts = [...(baseline?.closure.artifacts ?? []), ...closure.artifacts];
-  const files = fileReader(artifacts, ports);
+  const files = fileReader(artifacts, ports.blobs);
   const launch = source.launch(await files(rootPurl));
   ports.progress('laying out the closure');
   const { appDir } = await materialise(closure, ports.blobs, join(ports.workDir, 'trees'));
@@ -177,12 +179,4 @@ async function scanRemoteServer(submission: Submission, ports: ScanPorts): Promi
   const installed = NOTHING_INSTALLED;
   const nothing = { files: async () => [], code: async () => NO_CODE, done: async () => undefined };
   return { ...scanned, ...nowhere, ...nothing, installed, unpromised: [], rootPurl, upstream, advisories };
-}
-
-/** Of a remote server and of an image there is no package to read: one check says so, and the others say nothing. */
-function applicable({ remote, image }: Facts): readonly Check[] {
-  return checks.filter(({ readsPackage, readsSigned, readsList, imagesOnly }) => {
-    if (imagesOnly || ((readsSigned || readsList) && image !== null)) return image !== null;
-    return readsPackage !== true || (remote === null && image === null);
-  });
 }

@@ -93,5 +93,7 @@ export const Report = Closed({
   /** `trial`: the registry runs with an approval threshold of one. */
   trial: Type.Boolean(),
   evidence: Type.Record(Type.String(), Digest),
+  /** Of a report whose checks were judged again later, from the evidence of this other one: nothing was asked or started. */
+  again: Type.Optional(Closed({ report: Digest, at: Instant })),
 });
 export type Report = Static<typeof Report>;

@@ -64,7 +64,7 @@ export function verdictOf({ report, reportDigest, closure }: Scanned, policy: Po
     predicateType: VERDICT_PREDICATE,
     predicate: {
       verifier: { id: VERIFIER, version: { lockkeeper: VERSION } },
-      timeVerified: report.scannedAt,
+      timeVerified: report.again?.at ?? report.scannedAt,
       resourceUri: report.release.purl,
       policy: named('policy', digestOf(policy)),
       inputAttestations: [

@@ -19,6 +19,7 @@ import {
 } from '../db/advisories.ts';
 import { dropSkips } from '../db/advisory-feeds.ts';
 import { affecting, hold, infected, locksNaming } from '../db/affected.ts';
+import { queueChanged } from '../db/judgements.ts';
 import { type Client, withTransaction } from '../db/pool.ts';
 import { insertEvent } from '../db/records.ts';
 import { findRelease, type ReleaseRow } from '../db/releases.ts';
@@ -28,7 +29,8 @@ import { unsigned, withdraw } from '../revocations.ts';
 import { SELF } from '../root.ts';
 
 /**
- * Stores advisories and maps those that are new or newer, in one transaction: an advisory that is there has been mapped.
+ * Stores advisories and maps those that are new or newer, in one transaction: an advisory that is there has been mapped, and
+ * what it is about is to be judged again.
  * Returns how many were stored.
  */
 export async function takeIn({ pool }: Pick<Deps, 'pool'>, advisories: readonly Advisory[]): Promise<number> {
@@ -39,8 +41,9 @@ export async function takeIn({ pool }: Pick<Deps, 'pool'>, advisories: readonly 
     if (stored.length === 0) return 0;
     await dropSkips(client, stored);
     const hits = hitsOf(await meetings(client, { advisories: stored }));
-    await dropHits(client, stored, hits);
+    const dropped = await dropHits(client, stored, hits);
     await tell(client, await insertHits(client, hits));
+    await queueChanged(client, [...new Set([...dropped, ...hits.map(({ releaseId }) => releaseId)])]);
     return stored.length;
   });
 }

@@ -143,19 +143,21 @@ export async function insertHits(
     .map(({ release_id: releaseId, advisory }) => ({ releaseId, advisory }));
 }
 
-/** What these advisories affected, but for these pairs, they affect no longer: withdrawn, or about other versions now. */
+/** What these advisories affected, but for these pairs, they affect no longer: withdrawn, or about other versions now. Returns the releases. */
 export async function dropHits(
   client: Client,
   advisories: readonly string[],
   hits: readonly Hit[],
-): Promise<void> {
-  await client.query(
+): Promise<string[]> {
+  const { rows } = await client.query<{ release_id: string }>(
     `update release_advisories h set gone_at = now(), held_at = null from releases r
      where h.advisory = any($1) and h.gone_at is null and r.id = h.release_id and r.state = any($2)
        and not exists (select 1 from unnest($3::bigint[], $4::text[]) as k (release_id, advisory)
-         where k.release_id = h.release_id and k.advisory = h.advisory)`,
+         where k.release_id = h.release_id and k.advisory = h.advisory)
+     returning h.release_id`,
     [advisories, IN_USE, hits.map(({ releaseId }) => releaseId), hits.map(({ advisory }) => advisory)],
   );
+  return rows.map(({ release_id }) => release_id);
 }
 
 /** The same for packages that are being scanned, which are no release's yet. */

@@ -13,6 +13,7 @@ export const knownMalware: Check = {
   gatesFiredOnly: true,
   readsPackage: true,
   readsList: true,
+  readsAdvisories: true,
   run: (facts) => judged(facts, 'malware'),
 };
 
@@ -24,6 +25,7 @@ export const knownVulnerabilities: Check = {
   gatesFiredOnly: true,
   readsPackage: true,
   readsList: true,
+  readsAdvisories: true,
   run: (facts) => judged(facts, 'vulnerability'),
 };
 

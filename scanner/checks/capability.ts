@@ -32,6 +32,7 @@ export const capability: Check = {
   title: 'No new reach since the last approval',
   owasp: 'MCP04',
   readsPackage: true,
+  readsCode: true,
   run: (facts) =>
     facts.baseline === null ? describe(facts) : compare(facts, facts.baseline.closure.artifacts),
 };

@@ -81,6 +81,10 @@ export interface CheckOf<F> {
   readonly readsSigned?: true;
   /** Set where it reads the list of what is installed, which an image has as well. */
   readonly readsList?: true;
+  /** Set where it reads what code says, which is judged anew when that is read otherwise. */
+  readonly readsCode?: true;
+  /** Set where it reads advisories, which is judged anew when others are known. */
+  readonly readsAdvisories?: true;
   /** Set where it is about images alone; it says once what the checks of packages do not look at there. */
   readonly imagesOnly?: true;
   run(facts: F): Promise<Outcome> | Outcome;

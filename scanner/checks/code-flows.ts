@@ -31,6 +31,7 @@ export const argumentFlows: Check = {
   title: 'What a tool is given does not become a command, a path or an address',
   owasp: 'MCP05',
   readsPackage: true,
+  readsCode: true,
   run: (facts) => outcome(freshIn(facts, argumentsOf, keyOf)),
 };
 
@@ -40,6 +41,7 @@ export const privateFlows: Check = {
   title: 'What is private does not leave, and what others answer is not run',
   owasp: 'MCP04',
   readsPackage: true,
+  readsCode: true,
   run: (facts) => outcome(freshIn(facts, othersOf, keyOf)),
 };
 

@@ -8,6 +8,7 @@ export const codeSecrets: Check = {
   title: 'No secrets in the package',
   owasp: 'MCP01',
   readsPackage: true,
+  readsCode: true,
   run: async (facts) => {
     const fresh = await freshIn(
       facts,

@@ -13,6 +13,7 @@ export const hiddenCode: Check = {
   title: 'Code is written so that people can read it',
   owasp: 'MCP04',
   readsPackage: true,
+  readsCode: true,
   run: async (facts) => {
     const fresh = await freshIn(
       facts,
@@ -45,6 +46,7 @@ export const unreadableCode: Check = {
   title: 'What could be read by people still can',
   owasp: 'MCP04',
   readsPackage: true,
+  readsCode: true,
   run: async (facts) => {
     const fresh = await freshIn<never>(
       facts,

@@ -8,7 +8,7 @@ import { brand } from './brand.ts';
 import { buildPlace } from './build-place.ts';
 import { builder } from './builder.ts';
 import { capability } from './capability.ts';
-import type { Check, SurfaceCheck } from './check.ts';
+import type { Check, Facts, SurfaceCheck } from './check.ts';
 import { argumentFlows, privateFlows } from './code-flows.ts';
 import { codeSecrets } from './code-secrets.ts';
 import { coolDown } from './cool-down.ts';
@@ -96,3 +96,11 @@ export const checks: readonly Check[] = [
   knownVulnerabilities,
   licences,
 ];
+
+/** Of a remote server and of an image there is no package to read: one check says so, and the others say nothing. */
+export function applicable({ remote, image }: Pick<Facts, 'remote' | 'image'>): readonly Check[] {
+  return checks.filter(({ readsPackage, readsSigned, readsList, imagesOnly }) => {
+    if (imagesOnly || ((readsSigned || readsList) && image !== null)) return image !== null;
+    return readsPackage !== true || (remote === null && image === null);
+  });
+}

@@ -11,13 +11,13 @@ export const rank: Check = {
   gatesFiredOnly: true,
   readsPackage: true,
   readsSigned: true,
-  run: ({ attested, baseline, upstream, ...facts }) => {
+  run: ({ attested, baseline, upstream, rootPurl }) => {
     if (typeof attested === 'string') return unknown(attested);
     const now = rankOf(attested);
     const before = baseline?.origin?.provenance?.rank ?? null;
     if (baseline !== null && before !== null && compareRanks(now ?? 'none', before) < 0)
       return downgrade(now, { rank: before, of: `${baseline.version}, the last approved` }, whyIn(attested));
-    const earlier = typeof upstream === 'string' ? null : attestedBefore(upstream, facts.rootPurl);
+    const earlier = typeof upstream === 'string' ? null : attestedBefore(upstream, rootPurl);
     if (earlier !== null && attested.build.state === 'absent' && builtIn(attested) === null)
       return downgrade(
         now,

@@ -12,6 +12,7 @@ export const thinClient: Check = {
   title: 'What the server does is in its package',
   owasp: 'MCP04',
   readsPackage: true,
+  readsCode: true,
   run: async (facts) => {
     const { rootPurl, baseline } = facts;
     const now = await facts.code(rootPurl);

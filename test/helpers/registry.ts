@@ -226,6 +226,7 @@ export async function startTestRegistry(
     log,
     publicUrl: () => 'http://127.0.0.1:7411',
     ...(options.streams ? { streams: options.streams } : {}),
+    workDir: join(dir, 'scan'),
     scan: options.scan ?? ((request) => scanResult(request, { blobs })),
     upstream: async () => options.upstream ?? [],
     tuf: null,

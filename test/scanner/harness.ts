@@ -19,9 +19,14 @@ export const SERVERS = join(import.meta.dirname, '../servers');
 
 /** A folder that a sandbox can reach; gone with the test. */
 export async function tempDir(): Promise<string> {
+  const dir = await reachableDir();
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+async function reachableDir(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'lockkeeper-scan-'));
   await chmod(dir, 0o755);
-  onTestFinished(() => rm(dir, { recursive: true, force: true }));
   return dir;
 }
 
@@ -33,10 +38,20 @@ export interface World {
   readonly stored: () => number;
 }
 
+/** Gone with the test. */
 export async function worldOf(packages: readonly LocalPackage[], answerMs = 20_000): Promise<World> {
-  const dir = await tempDir();
+  const { close, ...world } = await openWorld(packages, answerMs);
+  onTestFinished(close);
+  return world;
+}
+
+/** Gone with `close`. */
+export async function openWorld(
+  packages: readonly LocalPackage[],
+  answerMs = 20_000,
+): Promise<World & { close: () => Promise<void> }> {
+  const dir = await reachableDir();
   const registry = await startNpmRegistry(packages);
-  onTestFinished(() => registry.close());
   const ports: ScanPorts = {
     blobs: await openBlobs(join(dir, 'blobs')),
     driver: bubblewrap({ nodePath: process.execPath }),
@@ -47,7 +62,11 @@ export async function worldOf(packages: readonly LocalPackage[], answerMs = 20_0
     answerMs,
   };
   const stored = (): number => globSync('*/*', { cwd: join(dir, 'blobs') }).length;
-  return { ports, dir, publish: registry.publish, stored };
+  const close = async (): Promise<void> => {
+    await registry.close();
+    await rm(dir, { recursive: true, force: true });
+  };
+  return { ports, dir, publish: registry.publish, stored, close };
 }
 
 /** A package that starts a server of test/servers with these files beside it. */

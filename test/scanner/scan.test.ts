@@ -122,9 +122,13 @@ describe('a scan', () => {
     expect(Object.keys(report.evidence).sort()).toEqual([
       'advisories',
       'closure',
+      'facts',
+      'installed',
       'observation',
       'peers',
+      'policy',
       'repository',
+      'rules',
       'sbom',
       'secondStart',
       'surface',

@@ -1,0 +1,124 @@
+/**
+ * A report judged again from the evidence that it names: no server is started and nobody is asked. Only checks that judge
+ * otherwise today, or that read what is otherwise known today, run; of the others the report's own results stand.
+ */
+import type { Blobs } from '../runtime/store/blobs.ts';
+import type { CheckResult, Report } from '../schemas/finding.ts';
+import { canonical } from '../schemas/json.ts';
+import type { Policy } from '../schemas/policy.ts';
+import type { Check, Facts } from './checks/check.ts';
+import { applicable } from './checks/index.ts';
+import { NO_CODE, openCode } from './code/open.ts';
+import { readEvidence, type StoredEvidence, store, storeAdvisories, storeStandard } from './evidence.ts';
+import { fileReader } from './files.ts';
+import type { Named } from './installed/package.ts';
+import type { KnownAdvisories } from './ports.ts';
+import { didNotFinish, judge, reportAgain } from './report.ts';
+import { type Rules, rulesOfChecks } from './rules.ts';
+
+/** What it is judged by today. */
+export interface Today {
+  readonly rules: Rules;
+  readonly policy: Policy;
+  readonly advisories: KnownAdvisories;
+  readonly now: Date;
+}
+
+export interface RejudgeRequest extends Pick<Today, 'policy'> {
+  /** What is known today against the packages that were found. */
+  readonly advisories: (packages: readonly Named[]) => Promise<KnownAdvisories>;
+  readonly report: Report;
+  readonly reportDigest: string;
+}
+
+export interface RejudgePorts {
+  readonly blobs: Blobs;
+  /** What was read of code is kept in its folder `code`. */
+  readonly workDir: string;
+  readonly now: () => Date;
+}
+
+export interface Rejudged {
+  readonly report: Report;
+  /** Blob with the report's canonical JSON. */
+  readonly reportDigest: string;
+  /** Ids of the checks that ran. */
+  readonly ran: readonly string[];
+}
+
+/**
+ * Null where it cannot be told from what was kept, and the release has to be scanned again: its report is from before all
+ * evidence was kept, or a check breaks on it. Throws what the blob store throws.
+ */
+export async function rejudge(request: RejudgeRequest, ports: RejudgePorts): Promise<Rejudged | null> {
+  const { report, policy } = request;
+  const stored = await readEvidence(report, ports.blobs);
+  if (stored === null) return null;
+  const advisories = await request.advisories(stored.facts.installed.packages);
+  const today: Today = { rules: await rulesOfChecks(), policy, advisories, now: ports.now() };
+  const { artifacts } = stored.facts.closure;
+  const all = [...(stored.facts.baseline?.closure.artifacts ?? []), ...artifacts];
+  const files = fileReader(all, ports.blobs);
+  const { code, done } = openCode(all, { files, workDir: ports.workDir });
+  const remote = stored.facts.remote !== null;
+  const reading = remote ? { files, code: async () => NO_CODE } : { files, code };
+  const judged = await judgeAgain(report, { stored, today, reading }).finally(done);
+  if (judged === null) return null;
+  const evidence = {
+    ...report.evidence,
+    advisories: await storeAdvisories(advisories, ports.blobs),
+    ...(await storeStandard(today.rules, policy, ports.blobs)),
+  };
+  const of = { digest: request.reportDigest, now: today.now };
+  const again = reportAgain(report, { results: judged.results, evidence, of });
+  return { report: again, reportDigest: await store(again, ports.blobs), ran: judged.ran };
+}
+
+interface Material {
+  readonly stored: StoredEvidence;
+  readonly today: Today;
+  /** Asked only by checks that run. */
+  readonly reading: Pick<Facts, 'files' | 'code'>;
+}
+
+/** Pure, but for the packages that checks of code read. Null where a check breaks on what was kept. */
+export async function judgeAgain(
+  report: Report,
+  { stored, today, reading }: Material,
+): Promise<{ results: CheckResult[]; ran: string[] } | null> {
+  const before = new Map(report.checks.map((result) => [result.id, result]));
+  const facts: Facts = {
+    ...stored.facts,
+    ...reading,
+    ...{ advisories: today.advisories, policy: today.policy, now: today.now },
+  };
+  const all = applicable(facts);
+  const stale = staleAmong(all, before, { stored, today });
+  const fresh = new Map((await judge(stale, facts)).map((result) => [result.id, result]));
+  if ([...fresh.values()].some(didNotFinish)) return null;
+  const results = all.flatMap(({ id }) => fresh.get(id) ?? before.get(id) ?? []);
+  return { results, ran: stale.map(({ id }) => id) };
+}
+
+function staleAmong(
+  all: readonly Check[],
+  before: ReadonlyMap<string, CheckResult>,
+  { stored, today }: Pick<Material, 'stored' | 'today'>,
+): Check[] {
+  // Which checks gate is written into every result.
+  const otherPolicy = canonical(stored.policy.scan) !== canonical(today.policy.scan);
+  const otherNews = newsOf(stored.facts.advisories) !== newsOf(today.advisories);
+  return all.filter(
+    ({ id, readsAdvisories }) =>
+      otherPolicy ||
+      !before.has(id) ||
+      stored.rules[id] !== today.rules[id] ||
+      (readsAdvisories === true && otherNews),
+  );
+}
+
+/** What is known against it; how new that knowledge is changes with every day. */
+function newsOf(advisories: KnownAdvisories | string): string {
+  if (typeof advisories === 'string') return advisories;
+  return canonical({ any: advisories.newest !== null, affecting: advisories.affecting });
+}

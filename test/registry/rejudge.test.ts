@@ -1,0 +1,199 @@
+/** Approved releases judged again: by other checks, under another policy, and against what became known since. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { takeIn } from '../../registry/advisories/map.ts';
+import { newestRescan } from '../../registry/db/rescans.ts';
+import type { ScanDeps } from '../../registry/deps.ts';
+import { queueRejudgements, rejudgeJob } from '../../registry/rejudge.ts';
+import { rescanJob } from '../../registry/rescan.ts';
+import { registrySchedules } from '../../registry/schedule.ts';
+import { standardOf } from '../../registry/standard.ts';
+import { startWorker } from '../../registry/worker.ts';
+import { openVerdict } from '../../runtime/trust/verdict.ts';
+import { readAdvisory } from '../../scanner/advisories/record.ts';
+import { scan } from '../../scanner/scan.ts';
+import { subjectsOf } from '../../schemas/approval.ts';
+import { Envelope } from '../../schemas/dsse.ts';
+import type { Report } from '../../schemas/finding.ts';
+import type { Policy } from '../../schemas/policy.ts';
+import { assertValid } from '../../schemas/validate.ts';
+import { ghsa } from '../helpers/advisories.ts';
+import { servers, startStaffed, type TestRegistry } from '../helpers/registry.ts';
+import type { Key } from '../helpers/trust.ts';
+import { openWorld, plain } from '../scanner/harness.ts';
+
+describe.each(servers().slice(0, 1))('an approved release', (server) => {
+  let registry: TestRegistry;
+  let alice: Key;
+  let bob: Key;
+  let id: string;
+  let scans = 0;
+  let close: () => Promise<void>;
+  beforeAll(async () => {
+    const tools = [{ name: 'forecast', description: 'Tells it.', inputSchema: { type: 'object' } }];
+    const at = { name: 'weather', version: '1.2.3', publishedAt: '2026-01-01T00:00:00.000Z' };
+    const world = await openWorld([plain({ tools }, at), plain({ tools }, { ...at, version: '1.3.0' })]);
+    close = world.close;
+    const real: ScanDeps['scan'] = (request) => {
+      scans++;
+      return scan(request, { ...world.ports, blobs: registry.deps.blobs, now: () => new Date() });
+    };
+    ({ registry, alice, bob } = await startStaffed(server, { scan: real }));
+    await takeIn(registry.deps, [
+      readAdvisory(bytesOf(ghsa('GHSA-made-upup-0000', 'p', { modified: new Date().toISOString() }))),
+    ]);
+    id = await approved('1.2.3');
+  }, 60_000);
+  afterAll(async () => {
+    await registry.close();
+    await close();
+  });
+
+  const bytesOf = (made: unknown): Buffer => Buffer.from(JSON.stringify(made));
+  const approved = async (version: string): Promise<string> => {
+    const source = `npm:weather@${version}`;
+    const release = await registry.scanned('dave', { version, source });
+    for (const key of [alice, bob]) {
+      const { body } = await registry.call(key.person, 'GET', `/v1/releases/${release}/statement`);
+      const accepts = Object.fromEntries((body.missing as string[]).map((check) => [check, 'looked at it']));
+      const answer = await registry.approve(key, release, (approval) => {
+        approval.predicate.accepts = accepts;
+      });
+      expect(answer.body.code).toBeUndefined();
+    }
+    return String(release);
+  };
+  const jobs = async (task = 'rejudge'): Promise<{ key: string; payload: Record<string, unknown> }[]> =>
+    (
+      await registry.pool.query(
+        `delete from graphile_worker._private_jobs j using graphile_worker._private_tasks t
+         where t.id = j.task_id and t.identifier = $1 returning j.key, j.payload`,
+        [task],
+      )
+    ).rows;
+  const rescans = async (): Promise<number> =>
+    Number((await registry.pool.query('select count(*) as n from rescans')).rows[0].n);
+  const under = (coolDownDays: number, more: Policy['scan']['gates'] = []): ScanDeps => {
+    const { policy } = registry.deps;
+    const gates = [...policy.scan.gates, ...more];
+    return { ...registry.deps, policy: { ...policy, scan: { coolDownDays, gates } } };
+  };
+  const events = async (action: string): Promise<{ detail: Record<string, unknown> }[]> =>
+    (await registry.pool.query('select detail from events where action = $1 order by id', [action])).rows;
+  const since = async () => (await registry.call('alice', 'GET', `/v1/releases/${id}/review`)).body.since;
+
+  it('is looked after by the schedule, and left alone while nothing changed', async () => {
+    const crons = { upstreamCron: '0 4 * * *', advisoriesCron: '0 5 * * *', tufCron: '0 6 * * *' };
+    const schedule = registrySchedules(registry.deps, crons).find(({ name }) => name === 'rejudge');
+    await schedule?.run();
+    expect(await queueRejudgements(registry.deps)).toBe(0);
+    expect([await jobs(), await since()]).toEqual([[], null]);
+  });
+
+  it('is judged again under another policy without a scan, with a verdict of its own, and reviewers are told', async () => {
+    const deps = under(1000);
+    expect(await queueRejudgements(deps)).toBe(1);
+    const standard = await standardOf(deps);
+    expect(await jobs()).toEqual([{ key: `rejudge:${id}`, payload: { release: id, standard } }]);
+    const before = scans;
+    await Promise.all([1, 2, 3].map(() => rejudgeJob(id, standard, deps)));
+    expect([scans - before, await rescans(), await queueRejudgements(deps)]).toEqual([0, 1, 0]);
+    const again = await newestRescan(registry.pool, id);
+    const report = (await registry.call('alice', 'GET', `/v1/releases/${id}`)).body;
+    const envelope = assertValid(Envelope, JSON.parse(again?.verdict?.toString() ?? ''), 'the verdict');
+    const { trusted } = await registry.deps.trust.current();
+    const verdict = openVerdict(envelope, trusted, {
+      purl: report.purl,
+      reportDigest: again?.reportDigest ?? '',
+      subject: subjectsOf(report),
+    });
+    expect(verdict.predicate.verificationResult).toBe('FAILED');
+    expect(await since()).toMatchObject({
+      approved: { report: report.reportDigest },
+      newest: { report: again?.reportDigest },
+      checks: [{ id: 'LK-REL-01', before: 'ok', after: 'fired' }],
+      otherClosure: false,
+      otherSurface: false,
+    });
+    const stored = await registry.call('erin', 'GET', `/v1/blobs/${again?.reportDigest}`);
+    expect((stored.body as Report).again?.report).toBe(report.reportDigest);
+    expect((await events('release.rejudged')).map(({ detail }) => detail)).toMatchObject([
+      { checks: ['LK-REL-01'], conclusion: 'refused', report: again?.reportDigest },
+    ]);
+    expect(report.state).toBe('approved');
+  });
+
+  it('ends as before where nothing else comes out: nothing is stored, and it is not due any more', async () => {
+    const deps = under(1000, ['LK-TXT-03']);
+    expect(await queueRejudgements(deps)).toBe(1);
+    await rejudgeJob(id, await standardOf(deps), deps);
+    expect([await rescans(), await queueRejudgements(deps), (await jobs()).length]).toEqual([1, 0, 1]);
+  });
+
+  it('is judged again in the tick that brings or takes back an advisory about one of its packages, and for no other', async () => {
+    const take = (modified: string, name: string, more = {}) =>
+      takeIn(registry.deps, [
+        readAdvisory(bytesOf(ghsa(`GHSA-made-upup-${name}`, name, { modified, ...more }))),
+      ]);
+    const deps = under(1000, ['LK-TXT-03']);
+    await take('2026-11-24T10:00:00.000Z', 'stranger');
+    expect(await jobs()).toEqual([]);
+    await take('2026-11-24T10:00:00.000Z', 'weather');
+    expect(await jobs()).toEqual([{ key: `rejudge:${id}`, payload: { release: id, standard: null } }]);
+    // Should the queue lose it, the schedule finds it.
+    expect(await queueRejudgements(deps)).toBe(1);
+    await rejudgeJob(id, null, deps);
+    expect((await since()).checks).toEqual([
+      expect.objectContaining({ id: 'LK-ADV-02', after: 'fired' }),
+      expect.objectContaining({ id: 'LK-REL-01' }),
+    ]);
+    await take('2026-11-25T10:00:00.000Z', 'weather', { withdrawn: '2026-11-25T10:00:00Z' });
+    expect((await jobs()).map(({ key }) => key)).toEqual([`rejudge:${id}`]);
+    await rejudgeJob(id, null, deps);
+    expect((await since()).checks.map((one: { id: string }) => one.id)).toEqual(['LK-REL-01']);
+    expect(await rescans()).toBe(3);
+  });
+
+  it('is scanned again where its report keeps too little', async () => {
+    const { body } = await registry.call('alice', 'GET', `/v1/releases/${id}/report`);
+    const text = JSON.stringify({ ...body, evidence: {} });
+    const { digest } = await registry.deps.blobs.put(Buffer.from(text));
+    const other = await registry.scanned('dave', { version: '1.3.0', source: 'npm:weather@1.3.0' });
+    await registry.pool.query(
+      `update releases set state = 'approved', report_digest = $2, judged_by = null where id = $1`,
+      [other, digest],
+    );
+    await jobs('scan');
+    await rejudgeJob(String(other), null, registry.deps);
+    expect((await jobs('rescan')).map(({ key }) => key)).toEqual([`rescan:${other}`]);
+    const before = await rescans();
+    await rescanJob(String(other), registry.deps);
+    const again = await newestRescan(registry.pool, String(other));
+    expect([await rescans(), again?.judgedFrom]).toEqual([before + 1, null]);
+    const report = JSON.parse(
+      (await registry.deps.blobs.get(again?.reportDigest ?? '')).toString(),
+    ) as Report;
+    // A second scan knows what is publicly known, and is signed like the first.
+    expect(report.checks.find((one) => one.id === 'LK-ADV-01')).toMatchObject({ outcome: 'ok' });
+    expect(JSON.parse(again?.verdict?.toString() ?? '{}')).toHaveProperty('signatures');
+    await registry.pool.query(`update releases set state = 'deprecated' where id = $1`, [other]);
+    await rejudgeJob(String(other), null, registry.deps);
+    expect(await jobs('rescan')).toEqual([]);
+  });
+
+  it('is not judged by a process that has other checks than the schedule asks for', async () => {
+    await expect(rejudgeJob(id, 'another', registry.deps)).rejects.toMatchObject({ code: 'STATE_CONFLICT' });
+  });
+
+  it('is judged by workers, whose jobs say by what', async () => {
+    const deps = under(5);
+    await queueRejudgements(deps);
+    const runner = await startWorker(deps, 1);
+    try {
+      for (let i = 0; i < 200 && (await queueRejudgements(deps)) > 0; i++)
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(await queueRejudgements(deps)).toBe(0);
+    } finally {
+      await runner.stop();
+    }
+  });
+});
