@@ -62,7 +62,12 @@ export async function rejudge(request: RejudgeRequest, ports: RejudgePorts): Pro
   const { code, done } = openCode(all, { files, workDir: ports.workDir });
   const remote = stored.facts.remote !== null;
   const reading = remote ? { files, code: async () => NO_CODE } : { files, code };
-  const judged = await judgeAgain(report, { stored, today, reading }).finally(done);
+  let judged: Awaited<ReturnType<typeof judgeAgain>>;
+  try {
+    judged = await judgeAgain(report, { stored, today, reading });
+  } finally {
+    await done();
+  }
   if (judged === null) return null;
   const evidence = {
     ...report.evidence,
