@@ -1,5 +1,6 @@
 /** One changed field of a surface: what happened to it, and how much it matters. */
 import type { Json, JsonObject } from './common.ts';
+import { booleanClass, executionRisk, iconRisk, isDialect, promptClass } from './diff-marks.ts';
 import { canonical } from './json.ts';
 import { KEY_OF, pointerParts, type Section } from './surface.ts';
 
@@ -50,7 +51,7 @@ const TEXTS = new Set([
   'title',
   '$comment',
 ]);
-const COSMETIC = new Set(['$schema', 'icons', '$id', 'version', 'websiteUrl', 'execution']);
+const COSMETIC = new Set(['version', 'websiteUrl', 'size']);
 
 /** Whether the last part is a name that somebody chose, where schemas have names; a parameter may be called `default`. */
 function isName(parts: readonly string[]): boolean {
@@ -73,6 +74,9 @@ export function classOf(field: Field): FieldClass {
   const last = parts.at(-1) ?? '';
   const name = parts[2] ?? last;
   if (name === 'annotations') return hintClass(parts, field);
+  if (last === 'icons' && !SCHEMAS.has(name)) return { how: kind, risk: iconRisk(field) };
+  if (name === 'execution') return { how: kind, risk: executionRisk(field) };
+  if (parts[0] === 'prompts' && name === 'arguments') return promptClass(field);
   if (SCHEMAS.has(name) && parts.length > 3) return schemaClass(parts, field);
   if (parts[0] === 'instructions' || TEXTS.has(last)) return textClass(field);
   if (parts[0] === 'serverInfo') return { how: kind, risk: last === 'name' ? 'contract' : 'cosmetic' };
@@ -80,7 +84,8 @@ export function classOf(field: Field): FieldClass {
   if (name === 'inputSchema') return { how: kind, risk: kind === 'removed' ? 'risk' : 'contract' };
   if (name === 'outputSchema') return { how: kind, risk: kind !== 'added' ? 'contract' : quiet(field.after) };
   if (name === '_meta') return { how: kind, risk: 'risk' };
-  if (COSMETIC.has(last) || COSMETIC.has(name)) return { how: kind, risk: 'cosmetic' };
+  if (name === 'mimeType') return { how: kind, risk: 'contract' };
+  if (COSMETIC.has(last)) return { how: kind, risk: 'cosmetic' };
   if (KEY_OF[(parts[0] ?? 'tools') as Section] === name) return { how: kind, risk: 'contract' };
   return { how: kind, risk: 'text' };
 }
@@ -89,15 +94,24 @@ export function classOf(field: Field): FieldClass {
 const quiet = (value: Json | undefined): RiskClass => (hasText(value) ? 'text' : 'additive');
 
 function textClass({ kind, before, after }: Field): FieldClass {
-  const plain = (value: Json | undefined): string =>
-    (typeof value === 'string' ? value : value === undefined || value === null ? '' : canonical(value))
-      .replace(/\s+/g, ' ')
-      .trim();
   const same = plain(before) === plain(after);
   return {
     how: same ? 'reordered' : kind === 'changed' ? 'reworded' : kind,
     risk: same ? 'cosmetic' : 'text',
   };
+}
+
+/**
+ * Line breaks and blanks are how a text is laid out, and canonically equivalent characters are one; other white space is not
+ * seen either, and may be told apart. Of a list the order says nothing.
+ */
+function plain(value: Json | undefined): string {
+  if (value === undefined || value === null) return '';
+  const text = typeof value === 'string' ? value : list(value).sort().join(' ');
+  return text
+    .normalize('NFC')
+    .replace(/[ \t\r\n]+/g, ' ')
+    .replace(/^ | $/g, '');
 }
 
 /** Does a schema say anything to a model in words? */
@@ -112,6 +126,10 @@ function hasText(value: Json | undefined): boolean {
 /** All hints at once: as risky as the riskiest of them. */
 function hintClass(parts: readonly string[], { kind, after }: Field): FieldClass {
   const how = kind === 'changed' ? 'flipped' : kind;
+  if (parts[0] !== 'tools') {
+    // Whom a resource is meant for, and when it was written last; no policy reads either.
+    return { how, risk: parts[3] === 'lastModified' ? 'cosmetic' : 'text' };
+  }
   if (parts.length > 3) {
     const hint = parts[3] ?? '';
     return {
@@ -152,12 +170,16 @@ function schemaClass(parts: readonly string[], field: Field): FieldClass {
   const output = parts[2] === 'outputSchema';
   const last = parts.at(-1) ?? '';
   if (isName(parts)) {
+    // One of them is no object: `true` takes anything, `false` nothing.
+    if (kind === 'changed') return booleanClass(after, output);
     if (parts.at(-2) === '$defs' || parts.at(-2) === 'definitions') return { how: kind, risk: 'contract' };
     if (output) return { how: kind, risk: kind === 'added' ? quiet(after) : 'contract' };
     return { how: kind, risk: kind === 'added' ? 'risk' : 'contract' };
   }
   if (TEXTS.has(last)) return textClass(field);
-  if (COSMETIC.has(last)) return { how: kind, risk: 'cosmetic' };
+  if (last === '$schema') return { how: kind, risk: isDialect(after) ? 'cosmetic' : 'contract' };
+  if (last === '$ref' && typeof after === 'string' && !after.startsWith('#'))
+    return { how: 'widened', risk: output ? 'contract' : 'risk' };
   if (last === 'default') return { how: 'default', risk: 'contract' };
   const how = boundHow(last, field);
   if (how === 'reordered') return { how, risk: 'cosmetic' };
@@ -177,7 +199,9 @@ function boundHow(keyword: string, { kind, before, after }: Field): How {
     if (kind === 'removed') return 'widened';
     return kind === 'added' ? 'narrowed' : setHow(typed(list(before)), typed(list(after)));
   }
-  if (keyword === 'additionalProperties') return after === false ? 'narrowed' : 'widened';
+  if (keyword === 'additionalProperties' || keyword === 'unevaluatedProperties')
+    return after === false ? 'narrowed' : 'widened';
+  if (keyword === 'allOf' && setHow(list(before), list(after)) === 'reordered') return 'reordered';
   if (NAMES.has(keyword) || keyword === 'allOf') return kind === 'added' ? 'widened' : 'narrowed';
   if (kind !== 'changed') return kind === 'removed' ? 'widened' : 'narrowed';
   if (typeof before === 'number' && typeof after === 'number' && (MOST.test(keyword) || LEAST.test(keyword)))

@@ -182,7 +182,7 @@ export function stepOf(changes: readonly Change[]): Step {
 }
 
 function stepOfOne({ at, how, kind, risk, after }: Change): Step {
-  if (risk === 'cosmetic') return 'patch';
+  if (risk === 'cosmetic' || ICONS.test(at)) return 'patch';
   // A schema or an item that speaks is more than words; a description alone is not.
   if (risk === 'text') return how === 'added' && !WORDS.test(at) ? 'minor' : 'patch';
   const answers = /^\/tools\/[^/]*\/outputSchema\//.test(at);
@@ -202,4 +202,5 @@ function stepOfOne({ at, how, kind, risk, after }: Change): Step {
   }
 }
 
+const ICONS = /^\/(?:serverInfo|[a-zA-Z]+\/[^/]*)\/icons$/;
 const WORDS = /\/(?:description|title|instructions|examples|\$comment)$/;

@@ -1,5 +1,5 @@
 /** Real pairs of versions: whether the difference names what somebody else counted, each field under the class it must have. */
-import { existsSync } from 'node:fs';
+import { existsSync, globSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import {
@@ -42,18 +42,35 @@ export function driftOf(line: JsonObject, source: string, dir: string): DriftRec
     !Array.isArray(changed)
   )
     return null;
-  const file = (version: string): string =>
-    join(dir, `npm__${name.replace('@', '').replaceAll('/', '__')}@${version}.json`);
-  if (!existsSync(file(from)) || !existsSync(file(to))) return null;
+  const files = [from, to].map((version) => manifestOf({ dir, name, version, series: line.series }));
+  const [before, after] = files;
+  if (before === undefined || after === undefined) return null;
   const names = (value: Json | undefined): string[] => (Array.isArray(value) ? value.map(String) : []);
   return {
     source,
     name: `${name} ${from} -> ${to}`,
-    manifests: [file(from), file(to)],
+    manifests: [before, after],
     added: names(added),
     removed: names(removed),
     changed: changed as unknown as DriftRecord['changed'],
   };
+}
+
+interface Named {
+  readonly dir: string;
+  readonly name: string;
+  readonly version: string;
+  readonly series: Json | undefined;
+}
+
+/** Its file: series and version, where a commit may stand behind a date. */
+function manifestOf({ dir, name, version, series }: Named): string | undefined {
+  const slug = (typeof series === 'string' ? series : `npm/${name}`).replace('@', '').replaceAll('/', '__');
+  const exact = join(dir, `${slug}@${version}.json`);
+  if (existsSync(exact)) return exact;
+  const commit = version.slice(0, 8);
+  const dated = version.length > 8 ? globSync(`${slug}@*-${commit}.json`, { cwd: dir }) : [];
+  return dated.length === 1 ? join(dir, dated[0] ?? '') : undefined;
 }
 
 export function verdictOfDrift(record: DriftRecord): DriftVerdict {
@@ -163,9 +180,9 @@ const FIELDS: Readonly<Record<string, readonly RiskClass[]>> = {
   annotations: ['risk', 'additive', 'contract', 'text'],
   title: ['text', 'cosmetic'],
   outputSchema: ['additive', 'text', 'contract', 'cosmetic'],
-  execution: ['cosmetic'],
+  execution: ['cosmetic', 'contract'],
   _meta: ['risk'],
-  icons: ['cosmetic'],
+  icons: ['cosmetic', 'additive', 'risk'],
 };
 
 function fits(word: string, tool: string, { at, how = 'changed', risk }: Change): boolean {

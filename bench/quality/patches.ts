@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { diffSurfaces, highestRisk, type RiskClass } from '../../schemas/diff.ts';
+import { isObject } from '../../schemas/diff-fields.ts';
 import { pinSurface, pointerParts, type Surface } from '../../schemas/surface.ts';
 import { saidOf, surfaceWith, type Verdict, verdictOf } from './judged.ts';
 import { type PatchRecord, unknownQuality } from './records.ts';
@@ -44,7 +45,7 @@ export function readManifest(path: string): Manifest {
 /** A manifest as it was probed, in the form that a scan knows. */
 export function surfaceOf(manifest: Manifest): Surface {
   const list = (section: string): JsonObject[] =>
-    Array.isArray(manifest[section]) ? (manifest[section] as JsonObject[]) : [];
+    (Array.isArray(manifest[section]) ? (manifest[section] as JsonObject[]) : []).map(asOnTheWire);
   const keyed = (section: string, key: string): Surface['tools'] =>
     Object.fromEntries(list(section).map((item) => [String(item[key]), item]));
   return {
@@ -59,19 +60,57 @@ export function surfaceOf(manifest: Manifest): Surface {
   };
 }
 
-/** RFC 6902 as far as the patches use it: add, remove, replace. */
+/** Catalogues list what a tool takes as names with types; on the wire it is a schema. */
+function asOnTheWire(item: JsonObject): JsonObject {
+  const { arguments: taken, ...rest } = item;
+  if (!Array.isArray(taken) || 'inputSchema' in item || !taken.some((one) => isObject(one) && 'type' in one))
+    return item;
+  const named = taken.filter(isObject);
+  const properties = Object.fromEntries(
+    named.map(({ name, required: _, optional: __, ...schema }) => [String(name), schema]),
+  );
+  const required = named.filter((one) => one.required === true).map(({ name }) => String(name));
+  return { ...rest, inputSchema: { type: 'object', properties, ...(required.length > 0 && { required }) } };
+}
+
+/** RFC 6902 whole. Throws QUALITY_UNKNOWN for a patch that does not fit its manifest: what was not judged is never seen. */
 export function patched(manifest: Manifest, patch: PatchRecord['patch']): Manifest {
   const copy = structuredClone(manifest);
-  for (const { op, path, value } of patch) {
-    const parts = pointerParts(path);
-    const last = parts.pop() ?? '';
-    const target = parts.reduce<Json>((at, part) => (at as JsonObject)[part] ?? null, copy);
-    if (Array.isArray(target)) {
-      const index = last === '-' ? target.length : Number(last);
-      if (op === 'remove') target.splice(index, 1);
-      else target.splice(index, op === 'add' ? 0 : 1, value ?? null);
-    } else if (op === 'remove') delete (target as JsonObject)[last];
-    else (target as JsonObject)[last] = value ?? null;
+  for (const { op, path, from = '', value } of patch) {
+    if (op === 'add' || op === 'replace' || op === 'remove') put(copy, { op, path, value: value ?? null });
+    else if (op === 'copy' || op === 'move') {
+      const moved = structuredClone(at(copy, pointerParts(from)));
+      if (op === 'move') put(copy, { op: 'remove', path: from, value: null });
+      put(copy, { op: 'add', path, value: moved });
+    } else if (op !== 'test') throw unknownQuality('operations of RFC 6902', op);
   }
   return copy;
+}
+
+function at(manifest: Manifest, parts: readonly string[]): Json {
+  return parts.reduce<Json>((value, part) => {
+    const inner = value !== null && typeof value === 'object' ? (value as JsonObject)[part] : undefined;
+    if (inner === undefined) throw unknownQuality(`a place /${parts.join('/')} in the manifest`, 'none');
+    return inner;
+  }, manifest);
+}
+
+interface Put {
+  readonly op: 'add' | 'replace' | 'remove';
+  readonly path: string;
+  readonly value: Json;
+}
+
+function put(manifest: Manifest, { op, path, value }: Put): void {
+  const parts = pointerParts(path);
+  const last = parts.pop() ?? '';
+  const target = at(manifest, parts);
+  if (Array.isArray(target)) {
+    const index = last === '-' ? target.length : Number(last);
+    if (op === 'remove') target.splice(index, 1);
+    else target.splice(index, op === 'add' ? 0 : 1, value);
+  } else if (target === null || typeof target !== 'object')
+    throw unknownQuality(`a list or an object at ${path}`, String(target));
+  else if (op === 'remove') delete target[last];
+  else Object.defineProperty(target, last, { value, enumerable: true, configurable: true, writable: true });
 }

@@ -30,7 +30,12 @@ export interface PatchRecord {
   readonly label: string;
   readonly kind: string;
   readonly manifest: string;
-  readonly patch: readonly { readonly op: string; readonly path: string; readonly value?: Json }[];
+  readonly patch: readonly {
+    readonly op: string;
+    readonly path: string;
+    readonly from?: string;
+    readonly value?: Json;
+  }[];
 }
 
 export interface Sets {

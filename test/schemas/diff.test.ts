@@ -54,7 +54,14 @@ const rows: readonly Row[] = [
     'patch',
   ],
   ['a title', { title: 'One' }, { title: 'Two' }, 'reworded', 'text', 'patch'],
-  ['an icon', { icons: [] }, { icons: [{ src: 'x' }] }, 'changed', 'cosmetic', 'patch'],
+  [
+    'an icon',
+    { icons: [] },
+    { icons: [{ src: 'data:image/png;base64,AA' }] },
+    'changed',
+    'cosmetic',
+    'patch',
+  ],
   ['execution', {}, { execution: { taskSupport: 'optional' } }, 'added', 'cosmetic', 'patch'],
   ['_meta', { _meta: { ui: 'a' } }, { _meta: { ui: 'b' } }, 'changed', 'risk', 'minor'],
   [
@@ -217,8 +224,8 @@ const rows: readonly Row[] = [
   ],
   [
     'the dialect of a schema',
-    takes({}, { $schema: 'a' }),
-    takes({}, { $schema: 'b' }),
+    takes({}, { $schema: 'http://json-schema.org/draft-07/schema#' }),
+    takes({}, { $schema: 'https://json-schema.org/draft/2020-12/schema' }),
     'changed',
     'cosmetic',
     'patch',
