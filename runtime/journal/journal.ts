@@ -7,7 +7,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { basename, join } from 'node:path';
 import type { AuditBody } from '../../schemas/audit.ts';
-import { SEGMENT, type SegmentLimits } from './limits.ts';
+import { SEGMENT, type SegmentLimits, segmentName } from './limits.ts';
 import { damaged, type Place, readSegment, type Step, segmentsOf } from './read.ts';
 import { Recent } from './recent.ts';
 import { broken, type Tail, Writer } from './writer.ts';
@@ -71,16 +71,16 @@ function claim(id: string): Promise<Server | null> {
 async function tailOf(dir: string): Promise<Tail> {
   const names = await segmentsOf(dir);
   const last = names.at(-1);
-  if (last === undefined) return { segment: 1, bytes: 0, seq: 0, prev: null, torn: 0, began: null };
+  if (last === undefined)
+    return { segment: segmentName(1), bytes: 0, seq: 0, prev: null, torn: 0, began: null };
   const end = await readSegment(join(dir, last));
   const before = names.at(-2);
   const record = end.last ?? (before === undefined ? null : (await readSegment(join(dir, before))).last);
-  const segment = Number(last.slice(0, 6));
-  if (record === null && segment > 1)
+  if (record === null && last > segmentName(1))
     throw damaged(join(dir, last), 'the records before it', 'none: somebody removed them');
   const began = end.first && Date.parse(end.first.body.at);
   const { bytes, torn } = end;
-  return { segment, bytes, torn, began, seq: record?.seq ?? 0, prev: record?.digest ?? null };
+  return { segment: last, bytes, torn, began, seq: record?.seq ?? 0, prev: record?.digest ?? null };
 }
 
 async function keyOf(dir: string): Promise<Buffer> {

@@ -2,57 +2,62 @@
 import type { AuditRecord } from '../../schemas/audit.ts';
 import type { Place, Step } from './read.ts';
 
-/** Characters of lines that are held; who is further behind reads the segments. */
+/** Bytes of lines that are held; who is further behind reads the segments. */
 const HELD = 1024 * 1024;
 
-interface Kept {
-  readonly line: string;
-  readonly prev: string | null;
-  readonly place: Place;
-  /** Parsed once for all who are told. */
-  record?: AuditRecord;
+/** Lines that were written at once. */
+export interface Written {
+  readonly segment: string;
+  /** Bytes of the segment before them. */
+  readonly offset: number;
+  readonly bytes: Buffer;
+  /** Numbers of the first and the last record. */
+  readonly first: number;
+  readonly last: number;
 }
 
-export interface Line {
-  readonly line: string;
-  readonly seq: number;
-  readonly prev: string | null;
-  readonly digest: string;
+interface Kept extends Written {
+  /** Read once for all who are told, and only if anybody is. */
+  steps?: readonly Step[];
 }
 
 export class Recent {
   readonly #held: number;
-  #kept: Kept[] = [];
+  readonly #kept: Kept[] = [];
   #size = 0;
 
   constructor(held = HELD) {
     this.#held = held;
   }
 
-  /** Lines that became durable in a segment, behind `offset`. */
-  add(segment: string, offset: number, lines: readonly Line[]): void {
-    let end = offset;
-    for (const { line, seq, prev, digest } of lines) {
-      end += Buffer.byteLength(line);
-      this.#kept.push({ line, prev, place: { segment, offset: end, seq, digest } });
-      this.#size += line.length;
-    }
-    let drop = 0;
-    while (this.#size > this.#held && drop < this.#kept.length)
-      this.#size -= this.#kept[drop++]?.line.length ?? 0;
-    if (drop > 0) this.#kept = this.#kept.slice(drop);
+  /** They became durable, after all that was added before. */
+  add(written: Written): void {
+    this.#kept.push({ ...written });
+    this.#size += written.bytes.length;
+    while (this.#size > this.#held) this.#size -= this.#kept.shift()?.bytes.length ?? 0;
   }
 
   /** What follows a place; null where it is not held any more, or where the place is not one of this chain. */
   after({ seq, digest }: Place): Step[] | null {
-    const first = this.#kept[0]?.place.seq;
-    const at = first === undefined ? -1 : seq + 1 - first;
-    const next = this.#kept[at];
-    if (next === undefined) return this.#kept.at(-1)?.place.seq === seq ? [] : null;
-    if (next.prev !== digest) return null;
-    return this.#kept.slice(at).map((kept) => {
-      kept.record ??= JSON.parse(kept.line) as AuditRecord;
-      return { record: kept.record, place: kept.place, gap: false };
+    if (this.#kept.at(-1)?.last === seq) return [];
+    const at = this.#kept.findIndex(({ first, last }) => first <= seq + 1 && seq + 1 <= last);
+    if (at === -1) return null;
+    const steps = this.#kept.slice(at).flatMap((kept) => {
+      kept.steps ??= stepsOf(kept);
+      return kept.steps;
     });
+    const following = steps.filter(({ record }) => record.seq > seq);
+    return following[0]?.record.prev === digest ? following : null;
   }
+}
+
+function stepsOf({ segment, offset, bytes }: Written): Step[] {
+  const steps: Step[] = [];
+  for (let from = 0, end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10, from)) {
+    const record = JSON.parse(bytes.toString('utf8', from, end)) as AuditRecord;
+    from = end + 1;
+    const place = { segment, offset: offset + from, seq: record.seq, digest: record.digest };
+    steps.push({ record, place, gap: false });
+  }
+  return steps;
 }

@@ -14,8 +14,8 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { type AuditBody, linkLine } from '../../schemas/audit.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { MAX_RECORD_BYTES, SEGMENT, type SegmentLimits, segmentName, withoutTexts } from './limits.ts';
-import type { Line, Recent } from './recent.ts';
+import { MAX_RECORD_BYTES, nextSegment, SEGMENT, type SegmentLimits, withoutTexts } from './limits.ts';
+import type { Recent } from './recent.ts';
 
 const writeAsync = promisify(write);
 const syncAsync = promisify(fdatasync);
@@ -34,7 +34,7 @@ export function broken(expected: string, found: string, cause?: unknown): Lockke
 
 /** Where a journal ended. */
 export interface Tail {
-  readonly segment: number;
+  readonly segment: string;
   readonly bytes: number;
   readonly seq: number;
   readonly prev: string | null;
@@ -59,14 +59,15 @@ export interface WriterOptions {
 export class Writer {
   readonly #dir: string;
   readonly #limits: SegmentLimits;
-  #segment: number;
+  #segment: string;
   #began: number | null;
   #durable: number;
   #fd: number;
   #bytes: number;
   #seq: number;
   #prev: string | null;
-  #lines: Line[] = [];
+  /** Of the records up to `#seq`, those that are not written yet. */
+  #lines: string[] = [];
   readonly #recent: Recent | undefined;
   #waiting: Waiting[] = [];
   #busy = false;
@@ -97,7 +98,7 @@ export class Writer {
 
   /** The segment that is written to; it is never deleted. */
   get segment(): string {
-    return segmentName(this.#segment);
+    return this.#segment;
   }
 
   /** A file is durable when its folder's entry is: a synced record in a file that a crash forgets is none. */
@@ -130,16 +131,14 @@ export class Writer {
   }
 
   #queue(body: AuditBody): number {
-    const seq = this.#seq + 1;
-    const prev = this.#prev;
+    const [seq, prev] = [this.#seq + 1, this.#prev];
     let linked = linkLine(seq, prev, body);
     const { length } = linked.line;
     if (length > MAX_RECORD_BYTES / 3 && Buffer.byteLength(linked.line) > MAX_RECORD_BYTES)
       linked = linkLine(seq, prev, withoutTexts(body, length));
-    const { line, digest } = linked;
     this.#seq = seq;
-    this.#prev = digest;
-    this.#lines.push({ line: `${line}\n`, seq, prev, digest });
+    this.#prev = linked.digest;
+    this.#lines.push(`${linked.line}\n`);
     return seq;
   }
 
@@ -157,22 +156,20 @@ export class Writer {
     if (this.#busy || this.#lines.length === 0) return;
     this.#busy = true;
     while (this.#lines.length > 0) {
-      const lines = this.#lines;
-      const bytes = Buffer.from(lines.map(({ line }) => line).join(''), 'utf8');
-      const waiting = this.#waiting;
-      const upTo = this.#seq;
-      this.#lines = [];
-      this.#waiting = [];
+      const [lines, waiting, last] = [this.#lines, this.#waiting, this.#seq];
+      [this.#lines, this.#waiting] = [[], []];
+      const bytes = Buffer.from(lines.join(''), 'utf8');
       try {
         // One that waits alone is served soonest by the thread that it waits for.
-        if (waiting.length <= 1) {
+        if (waiting.length === 1) {
           this.#writeWhole(bytes);
           fdatasyncSync(this.#fd);
         } else await this.#write(bytes);
+        const offset = this.#bytes;
         this.#bytes += bytes.length;
         this.#assertThere();
-        this.#durable = upTo;
-        this.#recent?.add(this.segment, this.#bytes - bytes.length, lines);
+        this.#durable = last;
+        this.#recent?.add({ segment: this.#segment, offset, bytes, first: last - lines.length + 1, last });
         this.#began ??= Date.now();
         if (this.#isFull()) this.#rotate();
         for (const { seq, resolve } of waiting) resolve(seq);
@@ -219,7 +216,7 @@ export class Writer {
 
   #rotate(): void {
     closeSync(this.#fd);
-    this.#segment++;
+    this.#segment = nextSegment(this.#segment);
     this.#bytes = 0;
     this.#began = null;
     this.#fd = this.#open();
@@ -229,8 +226,7 @@ export class Writer {
   #fail(cause: unknown, waiting: readonly Waiting[]): void {
     this.#failure = broken(`a durable record in ${quote(this.#dir)}`, quote((cause as Error).message), cause);
     for (const { reject } of [...waiting, ...this.#waiting]) reject(this.#failure);
-    this.#waiting = [];
-    this.#lines = [];
+    [this.#lines, this.#waiting] = [[], []];
   }
 
   /** Writes what is queued. */

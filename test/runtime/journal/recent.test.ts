@@ -45,12 +45,22 @@ describe('what a journal remembers of its newest records', () => {
   });
 
   it('is bounded', () => {
-    const recent = new Recent(1000);
-    for (let seq = 1; seq <= 500; seq++)
-      recent.add('000001.ndjson', seq * 100, [{ line: 'x'.repeat(100), seq, prev: null, digest: 'd' }]);
-    expect(recent.after({ segment: '000001.ndjson', offset: 0, seq: 489, digest: null })).toBeNull();
-    recent.add('000001.ndjson', 0, [{ line: 'x'.repeat(5000), seq: 501, prev: 'd', digest: 'e' }]);
-    expect(recent.after({ segment: '000001.ndjson', offset: 0, seq: 500, digest: 'd' })).toBeNull();
+    const recent = new Recent(2000);
+    const bytesOf = (seq: number, text = ''): Buffer => {
+      const prev = seq === 1 ? null : `d${seq - 1}`;
+      return Buffer.from(`${JSON.stringify({ seq, prev, body: { text }, digest: `d${seq}` })}\n`);
+    };
+    const add = (seq: number, text = ''): void =>
+      recent.add({ segment: '000001.ndjson', offset: 0, bytes: bytesOf(seq, text), first: seq, last: seq });
+    const toldFrom = (seq: number) => recent.after({ ...START, seq, digest: seq === 0 ? null : `d${seq}` });
+    for (let seq = 1; seq <= 500; seq++) add(seq);
+    const first = Array.from({ length: 500 }, (_, seq) => seq).find((seq) => toldFrom(seq) !== null) ?? 0;
+    expect(first).toBeGreaterThan(450);
+    expect(toldFrom(first)?.map(({ record }) => record.seq)).toEqual(
+      Array.from({ length: 500 - first }, (_, at) => first + at + 1),
+    );
+    add(501, 'x'.repeat(5000));
+    expect(toldFrom(500)).toBeNull();
   });
 
   it('gives a sink the same lines as the disk would', async () => {

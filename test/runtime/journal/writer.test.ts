@@ -54,7 +54,7 @@ const body = (n: number): AuditBody => ({
   subject: null,
   call: String(n),
 });
-const EMPTY = { segment: 1, bytes: 0, seq: 0, prev: null, torn: 0, began: null };
+const EMPTY = { segment: '000001.ndjson', bytes: 0, seq: 0, prev: null, torn: 0, began: null };
 const immediate = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const codes = (ends: readonly PromiseSettledResult<number>[]): unknown[] =>
   ends.map((end) => (end.status === 'rejected' ? end.reason.code : end.value));
