@@ -40,16 +40,25 @@ function walk(value: Json, key: Buffer): Json {
 /** The very object where there is nothing to hide in it, which is nearly always. */
 function walkObject(value: JsonObject, key: Buffer): JsonObject {
   const pair = namesSecret(value);
-  let changed = false;
-  const shown = Object.entries(value).map(([name, item]) => {
+  let copy: JsonObject | null = null;
+  for (const name of Object.keys(value)) {
+    const item = value[name] as Json;
     const secret = item !== null && (SECRET_NAME.test(name) || (pair && name === 'value'));
-    const entry = [redactName(name, key), secret ? hashed(item, key) : walk(item, key)] as const;
-    changed ||= entry[0] !== name || entry[1] !== item;
-    return entry;
-  });
-  if (!changed) return value;
+    const shownName = redactName(name, key);
+    const shown = secret ? hashed(item, key) : walk(item, key);
+    if (shownName !== name || shown !== item) copy ??= upTo(name, value);
+    if (copy) copy[shownName] = shown;
+  }
+  return copy ?? value;
+}
+
+/** The members before this one. */
+function upTo(end: string, value: JsonObject): JsonObject {
   const copy: JsonObject = Object.create(null);
-  for (const [name, item] of shown) copy[name] = item;
+  for (const name of Object.keys(value)) {
+    if (name === end) break;
+    copy[name] = value[name] as Json;
+  }
   return copy;
 }
 

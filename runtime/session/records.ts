@@ -30,24 +30,25 @@ export interface Scribe extends Pen {
 
 type Direction = NonNullable<AuditBody['direction']>;
 
+/** The millisecond that was written last: records come in bursts. */
+let last = { ms: 0, text: '' };
+
+function now(): string {
+  const ms = Date.now();
+  if (ms !== last.ms) last = { ms, text: new Date(ms).toISOString() };
+  return last.text;
+}
+
 /** What every record of a session holds. */
 export function body(scribe: Pen, kind: AuditBody['kind'], rest: Partial<AuditBody>): AuditBody {
   const { journal, session, caller, subject } = scribe;
   const { user, via, teams } = caller;
-  const { target, message } = rest;
-  return {
-    kind,
-    at: new Date().toISOString(),
-    runtime: journal.id,
-    session,
-    user,
-    caller: { via, teams: [...teams] },
-    subject,
-    ...rest,
-    // Both may quote what somebody sent.
-    ...(target === undefined ? {} : { target: redactName(target, journal.key) }),
-    ...(message === undefined ? {} : { message: redactText(message, journal.key) }),
-  };
+  const at = { kind, at: now(), runtime: journal.id, session, user, caller: { via, teams: [...teams] } };
+  const made: AuditBody = { ...at, subject, ...rest };
+  // Both may quote what somebody sent.
+  if (rest.target !== undefined) made.target = redactName(rest.target, journal.key);
+  if (rest.message !== undefined) made.message = redactText(rest.message, journal.key);
+  return made;
 }
 
 export function sessionRecord(
@@ -58,21 +59,21 @@ export function sessionRecord(
   return body(scribe, kind, rest);
 }
 
-/** What a call said, redacted, with the digest of the whole of it. */
-function said(scribe: Pen, message: Request | Notification): Partial<AuditBody> {
-  const { _meta, ...rest } = message.params;
-  const args: Json =
-    message.method === 'tools/call' || message.method === 'prompts/get'
-      ? (rest.arguments ?? {})
-      : (rest as JsonObject);
-  const { kept, whole } = redact(args, scribe.journal.key);
+/** Adds what a call said, redacted, with the digest of the whole of it. */
+function addSaid(made: Partial<AuditBody>, { journal: { key } }: Pen, message: Request | Notification): void {
+  const { kept, whole } = redact(argumentsOf(message), key);
+  made.arguments = kept;
+  made.argumentsDigest = digestOf(whole);
   const data = namedData(whole);
-  return {
-    arguments: kept,
-    argumentsDigest: digestOf(whole),
-    ...(data.length ? { data } : {}),
-    ...(_meta === undefined ? {} : { detail: { _meta: redact(_meta, scribe.journal.key).kept } }),
-  };
+  if (data.length > 0) made.data = data;
+  const { _meta } = message.params;
+  if (_meta !== undefined) made.detail = { _meta: redact(_meta, key).kept };
+}
+
+function argumentsOf({ method, params }: Request | Notification): Json {
+  if (method === 'tools/call' || method === 'prompts/get') return params.arguments ?? {};
+  const { _meta, ...rest } = params;
+  return rest as JsonObject;
 }
 
 export function forwarded(
@@ -81,15 +82,13 @@ export function forwarded(
   at: { direction: Direction; call?: string; target?: string | undefined; decision?: Decided | undefined },
 ): AuditBody {
   const kind = message.kind === 'request' ? 'request.forwarded' : 'notice.forwarded';
-  return body(scribe, kind, {
-    direction: at.direction,
-    method: message.method,
-    ...(at.target === undefined ? {} : { target: at.target }),
-    ...(at.call === undefined ? {} : { call: at.call }),
-    ...(at.decision === undefined ? {} : { decision: at.decision }),
-    ...said(scribe, message),
-    bytes: message.bytes.length,
-  });
+  const made: Partial<AuditBody> = { direction: at.direction, method: message.method };
+  if (at.target !== undefined) made.target = at.target;
+  if (at.call !== undefined) made.call = at.call;
+  if (at.decision !== undefined) made.decision = at.decision;
+  addSaid(made, scribe, message);
+  made.bytes = message.bytes.length;
+  return body(scribe, kind, made);
 }
 
 export interface Refusal {
@@ -102,31 +101,30 @@ export interface Refusal {
 
 export function refused(scribe: Pen, message: Request | Notification | null, at: Refusal): AuditBody {
   const kind = message?.kind === 'notification' ? 'notice.refused' : 'request.refused';
-  return body(scribe, kind, {
-    direction: at.direction,
-    ...(message ? { method: message.method.slice(0, 200), ...said(scribe, message) } : {}),
-    ...(at.target === undefined ? {} : { target: at.target }),
-    ...(at.decision === undefined ? {} : { decision: at.decision }),
-    ...(at.detail === undefined ? {} : { detail: at.detail }),
-    outcome: 'refused',
-    code: at.error.code,
-    message: at.error.message,
-  });
+  const made: Partial<AuditBody> = { direction: at.direction };
+  if (message) {
+    made.method = message.method.slice(0, 200);
+    addSaid(made, scribe, message);
+  }
+  if (at.target !== undefined) made.target = at.target;
+  if (at.decision !== undefined) made.decision = at.decision;
+  if (at.detail !== undefined) made.detail = at.detail;
+  const { code, message: why } = at.error;
+  return body(scribe, kind, Object.assign(made, { outcome: 'refused', code, message: why }));
 }
 
 export function finished(scribe: Pen, pending: Pending, at: End): AuditBody {
-  return body(scribe, 'request.finished', {
-    method: pending.method,
-    ...(pending.target === undefined ? {} : { target: pending.target }),
-    call: pending.call,
-    ...(pending.reached ? { data: [...pending.reached] } : {}),
-    outcome: at.outcome,
-    bytes: at.bytes,
-    durationMs: Math.round((performance.now() - pending.since) * 1000) / 1000,
-    ...(at.answer === undefined ? {} : { result: summaryOf(at.answer, scribe.journal.key) }),
-    ...(at.code === undefined ? {} : { code: at.code }),
-    ...(at.message === undefined ? {} : { message: at.message }),
-  });
+  const made: Partial<AuditBody> = { method: pending.method };
+  if (pending.target !== undefined) made.target = pending.target;
+  made.call = pending.call;
+  if (pending.reached) made.data = [...pending.reached];
+  made.outcome = at.outcome;
+  made.bytes = at.bytes;
+  made.durationMs = Math.round((performance.now() - pending.since) * 1000) / 1000;
+  if (at.answer !== undefined) made.result = summaryOf(at.answer, scribe.journal.key);
+  if (at.code !== undefined) made.code = at.code;
+  if (at.message !== undefined) made.message = at.message;
+  return body(scribe, 'request.finished', made);
 }
 
 /** What was found in a message, by kind and place. */
