@@ -4,8 +4,9 @@ import type { Caller } from '../gate/caller.ts';
 import { ask, type Entity, MAX_SETS, prepare, type Question, setsRead, type Verdict } from './cedar.ts';
 import { type Compiled, type CompiledPolicy, compilePolicy } from './compile.ts';
 import { bestFacts, type Facts, factsOf } from './facts.ts';
+import { type Principal, Principals } from './principal.ts';
 import { ACTION_OF } from './schema.ts';
-import { type Principal, sliceFor, sliceOf } from './slice.ts';
+import { sliceFor, sliceOf } from './slice.ts';
 import { type Moment, momentOf } from './time.ts';
 import {
   type Item,
@@ -101,19 +102,28 @@ class Engine implements Policy {
   readonly #environment: string;
   readonly #items = new Map<string, readonly Compiled[]>();
   readonly #slices = new Map<string, Slice>();
+  readonly #principals: Principals;
+  /** By tool. */
+  readonly #reads = new Map<string, Read>();
 
   constructor({ digest, environment, entries, surfaces }: PolicySource, compiled: CompiledPolicy) {
     this.digest = digest;
     this.#compiled = compiled;
     this.#byId = new Map(compiled.policies.map((policy) => [policy.id, policy]));
+    this.#principals = new Principals(compiled.teams);
     this.#environment = environment;
     this.#world = worldOf(entries, surfaces, compiled.unlabelled);
   }
 
   reads(item: Item | { readonly server: string }): Read {
-    const tool = 'kind' in item && item.kind === 'tools' ? this.#world.get(keyOf(item)) : undefined;
+    const key = 'kind' in item && item.kind === 'tools' ? keyOf(item) : '';
+    const before = this.#reads.get(key);
+    if (before) return before;
+    const tool = this.#world.get(key);
     const known = tool ? [tool] : [...this.#world.values()].filter(({ server }) => server === item.server);
-    return readsOf(known, this.#compiled.unlabelled);
+    const read = readsOf(known, this.#compiled.unlabelled);
+    if (tool) this.#reads.set(key, read);
+    return read;
   }
 
   judge(call: JudgedCall): Decision {
@@ -133,7 +143,7 @@ class Engine implements Policy {
   #decide({ caller, item }: Pick<JudgedCall, 'caller' | 'item'>, when: When, facts: () => Facts): Decision {
     const known = this.#world.get(keyOf(item));
     if (known === undefined) return { effect: 'deny', rule: 'default: not a thing that this policy judges' };
-    const principal = this.#principal(caller);
+    const principal = this.#principals.of(caller);
     const slice = this.#slice(principal, known);
     const { surely, maybe, key } = slice.uses.arguments ? facts() : NO_FACTS;
     const moment = slice.uses.time ? momentOf(when.now, this.#compiled.zone) : NO_MOMENT;
@@ -187,18 +197,8 @@ class Engine implements Policy {
     return first?.rule ?? 'none';
   }
 
-  /** A team counts where the policy declares it: by its members, or by whoever vouches where it says so. */
-  #principal({ user, teams, via }: Caller): Principal {
-    const vouched = via !== 'nobody';
-    const own = [...this.#compiled.teams].filter(
-      ([name, { members, asSignedIn }]) =>
-        members.has(user) || (asSignedIn && vouched && teams.includes(name)),
-    );
-    return { uid: { type: 'User', id: user }, vouched, teams: own.map(([name]) => name).sort() };
-  }
-
   #slice(principal: Principal, item: Known): Slice {
-    const key = JSON.stringify([principal.uid.id, principal.vouched, principal.teams, keyOf(item)]);
+    const key = `${principal.key} ${keyOf(item)}`;
     const known = this.#slices.get(key);
     if (known) return known;
     const made = this.#makeSlice(principal, item);

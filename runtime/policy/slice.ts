@@ -2,15 +2,9 @@
 import type { PolicyJson, Uid } from './cedar.ts';
 import type { Compiled } from './compile.ts';
 import { fixedValue } from './expression.ts';
+import type { Principal } from './principal.ts';
 import { ACTION_OF } from './schema.ts';
 import type { Known } from './world.ts';
-
-export interface Principal {
-  readonly uid: Uid;
-  readonly vouched: boolean;
-  /** Declared teams that it belongs to, sorted. */
-  readonly teams: readonly string[];
-}
 
 /** Sound: what is left out would not have applied, whatever the call says. */
 export function sliceFor(
