@@ -48,28 +48,20 @@ export function tellOf(
   reporter: FleetReporter,
   known: Omit<Instance, 'id' | 'state' | 'since' | 'calls'>,
 ): Told {
-  let instance: Instance = {
-    ...known,
-    id: randomUUID(),
-    state: 'COLD',
-    since: new Date().toISOString(),
-    calls: 0,
-  };
-  const now = (change: Partial<Instance>): void => {
-    instance = { ...instance, ...change };
-    reporter.report(instance);
-  };
+  const id = randomUUID();
   return {
-    onState: ({ to }) => now({ state: to, since: new Date().toISOString() }),
-    onCall: () => now({ calls: instance.calls + 1 }),
-    gone: () => reporter.gone(instance.id),
+    onState: ({ to }) => reporter.report({ ...known, id, state: to, since: new Date().toISOString() }),
+    onCall: () => reporter.called(id),
+    gone: () => reporter.gone(id),
   };
 }
+
+type State = Omit<Instance, 'calls'>;
 
 class Reporter implements RunningReporter {
   readonly #o: FleetOptions;
   readonly #timing: FleetTiming;
-  readonly #kept = new Map<string, Instance>();
+  readonly #kept = new Map<string, { readonly state: State; calls: number }>();
   /** Files of each instance are written one after the other. */
   #files: Promise<void> = Promise.resolve();
   /** Instances whose count is to be written. */
@@ -84,14 +76,20 @@ class Reporter implements RunningReporter {
     this.#timing = { ...TIMING, ...options.timing };
   }
 
-  report(instance: Instance): void {
+  report(state: State): void {
     if (this.#closed) return;
-    const before = this.#kept.get(instance.id);
-    this.#kept.set(instance.id, instance);
-    const changed = before === undefined || !isSame(before, instance);
-    if (!changed) return this.#later(instance.id);
+    const before = this.#kept.get(state.id);
+    if (before && isSame(before.state, state)) return;
+    this.#kept.set(state.id, { state, calls: before?.calls ?? 0 });
     this.#soon(this.#timing.gatherMs);
-    this.#file(() => this.#write(instance.id));
+    this.#file(() => this.#write(state.id));
+  }
+
+  called(id: string): void {
+    const kept = this.#kept.get(id);
+    if (!kept) return;
+    kept.calls++;
+    this.#later(id);
   }
 
   gone(id: string): void {
@@ -124,8 +122,8 @@ class Reporter implements RunningReporter {
 
   /** The newest of it, whatever came in between. */
   async #write(id: string): Promise<void> {
-    const instance = this.#kept.get(id);
-    if (instance) await writeInstance(this.#o.home, instance);
+    const kept = this.#kept.get(id);
+    if (kept) await writeInstance(this.#o.home, { ...kept.state, calls: kept.calls });
   }
 
   #file(work: () => Promise<void>): void {
@@ -150,7 +148,7 @@ class Reporter implements RunningReporter {
 
   async #send(): Promise<void> {
     const { api, runtime, host } = this.#o;
-    const { instances, more } = listed([...this.#kept.values()]);
+    const { instances, more } = listed([...this.#kept.values()].map(({ state }) => state));
     const body = { runtime, host, instances, ...(more > 0 ? { more } : {}) };
     try {
       await api?.within(ANSWER_MS).call('fleetReport', FleetAck, { body });
@@ -168,17 +166,16 @@ class Reporter implements RunningReporter {
 }
 
 /** What has a process comes first, where not everything fits into one report. */
-function listed(kept: readonly Instance[]): { instances: FleetInstance[]; more: number } {
-  const resting = (instance: Instance): number => (instance.state === 'COLD' ? 1 : 0);
+function listed(kept: readonly State[]): { instances: FleetInstance[]; more: number } {
+  const resting = ({ state }: State): number => (state === 'COLD' ? 1 : 0);
   const instances = [...kept].sort((a, b) => resting(a) - resting(b)).slice(0, MAX_INSTANCES);
   return { instances: instances.map(reported), more: kept.length - instances.length };
 }
 
-function reported({ alias: _alias, calls: _calls, ...instance }: Instance): FleetInstance {
+function reported({ alias: _alias, ...instance }: State): FleetInstance {
   return instance;
 }
 
-/** But for the count of its calls. */
-function isSame(a: Instance, b: Instance): boolean {
+function isSame(a: State, b: State): boolean {
   return (Object.keys(reported(b)) as (keyof FleetInstance)[]).every((name) => a[name] === b[name]);
 }

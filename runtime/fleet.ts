@@ -10,8 +10,10 @@ export interface Instance extends FleetInstance {
 }
 
 export interface FleetReporter {
-  /** It is so now. Cheap, never throws: may be called on each change of state and after each call. */
-  report(instance: Instance): void;
+  /** It is so now, but for its calls. Never throws. */
+  report(instance: Omit<Instance, 'calls'>): void;
+  /** One more call went to it. Costs next to nothing. */
+  called(id: string): void;
   /** It is not kept any more. */
   gone(id: string): void;
 }
