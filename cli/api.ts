@@ -1,7 +1,7 @@
 /** The registry over HTTP. Answers are checked against their schema before anything believes them. */
-import { pathOf, ROUTES, type RouteName } from '../schemas/api.ts';
+import { pathOf, ROUTES, type RouteName, Stored } from '../schemas/api.ts';
 import { CODES, type Code, LockkeeperError, quote } from '../schemas/errors.ts';
-import { parseStrict } from '../schemas/json.ts';
+import { parseStrict, sha256 } from '../schemas/json.ts';
 import { Problem } from '../schemas/problem.ts';
 import type { Static, TSchema } from '../schemas/type.ts';
 import { assertValid, isValid } from '../schemas/validate.ts';
@@ -10,6 +10,8 @@ export interface Call {
   readonly parameters?: Readonly<Record<string, string | number>>;
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
+  /** In the place of a body that is JSON. */
+  readonly bytes?: Buffer;
 }
 
 export interface Api {
@@ -17,6 +19,8 @@ export interface Api {
   /** What it is asked with; empty for nobody. */
   readonly token: string;
   call<S extends TSchema>(route: RouteName, answer: S, call?: Call): Promise<Static<S>>;
+  /** Hands bytes in, and sees that they arrived. */
+  upload(route: RouteName, bytes: Buffer): Promise<void>;
   /** The same registry, which has to answer within so many milliseconds. */
   within(ms: number): Api;
   /** An answer without an end, as server-sent events; over when `signal` says so. The reader bounds it. */
@@ -27,6 +31,8 @@ export interface Api {
 
 /** 30 s per request; closures have many small blobs and a report is a few hundred kilobytes. */
 const TIMEOUT_MS = 30_000;
+/** For a bundle of a quarter of a gigabyte. */
+const UPLOAD_MS = 300_000;
 
 export function openApi(registry: string, token: string | null, timeoutMs = TIMEOUT_MS): Api {
   const base = registry.replace(/\/+$/, '');
@@ -46,7 +52,10 @@ export function openApi(registry: string, token: string | null, timeoutMs = TIME
       signal,
       redirect: 'error',
     };
-    if (call.body !== undefined) {
+    if (call.bytes !== undefined) {
+      headers['content-type'] = 'application/octet-stream';
+      init.body = new Uint8Array(call.bytes);
+    } else if (call.body !== undefined) {
       headers['content-type'] = 'application/json';
       init.body = JSON.stringify(call.body);
     }
@@ -68,6 +77,12 @@ export function openApi(registry: string, token: string | null, timeoutMs = TIME
   return {
     registry: base,
     token: token ?? '',
+    upload: async (route, bytes) => {
+      const response = await send(route, { bytes }, AbortSignal.timeout(UPLOAD_MS));
+      const answer = await read(route, async () => parseStrict(await bodyOf(response)));
+      const { digest } = assertValid(Stored, answer, `the registry's answer to ${ROUTES[route].path}`);
+      if (digest !== sha256(bytes)) throw unreachable(base, 'the digest of other bytes', undefined);
+    },
     within: (ms) => openApi(registry, token, ms),
     call: async (route, answer, call = {}) => {
       const response = await send(route, call);

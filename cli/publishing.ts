@@ -4,6 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';
+import { isMcpbSource, mcpbRefOf } from '../schemas/mcpb.ts';
 import { isOciSource, type OciRef, type OciTag, ociSourceOf, parsedOci } from '../schemas/oci.ts';
 import { isPypiSource, pypiRefOf } from '../schemas/pypi.ts';
 import { DEFAULT_LIMITS, type Permissions, type Submission, ToolLabels } from '../schemas/release.ts';
@@ -21,10 +22,14 @@ export async function submissionOf(
 ): Promise<Submission> {
   if (isRemoteSource(source)) return remoteSubmission(source, values);
   const image = isOciSource(source);
-  const other = REMOTE_ONLY.find((name) => values[name] !== undefined && !(image && name === 'release'));
+  const bundle = isMcpbSource(source);
+  const other = REMOTE_ONLY.find(
+    (name) => values[name] !== undefined && !((image || bundle) && name === 'release'),
+  );
   if (other !== undefined)
     throw usage(`--${other}`, 'an address, https://host/path, to go with it', quote(source));
   if (image) return imageSubmission(source, values, resolve);
+  if (bundle) return pinnedBundle(source, values);
   if (isPypiSource(source)) {
     const { name, release } = pypiRefOf(source);
     const named = { name: text(values, 'name') ?? `pypi/${name}`, description: `${name} from PyPI` };
@@ -34,7 +39,7 @@ export async function submissionOf(
   if (!match) {
     throw new LockkeeperError('SOURCE_INVALID', {
       expected:
-        'npm:<name>@<exact version>, such as npm:@modelcontextprotocol/server-memory@2026.8.31, pypi:<name>@<exact version>, oci:<host>/<repository>@sha256:<digest>, or https://host/path',
+        'npm:<name>@<exact version>, such as npm:@modelcontextprotocol/server-memory@2026.8.31, pypi:<name>@<exact version>, oci:<host>/<repository>@sha256:<digest>, mcpb:<file or address>, or https://host/path',
       found: quote(source),
       next: 'Name one exact version, not a tag or a range; or the address of a remote server',
     });
@@ -42,6 +47,16 @@ export async function submissionOf(
   const [, packageName = '', scope, base = '', version = ''] = match;
   const name = text(values, 'name') ?? (scope ? `npm.${scope}/${base}` : `npm/${base}`);
   return packageSubmission({ name, version, source, description: `${packageName} from npm` }, values);
+}
+
+/** A bundle that was handed in before: what it is, is not at hand. */
+function pinnedBundle(source: string, values: Values): Promise<Submission> {
+  const { name } = mcpbRefOf(source);
+  const version = text(values, 'release');
+  if (version === undefined)
+    throw usage('--release', 'the version that the manifest of the bundle says', 'none');
+  const named = { name: text(values, 'name') ?? `mcpb/${name}`, description: `${name}, a bundle` };
+  return packageSubmission({ source, version, ...named }, values);
 }
 
 const unresolved: ResolveTag = async ({ host, repository, tag }) => {
@@ -81,7 +96,8 @@ function versionIn(tag: string | null): string | null {
 
 type Named = Pick<Submission, 'name' | 'version' | 'source' | 'description'>;
 
-async function packageSubmission(named: Named, values: Values): Promise<Submission> {
+/** As it is asked for, with what the options say. */
+export async function packageSubmission(named: Named, values: Values): Promise<Submission> {
   return {
     ...named,
     description: text(values, 'description') ?? named.description.slice(0, 100),

@@ -6,6 +6,7 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify';
+import { MAX_BUNDLE_BYTES } from '../scanner/mcpb/read.ts';
 import { ROUTES, type RouteName } from '../schemas/api.ts';
 import { asLockkeeperError, CODES, LockkeeperError, quote } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';
@@ -47,6 +48,7 @@ export type Handlers = Readonly<Partial<Record<RouteName, Handler>>>;
 
 /** Bodies are small but for audit batches, locks and approvals of large closures. */
 const BODY_BYTES = 64 * 1024;
+const BYTES = 'application/octet-stream';
 const LARGE_BODIES: Readonly<Partial<Record<RouteName, number>>> = {
   advisoryImport: 32 * 1024 * 1024,
   advisoryCheck: 16 * 1024 * 1024,
@@ -54,6 +56,7 @@ const LARGE_BODIES: Readonly<Partial<Record<RouteName, number>>> = {
   lock: 4 * 1024 * 1024,
   lockCheck: 16 * 1024 * 1024,
   approve: 16 * 1024 * 1024,
+  bundle: MAX_BUNDLE_BYTES,
   fleetReport: 1024 * 1024,
   publish: 1024 * 1024,
   rootAccept: 4 * 1024 * 1024,
@@ -77,7 +80,11 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
   app.addContentTypeParser(
     'application/json',
     { parseAs: 'buffer' },
-    async (_request: FastifyRequest, bytes: Buffer) => parseStrict(bytes),
+    async (request: FastifyRequest, bytes: Buffer) =>
+      parseStrict(bodyFor(request, bytes, 'application/json')),
+  );
+  app.addContentTypeParser(BYTES, { parseAs: 'buffer' }, async (request: FastifyRequest, bytes: Buffer) =>
+    bodyFor(request, bytes, BYTES),
   );
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   app.setNotFoundHandler((request, reply) =>
@@ -162,6 +169,17 @@ function register(
         });
       },
     });
+}
+
+/** One route takes bytes; every other one takes JSON. */
+function bodyFor({ routeOptions }: FastifyRequest, bytes: Buffer, type: string): Buffer {
+  const wanted = routeOptions.url === ROUTES.bundle.path ? BYTES : 'application/json';
+  if (type === wanted) return bytes;
+  throw new LockkeeperError('REQUEST_INVALID', {
+    expected: `a body of the type ${wanted}`,
+    found: type,
+    next: 'Correct the request',
+  });
 }
 
 function paramOf(request: FastifyRequest, name: string): string {

@@ -1,5 +1,6 @@
 /** Who may publish under a name, and from which package. */
 import { LockkeeperError } from '../schemas/errors.ts';
+import { isMcpbSource, mcpbKey } from '../schemas/mcpb.ts';
 import type { Submission } from '../schemas/release.ts';
 import { isRemoteSource } from '../schemas/remote.ts';
 import type { Server } from '../schemas/server.ts';
@@ -24,6 +25,7 @@ export const SCHEDULE: Publisher = { person: SELF, admin: false };
 /** Kind and name of what a source names, without its version. */
 export function packageKey(source: string): string {
   if (isRemoteSource(source)) return source;
+  if (isMcpbSource(source)) return mcpbKey(source);
   return source.slice(0, source.lastIndexOf('@'));
 }
 

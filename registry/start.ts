@@ -178,6 +178,7 @@ async function scanDeps(deps: Deps, config: RegistryConfig): Promise<ScanDeps> {
         npm,
         pypi,
         oci,
+        environment: config.environment,
         trust,
         github,
         now,

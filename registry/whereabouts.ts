@@ -1,4 +1,5 @@
 /** Where clients find a server, as the MCP registry says it. */
+import { isMcpbSource, mcpbRefOf } from '../schemas/mcpb.ts';
 import { isOciSource, ociRefOf } from '../schemas/oci.ts';
 import { isPypiSource, pypiRefOf } from '../schemas/pypi.ts';
 import { isRemoteSource } from '../schemas/remote.ts';
@@ -22,15 +23,24 @@ export function whereItIs({ submission, source, version }: ReleaseRow): object {
   };
 }
 
-/** Nobody publishes versions of an address; those of a Python package index and tags of an image are not watched. */
+/** Nobody publishes versions of an address or a bundle; those of a Python package index and tags of an image are not watched. */
 export function isUnwatched(source: string): boolean {
-  return isRemoteSource(source) || isPypiSource(source) || isOciSource(source);
+  return [isRemoteSource, isPypiSource, isOciSource, isMcpbSource].some((is) => is(source));
 }
 
 function packageIn(source: string, version: string): object {
   if (isOciSource(source)) {
     const { host, repository, digest } = ociRefOf(source);
     return { registryType: 'oci', identifier: `${host}/${repository}@${digest}`, runtimeHint: 'docker' };
+  }
+  if (isMcpbSource(source)) {
+    const { url, digest } = mcpbRefOf(source);
+    return {
+      registryType: 'mcpb',
+      identifier: url ?? source,
+      version,
+      fileSha256: digest.slice('sha256:'.length),
+    };
   }
   if (isPypiSource(source)) {
     const ref = pypiRefOf(source);

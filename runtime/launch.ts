@@ -44,7 +44,7 @@ export async function planLaunch(entry: LockEntry, context: LaunchContext): Prom
     ...(launch.python ? { python: launch.python } : {}),
     ...(launch.image ? { image: launch.image } : {}),
     ...(launch.image && permissions.egress.length > 0 ? { reaches: true as const } : {}),
-    env: { ...environmentOf(entry, context.environment), ...secretFileNames(secrets) },
+    env: { ...launch.env, ...environmentOf(entry, context.environment), ...secretFileNames(secrets) },
     mounts: await mountsOf(entry, context),
     ...(secrets.length > 0 ? { secrets } : {}),
     limits: permissions.limits,

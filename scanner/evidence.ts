@@ -10,6 +10,7 @@ import { Surface } from '../schemas/surface.ts';
 import { assertValid } from '../schemas/validate.ts';
 import type { Facts } from './checks/check.ts';
 import type { Installed } from './installed/package.ts';
+import type { BundleFacts } from './mcpb/source.ts';
 import type { Observed } from './observe.ts';
 import type { ImageFacts } from './oci/source.ts';
 import type { OriginFacts } from './origin.ts';
@@ -25,6 +26,7 @@ type Inputs = Pick<
   | 'unpromised'
   | 'attested'
   | 'image'
+  | 'bundle'
   | 'installed'
   | 'baseline'
   | 'policy'
@@ -45,6 +47,8 @@ interface Rest extends Pick<Facts, 'unpromised' | 'attested'> {
   readonly permissions: Permissions;
   readonly upstream: Omit<Upstream, 'slice'> | string;
   readonly image: Omit<ImageFacts, 'installed'> | null;
+  /** Absent from before there were bundles. */
+  readonly bundle?: BundleFacts | null;
 }
 
 type Earlier = Omit<Baseline, 'closure' | 'surface' | 'licences'> & {
@@ -81,11 +85,11 @@ export async function storeEvidence(
   };
 }
 
-function restOf({ unpromised, attested, image, launch, permissions, upstream }: Inputs): Rest {
+function restOf({ unpromised, attested, image, bundle, launch, permissions, upstream }: Inputs): Rest {
   const { slice: _, ...told } = typeof upstream === 'string' ? { slice: null } : upstream;
   return {
     lockkeeper: 'facts/v1',
-    ...{ unpromised, attested, launch, permissions },
+    ...{ unpromised, attested, launch, permissions, bundle },
     image: image && { report: image.report, notes: image.notes },
     upstream: typeof upstream === 'string' ? upstream : (told as Omit<Upstream, 'slice'>),
   };
@@ -151,6 +155,7 @@ export async function readEvidence(report: Report, blobs: Blobs): Promise<Stored
   const facts: StoredFacts = {
     ...{ unpromised: rest.unpromised, attested: rest.attested, permissions, installed },
     image: rest.image && { ...rest.image, installed },
+    bundle: rest.bundle ?? null,
     ...{ egress: seen.egress, eraNote: seen.eraNote, isolation: seen.isolation },
     ...{ surface, baseline, rootPurl: report.release.purl, origin: report.origin ?? null },
     closure: assertValid(Closure, await read(evidence.closure), 'a stored closure'),

@@ -203,7 +203,7 @@ async function planOf(
     ...(launch.python ? { python: launch.python } : {}),
     ...(launch.image ? { image: launch.image } : {}),
     ...(launch.image && permissions.egress.length > 0 ? { reaches: true as const } : {}),
-    env: { ...placeholders, ...secretFileNames(secrets), TZ: timezone },
+    env: { ...launch.env, ...placeholders, ...secretFileNames(secrets), TZ: timezone },
     ...(secrets.length > 0 ? { secrets } : {}),
     mounts,
     limits: permissions.limits,

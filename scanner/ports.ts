@@ -11,6 +11,7 @@ import type { Closure, Launch, LocalLaunch, Permissions, Submission } from '../s
 import type { Surface } from '../schemas/surface.ts';
 import type { Github } from './github/client.ts';
 import type { Named } from './installed/package.ts';
+import type { BundleFacts } from './mcpb/source.ts';
 import type { OciOptions } from './oci/options.ts';
 import type { ImageFacts } from './oci/source.ts';
 import type { ClaimedRepository } from './provenance/claimed.ts';
@@ -56,6 +57,8 @@ export interface PackageSource {
   readonly attested: (known: Known) => Promise<Attestations>;
   /** Of a server that is an image, and only there. */
   readonly image?: ImageFacts;
+  /** Of a server that is an MCP bundle, and only there. */
+  readonly bundle?: BundleFacts;
 }
 
 /** What a package's signatures are verified against. */
@@ -88,6 +91,8 @@ export interface ScanPorts {
   readonly trust?: () => Promise<TrustFiles>;
   /** Asked when a release is an image of a container registry. */
   readonly oci?: () => Promise<OciOptions>;
+  /** Of proxies, for what is fetched from an address; absent: none. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly now: () => Date;
   readonly progress: (step: string) => void;
   /** Milliseconds that a server has for each answer while it is observed; 30,000 unless told. */

@@ -1,5 +1,6 @@
 /** A report as a person reads it: on one screen, what is open first. Colour is the caller's. */
 import type { Report } from '../schemas/finding.ts';
+import type { BundleReport } from '../schemas/mcpb.ts';
 import type { ImageReport } from '../schemas/oci.ts';
 import { isLocal, type Launch, type Release, takesArgs } from '../schemas/release.ts';
 import type { InstalledReport } from '../schemas/sbom.ts';
@@ -51,6 +52,7 @@ function summary(report: Report, asked: Asked | undefined): string[] {
     ['Artifacts', `${closure.artifacts}, ${verified}, ${sized(closure.bytes)}${unpackedText(report)}`],
     ...(report.image ? [imageRow(report.image)] : []),
     ...(report.installed ? licenceRow(report.installed) : []),
+    ...(report.bundle ? [bundleRow(report.bundle)] : []),
     ['Tools', tools],
     ['Also', also],
   ];
@@ -103,12 +105,28 @@ function imageRow({
   return ['Image', `${platform}, ${counted(layers, 'layer')}, ${size}, user ${user || 'root'}${made}${more}`];
 }
 
+function bundleRow({
+  name,
+  author,
+  kind,
+  files,
+  unpacked,
+  packages,
+  signed,
+}: BundleReport): [string, string] {
+  const size = `${(unpacked / 1024 / 1024).toFixed(1)} MiB in ${counted(files, 'file')}`;
+  const inside = `${counted(packages, 'package')} inside`;
+  const mark = signed ? '; it carries a signature, which is not believed' : '';
+  return ['Bundle', line(`${name} by ${author}, as it says; for ${kind}, ${size}, ${inside}${mark}`, 200)];
+}
+
 function startedRow(launch: Launch): [string, string] {
   if (isLocal(launch)) {
-    const { command, python, image } = launch;
+    const { command, python, image, env = {} } = launch;
+    const set = Object.entries(env).map(([name, value]) => `${name}=${value} `);
     const where = image ? ` in ${image.workingDir} of the image` : '';
     const on = python ? ` on Python ${python.version}, ${python.abi}` : where;
-    return ['Started as', `${command.join(' ')}${on}`];
+    return ['Started as', `${set.join('')}${command.join(' ')}${on}`];
   }
   const { url, transport, reach, tls } = launch;
   const keys = [

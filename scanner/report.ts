@@ -57,7 +57,8 @@ interface Conclusion {
 export function reportOf({ request, facts, results, evidence }: Conclusion): Report {
   const { submission, baseline, trial } = request;
   const { name, version, source } = submission;
-  const { closure, surface, egress, unpromised, isolation, rootPurl, now, origin, image, installed } = facts;
+  const { closure, surface, egress, unpromised, isolation, rootPurl, now, origin } = facts;
+  const { image, bundle, installed } = facts;
   return {
     lockkeeper: 'report/v1',
     release: { name, version, purl: rootPurl, source },
@@ -70,6 +71,7 @@ export function reportOf({ request, facts, results, evidence }: Conclusion): Rep
       verified: closure.artifacts.length - unpromised.length,
     },
     ...(image === null ? {} : { image: image.report }),
+    ...(bundle === null ? {} : { bundle: wellFormed(bundle.report) }),
     installed: wellFormed(installedReport(installed)),
     surface: {
       digest: pinSurface(surface).digest,

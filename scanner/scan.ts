@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { materialise } from '../runtime/store/materialise.ts';
 import { diffSurfaces } from '../schemas/diff.ts';
 import type { CheckResult } from '../schemas/finding.ts';
+import { isMcpbSource } from '../schemas/mcpb.ts';
 import { isOciSource } from '../schemas/oci.ts';
 import type { Origin } from '../schemas/origin.ts';
 import { isPypiSource } from '../schemas/pypi.ts';
@@ -18,6 +19,7 @@ import { fileReader } from './files.ts';
 import { installedIn } from './installed/list.ts';
 import { type Installed, NOTHING_INSTALLED } from './installed/package.ts';
 import { launchOf } from './launch.ts';
+import { type BundleFacts, mcpbSource } from './mcpb/source.ts';
 import { type Observed, observe } from './observe.ts';
 import { type ImageFacts, ociSource } from './oci/source.ts';
 import { lookAtOrigin, type OriginFacts } from './origin.ts';
@@ -111,6 +113,7 @@ interface Scanned {
   readonly origin: Origin | null;
   readonly inputs: OriginFacts['inputs'];
   readonly image: ImageFacts | null;
+  readonly bundle: BundleFacts | null;
   readonly installed: Installed;
 }
 
@@ -124,6 +127,7 @@ async function scanPackage(
     unpromised,
     rootPurl,
     image = null,
+    bundle = null,
     ...source
   } = await sourceOf(submission)(submission, ports);
   const artifacts = [...(baseline?.closure.artifacts ?? []), ...closure.artifacts];
@@ -145,7 +149,7 @@ async function scanPackage(
   const installed = image?.installed ?? (await installedIn(closure, files));
   const known = await (advisories?.(installed.packages) ?? NO_ADVISORIES);
   const code = openCode(artifacts, { files, workDir: ports.workDir });
-  const told = { upstream, advisories: known, image, installed };
+  const told = { upstream, advisories: known, image, bundle, installed };
   return { closure, launch, observed, unpromised, files, ...code, rootPurl, ...told, ...signed };
 }
 
@@ -156,6 +160,7 @@ type Resolve = (submission: Submission, ports: ScanPorts) => Promise<PackageSour
 
 function sourceOf({ source }: Submission): Resolve {
   if (isOciSource(source)) return ociSource;
+  if (isMcpbSource(source)) return mcpbSource;
   return isPypiSource(source) ? pypiSource : npmSource;
 }
 
@@ -175,7 +180,14 @@ async function scanRemoteServer(submission: Submission, ports: ScanPorts): Promi
   const rootPurl = purlOfSubmission(submission);
   const upstream = 'a remote server is in no package registry';
   const advisories = 'what a remote server is made of is not known';
-  const nowhere = { attested: upstream, repository: upstream, origin: null, inputs: {}, image: null };
+  const nowhere = {
+    attested: upstream,
+    repository: upstream,
+    origin: null,
+    inputs: {},
+    image: null,
+    bundle: null,
+  };
   const installed = NOTHING_INSTALLED;
   const nothing = { files: async () => [], code: async () => NO_CODE, done: async () => undefined };
   return { ...scanned, ...nowhere, ...nothing, installed, unpromised: [], rootPurl, upstream, advisories };

@@ -1,5 +1,6 @@
 /** What a submission names: a package of a package registry, or a server that runs elsewhere. */
 import { LockkeeperError } from '../schemas/errors.ts';
+import { isMcpbSource, mcpbPurl, mcpbRefOf } from '../schemas/mcpb.ts';
 import { isOciSource, ociPurl, ociRefOf } from '../schemas/oci.ts';
 import { isPypiSource, pypiPurl, pypiRefOf } from '../schemas/pypi.ts';
 import type { Submission } from '../schemas/release.ts';
@@ -17,15 +18,18 @@ export function purlOfSubmission(submission: Submission): string {
     remoteWishOf(submission);
     return remotePurl(source, version);
   }
-  const [purl, own] = packageIn(source);
+  if (submission.config !== undefined && !isMcpbSource(source))
+    throw invalid('settings for an MCP bundle alone', 'some', 'Leave them out');
+  const [purl, own] = packageIn(submission);
   if (submission.remote !== undefined)
     throw invalid('no word of a remote server', 'one, for a package', 'Leave it out');
   if (own === null || own === version) return purl;
   throw invalid(`version ${own}, as in the source`, version, 'Use one version in both');
 }
 
-/** Its purl, and its version as releases have it; null for an image, whose digest is no version that a range could choose. */
-function packageIn(source: string): [string, string | null] {
+/** Its purl, and its version as releases have it; null for what a digest names, which is no version that a range could choose. */
+function packageIn({ source, version }: Submission): [string, string | null] {
+  if (isMcpbSource(source)) return [mcpbPurl(mcpbRefOf(source), version), null];
   if (isOciSource(source)) return [ociPurl(ociRefOf(source)), null];
   if (isPypiSource(source)) {
     const ref = pypiRefOf(source);

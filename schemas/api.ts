@@ -32,6 +32,9 @@ export const TokenView = Closed({
 });
 export type TokenView = Static<typeof TokenView>;
 
+/** POST /v1/bundles (publisher, admin): a bundle that a submission will name. */
+export const Stored = Closed({ digest: Digest, size: Type.Integer({ minimum: 1 }) });
+
 /** GET /v1/me */
 export const Me = Closed({ person: Person, roles: Roles, expires: Instant });
 export type Me = Static<typeof Me>;

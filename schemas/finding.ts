@@ -1,5 +1,6 @@
 /** What one check saw, with its evidence. Unknown is never ok. */
 import { Closed, Digest, Instant } from './common.ts';
+import { BundleReport } from './mcpb.ts';
 import { ImageReport } from './oci.ts';
 import { Origin } from './origin.ts';
 import { InstalledReport } from './sbom.ts';
@@ -76,6 +77,8 @@ export const Report = Closed({
   image: Type.Optional(ImageReport),
   /** Absent in reports from before packages were listed. */
   installed: Type.Optional(InstalledReport),
+  /** Of a server that is an MCP bundle, and only there. */
+  bundle: Type.Optional(BundleReport),
   surface: Closed({
     digest: Digest,
     protocolVersion: Type.String(),

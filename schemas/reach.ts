@@ -33,6 +33,7 @@ export function diffReach(before: Reach, after: Reach): Change[] {
 function diffLaunch(was: Launch, is: Launch, changes: Change[]): void {
   if (isLocal(was) && isLocal(is)) {
     compare('/launch/command', was.command, is.command, { risk: 'contract', changes });
+    compare('/launch/env', was.env ?? {}, is.env ?? {}, { risk: 'contract', changes });
     compare('/launch/python', was.python ?? null, is.python ?? null, { risk: 'contract', changes });
     diffImage(was.image, is.image, changes);
     const risk = is.projectArgs ? 'risk' : 'cosmetic';

@@ -11,7 +11,9 @@ import {
   Sha512,
   Version,
 } from './common.ts';
+import { FOLDER_LOCATION } from './folders.ts';
 import { digestOf } from './json.ts';
+import { McpbSource } from './mcpb.ts';
 import { IMAGE_LOCATION, ImageLaunch, OciSource } from './oci.ts';
 import { PypiSource, PythonTarget, WHEEL_LOCATION } from './pypi.ts';
 import { REMOTE_LOCATION, RemoteLaunch, RemoteUrl, RemoteWish } from './remote.ts';
@@ -20,8 +22,8 @@ import { type Static, Type } from './type.ts';
 /** One package of the closure: where it stands in the tree and which bytes it is. */
 export const Artifact = Closed({
   location: Type.String({
-    pattern: `^(?:node_modules/(?:[^/]+/)*[^/]+|${WHEEL_LOCATION}|${IMAGE_LOCATION}|${REMOTE_LOCATION.replace('.', '\\.')})$`,
-    description: `Folder below the materialised closure, as npm lays it out; wheels/FILE for a wheel; oci/… for a part of an image; ${REMOTE_LOCATION} for a remote server`,
+    pattern: `^(?:node_modules/(?:[^/]+/)*[^/]+|${WHEEL_LOCATION}|${IMAGE_LOCATION}|${FOLDER_LOCATION}|${REMOTE_LOCATION.replace('.', '\\.')})$`,
+    description: `Folder below the materialised closure, as npm lays it out; wheels/FILE for a wheel; oci/… for a part of an image; bundle/… for a folder of an MCP bundle; ${REMOTE_LOCATION} for a remote server`,
   }),
   purl: Purl,
   sha256: Digest,
@@ -44,11 +46,19 @@ export function closureDigest(artifacts: readonly Artifact[]): string {
   return digestOf([...artifacts].sort((a, b) => (a.location < b.location ? -1 : 1)));
 }
 
+const LaunchEnv = Type.Record(
+  Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$' }),
+  Type.String({ pattern: '^[^\\u0000\\r\\n]*$', maxLength: 8192 }),
+  { maxProperties: 100, additionalProperties: false },
+);
+
 export const LocalLaunch = Closed({
   transport: Type.Literal('stdio'),
   command: Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { minItems: 1, maxItems: 200 }),
   /** Whether a project may append arguments of its own in lockkeeper.json. */
   projectArgs: Type.Boolean(),
+  /** Variables that are always set, below those that a project may set and those of the sandbox itself. */
+  env: Type.Optional(LaunchEnv),
   /** Of a server that runs on Python, and only there. */
   python: Type.Optional(PythonTarget),
   /** Of a server that is an image, and only there: its command is looked up in the image. */
@@ -152,17 +162,25 @@ const NpmSource = Type.String({
   maxLength: 400,
 });
 
-/** What a publisher asks for: `source` is `npm:` or `pypi:` with `<name>@<exact version>`, `oci:` with a digest, or the address of a remote server. */
+/** What a publisher asks for: `source` is `npm:` or `pypi:` with `<name>@<exact version>`, `oci:` or `mcpb:` with a digest, or the address of a remote server. */
 export const Submission = Closed({
   name: ServerName,
   version: Version,
-  source: Type.Union([NpmSource, PypiSource, OciSource, RemoteUrl]),
+  source: Type.Union([NpmSource, PypiSource, OciSource, McpbSource, RemoteUrl]),
   description: Type.String({ minLength: 1, maxLength: 100 }),
   args: Type.Array(Type.String({ maxLength: 4096 }), { maxItems: 64 }),
   projectArgs: Type.Boolean(),
   permissions: Permissions,
   /** For a remote server, and only there. */
   remote: Type.Optional(RemoteWish),
+  /** For an MCP bundle, and only there: what its manifest would have a person asked for, by key. No secrets: the lock has them. */
+  config: Type.Optional(
+    Type.Record(
+      Type.String({ pattern: '^[A-Za-z0-9_.-]{1,100}$' }),
+      Type.Array(Type.String({ maxLength: 4096 }), { minItems: 1, maxItems: 64 }),
+      { maxProperties: 64, additionalProperties: false },
+    ),
+  ),
 });
 export type Submission = Static<typeof Submission>;
 

@@ -31,6 +31,7 @@ export const ROUTES = {
   rootAccept: { method: 'POST', path: '/v1/roots', roles: ['admin'] },
   policy: { method: 'GET', path: '/v1/policy', roles: SIGNED_IN },
   publish: { method: 'POST', path: '/v1/releases', roles: ['publisher', 'admin'] },
+  bundle: { method: 'POST', path: '/v1/bundles', roles: ['publisher', 'admin'] },
   servers: { method: 'GET', path: '/v1/servers', roles: PEOPLE },
   serverOwner: { method: 'POST', path: '/v1/servers', roles: ['publisher', 'admin'] },
   attention: { method: 'GET', path: '/v1/attention', roles: PEOPLE },

@@ -4,9 +4,10 @@ import { resolveTag } from '../../scanner/oci/tag.ts';
 import { renderReport } from '../../scanner/render.ts';
 import { Me } from '../../schemas/api.ts';
 import { Report } from '../../schemas/finding.ts';
-import { Release, type Release as ReleaseView } from '../../schemas/release.ts';
+import { Release, type Release as ReleaseView, type Submission } from '../../schemas/release.ts';
 import type { PublishBody } from '../../schemas/server.ts';
 import type { Api } from '../api.ts';
+import { bundleSubmission, configIn, findBundle } from '../bundles.ts';
 import { type Command, type Context, flag, text, type Values } from '../command.ts';
 import { submissionOf } from '../publishing.ts';
 
@@ -15,7 +16,7 @@ const WAIT_MS = 10 * 60_000;
 
 export const publish: Command = {
   summary: 'submit an exact server version for scan and review',
-  words: 'npm:NAME@VERSION|pypi:NAME@VERSION|oci:HOST/NAME:TAG|https://HOST/PATH',
+  words: 'npm:NAME@VERSION|pypi:NAME@VERSION|oci:HOST/NAME:TAG|mcpb:FILE|https://HOST/PATH',
   options: {
     name: { type: 'string' },
     description: { type: 'string' },
@@ -27,6 +28,7 @@ export const publish: Command = {
     egress: { type: 'string', multiple: true },
     memory: { type: 'string' },
     labels: { type: 'string' },
+    config: { type: 'string', multiple: true },
     owner: { type: 'string' },
     team: { type: 'string' },
     'new-source': { type: 'boolean' },
@@ -39,7 +41,7 @@ export const publish: Command = {
     full: { type: 'boolean' },
   },
   optionHelp: {
-    name: 'server name in the registry (default: npm.<scope>/<package>, pypi/<package>, host and path of an image)',
+    name: 'server name in the registry (default: npm.<scope>/<package>, pypi/<package>, mcpb/<name>, host and path of an image)',
     description: 'one line of at most 100 characters',
     arg: 'argument the server is always started with; repeat for more',
     'project-args': 'let projects append arguments of their own',
@@ -49,6 +51,7 @@ export const publish: Command = {
     egress: 'host:port or *.suffix:port the server may reach; repeat (default: none)',
     memory: 'memory limit in MiB (default 1024)',
     labels: 'file that says which tools read text of strangers or private data, or send out',
+    config: 'of an MCP bundle: KEY=VALUE for what its manifest would have a person asked for; repeat',
     owner: 'who answers for the server, at its first release (default: you)',
     team: 'team that the server belongs to, at its first release',
     'new-source': 'this server came from another package before, and really moved; reviewers are told',
@@ -65,14 +68,13 @@ export const publish: Command = {
     'lk publish npm:@modelcontextprotocol/server-memory@2026.8.31 --name acme.tools/memory',
     'lk publish pypi:mcp-server-time@2026.8.18',
     'lk publish oci:ghcr.io/acme/weather:1.2.0 --egress api.weather.example:443',
+    'lk publish mcpb:weather.mcpb --env WEATHER_KEY --egress api.weather.example:443',
     'lk publish https://mcp.acme.example/mcp --release 1.0.0 --name acme.tools/search',
   ],
   arity: [1, 1],
   async run(context, [source = ''], values) {
     const api = await context.api();
-    const submission = await submissionOf(source, values, async (tag) =>
-      resolveTag(tag, await ociOptionsOf(context.config.environment)),
-    );
+    const submission = await submissionFrom(source, values, { context, api });
     const release = await api.call('publish', Release, {
       body: { ...submission, ...namingOf(values) },
     });
@@ -100,6 +102,25 @@ export const publish: Command = {
     };
   },
 };
+
+/** A bundle is handed in first, so that the scanner has the very bytes that were looked at. */
+async function submissionFrom(
+  source: string,
+  values: Values,
+  { context, api }: { context: Context; api: Api },
+): Promise<Submission> {
+  const { environment } = context.config;
+  const found = await findBundle(source, { cwd: context.cwd, environment });
+  if (found === null) {
+    const submission = await submissionOf(source, values, async (tag) =>
+      resolveTag(tag, await ociOptionsOf(environment)),
+    );
+    return { ...submission, ...configIn(values) };
+  }
+  const submission = await bundleSubmission(found, values);
+  await api.upload('bundle', found.bytes);
+  return submission;
+}
 
 /** How the submission stands to the server's name. */
 function namingOf(values: Values): Pick<PublishBody, 'owner' | 'team' | 'newSource'> {

@@ -45,6 +45,7 @@ export const scan: Command = {
     egress: { type: 'string', multiple: true },
     memory: { type: 'string' },
     full: { type: 'boolean' },
+    config: { type: 'string', multiple: true },
   },
   optionHelp: {
     against: 'source of an earlier version: what is new since then is told, and gates',
@@ -65,12 +66,14 @@ export const scan: Command = {
     egress: 'host:port it would be permitted; repeat. Nothing is reached while it is scanned',
     memory: 'memory limit in MiB (default 1024)',
     full: 'tell of each check what it saw, longer than a screen',
+    config: 'of an MCP bundle: KEY=VALUE for what its manifest would have a person asked for; repeat',
   },
   examples: [
     'lk scan npm:@modelcontextprotocol/server-memory@2026.8.31',
     'lk scan pypi:mcp-server-time --json',
     'lk scan npm:@acme/server@1.4.0 --sbom server.cdx.json',
     'lk scan npm:@acme/server@1.4.0 --against npm:@acme/server@1.3.2',
+    'lk scan mcpb:weather.mcpb',
     'lk scan .mcp.json --sarif lockkeeper.sarif',
     'lk scan .mcp.json --suppressions lk-accepted.json --accept "LK-TXT-05=the model name is what it bills by"',
   ],

@@ -17,6 +17,7 @@ import type { Policy } from '../../schemas/policy.ts';
 import { Permissions, type Submission } from '../../schemas/release.ts';
 import { concludeReport, type ScanTarget } from '../../schemas/scan.ts';
 import { isValid } from '../../schemas/validate.ts';
+import { bundleSubmission, configIn, findBundle } from '../bundles.ts';
 import type { Context, Values } from '../command.ts';
 import { submissionOf } from '../publishing.ts';
 import type { Target } from './targets.ts';
@@ -58,7 +59,18 @@ export async function openScanning(context: Context, setting: Setting): Promise<
   const workDir = await mkdtemp(join(context.home.storeDir, 'scan-'));
   await chmod(workDir, 0o755);
   const trust = async (): Promise<TrustFiles> => setting.trust;
-  const ports = { blobs, driver, workDir, npm, pypi, oci, trust, now: context.now };
+  const ports = {
+    blobs,
+    driver,
+    workDir,
+    npm,
+    pypi,
+    oci,
+    trust,
+    environment,
+    now: context.now,
+    cwd: context.cwd,
+  };
   const peers: Peer[] = [];
   const baselines = new Map<string, Promise<Baseline>>();
   return {
@@ -76,6 +88,9 @@ export async function openScanning(context: Context, setting: Setting): Promise<
   };
 }
 
+/** What a scan needs, and the folder that files are named from. */
+type Ports = ScanPorts & { readonly cwd: string };
+
 interface One {
   readonly values: Values;
   /** What was scanned before it by the same command: those will stand beside each other. */
@@ -83,7 +98,7 @@ interface One {
   /** Earlier versions by how they were started. */
   readonly baselines: Map<string, Promise<Baseline>>;
   readonly setting: Setting;
-  readonly ports: ScanPorts;
+  readonly ports: Ports;
 }
 
 async function scanOne(target: Target, one: One): Promise<ScanTarget> {
@@ -124,13 +139,20 @@ async function wishOf({ args, env }: Target, source: string, { values, ports }: 
 }
 
 /** An address and a digest have no version; a scan needs none. */
-async function submissionFor(source: string, values: Values, { oci }: ScanPorts): Promise<Submission> {
+async function submissionFor(source: string, values: Values, ports: Ports): Promise<Submission> {
+  const { oci, blobs, environment = {} } = ports;
+  const found = await findBundle(source, { cwd: ports.cwd, environment });
+  if (found !== null) {
+    await blobs.put(found.bytes);
+    return bundleSubmission(found, values);
+  }
   const unnamed = /^(?:https?|oci):/.test(source) && values.release === undefined;
   const release = unnamed && !/:v?\d+[.]\d+[.]\d+[^/@]*$/.test(source) ? { release: '0.0.0' } : {};
-  return submissionOf(source, { ...values, ...release }, async (tag) => {
+  const submission = await submissionOf(source, { ...values, ...release }, async (tag) => {
     if (oci) return resolveTag(tag, await oci());
     throw new Error('a scan without a client of container registries');
   });
+  return { ...submission, ...configIn(values) };
 }
 
 /** The same version started the same way shows the same: it is scanned for the first target that asks. */

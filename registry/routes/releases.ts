@@ -31,6 +31,8 @@ import { claimName, type Publisher, packageKey } from '../owners.ts';
 import { queueScan } from '../queue.ts';
 import { viewOf } from '../view.ts';
 
+const ZIP = Buffer.from('PK\x03\x04');
+
 export function releaseRoutes(deps: Deps): Handlers {
   const view = async (row: ReleaseRow): Promise<Release> => viewOf(row, (await deps.trust.current()).trusted);
   return {
@@ -41,6 +43,18 @@ export function releaseRoutes(deps: Deps): Handlers {
       const id = await submit(deps.pool, submission, by);
       void call.reply.code(201);
       return view(await releaseOr404(deps.pool, id));
+    },
+    bundle: async (call) => {
+      const bytes = call.request.body;
+      // What else is wrong with it, the scan finds: nothing is unpacked here.
+      if (!Buffer.isBuffer(bytes) || !bytes.subarray(0, 4).equals(ZIP)) {
+        throw new LockkeeperError('REQUEST_INVALID', {
+          expected: 'an MCP bundle, which is a zip, as application/octet-stream',
+          found: 'something else',
+          next: 'Hand in the file itself: lk publish mcpb:FILE',
+        });
+      }
+      return deps.blobs.put(bytes);
     },
     releases: async (call) => {
       const query = call.query(ReleaseQuery);

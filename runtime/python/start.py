@@ -1,4 +1,8 @@
-"""Starts one console script of a closure, inside the sandbox: start.py MODULE:OBJECT NAME ARGUMENTS...
+"""Starts one program of a closure, inside the sandbox. [--path=FOLDER]... stands before one of
+
+start.py MODULE:OBJECT NAME ARGUMENTS...    a console script of a wheel
+start.py /app/FILE.py ARGUMENTS...          a file of a bundle
+start.py -m MODULE ARGUMENTS...             a module below one of the folders
 
 Python runs it with -I -S, so that no .pth file, sitecustomize or variable has run before. Packages come from the closure
 alone. It gives the server a way to the egress proxy and reports direct attempts, so that they can be recorded. It guards
@@ -98,13 +102,37 @@ def reporter(socket, thread):
 
 def main():
     import os
-    from importlib import import_module
 
-    module, _, path = sys.argv[1].partition(':')
-    sys.argv = sys.argv[2:]
+    words = sys.argv[1:]
+    folders = []
+    while words[0].startswith('--path='):
+        folders.append(words.pop(0)[len('--path='):])
+    sys.path[:0] = folders
     sys.path.append(PACKAGES)
     if os.path.exists(SOCKET):
         bridge()
+    if words[0] == '-m' or words[0].startswith('/'):
+        return run_file(words)
+    run_object(words)
+
+
+def run_file(words):
+    import runpy
+
+    if words[0] == '-m':
+        sys.argv = words[1:]
+        runpy.run_module(words[1], run_name='__main__', alter_sys=True)
+        return
+    sys.argv = words
+    sys.path.insert(0, words[0].rpartition('/')[0])
+    runpy.run_path(words[0], run_name='__main__')
+
+
+def run_object(words):
+    from importlib import import_module
+
+    module, _, path = words[0].partition(':')
+    sys.argv = words[1:]
     target = import_module(module)
     for name in path.split('.'):
         target = getattr(target, name)

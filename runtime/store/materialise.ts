@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { isFolder } from '../../schemas/folders.ts';
 import { canonical } from '../../schemas/json.ts';
 import { isImagePart } from '../../schemas/oci.ts';
 import { isWheel, WHEEL_FOLDER } from '../../schemas/pypi.ts';
@@ -10,11 +11,11 @@ import { type Artifact, type Closure, closureDigest } from '../../schemas/releas
 import type { Blobs } from './blobs.ts';
 import { layOutImage } from './image/lay-out.ts';
 import { listTree } from './list.ts';
-import { readTarball, type UnpackedFile } from './unpack.ts';
+import { readTar, readTarball, type UnpackedFile } from './unpack.ts';
 import { placeInTree, readWheel } from './wheel.ts';
 
 export interface Materialised {
-  /** Folder that is seen as /app: it holds node_modules, or site-packages. Of an image, the folder that is seen as /. */
+  /** Folder that is seen as /app: it holds node_modules, site-packages or a bundle. Of an image, the folder that is seen as /. */
   readonly appDir: string;
   /** True when there was no whole tree yet, or the one there had been changed. */
   readonly built: boolean;
@@ -140,6 +141,7 @@ export async function filesOf(
   { location, purl }: Pick<Artifact, 'location' | 'purl'>,
 ): Promise<UnpackedFile[]> {
   if (isImagePart({ location })) return [];
+  if (isFolder({ location })) return readTar(archive, purl);
   return isWheel({ location })
     ? readWheel(archive, location.slice(WHEEL_FOLDER.length))
     : readTarball(archive, purl);

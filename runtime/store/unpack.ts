@@ -46,6 +46,15 @@ export async function readTarball(
   return parse(tar, label, limits);
 }
 
+/** The same of a tar that is not packed, as this scanner makes of folders. */
+export async function readTar(
+  tar: Buffer,
+  label: string,
+  limits: UnpackLimits = UNPACK_LIMITS,
+): Promise<UnpackedFile[]> {
+  return parse(tar, label, limits);
+}
+
 function hostile(label: string, expected: string, found: string, cause?: unknown): LockkeeperError {
   return new LockkeeperError('ARCHIVE_HOSTILE', {
     expected: `${label}: ${expected}`,

@@ -1,16 +1,9 @@
 /** Wheels under limits: a zip whose every file is in its own RECORD, with the digest that stands there. */
 import { createHash } from 'node:crypto';
-import { posix } from 'node:path';
-import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { type LockkeeperError, quote } from '../../schemas/errors.ts';
 import { pypiName } from '../../schemas/pypi.ts';
 import { UNPACK_LIMITS, type UnpackedFile, type UnpackLimits } from './unpack.ts';
-import { sourceOf, type ZipEntry, zipEntries, zipReader } from './zip.ts';
-
-/** Bytes of a wheel's central directory; a hundred thousand entries need some 15 MB. */
-const DIRECTORY_BYTES = 64 * 1024 * 1024;
-const FOLDER_TYPE = 0o040000;
-const FILE_TYPE = 0o100000;
-const TYPE_MASK = 0o170000;
+import { refusal, unzip } from './unzip.ts';
 
 /** A wheel as its file name tells: `name-version(-build)?-python-abi-platform.whl`. */
 export interface WheelName {
@@ -40,7 +33,7 @@ export async function readWheel(
   file: string,
   limits: UnpackLimits = UNPACK_LIMITS,
 ): Promise<UnpackedFile[]> {
-  const files = await unzipped(bytes, file, limits);
+  const files = await unzip(bytes, { label: file, limits, next: NEXT });
   const own = metadataFolder(file, files);
   assertRecord(file, own, files);
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));
@@ -53,62 +46,10 @@ export function placeInTree(path: string): string | null {
   return `site-packages/${rest ?? path}`;
 }
 
-function hostile(label: string, expected: string, found: string, cause?: unknown): LockkeeperError {
-  return new LockkeeperError('ARCHIVE_HOSTILE', {
-    expected: `${label}: ${expected}`,
-    found,
-    next: 'Do not use this package; report it to its index',
-    cause,
-  });
-}
+const NEXT = 'Do not use this package; report it to its index';
 
-async function unzipped(bytes: Buffer, file: string, limits: UnpackLimits): Promise<UnpackedFile[]> {
-  const zip = {
-    archiveBytes: limits.maxBytes,
-    entries: limits.maxEntries,
-    directoryBytes: DIRECTORY_BYTES,
-    entryBytes: limits.maxFileBytes,
-    totalBytes: limits.maxBytes,
-  };
-  const source = sourceOf(bytes);
-  const reader = zipReader(source, zip);
-  const files: UnpackedFile[] = [];
-  const seen = new Map<string, string>();
-  try {
-    for (const entry of await zipEntries(source, zip)) {
-      const path = pathOf(entry, file);
-      if (path === null) continue;
-      const twin = seen.get(path.toLowerCase());
-      if (twin !== undefined) throw hostile(file, 'each path once', `${quote(path)} and ${quote(twin)}`);
-      seen.set(path.toLowerCase(), path);
-      files.push({ path, bytes: await reader.bytes(entry), executable: (entry.mode & 0o111) !== 0 });
-    }
-  } catch (error) {
-    if (!(error instanceof LockkeeperError) || error.expected.startsWith(`${file}: `)) throw error;
-    throw hostile(file, error.expected, error.found, error);
-  }
-  return files;
-}
-
-/** Null for a folder. Other than regular files and folders nothing is taken; neither is a path that leads elsewhere. */
-function pathOf({ name, mode }: ZipEntry, file: string): string | null {
-  const type = mode & TYPE_MASK;
-  const folder = name.endsWith('/');
-  if (type !== 0 && type !== (folder ? FOLDER_TYPE : FILE_TYPE))
-    throw hostile(file, 'only files and folders', `${quote(name)} with mode ${mode.toString(8)}`);
-  const path = folder ? name.slice(0, -1) : name;
-  const parts = path.split('/');
-  const bad =
-    path === '' ||
-    /[\0\\\ufffd]/.test(path) ||
-    posix.normalize(path) !== path ||
-    parts.includes('..') ||
-    parts.includes('.') ||
-    path.startsWith('/') ||
-    path.length > 1024 ||
-    parts.some((part) => Buffer.byteLength(part) > 255);
-  if (bad) throw hostile(file, 'plain paths inside the package', quote(name));
-  return folder ? null : path;
+function hostile(label: string, expected: string, found: string): LockkeeperError {
+  return refusal({ label, next: NEXT }, expected, found);
 }
 
 /** The one `.dist-info` folder, which has to be of the package and version that the file name tells. */

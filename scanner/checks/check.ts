@@ -11,6 +11,7 @@ import type { Surface } from '../../schemas/surface.ts';
 import type { CodeFacts } from '../code/facts.ts';
 import type { RepositoryFacts } from '../github/look.ts';
 import type { Installed } from '../installed/package.ts';
+import type { BundleFacts } from '../mcpb/source.ts';
 import type { ImageFacts } from '../oci/source.ts';
 import type { Baseline, KnownAdvisories, Peer, Upstream } from '../ports.ts';
 import type { Attested } from '../provenance/standing.ts';
@@ -58,6 +59,8 @@ export interface Facts {
   readonly image: ImageFacts | null;
   /** Every package that was found in it. */
   readonly installed: Installed;
+  /** Of a server that is an MCP bundle; null for any other. */
+  readonly bundle: BundleFacts | null;
 }
 
 /** What can be judged of what a server shows alone. */
@@ -87,6 +90,8 @@ export interface CheckOf<F> {
   readonly readsAdvisories?: true;
   /** Set where it is about images alone; it says once what the checks of packages do not look at there. */
   readonly imagesOnly?: true;
+  /** Set where it is about MCP bundles alone. */
+  readonly bundlesOnly?: true;
   run(facts: F): Promise<Outcome> | Outcome;
 }
 

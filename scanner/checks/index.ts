@@ -24,6 +24,7 @@ import { integrity } from './integrity.ts';
 import { labels } from './labels.ts';
 import { licences } from './licences.ts';
 import { maintainers } from './maintainers.ts';
+import { bundleSignature, manifest } from './manifest.ts';
 import { parameters } from './parameters.ts';
 import { publisher } from './publisher.ts';
 import { rank } from './rank.ts';
@@ -62,6 +63,8 @@ export const checks: readonly Check[] = [
   builder,
   buildPlace,
   image,
+  manifest,
+  bundleSignature,
   coolDown,
   rhythm,
   tag,
@@ -98,8 +101,13 @@ export const checks: readonly Check[] = [
 ];
 
 /** Of a remote server and of an image there is no package to read: one check says so, and the others say nothing. */
-export function applicable({ remote, image }: Pick<Facts, 'remote' | 'image'>): readonly Check[] {
-  return checks.filter(({ readsPackage, readsSigned, readsList, imagesOnly }) => {
+export function applicable({
+  remote,
+  image,
+  bundle,
+}: Pick<Facts, 'remote' | 'image' | 'bundle'>): readonly Check[] {
+  return checks.filter(({ readsPackage, readsSigned, readsList, imagesOnly, bundlesOnly }) => {
+    if (bundlesOnly) return bundle !== null;
     if (imagesOnly || ((readsSigned || readsList) && image !== null)) return image !== null;
     return readsPackage !== true || (remote === null && image === null);
   });

@@ -1,5 +1,6 @@
 import type { UnpackedFile } from '../../runtime/store/unpack.ts';
 import type { Finding } from '../../schemas/finding.ts';
+import { isFolder } from '../../schemas/folders.ts';
 import { isWheel } from '../../schemas/pypi.ts';
 import { counted } from '../text.ts';
 import { type Check, finding, firedOr } from './check.ts';
@@ -20,8 +21,11 @@ export const installScripts: Check = {
   run: async ({ closure, files }) => {
     const findings: Omit<Finding, 'check'>[] = [];
     for (const artifact of closure.artifacts) {
+      const own = await files(artifact.purl);
+      // A folder of a bundle need not be a package of npm.
+      if (isFolder(artifact) && !own.some(({ path }) => path === 'package.json')) continue;
       const read = isWheel(artifact) ? startFilesIn : scriptsIn;
-      findings.push(...read(artifact.purl, await files(artifact.purl)));
+      findings.push(...read(artifact.purl, own));
     }
     return firedOr(findings, `none in ${counted(packagesIn(closure.artifacts), 'package')}`);
   },

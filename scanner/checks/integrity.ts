@@ -1,3 +1,4 @@
+import { isFolder } from '../../schemas/folders.ts';
 import { isWheel } from '../../schemas/pypi.ts';
 import type { Closure } from '../../schemas/release.ts';
 import type { RemoteLaunch } from '../../schemas/remote.ts';
@@ -43,7 +44,7 @@ export const integrity: Check = {
     }
     return firedOr(
       findings,
-      `${counted(closure.artifacts.length, 'artifact')}${places(closure)}, all verified by ${image || closure.artifacts.some(isWheel) ? 'sha256' : 'sha512'}`,
+      `${counted(closure.artifacts.length, 'artifact')}${places(closure)}, all verified by ${image || closure.artifacts.some((one) => isWheel(one) || isFolder(one)) ? 'sha256' : 'sha512'}`,
     );
   },
 };

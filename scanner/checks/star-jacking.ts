@@ -8,7 +8,8 @@ export const starJacking: Check = {
   title: 'The repository knows the package',
   owasp: 'MCP04',
   readsPackage: true,
-  run: ({ repository, attested, rootPurl }) => {
+  run: ({ repository, attested, rootPurl, bundle }) => {
+    if (bundle !== null) return unknown('a repository does not say which bundles are its own');
     if (typeof attested !== 'string' && rankOf(attested) === 'bound-provenance')
       return ok('it was built there: LK-PRV-02');
     if (typeof repository === 'string') return unknown(repository);

@@ -34,15 +34,21 @@ function wantedOf(host: string, { purl, attested, claimed, baseline }: Package):
   const [, built] = /^refs\/tags\/(.+)$/.exec(builder?.ref ?? '') ?? [];
   return {
     ...{ owner, name, directory: own.directory },
-    manifest: purl.startsWith('pkg:pypi/') ? 'pyproject.toml' : 'package.json',
+    manifest: manifestOf(purl),
     tags: [...new Set([...(built === undefined ? [] : [built]), ...tagNames(purl)])],
     before: baseline?.origin?.repository?.tag ?? null,
   };
 }
 
+/** The file in a repository that names the package. */
+function manifestOf(purl: string): string {
+  if (purl.startsWith('pkg:generic/')) return 'manifest.json';
+  return purl.startsWith('pkg:pypi/') ? 'pyproject.toml' : 'package.json';
+}
+
 /** Name and version of a purl. */
 export function packageIn(purl: string): { readonly name: string; readonly version: string } {
-  const [, name = '', version = ''] = /^pkg:[a-z]+\/(.+)@([^@]*)$/.exec(purl) ?? [];
+  const [, name = '', version = ''] = /^pkg:[a-z]+\/(.+?)@([^@?#]*)(?:[?#].*)?$/.exec(purl) ?? [];
   return { name: decodeURIComponent(name), version: decodeURIComponent(version) };
 }
 

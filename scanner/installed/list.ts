@@ -1,6 +1,7 @@
 /** Every package of a closure, and those that lie inside of its packages, from their own files. */
 import { posix } from 'node:path';
 import type { UnpackedFile } from '../../runtime/store/unpack.ts';
+import { isFolder } from '../../schemas/folders.ts';
 import { isImagePart } from '../../schemas/oci.ts';
 import { isWheel, pypiPurl } from '../../schemas/pypi.ts';
 import type { Artifact, Closure } from '../../schemas/release.ts';
@@ -77,6 +78,10 @@ function ofArtifact(artifact: Artifact, files: readonly UnpackedFile[]): Found {
     const file = files.find(({ path }) => /^[^/]+\.dist-info\/METADATA$/.test(path));
     return { kind: 'PyPI', at, told: toldByMetadata(file?.bytes ?? Buffer.alloc(0)), artifact };
   }
+  if (isFolder(artifact) && artifact.purl.startsWith('pkg:pypi/')) {
+    const file = files.find(({ path }) => path === 'METADATA');
+    return { kind: 'PyPI', at, told: toldByMetadata(file?.bytes ?? Buffer.alloc(0)), artifact };
+  }
   const file = files.find(({ path }) => path === 'package.json');
   return { kind: 'npm', at, told: (file && toldByManifest(file.bytes)) ?? NOTHING_TOLD, artifact };
 }
@@ -117,13 +122,26 @@ export function packagesOf(
   };
   return found
     .map((one) => {
-      const { kind, at, artifact, told } = one;
+      const { at, artifact, told } = one;
       const named = artifact ? namedBy(artifact) : namedIn(one);
       const digests = artifact && { sha256: artifact.sha256, sha512: artifact.sha512 };
       const unpacked = sizes.get(at) ?? null;
-      return { ecosystem: kind, at, ...named, licence: told.licence, needs: needsOf(one), digests, unpacked };
+      return {
+        ecosystem: ecosystemOf(one),
+        at,
+        ...named,
+        licence: told.licence,
+        needs: needsOf(one),
+        digests,
+        unpacked,
+      };
     })
     .sort((a, b) => (a.at < b.at ? -1 : 1));
+}
+
+/** What is no package of a registry shares its name with nothing that advisories speak of. */
+function ecosystemOf({ kind, artifact }: Found): string {
+  return artifact?.purl.startsWith('pkg:generic/') ? 'generic' : kind;
 }
 
 function nameOf({ artifact, told }: Found): string {
@@ -134,7 +152,7 @@ type Name = Pick<InstalledPackage, 'name' | 'version' | 'purl'>;
 
 /** The closure's own word: an archive may call itself anything. */
 function namedBy({ purl }: Artifact): Name {
-  const [, name = '', version = ''] = /^pkg:[a-z]+\/(.+)@([^@]+)$/.exec(purl) ?? [];
+  const [, name = '', version = ''] = /^pkg:[a-z]+\/(.+?)@([^@?#]+)(?:[?#].*)?$/.exec(purl) ?? [];
   return { name: plain(name), version: plain(version), purl };
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROUTES, type Route } from '../../schemas/api.ts';
+import { sha256 } from '../../schemas/json.ts';
 import { servers, startTestRegistry, type TestRegistry } from '../helpers/registry.ts';
 
 const ALL = ['admin', 'reviewer', 'publisher', 'developer', 'auditor', 'runtime'];
@@ -23,6 +24,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'POST /v1/roots': ['admin'],
   'GET /v1/policy': ALL,
   'POST /v1/releases': ['admin', 'publisher'],
+  'POST /v1/bundles': ['admin', 'publisher'],
   'GET /v1/servers': PEOPLE,
   'POST /v1/servers': ['admin', 'publisher'],
   'GET /v1/attention': PEOPLE,
@@ -106,7 +108,25 @@ describe.each(servers().slice(0, 1))('bodies', (server) => {
   });
   afterAll(() => registry.close());
 
-  it.each(routes.filter(({ method }) => method === 'POST').map(({ path }) => path))(
+  it('of a bundle are bytes, and of nothing else', async () => {
+    const authorization = `Bearer ${await registry.person('paul', 'publisher')}`;
+    const send = async (url: string, payload: Buffer, headers: object): Promise<number> =>
+      (await registry.app.inject({ method: 'POST', url, payload, headers: { authorization, ...headers } }))
+        .statusCode;
+    const bytes = { 'content-type': 'application/octet-stream' };
+    const zip = Buffer.from('PK\x03\x04 and so on');
+    expect(await send('/v1/bundles', zip, bytes)).toBe(200);
+    expect(await registry.deps.blobs.has(sha256(zip))).toBe(true);
+    expect(await send('/v1/bundles', Buffer.from('{}'), bytes)).toBe(400);
+    expect(await send('/v1/bundles', Buffer.from('{}'), { 'content-type': 'application/json' })).toBe(400);
+    expect(await send('/v1/releases', zip, bytes)).toBe(400);
+    expect(await send('/v1/bundles', zip, { ...bytes, 'content-length': `${256 * KIB * KIB + 1}` })).toBe(
+      413,
+    );
+  });
+
+  const ofJson = routes.filter(({ method, path }) => method === 'POST' && path !== '/v1/bundles');
+  it.each(ofJson.map(({ path }) => path))(
     'of %s are read up to its limit and not one byte more',
     async (path) => {
       const url = path.replace(':id', '1').replace(':person', 'nobody');

@@ -21,4 +21,13 @@ describe('where clients find a server', () => {
       ],
     });
   });
+
+  it('is a bundle by its address and its bytes', () => {
+    const fileSha256 = 'a'.repeat(64);
+    const transport = { type: 'stdio' };
+    const url = 'https://host.example/v1/w.mcpb';
+    expect(told(`mcpb:${url}@sha256:${fileSha256}`, '1.0.0')).toEqual({
+      packages: [{ registryType: 'mcpb', identifier: url, version: '1.0.0', fileSha256, transport }],
+    });
+  });
 });

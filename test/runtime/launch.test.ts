@@ -39,6 +39,14 @@ describe('the launch plan', () => {
     expect(Object.keys(plan.env)).toEqual(['CITY']);
   });
 
+  it('has the variables of the launch below those of the project', async () => {
+    const entry = entryWith((one) => {
+      one.request = { ...one.request, env: ['CITY'] };
+      one.launch = { ...one.launch, env: { UNITS: 'metric', CITY: 'Bremen' } } as LockEntry['launch'];
+    });
+    expect((await planLaunch(entry, context)).env).toEqual({ UNITS: 'metric', CITY: 'Berlin' });
+  });
+
   it.each<[string, LockEntry['request'], string]>([
     [
       'a mount that nobody approved',

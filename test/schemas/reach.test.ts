@@ -24,3 +24,15 @@ describe('labels against those approved last', () => {
     for (const { at } of changes) expect(at).toMatch(/^\/permissions\/labels\/(?:a|constructor)$/);
   });
 });
+
+describe('variables that a launch sets', () => {
+  it('are told when they change', () => {
+    const setting = (env: Record<string, string>) => ({
+      ...reach(),
+      launch: { ...reach().launch, env } as never,
+    });
+    const told = [{ at: '/launch/env', kind: 'changed', risk: 'contract', before: {}, after: { A: '1' } }];
+    expect(diffReach(reach(), setting({ A: '1' }))).toEqual(told);
+    expect(diffReach(setting({ A: '1' }), setting({ A: '1' }))).toEqual([]);
+  });
+});
