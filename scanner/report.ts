@@ -10,7 +10,7 @@ import { installedReport } from './sbom/sbom.ts';
 export const SCANNER_VERSION = '1';
 
 /** Every check in its listed order. One that breaks has not run: unknown, never ok. Refusals go through. */
-export async function judge<F extends Pick<Facts, 'policy'>>(
+export async function judge<F extends Pick<Facts, 'policy' | 'baseline'>>(
   checks: readonly CheckOf<F>[],
   facts: F,
 ): Promise<CheckResult[]> {
@@ -18,7 +18,9 @@ export async function judge<F extends Pick<Facts, 'policy'>>(
   for (const check of checks) {
     const { id, title, owasp } = check;
     const outcome = await outcomeOf(check, facts);
-    const loud = outcome.outcome === 'fired' || check.gatesFiredOnly !== true;
+    const fired = outcome.outcome === 'fired';
+    const told = fired && check.gatesNewOnly === true && facts.baseline === null;
+    const loud = (fired || check.gatesFiredOnly !== true) && !told;
     const head = { id, title, owasp, gates: facts.policy.scan.gates.includes(id) && loud };
     if (outcome.outcome !== 'fired') results.push({ ...head, ...outcome });
     else {

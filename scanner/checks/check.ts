@@ -78,6 +78,8 @@ export interface CheckOf<F> {
   readonly owasp: string;
   /** Set where it gates only when it fired: what it reads is not everywhere at hand, and unknown is told all the same. */
   readonly gatesFiredOnly?: true;
+  /** Set where it gates only against an approved release: what a first one is as a whole, people read and approve. */
+  readonly gatesNewOnly?: true;
   /** Set where it reads a package or its registry: a remote server shows neither, which LK-ART-01 says once for all. */
   readonly readsPackage?: true;
   /** Set where it reads what is signed of a package, and of an image as well. */

@@ -6,12 +6,16 @@ import { nameOf, place } from './packages.ts';
 /** A package of so little code that starts another program has its behaviour there. */
 const SMALL_BYTES = 32 * 1024;
 
-/** A server whose tools run elsewhere is pinned by nothing in its package: it is to be locked as a remote server. */
+/**
+ * A server whose tools run elsewhere is pinned by nothing in its package: it is to be locked as a remote server. Honest vendors
+ * publish such packages, so that a first release is a warning; an update that becomes one gates.
+ */
 export const thinClient: Check = {
   id: 'LK-COD-04',
   title: 'What the server does is in its package',
   owasp: 'MCP04',
   readsPackage: true,
+  gatesNewOnly: true,
   readsCode: true,
   run: async (facts) => {
     const { rootPurl, baseline } = facts;
@@ -30,7 +34,7 @@ export const thinClient: Check = {
     const verb = was === null ? 'forwards' : 'newly forwards';
     const message = `the package registers no tool and ${verb} to another place, which no digest here pins${where}`;
     const evidence = [...thin, ...hosts].map((use) => place(rootPurl, use));
-    return firedOr([finding('high', message, evidence)], '');
+    return firedOr([finding(baseline === null ? 'medium' : 'high', message, evidence)], '');
   },
 };
 
