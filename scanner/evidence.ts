@@ -1,5 +1,6 @@
 /** Everything a verdict rests on, in the blob store by digest, so that it can be judged again without asking anybody. */
 import type { Blobs } from '../runtime/store/blobs.ts';
+import { Behaviour } from '../schemas/behaviour.ts';
 import { diffSurfaces } from '../schemas/diff.ts';
 import type { Report } from '../schemas/finding.ts';
 import { canonical, parseStrict } from '../schemas/json.ts';
@@ -8,6 +9,7 @@ import { diffReach } from '../schemas/reach.ts';
 import { Closure, isLocal, type Launch, type Permissions } from '../schemas/release.ts';
 import { Surface } from '../schemas/surface.ts';
 import { assertValid } from '../schemas/validate.ts';
+import { uncalled } from './behaviour/uncalled.ts';
 import type { Facts } from './checks/check.ts';
 import type { Installed } from './installed/package.ts';
 import type { BundleFacts } from './mcpb/source.ts';
@@ -20,6 +22,7 @@ import { type Rules, rulesOfChecks } from './rules.ts';
 
 type Inputs = Pick<
   Facts,
+  | 'behaviour'
   | 'closure'
   | 'upstream'
   | 'advisories'
@@ -74,6 +77,7 @@ export async function storeEvidence(
     sbom: (await blobs.put(inputs.sbom)).digest,
     installed: await store(wellFormed(inputs.installed), blobs),
     observation: await store({ egress, environment, stderr, eraNote, isolation }, blobs),
+    behaviour: await store(wellFormed(inputs.behaviour), blobs),
     surface: await store(surface, blobs),
     secondStart: await store(other, blobs),
     advisories: await storeAdvisories(advisories, blobs),
@@ -157,6 +161,10 @@ export async function readEvidence(report: Report, blobs: Blobs): Promise<Stored
     image: rest.image && { ...rest.image, installed },
     bundle: rest.bundle ?? null,
     ...{ egress: seen.egress, eraNote: seen.eraNote, isolation: seen.isolation },
+    behaviour:
+      evidence.behaviour === undefined
+        ? uncalled('its tools were not called when it was scanned')
+        : assertValid(Behaviour, await read(evidence.behaviour), 'a stored behaviour'),
     ...{ surface, baseline, rootPurl: report.release.purl, origin: report.origin ?? null },
     closure: assertValid(Closure, await read(evidence.closure), 'a stored closure'),
     other: assertValid(Surface, await read(evidence.secondStart), 'a stored surface'),

@@ -4,12 +4,13 @@ import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startEgressProxy } from '../runtime/egress/proxy.ts';
-import { STALE_BY } from '../runtime/gate/methods.ts';
+import { CAPABILITY_OF, STALE_BY } from '../runtime/gate/methods.ts';
 import type { EgressEvent, LaunchPlan, RunningServer } from '../runtime/ports.ts';
 import { openRemote } from '../runtime/remote/open.ts';
 import { secretFileNames } from '../runtime/secrets.ts';
 import {
   type Captured,
+  type CaptureOptions,
   CLIENT_CAPABILITIES,
   captureSurface,
   listAll,
@@ -21,13 +22,13 @@ import { encode, type Message } from '../runtime/wire/message.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import type { LocalLaunch, Permissions } from '../schemas/release.ts';
 import type { RemoteLaunch } from '../schemas/remote.ts';
-import type { Era, Section } from '../schemas/surface.ts';
+import { type Era, SECTIONS, type Section, type Surface } from '../schemas/surface.ts';
 import type { ScanPorts } from './ports.ts';
 
 /** A package that is laid out, or a server that runs elsewhere. */
 export type Subject = LocalSubject | RemoteSubject;
 
-interface LocalSubject {
+export interface LocalSubject {
   readonly appDir: string;
   readonly launch: LocalLaunch;
   readonly permissions: Permissions;
@@ -94,14 +95,25 @@ async function lookInside(subject: LocalSubject, ports: ScanPorts, start: Start)
 async function lookThrough(server: RunningServer, start: Start): Promise<Look> {
   const stderr = tailOf(server);
   try {
-    const captured = await capture(server, start);
-    return { ...captured, isolation: server.driver, stderr: stderr() };
+    const { hello, surface } = await talkWith(server, start);
+    return { hello, surface, isolation: server.driver, stderr: stderr() };
   } finally {
     await server.stop(STOP_MS);
   }
 }
 
-async function capture(process: RunningServer, { era, answerMs }: Start): Promise<Captured> {
+/** A conversation in which the surface was taken, and can be taken again. */
+export interface Talk extends Captured {
+  readonly peer: Peer;
+  /** What its lists show now, once they have come to rest. */
+  again(): Promise<Surface>;
+}
+
+/** Throws SURFACE_UNREADABLE, SERVER_SILENT or SERVER_DIED. */
+export async function talkWith(
+  process: RunningServer,
+  { era, answerMs }: Pick<Start, 'era' | 'answerMs'>,
+): Promise<Talk> {
   const stale = new Set<Section>();
   let bad: LockkeeperError | null = null;
   const peer: Peer = openPeer(process, {
@@ -115,21 +127,35 @@ async function capture(process: RunningServer, { era, answerMs }: Start): Promis
   const options = { era, protocolVersion, clientCapabilities: CLIENT_CAPABILITIES, timeoutMs: answerMs };
   try {
     const captured = await captureSurface(peer, options);
-    const { surface } = captured;
-    const settledSurface = { ...surface };
-    for (let round = 0; await stirred(stale); round++) {
-      if (round === MAX_ROUNDS) throw restless();
-      const sections = [...stale];
-      stale.clear();
-      for (const section of sections) {
-        if (section === 'resourceTemplates' && Object.keys(surface[section]).length === 0) continue;
-        settledSurface[section] = await listAll(peer, section, options);
-      }
-    }
-    return { ...captured, surface: settledSurface };
+    const surface = await atRest(peer, captured.surface, { stale, options });
+    const again = (): Promise<Surface> => {
+      for (const section of SECTIONS)
+        if (captured.surface.capabilities[CAPABILITY_OF[section]] !== undefined) stale.add(section);
+      return atRest(peer, surface, { stale, options });
+    };
+    return { ...captured, surface, peer, again };
   } catch (error) {
     throw explained(error, bad);
   }
+}
+
+/** The surface with what is stale read again, until nothing is. */
+async function atRest(
+  peer: Peer,
+  surface: Surface,
+  { stale, options }: { stale: Set<Section>; options: CaptureOptions },
+): Promise<Surface> {
+  const settledSurface = { ...surface };
+  for (let round = 0; await stirred(stale); round++) {
+    if (round === MAX_ROUNDS) throw restless();
+    const sections = [...stale];
+    stale.clear();
+    for (const section of sections) {
+      if (section === 'resourceTemplates' && Object.keys(surface[section]).length === 0) continue;
+      settledSurface[section] = await listAll(peer, section, options);
+    }
+  }
+  return settledSurface;
 }
 
 /** Nobody is there to answer a server's own requests; what it says of its lists is remembered. */
@@ -177,9 +203,9 @@ function tailOf(process: RunningServer): () => string {
 }
 
 /** Mounts are empty folders that the server may use as it was permitted. */
-async function planOf(
+export async function planOf(
   { appDir, launch, permissions }: LocalSubject,
-  { timezone, environment }: Start,
+  { timezone, environment }: Pick<Start, 'timezone' | 'environment'>,
   at: { scratch: string; socketPath: string },
 ): Promise<LaunchPlan> {
   const mounts = [];

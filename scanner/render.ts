@@ -4,6 +4,7 @@ import type { BundleReport } from '../schemas/mcpb.ts';
 import type { ImageReport } from '../schemas/oci.ts';
 import { isLocal, type Launch, type Release, takesArgs } from '../schemas/release.ts';
 import type { InstalledReport } from '../schemas/sbom.ts';
+import { calledLine } from './render-behaviour.ts';
 import { renderChecks } from './render-checks.ts';
 import { counted, line, type Paint, sized, WIDTH, wrapped } from './text.ts';
 
@@ -59,6 +60,7 @@ function summary(report: Report, asked: Asked | undefined): string[] {
   if (asked) rows.push(['May touch', touches(asked)]);
   if (asked?.launch) rows.push(startedRow(asked.launch));
   rows.push(['Tried', egressTried.join(', ') || 'no connection while observed']);
+  if (report.behaviour) rows.push(['Called', calledLine(report.behaviour)]);
   if (surface.volatile.length > 0) rows.push(['Not pinned', surface.volatile.join(', ')]);
   rows.push([
     'Against',

@@ -3,6 +3,7 @@ import type { Digest } from '../schemas/common.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import type { CheckResult, Report } from '../schemas/finding.ts';
 import { pinSurface } from '../schemas/surface.ts';
+import { summaryOf } from './behaviour/summary.ts';
 import type { CheckOf, Facts, Outcome } from './checks/check.ts';
 import type { ScanRequest } from './ports.ts';
 import { installedReport } from './sbom/sbom.ts';
@@ -60,7 +61,7 @@ export function reportOf({ request, facts, results, evidence }: Conclusion): Rep
   const { submission, baseline, trial } = request;
   const { name, version, source } = submission;
   const { closure, surface, egress, unpromised, isolation, rootPurl, now, origin } = facts;
-  const { image, bundle, installed } = facts;
+  const { behaviour, permissions, image, bundle, installed } = facts;
   return {
     lockkeeper: 'report/v1',
     release: { name, version, purl: rootPurl, source },
@@ -84,6 +85,7 @@ export function reportOf({ request, facts, results, evidence }: Conclusion): Rep
       volatile: surface.volatile,
     },
     egressTried: egress.map((event) => `${event.host}:${event.port}`),
+    behaviour: wellFormed(summaryOf(behaviour, permissions)),
     baseline: baseline ? { name, version: baseline.version } : null,
     checks: results.map((result) => wellFormed(result)),
     ...(origin === null ? {} : { origin: wellFormed(origin) }),

@@ -1,6 +1,7 @@
 /** One scan: resolve and verify, lay out, observe, judge, report. */
 import { join } from 'node:path';
 import { materialise } from '../runtime/store/materialise.ts';
+import type { Behaviour } from '../schemas/behaviour.ts';
 import { diffSurfaces } from '../schemas/diff.ts';
 import type { CheckResult } from '../schemas/finding.ts';
 import { isMcpbSource } from '../schemas/mcpb.ts';
@@ -10,6 +11,7 @@ import { isPypiSource } from '../schemas/pypi.ts';
 import { diffReach } from '../schemas/reach.ts';
 import { type Closure, isLocal, type Launch, type Submission } from '../schemas/release.ts';
 import { isRemoteSource } from '../schemas/remote.ts';
+import { behave } from './behaviour/behave.ts';
 import type { Facts } from './checks/check.ts';
 import { applicable } from './checks/index.ts';
 import { packageOf, purlOf, resolveClosure } from './closure.ts';
@@ -100,6 +102,7 @@ interface Scanned {
   readonly closure: Closure;
   readonly launch: Launch;
   readonly observed: Observed;
+  readonly behaviour: Behaviour;
   readonly unpromised: readonly string[];
   readonly files: Facts['files'];
   readonly code: Facts['code'];
@@ -136,9 +139,13 @@ async function scanPackage(
   ports.progress('laying out the closure');
   const { appDir } = await materialise(closure, ports.blobs, join(ports.workDir, 'trees'));
   ports.progress('observing the server');
-  const observed = await observe({ appDir, launch, permissions: submission.permissions }, ports);
-  ports.progress('asking the package registry for its facts');
-  const upstream = await source.upstream().catch((error: Error) => error.message);
+  const subject = { appDir, launch, permissions: submission.permissions };
+  const observed = await observe(subject, ports);
+  ports.progress('calling what only reads, and asking the package registry for its facts');
+  const [behaviour, upstream] = await Promise.all([
+    behave(subject, observed, ports),
+    source.upstream().catch((error: Error) => error.message),
+  ]);
   const own = closure.artifacts.find(({ purl }) => purl === rootPurl);
   const archive = await ports.blobs.get(own?.sha256 ?? '');
   const signed = await lookAtOrigin(
@@ -150,7 +157,7 @@ async function scanPackage(
   const known = await (advisories?.(installed.packages) ?? NO_ADVISORIES);
   const code = openCode(artifacts, { files, workDir: ports.workDir });
   const told = { upstream, advisories: known, image, bundle, installed };
-  return { closure, launch, observed, unpromised, files, ...code, rootPurl, ...told, ...signed };
+  return { closure, launch, observed, behaviour, unpromised, files, ...code, rootPurl, ...told, ...signed };
 }
 
 /** What to do about it is in the check that says so. */
@@ -189,6 +196,9 @@ async function scanRemoteServer(submission: Submission, ports: ScanPorts): Promi
     bundle: null,
   };
   const installed = NOTHING_INSTALLED;
+  const subject = { remote: scanned.launch, permissions: submission.permissions };
+  const behaviour = await behave(subject, scanned.observed, ports);
   const nothing = { files: async () => [], code: async () => NO_CODE, done: async () => undefined };
-  return { ...scanned, ...nowhere, ...nothing, installed, unpromised: [], rootPurl, upstream, advisories };
+  const told = { behaviour, installed, upstream, advisories };
+  return { ...scanned, ...nowhere, ...nothing, ...told, unpromised: [], rootPurl };
 }

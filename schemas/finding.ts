@@ -1,4 +1,5 @@
 /** What one check saw, with its evidence. Unknown is never ok. */
+import { BehaviourSummary } from './behaviour.ts';
 import { Closed, Digest, Instant } from './common.ts';
 import { BundleReport } from './mcpb.ts';
 import { ImageReport } from './oci.ts';
@@ -89,6 +90,8 @@ export const Report = Closed({
   }),
   /** Connections the server tried while it was observed without a network. */
   egressTried: Type.Array(Type.String()),
+  /** Absent in reports from before tools were called. */
+  behaviour: Type.Optional(BehaviourSummary),
   baseline: Type.Union([Type.Null(), Closed({ name: Type.String(), version: Type.String() })]),
   checks: Type.Array(CheckResult, { minItems: 1 }),
   /** Absent in reports of a remote server, and in those from before it was looked at. */

@@ -63,6 +63,8 @@ export const DEFAULT_POLICY: Policy = {
       'LK-COD-01',
       'LK-COD-04',
       'LK-COD-05',
+      'LK-BEH-03',
+      'LK-BEH-04',
       'LK-ADV-01',
     ],
   },

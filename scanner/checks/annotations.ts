@@ -1,11 +1,7 @@
 import type { JsonObject } from '../../schemas/common.ts';
 import { pointerOf } from '../../schemas/surface.ts';
+import { CHANGES, DESTROYS } from '../verbs.ts';
 import { finding, firedOr, type SurfaceCheck } from './check.ts';
-
-/** Verbs of a name or a description's beginning that change something, and those that cannot be taken back. */
-const CHANGES =
-  /^(?:delete|remove|drop|destroy|purge|erase|wipe|create|add|insert|update|write|edit|modify|set|send|post|publish|upload|move|rename|merge|push|commit|cancel|transfer|pay|refund|revoke|grant|kill|terminate|restart|deploy|install)s?$/;
-const DESTROYS = /^(?:delete|remove|drop|destroy|purge|erase|wipe|kill|terminate|revoke|uninstall)s?$/;
 
 /** Hints that policies rely on, against what the tool's own name and first sentence say. */
 export const annotations: SurfaceCheck = {

@@ -1,6 +1,7 @@
 /** The one shape of a check. Facts in, one of three outcomes out; no check touches the world. */
 import type { EgressEvent } from '../../runtime/ports.ts';
 import type { UnpackedFile } from '../../runtime/store/unpack.ts';
+import type { Behaviour } from '../../schemas/behaviour.ts';
 import type { Change } from '../../schemas/diff.ts';
 import type { Evidence, Finding, Severity } from '../../schemas/finding.ts';
 import type { Origin } from '../../schemas/origin.ts';
@@ -30,6 +31,8 @@ export interface Facts {
   readonly other: Surface;
   readonly eraNote: string | null;
   readonly egress: readonly EgressEvent[];
+  /** What it did when its tools were called. */
+  readonly behaviour: Behaviour;
   /** Driver that the server was observed in. */
   readonly isolation: string;
   readonly baseline: Baseline | null;

@@ -3,6 +3,7 @@ import { account } from './account.ts';
 import { knownMalware, knownVulnerabilities } from './advisories.ts';
 import { annotations } from './annotations.ts';
 import { attestations } from './attestations.ts';
+import { afterCalls, calls, honey } from './behaviour.ts';
 import { bound } from './bound.ts';
 import { brand } from './brand.ts';
 import { buildPlace } from './build-place.ts';
@@ -95,6 +96,9 @@ export const checks: readonly Check[] = [
   privateFlows,
   unreadableCode,
   egress,
+  calls,
+  honey,
+  afterCalls,
   knownMalware,
   knownVulnerabilities,
   licences,

@@ -71,7 +71,7 @@ export async function openWorld(
 
 /** A package that starts a server of test/servers with these files beside it. */
 export function serverPackage(
-  server: 'scan-plain' | 'scan-hostile',
+  server: 'scan-plain' | 'scan-hostile' | 'behaving',
   beside: Readonly<Record<string, string>>,
   more: Partial<LocalPackage> = {},
 ): LocalPackage {
@@ -89,6 +89,11 @@ export function serverPackage(
 
 export function plain(shows: JsonObject, more: Partial<LocalPackage> = {}): LocalPackage {
   return serverPackage('scan-plain', { 'server.json': JSON.stringify(shows) }, more);
+}
+
+/** A server of test/servers/behaving.mjs. */
+export function behaving(acts: JsonObject, more: Partial<LocalPackage> = {}): LocalPackage {
+  return serverPackage('behaving', { 'acts.json': JSON.stringify(acts) }, more);
 }
 
 export function hostile(mode: string, more: Partial<LocalPackage> = {}): LocalPackage {

@@ -110,6 +110,9 @@ describe('a scan', () => {
       'LK-COD-05 ok',
       'LK-COD-06 ok',
       'LK-BEH-01 ok',
+      'LK-BEH-02 ok',
+      'LK-BEH-03 ok',
+      'LK-BEH-04 ok',
       'LK-ADV-01 ok',
       'LK-ADV-02 ok',
       'LK-LIC-01 ok',
@@ -121,6 +124,7 @@ describe('a scan', () => {
     expect(sha256(canonical(report))).toBe(result.reportDigest);
     expect(Object.keys(report.evidence).sort()).toEqual([
       'advisories',
+      'behaviour',
       'closure',
       'facts',
       'installed',

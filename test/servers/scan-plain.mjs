@@ -43,6 +43,7 @@ const answers = {
       ...(self.instructions && { instructions: self.instructions }),
     },
   ping: () => ({}),
+  'tools/call': () => ({ content: [{ type: 'text', text: 'done' }] }),
 };
 if (self.stateless === 'only') answers.initialize = () => undefined;
 
