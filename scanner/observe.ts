@@ -27,7 +27,7 @@ const ANSWER_MS = 30_000;
 const ZONES = ['UTC', 'Pacific/Apia'] as const;
 
 /**
- * Two starts in the server's era, whose differences are volatile, and one look at the other era. Variables that the
+ * Two starts in the server's era, one after the other, whose differences are volatile, and one look at the other era. Variables that the
  * release may be given hold a placeholder; a server that cannot start so is tried without them. Throws
  * SURFACE_UNREADABLE, SERVER_SILENT, SERVER_DIED, FRAME_TOO_LARGE and what a sandbox throws. Leaves no process.
  */
@@ -67,8 +67,12 @@ async function observeWith(
     if (stateless instanceof Error || !speaksStateless(stateless)) throw first;
     return done(stateless, await look('stateless', ZONES[1]), { eras: ['stateless'], eraNote: null });
   }
-  const second = await look('session', ZONES[1]);
-  const stateless = await settled(look('stateless', ZONES[0], otherMs(subject, answerMs)));
+  // After the first, so that their clocks differ; beside each other, because neither is about the other.
+  const [second, stateless] = await Promise.all([
+    settled(look('session', ZONES[1])),
+    settled(look('stateless', ZONES[0], otherMs(subject, answerMs))),
+  ]);
+  if (second instanceof Error) throw second;
   return done(first, second, erasOf(first, stateless));
 }
 

@@ -7,19 +7,27 @@ const ROOT = join(import.meta.dirname, '../..');
 
 /** More than half a minute each on two cores, longest first. Any other comes after them in vitest's own order. */
 const LONGEST = [
-  'conformance',
-  'conformance-clients',
-  'airgap',
   'flow',
-  'ceremony',
   'scanner/npm',
-  'drill',
-  'evidence',
+  'airgap',
   'docs',
-  'egress',
-  'runtime/session/hostile-server',
+  'conformance',
+  'drill',
+  'ceremony',
+  'attack',
   'scanner/observe',
-  'kills',
+  'conformance-clients',
+  'evidence',
+  'registry/advisories',
+  'incidents',
+  'scanner/scan',
+  'scanner/bundles',
+  'pypi',
+  'runtime/gateway/hostile-load',
+  'runtime/session/hostile-server',
+  'registry/witness',
+  'gate',
+  'clients',
 ].map((name) => `test/${name}.test.ts`);
 
 export class LongestFirst extends BaseSequencer {
