@@ -125,6 +125,10 @@ export interface Peer {
 export interface KnownAdvisories {
   readonly newest: string | null;
   readonly affecting: readonly Affecting[];
+  /** Ecosystems of these packages of which nothing was ever loaded, such as `PyPI` or `Debian`. */
+  readonly missing: readonly string[];
+  /** Records about these packages that could not be read; absent for none. */
+  readonly unread?: readonly string[];
 }
 
 export interface ScanRequest {
@@ -132,8 +136,8 @@ export interface ScanRequest {
   readonly policy: Policy;
   readonly trial: boolean;
   readonly baseline: Baseline | null;
-  /** Asked once it is known what is installed; absent where nobody has advisories. */
-  readonly advisories?: (packages: readonly Named[]) => Promise<KnownAdvisories>;
+  /** Asked once it is known what is installed; a string says why nothing is known. Absent where nobody has advisories. */
+  readonly advisories?: (packages: readonly Named[]) => Promise<KnownAdvisories | string>;
   /** Servers that stand beside it; absent where nobody knows. */
   readonly peers?: readonly Peer[];
 }

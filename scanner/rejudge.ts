@@ -125,5 +125,7 @@ function staleAmong(
 /** What is known against it; how new that knowledge is changes with every day. */
 function newsOf(advisories: KnownAdvisories | string): string {
   if (typeof advisories === 'string') return advisories;
-  return canonical({ any: advisories.newest !== null, affecting: advisories.affecting });
+  // Evidence from before says nothing of what was missing.
+  const { newest, affecting, missing = [], unread = [] } = advisories as Partial<KnownAdvisories>;
+  return canonical({ any: newest !== null, affecting: affecting ?? [], missing, unread });
 }

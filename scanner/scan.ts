@@ -160,8 +160,7 @@ async function scanPackage(
   return { closure, launch, observed, behaviour, unpromised, files, ...code, rootPurl, ...told, ...signed };
 }
 
-/** What to do about it is in the check that says so. */
-const NO_ADVISORIES = 'this scanner was given no advisories: lk scan takes them with --advisories';
+const NO_ADVISORIES = 'this scanner was given no advisories';
 
 type Resolve = (submission: Submission, ports: ScanPorts) => Promise<PackageSource>;
 

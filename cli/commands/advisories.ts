@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type Source, ZIP_LIMITS, zipEntries, zipReader } from '../../runtime/store/zip.ts';
+import { ZIP_LIMITS, zipEntries, zipReader } from '../../runtime/store/zip.ts';
+import { openArchive } from '../../scanner/advisories/archive.ts';
 import { MAX_RECORD_BYTES } from '../../scanner/advisories/record.ts';
 import { counted } from '../../scanner/text.ts';
 import { AdvisoryList, ImportView } from '../../schemas/advisory.ts';
@@ -85,12 +85,8 @@ async function bring(context: Context, file: string): Promise<Result> {
 
 /** Returns how many entries of the archive cannot be records. Throws ARCHIVE_HOSTILE. */
 async function inParts(file: string, send: (records: readonly string[]) => Promise<void>): Promise<number> {
-  const handle = await open(file, 'r');
+  const source = await openArchive(file);
   try {
-    const source: Source = {
-      size: (await handle.stat()).size,
-      read: async (position, length) => (await handle.read(Buffer.alloc(length), 0, length, position)).buffer,
-    };
     const reader = zipReader(source, { ...ZIP_LIMITS, entryBytes: MAX_RECORD_BYTES });
     let [part, bytes, spoilt]: [string[], number, number] = [[], 0, 0];
     for (const entry of await zipEntries(source)) {
@@ -111,7 +107,7 @@ async function inParts(file: string, send: (records: readonly string[]) => Promi
     await send(part);
     return spoilt;
   } finally {
-    await handle.close();
+    await source.close();
   }
 }
 

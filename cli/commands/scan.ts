@@ -30,6 +30,7 @@ export const scan: Command = {
     against: { type: 'string' },
     policy: { type: 'string' },
     'trust-root': { type: 'string', multiple: true },
+    advisories: { type: 'string', multiple: true },
     sarif: { type: 'string' },
     markdown: { type: 'string' },
     sbom: { type: 'string' },
@@ -51,6 +52,8 @@ export const scan: Command = {
     against: 'source of an earlier version: what is new since then is told, and gates',
     policy: 'file of a policy (schemas/json/policy.schema.json) that says which checks gate',
     'trust-root': 'NAME=FILE to verify signatures under: sigstore, npm; repeat (docs/provenance.md)',
+    advisories:
+      'archive of OSV (all.zip), or a folder of them, to look packages up in; repeat (docs/advisories.md)',
     sarif: 'also write SARIF 2.1.0 to this file, for code scanning',
     markdown: 'also write Markdown to this file, for a comment',
     sbom: 'also write the bill of materials (CycloneDX 1.6) to this file; of several servers, into this folder',
@@ -74,6 +77,7 @@ export const scan: Command = {
     'lk scan npm:@acme/server@1.4.0 --sbom server.cdx.json',
     'lk scan npm:@acme/server@1.4.0 --against npm:@acme/server@1.3.2',
     'lk scan mcpb:weather.mcpb',
+    'lk scan npm:@acme/server@1.4.0 --advisories npm.zip',
     'lk scan .mcp.json --sarif lockkeeper.sarif',
     'lk scan .mcp.json --suppressions lk-accepted.json --accept "LK-TXT-05=the model name is what it bills by"',
   ],
@@ -84,6 +88,7 @@ export const scan: Command = {
       policy,
       against: text(values, 'against'),
       trust: await trustGiven(context, values),
+      advisories: list(values, 'advisories').map((path) => resolve(context.cwd, path)),
     });
     try {
       const wanted: Target[] = [];

@@ -1,10 +1,10 @@
 /** Where advisories come from: a folder or an http address laid out like the bucket of OSV. It is a stranger: every answer is bounded. */
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, open, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Source } from '../../runtime/store/zip.ts';
+import { type Archive, openArchive } from '../../scanner/advisories/archive.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 
 export interface FeedLimits {
@@ -14,10 +14,6 @@ export interface FeedLimits {
 }
 
 const LIMITS: FeedLimits = { answerMs: 30_000, archiveMs: 20 * 60_000 };
-
-export interface Archive extends Source {
-  close(): Promise<void>;
-}
 
 export interface Feed {
   /** A file of the feed, by the parts of its path; null where there is none. Throws ADVISORIES_UNREACHABLE. */
@@ -54,24 +50,7 @@ function folderFeed(folder: string): Feed {
     archive: async (path, maxBytes) => {
       const file = join(folder, ...path);
       const size = await sizeOf(file, maxBytes);
-      return size === null ? null : openArchive(file, size, async () => undefined);
-    },
-  };
-}
-
-/** A zip on the disk. Throws what the machine throws when it shrinks meanwhile. */
-export async function openArchive(file: string, size: number, gone: () => Promise<void>): Promise<Archive> {
-  const handle = await open(file, 'r');
-  return {
-    size,
-    read: async (position, length) => {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position);
-      if (bytesRead === length) return buffer;
-      throw unreachable(file, `${bytesRead} bytes where ${length} were`);
-    },
-    close: async () => {
-      await handle.close();
-      await gone();
+      return size === null ? null : openArchive(file);
     },
   };
 }
@@ -101,7 +80,7 @@ function httpFeed(base: string, tmp: string, { answerMs, archiveMs }: FeedLimits
           );
           return (await stat(file)).size;
         });
-        if (found !== null) return await openArchive(file, found, gone);
+        if (found !== null) return await openArchive(file, gone);
         await gone();
         return null;
       } catch (error) {

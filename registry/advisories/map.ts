@@ -1,12 +1,13 @@
 /** From advisories to releases: which is affected through which of its packages, told once, and malware revoked. */
 import { isAffected } from '../../scanner/advisories/match.ts';
-import type { Advisory } from '../../scanner/advisories/record.ts';
+import { type Advisory, familiesOf } from '../../scanner/advisories/record.ts';
 import type { Named } from '../../scanner/installed/package.ts';
 import type { KnownAdvisories } from '../../scanner/ports.ts';
 import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
 import {
   advisoriesOf,
   dropHits,
+  familiesMissing,
   type Hit,
   insertHits,
   insertPackages,
@@ -65,7 +66,8 @@ export async function knownAgainst(client: Client, packages: readonly Named[]): 
   const purls = new Map(found.map((hit) => [hit.advisory, [...hit.purls]]));
   const known = await advisoriesOf(client, [...purls.keys()]);
   const newest = await newestAdvisory(client);
-  return { newest, affecting: known.map((one) => ({ ...one, purls: purls.get(one.id) ?? [] })) };
+  const missing = await familiesMissing(client, familiesOf(packages));
+  return { newest, missing, affecting: known.map((one) => ({ ...one, purls: purls.get(one.id) ?? [] })) };
 }
 
 function newestEach(advisories: readonly Advisory[]): Advisory[] {

@@ -3,7 +3,8 @@
 import { ZIP_LIMITS, zipEntries, zipReader } from '../../runtime/store/zip.ts';
 import {
   type Advisory,
-  ECOSYSTEMS,
+  FAMILIES,
+  type Family,
   instantOf,
   MAX_RECORD_BYTES,
   readAdvisory,
@@ -11,7 +12,7 @@ import {
 import { AdvisoryId } from '../../schemas/advisory.ts';
 import { asLockkeeperError, quote } from '../../schemas/errors.ts';
 import { isValid } from '../../schemas/validate.ts';
-import { changedAmong } from '../db/advisories.ts';
+import { changedAmong, familiesHeld } from '../db/advisories.ts';
 import { feedNewest, feedRead, insertSkips, type Skip, skippedAmong } from '../db/advisory-feeds.ts';
 import { insertEvent } from '../db/records.ts';
 import type { Deps } from '../deps.ts';
@@ -45,7 +46,8 @@ export interface Listed {
 export async function refreshAdvisories(deps: RefreshDeps, feed: Feed): Promise<void> {
   let failure: unknown = null;
   let there = 0;
-  for (const ecosystem of ECOSYSTEMS) {
+  const wanted = await wantedFamilies(deps);
+  for (const ecosystem of wanted) {
     try {
       if (await refresh(ecosystem, deps, feed)) there++;
     } catch (error) {
@@ -55,8 +57,13 @@ export async function refreshAdvisories(deps: RefreshDeps, feed: Feed): Promise<
   }
   await revokeInfected(deps);
   if (failure) throw failure;
-  if (there === 0)
-    throw unreachable(LIST, `no ${ECOSYSTEMS.map((name) => `${name}/${LIST}`).join(' and no ')}`);
+  if (there === 0) throw unreachable(LIST, `no ${wanted.map((name) => `${name}/${LIST}`).join(' and no ')}`);
+}
+
+/** Records of a distribution are many: they are read where a release holds packages of it. */
+async function wantedFamilies({ pool }: RefreshDeps): Promise<Family[]> {
+  const held = await familiesHeld(pool);
+  return FAMILIES.filter((family) => family === 'npm' || family === 'PyPI' || held.has(family));
 }
 
 /** False where the feed does not have this ecosystem. */

@@ -95,7 +95,7 @@ export async function insertPackages(
 }
 
 /** A package of a release beside an advisory about a package of that name. */
-export interface Meeting extends Pick<Affects, 'versions' | 'ranges'> {
+export interface Meeting extends Pick<Affects, 'ecosystem' | 'versions' | 'ranges'> {
   readonly release_id: string;
   readonly advisory: string;
   readonly version: string;
@@ -111,12 +111,32 @@ export async function meetings(
 ): Promise<Meeting[]> {
   const advisories = 'advisories' in of ? of.advisories : null;
   const { rows } = await client.query<Meeting>(
-    `select p.release_id, a.advisory, p.version, p.purl, a.versions, a.ranges
+    `select p.release_id, a.advisory, ecosystem, p.version, p.purl, a.versions, a.ranges
      from advisory_affects a join release_packages p using (ecosystem, name) join releases r on r.id = p.release_id
      where ${advisories ? 'a.advisory = any($1)' : 'p.release_id = $1'} and r.state = any($2)`,
     [advisories ?? ('release' in of ? of.release : null), IN_USE],
   );
   return rows;
+}
+
+/** Of these families, those of which there is no advisory that is about them alone: others come along with other feeds. */
+export async function familiesMissing(client: Client, families: readonly string[]): Promise<string[]> {
+  const { rows } = await client.query<{ family: string }>(
+    `select f as family from unnest($1::text[]) f where not exists (
+       select 1 from advisory_affects a where split_part(a.ecosystem, ':', 1) = f and not exists (
+         select 1 from advisory_affects b where b.advisory = a.advisory and split_part(b.ecosystem, ':', 1) <> f))
+     order by f`,
+    [families],
+  );
+  return rows.map(({ family }) => family);
+}
+
+/** Families of all packages of all releases. */
+export async function familiesHeld(client: Client): Promise<Set<string>> {
+  const { rows } = await client.query<{ family: string }>(
+    `select distinct split_part(ecosystem, ':', 1) as family from release_packages`,
+  );
+  return new Set(rows.map(({ family }) => family));
 }
 
 export interface Hit {
@@ -166,7 +186,7 @@ export async function meetingsOf(
   packages: readonly Named[],
 ): Promise<Omit<Meeting, 'release_id'>[]> {
   const { rows } = await client.query<Omit<Meeting, 'release_id'>>(
-    `select a.advisory, p.version, p.purl, a.versions, a.ranges
+    `select a.advisory, ecosystem, p.version, p.purl, a.versions, a.ranges
      from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as p (ecosystem, name, version, purl)
      join advisory_affects a using (ecosystem, name)`,
     columnsOf(packages),

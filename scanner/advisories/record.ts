@@ -6,10 +6,28 @@ import type { Severity } from '../../schemas/finding.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import { type Static, Type } from '../../schemas/type.ts';
 import { assertValid } from '../../schemas/validate.ts';
+import { alpineOrder, debianOrder } from './order.ts';
 
-/** Package registries whose records are kept, as the format spells them. */
-export const ECOSYSTEMS = ['npm', 'PyPI'] as const;
-export type Ecosystem = (typeof ECOSYSTEMS)[number];
+/** Whose records are kept, as the format spells them. Distributions have one ecosystem for each of their releases. */
+export const FAMILIES = ['npm', 'PyPI', 'Debian', 'Alpine'] as const;
+export type Family = (typeof FAMILIES)[number];
+
+const RELEASES: Readonly<Record<Family, RegExp>> = {
+  npm: /^npm$/,
+  PyPI: /^PyPI$/,
+  Debian: /^Debian:\d{1,4}$/,
+  Alpine: /^Alpine:v\d{1,4}\.\d{1,4}$/,
+};
+
+/** Null for an ecosystem whose records are not kept. */
+export function familyOf(ecosystem: string): Family | null {
+  return FAMILIES.find((family) => RELEASES[family].test(ecosystem)) ?? null;
+}
+
+/** Families of packages; of one whose records are not kept, its own name, so that it is missed. */
+export function familiesOf(packages: readonly { readonly ecosystem: string }[]): string[] {
+  return [...new Set(packages.map(({ ecosystem }) => ecosystem.split(':')[0] ?? ecosystem))].sort();
+}
 
 /** Bytes of one record. */
 export const MAX_RECORD_BYTES = 4 * 1024 * 1024;
@@ -60,7 +78,7 @@ export interface Range {
 
 /** Versions of one package: those that are listed, and those in ranges. */
 export interface Affects {
-  readonly ecosystem: Ecosystem;
+  readonly ecosystem: string;
   readonly name: string;
   readonly versions: readonly string[];
   readonly ranges: readonly Range[];
@@ -137,15 +155,16 @@ function summaryOf(text: string): string {
 type OsvAffected = NonNullable<Static<typeof Osv>['affected']>[number];
 
 function affectsOf({ package: of, versions, ranges }: OsvAffected): Affects[] {
-  const ecosystem = ECOSYSTEMS.find((known) => known === of?.ecosystem);
-  if (!of || !ecosystem) return [];
+  const family = familyOf(of?.ecosystem ?? '');
+  if (!of || !family) return [];
+  const { ecosystem } = of;
   // Ranges of PyPI are in an order of its own, and its records list every version they are about.
-  const read = ecosystem === 'npm' ? (ranges ?? []).filter(({ type }) => type !== 'GIT') : [];
+  const read = family === 'PyPI' ? [] : (ranges ?? []).filter(({ type }) => type !== 'GIT');
   const found: Affects = {
     ecosystem,
     name: nameIn(ecosystem, of.name),
     versions: versions ?? [],
-    ranges: read.map(({ events }) => ({ events: events.map((event) => comparable(event)) })),
+    ranges: read.map(({ events }) => ({ events: events.map((event) => comparable(event, family)) })),
   };
   if (`${found.name}${found.versions.join('')}`.includes('\u0000'))
     throw invalid('names and versions without NUL', 'one with it');
@@ -157,17 +176,22 @@ export function nameIn(ecosystem: string, name: string): string {
   return ecosystem === 'PyPI' ? name.toLowerCase().replace(/[-_.]+/g, '-') : name;
 }
 
-/** Bounds that semver reads; `0` stands below every version, `*` above. Throws DOCUMENT_INVALID. */
-function comparable(event: RangeEvent): RangeEvent {
+/** Bounds that have a place in the order; `0` stands below every version, `*` above. Throws DOCUMENT_INVALID. */
+function comparable(event: RangeEvent, family: Family): RangeEvent {
   return Object.fromEntries(
     Object.entries(event)
       .filter(([kind]) => kind in Event.properties)
-      .map(([kind, bound]) => [kind, boundOf(String(bound))]),
+      .map(([kind, bound]) => [kind, boundOf(String(bound), family)]),
   );
 }
 
-function boundOf(bound: string): string {
+function boundOf(bound: string, family: Family): string {
   if (bound === '0' || bound === '*') return bound;
+  if (family !== 'npm') {
+    const order = family === 'Debian' ? debianOrder : alpineOrder;
+    if (order(bound, bound) !== null) return bound;
+    throw invalid(`bounds of a range as versions of ${family}`, quote(bound, 60));
+  }
   const padded = /^v?\d+(?:\.\d+)?$/.test(bound) ? `${bound}.0.0`.split('.').slice(0, 3).join('.') : bound;
   const version = semver.parse(padded, { loose: true });
   if (version) return version.version;

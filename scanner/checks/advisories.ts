@@ -1,4 +1,4 @@
-/** What is publicly known against the packages of the closure, as the registry hands it to the scan. */
+/** What is publicly known against the packages that were found, as it is handed to the scan. */
 import { type Affecting, advisoryLine } from '../../schemas/advisory.ts';
 import { type Check, type Facts, finding, gravest, type Outcome, ok, unknown } from './check.ts';
 
@@ -32,12 +32,18 @@ export const knownVulnerabilities: Check = {
 /** What is known is known however old the feed is; that nothing is known counts only while it is fresh. */
 function judged({ advisories, installed, now }: Facts, kind: Affecting['kind']): Outcome {
   if (typeof advisories === 'string') return unknown(advisories);
-  const { newest, affecting } = advisories;
+  const { newest, affecting, missing, unread = [] } = advisories;
   const found = affecting.filter((one) => one.kind === kind);
   if (found.length > 0) return { outcome: 'fired', findings: gravest(found.map(findingOf)) };
+  if (missing.length > 0) {
+    const whose = missing.join(', ');
+    return unknown(`no advisories of ${whose} are loaded (lk advisories import; lk scan --advisories)`);
+  }
   if (newest === null)
+    return unknown('no advisories were ever loaded: set LOCKKEEPER_ADVISORIES, or lk advisories import');
+  if (unread.length > 0)
     return unknown(
-      'no advisories were ever loaded: set LOCKKEEPER_ADVISORIES, or bring them with lk advisories import',
+      `${unread.length} of the records about these packages could not be read: ${unread.join(', ')}`,
     );
   const hours = (now.getTime() - Date.parse(newest)) / 3_600_000;
   if (hours > STALE_HOURS)

@@ -10,15 +10,28 @@ export const image: Check = {
   imagesOnly: true,
   run: ({ image: facts, closure }) => {
     if (facts === null) return unknown('it is no image');
-    const { layers, files, platform } = facts.report;
-    const unread = finding(
-      'medium',
-      `what is installed in its ${files} files was not looked at: install scripts, capabilities, age, maintainers and advisories; its bytes and its surface are pinned`,
-      [{ kind: 'fact', source: `${layers} layers for ${platform}`, value: closure.digest }],
-    );
-    return { outcome: 'fired', findings: [unread, ...findingsIn(facts)] };
+    const { layers, platform } = facts.report;
+    const unread = finding('medium', unreadSentence(facts), [
+      { kind: 'fact', source: `${layers} layers for ${platform}`, value: closure.digest },
+    ]);
+    return { outcome: 'fired', findings: [unread, ...gapsIn(facts), ...findingsIn(facts)] };
   },
 };
+
+/** What was read of it is said as well as what was not. */
+function unreadSentence({ report, installed: { packages } }: ImageFacts): string {
+  const pinned = 'its bytes and its surface are pinned';
+  if (packages.length === 0)
+    return `no package was found in its ${report.files} files, so what is installed was not looked at: licences, advisories, install scripts, capabilities, age and maintainers; ${pinned}`;
+  const kinds = [...Map.groupBy(packages, ({ ecosystem }) => ecosystem)]
+    .map(([name, list]) => `${list.length} ${name}`)
+    .sort();
+  return `its packages were listed (${kinds.join(', ')}) for licences and advisories; what its ${report.files} files do was not looked at: install scripts, capabilities, age, maintainers, and whatever no package manager knows of; ${pinned}`;
+}
+
+function gapsIn({ installed: { gaps } }: ImageFacts): Omit<Finding, 'check'>[] {
+  return gaps.map((gap) => finding('medium', gap, [{ kind: 'fact', source: 'image', value: gap }]));
+}
 
 function findingsIn({ report, notes }: ImageFacts): Omit<Finding, 'check'>[] {
   const facts = (source: string, values: readonly string[]) =>

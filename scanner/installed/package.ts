@@ -11,6 +11,8 @@ export interface Named {
 }
 
 export interface InstalledPackage extends Named {
+  /** What people call it, where its source has another name: feeds tell of sources. */
+  readonly shown?: { readonly name: string; readonly version: string };
   /** Unique among all: the location in the closure, or the path of the file that tells of it. */
   readonly at: string;
   readonly licence: Licence;

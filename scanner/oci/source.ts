@@ -15,6 +15,7 @@ import {
 } from '../../schemas/oci.ts';
 import type { LocalLaunch, Submission } from '../../schemas/release.ts';
 import { assertValid } from '../../schemas/validate.ts';
+import { readImage } from '../installed/image.ts';
 import type { Installed } from '../installed/package.ts';
 import type { PackageSource, ScanPorts } from '../ports.ts';
 import { incomplete } from '../tree.ts';
@@ -35,10 +36,11 @@ export async function ociSource(submission: Submission, ports: ScanPorts): Promi
   const image = await resolveImage(ref, options, ports);
   ports.progress('reading the layers');
   const parts = await imageParts(image.closure.artifacts, ports.blobs);
-  const { tree, notes } = await readTree(parts, { blobs: ports.blobs });
+  const reading = readImage();
+  const { tree, notes } = await readTree(parts, { blobs: ports.blobs, spool: reading.spool });
   assertMounts(submission, tree.root);
   const launch = imageLaunch(image, submission);
-  const installed = { packages: [], unpacked: null, gaps: ['packages inside of an image are not listed'] };
+  const installed = reading.list(tree.root);
   const { created } = image.config;
   const documents = await documentsOf(image, ports);
   return {

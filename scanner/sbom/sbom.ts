@@ -59,7 +59,8 @@ function property(name: string, value: string): { name: string; value: string } 
 }
 
 function componentOf(one: InstalledPackage, type: 'library' | 'application'): SbomComponent {
-  const { at, name, version, purl, licence, digests, unpacked } = one;
+  const { at, purl, licence, digests, unpacked } = one;
+  const { name, version } = one.shown ?? one;
   const [, group, rest = name] = /^(@[^/]+)\/(.+)$/.exec(name) ?? [];
   const { expression, said } = licence;
   const acknowledgement = 'declared';

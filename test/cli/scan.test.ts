@@ -9,6 +9,7 @@ import { sha256 } from '../../schemas/json.ts';
 import { DEFAULT_POLICY } from '../../schemas/policy.ts';
 import { concludeAll, Scan, type ScanTarget } from '../../schemas/scan.ts';
 import { assertValid } from '../../schemas/validate.ts';
+import { mal, zipOfRecords } from '../helpers/advisories.ts';
 import { BARE } from '../helpers/bare.ts';
 import { cycloneDxErrors } from '../helpers/cyclonedx.ts';
 import { type NpmRegistry, startNpmRegistry } from '../helpers/npm-registry.ts';
@@ -41,6 +42,8 @@ beforeAll(async () => {
   // What gates here is what tool texts say; who maintains a package is for a registry to remember.
   const scan = { coolDownDays: 0, gates: ['LK-ART-01', 'LK-SRF-01', 'LK-TXT-01', 'LK-TXT-02'] };
   writeFileSync(join(dir, 'policy.json'), JSON.stringify({ ...DEFAULT_POLICY, scan }));
+  const malware = { ...scan, gates: ['LK-ADV-01'] };
+  writeFileSync(join(dir, 'malware.json'), JSON.stringify({ ...DEFAULT_POLICY, scan: malware }));
   mkdirSync(join(dir, 'empty'));
   mkdirSync(join(dir, 'bills'));
   writeFileSync(join(dir, 'keys.json'), keysUntil());
@@ -138,6 +141,24 @@ describe('lk scan', () => {
     const asked = registry.requests.slice(before);
     expect(asked.filter((path) => path.endsWith('/server-1.0.0.tgz'))).toHaveLength(1);
     expect(asked.filter((path) => path.endsWith('/server-1.1.0.tgz'))).toHaveLength(2);
+  });
+
+  it('looks packages up in advisories that it is given', async () => {
+    const record = (change: object) =>
+      mal('MAL-2026-900001', '@acme/server', ['1.0.0'], { modified: new Date().toISOString(), ...change });
+    writeFileSync(join(dir, 'all.zip'), zipOfRecords([record({}), record({ id: 'MAL-2', affected: [] })]));
+    const words = ['npm:@acme/server@1.0.0', '--policy', 'malware.json', '--advisories'];
+    const ran = await lk(...words, 'all.zip', '--json');
+    expect(ran.exit).toBe(3);
+    const checks = scanOf(ran).targets[0]?.report?.checks ?? [];
+    expect(checks.find(({ id }) => id === 'LK-ADV-01')).toMatchObject({
+      findings: [
+        { message: expect.stringContaining('MAL-2026-900001 (malware) in pkg:npm/%40acme/server@1.0.0') },
+      ],
+    });
+    const none = await lk(...words, 'empty');
+    expect([none.exit, none.stdout]).toEqual([2, '']);
+    expect(none.stderr).toContain('a record in the OSV format');
   });
 
   it.each([

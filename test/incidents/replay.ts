@@ -8,7 +8,7 @@ import { openBlobs } from '../../runtime/store/blobs.ts';
 import { isAffected } from '../../scanner/advisories/match.ts';
 import { readAdvisory } from '../../scanner/advisories/record.ts';
 import { openGithub } from '../../scanner/github/client.ts';
-import type { Baseline, ScanPorts, ScanRequest, ScanResult } from '../../scanner/ports.ts';
+import type { Baseline, KnownAdvisories, ScanPorts, ScanRequest, ScanResult } from '../../scanner/ports.ts';
 import { scan } from '../../scanner/scan.ts';
 import { failsGate } from '../../schemas/advisory.ts';
 import { asLockkeeperError } from '../../schemas/errors.ts';
@@ -148,7 +148,9 @@ function updateOf(
 }
 
 /** What these records say of what is installed, by the rules that the registry goes by. */
-function knowing(records: NonNullable<Incident['advisories']>): NonNullable<ScanRequest['advisories']> {
+function knowing(
+  records: NonNullable<Incident['advisories']>,
+): (packages: ScanResult['packages']) => Promise<KnownAdvisories> {
   const known = records.map((record) => readAdvisory(Buffer.from(JSON.stringify(record))));
   return async (packages) => ({
     newest: NOW.toISOString(),
@@ -163,6 +165,7 @@ function knowing(records: NonNullable<Incident['advisories']>): NonNullable<Scan
         );
       return purls.length > 0 ? [{ id, kind, severity, summary, modified, purls }] : [];
     }),
+    missing: [],
   });
 }
 

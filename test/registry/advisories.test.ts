@@ -12,10 +12,11 @@ import { advisories } from '../../cli/commands/advisories.ts';
 import { review } from '../../cli/commands/review.ts';
 import { makePaint } from '../../cli/output.ts';
 import { type Feed, openFeed } from '../../registry/advisories/feed.ts';
-import { knownAgainst } from '../../registry/advisories/map.ts';
+import { knownAgainst, mapRelease } from '../../registry/advisories/map.ts';
 import { readList, refreshAdvisories } from '../../registry/advisories/refresh.ts';
 import { buildApp } from '../../registry/app.ts';
 import { loadConfig } from '../../registry/config.ts';
+import { withTransaction } from '../../registry/db/pool.ts';
 import { registrySchedules } from '../../registry/schedule.ts';
 import { startWorker } from '../../registry/worker.ts';
 import type { AffectedRelease } from '../../schemas/advisory.ts';
@@ -234,6 +235,31 @@ describe.each(servers())('advisories on $name', (server) => {
       expect(affecting.map((one) => one.id)).toContain('GHSA-made-upup-0005');
       const later = await registry.scanned('dave', { ...submissionOf('1.2.4') });
       expect(await idsOf(later)).toEqual([]);
+    });
+
+    it('reads records of a distribution once a release holds packages of it, and says so until then', async () => {
+      const release = await approved();
+      const packages = [
+        { ecosystem: 'Debian:12', name: 'glibc', version: '2.36-9', purl: 'pkg:deb/debian/libc6@2.36-9' },
+      ];
+      const one = { package: { ecosystem: 'Debian:12', name: 'glibc' } };
+      const fixed = { ranges: [{ type: 'ECOSYSTEM', events: [{ introduced: '0' }, { fixed: '2.36-10' }] }] };
+      const record = ghsa('DSA-1', 'glibc', { modified: ago(1), affected: [{ ...one, ...fixed }] });
+      const hold = (): void => {
+        source.hold([ghsa('GHSA-made-upup-0009', 'elsewhere', { modified: ago(1) })]);
+        source.files.set('/Debian/modified_id.csv', listOf([record]));
+        source.files.set('/Debian/DSA-1.json', JSON.stringify(record));
+      };
+      hold();
+      await tick();
+      expect(source.asked()).not.toContain('/Debian/modified_id.csv');
+      expect((await knownAgainst(registry.pool, packages)).missing).toEqual(['Debian']);
+      await withTransaction(registry.pool, (client) => mapRelease(client, String(release.id), packages));
+      hold();
+      await tick();
+      expect(await idsOf(release.id)).toEqual(['DSA-1']);
+      const known = await knownAgainst(registry.pool, packages);
+      expect([known.missing, known.affecting.map(({ id }) => id)]).toEqual([[], ['DSA-1']]);
     });
 
     it('knows the packages of a closure by their names', async () => {

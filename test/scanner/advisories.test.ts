@@ -68,7 +68,8 @@ describe('a range', () => {
   it('yields to listed versions, which name exactly', () => {
     const ranges = [{ type: 'SEMVER', events: [{ introduced: '0' }, { fixed: '1.0.0' }] }];
     const [affects] = read(ghsa('GHSA-a', 'p', { affected: [npm({ ranges, versions: ['3.0.0'] })] })).affects;
-    const of = (version: string): boolean => isAffected(version, affects ?? { versions: [], ranges: [] });
+    const of = (version: string): boolean =>
+      isAffected(version, affects ?? { ecosystem: 'npm', versions: [], ranges: [] });
     expect(['3.0.0', '3.0.1', '0.5.0', 'v3.0.0'].map(of)).toEqual([true, false, true, false]);
   });
 });
@@ -97,14 +98,15 @@ describe('a record', () => {
     expect(modified).toBe('2026-11-24T10:00:00.123Z');
   });
 
-  it('keeps npm and PyPI, and of other ecosystems nothing', () => {
-    const affected = ['npm', 'PyPI', 'crates.io', 'npm:9'].map((ecosystem) => ({
+  it('keeps npm, PyPI and releases of two distributions, and of other ecosystems nothing', () => {
+    const others = ['crates.io', 'npm:9', 'Debian', 'Debian:12:x', 'Alpine:v3', 'Ubuntu:24.04:LTS'];
+    const affected = ['npm', 'PyPI', 'Debian:12', 'Alpine:v3.20', ...others].map((ecosystem) => ({
       package: { ecosystem, name: 'A_b' },
       versions: ['1'],
     }));
     expect(
       read(ghsa('GHSA-x', 'p', { affected })).affects.map(({ ecosystem, name }) => `${ecosystem} ${name}`),
-    ).toEqual(['npm A_b', 'PyPI a-b']);
+    ).toEqual(['npm A_b', 'PyPI a-b', 'Debian:12 A_b', 'Alpine:v3.20 A_b']);
   });
 
   it.each<[string, object]>([
@@ -176,13 +178,11 @@ describe('the checks', () => {
     ...{ id: kind === 'malware' ? 'MAL-2026-1' : 'GHSA-x', kind, severity },
     ...{ summary: 'made up', modified: NOW.toISOString(), purls: ['pkg:npm/p@1.0.0'] },
   });
-  const judged = async (advisories: KnownAdvisories | string): Promise<string[]> => {
-    const facts = {
-      advisories,
-      now: NOW,
-      policy: DEFAULT_POLICY,
-      closure: { artifacts: [] },
-    } as unknown as Facts;
+  const judged = async (
+    advisories: KnownAdvisories | string,
+    installed: object = { packages: [{}], gaps: [] },
+  ): Promise<string[]> => {
+    const facts = { advisories, now: NOW, policy: DEFAULT_POLICY, installed } as unknown as Facts;
     const results = await judge([knownMalware, knownVulnerabilities], facts);
     return results.map(({ id, outcome, gates }) => `${id} ${outcome}${gates ? ' gates' : ''}`);
   };
@@ -190,23 +190,41 @@ describe('the checks', () => {
   const stale = '2026-11-23T11:00:00.000Z';
 
   it.each<[string, KnownAdvisories | string, string[]]>([
-    ['nothing known, fresh', { newest: fresh, affecting: [] }, ['LK-ADV-01 ok gates', 'LK-ADV-02 ok']],
-    ['never loaded', { newest: null, affecting: [] }, ['LK-ADV-01 unknown', 'LK-ADV-02 unknown']],
-    ['stale', { newest: stale, affecting: [] }, ['LK-ADV-01 unknown', 'LK-ADV-02 unknown']],
+    [
+      'nothing known, fresh',
+      { newest: fresh, affecting: [], missing: [] },
+      ['LK-ADV-01 ok gates', 'LK-ADV-02 ok'],
+    ],
+    [
+      'never loaded',
+      { newest: null, affecting: [], missing: [] },
+      ['LK-ADV-01 unknown', 'LK-ADV-02 unknown'],
+    ],
+    ['stale', { newest: stale, affecting: [], missing: [] }, ['LK-ADV-01 unknown', 'LK-ADV-02 unknown']],
+    [
+      'of one of its ecosystems none loaded',
+      { newest: fresh, affecting: [], missing: ['PyPI'] },
+      ['LK-ADV-01 unknown', 'LK-ADV-02 unknown'],
+    ],
+    [
+      'a record that cannot be read',
+      { newest: fresh, affecting: [], missing: [], unread: ['npm p'] },
+      ['LK-ADV-01 unknown', 'LK-ADV-02 unknown'],
+    ],
     ['not given', 'why', ['LK-ADV-01 unknown', 'LK-ADV-02 unknown']],
     [
       'malware',
-      { newest: fresh, affecting: [one('malware', 'critical')] },
+      { newest: fresh, affecting: [one('malware', 'critical')], missing: [] },
       ['LK-ADV-01 fired gates', 'LK-ADV-02 ok'],
     ],
     [
       'malware in a stale feed',
-      { newest: stale, affecting: [one('malware', 'critical')] },
+      { newest: stale, affecting: [one('malware', 'critical')], missing: [] },
       ['LK-ADV-01 fired gates', 'LK-ADV-02 unknown'],
     ],
     [
       'a vulnerability',
-      { newest: fresh, affecting: [one('vulnerability', 'high')] },
+      { newest: fresh, affecting: [one('vulnerability', 'high')], missing: [] },
       ['LK-ADV-01 ok gates', 'LK-ADV-02 fired'],
     ],
   ])('%s', async (_, advisories, wanted) => {
@@ -214,6 +232,15 @@ describe('the checks', () => {
     expect(found.map((line) => line.replace('ok gates', 'ok'))).toEqual(
       wanted.map((line) => line.replace('ok gates', 'ok')),
     );
+  });
+
+  it('do not know of what was not listed', async () => {
+    const known = { newest: fresh, affecting: [], missing: [] };
+    for (const installed of [
+      { packages: [], gaps: [] },
+      { packages: [{}], gaps: ['packages of RPM are not read'] },
+    ])
+      expect(await judged(known, installed)).toEqual(['LK-ADV-01 unknown', 'LK-ADV-02 unknown']);
   });
 
   it('a gate fails from the named severity on; what nobody rated counts as the gravest', () => {

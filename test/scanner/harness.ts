@@ -112,7 +112,11 @@ export function requestFor(change: Partial<Submission> = {}, baseline: Baseline 
     permissions: { egress: [], mounts: [], env: [], limits: { ...DEFAULT_LIMITS, memoryMiB: 512 } },
     ...change,
   };
-  const advisories: ScanRequest['advisories'] = async () => ({ newest: NOW.toISOString(), affecting: [] });
+  const advisories: ScanRequest['advisories'] = async () => ({
+    newest: NOW.toISOString(),
+    affecting: [],
+    missing: [],
+  });
   return { submission, policy: DEFAULT_POLICY, trial: false, baseline, advisories, peers: [] };
 }
 

@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type ResolveTag, submissionOf } from '../../cli/publishing.ts';
 import { materialise } from '../../runtime/store/materialise.ts';
+import type { Named } from '../../scanner/installed/package.ts';
 import { resolveImage } from '../../scanner/oci/closure.ts';
 import { ociOptionsOf } from '../../scanner/oci/options.ts';
 import { resolveTag } from '../../scanner/oci/tag.ts';
 import type { ScanPorts } from '../../scanner/ports.ts';
 import { scan } from '../../scanner/scan.ts';
 import { ociRefOf, parsedOci } from '../../schemas/oci.ts';
+import { cycloneDxErrors } from '../helpers/cyclonedx.ts';
 import {
   digestOf,
   documentBlob,
@@ -23,7 +25,7 @@ import {
   serverImage,
 } from '../helpers/image.ts';
 import { type OciOptionsOfTest, type OciRegistry, startOciRegistry } from '../helpers/oci-registry.ts';
-import { checkOf, firedIn, refusalOf, requestFor, worldOf } from './harness.ts';
+import { checkOf, firedIn, NOW, refusalOf, requestFor, worldOf } from './harness.ts';
 
 async function place(environment: Record<string, string> = {}): Promise<{ ports: ScanPorts; dir: string }> {
   const { ports, dir } = await worldOf([]);
@@ -33,12 +35,35 @@ async function place(environment: Record<string, string> = {}): Promise<{ ports:
 
 describe('a server that is an image', () => {
   it('is resolved, verified, started and read', { timeout: 60_000 }, async () => {
-    const image = serverImage({ Volumes: { '/srv/data': {} }, ExposedPorts: { '80/tcp': {} } });
+    const image = serverImage({ Volumes: { '/srv/data': {} }, ExposedPorts: { '80/tcp': {} } }, [
+      {
+        path: 'srv/node_modules/left/package.json',
+        content: '{"name":"left","version":"1.2.0","license":"BUSL-1.1"}',
+      },
+    ]);
     const registry = await startOciRegistry();
     registry.push(image);
     const { ports, dir } = await place();
     const source = `oci:${registry.host}/acme/shell@${image.index.digest}`;
-    const result = await scan(requestFor({ source, version: '1.0.0' }), ports);
+    const asked: Named[] = [];
+    const request = requestFor({ source, version: '1.0.0' });
+    const result = await scan(
+      {
+        ...request,
+        policy: { ...request.policy, scan: { ...request.policy.scan, licences: ['MIT'] } },
+        advisories: async (packages) => {
+          asked.push(...packages);
+          return { newest: NOW.toISOString(), affecting: [], missing: [] };
+        },
+      },
+      ports,
+    );
+    expect(asked.map(({ purl }) => purl)).toEqual(['pkg:npm/left@1.2.0']);
+    expect(checkOf(result, 'LK-ADV-01').outcome).toBe('ok');
+    expect(firedIn(result, 'LK-LIC-01')).toEqual(["BUSL-1.1 is not on the policy's list: left"]);
+    const bill = JSON.parse((await ports.blobs.get(result.report.evidence.sbom ?? '')).toString());
+    expect(cycloneDxErrors(bill)).toEqual([]);
+    expect(bill.components).toMatchObject([{ purl: 'pkg:npm/left@1.2.0' }]);
     expect(result.closure.artifacts.map(({ location }) => location)).toEqual([
       'oci/config.json',
       'oci/index.json',
@@ -67,7 +92,7 @@ describe('a server that is an image', () => {
     expect(ids).not.toContain('LK-SIG-01');
     const again = await materialise(result.closure, ports.blobs, join(dir, 'trees'));
     expect(again.built).toBe(false);
-    expect(readdirSync(join(again.appDir, 'srv')).sort()).toEqual(['data', 'server.sh']);
+    expect(readdirSync(join(again.appDir, 'srv')).sort()).toEqual(['data', 'node_modules', 'server.sh']);
   });
 });
 

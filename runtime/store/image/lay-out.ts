@@ -28,7 +28,7 @@ export async function layOutImage(
 
 function spoolIn(dir: string): Spool {
   return {
-    open: (content, executable) => {
+    open: (content, { executable }) => {
       const file = openSync(join(dir, String(content)), 'wx', executable ? 0o755 : 0o644);
       return {
         write: (bytes) => {

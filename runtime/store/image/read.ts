@@ -23,10 +23,16 @@ export interface ImageNotes {
   readonly devices: string[];
 }
 
+export interface SpoolFile {
+  readonly executable: boolean;
+  /** Parts of its path in the image, as its layer says. */
+  readonly parts: readonly string[];
+}
+
 /** Where the bytes of files go; without it they are read and forgotten. */
 export interface Spool {
-  /** Begins the content of this number. */
-  open(content: number, executable: boolean): { write(bytes: Buffer): void; close(): void };
+  /** Begins the content of this number; null for one that is read and forgotten. */
+  open(content: number, of: SpoolFile): { write(bytes: Buffer): void; close(): void } | null;
 }
 
 const MAX_NOTES = 100;
@@ -81,7 +87,7 @@ export async function readTree(
         const content = place(entry, { tree, notes, layer: index + 1, content: contents });
         if (content === null) return null;
         contents++;
-        open = spool?.open(content, isExecutable(entry)) ?? null;
+        open = spool?.open(content, { executable: isExecutable(entry), parts: partsOf(entry.path) }) ?? null;
         return open === null ? null : (bytes) => open?.write(bytes);
       },
       done: () => {

@@ -1,0 +1,135 @@
+/** Packages of Linux distributions, as the databases of their package managers list them. */
+import { type Licence, licenceIn, NO_LICENCE } from './licence.ts';
+import { type InstalledPackage, isSober, purlOfParts } from './package.ts';
+
+/** Which distribution an image says that it is. */
+export interface Distribution {
+  /** In small letters, such as `debian`. */
+  readonly id: string;
+  /** Null where it does not say. */
+  readonly version: string | null;
+}
+
+/** Of the text of an os-release file. */
+export function distributionIn(text: string): Distribution | null {
+  const of = (key: string): string | undefined =>
+    new RegExp(`^${key}=["']?([A-Za-z0-9._-]{1,64})["']?\\s*$`, 'm').exec(text.slice(0, 65_536))?.[1];
+  const id = of('ID');
+  return id === undefined ? null : { id: id.toLowerCase(), version: of('VERSION_ID') ?? null };
+}
+
+/** As feeds of advisories name it: `Debian:12`, `Alpine:v3.20`; any other by its own name. */
+export function ecosystemOf({ id, version }: Distribution): string {
+  if (id === 'debian' && version !== null) return `Debian:${version.split('.')[0]}`;
+  const [, minor] = /^(\d+\.\d+)/.exec(version ?? '') ?? [];
+  if (id === 'alpine' && minor !== undefined) return `Alpine:v${minor}`;
+  const name = `${id[0]?.toUpperCase()}${id.slice(1)}`;
+  return version === null ? name : `${name}:${version}`;
+}
+
+const MAX_PACKAGES = 50_000;
+
+interface Entry {
+  readonly name: string;
+  readonly version: string;
+  readonly arch: string;
+  readonly source: { readonly name: string; readonly version: string };
+  readonly licence: Licence;
+  readonly needs: readonly string[];
+  readonly provides: readonly string[];
+}
+
+/** Debian's `status`, or one file of `status.d`: paragraphs of fields. What is not installed is left out. */
+export function dpkgPackages(text: string, path: string, on: Distribution): InstalledPackage[] {
+  const entries = paragraphs(text).flatMap((fields): Entry[] => {
+    const of = (key: string): string => fields.get(key) ?? '';
+    const [name, version] = [of('package'), of('version')];
+    const status = of('status');
+    if (!isSober(name, version) || (status !== '' && !/ installed$/.test(status))) return [];
+    const [, source = name, sourceVersion = version] = /^(\S+)(?:\s+\((\S+)\))?$/.exec(of('source')) ?? [];
+    return [
+      {
+        ...{ name, version, arch: of('architecture'), licence: NO_LICENCE },
+        source: isSober(source, sourceVersion) ? { name: source, version: sourceVersion } : { name, version },
+        needs: [of('pre-depends'), of('depends')].flatMap(namesIn),
+        provides: namesIn(of('provides')),
+      },
+    ];
+  });
+  return listed(entries, { type: 'deb', path, on });
+}
+
+function paragraphs(text: string): Map<string, string>[] {
+  return text
+    .split(/\r?\n[ \t]*\r?\n/)
+    .slice(0, MAX_PACKAGES)
+    .map((block) => {
+      const fields = new Map<string, string>();
+      for (const line of block.split(/\r?\n/)) {
+        const [, key, value] = /^([A-Za-z][A-Za-z0-9-]*):\s*(.*?)\s*$/.exec(line) ?? [];
+        if (key !== undefined && value !== undefined) fields.set(key.toLowerCase(), value);
+      }
+      return fields;
+    });
+}
+
+/** Names of a list of packages; of alternatives all, since which one serves is not told. */
+function namesIn(list: string): string[] {
+  return list.split(/[,|]/).flatMap((one) => /^\s*([a-z0-9][a-z0-9+.-]*)/.exec(one)?.[1] ?? []);
+}
+
+/** Alpine's `installed`: blocks of lines that each begin with a letter. */
+export function apkPackages(text: string, path: string, on: Distribution): InstalledPackage[] {
+  const entries = text
+    .split(/\n\n+/)
+    .slice(0, MAX_PACKAGES)
+    .flatMap((block): Entry[] => {
+      const fields = new Map(block.split('\n').map((line) => [line.slice(0, 2), line.slice(2).trim()]));
+      const of = (key: string): string => fields.get(`${key}:`) ?? '';
+      const [name, version, origin] = [of('P'), of('V'), of('o')];
+      if (!isSober(name, version)) return [];
+      return [
+        {
+          ...{ name, version, arch: of('A'), licence: licenceIn(of('L')) },
+          source: { name: isSober(origin, version) ? origin : name, version },
+          needs: words(of('D')),
+          provides: words(of('p')),
+        },
+      ];
+    });
+  return listed(entries, { type: 'apk', path, on });
+}
+
+/** Names without what is asked of their versions; what must not be there is none. */
+function words(list: string): string[] {
+  return list.split(/\s+/).flatMap((word) => /^[^!=<>~][^=<>~]*/.exec(word)?.[0] ?? []);
+}
+
+interface Database {
+  readonly type: 'deb' | 'apk';
+  readonly path: string;
+  readonly on: Distribution;
+}
+
+function listed(entries: readonly Entry[], { type, path, on }: Database): InstalledPackage[] {
+  const at = ({ name, arch }: Entry): string =>
+    `${path}#${name}${type === 'deb' && arch !== '' ? `:${arch}` : ''}`;
+  const by = new Map<string, string>();
+  for (const entry of entries) for (const name of entry.provides) if (!by.has(name)) by.set(name, at(entry));
+  for (const entry of entries) by.set(entry.name, at(entry));
+  const unique = new Map(entries.map((entry) => [at(entry), entry]));
+  return [...unique].map(([place, entry]) => {
+    const { name, version, arch, source, licence } = entry;
+    const distro = `${on.id}${on.version === null ? '' : `-${on.version}`}`;
+    const qualifiers = { ...(arch === '' ? {} : { arch }), distro };
+    const needs = entry.needs.flatMap((one) => by.get(one) ?? []).filter((one) => one !== place);
+    return {
+      at: place,
+      ...{ ecosystem: ecosystemOf(on), name: source.name, version: source.version, licence },
+      purl: purlOfParts({ type, path: [on.id, name], version, qualifiers }),
+      needs: [...new Set(needs)].sort(),
+      ...{ digests: null, unpacked: null },
+      shown: { name, version },
+    };
+  });
+}

@@ -1,0 +1,144 @@
+/** What is installed inside of an image, from the files in its layers that tell of it. */
+import type { Spool } from '../../runtime/store/image/read.ts';
+import { find, type TreeFolder, type TreeNode } from '../../runtime/store/image/tree.ts';
+import { apkPackages, type Distribution, distributionIn, dpkgPackages } from './distribution.ts';
+import { type Found, foundAt, packagesOf, tellsOf } from './list.ts';
+import { MAX_MANIFEST_BYTES } from './npm.ts';
+import type { Installed, InstalledPackage } from './package.ts';
+
+type Kind = 'package' | 'dpkg' | 'apk' | 'os' | 'rpm';
+
+const DATABASES: readonly (readonly [RegExp, Kind])[] = [
+  [/^var\/lib\/dpkg\/(?:status|status\.d\/[^/]+)$/, 'dpkg'],
+  [/^(?:usr\/)?lib\/apk\/db\/installed$/, 'apk'],
+  [/^(?:usr\/lib|etc)\/os-release$/, 'os'],
+  [/^(?:var\/lib|usr\/lib\/sysimage|usr\/share)\/rpm\/(?:Packages(?:\.db)?|rpmdb\.sqlite)$/, 'rpm'],
+];
+
+/** Bytes that are kept of one file. Of a METADATA the head is enough; anything else has to be whole. */
+const MOST: Readonly<Record<Kind, number>> = {
+  package: MAX_MANIFEST_BYTES,
+  dpkg: 64 * 1024 * 1024,
+  apk: 64 * 1024 * 1024,
+  os: 64 * 1024,
+  rpm: 0,
+};
+
+export interface ImageReadLimits {
+  /** Of all files that are kept, in all layers together. */
+  readonly bytes: number;
+  readonly files: number;
+}
+
+export const IMAGE_READ_LIMITS: ImageReadLimits = { bytes: 512 * 1024 * 1024, files: 200_000 };
+
+function kindOf(path: string): Kind | null {
+  // Checksums beside the paragraphs of status.d.
+  if (path.endsWith('.md5sums')) return null;
+  const database = DATABASES.find(([pattern]) => pattern.test(path));
+  if (database) return database[1];
+  return tellsOf(path) === null ? null : 'package';
+}
+
+export interface ImageReading {
+  /** Takes what tells of packages while the layers are read. */
+  readonly spool: Spool;
+  /** After the last layer. */
+  list(root: TreeFolder): Installed;
+}
+
+export function readImage(limits: ImageReadLimits = IMAGE_READ_LIMITS): ImageReading {
+  const held = new Map<number, Buffer[]>();
+  const left = { ...limits };
+  const spool: Spool = {
+    open: (content, { parts }) => {
+      const kind = kindOf(parts.join('/'));
+      if (kind === null || left.files <= 0) return null;
+      left.files--;
+      const pieces: Buffer[] = [];
+      let size = 0;
+      const drop = (): void => {
+        left.bytes += size;
+        pieces.length = 0;
+        held.delete(content);
+      };
+      held.set(content, pieces);
+      return {
+        write: (bytes) => {
+          if (held.get(content) !== pieces) return;
+          if (size + bytes.length > MOST[kind] || bytes.length > left.bytes) return drop();
+          // A piece may be a view of a block that is read over.
+          pieces.push(Buffer.from(bytes));
+          size += bytes.length;
+          left.bytes -= bytes.length;
+        },
+        close: () => undefined,
+      };
+    },
+  };
+  const bytesOf = (node: TreeNode): Buffer | null => {
+    const pieces = node.kind === 'file' ? held.get(node.content) : undefined;
+    return pieces === undefined ? null : Buffer.concat(pieces);
+  };
+  return { spool, list: (root) => listOf(root, bytesOf) };
+}
+
+interface Place {
+  readonly kind: Kind;
+  readonly path: string;
+  /** Null where it could not be kept. */
+  readonly bytes: Buffer | null;
+}
+
+function listOf(root: TreeFolder, bytesOf: (node: TreeNode) => Buffer | null): Installed {
+  const places = placesIn(root, bytesOf);
+  const of = (kind: Kind): Place[] => places.filter((place) => place.kind === kind);
+  const on =
+    of('os').flatMap(({ bytes }) => (bytes && distributionIn(bytes.toString('utf8'))) ?? [])[0] ?? null;
+  const found: Found[] = [];
+  let mute = 0;
+  for (const { path, bytes } of of('package')) {
+    const one = bytes && foundAt(path, bytes);
+    if (one) found.push(one);
+    else mute++;
+  }
+  const databases = [...of('dpkg'), ...of('apk')];
+  const packages = [...packagesOf(found), ...databases.flatMap((place) => inDatabase(place, on))];
+  return {
+    packages: packages.sort((a, b) => (a.at < b.at ? -1 : 1)),
+    unpacked: null,
+    gaps: [
+      ...(mute === 0 ? [] : [`${mute} of the files that tell of npm and Python packages could not be read`]),
+      ...databases.flatMap(({ path, bytes }) => (bytes === null ? [`${path} could not be read`] : [])),
+      ...of('rpm').map(({ path }) => `packages of RPM are not read (${path})`),
+      ...(databases.length > 0 && (on === null || on.version === null)
+        ? ['its packages are of a distribution that does not say which release it is']
+        : []),
+    ],
+  };
+}
+
+const UNTOLD: Distribution = { id: 'linux', version: null };
+
+function inDatabase({ kind, path, bytes }: Place, on: Distribution | null): InstalledPackage[] {
+  if (bytes === null) return [];
+  const read = kind === 'dpkg' ? dpkgPackages : apkPackages;
+  return read(bytes.toString('utf8'), path, on ?? UNTOLD);
+}
+
+/** Every file of the tree that tells of packages, by its path there; a database may be behind a link. */
+function placesIn(root: TreeFolder, bytesOf: (node: TreeNode) => Buffer | null): Place[] {
+  const places: Place[] = [];
+  const stack: { folder: TreeFolder; above: string }[] = [{ folder: root, above: '' }];
+  for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
+    for (const [name, node] of at.folder.children) {
+      const path = `${at.above}${name}`;
+      if (node.kind === 'folder') stack.push({ folder: node, above: `${path}/` });
+      const kind = node.kind === 'folder' ? null : kindOf(path);
+      if (kind === null || (node.kind === 'link' && kind === 'package')) continue;
+      const meant = node.kind === 'link' ? find(root, [...path.split('/'), '.']) : node;
+      if (meant?.kind === 'file') places.push({ kind, path, bytes: bytesOf(meant) });
+    }
+  }
+  return places.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
