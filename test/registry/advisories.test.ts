@@ -257,7 +257,7 @@ describe.each(servers())('advisories on $name', (server) => {
       await withTransaction(registry.pool, (client) => mapRelease(client, String(release.id), packages));
       hold();
       await tick();
-      expect(await idsOf(release.id)).toEqual(['DSA-1']);
+      expect(await idsOf(release.id)).toContain('DSA-1');
       const known = await knownAgainst(registry.pool, packages);
       expect([known.missing, known.affecting.map(({ id }) => id)]).toEqual([[], ['DSA-1']]);
     });
