@@ -11,7 +11,7 @@ import { applicable } from './checks/index.ts';
 import { NO_CODE, openCode } from './code/open.ts';
 import { readEvidence, type StoredEvidence, store, storeAdvisories, storeStandard } from './evidence.ts';
 import { fileReader } from './files.ts';
-import type { Named } from './installed/package.ts';
+import { fedAmong, type Named } from './installed/package.ts';
 import type { KnownAdvisories } from './ports.ts';
 import { didNotFinish, judge, reportAgain } from './report.ts';
 import { type Rules, rulesOfChecks } from './rules.ts';
@@ -54,7 +54,7 @@ export async function rejudge(request: RejudgeRequest, ports: RejudgePorts): Pro
   const { report, policy } = request;
   const stored = await readEvidence(report, ports.blobs);
   if (stored === null) return null;
-  const advisories = await request.advisories(stored.facts.installed.packages);
+  const advisories = await request.advisories(fedAmong(stored.facts.installed.packages));
   const today: Today = { rules: await rulesOfChecks(), policy, advisories, now: ports.now() };
   const { artifacts } = stored.facts.closure;
   const all = [...(stored.facts.baseline?.closure.artifacts ?? []), ...artifacts];

@@ -19,7 +19,7 @@ import { NO_CODE, openCode } from './code/open.ts';
 import { store, storeEvidence } from './evidence.ts';
 import { fileReader } from './files.ts';
 import { installedIn } from './installed/list.ts';
-import { type Installed, NOTHING_INSTALLED } from './installed/package.ts';
+import { fedAmong, type Installed, NOTHING_INSTALLED } from './installed/package.ts';
 import { launchOf } from './launch.ts';
 import { type BundleFacts, mcpbSource } from './mcpb/source.ts';
 import { type Observed, observe } from './observe.ts';
@@ -79,7 +79,7 @@ export async function scan(request: ScanRequest, ports: ScanPorts): Promise<Scan
   const report = reportOf({ request, facts, evidence, results });
   return {
     ...{ closure, launch, report },
-    packages: scanned.installed.packages,
+    packages: fedAmong(scanned.installed.packages),
     licences: licencesIn(bill),
     surface: observed.surface,
     maintainers: typeof upstream === 'string' ? null : upstream.maintainers,
@@ -154,7 +154,7 @@ async function scanPackage(
     ports,
   );
   const installed = image?.installed ?? (await installedIn(closure, files));
-  const known = await (advisories?.(installed.packages) ?? NO_ADVISORIES);
+  const known = await (advisories?.(fedAmong(installed.packages)) ?? NO_ADVISORIES);
   const code = openCode(artifacts, { files, workDir: ports.workDir });
   const told = { upstream, advisories: known, image, bundle, installed };
   return { closure, launch, observed, behaviour, unpromised, files, ...code, rootPurl, ...told, ...signed };

@@ -113,3 +113,98 @@ interface One {
   readonly setting: Setting;
   readonly advisories: NonNullable<ScanRequest['advisories']>;
   readonly ports: Ports;
+}
+
+async function scanOne(target: Target, one: One): Promise<ScanTarget> {
+  const { target: name, file, line, source, notes } = target;
+  const head = { target: name, file, line, source, notes: [...notes], suppressed: [] };
+  if (source === null) return { ...head, conclusion: 'unverified', report: null, error: target.error };
+  try {
+    const submission = await wishOf(target, source, one);
+    const { against } = one.setting;
+    const baseline = against === undefined ? null : await baselineOnce(against, submission, one);
+    const { advisories, peers } = one;
+    const { policy } = one.setting;
+    const { report, surface } = await scan(
+      { submission, policy, trial: false, baseline, peers: [...peers], advisories },
+      one.ports,
+    );
+    one.peers.push({ server: submission.name, tools: surface.tools });
+    return { ...head, conclusion: concludeReport(report), report, error: null };
+  } catch (thrown) {
+    const { code, message } = asLockkeeperError(thrown);
+    const conclusion = UNLOCKABLE.has(code) ? 'refused' : 'unverified';
+    return { ...head, conclusion, report: null, error: { code, message } };
+  }
+}
+
+/** As it would be published. Folders that a client's file names are empty ones in the sandbox. */
+async function wishOf({ args, env }: Target, source: string, { values, ports }: One): Promise<Submission> {
+  const submission = await submissionFor(source, values, ports);
+  if (args.length === 0 && env.length === 0) return submission;
+  const wanted: Permissions = {
+    ...submission.permissions,
+    env: [...new Set([...submission.permissions.env, ...env])],
+    mounts: [
+      ...submission.permissions.mounts,
+      ...args.filter((word) => word.startsWith('/')).map((target) => ({ target, mode: 'ro' as const })),
+    ],
+  };
+  const permissions = isValid(Permissions, wanted) ? wanted : submission.permissions;
+  return { ...submission, args: [...submission.args, ...args], permissions };
+}
+
+/** An address and a digest have no version; a scan needs none. */
+async function submissionFor(source: string, values: Values, ports: Ports): Promise<Submission> {
+  const { oci, blobs, environment = {} } = ports;
+  const found = await findBundle(source, { cwd: ports.cwd, environment });
+  if (found !== null) {
+    await blobs.put(found.bytes);
+    return bundleSubmission(found, values);
+  }
+  const unnamed = /^(?:https?|oci):/.test(source) && values.release === undefined;
+  const release = unnamed && !/:v?\d+[.]\d+[.]\d+[^/@]*$/.test(source) ? { release: '0.0.0' } : {};
+  const submission = await submissionOf(source, { ...values, ...release }, async (tag) => {
+    if (oci) return resolveTag(tag, await oci());
+    throw new Error('a scan without a client of container registries');
+  });
+  return { ...submission, ...configIn(values) };
+}
+
+/** The same version started the same way shows the same: it is scanned for the first target that asks. */
+function baselineOnce(source: string, like: Submission, one: One): Promise<Baseline> {
+  const key = canonical([like.args, like.permissions]);
+  const known = one.baselines.get(key) ?? baselineOf(source, like, one);
+  one.baselines.set(key, known);
+  return known;
+}
+
+/** What was scanned before, as if it had been approved: so that only what is new is told of. */
+async function baselineOf(
+  source: string,
+  like: Submission,
+  { values, setting, ports }: One,
+): Promise<Baseline> {
+  const wanted = await submissionFor(source, { ...values, name: like.name }, ports);
+  const submission = { ...like, ...wanted };
+  const before: ScanResult = await scan(
+    {
+      submission: { ...submission, args: like.args, permissions: like.permissions },
+      policy: setting.policy,
+      trial: false,
+      baseline: null,
+    },
+    { ...ports, progress: (step) => ports.progress(`${source}: ${step}`) },
+  );
+  const { closure, surface, maintainers, launch, report, licences } = before;
+  return {
+    licences,
+    version: submission.version,
+    closure,
+    surface,
+    maintainers,
+    permissions: like.permissions,
+    launch,
+    origin: report.origin ?? null,
+  };
+}

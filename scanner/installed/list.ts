@@ -107,8 +107,10 @@ export function packagesOf(
   sizes: ReadonlyMap<string, { files: number; bytes: number }> = new Map(),
 ): InstalledPackage[] {
   const known = new Set(found.flatMap(({ kind, at }) => (kind === 'npm' ? [at] : [])));
+  // Python finds what stands in the same folder.
+  const shelf = (at: string, name: string): string => `${posix.dirname(at)} ${name}`;
   const python = new Map(
-    found.flatMap((one) => (one.kind === 'PyPI' ? [[nameOf(one), one.at] as const] : [])),
+    found.flatMap((one) => (one.kind === 'PyPI' ? [[shelf(one.at, nameOf(one)), one.at] as const] : [])),
   );
   const extras = extrasAsked(found.flatMap((one) => (one.kind === 'PyPI' ? [one.told] : [])));
   const needsOf = (one: Found): string[] => {
@@ -117,7 +119,7 @@ export function packagesOf(
         ? one.told.needs.map((name) => resolveNpm(one.at, name, known))
         : one.told.needs
             .filter(({ only }) => only === null || extras.get(nameOf(one))?.has(only))
-            .map(({ name }) => python.get(name) ?? null);
+            .map(({ name }) => python.get(shelf(one.at, name)) ?? null);
     return [...new Set(wanted.filter((at) => at !== null && at !== one.at))].sort() as string[];
   };
   return found

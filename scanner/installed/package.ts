@@ -3,7 +3,7 @@ import type { Licence } from './licence.ts';
 
 /** How advisories name a package. */
 export interface Named {
-  /** `npm`, `PyPI`, or a distribution with its release, such as `Debian:12`. */
+  /** `npm`, `PyPI`, or a distribution with its release, such as `Debian:12`; `generic` for what no feed is about. */
   readonly ecosystem: string;
   readonly name: string;
   readonly version: string;
@@ -22,6 +22,13 @@ export interface InstalledPackage extends Named {
   readonly digests: { readonly sha256: string; readonly sha512: string } | null;
   /** Files and their bytes once unpacked; null for what lies inside of another. */
   readonly unpacked: Size | null;
+}
+
+/** Those that feeds of advisories are about: a bundle is its maker's alone, the packages in it are not. */
+export function fedAmong(packages: readonly InstalledPackage[]): Named[] {
+  return packages
+    .filter(({ ecosystem }) => ecosystem !== 'generic')
+    .map(({ ecosystem, name, version, purl }) => ({ ecosystem, name, version, purl }));
 }
 
 export interface Size {
