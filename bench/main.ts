@@ -1,4 +1,4 @@
-/** npm run bench -- NAME [--json] [--peers] [--quick] [--only WORD]: measures, prints a table, says what dominates. */
+/** npm run bench -- NAME [--json] [--peers] [--quick] [--only WORD] [--live NAME@VERSION]: measures, prints a table, says what dominates. */
 import { parseArgs } from 'node:util';
 import { asLockkeeperError, LockkeeperError, quote } from '../schemas/errors.ts';
 import { ci } from './ci.ts';
@@ -10,6 +10,7 @@ import { policy } from './policy.ts';
 import { proxy } from './proxy/proxy.ts';
 import { remote } from './remote.ts';
 import { revoke } from './revoke.ts';
+import { scan } from './scan/scan.ts';
 import { start } from './start.ts';
 
 export interface BenchResult {
@@ -26,6 +27,8 @@ export interface BenchOptions {
   readonly quick: boolean;
   /** Only what has one of these words in its name, and what it is held against; empty: everything. */
   readonly only: readonly string[];
+  /** A real server of the registry that npm is configured with, as name@version. */
+  readonly live: string | null;
 }
 
 const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchResult>>> = {
@@ -38,6 +41,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchR
   log,
   policy,
   revoke,
+  scan,
   start,
 };
 
@@ -56,6 +60,7 @@ async function main(): Promise<void> {
     peers: { type: 'boolean' },
     quick: { type: 'boolean' },
     only: { type: 'string', multiple: true },
+    live: { type: 'string' },
     help: { type: 'boolean' },
   } as const;
   const { values, positionals } = parsed(() => parseArgs({ options, allowPositionals: true }));
@@ -63,8 +68,8 @@ async function main(): Promise<void> {
   const [name = ''] = positionals;
   const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
   if (!bench || positionals.length > 1) throw misused(positionals.join(' ') || 'none');
-  const { peers = false, quick = false, only = [] } = values;
-  const result = await bench({ peers, quick, only });
+  const { peers = false, quick = false, only = [], live = null } = values;
+  const result = await bench({ peers, quick, only, live });
   process.stdout.write(values.json ? `${JSON.stringify(result.data)}\n` : tableOf(result));
 }
 
@@ -85,13 +90,14 @@ function misused(found: string): LockkeeperError {
 }
 
 function usage(): string {
-  return `npm run bench -- NAME [--json] [--quick] [--peers] [--only WORD]
+  return `npm run bench -- NAME [--json] [--quick] [--peers] [--only WORD] [--live NAME@VERSION]
 
   NAME     one of ${Object.keys(BENCHES).join(', ')}
   --json   one object in the place of the table
   --quick  fewer calls: figures of a few minutes less, and less sure
   --peers  other gateways as well, which npm brings
   --only   only what has this word in its name; repeat
+  --live   of scan: this package of the registry that npm is configured with, as well
 `;
 }
 

@@ -13,7 +13,7 @@ import { readEvidence, type StoredEvidence, store, storeAdvisories, storeStandar
 import { fileReader } from './files.ts';
 import { fedAmong, type Named } from './installed/package.ts';
 import type { KnownAdvisories } from './ports.ts';
-import { didNotFinish, judge, reportAgain } from './report.ts';
+import { didNotFinish, gatesAt, judge, reportAgain } from './report.ts';
 import { type Rules, rulesOfChecks } from './rules.ts';
 
 /** What it is judged by today. */
@@ -101,7 +101,10 @@ export async function judgeAgain(
   const stale = staleAmong(all, before, { stored, today });
   const fresh = new Map((await judge(stale, facts)).map((result) => [result.id, result]));
   if ([...fresh.values()].some(didNotFinish)) return null;
-  const results = all.flatMap(({ id }) => fresh.get(id) ?? before.get(id) ?? []);
+  const results = all.flatMap((check): CheckResult[] => {
+    const found = fresh.get(check.id) ?? before.get(check.id);
+    return found ? [{ ...found, gates: gatesAt(check, found, facts) }] : [];
+  });
   return { results, ran: stale.map(({ id }) => id) };
 }
 
@@ -110,14 +113,13 @@ function staleAmong(
   before: ReadonlyMap<string, CheckResult>,
   { stored, today }: Pick<Material, 'stored' | 'today'>,
 ): Check[] {
-  // Which checks gate is written into every result.
   const otherPolicy = canonical(stored.policy.scan) !== canonical(today.policy.scan);
   const otherNews = newsOf(stored.facts.advisories) !== newsOf(today.advisories);
   return all.filter(
-    ({ id, readsAdvisories }) =>
-      otherPolicy ||
+    ({ id, readsPolicy, readsAdvisories }) =>
       !before.has(id) ||
       stored.rules[id] !== today.rules[id] ||
+      (readsPolicy === true && otherPolicy) ||
       (readsAdvisories === true && otherNews),
   );
 }

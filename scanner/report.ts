@@ -2,6 +2,7 @@
 import type { Digest } from '../schemas/common.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import type { CheckResult, Report } from '../schemas/finding.ts';
+import type { Policy } from '../schemas/policy.ts';
 import { pinSurface } from '../schemas/surface.ts';
 import { summaryOf } from './behaviour/summary.ts';
 import type { CheckOf, Facts, Outcome } from './checks/check.ts';
@@ -19,10 +20,7 @@ export async function judge<F extends Pick<Facts, 'policy' | 'baseline'>>(
   for (const check of checks) {
     const { id, title, owasp } = check;
     const outcome = await outcomeOf(check, facts);
-    const fired = outcome.outcome === 'fired';
-    const told = fired && check.gatesNewOnly === true && facts.baseline === null;
-    const loud = (fired || check.gatesFiredOnly !== true) && !told;
-    const head = { id, title, owasp, gates: facts.policy.scan.gates.includes(id) && loud };
+    const head = { id, title, owasp, gates: gatesAt(check, outcome, facts) };
     if (outcome.outcome !== 'fired') results.push({ ...head, ...outcome });
     else {
       const findings = outcome.findings.map((one) => ({ check: id, ...one }));
@@ -30,6 +28,17 @@ export async function judge<F extends Pick<Facts, 'policy' | 'baseline'>>(
     }
   }
   return results;
+}
+
+/** Whether an outcome of this check has to be accepted by name. */
+export function gatesAt(
+  { id, gatesFiredOnly, gatesNewOnly }: Pick<CheckOf<never>, 'id' | 'gatesFiredOnly' | 'gatesNewOnly'>,
+  { outcome }: Pick<CheckResult, 'outcome'>,
+  { policy, baseline }: Pick<Facts, 'policy' | 'baseline'>,
+): boolean {
+  const fired = outcome === 'fired';
+  const told = fired && gatesNewOnly === true && baseline === null;
+  return policy.scan.gates.includes(id) && (fired || gatesFiredOnly !== true) && !told;
 }
 
 async function outcomeOf<F>(check: CheckOf<F>, facts: F): Promise<Outcome> {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test, vi } from 'vitest';
 import { proxy } from '../bench/proxy/proxy.ts';
+import { scan } from '../bench/scan/scan.ts';
 import { tempDir } from './helpers/session.ts';
 
 const PLAN = { rounds: 1, turnMs: 15, warmUpMs: 30 };
@@ -39,7 +40,10 @@ test('every case over pipes has figures, every target a verdict, and nothing is 
   const dir = tempDir();
   chmodSync(dir, 0o755);
   vi.stubEnv('TMPDIR', dir);
-  const { rows, notes, data, head } = await proxy({ peers: false, quick: true, only: ['stdio'] }, PLAN);
+  const { rows, notes, data, head } = await proxy(
+    { peers: false, quick: true, only: ['stdio'], live: null },
+    PLAN,
+  );
   const { syncMs, cases, targets, split, profiles } = data as Data;
   expect(syncMs).toBeGreaterThan(0);
   const measured = cases.filter(({ why }) => why === undefined);
@@ -82,6 +86,27 @@ test('every case over pipes has figures, every target a verdict, and nothing is 
   expect(notes.join('\n')).toContain('What dominates');
   expect(commands().filter((words) => words.includes(dir))).toEqual([]);
   expect(readdirSync(dir)).toEqual([]);
+});
+
+test('scans have figures by their steps, and what was judged again was told apart from what was not', async () => {
+  const options = { peers: false, quick: true, only: [], live: null };
+  const { rows, head, data } = await scan(options, { servers: 1, dependencies: 3, releases: 2 });
+  for (const row of rows) expect(row).toHaveLength(head.length);
+  const { scans, again } = data as {
+    scans: { packages: number; perMinute: number; steps: Record<string, number> }[];
+    again: { jobs: number; reports: number }[];
+  };
+  expect(scans.map(({ packages }) => packages)).toEqual([4, 4]);
+  for (const { perMinute, steps } of scans) {
+    expect(perMinute).toBeGreaterThan(0);
+    expect(Object.values(steps).reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 1);
+  }
+  expect(again.map(({ jobs, reports }) => [jobs, reports])).toEqual([
+    [0, 0],
+    [2, 0],
+    [2, 0],
+    [2, 2],
+  ]);
 });
 
 test('the page names every benchmark that there is', async () => {

@@ -8,6 +8,7 @@ export const coolDown: Check = {
   title: 'Published long enough ago',
   owasp: 'MCP04',
   readsPackage: true,
+  readsPolicy: true,
   run: ({ upstream, policy, now }) => {
     if (typeof upstream === 'string') return unknown(upstream);
     if (upstream.publishedAt === null)

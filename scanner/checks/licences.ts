@@ -14,6 +14,7 @@ export const licences: Check = {
   owasp: 'MCP04',
   readsPackage: true,
   readsList: true,
+  readsPolicy: true,
   run: ({ installed, baseline, policy }) => {
     const { packages, gaps } = installed;
     const [gap] = gaps;

@@ -3,13 +3,12 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Blobs } from '../../runtime/store/blobs.ts';
-import type { Check, Facts } from '../../scanner/checks/check.ts';
+import type { Facts } from '../../scanner/checks/check.ts';
 import { checks } from '../../scanner/checks/index.ts';
 import { NO_CODE } from '../../scanner/code/open.ts';
 import { readEvidence, store } from '../../scanner/evidence.ts';
 import type { KnownAdvisories, ScanResult } from '../../scanner/ports.ts';
 import { type RejudgeRequest, rejudge } from '../../scanner/rejudge.ts';
-import { judge } from '../../scanner/report.ts';
 import { rulesIn, rulesOfChecks } from '../../scanner/rules.ts';
 import { scan } from '../../scanner/scan.ts';
 import { Report } from '../../schemas/finding.ts';
@@ -122,13 +121,15 @@ describe('a report that is judged again', () => {
     expect(again?.report.evidence.advisories).not.toBe(result.report.evidence.advisories);
   });
 
-  it('is judged whole under a policy that scans otherwise, and not for another one about approvals', async () => {
+  it('asks under another policy those that read it, and gates by it; for one about approvals it asks none', async () => {
     const ranUnder = async (policy: typeof DEFAULT_POLICY) => rejudge(requestOf({ policy }), portsOf());
     const { approvals, scan: rules } = DEFAULT_POLICY;
     const longer = { ...DEFAULT_POLICY, approvals: { ...approvals, maxAgeDays: 9 } };
     expect((await ranUnder(longer))?.ran).toEqual([]);
     const gating = { ...DEFAULT_POLICY, scan: { ...rules, coolDownDays: 0, gates: ['LK-REL-01' as const] } };
-    const { report } = (await ranUnder(gating)) ?? result;
+    const again = await ranUnder(gating);
+    expect(again?.ran).toEqual(['LK-REL-01', 'LK-LIC-01']);
+    const { report } = again ?? result;
     expect(report.checks.filter(({ gates }) => gates)).toMatchObject([{ id: 'LK-REL-01', outcome: 'ok' }]);
   });
 
@@ -151,7 +152,7 @@ describe('a report that is judged again', () => {
 });
 
 describe('a check', () => {
-  it('says whether it reads code and whether advisories: it is judged again for nothing else', async () => {
+  it('says whether it reads code, advisories or the policy: for another one of these it is judged again', async () => {
     const { facts } = (await readEvidence(result.report, world.ports.blobs)) ?? { facts: null };
     if (facts === null) throw new Error('no evidence');
     const read: Record<string, string[]> = {};
@@ -167,14 +168,18 @@ describe('a check', () => {
           return Reflect.get(target, name);
         },
       });
-      await judge([{ ...check, run: (given) => check.run(given) } as Check], watched);
-      read[check.id] = ['code', 'advisories'].filter((name) => seen.has(name));
+      await check.run(watched);
+      read[check.id] = ['code', 'advisories', 'policy'].filter((name) => seen.has(name));
     }
     expect(read).toEqual(
       Object.fromEntries(
-        checks.map(({ id, readsCode, readsAdvisories }) => [
+        checks.map(({ id, readsCode, readsAdvisories, readsPolicy }) => [
           id,
-          [...(readsCode ? ['code'] : []), ...(readsAdvisories ? ['advisories'] : [])],
+          [
+            ...(readsCode ? ['code'] : []),
+            ...(readsAdvisories ? ['advisories'] : []),
+            ...(readsPolicy ? ['policy'] : []),
+          ],
         ]),
       ),
     );
