@@ -2,7 +2,6 @@
 import type { Digest } from '../schemas/common.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import type { CheckResult, Report } from '../schemas/finding.ts';
-import type { Policy } from '../schemas/policy.ts';
 import { pinSurface } from '../schemas/surface.ts';
 import { summaryOf } from './behaviour/summary.ts';
 import type { CheckOf, Facts, Outcome } from './checks/check.ts';
