@@ -39,7 +39,7 @@ export async function submissionOf(
   if (!match) {
     throw new LockkeeperError('SOURCE_INVALID', {
       expected:
-        'npm:<name>@<exact version>, such as npm:@modelcontextprotocol/server-memory@2026.8.31, pypi:<name>@<exact version>, oci:<host>/<repository>@sha256:<digest>, mcpb:<file or address>, or https://host/path',
+        'npm:<name>@<exact version>, such as npm:@modelcontextprotocol/server-memory@2026.8.31, pypi:<name>@<exact version>, oci:<host>/<repository>@sha256:<digest>, mcpb:<file or address>, git:<address>#<tag>, or https://host/path',
       found: quote(source),
       next: 'Name one exact version, not a tag or a range; or the address of a remote server',
     });

@@ -1,5 +1,6 @@
 /** Who may publish under a name, and from which package. */
 import { LockkeeperError } from '../schemas/errors.ts';
+import { isGitSource } from '../schemas/git.ts';
 import { isMcpbSource, mcpbKey } from '../schemas/mcpb.ts';
 import type { Submission } from '../schemas/release.ts';
 import { isRemoteSource } from '../schemas/remote.ts';
@@ -26,6 +27,7 @@ export const SCHEDULE: Publisher = { person: SELF, admin: false };
 export function packageKey(source: string): string {
   if (isRemoteSource(source)) return source;
   if (isMcpbSource(source)) return mcpbKey(source);
+  if (isGitSource(source)) return source.slice(0, source.indexOf('#'));
   return source.slice(0, source.lastIndexOf('@'));
 }
 

@@ -1,4 +1,5 @@
 /** Where clients find a server, as the MCP registry says it. */
+import { gitRefOf, isGitSource } from '../schemas/git.ts';
 import { isMcpbSource, mcpbRefOf } from '../schemas/mcpb.ts';
 import { isOciSource, ociRefOf } from '../schemas/oci.ts';
 import { isPypiSource, pypiRefOf } from '../schemas/pypi.ts';
@@ -23,15 +24,19 @@ export function whereItIs({ submission, source, version }: ReleaseRow): object {
   };
 }
 
-/** Nobody publishes versions of an address or a bundle; those of a Python package index and tags of an image are not watched. */
+/** Nobody publishes versions of an address or a bundle; those of a Python package index and tags of an image or a repository are not watched. */
 export function isUnwatched(source: string): boolean {
-  return [isRemoteSource, isPypiSource, isOciSource, isMcpbSource].some((is) => is(source));
+  return [isRemoteSource, isPypiSource, isOciSource, isMcpbSource, isGitSource].some((is) => is(source));
 }
 
 function packageIn(source: string, version: string): object {
   if (isOciSource(source)) {
     const { host, repository, digest } = ociRefOf(source);
     return { registryType: 'oci', identifier: `${host}/${repository}@${digest}`, runtimeHint: 'docker' };
+  }
+  if (isGitSource(source)) {
+    const { url, commit } = gitRefOf(source);
+    return { registryType: 'git', identifier: `git+${url}#${commit}`, version };
   }
   if (isMcpbSource(source)) {
     const { url, digest } = mcpbRefOf(source);

@@ -7,7 +7,14 @@ import { type Artifact, type Closure, closureDigest } from '../schemas/release.t
 import { assertBundle } from './bundle.ts';
 import { unreachable } from './failure.ts';
 import type { ScanPorts } from './ports.ts';
-import { incomplete, type Overrides, type PackageRef, resolveTree, type TreeNode } from './tree.ts';
+import {
+  incomplete,
+  type Overrides,
+  type OwnPackage,
+  type PackageRef,
+  resolveTree,
+  type TreeNode,
+} from './tree.ts';
 
 const CONCURRENCY = 8;
 export const MAX_TARBALL_BYTES = 256 * 1024 * 1024;
@@ -47,7 +54,19 @@ export async function resolveClosure(
   ports: ScanPorts,
   overrides: Overrides = {},
 ): Promise<Resolved> {
-  const nodes = await resolveTree(ref, ports, overrides);
+  return fetchAll(await resolveTree(ref, ports, { overrides }), ports);
+}
+
+/** The dependencies of a package that is at hand itself; none of them runs anything. Throws as `resolveClosure` does. */
+export async function resolveDependencies(
+  ref: PackageRef,
+  own: OwnPackage,
+  ports: ScanPorts,
+): Promise<Resolved> {
+  return fetchAll(await resolveTree(ref, ports, { own }), ports);
+}
+
+async function fetchAll(nodes: readonly TreeNode[], ports: ScanPorts): Promise<Resolved> {
   const artifacts: Artifact[] = [];
   const unpromised: string[] = [];
   const locations = new Set(nodes.map((node) => node.location));

@@ -11,6 +11,7 @@ import { Surface } from '../schemas/surface.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { uncalled } from './behaviour/uncalled.ts';
 import type { Facts } from './checks/check.ts';
+import type { GitFacts } from './git/source.ts';
 import type { Installed } from './installed/package.ts';
 import type { BundleFacts } from './mcpb/source.ts';
 import type { Observed } from './observe.ts';
@@ -30,6 +31,7 @@ type Inputs = Pick<
   | 'attested'
   | 'image'
   | 'bundle'
+  | 'git'
   | 'installed'
   | 'baseline'
   | 'policy'
@@ -50,8 +52,9 @@ interface Rest extends Pick<Facts, 'unpromised' | 'attested'> {
   readonly permissions: Permissions;
   readonly upstream: Omit<Upstream, 'slice'> | string;
   readonly image: Omit<ImageFacts, 'installed'> | null;
-  /** Absent from before there were bundles. */
+  /** Absent from before there were such sources. */
   readonly bundle?: BundleFacts | null;
+  readonly git?: GitFacts | null;
 }
 
 type Earlier = Omit<Baseline, 'closure' | 'surface' | 'licences'> & {
@@ -89,11 +92,11 @@ export async function storeEvidence(
   };
 }
 
-function restOf({ unpromised, attested, image, bundle, launch, permissions, upstream }: Inputs): Rest {
+function restOf({ unpromised, attested, image, bundle, git, launch, permissions, upstream }: Inputs): Rest {
   const { slice: _, ...told } = typeof upstream === 'string' ? { slice: null } : upstream;
   return {
     lockkeeper: 'facts/v1',
-    ...{ unpromised, attested, launch, permissions, bundle },
+    ...{ unpromised, attested, launch, permissions, bundle, git },
     image: image && { report: image.report, notes: image.notes },
     upstream: typeof upstream === 'string' ? upstream : (told as Omit<Upstream, 'slice'>),
   };
@@ -160,6 +163,7 @@ export async function readEvidence(report: Report, blobs: Blobs): Promise<Stored
     ...{ unpromised: rest.unpromised, attested: rest.attested, permissions, installed },
     image: rest.image && { ...rest.image, installed },
     bundle: rest.bundle ?? null,
+    git: rest.git ?? null,
     ...{ egress: seen.egress, eraNote: seen.eraNote, isolation: seen.isolation },
     behaviour:
       evidence.behaviour === undefined

@@ -12,6 +12,15 @@ export function launchOf(
   submission: Submission,
   files: readonly UnpackedFile[],
 ): LocalLaunch {
+  return {
+    transport: 'stdio',
+    command: ['node', `/app/node_modules/${ref.name}/${programOf(ref, files)}`, ...submission.args],
+    projectArgs: submission.projectArgs,
+  };
+}
+
+/** The path of that program below its package. Throws CLOSURE_INCOMPLETE. */
+export function programOf(ref: PackageRef, files: readonly UnpackedFile[]): string {
   const { bin } = manifestOf(ref, files);
   const base = ref.name.split('/').at(-1) ?? ref.name;
   const named = typeof bin === 'string' ? { [base]: bin } : bin;
@@ -28,14 +37,10 @@ export function launchOf(
     files.some((file) => file.path === candidate),
   );
   if (!present) throw incomplete(`${label} to hold its program`, `no file ${quote(path)} in it`);
-  return {
-    transport: 'stdio',
-    command: ['node', `/app/node_modules/${ref.name}/${program}`, ...submission.args],
-    projectArgs: submission.projectArgs,
-  };
+  return program;
 }
 
-function manifestOf(ref: PackageRef, files: readonly UnpackedFile[]): { bin?: unknown } {
+export function manifestOf(ref: PackageRef, files: readonly UnpackedFile[]): { bin?: unknown } {
   const manifest = files.find((file) => file.path === 'package.json');
   const label = `a package.json in ${ref.name}@${ref.version}`;
   if (!manifest) throw incomplete(label, 'none');

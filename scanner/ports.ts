@@ -9,6 +9,7 @@ import type { Origin, Publisher } from '../schemas/origin.ts';
 import type { Policy } from '../schemas/policy.ts';
 import type { Closure, Launch, LocalLaunch, Permissions, Submission } from '../schemas/release.ts';
 import type { Surface } from '../schemas/surface.ts';
+import type { GitFacts } from './git/source.ts';
 import type { Github } from './github/client.ts';
 import type { Named } from './installed/package.ts';
 import type { BundleFacts } from './mcpb/source.ts';
@@ -59,6 +60,8 @@ export interface PackageSource {
   readonly image?: ImageFacts;
   /** Of a server that is an MCP bundle, and only there. */
   readonly bundle?: BundleFacts;
+  /** Of a server out of a git repository, and only there. */
+  readonly git?: GitFacts;
 }
 
 /** What a package's signatures are verified against. */

@@ -1,5 +1,6 @@
 /** A report as a person reads it: on one screen, what is open first. Colour is the caller's. */
 import type { Report } from '../schemas/finding.ts';
+import type { GitReport } from '../schemas/git.ts';
 import type { BundleReport } from '../schemas/mcpb.ts';
 import type { ImageReport } from '../schemas/oci.ts';
 import { isLocal, type Launch, type Release, takesArgs } from '../schemas/release.ts';
@@ -54,6 +55,7 @@ function summary(report: Report, asked: Asked | undefined): string[] {
     ...(report.image ? [imageRow(report.image)] : []),
     ...(report.installed ? licenceRow(report.installed) : []),
     ...(report.bundle ? [bundleRow(report.bundle)] : []),
+    ...(report.git ? [gitRow(report.git)] : []),
     ['Tools', tools],
     ['Also', also],
   ];
@@ -120,6 +122,12 @@ function bundleRow({
   const inside = `${counted(packages, 'package')} inside`;
   const mark = signed ? '; it carries a signature, which is not believed' : '';
   return ['Bundle', line(`${name} by ${author}, as it says; for ${kind}, ${size}, ${inside}${mark}`, 200)];
+}
+
+function gitRow({ commit, tag, tagSigned, commitSigned, committedAt }: GitReport): [string, string] {
+  const when = `committed ${committedAt.slice(0, 10)}, as it says`;
+  const tagged = tag === null ? 'no tag' : `tag ${tag}: ${tagSigned}`;
+  return ['Commit', line(`${commit.slice(0, 12)}, ${when}; ${commitSigned}; ${tagged}`, 400)];
 }
 
 function startedRow(launch: Launch): [string, string] {

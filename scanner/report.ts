@@ -69,7 +69,7 @@ export function reportOf({ request, facts, results, evidence }: Conclusion): Rep
   const { submission, baseline, trial } = request;
   const { name, version, source } = submission;
   const { closure, surface, egress, unpromised, isolation, rootPurl, now, origin } = facts;
-  const { behaviour, permissions, image, bundle, installed } = facts;
+  const { behaviour, permissions, image, bundle, git, installed } = facts;
   return {
     lockkeeper: 'report/v1',
     release: { name, version, purl: rootPurl, source },
@@ -83,6 +83,7 @@ export function reportOf({ request, facts, results, evidence }: Conclusion): Rep
     },
     ...(image === null ? {} : { image: image.report }),
     ...(bundle === null ? {} : { bundle: wellFormed(bundle.report) }),
+    ...(git === null ? {} : { git: wellFormed(git.report) }),
     installed: wellFormed(installedReport(installed)),
     surface: {
       digest: pinSurface(surface).digest,

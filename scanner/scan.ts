@@ -4,6 +4,7 @@ import { materialise } from '../runtime/store/materialise.ts';
 import type { Behaviour } from '../schemas/behaviour.ts';
 import { diffSurfaces } from '../schemas/diff.ts';
 import type { CheckResult } from '../schemas/finding.ts';
+import { isGitSource } from '../schemas/git.ts';
 import { isMcpbSource } from '../schemas/mcpb.ts';
 import { isOciSource } from '../schemas/oci.ts';
 import type { Origin } from '../schemas/origin.ts';
@@ -18,6 +19,7 @@ import { packageOf, purlOf, resolveClosure } from './closure.ts';
 import { NO_CODE, openCode } from './code/open.ts';
 import { store, storeEvidence } from './evidence.ts';
 import { fileReader } from './files.ts';
+import { type GitFacts, gitSource } from './git/source.ts';
 import { installedIn } from './installed/list.ts';
 import { fedAmong, type Installed, NOTHING_INSTALLED } from './installed/package.ts';
 import { launchOf } from './launch.ts';
@@ -117,6 +119,7 @@ interface Scanned {
   readonly inputs: OriginFacts['inputs'];
   readonly image: ImageFacts | null;
   readonly bundle: BundleFacts | null;
+  readonly git: GitFacts | null;
   readonly installed: Installed;
 }
 
@@ -131,6 +134,7 @@ async function scanPackage(
     rootPurl,
     image = null,
     bundle = null,
+    git = null,
     ...source
   } = await sourceOf(submission)(submission, ports);
   const artifacts = [...(baseline?.closure.artifacts ?? []), ...closure.artifacts];
@@ -156,7 +160,7 @@ async function scanPackage(
   const installed = image?.installed ?? (await installedIn(closure, files));
   const known = await (advisories?.(fedAmong(installed.packages)) ?? NO_ADVISORIES);
   const code = openCode(artifacts, { files, workDir: ports.workDir });
-  const told = { upstream, advisories: known, image, bundle, installed };
+  const told = { upstream, advisories: known, image, bundle, git, installed };
   return { closure, launch, observed, behaviour, unpromised, files, ...code, rootPurl, ...told, ...signed };
 }
 
@@ -167,6 +171,7 @@ type Resolve = (submission: Submission, ports: ScanPorts) => Promise<PackageSour
 function sourceOf({ source }: Submission): Resolve {
   if (isOciSource(source)) return ociSource;
   if (isMcpbSource(source)) return mcpbSource;
+  if (isGitSource(source)) return gitSource;
   return isPypiSource(source) ? pypiSource : npmSource;
 }
 
@@ -193,6 +198,7 @@ async function scanRemoteServer(submission: Submission, ports: ScanPorts): Promi
     inputs: {},
     image: null,
     bundle: null,
+    git: null,
   };
   const installed = NOTHING_INSTALLED;
   const subject = { remote: scanned.launch, permissions: submission.permissions };

@@ -1,5 +1,6 @@
 /** What a submission names: a package of a package registry, or a server that runs elsewhere. */
 import { LockkeeperError } from '../schemas/errors.ts';
+import { gitPurl, gitRefOf, isGitSource } from '../schemas/git.ts';
 import { isMcpbSource, mcpbPurl, mcpbRefOf } from '../schemas/mcpb.ts';
 import { isOciSource, ociPurl, ociRefOf } from '../schemas/oci.ts';
 import { isPypiSource, pypiPurl, pypiRefOf } from '../schemas/pypi.ts';
@@ -30,6 +31,7 @@ export function purlOfSubmission(submission: Submission): string {
 /** Its purl, and its version as releases have it; null for what a digest names, which is no version that a range could choose. */
 function packageIn({ source, version }: Submission): [string, string | null] {
   if (isMcpbSource(source)) return [mcpbPurl(mcpbRefOf(source), version), null];
+  if (isGitSource(source)) return [gitPurl(gitRefOf(source), version), null];
   if (isOciSource(source)) return [ociPurl(ociRefOf(source)), null];
   if (isPypiSource(source)) {
     const ref = pypiRefOf(source);

@@ -31,12 +31,20 @@ export interface TreeNode {
   readonly bundles: readonly string[];
 }
 
+/** What a package.json asks for, and the lockfile beside it. */
+export interface OwnPackage {
+  readonly wishes: Readonly<Record<string, unknown>>;
+  readonly lockfile: string | null;
+}
+
 export interface ResolveWork {
   readonly ref: PackageRef;
   readonly overrides: Overrides;
   readonly npm: NpmOptions;
   /** An empty folder to resolve in. */
   readonly path: string;
+  /** Where the package itself is at hand: its own wishes, in the place of a version of it. */
+  readonly own?: OwnPackage;
 }
 
 export type ResolveAnswer =
@@ -51,11 +59,12 @@ export type ResolveAnswer =
 export async function resolveTree(
   ref: PackageRef,
   ports: ScanPorts,
-  overrides: Overrides,
+  { overrides = {}, own }: { readonly overrides?: Overrides; readonly own?: OwnPackage },
 ): Promise<readonly TreeNode[]> {
   const path = await mkdtemp(join(ports.workDir, 'resolve-'));
   try {
-    const answer = await ask({ ref, overrides, npm: ports.npm, path }, ports.resolveMs ?? RESOLVE_MS);
+    const work = { ref, overrides, npm: ports.npm, path, ...(own && { own }) };
+    const answer = await ask(work, ports.resolveMs ?? RESOLVE_MS);
     if ('nodes' in answer) return answer.nodes;
     throw new LockkeeperError(answer.refusal.code, answer.refusal);
   } finally {

@@ -1,6 +1,7 @@
 /** What one check saw, with its evidence. Unknown is never ok. */
 import { BehaviourSummary } from './behaviour.ts';
 import { Closed, Digest, Instant } from './common.ts';
+import { GitReport } from './git.ts';
 import { BundleReport } from './mcpb.ts';
 import { ImageReport } from './oci.ts';
 import { Origin } from './origin.ts';
@@ -80,6 +81,8 @@ export const Report = Closed({
   installed: Type.Optional(InstalledReport),
   /** Of a server that is an MCP bundle, and only there. */
   bundle: Type.Optional(BundleReport),
+  /** Of a server out of a git repository, and only there. */
+  git: Type.Optional(GitReport),
   surface: Closed({
     digest: Digest,
     protocolVersion: Type.String(),

@@ -2,7 +2,9 @@
 
 /** Where the files of an MCP bundle are, below the closure; packages in it stand where they stand in the bundle. */
 export const BUNDLE_FOLDER = 'bundle';
-export const FOLDER_LOCATION = `${BUNDLE_FOLDER}(?:/[^/]+)*`;
+/** Where the tree of a commit is; what it depends on stands beside it, in node_modules. */
+export const SOURCE_FOLDER = 'source';
+export const FOLDER_LOCATION = `(?:${BUNDLE_FOLDER}|${SOURCE_FOLDER})(?:/[^/]+)*`;
 
 /** Is it a folder, packed by the scanner as a plain tar? */
 export function isFolder({ location }: { readonly location: string }): boolean {

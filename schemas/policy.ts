@@ -44,6 +44,7 @@ export const DEFAULT_POLICY: Policy = {
       'LK-ART-01',
       'LK-ART-02',
       'LK-IMG-01',
+      'LK-GIT-01',
       'LK-SIG-01',
       'LK-PRV-01',
       'LK-PRV-02',

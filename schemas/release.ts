@@ -12,6 +12,7 @@ import {
   Version,
 } from './common.ts';
 import { FOLDER_LOCATION } from './folders.ts';
+import { GitSource } from './git.ts';
 import { digestOf } from './json.ts';
 import { McpbSource } from './mcpb.ts';
 import { IMAGE_LOCATION, ImageLaunch, OciSource } from './oci.ts';
@@ -23,7 +24,7 @@ import { type Static, Type } from './type.ts';
 export const Artifact = Closed({
   location: Type.String({
     pattern: `^(?:node_modules/(?:[^/]+/)*[^/]+|${WHEEL_LOCATION}|${IMAGE_LOCATION}|${FOLDER_LOCATION}|${REMOTE_LOCATION.replace('.', '\\.')})$`,
-    description: `Folder below the materialised closure, as npm lays it out; wheels/FILE for a wheel; oci/… for a part of an image; bundle/… for a folder of an MCP bundle; ${REMOTE_LOCATION} for a remote server`,
+    description: `Folder below the materialised closure, as npm lays it out; wheels/FILE for a wheel; oci/… for a part of an image; bundle/… for a folder of an MCP bundle; source for the tree of a commit; ${REMOTE_LOCATION} for a remote server`,
   }),
   purl: Purl,
   sha256: Digest,
@@ -162,11 +163,11 @@ const NpmSource = Type.String({
   maxLength: 400,
 });
 
-/** What a publisher asks for: `source` is `npm:` or `pypi:` with `<name>@<exact version>`, `oci:` or `mcpb:` with a digest, or the address of a remote server. */
+/** What a publisher asks for: `source` is `npm:` or `pypi:` with `<name>@<exact version>`, `oci:` or `mcpb:` with a digest, `git:` with a commit, or the address of a remote server. */
 export const Submission = Closed({
   name: ServerName,
   version: Version,
-  source: Type.Union([NpmSource, PypiSource, OciSource, McpbSource, RemoteUrl]),
+  source: Type.Union([NpmSource, PypiSource, OciSource, McpbSource, GitSource, RemoteUrl]),
   description: Type.String({ minLength: 1, maxLength: 100 }),
   args: Type.Array(Type.String({ maxLength: 4096 }), { maxItems: 64 }),
   projectArgs: Type.Boolean(),

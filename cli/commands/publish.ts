@@ -10,13 +10,14 @@ import type { Api } from '../api.ts';
 import { bundleSubmission, configIn, findBundle } from '../bundles.ts';
 import { type Command, type Context, flag, text, type Values } from '../command.ts';
 import { submissionOf } from '../publishing.ts';
+import { commitSubmission, findCommit } from '../repositories.ts';
 
 /** How long `lk publish` watches a scan before it leaves it to the registry. */
 const WAIT_MS = 10 * 60_000;
 
 export const publish: Command = {
   summary: 'submit an exact server version for scan and review',
-  words: 'npm:NAME@VERSION|pypi:NAME@VERSION|oci:HOST/NAME:TAG|mcpb:FILE|https://HOST/PATH',
+  words: 'npm:NAME@VERSION|pypi:NAME@VERSION|oci:HOST/NAME:TAG|mcpb:FILE|git:ADDRESS#TAG|https://HOST/PATH',
   options: {
     name: { type: 'string' },
     description: { type: 'string' },
@@ -55,7 +56,7 @@ export const publish: Command = {
     owner: 'who answers for the server, at its first release (default: you)',
     team: 'team that the server belongs to, at its first release',
     'new-source': 'this server came from another package before, and really moved; reviewers are told',
-    release: 'of a remote server or an image: the version that it gets, such as 1.0.0 (default: the tag)',
+    release: 'of a remote server, an image or a commit: its version, such as 1.0.0 (default: the tag’s)',
     transport: 'of a remote server: streamable-http (default) or http-sse, the old one',
     pin: 'of a remote server: the key to pin, leaf or issuer; repeat (default: both, either of which may answer)',
     ca: 'of a remote server: file of the authorities to trust instead of those that everybody trusts',
@@ -69,6 +70,7 @@ export const publish: Command = {
     'lk publish pypi:mcp-server-time@2026.8.18',
     'lk publish oci:ghcr.io/acme/weather:1.2.0 --egress api.weather.example:443',
     'lk publish mcpb:weather.mcpb --env WEATHER_KEY --egress api.weather.example:443',
+    'lk publish git:https://github.com/acme/weather#v1.2.0',
     'lk publish https://mcp.acme.example/mcp --release 1.0.0 --name acme.tools/search',
   ],
   arity: [1, 1],
@@ -110,6 +112,8 @@ async function submissionFrom(
   { context, api }: { context: Context; api: Api },
 ): Promise<Submission> {
   const { environment } = context.config;
+  const commit = await findCommit(source, environment);
+  if (commit !== null) return commitSubmission(commit, values);
   const found = await findBundle(source, { cwd: context.cwd, environment });
   if (found === null) {
     const submission = await submissionOf(source, values, async (tag) =>

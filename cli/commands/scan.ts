@@ -51,7 +51,8 @@ export const scan: Command = {
   optionHelp: {
     against: 'source of an earlier version: what is new since then is told, and gates',
     policy: 'file of a policy (schemas/json/policy.schema.json) that says which checks gate',
-    'trust-root': 'NAME=FILE to verify signatures under: sigstore, npm; repeat (docs/provenance.md)',
+    'trust-root':
+      'NAME=FILE to verify signatures under: sigstore, npm, git-signers; repeat (docs/provenance.md)',
     advisories:
       'archive of OSV (all.zip), or a folder of them, to look packages up in; repeat (docs/advisories.md)',
     sarif: 'also write SARIF 2.1.0 to this file, for code scanning',

@@ -21,6 +21,7 @@ import { isValid } from '../../schemas/validate.ts';
 import { bundleSubmission, configIn, findBundle } from '../bundles.ts';
 import type { Context, Values } from '../command.ts';
 import { submissionOf } from '../publishing.ts';
+import { commitSubmission, findCommit } from '../repositories.ts';
 import type { Target } from './targets.ts';
 
 /** What says that a release can never be locked; any other failure only leaves it unknown. */
@@ -157,6 +158,12 @@ async function wishOf({ args, env }: Target, source: string, { values, ports }: 
 /** An address and a digest have no version; a scan needs none. */
 async function submissionFor(source: string, values: Values, ports: Ports): Promise<Submission> {
   const { oci, blobs, environment = {} } = ports;
+  const commit = await findCommit(source, environment);
+  if (commit !== null)
+    return commitSubmission(commit, {
+      ...values,
+      release: values.release ?? (commit.tag ? undefined : '0.0.0'),
+    });
   const found = await findBundle(source, { cwd: ports.cwd, environment });
   if (found !== null) {
     await blobs.put(found.bytes);

@@ -46,7 +46,7 @@ export async function targetsOf(word: string, cwd: string, ask: Asking): Promise
 function notThere(word: string): LockkeeperError {
   return new LockkeeperError('SOURCE_INVALID', {
     expected:
-      'npm:NAME@VERSION, pypi:NAME@VERSION, oci:HOST/NAME:TAG, mcpb:FILE, https://HOST/PATH, a folder, or the file of an MCP client',
+      'npm:NAME@VERSION, pypi:NAME@VERSION, oci:HOST/NAME:TAG, mcpb:FILE, git:ADDRESS#TAG, https://HOST/PATH, a folder, or the file of an MCP client',
     found: quote(word),
     next: 'See: lk scan --help',
   });

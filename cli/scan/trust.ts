@@ -1,12 +1,13 @@
 /** Trust files given by hand: whoever names the file says that it is the right one. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { GIT_PIN } from '../../scanner/git/signatures.ts';
 import { NPM_PIN, SIGSTORE_PIN, type TrustFiles } from '../../scanner/provenance/trust.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { sha256 } from '../../schemas/json.ts';
 import { type Context, list, type Values } from '../command.ts';
 
-const NAMES: readonly string[] = [SIGSTORE_PIN, NPM_PIN];
+const NAMES: readonly string[] = [SIGSTORE_PIN, NPM_PIN, GIT_PIN];
 
 /** Throws USAGE for another name, a name twice, and a file that cannot be read. */
 export async function trustGiven(context: Context, values: Values): Promise<TrustFiles> {

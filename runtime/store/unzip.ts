@@ -34,7 +34,7 @@ export async function unzip(bytes: Buffer, unzipping: Unzipping): Promise<Unpack
   const source = sourceOf(bytes);
   const reader = zipReader(source, zip);
   const files: UnpackedFile[] = [];
-  const taken = places(unzipping);
+  const taken = placesIn(unzipping);
   try {
     for (const entry of await zipEntries(source, zip)) {
       const path = pathOf(entry, unzipping);
@@ -58,11 +58,16 @@ export function refusal(
   return new LockkeeperError('ARCHIVE_HOSTILE', { expected: `${label}: ${expected}`, found, next, cause });
 }
 
-/** Remembers what stands where, as a machine sees it that tells neither letter case nor composed letters apart. */
-function places(unzipping: Unzipping): (path: string) => void {
+/**
+ * Takes paths one by one; a folder's ends in a slash. Remembers what stands where, as a machine sees it that tells neither
+ * letter case nor composed letters apart. The taker throws ARCHIVE_HOSTILE.
+ */
+export function placesIn(unzipping: Unzipping): (path: string) => void {
   const files = new Map<string, string>();
   const folders = new Map<string, string>();
   return (path) => {
+    if (!isPlain(path.endsWith('/') ? path.slice(0, -1) : path))
+      throw refusal(unzipping, 'plain paths inside the package', quote(path));
     const parts = path.normalize('NFC').toLowerCase().split('/');
     const isFolder = parts.at(-1) === '';
     if (isFolder) parts.pop();
@@ -76,23 +81,24 @@ function places(unzipping: Unzipping): (path: string) => void {
   };
 }
 
-/** Folders end in a slash. Other than regular files and folders nothing is taken; neither is a path that leads elsewhere. */
+/** Folders end in a slash. Other than regular files and folders nothing is taken. */
 function pathOf({ name, mode }: ZipEntry, unzipping: Unzipping): string {
   const type = mode & TYPE_MASK;
-  const folder = name.endsWith('/');
-  if (type !== 0 && type !== (folder ? FOLDER_TYPE : FILE_TYPE))
-    throw refusal(unzipping, 'only files and folders', `${quote(name)} with mode ${mode.toString(8)}`);
-  const path = folder ? name.slice(0, -1) : name;
+  if (type === 0 || type === (name.endsWith('/') ? FOLDER_TYPE : FILE_TYPE)) return name;
+  throw refusal(unzipping, 'only files and folders', `${quote(name)} with mode ${mode.toString(8)}`);
+}
+
+/** Is it a path below the package, written in the one way that it can be? */
+function isPlain(path: string): boolean {
   const parts = path.split('/');
-  const bad =
-    path === '' ||
-    /[\0\\\ufffd]/.test(path) ||
-    posix.normalize(path) !== path ||
-    parts.includes('..') ||
-    parts.includes('.') ||
-    path.startsWith('/') ||
-    path.length > 1024 ||
-    parts.some((part) => Buffer.byteLength(part) > 255);
-  if (bad) throw refusal(unzipping, 'plain paths inside the package', quote(name));
-  return name;
+  return (
+    path !== '' &&
+    !/[\0\\\ufffd]/.test(path) &&
+    posix.normalize(path) === path &&
+    !parts.includes('..') &&
+    !parts.includes('.') &&
+    !path.startsWith('/') &&
+    path.length <= 1024 &&
+    parts.every((part) => Buffer.byteLength(part) <= 255)
+  );
 }

@@ -10,6 +10,7 @@ import type { Closure, Permissions } from '../../schemas/release.ts';
 import type { RemoteLaunch } from '../../schemas/remote.ts';
 import type { Surface } from '../../schemas/surface.ts';
 import type { CodeFacts } from '../code/facts.ts';
+import type { GitFacts } from '../git/source.ts';
 import type { RepositoryFacts } from '../github/look.ts';
 import type { Installed } from '../installed/package.ts';
 import type { BundleFacts } from '../mcpb/source.ts';
@@ -64,6 +65,8 @@ export interface Facts {
   readonly installed: Installed;
   /** Of a server that is an MCP bundle; null for any other. */
   readonly bundle: BundleFacts | null;
+  /** Of a server out of a git repository; null for any other. */
+  readonly git: GitFacts | null;
 }
 
 /** What can be judged of what a server shows alone. */
@@ -99,6 +102,8 @@ export interface CheckOf<F> {
   readonly imagesOnly?: true;
   /** Set where it is about MCP bundles alone. */
   readonly bundlesOnly?: true;
+  /** Set where it is about commits of a repository alone. */
+  readonly gitOnly?: true;
   run(facts: F): Promise<Outcome> | Outcome;
 }
 

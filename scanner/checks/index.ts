@@ -12,6 +12,7 @@ import { capability } from './capability.ts';
 import type { Check, Facts, SurfaceCheck } from './check.ts';
 import { argumentFlows, privateFlows } from './code-flows.ts';
 import { codeSecrets } from './code-secrets.ts';
+import { commit, wholeTree } from './commit.ts';
 import { coolDown } from './cool-down.ts';
 import { egress } from './egress.ts';
 import { emptySchema } from './empty-schema.ts';
@@ -66,6 +67,8 @@ export const checks: readonly Check[] = [
   image,
   manifest,
   bundleSignature,
+  commit,
+  wholeTree,
   coolDown,
   rhythm,
   tag,
@@ -109,9 +112,11 @@ export function applicable({
   remote,
   image,
   bundle,
-}: Pick<Facts, 'remote' | 'image' | 'bundle'>): readonly Check[] {
-  return checks.filter(({ readsPackage, readsSigned, readsList, imagesOnly, bundlesOnly }) => {
+  git,
+}: Pick<Facts, 'remote' | 'image' | 'bundle' | 'git'>): readonly Check[] {
+  return checks.filter(({ readsPackage, readsSigned, readsList, imagesOnly, bundlesOnly, gitOnly }) => {
     if (bundlesOnly) return bundle !== null;
+    if (gitOnly) return git !== null;
     if (imagesOnly || ((readsSigned || readsList) && image !== null)) return image !== null;
     return readsPackage !== true || (remote === null && image === null);
   });

@@ -8,7 +8,8 @@ export const starJacking: Check = {
   title: 'The repository knows the package',
   owasp: 'MCP04',
   readsPackage: true,
-  run: ({ repository, attested, rootPurl, bundle }) => {
+  run: ({ repository, attested, rootPurl, bundle, git }) => {
+    if (git !== null) return ok('it is a commit of the repository itself');
     if (bundle !== null) return unknown('a repository does not say which bundles are its own');
     if (typeof attested !== 'string' && rankOf(attested) === 'bound-provenance')
       return ok('it was built there: LK-PRV-02');

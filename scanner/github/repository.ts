@@ -42,7 +42,7 @@ function wantedOf(host: string, { purl, attested, claimed, baseline }: Package):
 
 /** The file in a repository that names the package. */
 function manifestOf(purl: string): string {
-  if (purl.startsWith('pkg:generic/')) return 'manifest.json';
+  if (/^pkg:generic\/.*\?checksum=/.test(purl)) return 'manifest.json';
   return purl.startsWith('pkg:pypi/') ? 'pyproject.toml' : 'package.json';
 }
 

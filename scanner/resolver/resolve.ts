@@ -27,6 +27,8 @@ interface Node {
   readonly resolved: string | null;
   readonly integrity: string | null;
   readonly optional: boolean;
+  /** For development of the root alone. */
+  readonly dev: boolean;
   readonly inBundle: boolean;
   readonly isLink: boolean;
   readonly isProjectRoot: boolean;
@@ -41,17 +43,22 @@ interface Node {
   readonly edgesIn: ReadonlySet<Edge>;
 }
 
-export async function resolve({ ref, overrides, npm, path }: ResolveWork): Promise<TreeNode[]> {
-  await writeFile(join(path, 'package.json'), JSON.stringify({ private: true, overrides }));
+export async function resolve({ ref, overrides, npm, path, own }: ResolveWork): Promise<TreeNode[]> {
+  const wishes = own ? { ...own.wishes, private: true } : { private: true, overrides };
+  await writeFile(join(path, 'package.json'), JSON.stringify(wishes));
+  if (own && own.lockfile !== null) await writeFile(join(path, 'package-lock.json'), own.lockfile);
   const options = { ...npm, ...REGISTRY_ONLY, path, ignoreScripts: true, audit: false, fund: false };
-  const add = [`${ref.name}@${ref.version}`];
+  const add = own ? [] : [`${ref.name}@${ref.version}`];
   const tree = await new Arborist(options)
     .buildIdealTree({ add, saveType: 'prod' })
     .catch((cause: unknown) => {
       throw unresolved(ref, cause);
     });
   const all = [...(tree.inventory.values() as Iterable<unknown>)] as Node[];
-  return chosen(all.filter((node) => !node.isProjectRoot && node.location !== '')).map(plain);
+  if (own) assertFound(tree as unknown as Node, `${ref.name}@${ref.version}`);
+  // What only developers of the package need is in no closure.
+  const needed = all.filter((node) => !node.isProjectRoot && node.location !== '' && !node.dev);
+  return chosen(needed).map(plain);
 }
 
 function plain(node: Node): TreeNode {
@@ -131,6 +138,10 @@ function assertComplete(node: Node): void {
     const how = node.isLink ? 'a link' : quote(node.resolved ?? 'elsewhere', 200);
     throw incomplete('packages from the registry alone', `${label} at ${node.location} from ${how}`);
   }
+  assertFound(node, label);
+}
+
+function assertFound(node: Node, label: string): void {
   const brought = bundledBy(node);
   for (const edge of node.edgesOut.values()) {
     if (edge.error === null || edge.optional || edge.type === 'dev' || brought.includes(edge.name)) continue;

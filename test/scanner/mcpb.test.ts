@@ -7,6 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { bundleSubmission, findBundle } from '../../cli/bundles.ts';
 import { packFolder } from '../../runtime/store/pack.ts';
 import { readTar } from '../../runtime/store/unpack.ts';
+import { readEvidence } from '../../scanner/evidence.ts';
 import { bundleLaunch } from '../../scanner/mcpb/launch.ts';
 import { assertRuns, manifestIn } from '../../scanner/mcpb/manifest.ts';
 import { readBundle } from '../../scanner/mcpb/read.ts';
@@ -397,6 +398,10 @@ describe('a scan of a bundle', () => {
       packages: 2,
       signed: true,
     });
+    expect((await readEvidence(result.report, ports.blobs))?.facts.bundle).toMatchObject({
+      manifest: { tools },
+    });
+    expect(result.report.installed?.packages).toBe(3);
     const said = firedIn(result, 'LK-MCB-01').join('\n');
     expect(said).toContain('the server shows the tool hidden, which the manifest does not declare');
     expect(said).toContain('declares the tool gone, which the server does not show');
