@@ -10,6 +10,7 @@ import { Closure, isLocal, type Launch, type Permissions } from '../schemas/rele
 import { Surface } from '../schemas/surface.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { uncalled } from './behaviour/uncalled.ts';
+import { NOT_ASKED } from './by-client.ts';
 import type { Facts } from './checks/check.ts';
 import type { GitFacts } from './git/source.ts';
 import type { Installed } from './installed/package.ts';
@@ -73,13 +74,13 @@ export async function storeEvidence(
   const asTheyCame = await Promise.all(
     Object.entries(inputs.inputs).map(async ([name, bytes]) => [name, (await blobs.put(bytes)).digest]),
   );
-  const { surface, other, egress, environment, stderr, eraNote, isolation } = observed;
+  const { surface, other, egress, environment, stderr, eraNote, byClient, isolation } = observed;
   return {
     ...Object.fromEntries(asTheyCame),
     closure: await store(closure, blobs),
     sbom: (await blobs.put(inputs.sbom)).digest,
     installed: await store(wellFormed(inputs.installed), blobs),
-    observation: await store({ egress, environment, stderr, eraNote, isolation }, blobs),
+    observation: await store({ egress, environment, stderr, eraNote, byClient, isolation }, blobs),
     behaviour: await store(wellFormed(inputs.behaviour), blobs),
     surface: await store(surface, blobs),
     secondStart: await store(other, blobs),
@@ -154,7 +155,8 @@ export async function readEvidence(report: Report, blobs: Blobs): Promise<Stored
   if (evidence.facts === undefined || evidence.rules === undefined) return null;
   const rest = (await read(evidence.facts)) as Rest;
   if (rest.lockkeeper !== 'facts/v1') return null;
-  const seen = (await read(evidence.observation)) as Pick<Observed, 'egress' | 'eraNote' | 'isolation'>;
+  const seen = (await read(evidence.observation)) as Pick<Observed, 'egress' | 'eraNote' | 'isolation'> &
+    Partial<Pick<Observed, 'byClient'>>;
   const surface = assertValid(Surface, await read(evidence.surface), 'a stored surface');
   const installed = (await read(evidence.installed)) as Installed;
   const baseline = evidence.baseline === undefined ? null : await readBaseline(evidence.baseline, read);
@@ -169,6 +171,7 @@ export async function readEvidence(report: Report, blobs: Blobs): Promise<Stored
       evidence.behaviour === undefined
         ? uncalled('its tools were not called when it was scanned')
         : assertValid(Behaviour, await read(evidence.behaviour), 'a stored behaviour'),
+    byClient: seen.byClient ?? NOT_ASKED,
     ...{ surface, baseline, rootPurl: report.release.purl, origin: report.origin ?? null },
     closure: assertValid(Closure, await read(evidence.closure), 'a stored closure'),
     other: assertValid(Surface, await read(evidence.secondStart), 'a stored surface'),

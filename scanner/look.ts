@@ -19,6 +19,7 @@ import {
 } from '../runtime/session/capture.ts';
 import { openPeer, type Peer } from '../runtime/session/peer.ts';
 import { encode, type Message } from '../runtime/wire/message.ts';
+import type { JsonObject } from '../schemas/common.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import type { LocalLaunch, Permissions } from '../schemas/release.ts';
 import type { RemoteLaunch } from '../schemas/remote.ts';
@@ -44,7 +45,7 @@ export interface Look extends Captured {
   readonly stderr: string;
 }
 
-interface Start {
+export interface Start {
   readonly era: Era;
   readonly timezone: string;
   /** Names of variables that get a placeholder. */
@@ -52,6 +53,8 @@ interface Start {
   /** Connections asked for are added here. */
   readonly events: EgressEvent[];
   readonly answerMs: number;
+  /** What the client calls itself; the product's own name unless told. */
+  readonly clientInfo?: JsonObject;
 }
 
 const STOP_MS = 1500;
@@ -112,7 +115,7 @@ export interface Talk extends Captured {
 /** Throws SURFACE_UNREADABLE, SERVER_SILENT or SERVER_DIED. */
 export async function talkWith(
   process: RunningServer,
-  { era, answerMs }: Pick<Start, 'era' | 'answerMs'>,
+  { era, answerMs, clientInfo }: Pick<Start, 'era' | 'answerMs' | 'clientInfo'>,
 ): Promise<Talk> {
   const stale = new Set<Section>();
   let bad: LockkeeperError | null = null;
@@ -124,7 +127,10 @@ export async function talkWith(
     gone: () => undefined,
   });
   const protocolVersion = era === 'session' ? SESSION_VERSION : STATELESS_VERSION;
-  const options = { era, protocolVersion, clientCapabilities: CLIENT_CAPABILITIES, timeoutMs: answerMs };
+  const options = {
+    ...{ era, protocolVersion, clientCapabilities: CLIENT_CAPABILITIES, timeoutMs: answerMs },
+    ...(clientInfo && { clientInfo }),
+  };
   try {
     const captured = await captureSurface(peer, options);
     const surface = await atRest(peer, captured.surface, { stale, options });

@@ -3,7 +3,8 @@ import type { EgressEvent } from '../runtime/ports.ts';
 import { SESSION_VERSION, STATELESS_VERSION } from '../runtime/session/capture.ts';
 import { asLockkeeperError, type LockkeeperError } from '../schemas/errors.ts';
 import { type Era, pinSurface, type Surface } from '../schemas/surface.ts';
-import { type Look, lookAt, type Subject } from './look.ts';
+import { type ByClient, byClient, OTHER_CLIENT } from './by-client.ts';
+import { type Look, lookAt, type Start, type Subject } from './look.ts';
 import type { ScanPorts } from './ports.ts';
 import { volatileBetween } from './volatile.ts';
 
@@ -16,6 +17,8 @@ export interface Observed {
   readonly isolation: string;
   /** Why the two eras are not both locked, when a server speaks both but shows different things. */
   readonly eraNote: string | null;
+  /** What a client of another name was shown. */
+  readonly byClient: ByClient;
   /** Names of the variables that held a placeholder while the surface was taken. */
   readonly environment: readonly string[];
   /** The last bytes of stderr of each start. */
@@ -27,7 +30,8 @@ const ANSWER_MS = 30_000;
 const ZONES = ['UTC', 'Pacific/Apia'] as const;
 
 /**
- * Two starts in the server's era, one after the other, whose differences are volatile, and one look at the other era. Variables that the
+ * Two starts in the server's era, one after the other, whose differences are volatile; one more beside the second, for a
+ * client of another name; and one look at the other era. Variables that the
  * release may be given hold a placeholder; a server that cannot start so is tried without them. Throws
  * SURFACE_UNREADABLE, SERVER_SILENT, SERVER_DIED, FRAME_TOO_LARGE and what a sandbox throws. Leaves no process.
  */
@@ -50,30 +54,43 @@ async function observeWith(
   { ports, events }: { ports: ScanPorts; events: EgressEvent[] },
 ): Promise<Observed> {
   const answerMs = ports.answerMs ?? ANSWER_MS;
-  const look = (era: Era, timezone: string, ms = answerMs): Promise<Look> =>
-    lookAt(subject, ports, { era, timezone, environment, events, answerMs: ms });
-  const done = (first: Look, second: Look, also: { eras: Era[]; eraNote: string | null }): Observed => ({
-    surface: merged(first.surface, second.surface, also.eras),
-    other: second.surface,
-    egress: distinct(events),
-    isolation: first.isolation,
-    eraNote: also.eraNote,
-    environment,
-    stderr: [first.stderr, second.stderr],
-  });
+  const look = (era: Era, timezone: string, change: Partial<Start> = {}): Promise<Look> =>
+    lookAt(subject, ports, { era, timezone, environment, events, answerMs, ...change });
+  const named = (era: Era): Promise<Look | LockkeeperError> =>
+    settled(look(era, ZONES[0], { clientInfo: OTHER_CLIENT }));
+  const done = (first: Look, second: Look, also: Also): Observed => {
+    const surface = merged(first.surface, second.surface, also.eras);
+    return {
+      ...{ surface, other: second.surface, environment, eraNote: also.eraNote },
+      egress: distinct(events),
+      isolation: first.isolation,
+      byClient: byClient(surface, also.named instanceof Error ? also.named : also.named.surface),
+      stderr: [first.stderr, second.stderr],
+    };
+  };
   const first = await settled(look('session', ZONES[0]));
   if (first instanceof Error) {
     const stateless = await settled(look('stateless', ZONES[0]));
     if (stateless instanceof Error || !speaksStateless(stateless)) throw first;
-    return done(stateless, await look('stateless', ZONES[1]), { eras: ['stateless'], eraNote: null });
+    const [second, there] = await Promise.all([settled(look('stateless', ZONES[1])), named('stateless')]);
+    if (second instanceof Error) throw second;
+    return done(stateless, second, { eras: ['stateless'], eraNote: null, named: there });
   }
   // After the first, so that their clocks differ; beside each other, because neither is about the other.
-  const [second, stateless] = await Promise.all([
+  const [second, other, stateless] = await Promise.all([
     settled(look('session', ZONES[1])),
-    settled(look('stateless', ZONES[0], otherMs(subject, answerMs))),
+    named('session'),
+    settled(look('stateless', ZONES[0], { answerMs: otherMs(subject, answerMs) })),
   ]);
   if (second instanceof Error) throw second;
-  return done(first, second, erasOf(first, stateless));
+  return done(first, second, { ...erasOf(first, stateless), named: other });
+}
+
+interface Also {
+  readonly eras: Era[];
+  readonly eraNote: string | null;
+  /** What a client of another name was shown, or why nothing was. */
+  readonly named: Look | LockkeeperError;
 }
 
 /** How long the other era is waited for. Python compiles all of a closure at each start, which takes seconds. */

@@ -57,6 +57,7 @@ export const DEFAULT_POLICY: Policy = {
       'LK-SRF-01',
       'LK-SRF-02',
       'LK-SRF-04',
+      'LK-SRF-06',
       'LK-TXT-01',
       'LK-TXT-02',
       'LK-TXT-05',

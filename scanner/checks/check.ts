@@ -9,6 +9,7 @@ import type { Policy } from '../../schemas/policy.ts';
 import type { Closure, Permissions } from '../../schemas/release.ts';
 import type { RemoteLaunch } from '../../schemas/remote.ts';
 import type { Surface } from '../../schemas/surface.ts';
+import type { ByClient } from '../by-client.ts';
 import type { CodeFacts } from '../code/facts.ts';
 import type { GitFacts } from '../git/source.ts';
 import type { RepositoryFacts } from '../github/look.ts';
@@ -31,6 +32,7 @@ export interface Facts {
   /** As it read in the second start. */
   readonly other: Surface;
   readonly eraNote: string | null;
+  readonly byClient: ByClient;
   readonly egress: readonly EgressEvent[];
   /** What it did when its tools were called. */
   readonly behaviour: Behaviour;

@@ -8,6 +8,7 @@ import { bound } from './bound.ts';
 import { brand } from './brand.ts';
 import { buildPlace } from './build-place.ts';
 import { builder } from './builder.ts';
+import { sameForClients } from './by-client.ts';
 import { capability } from './capability.ts';
 import type { Check, Facts, SurfaceCheck } from './check.ts';
 import { argumentFlows, privateFlows } from './code-flows.ts';
@@ -84,6 +85,7 @@ export const checks: readonly Check[] = [
   emptySchema,
   eras,
   volatile,
+  sameForClients,
   annotations,
   hiddenUnicode,
   instructions,

@@ -136,6 +136,38 @@ describe('a surface that varies', () => {
   });
 });
 
+describe('a server that knows its clients by name', () => {
+  const forClient = { name: 'claude-code', tools: [tool('one', { description: 'Does other things.' })] };
+
+  it.each([
+    ['sessions', {}],
+    ['stateless', { stateless: 'only' }],
+  ])('and shows one of them something else, is told of: %s', async (_, era) => {
+    const { ports } = await worldOf([plain({ tools: [tool('one')], forClient, ...era })]);
+    const result = await scan(requestFor(), ports);
+    expect(result.surface.tools.one?.description).toBe('Does one.');
+    expect(result.surface.volatile).toEqual([]);
+    expect(firedIn(result, 'LK-SRF-06')).toEqual([
+      'a client called claude-code is shown something else at /tools/one/description',
+    ]);
+    expect(checkOf(result, 'LK-SRF-06').gates).toBe(true);
+  });
+
+  it('and turns one of them away, is unknown there', async () => {
+    const { ports } = await worldOf([hostile('turns-away')]);
+    const result = await scan(requestFor(), ports);
+    expect(checkOf(result, 'LK-SRF-06')).toMatchObject({
+      outcome: 'unknown',
+      reason: expect.stringMatching(/claude-code: .*exit 5/),
+    });
+  });
+
+  it('is not one whose texts vary by themselves', async () => {
+    const { ports } = await worldOf([hostile('volatile')]);
+    expect(checkOf(await scan(requestFor(), ports), 'LK-SRF-06').outcome).toBe('ok');
+  });
+});
+
 describe('a server that cannot be read', () => {
   const cases: readonly [string, string, RegExp][] = [
     ['silent', 'SERVER_SILENT', /an answer to initialize within 2 s; found none/],
@@ -152,6 +184,9 @@ describe('a server that cannot be read', () => {
     ['vanishing', 'SURFACE_UNREADABLE', /the same tools in two starts; found goes in one of them only/],
     ['endless-pages', 'SURFACE_UNREADABLE', /pages that end; found one cursor again, "again"/],
     ['too-many', 'SURFACE_UNREADABLE', /at most 10000 items/],
+    ['no-utf8', 'SURFACE_UNREADABLE', /UTF-8/],
+    ['bad-utf8', 'JSON_INVALID', /surrogate|Unicode/],
+    ['kills-parent', 'SERVER_DIED', /it ended/],
     ['nameless', 'SURFACE_UNREADABLE', /a name in every item/],
     ['restless', 'SURFACE_UNREADABLE', /lists that come to rest/],
   ];
@@ -175,6 +210,17 @@ describe('a server that cannot be read', () => {
     await scan(requestFor({ args: [marker] }), ports).finally(() => clearInterval(watch));
     expect(most).toBeGreaterThanOrEqual(4);
     expect(processesWith(marker)).toEqual([]);
+  });
+});
+
+describe('a server whose words nobody could read', () => {
+  it.each(['vast', 'large'])('is a finding, in time: %s', { timeout: 120_000 }, async (mode) => {
+    const { ports } = await worldOf([hostile(mode)]);
+    const result = await scan(requestFor(), ports);
+    expect(firedIn(result, 'LK-TXT-02')).toEqual([
+      expect.stringMatching(/longer than is read \(\d{7,} characters\)|shows more text than is read/),
+    ]);
+    expect(JSON.stringify(result.report).length).toBeLessThan(100_000);
   });
 });
 

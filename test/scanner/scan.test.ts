@@ -95,6 +95,7 @@ describe('a scan', () => {
       'LK-SRF-02 ok',
       'LK-SRF-03 ok',
       'LK-SRF-04 ok',
+      'LK-SRF-06 ok',
       'LK-SRF-05 ok',
       'LK-TXT-01 ok',
       'LK-TXT-02 ok',

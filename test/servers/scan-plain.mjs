@@ -1,5 +1,5 @@
 // A small honest MCP server over stdio: raw JSON-RPC, one message a line. What it shows is in server.json beside it:
-// { info, instructions, tools, prompts, resources, templates, page, late, stateless, statelessTools, needs, elsewhere, without }.
+// { info, instructions, tools, prompts, resources, templates, page, late, stateless, statelessTools, needs, elsewhere, without, forClient }.
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
@@ -10,7 +10,7 @@ if (self.needs && !process.env[self.needs]) {
 }
 const { tools = [], prompts, resources, templates = [], page = 100 } = self;
 const lists = {
-  'tools/list': ['tools', () => shownTools],
+  'tools/list': ['tools', () => (self.forClient?.name === client ? self.forClient.tools : shownTools)],
   'prompts/list': ['prompts', () => prompts ?? []],
   'resources/list': ['resources', () => resources ?? []],
   'resources/templates/list': ['resourceTemplates', () => templates],
@@ -18,6 +18,8 @@ const lists = {
 // Where the clock stands elsewhere, tools read otherwise.
 const seen =
   self.elsewhere && process.env.TZ !== 'UTC' ? tools.map((tool) => ({ ...tool, ...self.elsewhere })) : tools;
+// One client is shown something else than the others: { name, tools }.
+let client = '';
 let shownTools = self.late ? seen.slice(0, -self.late) : seen;
 const capabilities = {
   tools: { listChanged: true },
@@ -27,6 +29,7 @@ const capabilities = {
 const serverInfo = self.info ?? { name: 'plain', version: '1.0.0' };
 const say = (message) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
 
+const CLIENT = 'io.modelcontextprotocol/clientInfo';
 const STATELESS = 'io.modelcontextprotocol/protocolVersion';
 const answers = {
   initialize: () => ({
@@ -56,6 +59,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
     }, 50);
   }
   if (id === undefined || method === undefined) return;
+  client = params?.clientInfo?.name ?? params?._meta?.[CLIENT]?.name ?? client;
   if (method in lists && !self.without?.includes(method)) {
     const [key, items] = lists[method];
     const all =

@@ -1,4 +1,4 @@
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { readTarball, UNPACK_LIMITS, type UnpackLimits } from '../../../runtime/store/unpack.ts';
 import { type Entry, tarball } from '../../helpers/tarball.ts';
@@ -76,6 +76,40 @@ describe('what is unpacked', () => {
     await expect(readTarball(tarball(entries), 'x', only(limits))).rejects.toMatchObject({
       code: 'ARCHIVE_HOSTILE',
       message: expect.stringMatching(sentence),
+    });
+  });
+
+  it.each<[string, (tar: Buffer) => Buffer]>([
+    ['gzip', (tar) => gzipSync(gzipSync(tar))],
+    ['zstd', (tar) => gzipSync(zstdCompressSync(tar))],
+    ['brotli', (tar) => gzipSync(brotliCompressSync(tar))],
+  ])('is packed once: a %s within is not unpacked, however small it is', async (_, pack) => {
+    const archive = pack(gunzipSync(tarball([{ path: 'package/a', text: 'x' }])));
+    await expect(readTarball(archive, 'x')).rejects.toMatchObject({ code: 'ARCHIVE_HOSTILE' });
+  });
+
+  it('is not read past what breaks a limit', async () => {
+    // A file of one gigabyte, whose header says so, before a gigabyte of zeros that would follow it.
+    const archive = gzipSync(
+      Buffer.concat([
+        gunzipSync(tarball([{ path: 'package/a', size: 1024 ** 3 }])).subarray(0, 512),
+        Buffer.alloc(128 * 1024 ** 2),
+      ]),
+    );
+    const before = process.memoryUsage().arrayBuffers;
+    await expect(readTarball(archive, 'x')).rejects.toMatchObject({ code: 'ARCHIVE_HOSTILE' });
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(32 * 1024 ** 2);
+  });
+
+  it('has names that are text', async () => {
+    const tar = gunzipSync(tarball([{ path: 'package/abcd', text: 'x' }]));
+    tar[8] = 0xff;
+    tar.write('        ', 148, 'latin1');
+    const sum = tar.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+    tar.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+    await expect(readTarball(gzipSync(tar), 'x')).rejects.toMatchObject({
+      code: 'ARCHIVE_HOSTILE',
+      message: expect.stringContaining('not text'),
     });
   });
 
