@@ -43,6 +43,8 @@ export interface Asked {
   readonly params?: JsonObject;
   /** Over HTTP, with these headers as well. */
   readonly headers?: Record<string, string>;
+  /** How long an answer is waited for that takes long to make, ms. */
+  readonly patienceMs?: number;
 }
 
 export interface Talk {
@@ -110,9 +112,13 @@ async function stdio(setup: Setup): Promise<Talk> {
   });
   await session.request(0, 'initialize', { ...INITIALIZE, capabilities: setup.capabilities ?? {} });
   session.send({ method: 'notifications/initialized' });
-  const answered = async (id: number | string, from: number): Promise<JsonObject[]> => {
+  const answered = async (
+    id: number | string,
+    from: number,
+    patienceMs = PATIENCE_MS,
+  ): Promise<JsonObject[]> => {
     const isAnswer = (message: JsonObject): boolean => message.id === id && message.method === undefined;
-    const until = performance.now() + PATIENCE_MS;
+    const until = performance.now() + patienceMs;
     const came = (): JsonObject[] => session.received.slice(from);
     while (!came().some(isAnswer) && performance.now() < until) await pause(5);
     const end = came().findIndex(isAnswer);
@@ -123,10 +129,10 @@ async function stdio(setup: Setup): Promise<Talk> {
     limit: STDIO_LIMIT,
     meta: {},
     tool: (name) => name,
-    ask: ({ id = randomUUID(), method, params = {} }) => {
+    ask: ({ id = randomUUID(), method, params = {}, patienceMs }) => {
       const from = session.received.length;
       session.send({ id, method, params });
-      return answered(id, from);
+      return answered(id, from, patienceMs);
     },
     raw: (text) => {
       const from = session.received.length;
@@ -192,8 +198,8 @@ async function overHttp(face: Exclude<FaceName, 'stdio'>, setup: Setup): Promise
   const url = `${gateway.url}${all ? '/mcp' : '/servers/weather/mcp'}`;
   const client = isStateless ? null : await httpClient(url, {}, setup.capabilities ?? {});
   const tool = (name: string): string => (all ? `weather__${name}` : name);
-  const heard = async (asked: Promise<Response>): Promise<JsonObject[]> =>
-    Promise.race([asked.then(messagesOf).catch(() => []), pause(PATIENCE_MS).then(() => [])]);
+  const heard = async (asked: Promise<Response>, patienceMs = PATIENCE_MS): Promise<JsonObject[]> =>
+    Promise.race([asked.then(messagesOf).catch(() => []), pause(patienceMs).then(() => [])]);
   const own: Record<string, string> = client?.headers ?? {
     'mcp-protocol-version': '2026-07-28',
     'mcp-method': 'tools/call',
@@ -204,11 +210,12 @@ async function overHttp(face: Exclude<FaceName, 'stdio'>, setup: Setup): Promise
     limit: SMALL,
     meta: isStateless ? { _meta: ENVELOPE } : {},
     tool,
-    ask: ({ id = randomUUID(), method, params = {}, headers = {} }) =>
+    ask: ({ id = randomUUID(), method, params = {}, headers = {}, patienceMs }) =>
       heard(
         client
           ? post(url, { id, method, params }, { ...client.headers, ...headers })
           : stateless(url, { id, method, params }, headers),
+        patienceMs,
       ),
     raw: (text) => heard(post(url, text, own)),
     tell: async (message) => {

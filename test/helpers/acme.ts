@@ -22,8 +22,7 @@ export async function acme(): Promise<Acme> {
   chmodSync(dir, 0o755);
   const tool = { name: 'echo', description: 'Echo', inputSchema: { type: 'object' } };
   const shown = plain({ tools: [tool] }, { name: '@acme/echo' });
-  const answer = `'tools/call': () => ({ content: [{ type: 'text', text: 'hello' }] }),`;
-  const code = String(shown.files['index.mjs']).replace('ping: () => ({}),', `ping: () => ({}), ${answer}`);
+  const code = String(shown.files['index.mjs']).replace("text: 'done'", "text: 'hello'");
   const other = plain({ tools: [tool] }, { name: '@acme/other' });
   const npm = await startNpmRegistry([{ ...shown, files: { ...shown.files, 'index.mjs': code } }, other]);
   const company = await foundCompany({ dir, npmRegistry: npm.url, environment: process.env });
