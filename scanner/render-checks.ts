@@ -1,5 +1,6 @@
 /** What checks say, for people: what fired, what is not known, and what is in order. */
 import type { CheckResult, Evidence } from '../schemas/finding.ts';
+import { apart } from './excerpt.ts';
 import { line, type Paint, WIDTH, wrapped } from './text.ts';
 
 /** Lines that are left to what is in order, before a finding gets more than one. */
@@ -113,11 +114,11 @@ function renderFired(check: CheckResult, { paint, gate }: Way, [most, pieces]: D
 function renderEvidence(item: Evidence, paint: Paint): string[] {
   const pad = '           ';
   if (item.kind === 'change') {
-    const before = paint.red(`- ${line(item.before, 90)}`);
+    const [before, after] = apart(item.before, item.after, 90);
     return [
       `${pad}${line(item.at, 90)}`,
-      `${pad}${before}`,
-      `${pad}${paint.green(`+ ${line(item.after, 90)}`)}`,
+      `${pad}${paint.red(`- ${line(before, 90)}`)}`,
+      `${pad}${paint.green(`+ ${line(after, 90)}`)}`,
     ];
   }
   if (item.kind === 'file') {

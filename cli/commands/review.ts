@@ -62,6 +62,13 @@ export const review: Command = {
   },
 };
 
+/** That it is signed says nothing of what it says: both are told, and what is open by name. */
+export function verdictText(checks: Report['checks']): string {
+  const open = checks.filter(({ gates, outcome }) => gates && outcome !== 'ok').map(({ id }) => id);
+  const verdict = open.length === 0 ? 'passed' : `not passed, ${open.join(' ')} open`;
+  return `The scanner's signature on this report holds. Its verdict: ${verdict}.`;
+}
+
 /** What the scanner's key signed about this report; without its signature nobody can approve. */
 async function verdictLine(
   context: Context,
@@ -76,9 +83,7 @@ async function verdictLine(
       reportDigest: digestOf(report),
       subject: subjectsOf(release),
     });
-    const open = report.checks.filter(({ gates, outcome }) => gates && outcome !== 'ok').map(({ id }) => id);
-    const verdict = open.length === 0 ? 'passed' : `not passed, ${open.join(' ')} open`;
-    return `The scanner's signature on this report holds. Its verdict: ${verdict}.`;
+    return verdictText(report.checks);
   } catch (thrown) {
     const { message, code } = asLockkeeperError(thrown);
     return context.paint.red(`The scanner did not sign this report: ${plain(message)} [${code}]`);

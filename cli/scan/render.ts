@@ -1,5 +1,6 @@
 /** What `lk scan` prints for people. */
 import { renderReport } from '../../scanner/render.ts';
+import { WIDTH, wrapped } from '../../scanner/text.ts';
 import type { CheckResult } from '../../schemas/finding.ts';
 import type { Scan, ScanTarget } from '../../schemas/scan.ts';
 import type { Context, Result } from '../command.ts';
@@ -25,23 +26,27 @@ export function renderScan(told: Scan, { words, full }: Wish, context: Context):
 }
 
 function renderTarget(
-  { target, file, notes, report, error, suppressed }: ScanTarget,
+  { target, file, line, notes, report, error, suppressed }: ScanTarget,
   full: boolean,
   { paint }: Context,
 ): string {
-  const where = file === null ? '' : paint.dim(`  in ${plain(file)}`);
-  const head = report ? [] : [`${paint.bold(plain(target))}${where}`];
-  const said = notes.map(
-    ({ id, severity, message }) => `${paint.yellow('note   ')}  ${id}  ${severity}: ${plain(message)}`,
+  const where = file === null ? '' : paint.dim(`  in ${plain(file)}${line === null ? '' : `:${line}`}`);
+  const head = report && file === null ? [] : [`${paint.bold(plain(target))}${where}`];
+  const said = notes.flatMap(({ id, severity, message }) =>
+    under(paint.yellow('note   '), `${id} ${severity}: ${message}`),
   );
   const body = report
     ? [renderReport(report, paint, { full })]
-    : [`${paint.red('no scan')}  ${plain(error?.message ?? '')} [${error?.code}]`];
-  const accepted = suppressed.map(
-    ({ check, reason, expires }) =>
-      `${paint.green('accepted')} ${check}  until ${expires.slice(0, 10)}: ${plain(reason)}`,
+    : under(paint.red('no scan'), `${error?.message ?? ''} [${error?.code}]`);
+  const accepted = suppressed.flatMap(({ check, reason, expires }) =>
+    under(paint.green('known  '), `${check} accepted until ${expires.slice(0, 10)}: ${reason}`),
   );
   return [...head, ...body, ...said, ...accepted].join('\n');
+}
+
+/** A word of seven letters, and what there is to say after it, over as many lines as it takes. */
+function under(word: string, text: string): string[] {
+  return wrapped(text, WIDTH - 9).map((part, at) => `${at === 0 ? word : ' '.repeat(7)}  ${part}`);
 }
 
 function overview({ targets }: Scan): string {
@@ -76,8 +81,12 @@ function conclusionLine({ conclusion, targets }: Scan, { paint }: Context): stri
     ...(unknown.length === 0 ? [] : [`${unknown.join(', ')} unknown, and ${gate(unknown)}`]),
     ...(missing === 0 ? [] : [`${missing} of ${targets.length} could not be scanned`]),
   ].join('; ');
-  const head = conclusion === 'refused' ? paint.red('refused') : paint.yellow('could not verify');
+  const [word, colour] =
+    conclusion === 'refused'
+      ? (['refused', paint.red] as const)
+      : (['could not verify', paint.yellow] as const);
   const next =
     missing === targets.length ? '' : ' In a registry, a reviewer has to accept that by name, with a reason.';
-  return `${head}: ${why}.${next}`;
+  const [first = '', ...rest] = wrapped(`${word}: ${why}.${next}`);
+  return [`${colour(word)}${first.slice(word.length)}`, ...rest].join('\n');
 }

@@ -6,7 +6,7 @@ import { doctor } from '../../cli/commands/doctor.ts';
 import { owner } from '../../cli/commands/owner.ts';
 import { people } from '../../cli/commands/people.ts';
 import { publish } from '../../cli/commands/publish.ts';
-import { review } from '../../cli/commands/review.ts';
+import { review, verdictText } from '../../cli/commands/review.ts';
 import { makePaint } from '../../cli/output.ts';
 import { expireApprovals } from '../../registry/expiry.ts';
 import { rescanJob } from '../../registry/rescan.ts';
@@ -39,6 +39,7 @@ describe.each(servers().slice(0, 1))('the command line', (server) => {
   const lk = async (as: string, [verb, command]: [string, Command], ...argv: string[]): Promise<Result> => {
     const context = {
       api: async () => openApi(url, tokens[as] ?? ''),
+      config: { environment: {} },
       paint: makePaint(false),
       now: () => new Date(),
       json: false,
@@ -130,5 +131,15 @@ describe.each(servers().slice(0, 1))('the command line', (server) => {
     );
     const refused = await registry.call('alice', 'GET', `/v1/releases/${moved}/statement?delta=2.1.0`);
     expect(refused.body).toMatchObject({ code: 'APPROVAL_DELTA', found: '2.1.0, of npm:weather' });
+  });
+});
+
+describe('a verdict in words', () => {
+  it('never says that a signature failed because a check is open', () => {
+    const head = { title: 't', owasp: 'MCP04' };
+    const open = { ...head, id: 'LK-MNT-01', gates: true, outcome: 'unknown' as const, reason: 'r' };
+    const quiet = { ...open, id: 'LK-SIG-01', gates: false };
+    expect(verdictText([quiet])).toBe("The scanner's signature on this report holds. Its verdict: passed.");
+    expect(verdictText([quiet, open])).toContain('verdict: not passed, LK-MNT-01 open.');
   });
 });

@@ -3,6 +3,9 @@ import { execFile } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Context } from '../../cli/command.ts';
+import { makePaint } from '../../cli/output.ts';
+import { renderScan } from '../../cli/scan/render.ts';
 import { toMarkdown } from '../../scanner/markdown.ts';
 import { toSarif } from '../../scanner/sarif.ts';
 import { sha256 } from '../../schemas/json.ts';
@@ -213,6 +216,22 @@ describe('what others read', () => {
       ],
     };
   };
+
+  it('names whom it is about and where, on lines that a screen has', () => {
+    const long = 'words that go on '.repeat(12);
+    const note = { id: 'LK-CFG-01', severity: 'medium' as const, message: long };
+    const [one] = saying(long).targets as [ScanTarget];
+    const named = { ...one, target: 'mine', file: '.mcp.json', line: 7, notes: [note] };
+    const gone = { ...named, target: 'gone', report: null, error: { code: 'SOURCE_INVALID', message: long } };
+    const told = { ...example, conclusion: 'refused' as const, targets: [named, { ...gone, line: null }] };
+    const context = { paint: makePaint(false) } as unknown as Context;
+    const lines = (renderScan(told, { words: [], full: false }, context).text ?? '').split('\n');
+    expect(lines.filter((line) => line.length > 110)).toEqual([]);
+    expect(lines).toContain('mine  in .mcp.json:7');
+    expect(lines).toContain('gone  in .mcp.json');
+    expect(lines.join(' ')).toContain('LK-CAP-01 fired and gates; 1 of 2 could not be scanned.');
+    expect(lines.join(' ').match(/words {1,10}that {1,10}go {1,10}on/g)?.length).toBeGreaterThan(30);
+  });
 
   it('cannot be broken out of in Markdown', () => {
     const text = toMarkdown(saying('<img src=x> [a](javascript:x) `|` @team #1 ~~~\n# Head'));

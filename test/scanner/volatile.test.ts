@@ -1,5 +1,7 @@
 /** What may differ between two starts of one server, and what makes it unlockable. */
 import { describe, expect, it } from 'vitest';
+import type { Facts } from '../../scanner/checks/check.ts';
+import { volatile } from '../../scanner/checks/volatile.ts';
 import { volatileBetween } from '../../scanner/volatile.ts';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import type { Surface } from '../../schemas/surface.ts';
@@ -42,5 +44,18 @@ describe('two starts', () => {
 
   it('may not have a text in one of them only', () => {
     expect(() => between(zone({}), zone({ description: 'x' }))).toThrow('in one of them only');
+  });
+});
+
+describe('what is not pinned', () => {
+  it('is shown as both starts said it, from where they part', async () => {
+    const long = 'The same beginning, '.repeat(8);
+    const of = (end: string): Surface => showing(zone({ description: `${long}in ${end}` }));
+    const at = '/tools/now/inputSchema/properties/zone/description';
+    const facts = { surface: { ...of('UTC'), volatile: [at] }, other: of('Apia') } as Facts;
+    const told = await volatile.run(facts);
+    const [finding] = told.outcome === 'fired' ? told.findings : [];
+    const from = `…${long.slice(-27)}in `;
+    expect(finding?.evidence).toEqual([{ kind: 'change', at, before: `${from}UTC`, after: `${from}Apia` }]);
   });
 });
