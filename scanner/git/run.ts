@@ -30,7 +30,9 @@ const MAX_BYTES = 16 * 1024 * 1024;
 const SAID_BYTES = 8192;
 /** Of any one file that git writes. */
 const FILE_MIB = 1024;
-const LIMITED = `ulimit -f ${FILE_MIB * 2048} && exec "$@"`;
+/** Of its memory, with what it maps. */
+const MEMORY_MIB = 8192;
+const LIMITED = `ulimit -f ${FILE_MIB * 2048} && ulimit -v ${MEMORY_MIB * 1024} && exec "$@"`;
 const TAKEN = /^(?:PATH|SSH_AUTH_SOCK|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY)$/;
 
 /** Whatever a repository, a server or this machine has set, these stand above it. */

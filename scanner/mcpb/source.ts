@@ -4,9 +4,8 @@ import type { UnpackedFile } from '../../runtime/store/unpack.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { type BundleReport, mcpbName, mcpbPurl, mcpbRefOf } from '../../schemas/mcpb.ts';
 import { type Artifact, closureDigest, type Submission } from '../../schemas/release.ts';
-import type { Attestations, PackageSource, ScanPorts } from '../ports.ts';
-import { repositoryUrl } from '../provenance/claimed.ts';
-import { absent, notKnown } from '../provenance/standing.ts';
+import type { PackageSource, ScanPorts } from '../ports.ts';
+import { bundleAttested } from './attested.ts';
 import { bundleBytes } from './fetch.ts';
 import { foldersOf } from './folders.ts';
 import { bundleLaunch } from './launch.ts';
@@ -44,7 +43,14 @@ export async function mcpbSource(submission: Submission, ports: ScanPorts): Prom
       manifest: declaredIn(manifest),
       signature,
     },
-    attested: async () => attestedOf(manifest, signature),
+    attested: (known) =>
+      bundleAttested(
+        {
+          ...{ signature, digest: ref.digest, blobs: ports.blobs, github: ports.github ?? null },
+          repository: manifest.repository?.url ?? null,
+        },
+        known,
+      ),
     // Nobody lists bundles with their makers and dates; the manifest's own word is its maker's.
     upstream: async () => ({
       ...{ publisher: null, maintainers: null, publishedAt: null, history: null },
@@ -74,23 +80,6 @@ function assertNamed(
   if (name !== null && name !== own) throw wrong(`the bundle ${own}, as its manifest says`, name);
   if (submission.version === manifest.version) return;
   throw wrong(`version ${quote(manifest.version, 60)}, as the manifest says`, submission.version);
-}
-
-/** Bundles are in no package registry, and what they carry as a signature holds for nothing. */
-function attestedOf({ repository }: Manifest, signature: number): Attestations {
-  const url = repository === undefined ? null : repositoryUrl(repository.url.trim());
-  const claimed = url === null ? [] : [{ url, directory: '' }];
-  const attested = {
-    signature:
-      signature === 0
-        ? absent('bundles are in no registry that signs versions, and it carries no signature')
-        : notKnown('it carries a signature of the form of bundles, which is not verified and not believed'),
-    publish: absent('bundles are published in no registry that could attest it'),
-    build: notKnown('nobody was asked for attestations of its build'),
-    claimed: claimed.map((one) => one.url),
-    commit: null,
-  };
-  return { attested, claimed, answer: null };
 }
 
 interface Seen {

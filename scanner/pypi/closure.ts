@@ -129,13 +129,12 @@ export function versionIn(file: string, name: string): string | null {
 }
 
 function sourcesOnly(label: string, files: readonly IndexFile[]): LockkeeperError {
-  return incomplete(
-    `a wheel of ${label}`,
-    `only ${files
-      .map(({ file }) => quote(file, 100))
-      .slice(0, 3)
-      .join(', ')}, which would run code of the package to be built`,
-  );
+  const names = files.slice(0, 3).map(({ file }) => quote(file, 100));
+  return new LockkeeperError('CLOSURE_INCOMPLETE', {
+    expected: `a wheel of ${label}`,
+    found: `only ${names.join(', ')}, which would run code of the package to be built`,
+    next: 'Nothing is built here: ask its maintainers for a wheel, or build one where you trust it (pip wheel --no-deps) and publish it in your own index',
+  });
 }
 
 /** Why pip finds no wheel of a package, where the index can tell. Throws CLOSURE_INCOMPLETE, or returns. */

@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { commitSubmission, findCommit } from '../../cli/repositories.ts';
 import type { Facts } from '../../scanner/checks/check.ts';
 import { commit, wholeTree } from '../../scanner/checks/commit.ts';
@@ -61,6 +63,11 @@ beforeAll(async () => {
   ids.orphan = git.commit({ 'src/index.mjs': `${server()['src/index.mjs']}\n// made in a fork` });
   git.run('tag', 'v6.6.6');
   git.run('checkout', '-q', 'main');
+  const top = git.run('rev-parse', '--show-toplevel');
+  const text = git.run('cat-file', 'commit', ids.signed).replace('a change', 'another change');
+  writeFileSync(join(top, '.git/tampered'), `${text}\n`);
+  ids.tampered = git.run('hash-object', '-t', 'commit', '-w', '.git/tampered');
+  git.run('tag', 'tampered', ids.tampered);
   git.push();
 });
 afterAll(() => git.close());
@@ -152,6 +159,10 @@ describe('a server out of a git repository', { timeout: 60_000 }, () => {
     expect(tagAlone.says).toContain('the tag is signed, and the commit that it names is not');
     expect(tagAlone.says).toContain('links and submodules');
     expect(tagAlone.says).toContain('Git LFS');
+
+    const tampered = await resolved(ids.tampered ?? '', pinned);
+    expect(tampered.facts.signed.commit.state).toBe('broken');
+    expect(tampered.rank).not.toBe('publish-attestation');
 
     const unpinned = await resolved('v1.2.0');
     expect(unpinned.facts.report.tagSigned).toContain('no root.json');
@@ -269,6 +280,22 @@ describe('names of repositories, tags and commits', () => {
     expect(isGitTag(name)).toBe(false);
     expect((await refusalOf(findCommit(`git:${git.url}#${name}`, {}))).code).toBe('SOURCE_INVALID');
     expect(() => gitRefOf(`git:https://host.example/x#${name}@${'a'.repeat(40)}`)).toThrow('whole id');
+  });
+
+  it.each(['127.0.0.2', '169.254.169.254'])('lead nowhere that is a machine’s own: %s', async (host) => {
+    const { code, message } = await refusalOf(findCommit(`git:https://${host}/x#v1`, PATH));
+    expect([code, message]).toEqual(['SOURCE_UNREACHABLE', expect.stringContaining('which leads to')]);
+  });
+
+  it('are not followed elsewhere', async () => {
+    const server = createServer((request, response) => {
+      response.writeHead(302, { location: `${new URL(git.url).origin}${request.url}` }).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const word = `git:http://127.0.0.1:${port}/acme/weather.git#v1.0.0`;
+    expect((await refusalOf(findCommit(word, PATH))).code).toBe('SOURCE_UNREACHABLE');
   });
 
   it('are tags and commits alone: a branch is another commit tomorrow', async () => {

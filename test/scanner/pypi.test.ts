@@ -64,7 +64,7 @@ const REFUSED: Readonly<Record<string, readonly [readonly Listed[], string, stri
   'a source archive alone': [
     [sdist('acme-time')],
     'CLOSURE_INCOMPLETE',
-    'acme-time-1.0.0.tar.gz.*would run code',
+    'acme-time-1.0.0.tar.gz.*would run code.*build one where you trust it',
   ],
   'a dependency with a source archive alone': [
     [needing('acme-words'), sdist('acme-words')],

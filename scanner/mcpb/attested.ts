@@ -1,0 +1,108 @@
+/** What is signed of a bundle: nothing by the bundle itself, and what GitHub keeps of the workflow that built it. */
+
+import { verifyBundle } from '../../runtime/provenance/verify.ts';
+import type { Blobs } from '../../runtime/store/blobs.ts';
+import { asLockkeeperError } from '../../schemas/errors.ts';
+import { canonical } from '../../schemas/json.ts';
+import { Type } from '../../schemas/type.ts';
+import { isValid } from '../../schemas/validate.ts';
+import type { Github } from '../github/client.ts';
+import type { Attestations, Known } from '../ports.ts';
+import { repositoryUrl } from '../provenance/claimed.ts';
+import {
+  assertOneRepository,
+  builtBy,
+  builtOf,
+  firstOf,
+  isBuild,
+  type Signed,
+  timeIn,
+} from '../provenance/signed.ts';
+import { absent, held, notKnown, type Standing, standingOf } from '../provenance/standing.ts';
+import { pinOf, SIGSTORE_PIN } from '../provenance/trust.ts';
+
+const ROUTE = 'GET /repos/{owner}/{repo}/attestations/{subject_digest}';
+/** GitHub's answer; bundles that are kept elsewhere have an address in their place. */
+const Answer = Type.Object({
+  attestations: Type.Array(Type.Object({ bundle: Type.Optional(Type.Unknown()) }), { maxItems: 30 }),
+});
+
+export interface AttestedBundle {
+  /** As the manifest names it; null where it names none. */
+  readonly repository: string | null;
+  /** Bytes of the signature that it carries. */
+  readonly signature: number;
+  readonly digest: string;
+  readonly blobs: Blobs;
+  readonly github: Github | null;
+}
+
+/** Never throws for what GitHub says or leaves out: that is what the standings tell. */
+export async function bundleAttested(
+  bundle: AttestedBundle,
+  { trust }: Pick<Known, 'trust'>,
+): Promise<Attestations> {
+  const url = bundle.repository === null ? null : repositoryUrl(bundle.repository.trim());
+  const claimed = url === null ? [] : [{ url, directory: '' }];
+  const found = await askFor(url, bundle);
+  const signed = typeof found === 'string' ? notKnown(found) : await signedIn(found, bundle, trust);
+  const attested = {
+    signature:
+      bundle.signature === 0
+        ? absent('bundles are in no registry that signs versions, and it carries no signature')
+        : notKnown('it carries a signature of the form of bundles, which is not verified and not believed'),
+    publish: absent('bundles are published in no registry that could attest it'),
+    build: builtOf(firstOf(signed, isBuild, 'none of its attestations is a build')),
+    claimed: claimed.map((one) => one.url),
+    commit: null,
+  };
+  return { attested, claimed, answer: typeof found === 'string' ? null : Buffer.from(canonical(found)) };
+}
+
+/** The attestations that GitHub has of these bytes; a string says why nobody knows. */
+async function askFor(
+  url: string | null,
+  { github, digest }: AttestedBundle,
+): Promise<readonly unknown[] | string> {
+  if (github === null) return 'this scanner does not ask GitHub for attestations of its build';
+  if (url === null || new URL(url).hostname !== github.host)
+    return `its manifest names no repository at ${github.host}`;
+  const [, owner = '', repo = ''] = new URL(url).pathname.split('/');
+  try {
+    const answer = await github.ask(ROUTE, { owner, repo, subject_digest: digest });
+    if (answer === null) return [];
+    if (!isValid(Answer, answer)) return 'GitHub answered for its attestations in another form';
+    const bundles = answer.attestations.map(({ bundle }) => bundle);
+    return bundles.includes(undefined) || bundles.includes(null)
+      ? 'GitHub keeps its attestations elsewhere, where they are not read'
+      : bundles;
+  } catch (error) {
+    return asLockkeeperError(error).message;
+  }
+}
+
+/** All of them have to hold for these very bytes, and by one repository. */
+async function signedIn(
+  bundles: readonly unknown[],
+  { digest, blobs }: AttestedBundle,
+  trust: Known['trust'],
+): Promise<Standing<readonly Signed[]>> {
+  if (bundles.length === 0) return absent('GitHub has no attestation of it');
+  const pin = pinOf(trust, SIGSTORE_PIN);
+  if (typeof pin === 'string') return notKnown(pin);
+  const artifact = await blobs.get(digest);
+  return standingOf(() => {
+    const all = bundles.map((bundle): Signed => {
+      const bytes = Buffer.from(JSON.stringify(bundle));
+      const policy = { root: pin.root, signer: { kind: 'whoever' } } as const;
+      const { identity, statement, entries } = verifyBundle(
+        { format: 'sigstore', bytes, artifact },
+        policy,
+        pin.files,
+      );
+      return { type: statement?.predicateType ?? '', built: builtBy(identity), at: timeIn(entries) };
+    });
+    assertOneRepository(all);
+    return held(all);
+  });
+}
