@@ -9,6 +9,7 @@ import type { Pool } from './db/pool.ts';
 import type { StreamLimits } from './streams.ts';
 import type { Trust } from './trust.ts';
 import type { TufSetting } from './tuf/setting.ts';
+import type { Offered } from './upstream.ts';
 
 export interface Deps {
   readonly pool: Pool;
@@ -28,8 +29,8 @@ export interface ScanDeps extends Deps {
   /** Folder of the scanner: temporary trees, and what was read of code. */
   readonly workDir: string;
   readonly scan: (request: ScanRequest, progress: (step: string) => void) => Promise<ScanResult>;
-  /** Versions of a package that its registry has. */
-  readonly upstream: (packageName: string) => Promise<string[]>;
+  /** What the package registry of a source has. */
+  readonly upstream: (source: string) => Promise<Offered[]>;
   /** Absent where no feed is set. */
   readonly advisories?: Feed;
   /** The repository of trust files; null where none is set. */

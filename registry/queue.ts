@@ -31,6 +31,11 @@ export async function queueTrust(client: Client): Promise<void> {
   );
 }
 
-export async function queueUpstreamWatch(client: Client): Promise<void> {
-  await client.query(`select graphile_worker.add_job('upstream', job_key := 'upstream', max_attempts := 3)`);
+/** At once, or by chance within so many milliseconds. One that waits is left as it is. */
+export async function queueUpstreamWatch(client: Client, withinMs = 0): Promise<void> {
+  await client.query(
+    `select graphile_worker.add_job('upstream', job_key := 'upstream', job_key_mode := 'preserve_run_at', max_attempts := 3,
+       run_at := now() + random() * $1 * interval '1 millisecond')`,
+    [withinMs],
+  );
 }

@@ -1,6 +1,4 @@
 /** A second look at a release that is to be reviewed again, and what it shows against the first. */
-import semver from 'semver';
-import { packageOf } from '../scanner/closure.ts';
 import type { CheckResult, Report } from '../schemas/finding.ts';
 import { canonical } from '../schemas/json.ts';
 import type { Since } from '../schemas/review.ts';
@@ -14,6 +12,7 @@ import type { Deps, ScanDeps } from './deps.ts';
 import { recordEvent } from './log.ts';
 import { SELF } from './root.ts';
 import { isReliedOn, standardOf } from './standard.ts';
+import { newerThan } from './upstream.ts';
 import { signedVerdict } from './verdict.ts';
 import { isUnwatched } from './whereabouts.ts';
 
@@ -58,15 +57,11 @@ export async function rescanJob(id: string, deps: ScanDeps): Promise<void> {
 
 async function newerVersions(row: ReleaseRow, deps: ScanDeps): Promise<string[] | null> {
   if (isUnwatched(row.source)) return null;
-  const versions = await deps.upstream(packageOf(row.source).name).catch((error: unknown) => {
+  const offered = await deps.upstream(row.source).catch((error: unknown) => {
     deps.log.warn({ err: error, server: row.name }, 'upstream not reached');
     return null;
   });
-  return (
-    versions
-      ?.filter((one) => semver.valid(one) === one && semver.gt(one, row.version))
-      .sort(semver.rcompare) ?? null
-  );
+  return offered && newerThan(row.version, offered).map(({ version }) => version);
 }
 
 function readReport(digest: string, { blobs }: Pick<Deps, 'blobs'>): Promise<Report> {

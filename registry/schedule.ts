@@ -51,6 +51,14 @@ export function startSchedules(schedules: readonly Schedule[], pool: Pool, log: 
   };
 }
 
+/** All registries that keep to the default would ask at the same second of the hour: milliseconds that it may be later. */
+const SPREAD_MS = 5 * 60_000;
+
+/** Where a schedule names one minute; one that fires more often means now. */
+export function spreadOf(expression: string): number {
+  return /^\d+ [^ ]+ [^ ]+ [^ ]+ [^ ]+$/.test(expression) ? SPREAD_MS : 0;
+}
+
 /** What the registry does by itself. */
 export function registrySchedules(
   deps: Deps,
@@ -61,7 +69,11 @@ export function registrySchedules(
     { name: 'checkpoint', cron: '*/5 * * * *', run: () => checkpoints.refresh() },
     { name: 'approvals', cron: '11 * * * *', run: async () => void (await expireApprovals(deps)) },
     { name: 'calls', cron: '* * * * *', run: () => withTransaction(pool, sweepCalls) },
-    { name: 'upstream', cron: crons.upstreamCron, run: () => queueUpstreamWatch(pool) },
+    {
+      name: 'upstream',
+      cron: crons.upstreamCron,
+      run: () => queueUpstreamWatch(pool, spreadOf(crons.upstreamCron)),
+    },
     { name: 'advisories', cron: crons.advisoriesCron, run: () => queueAdvisories(pool) },
     { name: 'trust', cron: crons.tufCron, run: () => queueTrust(pool) },
     { name: 'rejudge', cron: '41 4 * * *', run: async () => void (await queueRejudgements(deps)) },

@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { selectDriver } from '../runtime/isolation/select.ts';
 import { openBlobs } from '../runtime/store/blobs.ts';
 import { type Github, openGithub } from '../scanner/github/client.ts';
-import { npmOptionsOf, upstreamVersions } from '../scanner/npm.ts';
+import { npmOptionsOf } from '../scanner/npm.ts';
 import { ociOptionsOf } from '../scanner/oci/options.ts';
 import { pypiOptionsOf } from '../scanner/pypi/options.ts';
 import { scan } from '../scanner/scan.ts';
@@ -29,6 +29,7 @@ import { queueRejudgements } from './rejudge.ts';
 import { registrySchedules, startSchedules } from './schedule.ts';
 import { openTrust, type TrustSetting } from './trust.ts';
 import { trustFiles } from './trust-files.ts';
+import { upstreamOf } from './upstream.ts';
 import { startWorker } from './worker.ts';
 
 export interface Registry {
@@ -191,7 +192,7 @@ async function scanDeps(deps: Deps, config: RegistryConfig): Promise<ScanDeps> {
     tuf: config.tuf,
     trustRoots: config.trustRoots,
     tmp: workDir,
-    upstream: (name) => upstreamVersions(name, npm),
+    upstream: upstreamOf(npm, () => pypiOptionsOf(config.environment)),
     ...(config.advisories === null ? {} : { advisories: openFeed(config.advisories, { tmp: workDir }) }),
   };
 }

@@ -24,9 +24,9 @@ export function whereItIs({ submission, source, version }: ReleaseRow): object {
   };
 }
 
-/** Nobody publishes versions of an address or a bundle; those of a Python package index and tags of an image or a repository are not watched. */
+/** Nobody publishes versions of an address or a bundle; tags of an image or a repository are not watched. */
 export function isUnwatched(source: string): boolean {
-  return [isRemoteSource, isPypiSource, isOciSource, isMcpbSource, isGitSource].some((is) => is(source));
+  return [isRemoteSource, isOciSource, isMcpbSource, isGitSource].some((is) => is(source));
 }
 
 function packageIn(source: string, version: string): object {

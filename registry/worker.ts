@@ -1,37 +1,25 @@
 /** The scanner's side of the registry: jobs from the queue, one state move at each end, strangers outside transactions. */
 
 import { type Job, Logger, type Runner, run, type TaskList } from 'graphile-worker';
-import semver from 'semver';
-import { packageOf } from '../scanner/closure.ts';
 import { asLockkeeperError, type Code } from '../schemas/errors.ts';
 import { canonical } from '../schemas/json.ts';
-import type { Submission } from '../schemas/release.ts';
 import { knownAgainst, mapRelease, revokeInfected } from './advisories/map.ts';
 import { refreshAdvisories } from './advisories/refresh.ts';
 import { baselineFrom, peersOf } from './baseline.ts';
 import { markJudged } from './db/judgements.ts';
 import { withTransaction } from './db/pool.ts';
-import {
-  findRelease,
-  isKnown,
-  lastApproved,
-  listReleases,
-  moveState,
-  type ReleaseRow,
-} from './db/releases.ts';
+import { findRelease, lastApproved, moveState } from './db/releases.ts';
 import { storeScan } from './db/scans.ts';
 import type { ScanDeps } from './deps.ts';
 import { MOVES } from './lifecycle.ts';
 import { recordEvent } from './log.ts';
-import { SCHEDULE } from './owners.ts';
 import { rejudgeJob } from './rejudge.ts';
 import { rescanJob } from './rescan.ts';
 import { SELF } from './root.ts';
-import { submit } from './routes/releases.ts';
 import { standardOf } from './standard.ts';
 import { refreshTrust } from './tuf/refresh.ts';
+import { watchUpstream } from './upstream.ts';
 import { signedVerdict } from './verdict.ts';
-import { isUnwatched } from './whereabouts.ts';
 
 /** Failures of the world around, which another try may not meet again; a server that fails does so every time. */
 const PASSING: ReadonlySet<Code> = new Set([
@@ -42,9 +30,6 @@ const PASSING: ReadonlySet<Code> = new Set([
   'SYSTEM',
   'INTERNAL',
 ]);
-
-/** Why a candidate of the schedule is left alone: it is here, or nobody answers for the server any more. */
-const UNWANTED: ReadonlySet<Code> = new Set(['RELEASE_EXISTS', 'SERVER_ORPHANED', 'SOURCE_CHANGED']);
 
 export async function startWorker(deps: ScanDeps, concurrency: number): Promise<Runner> {
   const taskList: TaskList = {
@@ -131,54 +116,4 @@ export async function scanJob(
       });
     });
   }
-}
-
-/** New versions of approved servers become candidates, asked for by the registry itself, with the permissions approved last. */
-export async function watchUpstream(deps: ScanDeps): Promise<number> {
-  let submitted = 0;
-  const approved = await listReleases(deps.pool, { state: 'approved', limit: 100_000 });
-  const newest = new Map<string, ReleaseRow>();
-  for (const row of approved) {
-    const other = newest.get(row.name);
-    if (semver.valid(row.version) === null || isUnwatched(row.source)) continue;
-    if (!other || semver.gt(row.version, other.version)) newest.set(row.name, row);
-  }
-  for (const row of newest.values()) {
-    const { name } = packageOf(row.source);
-    const versions = await deps.upstream(name).catch((error: unknown) => {
-      deps.log.warn({ err: error, server: row.name }, 'upstream not reached');
-      return [];
-    });
-    const candidate = newestOf(versions, row.version);
-    // What reviewers turned down does not come back by itself.
-    if (candidate === null || (await isKnown(deps.pool, row.name, candidate))) continue;
-    const submission: Submission = {
-      ...row.submission,
-      version: candidate,
-      source: `npm:${name}@${candidate}`,
-    };
-    const done = await submit(deps.pool, submission, SCHEDULE).then(
-      () => true,
-      (error: unknown) => {
-        const { code, message } = asLockkeeperError(error);
-        if (!UNWANTED.has(code)) throw error;
-        if (code !== 'RELEASE_EXISTS') deps.log.warn({ server: row.name }, message);
-        return false;
-      },
-    );
-    if (done) submitted++;
-  }
-  return submitted;
-}
-
-/** The highest version above `current`; pre-releases only for those who run one. */
-export function newestOf(versions: readonly string[], current: string): string | null {
-  const stable = semver.prerelease(current) === null;
-  const above = versions.filter(
-    (version) =>
-      semver.valid(version) === version &&
-      semver.gt(version, current) &&
-      (!stable || semver.prerelease(version) === null),
-  );
-  return above.sort(semver.rcompare)[0] ?? null;
 }

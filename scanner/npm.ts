@@ -6,8 +6,6 @@ import { promisify } from 'node:util';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import type { NpmOptions } from './ports.ts';
 
-export { upstreamVersions } from './upstream.ts';
-
 const run = promisify(execFile);
 const CONFIG_MS = 30_000;
 const REQUEST_MS = 60_000;

@@ -23,7 +23,7 @@ export const Affecting = Closed({
 });
 export type Affecting = Static<typeof Affecting>;
 
-/** Newest project lock that names the release. */
+/** A lock that names the release: the newest of its project, or an older one that has not expired. */
 export const AffectedLock = Closed({ project: Type.String(), version: Type.Integer({ minimum: 1 }) });
 export type AffectedLock = Static<typeof AffectedLock>;
 

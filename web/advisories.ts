@@ -28,6 +28,6 @@ function advisory(one: AffectedRelease['advisories'][number]): HTMLElement {
 }
 
 function locksOf({ locks }: AffectedRelease): string {
-  if (locks.length === 0) return 'The newest lock of no project names this release.';
-  return `Named by the newest lock of ${locks.map(({ project }) => project).join(', ')}.`;
+  if (locks.length === 0) return 'No lock that counts names this release.';
+  return `Named by locks of ${[...new Set(locks.map(({ project }) => project))].join(', ')}.`;
 }

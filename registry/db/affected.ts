@@ -106,7 +106,10 @@ export async function heldReleases(client: Client): Promise<Omit<ReleaseHead, 's
   return rows;
 }
 
-/** The newest lock of each project, where it names one of these releases. */
+/** What a policy may let a lock last at most. */
+const LONGEST_DAYS = 14;
+
+/** The newest lock of each project and its older ones that have not expired, where they name one of these releases. */
 export async function locksNaming(
   client: Client,
   releaseIds: readonly string[],
@@ -114,12 +117,16 @@ export async function locksNaming(
   const found = new Map<string, AffectedLock[]>();
   if (releaseIds.length === 0) return found;
   const { rows } = await client.query<{ id: string; project: string; version: number }>(
-    `with newest as (select distinct on (audience) audience, version, file from locks order by audience, version desc),
+    `with recent as (
+         select l.audience, l.version, convert_from(l.file, 'utf8')::jsonb -> 'lock' as lock,
+           l.version = max(l.version) over (partition by l.audience) as newest
+         from locks l where l.issued_at > now() - interval '${LONGEST_DAYS} days'
+           or l.version = (select max(n.version) from locks n where n.audience = l.audience)),
        named as materialized (
          select distinct n.audience, n.version, s.value ->> 'server' as server, s.value ->> 'version' as release
-         from newest n, jsonb_each(convert_from(n.file, 'utf8')::jsonb -> 'lock' -> 'servers') s)
+         from recent n, jsonb_each(n.lock -> 'servers') s where n.newest or (n.lock ->> 'expires')::timestamptz > now())
      select r.id, n.audience as project, n.version from named n
-       join releases r on r.name = n.server and r.version = n.release where r.id = any($1) order by n.audience`,
+       join releases r on r.name = n.server and r.version = n.release where r.id = any($1) order by n.audience, n.version`,
     [releaseIds],
   );
   for (const { id, ...lock } of rows) found.set(id, [...(found.get(id) ?? []), lock]);

@@ -228,7 +228,11 @@ export async function startTestRegistry(
     ...(options.streams ? { streams: options.streams } : {}),
     workDir: join(dir, 'scan'),
     scan: options.scan ?? ((request) => scanResult(request, { blobs })),
-    upstream: async () => options.upstream ?? [],
+    upstream: async (source) =>
+      (options.upstream ?? []).map((version) => ({
+        version,
+        source: source.replace(/@[^@]+$/, `@${version}`),
+      })),
     tuf: null,
     trustRoots: join(dir, 'trust-roots'),
     tmp: tmpdir(),

@@ -157,7 +157,7 @@ describe.each(servers())('advisories on $name', (server) => {
       expect(await stateOf(release.id)).toBe('revoked');
     });
 
-    it('names the newest lock of each project that asks for an affected release', async () => {
+    it('names three locks of two projects: the newest, and an older one that still counts, in the tick that brings the advisory', async () => {
       const release = await approved();
       const { body } = await registry.call('erin', 'GET', '/v1/trust');
       const intent = (project: string) => ({
@@ -175,9 +175,17 @@ describe.each(servers())('advisories on $name', (server) => {
         });
         expect(answer.body.code).toBeUndefined();
       }
+      // A lock that has ended counts for nobody once there is a newer one.
+      await registry.pool.query(
+        `insert into locks (audience, version, digest, file)
+         select 'acme/three', v.n, digest, convert_to((case v.n
+           when 1 then jsonb_set(file, '{lock,expires}', '"2026-01-01T00:00:00.000Z"') else jsonb_set(file, '{lock,servers}', '{}') end)::text, 'utf8')
+         from (select digest, convert_from(file, 'utf8')::jsonb as file from locks where audience = 'acme/two') l, (values (1), (2)) v (n)`,
+      );
       source.hold([ghsa('GHSA-made-upup-0003', 'weather', { modified: ago(1) })]);
       await tick();
       const locks = [
+        { project: 'acme/one', version: 1 },
         { project: 'acme/one', version: 2 },
         { project: 'acme/two', version: 1 },
       ];

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '../../registry/db/migrate.ts';
-import { watchUpstream } from '../../registry/worker.ts';
+import { watchUpstream } from '../../registry/upstream.ts';
 import {
   freshDatabase,
   SUBMISSION,

@@ -3,7 +3,8 @@ import { migrate } from '../../registry/db/migrate.ts';
 import { newCode, putPerson } from '../../registry/db/people.ts';
 import { moveState } from '../../registry/db/releases.ts';
 import { MOVES } from '../../registry/lifecycle.ts';
-import { scanJob, watchUpstream } from '../../registry/worker.ts';
+import { watchUpstream } from '../../registry/upstream.ts';
+import { scanJob } from '../../registry/worker.ts';
 import { verifyLock } from '../../runtime/trust/lock.ts';
 import { openRoot } from '../../runtime/trust/root.ts';
 import { ROUTES, type RoleName, type Route } from '../../schemas/api.ts';
@@ -699,7 +700,11 @@ describe.each(servers())('the registry on $name', (server) => {
     it('submits a newer upstream version once, as a candidate of its own', async () => {
       const deps = {
         ...registry.deps,
-        upstream: async () => ['1.0.0', '2.1.0', '4.0.0-beta.1', '4.0.0', 'nonsense'],
+        upstream: async () =>
+          ['1.0.0', '2.1.0', '4.0.0-beta.1', '4.0.0', 'nonsense'].map((version) => ({
+            version,
+            source: `npm:weather@${version}`,
+          })),
       };
       expect(await watchUpstream(deps)).toBe(1);
       expect(await watchUpstream(deps)).toBe(0);

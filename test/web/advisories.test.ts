@@ -70,7 +70,7 @@ describe.each(servers().slice(0, 1))('the dashboard', (server) => {
     expect(items[0]).toContain('pkg:npm/weather@1.2.0');
     expect(items[0]).toMatch(/modified 20\d\d-\d\d-\d\d \d\d:\d\d UTC/);
     expect(items[1]).toContain('unrated GHSA-made-upup-0071');
-    await card.getByText('Named by the newest lock of acme/app.').waitFor(WAIT);
+    await card.getByText('Named by locks of acme/app.').waitFor(WAIT);
     expect(await card.locator('img').count()).toBe(0);
     expect(await page.title()).toContain('Lockkeeper');
     expect(await card.getByText('held', { exact: true }).count()).toBe(0);
@@ -85,7 +85,7 @@ describe.each(servers().slice(0, 1))('the dashboard', (server) => {
     const card = cardOf(page);
     await card.getByText('MAL-2026-900070').waitFor(WAIT);
     await card.locator('.tag:text-is("malware")').waitFor(WAIT);
-    await card.getByText('The newest lock of no project names this release.').waitFor(WAIT);
+    await card.getByText('No lock that counts names this release.').waitFor(WAIT);
     await page.locator('h1 .tag:text-is("revoked")').waitFor(WAIT);
     expect(await card.getByText('held', { exact: true }).count()).toBe(0);
   });
