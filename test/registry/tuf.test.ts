@@ -1,5 +1,13 @@
 /** Trust files from a real TUF repository on loopback to what people see of them, and to the root that pins them. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,8 +16,10 @@ import type { Api } from '../../cli/api.ts';
 import type { Context } from '../../cli/command.ts';
 import { trust } from '../../cli/commands/trust.ts';
 import { loadConfig } from '../../registry/config.ts';
+import { listTrustFiles, repositoryState } from '../../registry/db/trust-files.ts';
 import type { ScanDeps } from '../../registry/deps.ts';
 import { registrySchedules } from '../../registry/schedule.ts';
+import { startRegistry } from '../../registry/start.ts';
 import { trustFiles } from '../../registry/trust-files.ts';
 import { refreshTrust, type TufDeps } from '../../registry/tuf/refresh.ts';
 import { startWorker } from '../../registry/worker.ts';
@@ -21,7 +31,7 @@ import { ROOT_TYPE } from '../../schemas/root.ts';
 import type { TrustFilesView } from '../../schemas/trust-files.ts';
 import { NPM_KEYS, trustRoots } from '../helpers/bundles.ts';
 import { machine } from '../helpers/machine.ts';
-import { servers, startStaffed, type TestRegistry } from '../helpers/registry.ts';
+import { freshDatabase, servers, startStaffed, type TestRegistry } from '../helpers/registry.ts';
 import { type Edition, TufPlace } from '../helpers/tuf.ts';
 
 const NPM_PATH = 'packages.example/keys.json';
@@ -180,6 +190,51 @@ describe.each(servers().slice(0, 1))('a repository of trust files', (server) => 
     expect(await events()).toHaveLength(3);
   });
 
+  it('is asked by a process that scans, as it starts', async () => {
+    place.serve(edition(1));
+    const { pool, drop } = await freshDatabase(server);
+    const data = join(tmp, 'data');
+    const { host, user, database } = pool.options;
+    const { PATH = '' } = process.env;
+    const config = loadConfig({
+      ...{
+        PATH,
+        HOME: tmp,
+        LOCKKEEPER_DATA: data,
+        LOCKKEEPER_ROLE: 'scanner',
+        LOCKKEEPER_LOG_LEVEL: 'silent',
+      },
+      ...{
+        LOCKKEEPER_GITHUB: 'none',
+        LOCKKEEPER_TUF: place.url,
+        LOCKKEEPER_TUF_ROOT: join(tmp, 'root.json'),
+      },
+      LOCKKEEPER_TUF_TARGETS: `npm=${NPM_PATH}`,
+      DATABASE_URL: `postgres://${user}@/${database}?host=${encodeURIComponent(host ?? '')}`,
+    });
+    const scanner = await startRegistry(config, { log: () => undefined });
+    try {
+      for (let i = 0; i < 500 && (await repositoryState(pool)) === null; i++) await sleep(20);
+      expect(await repositoryState(pool)).toMatchObject({ repository: place.url, code: null });
+      expect(await listTrustFiles(pool)).toMatchObject([{ name: 'npm', digest: NPM_KEYS }]);
+      expect(existsSync(join(data, 'blobs', NPM_KEYS.slice(7, 9), NPM_KEYS.slice(9)))).toBe(true);
+    } finally {
+      await scanner.close();
+      await drop();
+    }
+  });
+
+  it('is compared with what people laid down, which reviewers can read from then on', async () => {
+    const trustRoots = join(tmp, 'roots');
+    mkdirSync(trustRoots);
+    const laid = Buffer.concat([sigstore, Buffer.from('\n')]);
+    writeFileSync(join(trustRoots, 'laid-down'), laid);
+    await pin('laid', sha256(laid));
+    expect(await fileOf('laid')).toMatchObject({ state: 'kept', pinned: { bytes: null } });
+    await refreshTrust({ ...deps, tuf: null, trustRoots });
+    expect(await fileOf('laid')).toMatchObject({ pinned: { bytes: laid.toString('base64') } });
+  });
+
   it('may change its own keys: each root is signed by the one before', async () => {
     place.serve(edition(1));
     await refreshTrust(deps);
@@ -219,7 +274,8 @@ describe.each(servers().slice(0, 1))('a repository of trust files', (server) => 
     expect(told.text).toContain(`--trust-root npm=${sha256(newerKeys())}`);
 
     // A registry that calls the new one pinned, or shows the bytes of another, persuades nobody.
-    const [npm, ...rest] = shown.files;
+    const npm = shown.files.find(({ name }) => name === 'npm');
+    const rest = shown.files.filter((file) => file !== npm);
     const lie = { ...npm, state: 'used', pinned: npm?.offered, changes: [] } as typeof npm & object;
     const { bytes = '', digest = '' } = npm?.offered ?? {};
     const persuaded = { ...shown, files: [{ ...lie, pinned: { bytes, digest } }, ...rest] };

@@ -28,6 +28,7 @@ describe('a wheel', () => {
     'a path that leaves': [{ files: { '../../etc/cron.d/x': 'x' } }, 'plain paths inside the package'],
     'an absolute path': [{ files: { '/etc/x': 'x' } }, 'plain paths inside the package'],
     'a path of dots': [{ files: { 'acme/./x.py': 'x' } }, 'plain paths inside the package'],
+    'a name that is no text': [{ files: { 'acme/\ufffd.py': 'x' } }, 'plain paths inside the package'],
     'a back slash': [{ files: { 'acme\\..\\..\\x': 'x' } }, 'plain paths inside the package'],
     'a path in .data that leaves': [
       { files: { 'acme_time-1.0.0.data/purelib/../../../x.py': 'x' } },
