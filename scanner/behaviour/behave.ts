@@ -8,15 +8,16 @@ import { watchAttempts } from '../../runtime/egress/attempts.ts';
 import type { LaunchPlan, Mount } from '../../runtime/ports.ts';
 import { isObject } from '../../runtime/wire/message.ts';
 import type { Behaviour } from '../../schemas/behaviour.ts';
-import type { JsonObject } from '../../schemas/common.ts';
 import { asLockkeeperError, LockkeeperError } from '../../schemas/errors.ts';
 import type { Permissions } from '../../schemas/release.ts';
+import type { Surface } from '../../schemas/surface.ts';
 import { type LocalSubject, planOf, type Subject } from '../look.ts';
 import type { Observed } from '../observe.ts';
 import type { ScanPorts } from '../ports.ts';
 import { counted } from '../text.ts';
 import { wordsOfName } from '../verbs.ts';
-import { callAll, type Wanted } from './calls.ts';
+import { type Authority, newAuthority } from './authority.ts';
+import { callAll, MAX_CALLS, type Wanted } from './calls.ts';
 import { notCalledFor } from './choose.ts';
 import { type Honey, layHoney } from './honey.ts';
 import { type Places, SINKHOLE_HOST, WORK } from './places.ts';
@@ -28,10 +29,18 @@ import { watchInside } from './watch.ts';
 
 const STOP_MS = 1500;
 const FILE = 'notes.txt';
+const BELIEVED = '/lockkeeper/authority.pem';
+/** By which programs of several kinds find whom to believe. */
+const BELIEF = {
+  NODE_EXTRA_CA_CERTS: BELIEVED,
+  SSL_CERT_FILE: BELIEVED,
+  REQUESTS_CA_BUNDLE: BELIEVED,
+  CURL_CA_BUNDLE: BELIEVED,
+};
 
 /** Never throws: what could not be done is unknown, and says why. Leaves no process and no file. */
 export async function behave(subject: Subject, observed: Observed, ports: ScanPorts): Promise<Behaviour> {
-  const chosen = Object.entries(observed.surface.tools).map(([name, tool]) => chosenOf(name, tool, subject));
+  const chosen = choose(subject, observed.surface);
   const wanted = chosen.filter((one) => 'args' in one);
   const notCalled = chosen.flatMap((one) => ('args' in one ? [] : [one]));
   const none = (unknown: string): Behaviour =>
@@ -56,18 +65,30 @@ const ELSEWHERE = 'it runs elsewhere, where a call would be a real one';
 const IN_FOLDERS =
   /^(?:browse|dirs?|director(?:y|ies)|find|folders?|git|glob|grep|list|repo|scan|search|tree)$/;
 
-function chosenOf(
-  tool: string,
-  shown: JsonObject,
-  subject: Subject,
-): Wanted | Behaviour['notCalled'][number] {
-  const reason = 'remote' in subject ? ELSEWHERE : notCalledFor(tool, shown);
-  if (reason !== null) return { tool, reason };
+/** For all tools of a server, ms: schemas may be made to take long. */
+const ARGUMENTS_MS = 2000;
+
+type Chosen = Wanted | Behaviour['notCalled'][number];
+
+function choose(subject: Subject, { tools }: Pick<Surface, 'tools'>): Chosen[] {
+  const until = performance.now() + ARGUMENTS_MS;
+  let wanted = 0;
+  return Object.entries(tools).map(([tool, shown]): Chosen => {
+    const reason = 'remote' in subject ? ELSEWHERE : notCalledFor(tool, shown);
+    if (reason !== null) return { tool, reason };
+    if (wanted === MAX_CALLS) return { tool, reason: `${MAX_CALLS} others are called` };
+    if (performance.now() > until) return { tool, reason: 'the schemas before it took too long to read' };
+    const args = sampleOf(shown.inputSchema, placesFor(tool, subject));
+    if (!isObject(args)) return { tool, reason: 'no arguments were found that its schema takes' };
+    wanted++;
+    return { tool, args };
+  });
+}
+
+function placesFor(tool: string, subject: Subject): Places {
   const folder = 'remote' in subject ? WORK : folderOf(subject.permissions.mounts);
   const file = wordsOfName(tool).some((word) => IN_FOLDERS.test(word)) ? folder : `${folder}/${FILE}`;
-  const places: Places = { folder, file, host: SINKHOLE_HOST };
-  const args = sampleOf(shown.inputSchema, places);
-  return isObject(args) ? { tool, args } : { tool, reason: 'no arguments were found that its schema takes' };
+  return { folder, file, host: SINKHOLE_HOST };
 }
 
 /** A folder that it may write to before one that it may only read. */
@@ -91,16 +112,18 @@ async function behaveIn(subject: LocalSubject, setting: Setting): Promise<Behavi
   const recorder = openRecorder(honey);
   const { serverUid: owner } = ports.driver;
   const { onAttempt } = recorder;
-  const sinkhole = await openSinkhole({ socketPath, onAttempt, ...(owner === undefined ? {} : { owner }) });
+  const authority = newAuthority();
+  const way = { socketPath, authority, onAttempt, ...(owner === undefined ? {} : { owner }) };
+  const sinkhole = await openSinkhole(way);
   try {
-    const plan = await planFor(subject, { ...setting, socketPath, honey });
+    const plan = await planFor(subject, { ...setting, socketPath, honey, authority });
     const server = await ports.driver.start(plan);
     server.stderr.on('data', recorder.onStderr);
     watchAttempts(server, async ({ host, port }) => onAttempt({ host, port, via: 'kernel', said: () => '' }));
     const overflow = new AbortController();
     const onFull = (): void => {
       overflow.abort();
-      void server.stop(0);
+      server.stop(0).catch(() => undefined);
     };
     const watch = watchInside({ server, mounts: plan.mounts, except: honey.places, onFull });
     try {
@@ -128,12 +151,13 @@ function tooMuch(): LockkeeperError {
 interface Laying extends Setting {
   readonly socketPath: string;
   readonly honey: Honey;
+  readonly authority: Authority;
 }
 
 /** As it was observed, with the bait besides. Files that arguments name are in a folder it may use, or in one of its own. */
 async function planFor(
   subject: LocalSubject,
-  { observed, scratch, socketPath, honey }: Laying,
+  { observed, scratch, socketPath, honey, authority }: Laying,
 ): Promise<LaunchPlan> {
   const { environment } = observed;
   const asked = await planOf(subject, { timezone: 'UTC', environment }, { scratch, socketPath });
@@ -145,14 +169,16 @@ async function planFor(
   }
   const mounts = [...asked.mounts, ...own];
   for (const { source } of mounts) await writeFile(join(source, FILE), 'a note\n');
+  const believed = join(scratch, 'authority.pem');
+  await writeFile(believed, authority.certificate);
   const bait = Object.entries(honey.env).filter(([name]) => !asked.secrets?.some((one) => one.name === name));
   return {
     ...asked,
     id: asked.id.replace('scan', 'call'),
-    env: { ...asked.env, ...Object.fromEntries(bait) },
+    env: { ...asked.env, ...Object.fromEntries(bait), ...BELIEF },
     ...(asked.secrets && {
       secrets: asked.secrets.map(({ name, value }) => ({ name, value: honey.env[name] ?? value })),
     }),
-    mounts: [...mounts, ...honey.mounts],
+    mounts: [...mounts, ...honey.mounts, { source: believed, target: BELIEVED, mode: 'ro' }],
   };
 }

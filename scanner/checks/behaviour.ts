@@ -140,21 +140,31 @@ function readers({ tool, seen }: Stretch): Found[] {
   );
 }
 
+/** One finding for each place that values went to. */
 function givers({ tool, seen }: Stretch, { permissions }: Facts): Found[] {
-  return seen.given.flatMap(({ name, asked, to, where = '' }) => {
+  const places = new Map<string, { to: Given['to']; names: string[] }>();
+  for (const { name, asked, to, where = '' } of seen.given) {
     const at = where.lastIndexOf(':');
     const may = asked && permits(permissions.egress, where.slice(0, at), Number(where.slice(at + 1)));
-    if (to === 'connection' && may) return [];
+    if (to === 'connection' && may) continue;
     const place = to === 'connection' ? `to ${where}` : to === 'answer' ? 'in its answer' : 'on stderr';
-    const said = `${who([tool])} gave the value of ${name} away ${place}`;
-    return [finding(gravityOf(name, to), said, [during(tool, `a value made for this scan, ${place}`)])];
+    places.set(place, { to, names: [...(places.get(place)?.names ?? []), name] });
+  }
+  return [...places].map(([place, { to, names }]) => {
+    const what =
+      names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
+    const said = `${who([tool])} gave away ${place} what stands in ${what}`;
+    const evidence = names.map((name) => during(tool, `${name}: a value made for this scan, ${place}`));
+    return finding(gravityOf(names, to), said, evidence);
   });
 }
 
+type Given = Seen['given'][number];
+
 /** Whoever asked may be given an answer: a variable in it is worse than nothing, and less than a theft. */
-function gravityOf(name: string, to: Seen['given'][number]['to']): Severity {
+function gravityOf(names: readonly string[], to: Given['to']): Severity {
   if (to === 'connection') return 'critical';
-  return name.startsWith('$') ? 'medium' : 'high';
+  return names.every((name) => name.startsWith('$')) ? 'medium' : 'high';
 }
 
 /** A server that shows other tools once it has been used. */

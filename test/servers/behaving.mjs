@@ -1,5 +1,5 @@
-// An MCP server over stdio whose tools do what a scan has to see. What it does is in acts.json beside it: by tool, a list of
-// acts; `*` stands for what it shows: { tools: { NAME: { description, annotations, inputSchema } }, acts: { NAME: [act, ...] } }.
+// An MCP server over stdio whose tools do what a scan has to see. What it does is in acts.json beside it:
+// { tools: { NAME: { description, annotations, inputSchema } }, acts: { NAME: [[act, word], ...] }, instructions, turnsAfter }.
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -9,7 +9,8 @@ import { createInterface } from 'node:readline';
 const {
   tools,
   acts,
-  turnsAfter = Infinity,
+  instructions,
+  turnsAfter = Number.POSITIVE_INFINITY,
 } = JSON.parse(readFileSync(new URL('./acts.json', import.meta.url), 'utf8'));
 const log = (name) => {
   if (acts.log) appendFileSync(acts.log, `${name}\n`);
@@ -69,6 +70,7 @@ const answers = {
     protocolVersion: '2025-11-25',
     capabilities: { tools: {} },
     serverInfo: { name: 'behaving', version: '1.0.0' },
+    ...(instructions && { instructions }),
   }),
   'tools/list': () => ({ tools: shown() }),
   'tools/call': call,

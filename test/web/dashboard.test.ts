@@ -9,7 +9,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Company, foundCompany } from '../../cli/drill/company.ts';
 import { type NpmRegistry, startNpmRegistry } from '../helpers/npm-registry.ts';
-import { plain } from '../scanner/harness.ts';
+import { behaving } from '../scanner/harness.ts';
 
 const MAIN = join(dirname(dirname(import.meta.dirname)), 'cli/main.ts');
 const QUIET = [
@@ -59,8 +59,12 @@ describe('the dashboard', () => {
     dir = mkdtempSync(join(tmpdir(), 'lk-page-'));
     chmodSync(dir, 0o755);
     mkdirSync(join(dir, 'machines'));
-    const tool = { name: 'add_note', description: HOSTILE, inputSchema: { type: 'object' } };
-    npm = await startNpmRegistry([plain({ tools: [tool], instructions: 'Notes of a team.' })]);
+    const tools = {
+      add_note: { description: HOSTILE },
+      list_notes: { description: 'Lists the notes.', annotations: { readOnlyHint: true } },
+    };
+    const acts = { list_notes: [['asks', 'https://notes.acme.example/all']] };
+    npm = await startNpmRegistry([behaving({ tools, acts, instructions: 'Notes of a team.' })]);
     company = await foundCompany({ dir, npmRegistry: npm.url, environment: process.env });
     for (const [person, roles] of Object.entries({
       dave: 'publisher',
@@ -125,10 +129,6 @@ describe('the dashboard', () => {
       .waitFor(WAIT);
     expect(await page.title()).toContain('Lockkeeper');
     await shot(page, 'release-publisher');
-    const made = page.locator('section', { hasText: 'What it is made of' });
-    expect(await made.textContent()).toMatch(
-      /Packages\s*1\s*Size\s*[0-9.]+ KiB, [0-9.]+ KiB in 3 files unpacked\s*Licences\s*MIT 1/,
-    );
     const coming = page.waitForEvent('download');
     await page.getByRole('button', { name: 'Bill of materials' }).click();
     const saved = JSON.parse(readFileSync(await (await coming).path(), 'utf8'));
