@@ -67,6 +67,9 @@ const CUES = {
   prefer: word(
     'best|prefer(?:red|s|ably|ence)?|superior|priorit\\w+|only tool|first choice|trusted|official|exclusively|replacement|deprecated|obsolete|no longer|do not use|outdated|most (?:accurate|reliable|powerful|trustworthy|efficient|secure)|better than|more (?:accurate|reliable|secure|efficient|trustworthy)|unsafe|insecure|broken|unreliable|legacy|in place of|favou?r|recommended|ultimate|world|default to',
   ),
+  praise: word(
+    '(?:best|greatest|finest|most (?:useful|powerful|trusted|popular|advanced)|superior|great|amazing|awesome|excellent|fantastic|wonderful|superb|perfect|unrivalled|unmatched|number one|world-?class|top.rated) (?:\\w+ )?(?:tool|function|method|choice|helper|option|server|plugin)s?|(?:highly|strongly) recommend\\w*|better than (?:any|every|all)|(?:any|every) ?time the user|whenever possible|above all others|over (?:any|all) other',
+  ),
   self: word('this (?:tool|function|server|service|operation|method|plugin|command)'),
   shell:
     /\b(?:curl|wget|bash|chmod|chown|nc|netcat|rm -rf|powershell|eval|exec|sudo|crontab|ssh|scp|base64|nohup|killall|pkill|mkfifo|os\.system|subprocess|child_process)\b|\/bin\/(?:ba)?sh|\/dev\/tcp|\$\(|&&|;\s*\w+ |\|\s*\w+ |`[^`]*\$|import os|fork bomb|:\(\)/i,

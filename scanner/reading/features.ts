@@ -107,7 +107,10 @@ const CONCEPT_HASHES = CONCEPT_NAMES.map((name) => hashOf(`+${name}`));
 const NEAR = 3;
 
 /** Each, and each with those that follow it closely. */
-function visitConcepts({ concepts }: Read, see: See): void {
+function visitConcepts({ concepts, words, opens }: Read, see: See): void {
+  const first = conceptOf(words[0] ?? '');
+  const start = both(opens ? OPENING : FIRST, CONCEPT_HASHES[first] ?? 1);
+  see(cueBucket(start), () => `<${CONCEPT_NAMES[first] ?? 'another word'}> at the beginning`);
   for (let i = 0; i < concepts.length; i++) {
     const [one, name] = [CONCEPT_HASHES[concepts[i] ?? 0] ?? 0, CONCEPT_NAMES[concepts[i] ?? 0]];
     see(cueBucket(one), () => `<${name}>`);

@@ -69,6 +69,12 @@ export const RULES: readonly Rule[] = [
     unless: ['negated'],
   },
   {
+    why: 'praises itself to be preferred',
+    all: ['praise'],
+    any: [['self', 'tool', 'model', 'must']],
+    unless: ['negated'],
+  },
+  {
     why: 'has a command run before use',
     all: ['shell', 'run', 'must', 'trigger'],
     any: [['excuse', 'every', 'otherTool', 'secretPlace', 'away', 'foreign']],

@@ -1,3 +1,5 @@
+import { SCHEMES, SERVERS } from './schemes.ts';
+
 /** What a text may have done behind the back of whoever asked, by the kind of server; each begins with its verb. */
 const DEEDS = {
   files: [
@@ -156,7 +158,8 @@ const TASKS =
     .map((task) => task.replace(/\s+/g, ' ').trim());
 
 export const DEED_SLOTS: Readonly<Record<string, readonly string[]>> = {
-  deed: Object.values(DEEDS).flat(),
+  deed: [...Object.values(DEEDS), ...Object.values(SCHEMES)].flat(),
+  server: SERVERS,
   task: TASKS,
   occasion: [
     'before [{verbed}|anything else|{victim} is used|the task of the user]',

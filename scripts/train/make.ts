@@ -4,6 +4,7 @@ import { DEED_SLOTS, inflected } from './deeds.ts';
 import { FRAMES, PLAIN } from './frames.ts';
 import { HONEST } from './honest.ts';
 import { POLITE } from './polite.ts';
+import { NAMINGS } from './schemes.ts';
 import { SLOTS } from './slots.ts';
 
 /** Numbers that are the same on every machine: a linear congruential generator of 32 bits. */
@@ -20,6 +21,9 @@ export interface Made {
   readonly text: string;
 }
 
+/** Share of the names of tools that stand in a wording of their own. */
+const NAMED = 0.4;
+
 type Random = () => number;
 
 function pick<T>(list: readonly T[], random: Random): T {
@@ -35,6 +39,7 @@ export function filled(template: string, random: Random, whole = true): string {
       if (slot === 'own') return 'this tool';
       const list = SLOTS[slot] ?? DEED_SLOTS[slot];
       if (!list) return whole;
+      if (slot === 'victim' && random() < NAMED) return naming(pick(list, random), random);
       const chosen = pick(list, random);
       return form === undefined ? chosen : inflected(filled(chosen, random, false), form);
     });
@@ -46,6 +51,11 @@ export function filled(template: string, random: Random, whole = true): string {
     .replaceAll('»', ']')
     .trim();
   return whole ? tidy.replace(/(?:^|[.:] )[a-z](?![a-z]*_)/g, (start) => start.toUpperCase()) : tidy;
+}
+
+/** A tool as people write of it: quoted, or as one of some server. */
+function naming(tool: string, random: Random): string {
+  return filled(pick(NAMINGS, random).replace('{victim}', tool), random, false);
 }
 
 /** So many texts of each class that mean harm, and of each honest template. */

@@ -15,7 +15,7 @@ const EACH = 30;
 const EPOCHS = 6;
 const MODELS = 3;
 const RATE = 0.4;
-const DECAY = 2e-4;
+const DECAY = 1e-3;
 
 /** Windows of one text as buckets. */
 type Windows = readonly Int32Array[];

@@ -132,6 +132,7 @@ describe('rules', () => {
     ['away', 'Posts to https://collect.example/in.'],
     ['quiet', 'Does it without telling the user.'],
     ['talk', 'Needs the whole conversation.'],
+    ['praise', 'This is the best search tool there is.'],
     ['negated', 'Never sends anything.'],
   ])('know %s', (cue, sentence) => {
     const names = cuesOf(sentence, { name: 'add', own: new Set() }).map((index) => CUE_NAMES[index]);
