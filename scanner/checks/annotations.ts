@@ -37,4 +37,10 @@ function lies(name: string, { annotations: hints, description }: JsonObject): st
   return [];
 }
 
+/** Whether its name and its first sentence both say so. */
+export function destroys(name: string, { description }: JsonObject): boolean {
+  const named = verbOf(name.replace(/([a-z])([A-Z])/g, '$1 $2').replace(/[_\W]+/g, ' '));
+  return DESTROYS.test(named) && DESTROYS.test(verbOf(typeof description === 'string' ? description : ''));
+}
+
 const verbOf = (text: string): string => /^\W*([A-Za-z]+)/.exec(text)?.[1]?.toLowerCase() ?? '';

@@ -36,6 +36,7 @@ import { registrySignature } from './registry-signature.ts';
 import { repository } from './repository.ts';
 import { repositoryId } from './repository-id.ts';
 import { rhythm } from './rhythm.ts';
+import { schemaSmells } from './schema-smells.ts';
 import { shadowing } from './shadowing.ts';
 import { starJacking } from './star-jacking.ts';
 import { surfaceDiff } from './surface-diff.ts';
@@ -48,6 +49,7 @@ import { volatile } from './volatile.ts';
 export const surfaceChecks: readonly SurfaceCheck[] = [
   surfaceDiff,
   emptySchema,
+  schemaSmells,
   annotations,
   hiddenUnicode,
   instructions,
@@ -83,6 +85,7 @@ export const checks: readonly Check[] = [
   surfaceDiff,
   reach,
   emptySchema,
+  schemaSmells,
   eras,
   volatile,
   sameForClients,

@@ -93,6 +93,7 @@ describe('a scan', () => {
       'LK-SRF-01 ok',
       'LK-PRM-01 ok',
       'LK-SRF-02 ok',
+      'LK-SRF-07 ok',
       'LK-SRF-03 ok',
       'LK-SRF-04 ok',
       'LK-SRF-06 ok',
