@@ -6,10 +6,16 @@ const WORDS = 48;
 /** Fewer words are a heading or a name: nobody is told what to do by them. */
 const FEWEST = 5;
 
+/** A line that ends in the middle of a sentence, which goes on in small letters. */
+const WRAPPED = /([a-z,]) ?\n ?(?=[a-z(`'"~/])/g;
+/** Looked at once each: a pattern that seeks line breaks would look at them again from each place. */
+const BLANKS = /[^\S\n]+/g;
+
 /** Sentences, lines and items of lists; what is longer than anybody writes is cut. */
 export function sentencesOf(text: string): string[] {
   const sentences: string[] = [];
-  for (const part of text.split(/(?<=[.!?])\s+|\s*\n+\s*(?:[-*•]\s+|\d+[.)]\s+)?/)) {
+  const lines = text.replace(BLANKS, ' ').replace(WRAPPED, '$1 ');
+  for (const part of lines.split(/(?<=[.!?])\s+|\s*\n+\s*(?:[-*•]\s+|\d+[.)]\s+)?/)) {
     for (let from = 0; from < part.length; from += LONGEST) {
       const sentence = part.slice(from, from + LONGEST).trim();
       if (sentence.length >= 8) sentences.push(sentence);

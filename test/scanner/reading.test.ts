@@ -10,6 +10,7 @@ import type { Peer } from '../../scanner/ports.ts';
 import { CONCEPT_NAMES, conceptOf } from '../../scanner/reading/concepts.ts';
 import { CUE_NAMES, cuesOf } from '../../scanner/reading/cues.ts';
 import { holds, RULES } from '../../scanner/reading/rules.ts';
+import { sentencesOf } from '../../scanner/reading/sentences.ts';
 import type { JsonObject } from '../../schemas/common.ts';
 
 type Tool = JsonObject & { name: string };
@@ -142,6 +143,24 @@ describe('rules', () => {
   it('do not take the own parameters of a tool for another tool', () => {
     const own = { name: 'add', own: new Set(['left_side']) };
     expect(cuesOf('Use left_side first.', own)).not.toContain(CUE_NAMES.indexOf('foreign'));
+  });
+});
+
+describe('sentences', () => {
+  it.each([
+    ['Reads a row\n   of the table. Then stops.', ['Reads a row of the table.', 'Then stops.']],
+    ['Arguments:\n- first: a name\n- second: a number', ['Arguments:', 'first: a name', 'second: a number']],
+    ['Reads a row\n\nof the table', ['Reads a row', 'of the table']],
+    ['Reads a row\nReturns a table', ['Reads a row', 'Returns a table']],
+  ])('go on where a line was only broken: %j', (text, sentences) =>
+    expect(sentencesOf(text)).toEqual(sentences),
+  );
+
+  it('are found in time, whatever the white space', () => {
+    const start = performance.now();
+    for (const piece of ['a ', 'a\n', 'a \t', ' \r\n']) sentencesOf(piece.repeat(20_000));
+    sentencesOf(`a${' '.repeat(100_000)}`);
+    expect(performance.now() - start).toBeLessThan(3000);
   });
 });
 
