@@ -14,7 +14,7 @@ import { codeOf, INITIALIZE } from './helpers/session.ts';
 const MAIN = join(import.meta.dirname, '../cli/main.ts');
 
 /** What this server says to every call: it was reached. */
-const REACHED = { code: -32601, message: 'no method tools/call' };
+const REACHED = { content: [{ type: 'text', text: 'done' }] };
 
 describe('lk gateway', () => {
   let dir: string;
@@ -58,7 +58,7 @@ describe('lk gateway', () => {
     const [list] = await client.request(1, 'tools/list');
     expect(JSON.stringify(list)).toContain('"name":"echo"');
     const [answer] = await client.request(2, 'tools/call', { name: 'echo', arguments: {} });
-    expect(answer?.error).toMatchObject(REACHED);
+    expect(answer?.result).toMatchObject(REACHED);
     const [refused] = await client.request(3, 'tools/call', { name: 'shell', arguments: {} });
     expect(codeOf(refused ?? {})).toBe('TOOL_REFUSED');
     const running = async (): Promise<string> => JSON.stringify((await company.lk('erin', 'ps')).data);
@@ -83,7 +83,7 @@ describe('lk gateway', () => {
     const [list] = await client.request(1, 'tools/list');
     expect(JSON.stringify(list)).toContain('"name":"echo__echo"');
     const [answer] = await client.request(2, 'tools/call', { name: 'echo__echo', arguments: {} });
-    expect(answer?.error).toMatchObject(REACHED);
+    expect(answer?.result).toMatchObject(REACHED);
   });
 
   it('goes on under a lock that is signed anew, and what is said to it goes on', {
@@ -94,7 +94,7 @@ describe('lk gateway', () => {
     await company.must('erin', 'lock');
     await expect.poll(() => stderr, { timeout: 20_000 }).toContain('is taken over: echo');
     const [answer] = await client.request(2, 'tools/call', { name: 'echo', arguments: {} });
-    expect(answer?.error).toMatchObject(REACHED);
+    expect(answer?.result).toMatchObject(REACHED);
   });
 
   it('keeps the lock it has when the changed one does not verify', { timeout: 60_000 }, async () => {
@@ -103,7 +103,7 @@ describe('lk gateway', () => {
     await expect.poll(() => stderr, { timeout: 20_000 }).toContain('the one before stands');
     const client = await httpClient(url);
     const [answer] = await client.request(1, 'tools/call', { name: 'echo', arguments: {} });
-    expect(answer?.error).toMatchObject(REACHED);
+    expect(answer?.result).toMatchObject(REACHED);
     rmSync(path);
     await company.must('erin', 'lock');
   });
