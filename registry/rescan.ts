@@ -2,7 +2,7 @@
 import type { CheckResult, Report } from '../schemas/finding.ts';
 import { canonical } from '../schemas/json.ts';
 import type { Since } from '../schemas/review.ts';
-import { knownAgainst } from './advisories/map.ts';
+import { knownAgainst, mapRelease } from './advisories/map.ts';
 import { baselineFrom, peersOf, storedReport } from './baseline.ts';
 import { markJudged } from './db/judgements.ts';
 import { withTransaction } from './db/pool.ts';
@@ -45,6 +45,8 @@ export async function rescanJob(id: string, deps: ScanDeps): Promise<void> {
     const found = { reportDigest, surfaceDigest, maintainers, newer, closureDigest: closure.digest };
     await insertRescan(client, id, { ...found, verdict, judgedFrom: null });
     await markJudged(client, id, standard);
+    // The same bytes may be listed better than the first time.
+    if (closure.digest === row.closure?.digest) await mapRelease(client, id, result.packages);
     await recordEvent(client, {
       person: SELF,
       action: 'release.rescanned',

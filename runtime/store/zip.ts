@@ -134,12 +134,13 @@ export interface ZipReader {
   bytes(entry: ZipEntry): Promise<Buffer>;
 }
 
-export function zipReader(source: Source, limits: ZipLimits = ZIP_LIMITS): ZipReader {
+/** `ahead`: bytes that are read at once; few, where entries are asked for here and there. */
+export function zipReader(source: Source, limits: ZipLimits = ZIP_LIMITS, ahead = WINDOW): ZipReader {
   let window: { at: number; bytes: Buffer } = { at: 0, bytes: Buffer.alloc(0) };
   const read = async (position: number, length: number): Promise<Buffer> => {
     if (position + length > source.size) throw hostile('an entry inside the zip', 'one that ends behind it');
     if (position < window.at || position + length > window.at + window.bytes.length) {
-      const wanted = Math.min(Math.max(length, WINDOW), source.size - position);
+      const wanted = Math.min(Math.max(length, ahead), source.size - position);
       window = { at: position, bytes: await source.read(position, wanted) };
     }
     return window.bytes.subarray(position - window.at, position - window.at + length);

@@ -23,6 +23,8 @@ function debianParts(text: string): { epoch: string; upstream: string; revision:
   const [, epoch = '0', rest = ''] = /^(?:(\d+):)?([A-Za-z0-9.+~:-]+)$/.exec(text) ?? [];
   if (rest === '') return null;
   const dash = rest.lastIndexOf('-');
+  // A revision is there or it is not named.
+  if (dash === rest.length - 1) return null;
   return dash < 0
     ? { epoch, upstream: rest, revision: '' }
     : { epoch, upstream: rest.slice(0, dash), revision: rest.slice(dash + 1) };

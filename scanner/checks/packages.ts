@@ -20,7 +20,7 @@ export function packagesIn(artifacts: readonly Artifact[]): number {
 /** The package without its version, as people write it. */
 export function nameOf(purl: string): string {
   return purl
-    .replace(/^pkg:(?:npm|pypi)\//, '')
+    .replace(/^pkg:(?:npm|pypi|(?:deb|apk)\/[^/]+)\//, '')
     .replace('%40', '@')
     .replace(/@[^@]*$/, '');
 }

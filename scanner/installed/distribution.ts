@@ -39,8 +39,15 @@ interface Entry {
   readonly provides: readonly string[];
 }
 
+/** Where a database is, what it belongs to, and what else is known of the licence of a package. */
+export interface Where {
+  readonly path: string;
+  readonly on: Distribution;
+  readonly licenceOf?: (name: string) => Licence;
+}
+
 /** Debian's `status`, or one file of `status.d`: paragraphs of fields. What is not installed is left out. */
-export function dpkgPackages(text: string, path: string, on: Distribution): InstalledPackage[] {
+export function dpkgPackages(text: string, { path, on, licenceOf }: Where): InstalledPackage[] {
   const entries = paragraphs(text).flatMap((fields): Entry[] => {
     const of = (key: string): string => fields.get(key) ?? '';
     const [name, version] = [of('package'), of('version')];
@@ -49,7 +56,7 @@ export function dpkgPackages(text: string, path: string, on: Distribution): Inst
     const [, source = name, sourceVersion = version] = /^(\S+)(?:\s+\((\S+)\))?$/.exec(of('source')) ?? [];
     return [
       {
-        ...{ name, version, arch: of('architecture'), licence: NO_LICENCE },
+        ...{ name, version, arch: of('architecture'), licence: licenceOf?.(name) ?? NO_LICENCE },
         source: isSober(source, sourceVersion) ? { name: source, version: sourceVersion } : { name, version },
         needs: [of('pre-depends'), of('depends')].flatMap(namesIn),
         provides: namesIn(of('provides')),
@@ -79,7 +86,7 @@ function namesIn(list: string): string[] {
 }
 
 /** Alpine's `installed`: blocks of lines that each begin with a letter. */
-export function apkPackages(text: string, path: string, on: Distribution): InstalledPackage[] {
+export function apkPackages(text: string, { path, on }: Where): InstalledPackage[] {
   const entries = text
     .split(/\n\n+/)
     .slice(0, MAX_PACKAGES)

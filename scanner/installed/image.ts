@@ -1,15 +1,18 @@
 /** What is installed inside of an image, from the files in its layers that tell of it. */
 import type { Spool } from '../../runtime/store/image/read.ts';
 import { find, type TreeFolder, type TreeNode } from '../../runtime/store/image/tree.ts';
+import { licenceOfCopyright, MAX_COPYRIGHT_BYTES } from './copyright.ts';
 import { apkPackages, type Distribution, distributionIn, dpkgPackages } from './distribution.ts';
+import { type Licence, NO_LICENCE } from './licence.ts';
 import { type Found, foundAt, packagesOf, tellsOf } from './list.ts';
 import { MAX_MANIFEST_BYTES } from './npm.ts';
 import type { Installed, InstalledPackage } from './package.ts';
 
-type Kind = 'package' | 'dpkg' | 'apk' | 'os' | 'rpm';
+type Kind = 'package' | 'dpkg' | 'apk' | 'os' | 'rpm' | 'copyright';
 
 const DATABASES: readonly (readonly [RegExp, Kind])[] = [
   [/^var\/lib\/dpkg\/(?:status|status\.d\/[^/]+)$/, 'dpkg'],
+  [/^usr\/share\/doc\/[^/]+\/copyright$/, 'copyright'],
   [/^(?:usr\/)?lib\/apk\/db\/installed$/, 'apk'],
   [/^(?:usr\/lib|etc)\/os-release$/, 'os'],
   [/^(?:var\/lib|usr\/lib\/sysimage|usr\/share)\/rpm\/(?:Packages(?:\.db)?|rpmdb\.sqlite)$/, 'rpm'],
@@ -22,6 +25,7 @@ const MOST: Readonly<Record<Kind, number>> = {
   apk: 64 * 1024 * 1024,
   os: 64 * 1024,
   rpm: 0,
+  copyright: MAX_COPYRIGHT_BYTES,
 };
 
 export interface ImageReadLimits {
@@ -102,8 +106,17 @@ function listOf(root: TreeFolder, bytesOf: (node: TreeNode) => Buffer | null): I
     if (one) found.push(one);
     else mute++;
   }
+  const licenceOf = (name: string): Licence => {
+    // Packages of one source share a folder, by links.
+    const file = fileAt(root, ['usr', 'share', 'doc', name, 'copyright']);
+    const bytes = file && bytesOf(file);
+    return bytes === null ? NO_LICENCE : licenceOfCopyright(bytes.toString('utf8'));
+  };
   const databases = [...of('dpkg'), ...of('apk')];
-  const packages = [...packagesOf(found), ...databases.flatMap((place) => inDatabase(place, on))];
+  const packages = [
+    ...packagesOf(found),
+    ...databases.flatMap((place) => inDatabase(place, on ?? UNTOLD, licenceOf)),
+  ];
   return {
     packages: packages.sort((a, b) => (a.at < b.at ? -1 : 1)),
     unpacked: null,
@@ -120,10 +133,28 @@ function listOf(root: TreeFolder, bytesOf: (node: TreeNode) => Buffer | null): I
 
 const UNTOLD: Distribution = { id: 'linux', version: null };
 
-function inDatabase({ kind, path, bytes }: Place, on: Distribution | null): InstalledPackage[] {
+function inDatabase(
+  { kind, path, bytes }: Place,
+  on: Distribution,
+  licenceOf: (name: string) => Licence,
+): InstalledPackage[] {
   if (bytes === null) return [];
   const read = kind === 'dpkg' ? dpkgPackages : apkPackages;
-  return read(bytes.toString('utf8'), path, on ?? UNTOLD);
+  return read(bytes.toString('utf8'), { path, on, licenceOf });
+}
+
+const MAX_HOPS = 40;
+
+/** The file at a path, behind links as well; null where there is none. */
+function fileAt(root: TreeFolder, path: readonly string[]): TreeNode | null {
+  let at = path;
+  for (let hops = 0; hops < MAX_HOPS; hops++) {
+    const node = find(root, at);
+    if (node?.kind !== 'link') return node?.kind === 'file' ? node : null;
+    const steps = node.target.split('/').filter((part) => part !== '' && part !== '.');
+    at = node.target.startsWith('/') ? steps : [...at.slice(0, -1), ...steps];
+  }
+  return null;
 }
 
 /** Every file of the tree that tells of packages, by its path there; a database may be behind a link. */
@@ -135,8 +166,8 @@ function placesIn(root: TreeFolder, bytesOf: (node: TreeNode) => Buffer | null):
       const path = `${at.above}${name}`;
       if (node.kind === 'folder') stack.push({ folder: node, above: `${path}/` });
       const kind = node.kind === 'folder' ? null : kindOf(path);
-      if (kind === null || (node.kind === 'link' && kind === 'package')) continue;
-      const meant = node.kind === 'link' ? find(root, [...path.split('/'), '.']) : node;
+      if (kind === null || kind === 'copyright' || (node.kind === 'link' && kind === 'package')) continue;
+      const meant = node.kind === 'link' ? fileAt(root, path.split('/')) : node;
       if (meant?.kind === 'file') places.push({ kind, path, bytes: bytesOf(meant) });
     }
   }

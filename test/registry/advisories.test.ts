@@ -17,6 +17,7 @@ import { readList, refreshAdvisories } from '../../registry/advisories/refresh.t
 import { buildApp } from '../../registry/app.ts';
 import { loadConfig } from '../../registry/config.ts';
 import { withTransaction } from '../../registry/db/pool.ts';
+import { rescanJob } from '../../registry/rescan.ts';
 import { registrySchedules } from '../../registry/schedule.ts';
 import { startWorker } from '../../registry/worker.ts';
 import type { AffectedRelease } from '../../schemas/advisory.ts';
@@ -268,6 +269,19 @@ describe.each(servers())('advisories on $name', (server) => {
       expect(await idsOf(release.id)).toContain('DSA-1');
       const known = await knownAgainst(registry.pool, packages);
       expect([known.missing, known.affecting.map(({ id }) => id)]).toEqual([[], ['DSA-1']]);
+    });
+
+    it('is known of what a later scan of the same bytes lists', async () => {
+      const release = await approved();
+      source.hold([ghsa('GHSA-made-upup-0010', 'inside', { modified: ago(1) })]);
+      await tick();
+      const inside = { ecosystem: 'npm', name: 'inside', version: '1.0.0', purl: 'pkg:npm/inside@1.0.0' };
+      const scan: typeof registry.deps.scan = async (request, progress) => ({
+        ...(await registry.deps.scan(request, progress)),
+        packages: [inside],
+      });
+      await rescanJob(String(release.id), { ...registry.deps, scan });
+      expect(await idsOf(release.id)).toContain('GHSA-made-upup-0010');
     });
 
     it('knows the packages of a closure by their names', async () => {

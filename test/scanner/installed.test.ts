@@ -7,6 +7,7 @@ import { openBlobs } from '../../runtime/store/blobs.ts';
 import { imageParts, readTree } from '../../runtime/store/image/read.ts';
 import type { Facts } from '../../scanner/checks/check.ts';
 import { image as imageCheck } from '../../scanner/checks/image.ts';
+import { licenceOfCopyright } from '../../scanner/installed/copyright.ts';
 import {
   apkPackages,
   distributionIn,
@@ -77,7 +78,10 @@ describe('a distribution', () => {
   });
 
   it('lists what dpkg has installed, under the source that advisories name', () => {
-    const found = dpkgPackages(STATUS, 'var/lib/dpkg/status', { id: 'debian', version: '12' });
+    const found = dpkgPackages(STATUS, {
+      path: 'var/lib/dpkg/status',
+      on: { id: 'debian', version: '12' },
+    });
     expect(found.map(({ at: _, licence: __, digests: ___, unpacked: ____, ...rest }) => rest)).toEqual([
       {
         ...{
@@ -103,7 +107,10 @@ describe('a distribution', () => {
   });
 
   it('lists what apk has installed, with its licence', () => {
-    const found = apkPackages(APK, 'lib/apk/db/installed', { id: 'alpine', version: '3.20.1' });
+    const found = apkPackages(APK, {
+      path: 'lib/apk/db/installed',
+      on: { id: 'alpine', version: '3.20.1' },
+    });
     expect(found.map(({ name, purl, licence, needs }) => [name, purl, licence.expression, needs])).toEqual([
       ['musl', 'pkg:apk/alpine/musl@1.2.5-r0?arch=x86_64&distro=alpine-3.20.1', 'MIT', []],
       [
@@ -117,7 +124,7 @@ describe('a distribution', () => {
     'survives a database that is %#',
     (text) => {
       const on = { id: 'debian', version: '12' };
-      expect([dpkgPackages(text, 'a', on), apkPackages(text, 'a', on)]).toEqual([[], []]);
+      expect([dpkgPackages(text, { path: 'a', on }), apkPackages(text, { path: 'a', on })]).toEqual([[], []]);
     },
   );
 });
@@ -142,12 +149,40 @@ const manifest = (name: string, more: object = {}): string =>
   JSON.stringify({ name, version: '1.0.0', license: 'MIT', ...more });
 const purls = ({ packages }: Installed): string[] => packages.map(({ purl }) => purl.replace(/\?.*/, ''));
 
+const FORMAT = 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n';
+const copyright = (...licences: string[]): string =>
+  [FORMAT, ...licences.map((one) => `Files: *\nCopyright: us\nLicense: ${one}\n text of it\n`)].join('\n');
+
+describe('a copyright file', () => {
+  it.each<[string, string | null, string | null]>([
+    [copyright('Expat'), 'MIT', null],
+    [copyright('GPL-2+', 'LGPL-2.1', 'GPL-2+'), 'GPL-2.0-or-later AND LGPL-2.1-only', null],
+    [copyright('GPL-3 or Apache-2.0', 'BSD-3-clause'), 'BSD-3-Clause AND (GPL-3.0-only OR Apache-2.0)', null],
+    [copyright('GPL-2+ and public-domain', 'ISC'), null, 'GPL-2+ and public-domain, ISC'],
+    [copyright('GPL-2+ with Autoconf exception'), null, 'GPL-2+ with Autoconf exception'],
+    [copyright('GPL-9'), null, 'GPL-9'],
+    [copyright(), null, null],
+    [`${FORMAT}\nLicense: MIT\n text alone\n`, null, null],
+    ['This package is under the GPL.', null, null],
+    ['', null, null],
+    [
+      copyright(...Array.from({ length: 500 }, (_, i) => `MIT or ISC-${i}`)),
+      null,
+      expect.any(String) as unknown as string,
+    ],
+  ])('%# is read', (text, expression, said) => {
+    expect(licenceOfCopyright(text)).toEqual({ expression, said });
+  });
+});
+
 describe('an image', () => {
   it('has what the databases and files of all its layers say in the end', async () => {
     const found = await installedOf([
       [
         { path: 'usr/lib/os-release', content: DEBIAN },
         { path: 'etc/os-release', type: 'SymbolicLink', target: '../usr/lib/os-release' },
+        { path: 'usr/lib/loop', type: 'SymbolicLink', target: 'loop' },
+        { path: 'var/lib/rpm/Packages', type: 'SymbolicLink', target: '/usr/lib/loop' },
         { path: './var/lib/dpkg/status', content: 'Package: old\nVersion: 1\n' },
         { path: 'app/node_modules/a/package.json', content: manifest('a', { dependencies: { b: '1' } }) },
         { path: 'app/node_modules/gone/package.json', content: manifest('gone') },
@@ -156,6 +191,8 @@ describe('an image', () => {
       ],
       [
         { path: 'var/lib/dpkg/status', content: STATUS },
+        { path: 'usr/share/doc/libc6/copyright', content: copyright('LGPL-2.1+') },
+        { path: 'usr/share/doc/libgcc-s1', type: 'SymbolicLink', target: 'libc6' },
         { path: 'app/node_modules/.wh.gone' },
         { path: 'app/node_modules/@x/b/package.json', content: manifest('b') },
         { path: 'app/node_modules/.pnpm/c@1/node_modules/c/package.json', content: manifest('c') },
@@ -175,6 +212,9 @@ describe('an image', () => {
       'pkg:deb/debian/libgcc-s1@12.2.0-14',
     ]);
     expect(found.gaps).toEqual([]);
+    expect(found.packages.slice(-2).map(({ licence }) => licence.expression)).toEqual(
+      Array(2).fill('LGPL-2.1-or-later'),
+    );
   });
 
   it('without a shell has its packages in a folder', async () => {
@@ -246,7 +286,7 @@ describe('LK-IMG-01', () => {
     expect((await said({ packages: [] }))[0]).toMatch(/^no package was found in its 9 files, so/);
     const on = { id: 'debian', version: '12' };
     const read = await said({
-      packages: dpkgPackages(STATUS, 's', on),
+      packages: dpkgPackages(STATUS, { path: 's', on }),
       gaps: ['packages of RPM are not read (x)'],
     });
     expect(read[0]).toMatch(
