@@ -2,11 +2,12 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import cron from 'node-cron';
-import { bucketAt } from '../runtime/store/bucket-setting.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { DEFAULT_POLICY, type Policy } from '../schemas/policy.ts';
 import { readWitnessKey } from '../schemas/witness.ts';
+import { licencesOf } from './licences.ts';
 import type { PublishSetting } from './publish.ts';
+import { publishOf } from './publish-setting.ts';
 import { TARGETS_PATTERN, type TufSetting, tufOf } from './tuf/setting.ts';
 import type { Witness } from './witness-client.ts';
 
@@ -39,6 +40,8 @@ export interface RegistryConfig {
   readonly maxRevocations: number;
   /** The least severity of a known vulnerability that fails gates; null: they warn. */
   readonly failOn: Policy['advisories']['failOn'];
+  /** SPDX ids of licences that packages may be under; null: any. */
+  readonly licences: readonly string[] | null;
   /** Scans at the same time in this process. */
   readonly workers: number;
   readonly role: 'all' | 'registry' | 'scanner';
@@ -114,6 +117,10 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     help: 'known vulnerabilities that fail lk ci: critical, high, medium or low and above; unset: they warn',
     pattern: /^(critical|high|medium|low)$/,
   },
+  LOCKKEEPER_LICENCES: {
+    help: 'licences that packages may be under, SPDX ids, comma-separated; LK-LIC-01 gates then (any)',
+    pattern: /^[A-Za-z0-9.+ ,-]+$/,
+  },
   LOCKKEEPER_WORKERS: { help: 'scans at the same time (2)', pattern: /^[1-9]\d?$/ },
   LOCKKEEPER_ROLE: { help: 'all, registry or scanner', pattern: /^(all|registry|scanner)$/ },
   LOCKKEEPER_LOG_LEVEL: {
@@ -183,6 +190,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
     advisoriesCron: env.LOCKKEEPER_ADVISORIES_CRON ?? '19 * * * *',
     maxRevocations: Number(env.LOCKKEEPER_MAX_REVOCATIONS ?? DEFAULT_POLICY.advisories.maxRevocations),
     failOn: (env.LOCKKEEPER_FAIL_ON ?? null) as RegistryConfig['failOn'],
+    licences: licencesOf(env),
     workers: Number(env.LOCKKEEPER_WORKERS ?? 2),
     role: (env.LOCKKEEPER_ROLE ?? 'all') as RegistryConfig['role'],
     logLevel: (env.LOCKKEEPER_LOG_LEVEL ?? 'warn') as RegistryConfig['logLevel'],
@@ -221,19 +229,6 @@ function witnessesOf(env: Readonly<Record<string, string | undefined>>): Registr
       `${threshold}`,
     );
   return given === undefined ? null : { list, threshold };
-}
-
-function publishOf(env: Readonly<Record<string, string | undefined>>): PublishSetting | null {
-  const given = env.LOCKKEEPER_PUBLISH;
-  if (given === undefined) return null;
-  if (given.startsWith('git:')) return { folder: given.slice(4), git: true };
-  if (!given.startsWith('s3:')) return { folder: given, git: false };
-  const bucket = bucketAt(given, env);
-  if (bucket.credentials !== null) return { bucket };
-  throw invalid(
-    'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SHARED_CREDENTIALS_FILE, to publish in a bucket',
-    'neither',
-  );
 }
 
 function invalid(expected: string, found: string): LockkeeperError {

@@ -22,6 +22,7 @@ import type { Deps, ScanDeps } from './deps.ts';
 import { startEmbedded } from './embedded.ts';
 import { expireApprovals } from './expiry.ts';
 import { loadKeys } from './keys.ts';
+import { withLicences } from './licences.ts';
 import { publisherOf } from './publish.ts';
 import { queueAdvisories, queueTrust } from './queue.ts';
 import { queueRejudgements } from './rejudge.ts';
@@ -120,12 +121,14 @@ export async function startRegistry(
   }
 }
 
-function policyOf({ trial, maxRevocations, failOn }: RegistryConfig): Policy {
-  const { approvals, advisories } = DEFAULT_POLICY;
+/** The policy that these settings make. */
+export function policyOf({ trial, maxRevocations, failOn, licences }: RegistryConfig): Policy {
+  const { approvals, advisories, scan } = DEFAULT_POLICY;
   return {
     ...DEFAULT_POLICY,
     approvals: trial ? { ...approvals, threshold: 1 } : approvals,
     advisories: { ...advisories, maxRevocations, failOn },
+    scan: withLicences(scan, licences),
   };
 }
 

@@ -1,7 +1,7 @@
 /** A scan as Markdown, for a comment under a change or a page of a wiki. Outside words cannot become markup. */
-import type { CheckResult, Evidence } from '../schemas/finding.ts';
+import type { CheckResult, Evidence, Report } from '../schemas/finding.ts';
 import type { Scan, ScanTarget } from '../schemas/scan.ts';
-import { line } from './text.ts';
+import { counted, line, sized } from './text.ts';
 
 const HEAD = {
   ok: 'Nothing stands against it',
@@ -9,6 +9,7 @@ const HEAD = {
   unverified: 'Could not be verified',
 } as const;
 const SHOWN_FINDINGS = 20;
+const SHOWN_LICENCES = 20;
 
 /** Pure. */
 export function toMarkdown(scan: Scan): string {
@@ -40,6 +41,7 @@ function sectionOf({ target, source, notes, report, error }: ScanTarget): string
     '',
     `## ${escaped(source ?? target)}`,
     '',
+    ...(report ? materials(report) : []),
     ...notes.map(({ id, severity, message }) => `- **${id}** ${severity}: ${escaped(message)}`),
     ...(error ? [`- **${error.code}** ${escaped(error.message)}`] : []),
     ...checks.flatMap((check) => (check.outcome === 'fired' ? firedLines(check) : [])),
@@ -58,6 +60,20 @@ function sectionOf({ target, source, notes, report, error }: ScanTarget): string
           }`,
         ]
       : []),
+  ];
+}
+
+function materials({ closure, installed }: Report): string[] {
+  if (!installed) return [];
+  const { packages, unpacked, licences } = installed;
+  const whole = unpacked ? `; ${sized(unpacked.bytes)} in ${counted(unpacked.files, 'file')} unpacked` : '';
+  const said = licences
+    .slice(0, SHOWN_LICENCES)
+    .map(({ licence, packages: n }) => `${licence ?? 'unknown'} ${n}`);
+  const more = licences.length > SHOWN_LICENCES ? [`${licences.length - SHOWN_LICENCES} more`] : [];
+  return [
+    `- ${counted(packages, 'package')}, ${sized(closure.bytes)}${whole}`,
+    ...(said.length > 0 ? [`- licences: ${escaped([...said, ...more].join(', '))}`] : []),
   ];
 }
 

@@ -6,11 +6,12 @@ import type { Release } from '../schemas/release.ts';
 import type { ReviewView } from '../schemas/review.ts';
 import type { Surface } from '../schemas/surface.ts';
 import { advisories } from './advisories.ts';
-import { ask, save } from './api.ts';
+import { ask } from './api.ts';
 import { behaviour } from './behaviour.ts';
 import { checks } from './checks.ts';
 import { decide } from './decide.ts';
 import { card, day, el, facts, short, soft, tag } from './dom.ts';
+import { materials } from './materials.ts';
 import { deltaOf, dueTag, movedCard, ownerOf, sinceCard } from './reviewed.ts';
 import { changes, sees } from './surface.ts';
 
@@ -53,6 +54,7 @@ async function partsOf(id: string, again: () => Promise<void>): Promise<Node[]> 
     checks(report),
     touches(release, report),
     ...parts(behaviour(report.behaviour)),
+    ...parts(materials(release, report)),
     changes(diff),
     sees(surface),
     await decide(release, { report, diff, done: again }),
@@ -130,23 +132,10 @@ function head(release: Release, review: ReviewView): HTMLElement {
             ],
           ] as const)
         : []),
-      ...(surfaceDigest ? ([['Materials', materials(release)]] as const) : []),
       ...(surfaceDigest ? ([['Surface', el('code', {}, short(surfaceDigest))]] as const) : []),
       ...(reason ? ([['Reason', reason]] as const) : []),
     ]),
   );
-}
-
-/** A button and not a link: what is asked for needs the token of this tab. */
-function materials({ id, name, version }: Release): HTMLElement {
-  const button = el('button', { type: 'button', class: 'quiet' }, 'Bill of materials (CycloneDX)');
-  const said = el('small', { role: 'status' });
-  button.addEventListener('click', () => {
-    said.replaceChildren();
-    const file = `${name.replaceAll('/', '-')}-${version}.cdx.json`;
-    save(`/v1/releases/${id}/sbom`, file).catch((error: Error) => said.replaceChildren(error.message));
-  });
-  return el('span', {}, button, ' ', said);
 }
 
 function approvalOf(

@@ -2,6 +2,7 @@
 import type { DiffView } from '../schemas/api.ts';
 import type { Surface } from '../schemas/surface.ts';
 import { type Child, card, el, fold, shown, soft, table, tag } from './dom.ts';
+import { measured } from './materials.ts';
 
 /** One change: where, what was and what is. */
 export function changed(at: string, before: string | undefined, after: string | undefined): HTMLElement {
@@ -46,6 +47,7 @@ export function changes(diff: DiffView): HTMLElement {
         ),
       ],
     ),
+    diff.measures ? fold(['Size and licences'], [el('pre', {}, ...measured(diff.measures))]) : null,
   );
 }
 

@@ -137,6 +137,12 @@ function render(node: Parsed): string {
   return `${side(node.left)} ${node.conjunction.toUpperCase()} ${side(node.right)}`;
 }
 
+/** One id as it is written, with its exception where it has one. */
+export function isLicenceId(text: string): boolean {
+  const found = parsed(text);
+  return found !== null && 'license' in found && render(found) === text;
+}
+
 /** Is it permitted by a list of ids? Of alternatives one has to be, of what holds together all. Ids count as they are written. */
 export function isAllowed(expression: string, allowed: ReadonlySet<string>): boolean {
   const judge = (node: Parsed): boolean => {

@@ -82,7 +82,10 @@ function ofArtifact(artifact: Artifact, files: readonly UnpackedFile[]): Found {
     const file = files.find(({ path }) => path === 'METADATA');
     return { kind: 'PyPI', at, told: toldByMetadata(file?.bytes ?? Buffer.alloc(0)), artifact };
   }
-  const file = files.find(({ path }) => path === 'package.json');
+  // The manifest of a bundle names its licence as a package.json does.
+  const file = ['package.json', ...(isFolder(artifact) ? ['manifest.json'] : [])]
+    .flatMap((name) => files.filter(({ path }) => path === name))
+    .at(0);
   return { kind: 'npm', at, told: (file && toldByManifest(file.bytes)) ?? NOTHING_TOLD, artifact };
 }
 

@@ -239,6 +239,19 @@ describe('what others read', () => {
     expect(text).not.toMatch(/^# Head/m);
   });
 
+  it('tells in Markdown how much there is, and under which licences', () => {
+    const unpacked = { files: 2, bytes: 2048 };
+    const licences = [
+      { licence: 'MIT', packages: 2 },
+      { licence: null, packages: 1 },
+    ];
+    const one = saying('m');
+    Object.assign(one.targets[0]?.report ?? {}, { installed: { packages: 3, unpacked, licences, gaps: [] } });
+    const text = toMarkdown(one);
+    expect(text).toMatch(/^- 3 packages, [0-9.]+ KiB; 2\.0 KiB in 2 files unpacked$/m);
+    expect(text).toMatch(/^- licences: MIT 2, unknown 1$/m);
+  });
+
   it('has one fingerprint however the lines move, and another for other words', () => {
     const print = (scan: Scan): unknown =>
       toSarif(scan).runs[0]?.results?.at(-1)?.partialFingerprints?.['lockkeeper/v1'];

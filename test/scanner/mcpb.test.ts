@@ -17,6 +17,7 @@ import { LockkeeperError } from '../../schemas/errors.ts';
 import { sha256 } from '../../schemas/json.ts';
 import { mcpbKey, mcpbRefOf } from '../../schemas/mcpb.ts';
 import { isLocal, type LocalLaunch, type Submission } from '../../schemas/release.ts';
+import { cycloneDxErrors } from '../helpers/cyclonedx.ts';
 import { type BundleSpec, bundleOf, nodeBundle, signed } from '../helpers/mcpb.ts';
 import { zipOf } from '../helpers/wheels.ts';
 import { baselineOf, checkOf, firedIn, refusalOf, requestFor, SERVERS, worldOf } from './harness.ts';
@@ -377,7 +378,7 @@ describe('a scan of a bundle', () => {
     const tampered = {
       'server/node_modules/x/node_modules/left-pad/package.json': '{"name":"left-pad","version":"1.3.0"}',
     };
-    const bundle = nodeBundle(shows, { manifest: { tools, _meta }, files: tampered });
+    const bundle = nodeBundle(shows, { manifest: { tools, _meta, license: 'MIT' }, files: tampered });
     const result = await scan(requestFor(await submission(signed(bundle))), ports);
     expect(Object.keys(result.surface.tools)).toEqual(['tomorrow', 'hidden']);
     const { artifacts } = result.closure;
@@ -402,6 +403,11 @@ describe('a scan of a bundle', () => {
       manifest: { tools },
     });
     expect(result.report.installed?.packages).toBe(3);
+    const bill = JSON.parse((await ports.blobs.get(result.report.evidence.sbom ?? '')).toString());
+    expect(cycloneDxErrors(bill)).toEqual([]);
+    expect(bill.metadata.component).toMatchObject({ name: 'weather', licenses: [{ expression: 'MIT' }] });
+    expect(bill.components).toHaveLength(2);
+    expect(result.packages.map(({ name }) => name)).toEqual(['left-pad', 'left-pad']);
     const said = firedIn(result, 'LK-MCB-01').join('\n');
     expect(said).toContain('the server shows the tool hidden, which the manifest does not declare');
     expect(said).toContain('declares the tool gone, which the server does not show');

@@ -129,6 +129,10 @@ describe('the dashboard', () => {
       .waitFor(WAIT);
     expect(await page.title()).toContain('Lockkeeper');
     await shot(page, 'release-publisher');
+    const made = page.locator('section', { hasText: 'What it is made of' });
+    expect(await made.textContent()).toMatch(
+      /Packages\s*1\s*Size\s*[0-9.]+ KiB, [0-9.]+ KiB in 3 files unpacked\s*Licences\s*MIT 1/,
+    );
     const coming = page.waitForEvent('download');
     await page.getByRole('button', { name: 'Bill of materials' }).click();
     const saved = JSON.parse(readFileSync(await (await coming).path(), 'utf8'));
