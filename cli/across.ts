@@ -29,7 +29,8 @@ export async function acrossHere(context: Context, opened: OpenedProject, api: A
   return across({ entries, surfaces });
 }
 
-function fetchFrom(api: Api | null): (digest: string) => Promise<Buffer> {
+/** From the registry that is asked; refused where nobody is. */
+export function fetchFrom(api: Api | null): (digest: string) => Promise<Buffer> {
   return async (digest) => {
     if (api) return api.blob(digest);
     throw new LockkeeperError('ARTIFACT_MISSING', {

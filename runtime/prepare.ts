@@ -65,7 +65,9 @@ export async function surfaceOf({
   verified,
   blobs,
   fetch,
-}: Pick<PrepareOptions, 'verified' | 'blobs' | 'fetch'>): Promise<Surface> {
+}: Pick<PrepareOptions, 'blobs' | 'fetch'> & {
+  readonly verified: { readonly entry: Pick<LockEntry, 'surface' | 'surfaceText'> };
+}): Promise<Surface> {
   const { surfaceText } = verified.entry;
   if (!(await blobs.has(surfaceText))) {
     const bytes = await fetch(surfaceText);

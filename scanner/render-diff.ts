@@ -8,8 +8,14 @@ import { counted, line, type Paint, sized, WIDTH, wrapped } from './text.ts';
 
 const RANK: readonly Change['risk'][] = ['risk', 'contract', 'text', 'additive', 'cosmetic'];
 
+/** Two releases, wherever they are known from: by their versions alone. */
+export type Compared = Omit<DiffView, 'before' | 'after'> & {
+  readonly before: { readonly version: string } | null;
+  readonly after: { readonly version: string };
+};
+
 /** Field by field, gravest first, each with its class and what it was and is. */
-export function renderDiff(view: DiffView, paint: Paint): string {
+export function renderDiff(view: Compared, paint: Paint): string {
   const { before, after, changes, reach, artifacts } = view;
   if (before === null) {
     return `Nothing of this server was approved before ${line(after.version)}: all of it is new.`;
@@ -43,7 +49,7 @@ function renderPackages({ added, removed }: DiffView['artifacts'], paint: Paint)
 }
 
 /** How large it was and is, and which licences came and went; nothing where neither is known. */
-function renderMeasures({ measures }: DiffView, paint: Paint): string[] {
+function renderMeasures({ measures }: Compared, paint: Paint): string[] {
   if (!measures) return [];
   const { before, after } = measures;
   const told = ({ bytes, unpacked }: Measure): string =>

@@ -293,6 +293,29 @@ describe('lk ci', () => {
     expect((await run('lk ci --offline')).stdout).toContain('nobody was asked what was revoked since');
   });
 
+  it('shows what differs from the lock in a file or at a revision, and is not ok where there is none', async () => {
+    const { run } = await world(honest(now()));
+    await run('cp mcp.lock before.lock && git init -q . && git add mcp.lock');
+    await run('git -c user.name=a -c user.email=a@b.example commit -qm lock');
+    for (const place of ['before.lock', 'HEAD'])
+      expect(await run(`lk ci --offline --against ${place}`)).toMatchObject({
+        exit: 0,
+        stdout: expect.stringContaining(`Nothing differs from ${place}.`),
+      });
+    expect(JSON.parse((await run('lk ci --json --against HEAD')).stdout)).toMatchObject({ differences: [] });
+    await run('echo {} > broken.lock');
+    for (const [place, code] of [
+      ['nowhere', 'LOCK_MISSING'],
+      ['HEAD~9', 'LOCK_MISSING'],
+      ['"$(printf \'HEAD:x\')"', 'LOCK_MISSING'],
+      ['broken.lock', expect.stringMatching(/^(?:LOCK|DOCUMENT)_/)],
+    ]) {
+      const said = await run(`lk ci --json --against ${place}`);
+      expect(said.exit, place).not.toBe(0);
+      expect(JSON.parse(said.stdout), place).toMatchObject({ code });
+    }
+  });
+
   it('keeps its verdict when nobody reads it', async () => {
     const { run } = await world(honest(now(), { known: false }));
     expect((await run('lk ci | true')).exit).toBe(3);

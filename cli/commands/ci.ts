@@ -3,7 +3,8 @@ import type { Across } from '../../scanner/across.ts';
 import { asLockkeeperError, CODES, type Code } from '../../schemas/errors.ts';
 import { acrossHere, acrossLines } from '../across.ts';
 import { type Against, advisoryLines, assertUnaffected } from '../advisories.ts';
-import { type Command, type Context, flag, type Result } from '../command.ts';
+import { type Difference, differenceLines, differencesFrom } from '../against.ts';
+import { type Command, type Context, flag, type Result, text } from '../command.ts';
 import { assertCurrent, isVerdict } from '../current.ts';
 import { plain, table } from '../output.ts';
 import { assertNotDropped, assertPolicy, readPolicyFile } from '../policy-file.ts';
@@ -27,19 +28,27 @@ export interface Conclusion {
   readonly advisories: Against;
   /** What they are together; null where the lock was not verified. */
   readonly across: Across | null;
+  /** From the lock that was named with --against; absent where none was. */
+  readonly differences?: readonly Difference[];
 }
 
 export const ci: Command = {
   summary: 'verify mcp.lock against lockkeeper.json and the registry: one conclusion, exit 0, 3 or 4',
   words: '',
-  options: { offline: { type: 'boolean' }, 'drop-policy': { type: 'boolean' } },
+  options: {
+    offline: { type: 'boolean' },
+    'drop-policy': { type: 'boolean' },
+    against: { type: 'string' },
+  },
   optionHelp: {
+    against: 'show what changed since the lock in this file, or since mcp.lock at this git revision',
     'drop-policy': 'take a lock that says that its policy was dropped',
     offline: 'ask nobody: no socket is opened, and what was revoked since the lock was signed stays unknown',
   },
   examples: [
     'lk ci',
     'lk ci --offline',
+    'lk ci --against origin/main',
     'LOCKKEEPER_REGISTRY=https://lockkeeper.example LOCKKEEPER_ROOT_KEYS=sha256:… LOCKKEEPER_TOKEN=… lk ci --json',
   ],
   arity: [0, 0],
@@ -51,11 +60,13 @@ export const ci: Command = {
       opened = await openProject(context, project, { ask: !offline });
       await assertPolicy(opened.verified.lock, await readPolicyFile(project));
       assertNotDropped(opened.verified.lock, flag(values, 'drop-policy'));
-      return render(
-        await (offline ? concludeOffline(context, opened) : conclude(context, opened)),
-        context,
-        0,
-      );
+      const conclusion = await (offline ? concludeOffline(context, opened) : conclude(context, opened));
+      const spec = text(values, 'against');
+      if (spec === undefined) return render(conclusion, context, 0);
+      const api = offline ? null : await context.api(opened.intent.registry);
+      const found = await differencesFrom(context, opened, { spec, api, project });
+      const shown = render({ ...conclusion, differences: found }, context, 0);
+      return { ...shown, text: [shown.text, ...differenceLines(found, spec, context.paint)].join('\n') };
     } catch (thrown) {
       const error = asLockkeeperError(thrown);
       const exit = exitOf(error.code);
