@@ -15,6 +15,7 @@ import type { ContentControls } from '../../schemas/content.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { sha256 } from '../../schemas/json.ts';
 import type { Surface } from '../../schemas/surface.ts';
+import { inBothEras } from '../helpers/eras.ts';
 import { httpClient, messagesOf, post, startGateway, stateless } from '../helpers/gateway.ts';
 import { INITIALIZE, startSession, tempDir } from '../helpers/session.ts';
 
@@ -182,7 +183,7 @@ async function overHttp(face: Exclude<FaceName, 'stdio'>, setup: Setup): Promise
   const gateway = await startGateway({
     servers: { weather: setup.how ?? 'good' },
     ...(setup.surface ? { captured: setup.surface } : {}),
-    surface: (surface) => ({ ...surface, capture: { ...surface.capture, eras: ['session', 'stateless'] } }),
+    surface: inBothEras,
     policy: setup.policy ?? 'anyone: all locked tools\n',
     ...(setup.approvals ? { approvals: setup.approvals } : {}),
     ...(setup.journal ? { journal: setup.journal } : {}),

@@ -1,6 +1,7 @@
 /** What a server says, held at every step before the client hears of it. */
 import assert from 'node:assert/strict';
 import type { JsonObject } from '../../schemas/common.ts';
+import { textOf } from '../helpers/eras.ts';
 import { capture, SCRIPTED } from '../helpers/session.ts';
 import { pause, type Talk } from './faces.ts';
 import { heldRecords } from './held.ts';
@@ -9,8 +10,6 @@ import { codeOf, type Row, trial } from './row.ts';
 const call = (talk: Talk, name: string, args: JsonObject): Promise<JsonObject[]> =>
   talk.ask({ method: 'tools/call', params: { name: talk.tool(name), arguments: args } });
 const act = (talk: Talk, what: string): Promise<JsonObject[]> => call(talk, 'act', { what });
-const textOf = (message: JsonObject | undefined): unknown =>
-  (message?.result as { content?: { text: string }[] } | undefined)?.content?.[0]?.text;
 const ASKS_NOTHING = 'a server asks nothing in this era';
 const NO_QUESTIONS = { 'http stateless': ASKS_NOTHING, 'all, stateless': ASKS_NOTHING } as const;
 

@@ -129,6 +129,12 @@ export async function greeted(session: Running, capabilities: JsonObject = CAPAB
 }
 
 export const textOf = (answer: unknown): string | undefined => {
-  const { result = answer } = answer as { result?: unknown };
-  return (result as { content?: { text: string }[] }).content?.[0]?.text;
+  const { result = answer } = (answer ?? {}) as { result?: unknown };
+  return (result as { content?: { text: string }[] } | undefined)?.content?.[0]?.text;
 };
+
+/** Of a server that speaks either era. */
+export const inBothEras = (surface: Surface): Surface => ({
+  ...surface,
+  capture: { ...surface.capture, eras: ['session', 'stateless'] },
+});

@@ -5,6 +5,7 @@ import { Names } from '../../../runtime/gateway/all/names.ts';
 import type { JsonObject } from '../../../schemas/common.ts';
 import { LockkeeperError } from '../../../schemas/errors.ts';
 import type { Surface } from '../../../schemas/surface.ts';
+import { inBothEras } from '../../helpers/eras.ts';
 import {
   eventsIn,
   type GatewaySetup,
@@ -25,7 +26,7 @@ afterEach(async () => {
 const TWO = { weather: 'good', docs: 'good' };
 const BOTH = {
   servers: TWO,
-  surface: (surface) => ({ ...surface, capture: { ...surface.capture, eras: ['session', 'stateless'] } }),
+  surface: inBothEras,
 } satisfies GatewaySetup;
 
 async function started(

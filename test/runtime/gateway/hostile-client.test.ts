@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../schemas/common.ts';
+import { inBothEras, textOf } from '../../helpers/eras.ts';
 import {
   eventsIn,
   type GatewaySetup,
@@ -17,11 +18,12 @@ import {
   startGateway,
   stateless,
 } from '../../helpers/gateway.ts';
+import { until } from '../../helpers/journals.ts';
 import { codeOf, INITIALIZE } from '../../helpers/session.ts';
 
 const SETUP = {
   servers: { weather: 'good', docs: 'good' },
-  surface: (surface) => ({ ...surface, capture: { ...surface.capture, eras: ['session', 'stateless'] } }),
+  surface: inBothEras,
 } satisfies GatewaySetup;
 
 let gateway: RunningGateway;
@@ -36,17 +38,10 @@ afterEach(() => gateway.close());
 
 const echo = (message: string): JsonObject => ({ name: 'echo', arguments: { message } });
 const act = (what: string): JsonObject => ({ name: 'act', arguments: { what } });
-const textOf = (answer: JsonObject | undefined): unknown =>
-  (answer?.result as { content?: { text: string }[] } | undefined)?.content?.[0]?.text;
 const calls = (): string =>
   ['weather', 'docs']
     .map((alias) => (existsSync(gateway.log(alias)) ? readFileSync(gateway.log(alias), 'utf8') : ''))
     .join('');
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let n = 0; n < 500 && !holds(); n++) await new Promise((resolve) => setTimeout(resolve, 10));
-  expect(holds()).toBe(true);
-}
 
 /** Nothing ran, and the session that was there answers. */
 async function nothingRan(): Promise<void> {

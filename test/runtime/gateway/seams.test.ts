@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { RunningServer } from '../../../runtime/ports.ts';
 import type { JsonObject } from '../../../schemas/common.ts';
 import { LockkeeperError } from '../../../schemas/errors.ts';
+import { inBothEras, textOf } from '../../helpers/eras.ts';
 import {
   eventsIn,
   type GatewaySetup,
@@ -20,7 +21,7 @@ import { codeOf, INITIALIZE, plainProcess, SCRIPTED } from '../../helpers/sessio
 
 const BOTH = {
   servers: { weather: 'good', docs: 'good' },
-  surface: (surface) => ({ ...surface, capture: { ...surface.capture, eras: ['session', 'stateless'] } }),
+  surface: inBothEras,
 } satisfies GatewaySetup;
 
 let gateway: RunningGateway;
@@ -34,8 +35,6 @@ const act = (what: string, alias?: string): JsonObject => ({
   name: alias === undefined ? 'act' : `${alias}__act`,
   arguments: { what },
 });
-const textOf = (answer: JsonObject | undefined): unknown =>
-  (answer?.result as { content?: { text: string }[] } | undefined)?.content?.[0]?.text;
 
 /** Takes its time to stop. */
 async function slowToStop(how: string, log: string): Promise<RunningServer> {

@@ -14,6 +14,7 @@ import {
   startGateway,
   stateless,
 } from '../../helpers/gateway.ts';
+import { until } from '../../helpers/journals.ts';
 import { codeOf, INITIALIZE } from '../../helpers/session.ts';
 
 let gateway: RunningGateway | undefined;
@@ -29,11 +30,6 @@ async function started(setup: GatewaySetup = {}): Promise<{ gateway: RunningGate
 
 const CALL = { name: 'echo', arguments: { message: 'hi' } };
 const HI = { content: [{ type: 'text', text: 'hi' }] };
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let n = 0; n < 500 && !holds(); n++) await new Promise((resolve) => setTimeout(resolve, 10));
-  expect(holds()).toBe(true);
-}
 
 describe('a session over HTTP', () => {
   it('is greeted from the lock, starts its server for a call alone, and answers JSON', async () => {

@@ -3,17 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { Breaker } from '../../../runtime/lifecycle/breaker.ts';
 import type { State } from '../../../runtime/lifecycle/states.ts';
 import type { Keeping } from '../../../runtime/session/options.ts';
+import { until } from '../../helpers/journals.ts';
 import { codeOf, openSession, plainProcess, type Running, SCRIPTED } from '../../helpers/session.ts';
 
 const CALL = { name: 'echo', arguments: { message: 'hi' } };
 
 function kept(more: Partial<Keeping> = {}): Keeping {
   return { onDemand: true, breaker: new Breaker(), probes: null, idleMs: null, ...more };
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let n = 0; n < 500 && !holds(); n++) await new Promise((resolve) => setTimeout(resolve, 10));
-  expect(holds()).toBe(true);
 }
 
 async function opened(

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { Breaker } from '../../../runtime/lifecycle/breaker.ts';
 import type { JsonObject } from '../../../schemas/common.ts';
-import { type Lone, OLDER, STATELESS, sessionWith } from '../../helpers/eras.ts';
+import { type Lone, OLDER, STATELESS, sessionWith, textOf } from '../../helpers/eras.ts';
 import { codeOf, INITIALIZE, openSession, type Running, startSession } from '../../helpers/session.ts';
 
 let session: Running;
@@ -15,8 +15,6 @@ const act = (what: string, more: JsonObject = {}): JsonObject => ({
   arguments: { what },
   ...more,
 });
-const textOf = (answer: JsonObject): unknown =>
-  (answer.result as { content?: { text: string }[] } | undefined)?.content?.[0]?.text;
 
 describe('a call that is neither answered nor at work', () => {
   it('is over after its time: the client is told, the server as well, the record says so', async () => {
