@@ -12,7 +12,7 @@ export async function publish(): Promise<HTMLElement> {
     field({
       name: 'source',
       label: 'Package',
-      hint: 'npm:NAME@VERSION or pypi:NAME@VERSION, one exact version, such as npm:@modelcontextprotocol/server-memory@2026.8.31',
+      hint: 'npm:NAME@VERSION or pypi:NAME@VERSION, one exact version, such as npm:@modelcontextprotocol/server-memory@2026.8.31. Images, bundles, repositories and addresses: lk publish',
       required: true,
     }),
     field({ name: 'name', label: 'Name in the registry', hint: 'Empty: npm.SCOPE/PACKAGE, or pypi/PACKAGE' }),

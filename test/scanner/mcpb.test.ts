@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -18,9 +19,9 @@ import { sha256 } from '../../schemas/json.ts';
 import { mcpbKey, mcpbRefOf } from '../../schemas/mcpb.ts';
 import { isLocal, type LocalLaunch, type Submission } from '../../schemas/release.ts';
 import { cycloneDxErrors } from '../helpers/cyclonedx.ts';
-import { type BundleSpec, bundleOf, nodeBundle, signed } from '../helpers/mcpb.ts';
+import { type BundleSpec, bundleOf, manifestOf, nodeBundle, signed } from '../helpers/mcpb.ts';
 import { zipOf } from '../helpers/wheels.ts';
-import { baselineOf, checkOf, firedIn, refusalOf, requestFor, SERVERS, worldOf } from './harness.ts';
+import { baselineOf, checkOf, firedIn, refusalOf, requestFor, SERVERS, tempDir, worldOf } from './harness.ts';
 
 const LIMITS = { maxEntries: 20, maxBytes: 100_000, maxFileBytes: 50_000 };
 const TOOL = { name: 'tomorrow', description: 'Tells the weather', inputSchema: { type: 'object' } };
@@ -48,6 +49,26 @@ describe('the bytes of a bundle', () => {
     expect(signature).toBe(0);
     for (const counted of [false, true])
       expect((await readBundle(signed(plain, { counted }), 'it', LIMITS)).signature).toBe(91);
+  });
+
+  it('are read whoever packed them, all at once or as a stream', async () => {
+    const dir = await tempDir();
+    const script = `
+import io, sys, zipfile
+class Stream(io.RawIOBase):
+    def __init__(self, file): self.file = file
+    def writable(self): return True
+    def write(self, data): return self.file.write(data)
+for name, wrap in (('whole', lambda f: f), ('stream', Stream)):
+    with open(sys.argv[1] + '/' + name, 'wb') as f, zipfile.ZipFile(wrap(f), 'w', zipfile.ZIP_DEFLATED) as z:
+        z.mkdir('server') if hasattr(z, 'mkdir') else z.writestr('server/', '')
+        z.writestr('manifest.json', sys.argv[2])
+        z.writestr('server/index.mjs', 'x' * 5000)`;
+    execFileSync('python3', ['-c', script, dir, JSON.stringify(manifestOf())]);
+    for (const name of ['whole', 'stream']) {
+      const { files } = await readBundle(await readFile(join(dir, name)), name, LIMITS);
+      expect(files.map(({ path, bytes }) => [path, bytes.length])).toContainEqual(['server/index.mjs', 5000]);
+    }
   });
 
   it.each<[string, Buffer, string]>([
