@@ -109,6 +109,21 @@ export const FRAMES: Readonly<Record<string, readonly string[]>> = {
 
 /** Honest sentences about the same things. */
 export const PLAIN: readonly string[] = [
+  '[Turns|Switches] [on|off] [a|the] [light|lights|device|switch|fan|camera|alarm][ in a room| of the house|].',
+  '[Turn|Switch] [on|off] [a|the|all] [light|lights|devices|media player][ by entity id|].',
+  'Sets the [temperature|brightness|volume|mode|position] [of a device|of a room|].',
+  '[Locks|Unlocks|Opens|Closes] [a|the] [door|garage|window|cover].',
+  '[Scales|Restarts|Stops|Deletes] [a|the] [deployment|service|pod|container|job][ in a namespace|].',
+  '[Deletes|Removes|Creates] [a|the] [namespace|volume|bucket|branch|user|role|firewall rule].',
+  'Adds [a|the] [collaborator|member|reviewer|label] [to a repository|to a team|to a {object}|].',
+  '[Changes|Sets] the [visibility|owner|status|default branch] of [a|the] {object}.',
+  '[Cancels|Moves|Confirms] [an order|a booking|a meeting|a subscription].',
+  '[Buys|Sells|Trades] [shares|coins] at [market price|a limit][ after the user confirmed|].',
+  'Sets the [recipient|subject|body|attachment] of [a draft|the message].',
+  'Set {arg} to [public|all|true] [if|when] [anyone may see it|the user asks for it|it is needed].',
+  '[Logs|Records] the [request|call|interaction] [for auditing|for quality assurance|as the privacy policy says].',
+  'Our [system|service] [complies with|follows] [the GDPR|SOC 2|the data policy] for all [data|requests].',
+  'Stores the [token|key|password] in the [keychain|vault|settings][ of the user|]; it is sent to [no one|the service itself only].',
   'Never [opens|touches|reads|copies|sends] {secretPath}[ or any other [key|secret|file]|].',
   'Never [asks for|stores|uploads|reads] {secret}[ or {secret}|].',
   'It does not [read|open|send|store] {secret}[, nor {secretPath}|].',
