@@ -70,7 +70,8 @@ const ARGUMENTS_MS = 2000;
 
 type Chosen = Wanted | Behaviour['notCalled'][number];
 
-function choose(subject: Subject, { tools }: Pick<Surface, 'tools'>): Chosen[] {
+/** In the server's order; what is to be called has arguments, and all else its reason. */
+export function choose(subject: Subject, { tools }: Pick<Surface, 'tools'>): Chosen[] {
   const until = performance.now() + ARGUMENTS_MS;
   let wanted = 0;
   return Object.entries(tools).map(([tool, shown]): Chosen => {

@@ -27,17 +27,19 @@ export interface Watch {
 }
 
 interface Watched {
-  readonly server: SandboxedProcess;
+  readonly server: Pick<SandboxedProcess, 'pid' | 'inside'>;
   /** Folders of this machine that the server may write to. */
   readonly mounts: readonly Mount[];
   /** Files inside that are not told of: those that were laid out. */
   readonly except: readonly string[];
-  /** It wrote more than a scan can hold. */
+  /** Bytes that it may leave there; 128 MiB unless told. */
+  readonly most?: number;
+  /** It left more. */
   readonly onFull: () => void;
 }
 
 /** Looks every 20 ms until it is closed; what lives for less may be missed. */
-export function watchInside({ server, mounts, except, onFull }: Watched): Watch {
+export function watchInside({ server, mounts, except, onFull, most = MAX_BYTES }: Watched): Watch {
   const began = new Map<number, string>();
   const known = new Set(pidsOf(server));
   let files = filesIn(server, mounts);
@@ -45,7 +47,7 @@ export function watchInside({ server, mounts, except, onFull }: Watched): Watch 
   const look = (): void => {
     for (const pid of pidsOf(server))
       if (!known.has(pid)) began.set(pid, commandOf(pid) || (began.get(pid) ?? ''));
-    if (++round % 25 === 0 && filesIn(server, mounts).bytes > MAX_BYTES) onFull();
+    if (++round % 25 === 0 && filesIn(server, mounts).bytes > most) onFull();
   };
   const timer = setInterval(look, EVERY_MS).unref();
   return {
@@ -72,7 +74,7 @@ export function watchInside({ server, mounts, except, onFull }: Watched): Watch 
 }
 
 /** Of the control group, where there is one: a process that left its parent is still in it. */
-function pidsOf({ pid, inside }: SandboxedProcess): number[] {
+function pidsOf({ pid, inside }: Watched['server']): number[] {
   try {
     const group =
       inside === undefined ? null : cgroupSetting(inside, 'pids', ['cgroup.procs', 'cgroup.procs']);
@@ -106,7 +108,7 @@ interface Files {
   bytes: number;
 }
 
-function filesIn({ inside }: SandboxedProcess, mounts: readonly Mount[]): Files {
+function filesIn({ inside }: Watched['server'], mounts: readonly Mount[]): Files {
   const files: Files = { seen: new Map(), bytes: 0 };
   for (const { source, target } of mounts) walk(source, target, { files, depth: 0, counts: true });
   // Of its own memory, which is bounded.

@@ -1,17 +1,20 @@
 import { X509Certificate } from 'node:crypto';
-import { readdirSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { LaunchPlan } from '../../runtime/ports.ts';
 import { newAuthority } from '../../scanner/behaviour/authority.ts';
+import { choose } from '../../scanner/behaviour/behave.ts';
 import { canariesIn, newCanary } from '../../scanner/behaviour/canary.ts';
 import { notCalledFor } from '../../scanner/behaviour/choose.ts';
+import { watchInside } from '../../scanner/behaviour/watch.ts';
 import type { ScanResult } from '../../scanner/ports.ts';
 import { scan } from '../../scanner/scan.ts';
 import { Behaviour } from '../../schemas/behaviour.ts';
 import type { JsonObject } from '../../schemas/common.ts';
 import type { Submission } from '../../schemas/release.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { behaving, checkOf, firedIn, processesWith, requestFor, worldOf } from './harness.ts';
+import { behaving, checkOf, firedIn, processesWith, requestFor, tempDir, worldOf } from './harness.ts';
 import { CODE, SOURCE, served, server } from './pypi-place.ts';
 
 const reading = { annotations: { readOnlyHint: true } };
@@ -250,6 +253,38 @@ describe('an authority of one scan', () => {
     for (let length = 1; length <= 64; length++) expect(() => contextFor('a'.repeat(length))).not.toThrow();
     for (const odd of ['', '127.0.0.1', '[::1]', 'ü', '*', 'a b', 'a'.repeat(5000)])
       expect(() => contextFor(odd)).not.toThrow();
+  });
+});
+
+describe('what a server leaves behind', () => {
+  it('is told by name, ends it where it is too much, and is not looked for behind links', async () => {
+    const dir = await tempDir();
+    symlinkSync('/etc', join(dir, 'link'));
+    const full = new Promise<void>((resolve) => {
+      const mounts = [{ source: dir, target: '/data', mode: 'rw' } as const];
+      const server = { pid: process.pid };
+      const watch = watchInside({ server, mounts, except: ['/data/ours'], most: 65_536, onFull: resolve });
+      onTestFinished(() => watch.close());
+      writeFileSync(join(dir, 'ours'), 'x');
+      mkdirSync(join(dir, 'deep'));
+      writeFileSync(join(dir, 'deep/file'), 'x');
+      expect(watch.take()).toEqual({ processes: [], written: ['/data/deep/file'] });
+      writeFileSync(join(dir, 'large'), Buffer.alloc(131_072, 1));
+      expect(watch.take().written).toEqual(['/data/large']);
+    });
+    await full;
+  });
+});
+
+describe('how much is called', () => {
+  it('is twenty tools, and each other has its reason', () => {
+    const one = { ...tool(), inputSchema: { type: 'object' } };
+    const tools = Object.fromEntries(Array.from({ length: 23 }, (_, index) => [`get_${index}`, one]));
+    const { permissions } = requestFor().submission;
+    const launch = { transport: 'stdio' as const, command: ['node'], projectArgs: false };
+    const chosen = choose({ appDir: '/app', launch, permissions }, { tools });
+    expect(chosen.filter((one) => 'args' in one)).toHaveLength(20);
+    expect(chosen.at(-1)).toEqual({ tool: 'get_22', reason: '20 others are called' });
   });
 });
 
