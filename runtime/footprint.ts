@@ -6,8 +6,10 @@ import { memoryUsage } from 'node:process';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** A start is over by then, ms. */
+/** A start is over by then, ms; sooner where something ran for most of the time between two looks. */
 const START_MS = 4000;
+const BUSY_MS = 500;
+const BUSY = 0.5;
 const LOOK_MS = 10_000;
 /** Share of the time between two looks in which something ran. */
 const QUIET = 0.01;
@@ -26,30 +28,48 @@ export function startLight(): void {
   for (const flag of LIGHT) setFlagsFromString(flag);
 }
 
-/** Called when what serves is about to: new things get room, code is compiled for speed soon, quiet times are used. Returns what ends it. */
-export function settle({ startMs = START_MS, lookMs = LOOK_MS } = {}): () => void {
+/**
+ * Called when what serves is about to. New things get room; code is compiled for speed once there is work or the start is
+ * over; from then on quiet times are used. Returns what ends it.
+ */
+export function settle({ startMs = START_MS, busyMs = BUSY_MS, lookMs = LOOK_MS } = {}): () => void {
   setFlagsFromString(ROOM);
-  let timer = setTimeout(() => {
-    for (const flag of USUAL) setFlagsFromString(flag);
-    const look = looker();
-    timer = setTimeout(() => {
-      look();
-      timer = setInterval(look, lookMs).unref();
-    }, startMs / 2).unref();
-  }, startMs).unref();
+  const since = performance.now();
+  const busy = share();
+  let timer = setInterval(
+    () => {
+      if (busy() < BUSY && performance.now() - since < startMs) return;
+      clearInterval(timer);
+      for (const flag of USUAL) setFlagsFromString(flag);
+      const look = looker();
+      timer = setTimeout(() => {
+        look();
+        timer = setInterval(look, lookMs).unref();
+      }, startMs / 2).unref();
+    },
+    Math.min(busyMs, startMs),
+  ).unref();
   return () => clearTimeout(timer);
 }
 
-/** Collects where nearly nothing ran since the last look, and there is something to gain. */
-function looker(): () => void {
+/** Of the time since it was asked last, the share in which something ran. */
+function share(): () => number {
   let before = performance.eventLoopUtilization();
-  let least = 0;
   return () => {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, before);
     before = now;
+    return utilization;
+  };
+}
+
+/** Collects where nearly nothing ran since the last look, and there is something to gain. */
+function looker(): () => void {
+  const busy = share();
+  let least = 0;
+  return () => {
     const { rss, heapUsed } = memoryUsage();
-    if (utilization > QUIET || rss < least + WORTH || heapUsed > MOST) return;
+    if (busy() > QUIET || rss < least + WORTH || heapUsed > MOST) return;
     collect();
     least = memoryUsage.rss();
   };
