@@ -19,7 +19,7 @@ const WORTH = 8 * 1024 * 1024;
 const MOST = 256 * 1024 * 1024;
 
 const LIGHT = ['--no-turbofan', '--no-maglev', '--semi-space-growth-factor=1'];
-/** Room for what is new. Calls that begin without it are slow ever after: to the engine, all that they make lives long. */
+/** Room for what is new: with too little, the engine moves what one call makes to where it keeps what lives long. */
 const ROOM = '--semi-space-growth-factor=2';
 const USUAL = ['--turbofan', '--maglev'];
 
