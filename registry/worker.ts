@@ -1,10 +1,12 @@
 /** The scanner's side of the registry: jobs from the queue, one state move at each end, strangers outside transactions. */
 
-import { type Job, Logger, type Runner, run, type TaskList } from 'graphile-worker';
+import { EventEmitter } from 'node:events';
+import { type Job, Logger, type Runner, run, type TaskList, type WorkerEvents } from 'graphile-worker';
 import { asLockkeeperError, type Code } from '../schemas/errors.ts';
 import { canonical } from '../schemas/json.ts';
 import { knownAgainst, mapRelease, revokeInfected } from './advisories/map.ts';
 import { refreshAdvisories } from './advisories/refresh.ts';
+import { GRACE_MS, keepAlive } from './alive.ts';
 import { baselineFrom, peersOf } from './baseline.ts';
 import { markJudged } from './db/judgements.ts';
 import { withTransaction } from './db/pool.ts';
@@ -31,7 +33,12 @@ const PASSING: ReadonlySet<Code> = new Set([
   'INTERNAL',
 ]);
 
-export async function startWorker(deps: ScanDeps, concurrency: number): Promise<Runner> {
+/** Takes jobs until it is stopped, `concurrency` at a time. A job of a worker that died is taken after `graceMs`. */
+export async function startWorker(
+  deps: ScanDeps,
+  concurrency: number,
+  graceMs = GRACE_MS,
+): Promise<Pick<Runner, 'stop'>> {
   const taskList: TaskList = {
     scan: async (payload, { job }) => scanJob(String((payload as { release?: unknown }).release), job, deps),
     rescan: async (payload) => rescanJob(String((payload as { release?: unknown }).release), deps),
@@ -45,14 +52,29 @@ export async function startWorker(deps: ScanDeps, concurrency: number): Promise<
     advisories: async () =>
       void (await (deps.advisories ? refreshAdvisories(deps, deps.advisories) : revokeInfected(deps))),
   };
-  return run({
-    pgPool: deps.pool,
-    concurrency,
-    noHandleSignals: true,
-    pollInterval: 2000,
-    taskList,
-    logger: quietLogger(deps),
-  });
+  const alive = keepAlive(deps.pool, { log: deps.log, graceMs });
+  const events: WorkerEvents = new EventEmitter();
+  events.on('pool:create', ({ workerPool }) => alive.add(workerPool.id));
+  try {
+    const runner = await run({
+      pgPool: deps.pool,
+      concurrency,
+      noHandleSignals: true,
+      pollInterval: 2000,
+      taskList,
+      events,
+      logger: quietLogger(deps),
+    });
+    return {
+      stop: async () => {
+        await runner.stop();
+        await alive.stop();
+      },
+    };
+  } catch (error) {
+    await alive.stop();
+    throw error;
+  }
 }
 
 function quietLogger(deps: ScanDeps): NonNullable<Parameters<typeof run>[0]['logger']> {

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,7 +8,7 @@ import { moveState } from '../../registry/db/releases.ts';
 import type { ScanDeps } from '../../registry/deps.ts';
 import { MOVES } from '../../registry/lifecycle.ts';
 import { startSchedules } from '../../registry/schedule.ts';
-import { scanJob } from '../../registry/worker.ts';
+import { scanJob, startWorker } from '../../registry/worker.ts';
 import type { ScanRequest } from '../../scanner/ports.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import {
@@ -16,6 +18,20 @@ import {
   submissionOf,
   type TestRegistry,
 } from '../helpers/registry.ts';
+
+/** A worker whose scans never end. */
+const HANGING = `
+  import { pino } from 'pino';
+  const { openPool } = await import('./registry/db/pool.ts');
+  const { startWorker } = await import('./registry/worker.ts');
+  const { DEFAULT_POLICY: policy } = await import('./schemas/policy.ts');
+  const pool = openPool(JSON.parse(process.env.PLACE), 5);
+  const scan = ({ submission }) => {
+    console.log('scanning ' + submission.version);
+    return new Promise(() => undefined);
+  };
+  await startWorker({ pool, policy, trust: { trial: false }, log: pino({ level: 'silent' }), scan }, 1, 200);
+`;
 
 describe.each(servers().slice(0, 1))('several replicas', (server) => {
   let registry: TestRegistry;
@@ -86,6 +102,37 @@ describe.each(servers().slice(0, 1))('several replicas', (server) => {
     open();
     await running;
     expect([await stateOf(id), await scannedEvents(id)]).toEqual(['in_review', 1]);
+  });
+
+  it('leave a job to the worker that is at it, and try it again at once when that is killed', async () => {
+    const id = await submitted();
+    const { database } = registry.pool.options as { database: string };
+    const child = spawn(process.execPath, ['--input-type=module', '-e', HANGING], {
+      cwd: join(import.meta.dirname, '../..'),
+      env: { ...process.env, PLACE: JSON.stringify({ host: server.host, user: server.user, database }) },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      let said = '';
+      for await (const chunk of child.stdout) {
+        said += String(chunk);
+        if (said.includes(`scanning 1.0.${patch - 1}`)) break;
+      }
+      const runner = await startWorker(registry.deps, 1, 200);
+      // Many looks long, in which the other one is alive.
+      await sleep(1000);
+      const taken = await registry.pool.query(
+        `select 1 from graphile_worker.jobs where key = $1 and locked_by is not null`,
+        [`scan:${id}`],
+      );
+      expect([await stateOf(id), taken.rows.length]).toEqual(['scanning', 1]);
+      child.kill('SIGKILL');
+      for (let i = 0; i < 200 && (await stateOf(id)) !== 'in_review'; i++) await sleep(50);
+      await runner.stop();
+      expect([await stateOf(id), await scannedEvents(id)]).toEqual(['in_review', 1]);
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 
   it('take each fire of a schedule once', async () => {
