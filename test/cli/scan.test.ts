@@ -79,6 +79,7 @@ describe('lk scan', () => {
       'policy.json',
       '--sbom',
       'one.json',
+      '--full',
       ...keys,
     );
     const bill = readFileSync(join(dir, 'one.json'));
