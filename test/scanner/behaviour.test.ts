@@ -237,6 +237,7 @@ describe('which tools are called', () => {
     ['search', { annotations: { destructiveHint: true } }, false],
     ['lookup', { description: 'Deletes what it finds.', annotations: reads }, false],
     ['purge-cache', { annotations: reads }, false],
+    ['cache_delete', { annotations: reads }, false],
     ['', {}, false],
   ];
   it.each(cases)('%s %j: %s', (name, more, called) => {
