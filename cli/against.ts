@@ -55,12 +55,21 @@ async function viewOf(was: LockEntry, is: LockEntry, textsOf: TextsOf): Promise<
   if (same && was.surface.digest === is.surface.digest && was.closure.digest === is.closure.digest)
     return reach.length === 0 ? null : { changes: [], reach, artifacts: { added: [], removed: [] } };
   const changes = diffSurfaces(await textsOf(was), await textsOf(is));
-  const [old, now] = [was, is].map(({ closure }) => new Set(closure.artifacts.map(({ purl }) => purl)));
-  const artifacts = {
-    added: [...(now ?? new Set()).difference(old ?? new Set())].sort(),
-    removed: [...(old ?? new Set()).difference(now ?? new Set())].sort(),
+  return { changes, step: stepOf(changes), reach, artifacts: artifactsOf(was, is) };
+}
+
+/** A package with the same name and version that is other bytes now is told with the digests of both. */
+function artifactsOf(was: LockEntry, is: LockEntry): Shown['artifacts'] {
+  const told = (one: LockEntry, other: LockEntry): Set<string> => {
+    const bytes = new Map(other.closure.artifacts.map(({ purl, sha256 }) => [purl, sha256]));
+    return new Set(
+      one.closure.artifacts.map(({ purl, sha256 }) =>
+        (bytes.get(purl) ?? sha256) === sha256 ? purl : `${purl} (${sha256})`,
+      ),
+    );
   };
-  return { changes, step: stepOf(changes), reach, artifacts };
+  const [old, now] = [told(was, is), told(is, was)];
+  return { added: [...now.difference(old)].sort(), removed: [...old.difference(now)].sort() };
 }
 
 /**
@@ -88,7 +97,9 @@ async function lockAt({ cwd }: Context, project: Project, spec: string): Promise
       next: `Such as: lk ci --against origin/main`,
     });
   const path = resolve(cwd, spec);
-  if (await stat(path).catch(() => null)) return readOr(path, missing);
+  const there = await stat(path).catch(() => null);
+  // A folder may have the name of a branch.
+  if (there && !there.isDirectory()) return readOr(path, missing);
   if (!/^[\w][\w./@^~-]*$/.test(spec)) throw missing();
   const options = { encoding: 'buffer', maxBuffer: MAX_LOCK_BYTES, timeout: 30_000 } as const;
   const words = ['-C', project.dir, 'show', '--end-of-options', `${spec}:./${LOCK_FILE}`];

@@ -49,6 +49,16 @@ it('shows a wider reach of the same release as well', async () => {
   );
 });
 
+it('shows packages that are other bytes under the same name and version', async () => {
+  const sha256 = `sha256:${'7'.repeat(64)}`;
+  const [first, ...others] = entry.closure.artifacts;
+  const closure = { digest: `sha256:${'8'.repeat(64)}`, artifacts: [{ ...first, sha256 }, ...others] };
+  const said = await shown({ a: entry }, { a: { ...entry, closure } });
+  expect(said).toContain('1 package added, 1 removed');
+  expect(said).toContain(`(${sha256})`);
+  expect(said).toContain(`(${first?.sha256})`);
+});
+
 it('names servers that came and went', async () => {
   const said = await shown({ a: entry }, { b: newer });
   expect(said).toContain(`a (${entry.server}): no longer locked, was ${entry.version}`);
