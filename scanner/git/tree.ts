@@ -92,7 +92,7 @@ export async function readTree(commit: string, remote: Remote, cwd: string): Pro
     .split('\0')
     .filter((one) => one !== '')
     .map((line) => entryIn(line, at));
-  const plain = all.filter(({ mode }) => mode === '100644' || mode === '100755');
+  const plain = all.filter(isPlain);
   assertLimits(all, plain, at);
   const taken = placesIn(at);
   for (const { path } of plain) taken(path);
@@ -105,11 +105,15 @@ export async function readTree(commit: string, remote: Remote, cwd: string): Pro
   return {
     files,
     leftOut: all
-      .filter((one) => !plain.includes(one))
+      .filter((one) => !isPlain(one))
       .slice(0, 200)
       .map(({ mode, path }) => `${KINDS[mode] ?? mode} ${path}`),
     pointers: files.filter((file) => file.bytes.subarray(0, LFS.length).equals(LFS)).map(({ path }) => path),
   };
+}
+
+function isPlain({ mode }: Entry): boolean {
+  return mode === '100644' || mode === '100755';
 }
 
 const KINDS: Readonly<Record<string, string>> = { '120000': 'link', '160000': 'submodule' };

@@ -5,16 +5,17 @@ import { type Licence, licenceIn, NO_LICENCE } from './licence.ts';
 export const MAX_COPYRIGHT_BYTES = 256 * 1024;
 const MAX_PARAGRAPHS = 5000;
 const MAX_SAID = 100;
+/** Characters of what one paragraph names. */
+const MAX_NAMES = 1000;
 
 /** All licences of a package's files hold together; one without an SPDX id leaves the whole as it is said. */
 export function licenceOfCopyright(text: string): Licence {
   if (!/^Format:\s*https?:\/\/\S*copyright-format/i.test(text.trimStart())) return NO_LICENCE;
   const told = text
-    .split(/\r?\n[ \t]*\r?\n/)
-    .slice(0, MAX_PARAGRAPHS)
+    .split(/\r?\n[ \t]*\r?\n/, MAX_PARAGRAPHS)
     .filter((paragraph) => /^Files:/im.test(paragraph))
-    .flatMap((paragraph) => /^License:[ \t]*(\S.*?)\s*$/im.exec(paragraph)?.[1] ?? []);
-  const names = [...new Set(told)].sort();
+    .map((paragraph) => (/^License:(.*)$/im.exec(paragraph)?.[1] ?? '').replace(/\s+/g, ' ').trim());
+  const names = [...new Set(told)].filter((name) => name !== '').sort();
   if (names.length === 0) return NO_LICENCE;
   const known = names.flatMap((name) => expressionOf(name) ?? []);
   if (known.length < names.length)
@@ -26,6 +27,7 @@ export function licenceOfCopyright(text: string): Licence {
 
 /** Names of one paragraph: alternatives, and what holds together, without parentheses. Null for a name without an id. */
 function expressionOf(text: string): string | null {
+  if (text.length > MAX_NAMES) return null;
   const sides = text
     .split(/\s+or\s+/i)
     .map((side) => side.split(/\s+and\s+|,\s*/i).map((name) => idOf(name)));

@@ -27,7 +27,15 @@ export function ecosystemOf({ id, version }: Distribution): string {
   return version === null ? name : `${name}:${version}`;
 }
 
-const MAX_PACKAGES = 50_000;
+export const MAX_PACKAGES = 50_000;
+
+/** Has a database more entries than are read of one? Blank lines count as if each ended an entry. */
+export function isCut(text: string): boolean {
+  const entries = text.trimEnd();
+  const blank = /\n[ \t]*\r?(?=\n)/g;
+  for (let count = 0; blank.test(entries); ) if (++count >= MAX_PACKAGES) return true;
+  return false;
+}
 
 interface Entry {
   readonly name: string;
@@ -67,17 +75,14 @@ export function dpkgPackages(text: string, { path, on, licenceOf }: Where): Inst
 }
 
 function paragraphs(text: string): Map<string, string>[] {
-  return text
-    .split(/\r?\n[ \t]*\r?\n/)
-    .slice(0, MAX_PACKAGES)
-    .map((block) => {
-      const fields = new Map<string, string>();
-      for (const line of block.split(/\r?\n/)) {
-        const [, key, value] = /^([A-Za-z][A-Za-z0-9-]*):\s*(.*?)\s*$/.exec(line) ?? [];
-        if (key !== undefined && value !== undefined) fields.set(key.toLowerCase(), value);
-      }
-      return fields;
-    });
+  return text.split(/\r?\n[ \t]*\r?\n/, MAX_PACKAGES).map((block) => {
+    const fields = new Map<string, string>();
+    for (const line of block.split(/\r?\n/)) {
+      const [, key, value] = /^([A-Za-z][A-Za-z0-9-]*):(.*)$/s.exec(line) ?? [];
+      if (key !== undefined && value !== undefined) fields.set(key.toLowerCase(), value.trim());
+    }
+    return fields;
+  });
 }
 
 /** Names of a list of packages; of alternatives all, since which one serves is not told. */
@@ -87,23 +92,20 @@ function namesIn(list: string): string[] {
 
 /** Alpine's `installed`: blocks of lines that each begin with a letter. */
 export function apkPackages(text: string, { path, on }: Where): InstalledPackage[] {
-  const entries = text
-    .split(/\n\n+/)
-    .slice(0, MAX_PACKAGES)
-    .flatMap((block): Entry[] => {
-      const fields = new Map(block.split('\n').map((line) => [line.slice(0, 2), line.slice(2).trim()]));
-      const of = (key: string): string => fields.get(`${key}:`) ?? '';
-      const [name, version, origin] = [of('P'), of('V'), of('o')];
-      if (!isSober(name, version)) return [];
-      return [
-        {
-          ...{ name, version, arch: of('A'), licence: licenceIn(of('L')) },
-          source: { name: isSober(origin, version) ? origin : name, version },
-          needs: words(of('D')),
-          provides: words(of('p')),
-        },
-      ];
-    });
+  const entries = text.split(/\n\n+/, MAX_PACKAGES).flatMap((block): Entry[] => {
+    const fields = new Map(block.split('\n').map((line) => [line.slice(0, 2), line.slice(2).trim()]));
+    const of = (key: string): string => fields.get(`${key}:`) ?? '';
+    const [name, version, origin] = [of('P'), of('V'), of('o')];
+    if (!isSober(name, version)) return [];
+    return [
+      {
+        ...{ name, version, arch: of('A'), licence: licenceIn(of('L')) },
+        source: { name: isSober(origin, version) ? origin : name, version },
+        needs: words(of('D')),
+        provides: words(of('p')),
+      },
+    ];
+  });
   return listed(entries, { type: 'apk', path, on });
 }
 

@@ -2,7 +2,14 @@
 import type { Spool } from '../../runtime/store/image/read.ts';
 import { find, type TreeFolder, type TreeNode } from '../../runtime/store/image/tree.ts';
 import { licenceOfCopyright, MAX_COPYRIGHT_BYTES } from './copyright.ts';
-import { apkPackages, type Distribution, distributionIn, dpkgPackages } from './distribution.ts';
+import {
+  apkPackages,
+  type Distribution,
+  distributionIn,
+  dpkgPackages,
+  isCut,
+  MAX_PACKAGES,
+} from './distribution.ts';
 import { type Licence, NO_LICENCE } from './licence.ts';
 import { type Found, foundAt, packagesOf, tellsOf } from './list.ts';
 import { MAX_MANIFEST_BYTES } from './npm.ts';
@@ -106,11 +113,16 @@ function listOf(root: TreeFolder, bytesOf: (node: TreeNode) => Buffer | null): I
     if (one) found.push(one);
     else mute++;
   }
+  const licences = new Map<TreeNode, Licence>();
   const licenceOf = (name: string): Licence => {
-    // Packages of one source share a folder, by links.
+    // Packages of one source share a folder, by links: what all share is read once.
     const file = fileAt(root, ['usr', 'share', 'doc', name, 'copyright']);
+    const known = file && licences.get(file);
+    if (known) return known;
     const bytes = file && bytesOf(file);
-    return bytes === null ? NO_LICENCE : licenceOfCopyright(bytes.toString('utf8'));
+    const licence = bytes === null ? NO_LICENCE : licenceOfCopyright(bytes.toString('utf8'));
+    if (file) licences.set(file, licence);
+    return licence;
   };
   const databases = [...of('dpkg'), ...of('apk')];
   const packages = [
@@ -123,6 +135,11 @@ function listOf(root: TreeFolder, bytesOf: (node: TreeNode) => Buffer | null): I
     gaps: [
       ...(mute === 0 ? [] : [`${mute} of the files that tell of npm and Python packages could not be read`]),
       ...databases.flatMap(({ path, bytes }) => (bytes === null ? [`${path} could not be read`] : [])),
+      ...databases.flatMap(({ path, bytes }) =>
+        bytes !== null && isCut(bytes.toString('utf8'))
+          ? [`${path} is read for its first ${MAX_PACKAGES} packages only`]
+          : [],
+      ),
       ...of('rpm').map(({ path }) => `packages of RPM are not read (${path})`),
       ...(databases.length > 0 && (on === null || on.version === null)
         ? ['its packages are of a distribution that does not say which release it is']

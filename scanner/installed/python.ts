@@ -58,7 +58,7 @@ function needOf(line: string): Need[] {
   const [, name, extras = ''] =
     /^([A-Za-z0-9][A-Za-z0-9._-]{0,200})\s*(?:\[([^\]]{0,500})\])?/.exec(line) ?? [];
   if (name === undefined) return [];
-  const [, only] = /;.*\bextra\s*==\s*["']([^"']{1,100})["']/.exec(line.slice(0, 2000)) ?? [];
+  const [, only] = /^[^;]*;.*\bextra\s*==\s*["']([^"']{1,100})["']/.exec(line.slice(0, 2000)) ?? [];
   return [
     {
       name: pypiName(name),

@@ -13,9 +13,11 @@ import {
   distributionIn,
   dpkgPackages,
   ecosystemOf,
+  MAX_PACKAGES,
 } from '../../scanner/installed/distribution.ts';
 import { IMAGE_READ_LIMITS, type ImageReadLimits, readImage } from '../../scanner/installed/image.ts';
 import type { Installed } from '../../scanner/installed/package.ts';
+import { toldByMetadata } from '../../scanner/installed/python.ts';
 import { closureOf, imageOf, type LayerFile, layerOf } from '../helpers/image.ts';
 
 const DEBIAN = 'PRETTY_NAME="Debian"\nID=debian\nVERSION_ID="12"\n';
@@ -263,6 +265,36 @@ describe('an image', () => {
     const small = await installedOf([files, files], { bytes: 500, files: 1000 });
     expect(small.packages.length).toBeLessThan(10);
     expect(small.gaps).toHaveLength(1);
+  });
+});
+
+describe('what is made to take long', () => {
+  const gap = ' '.repeat(60_000);
+  const on = { id: 'debian', version: '12' };
+  const needs = `Name: a\nVersion: 1\n${`Requires-Dist: b${';'.repeat(1900)}\n`.repeat(500)}`;
+  it.each<[string, () => unknown]>([
+    [
+      'blanks in a database',
+      () => dpkgPackages(`Package: a\nVersion: 1\nSource: a${gap}b${gap}c\n`, { path: 'a', on }),
+    ],
+    ['blanks in a licence', () => licenceOfCopyright(copyright(`a${gap}b${gap}c`))],
+    ['blanks between licences', () => licenceOfCopyright(copyright(`a${gap}or${gap}c`))],
+    ['marks in what a Python package needs', () => toldByMetadata(Buffer.from(needs))],
+  ])('is read in time: %s', (_, read) => {
+    const start = performance.now();
+    read();
+    expect(performance.now() - start).toBeLessThan(1500);
+  });
+
+  it('tells that a database has more packages than are read', async () => {
+    const filler = 'Package: a\n\n'.repeat(MAX_PACKAGES);
+    const { gaps } = await installedOf([
+      [
+        { path: 'etc/os-release', content: DEBIAN },
+        { path: 'var/lib/dpkg/status', content: `${filler}${STATUS}` },
+      ],
+    ]);
+    expect(gaps).toEqual([`var/lib/dpkg/status is read for its first ${MAX_PACKAGES} packages only`]);
   });
 });
 
