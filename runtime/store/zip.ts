@@ -66,11 +66,32 @@ export async function zipEntries(source: Source, limits: ZipLimits = ZIP_LIMITS)
     const [nameBytes, extra, comment] = [28, 30, 32].map((field) => directory.readUInt16LE(at + field));
     const next = at + 46 + (nameBytes ?? 0) + (extra ?? 0) + (comment ?? 0);
     if (next > length) throw hostile('entries that end inside the central directory', 'one that does not');
-    entries.push(entryAt(directory, at, nameBytes ?? 0));
+    const entry = entryAt(directory, at, nameBytes ?? 0);
+    const extraAt = at + 46 + (nameBytes ?? 0);
+    assertOneName(directory.subarray(extraAt, extraAt + (extra ?? 0)), entry.name);
+    entries.push(entry);
     at = next;
   }
+  // Readers that go by its length rather than its count would see more.
+  if (at !== length)
+    throw hostile(`a central directory of ${count} entries and no more`, `${length - at} bytes more`);
   assertSober(entries, start, limits);
   return entries.sort((a, b) => a.offset - b.offset);
+}
+
+const UNICODE_PATH = 0x7075;
+
+/** Some readers take the name in an extra field before the entry's own. Throws ARCHIVE_HOSTILE for another one. */
+export function assertOneName(extra: Buffer, name: string): void {
+  for (let at = 0; at + 4 <= extra.length; ) {
+    const end = at + 4 + extra.readUInt16LE(at + 2);
+    if (extra.readUInt16LE(at) === UNICODE_PATH) {
+      // Behind a version of one byte and a checksum of four.
+      const other = extra.toString('utf8', at + 9, end);
+      if (other !== name) throw hostile(`one name for ${quote(name)}`, `${quote(other)} besides`);
+    }
+    at = end;
+  }
 }
 
 function entryAt(directory: Buffer, at: number, nameBytes: number): ZipEntry {

@@ -1,7 +1,7 @@
 /** A bundle's bytes: a zip that can be read in one way only, and the signature that may follow it. */
 import { UNPACK_LIMITS, type UnpackedFile, type UnpackLimits } from '../../runtime/store/unpack.ts';
 import { refusal, unzip } from '../../runtime/store/unzip.ts';
-import { sourceOf, type ZipEntry, zipEntries } from '../../runtime/store/zip.ts';
+import { assertOneName, sourceOf, type ZipEntry, zipEntries } from '../../runtime/store/zip.ts';
 import { type LockkeeperError, quote } from '../../schemas/errors.ts';
 
 /** Of a bundle as it is transferred. */
@@ -117,7 +117,10 @@ function endOf(zip: Buffer, entry: ZipEntry, { next, refuse }: { next: number; r
   const same = [crc, packed, size].every((value, at) => said[at] === value || (described && said[at] === 0));
   if (zip.readUInt16LE(offset + 6) !== flags || zip.readUInt16LE(offset + 8) !== method || !same)
     throw refuse(`the header of ${own} as the directory has it`, 'another one');
-  const end = offset + LOCAL_BYTES + zip.readUInt16LE(offset + 26) + zip.readUInt16LE(offset + 28) + packed;
+  const extra = offset + LOCAL_BYTES + zip.readUInt16LE(offset + 26);
+  const content = extra + zip.readUInt16LE(offset + 28);
+  assertOneName(zip.subarray(extra, content), name);
+  const end = content + packed;
   if (end === next) return end;
   if (described && DESCRIPTOR_BYTES.includes(next - end)) return next;
   throw refuse('entries without bytes between them', `${next - end} behind ${own}`);

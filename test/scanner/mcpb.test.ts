@@ -51,6 +51,31 @@ describe('the bytes of a bundle', () => {
       expect((await readBundle(signed(plain, { counted }), 'it', LIMITS)).signature).toBe(91);
   });
 
+  it('have no entry beyond those that are counted, and no second name', async () => {
+    const end = plain.length - 22;
+    const [count, start] = [plain.readUInt16LE(end + 10), plain.readUInt32LE(end + 16)];
+    const more = Buffer.concat([plain.subarray(0, end), plain.subarray(start, end), plain.subarray(end)]);
+    more.writeUInt32LE(2 * (end - start), more.length - 10);
+    expect(more.readUInt16LE(more.length - 12)).toBe(count);
+    expect(await sentence(readBundle(more, 'it', LIMITS))).toMatch(/^ARCHIVE_HOSTILE .*and no more/);
+    const script = `
+import struct, sys, zipfile
+for name, field in (('other', b'server/index.mjs'), ('same', b'README')):
+    with zipfile.ZipFile(sys.argv[1] + '/' + name, 'w') as z:
+        info = zipfile.ZipInfo('README')
+        info.extra = struct.pack('<HHBI', 0x7075, 5 + len(field), 1, 0) + field
+        z.writestr(info, 'x')`;
+    const dir = await tempDir();
+    execFileSync('python3', ['-c', script, dir]);
+    const [other, same] = [await readFile(join(dir, 'other')), await readFile(join(dir, 'same'))];
+    expect(await sentence(readBundle(other, 'it', LIMITS))).toMatch(/^ARCHIVE_HOSTILE .*one name for/);
+    // In the header before the bytes alone.
+    const front = Buffer.from(other);
+    front.writeUInt8(0, front.lastIndexOf(Buffer.from([0x75, 0x70])));
+    expect(await sentence(readBundle(front, 'it', LIMITS))).toMatch(/^ARCHIVE_HOSTILE .*one name for/);
+    expect((await readBundle(same, 'it', LIMITS)).files.map(({ path }) => path)).toEqual(['README']);
+  });
+
   it('are read whoever packed them, all at once or as a stream', async () => {
     const dir = await tempDir();
     const script = `
