@@ -54,8 +54,10 @@ export type Called = Static<typeof Called>;
 
 export const Behaviour = Closed({
   lockkeeper: Type.Literal('behaviour/v1'),
-  /** Why no tool was called; null where at least one was. */
+  /** Why no tool was called; null where at least one was. What was seen until then stands here all the same. */
   unknown: Type.Union([Type.Null(), Type.String()]),
+  /** What it did so much of that it was ended, and what came after is not known. */
+  cut: Type.Optional(Type.String()),
   /** From its start until the first call. */
   atStart: Seen,
   calls: Type.Array(Called),

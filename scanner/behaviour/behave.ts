@@ -8,7 +8,7 @@ import { watchAttempts } from '../../runtime/egress/attempts.ts';
 import type { LaunchPlan, Mount } from '../../runtime/ports.ts';
 import { isObject } from '../../runtime/wire/message.ts';
 import type { Behaviour } from '../../schemas/behaviour.ts';
-import { asLockkeeperError, LockkeeperError } from '../../schemas/errors.ts';
+import { asLockkeeperError } from '../../schemas/errors.ts';
 import type { Permissions } from '../../schemas/release.ts';
 import type { Surface } from '../../schemas/surface.ts';
 import { type LocalSubject, planOf, type Subject } from '../look.ts';
@@ -110,7 +110,9 @@ async function behaveIn(subject: LocalSubject, setting: Setting): Promise<Behavi
   const { observed, ports, scratch } = setting;
   const socketPath = join(scratch, 'egress.sock');
   const honey = await layHoney(join(scratch, 'home'), observed.environment);
-  const recorder = openRecorder(honey);
+  const overflow = new AbortController();
+  const onFull = (what: string): void => overflow.abort(what);
+  const recorder = openRecorder(honey, onFull);
   const { serverUid: owner } = ports.driver;
   const { onAttempt } = recorder;
   const authority = newAuthority();
@@ -121,16 +123,12 @@ async function behaveIn(subject: LocalSubject, setting: Setting): Promise<Behavi
     const server = await ports.driver.start(plan);
     server.stderr.on('data', recorder.onStderr);
     watchAttempts(server, async ({ host, port }) => onAttempt({ host, port, via: 'kernel', said: () => '' }));
-    const overflow = new AbortController();
-    const onFull = (): void => {
-      overflow.abort();
-      server.stop(0).catch(() => undefined);
-    };
+    overflow.signal.addEventListener('abort', () => void server.stop(0).catch(() => undefined));
     const watch = watchInside({ server, mounts: plan.mounts, except: honey.places, onFull });
     try {
       const done = await callAll(server, { ...setting, recorder, watch });
-      if (overflow.signal.aborted) throw tooMuch();
-      return { lockkeeper: 'behaviour/v1', unknown: null, ...done, readsSeen: honey.seen };
+      const cut = overflow.signal.aborted ? { cut: String(overflow.signal.reason) } : {};
+      return { lockkeeper: 'behaviour/v1', ...done, ...cut, readsSeen: honey.seen };
     } finally {
       watch.close();
       await server.stop(STOP_MS);
@@ -139,14 +137,6 @@ async function behaveIn(subject: LocalSubject, setting: Setting): Promise<Behavi
     await sinkhole.close();
     await honey.close();
   }
-}
-
-function tooMuch(): LockkeeperError {
-  return new LockkeeperError('SURFACE_UNREADABLE', {
-    expected: 'a server that leaves little on the disk',
-    found: 'that it wrote more than a scan can hold',
-    next: 'See what its tools write, or use another release',
-  });
 }
 
 interface Laying extends Setting {

@@ -2,10 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SandboxedProcess } from '../../runtime/ports.ts';
 import { CLIENT_CAPABILITIES, statelessMeta } from '../../runtime/session/capture.ts';
-import type { Behaviour, Called } from '../../schemas/behaviour.ts';
+import type { Behaviour, Called, Seen } from '../../schemas/behaviour.ts';
 import type { JsonObject } from '../../schemas/common.ts';
 import { type Change, diffSurfaces } from '../../schemas/diff.ts';
-import { asLockkeeperError } from '../../schemas/errors.ts';
+import { asLockkeeperError, LockkeeperError } from '../../schemas/errors.ts';
 import { type Talk, talkWith } from '../look.ts';
 import type { Observed } from '../observe.ts';
 import type { ScanPorts } from '../ports.ts';
@@ -39,14 +39,17 @@ export interface Calling {
   readonly watch: Watch;
 }
 
-type Done = Pick<Behaviour, 'atStart' | 'calls' | 'notCalled' | 'changes'>;
+type Done = Pick<Behaviour, 'unknown' | 'atStart' | 'calls' | 'notCalled' | 'changes'>;
 
-/** Throws what taking the surface throws. */
+/** Never throws: what a server did before it could not be asked is told with the reason. */
 export async function callAll(server: SandboxedProcess, calling: Calling): Promise<Done> {
   const { observed, ports, wanted, recorder, watch } = calling;
   const era = observed.surface.capture.eras[0] ?? 'session';
-  const talk = await talkWith(server, { era, answerMs: ports.answerMs ?? ANSWER_MS });
+  const talk = await talkWith(server, { era, answerMs: ports.answerMs ?? ANSWER_MS }).catch(
+    asLockkeeperError,
+  );
   const atStart = await recorder.end('', watch);
+  if (talk instanceof LockkeeperError) return silent(talk, { calling, atStart: atStart() });
   const late = performance.now() + ALL_MS;
   const calls: (Omit<Called, 'seen'> & { seen: Stretch })[] = [];
   const notCalled = [...calling.notCalled];
@@ -64,7 +67,13 @@ export async function callAll(server: SandboxedProcess, calling: Calling): Promi
   }
   const [changes] = await Promise.all([changesSince(talk, observed), sleep(AT_LAST_MS)]);
   const rest = await recorder.end('', watch);
-  return { atStart: atStart(), notCalled, changes, calls: withRest(calls, rest) };
+  return { unknown: null, atStart: atStart(), notCalled, changes, calls: withRest(calls, rest) };
+}
+
+function silent(error: LockkeeperError, { calling, atStart }: { calling: Calling; atStart: Seen }): Done {
+  const unknown = `its tools could not be called: ${error.message}`;
+  const unasked = calling.wanted.map(({ tool }) => ({ tool, reason: unknown }));
+  return { unknown, atStart, calls: [], notCalled: [...calling.notCalled, ...unasked], changes: null };
 }
 
 interface State {

@@ -6,7 +6,8 @@ import type { Attempt } from './sinkhole.ts';
 import type { Watch } from './watch.ts';
 
 const MAX_ATTEMPTS = 500;
-const MAX_STDERR = 1024 * 1024;
+/** Characters of one stretch. */
+const MAX_STDERR = 4 * 1024 * 1024;
 
 /** A stretch of time that is over. What was said in connections is read at the end: some of it comes late. */
 export type Stretch = () => Seen;
@@ -18,16 +19,19 @@ export interface Recorder {
   end(answer: string, watch: Watch): Promise<Stretch>;
 }
 
-export function openRecorder(honey: Honey): Recorder {
+/** `onFull` hears once there is more than is looked at: nothing may go by unseen behind what is only much. */
+export function openRecorder(honey: Honey, onFull: (what: string) => void): Recorder {
   let attempts: Attempt[] = [];
   let stderr = '';
   let left = MAX_ATTEMPTS;
   return {
     onAttempt: (attempt) => {
       if (left-- > 0) attempts.push(attempt);
+      else onFull(`it tried to get out more than ${MAX_ATTEMPTS} times`);
     },
     onStderr: (chunk) => {
       if (stderr.length < MAX_STDERR) stderr += chunk.toString('latin1');
+      else onFull('it wrote more than 4 MiB on stderr in one call');
     },
     end: async (answer, watch) => {
       const [mine, words] = [attempts, stderr];

@@ -35,7 +35,7 @@ interface Watched {
   /** Bytes that it may leave there; 128 MiB unless told. */
   readonly most?: number;
   /** It left more. */
-  readonly onFull: () => void;
+  readonly onFull: (what: string) => void;
 }
 
 /** Looks every 20 ms until it is closed; what lives for less may be missed. */
@@ -47,7 +47,8 @@ export function watchInside({ server, mounts, except, onFull, most = MAX_BYTES }
   const look = (): void => {
     for (const pid of pidsOf(server))
       if (!known.has(pid)) began.set(pid, commandOf(pid) || (began.get(pid) ?? ''));
-    if (++round % 25 === 0 && filesIn(server, mounts).bytes > most) onFull();
+    if (++round % 25 === 0 && filesIn(server, mounts).bytes > most)
+      onFull('it wrote more than a scan can hold');
   };
   const timer = setInterval(look, EVERY_MS).unref();
   return {

@@ -22,8 +22,8 @@ export const calls: Check = {
   owasp: 'MCP10',
   run: (facts) => {
     const { behaviour } = facts;
-    if (behaviour.unknown !== null) return notCalled(facts);
     const findings = [...strangers(facts), ...unnamed(behaviour), ...writers(facts)];
+    if (findings.length === 0 && behaviour.unknown !== null) return notCalled(facts);
     const { calls: all } = behaviour;
     const heard = all.filter(({ outcome }) => outcome === 'answered' || outcome === 'failed');
     if (findings.length === 0 && heard.length === 0) return unknown(noteOf(behaviour));
@@ -123,11 +123,12 @@ export const honey: Check = {
   gatesFiredOnly: true,
   run: (facts) => {
     const { behaviour } = facts;
-    if (behaviour.unknown !== null) return notCalled(facts);
-    const findings = stretchesOf(behaviour).flatMap((stretch) => [
+    const each = stretchesOf(behaviour).flatMap((stretch) => [
       ...readers(stretch),
       ...givers(stretch, facts),
     ]);
+    const findings = [...each, ...hiders(behaviour)];
+    if (findings.length === 0 && behaviour.unknown !== null) return notCalled(facts);
     if (findings.length === 0 && !behaviour.readsSeen)
       return unknown('this disk does not tell who reads a file: it is mounted noatime');
     return firedOr(gravest(findings), 'no bait was touched');
@@ -138,6 +139,13 @@ function readers({ tool, seen }: Stretch): Found[] {
   return seen.read.map((name) =>
     finding('high', `${who([tool])} opened ${name}`, [during(tool, `${name} was read or changed`)]),
   );
+}
+
+/** Behind so much, anything may have gone by: what cannot be looked at is held against it. */
+function hiders({ cut, calls: all }: Behaviour): Found[] {
+  if (cut === undefined) return [];
+  const evidence = [during(all.at(-1)?.tool ?? null, cut)];
+  return [finding('high', `${cut}, and was ended: what it did behind that is not known`, evidence)];
 }
 
 /** One finding for each place that values went to. */
