@@ -24,10 +24,14 @@ export interface AliveOptions {
   readonly graceMs?: number;
 }
 
-/** Looks twice within each `graceMs`, until it is stopped. */
+/**
+ * Looks twice within each `graceMs`, until it is stopped. Who is missing is gone only when a later look,
+ * at least a quarter of that after, misses it too: who lost a connection alone has a new one by then.
+ */
 export function keepAlive(pool: Pool, { log, graceMs = GRACE_MS }: AliveOptions): Alive {
   const workers = new Set<string>();
   const held = new Set<string>();
+  let missing: ReadonlyMap<string, number> = new Map();
   let client: PoolClient | null = null;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
@@ -38,15 +42,24 @@ export function keepAlive(pool: Pool, { log, graceMs = GRACE_MS }: AliveOptions)
   };
   const look = async (): Promise<void> => {
     if (client === null) {
-      client = await pool.connect();
-      client.once('error', lost);
+      const mine = await pool.connect();
+      client = mine;
+      mine.once('error', () => {
+        if (client !== mine) return;
+        lost();
+        if (!stopped) running = running.then(quietly);
+      });
     }
     for (const id of workers) {
       if (held.has(id)) continue;
       await client.query(`select pg_advisory_lock_shared($1, ${LOCK_OF('$2')})`, [CLASS, id]);
       held.add(id);
     }
-    const dead = await freeDead(client, graceMs);
+    const unseen = await unvouched(client, graceMs);
+    const now = performance.now();
+    missing = new Map(unseen.map((worker) => [worker, missing.get(worker) ?? now]));
+    const dead = unseen.filter((worker) => now - (missing.get(worker) ?? now) >= graceMs / 4);
+    if (dead.length > 0) await client.query('select graphile_worker.force_unlock_workers($1)', [dead]);
     if (dead.length > 0) log.warn({ workers: dead }, 'jobs of workers that are gone are tried again');
   };
   const quietly = (): Promise<void> =>
@@ -75,8 +88,8 @@ export function keepAlive(pool: Pool, { log, graceMs = GRACE_MS }: AliveOptions)
   };
 }
 
-/** Gives back the jobs of workers that nobody vouches for; returns those workers. */
-async function freeDead(client: PoolClient, graceMs: number): Promise<string[]> {
+/** Workers that have jobs and nobody vouches for. */
+async function unvouched(client: PoolClient, graceMs: number): Promise<string[]> {
   const { rows } = await client.query<{ worker: string }>(
     `select distinct j.locked_by as worker from graphile_worker.jobs j
      where j.locked_at < now() - $1 * interval '1 millisecond' and not exists (
@@ -85,7 +98,5 @@ async function freeDead(client: PoolClient, graceMs: number): Promise<string[]> 
          and l.classid = $2::bigint::oid and l.objid = (${LOCK_OF('j.locked_by')})::bigint::oid)`,
     [graceMs, CLASS],
   );
-  const dead = rows.map(({ worker }) => worker);
-  if (dead.length > 0) await client.query('select graphile_worker.force_unlock_workers($1)', [dead]);
-  return dead;
+  return rows.map(({ worker }) => worker);
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { keepAlive } from '../../registry/alive.ts';
 import { takeRun } from '../../registry/db/records.ts';
 import { moveState } from '../../registry/db/releases.ts';
 import type { ScanDeps } from '../../registry/deps.ts';
@@ -133,6 +134,48 @@ describe.each(servers().slice(0, 1))('several replicas', (server) => {
     } finally {
       child.kill('SIGKILL');
     }
+  });
+
+  it('that lost a connection alone vouch for themselves at once again, and are not gone for being missed once', async () => {
+    const { pool } = registry;
+    const log = pino({ level: 'silent' });
+    const holders = async (): Promise<number[]> =>
+      (
+        await pool.query<{ pid: number }>(
+          `select pid from pg_locks where locktype = 'advisory' and granted and objid = (hashtext($1) & 2147483647)::bigint::oid`,
+          ['lost-once'],
+        )
+      ).rows.map(({ pid }) => pid);
+    const other = async (than: number | undefined): Promise<number | undefined> => {
+      for (let i = 0; i < 100; i++) {
+        const [pid] = await holders();
+        if (pid !== undefined && pid !== than) return pid;
+        await sleep(20);
+      }
+      return undefined;
+    };
+    const job = 'of-nobody';
+    await pool.query(`select graphile_worker.add_job('none', '{}', job_key => $1)`, [job]);
+    await pool.query(
+      `update graphile_worker._private_jobs set locked_by = 'nobody', locked_at = now() - interval '1 hour' where key = $1`,
+      [job],
+    );
+    const alive = keepAlive(pool, { log });
+    try {
+      alive.add('lost-once');
+      const first = await other(undefined);
+      await pool.query('select pg_terminate_backend($1)', [first]);
+      expect(await other(first)).toBeDefined();
+      // Each one that is added is a look.
+      alive.add('another');
+    } finally {
+      await alive.stop();
+    }
+    const { rows } = await pool.query(
+      `delete from graphile_worker._private_jobs where key = $1 returning locked_by`,
+      [job],
+    );
+    expect(rows).toEqual([{ locked_by: 'nobody' }]);
   });
 
   it('take each fire of a schedule once', async () => {
