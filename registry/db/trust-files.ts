@@ -10,6 +10,15 @@ export async function heldMetadata(client: Client, seed: string): Promise<Map<st
   return new Map(rows.map(({ file, bytes }) => [file, bytes]));
 }
 
+/** Digests of other roots that readings began with. */
+export async function otherSeeds(client: Client, seed: string): Promise<string[]> {
+  const { rows } = await client.query<{ seed: string }>(
+    'select distinct seed from trust_metadata where seed <> $1 order by seed',
+    [seed],
+  );
+  return rows.map((row) => row.seed);
+}
+
 export async function putMetadata(
   client: Client,
   seed: string,

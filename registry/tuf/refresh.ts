@@ -3,10 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { trustChanges } from '../../runtime/provenance/trust-text.ts';
 import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts';
 import { sha256 } from '../../schemas/json.ts';
-import { withTransaction } from '../db/pool.ts';
+import { type Client, withTransaction } from '../db/pool.ts';
 import { insertEvent } from '../db/records.ts';
 import {
   heldMetadata,
+  otherSeeds,
   putMetadata,
   putRepositoryState,
   putTrustFiles,
@@ -46,7 +47,7 @@ export async function refreshTrust(deps: TufDeps): Promise<void> {
       tmp: deps.tmp,
       ...(deps.tufLimits ? { limits: deps.tufLimits } : {}),
     });
-    await take(reading, sha256(seed), deps);
+    await take(reading, { seed: sha256(seed), isFresh: held.size === 0 }, deps);
   } catch (thrown) {
     const error = asLockkeeperError(thrown);
     await tellProblem(error, deps);
@@ -60,12 +61,20 @@ async function keepPinned({ trust, trustRoots, blobs }: TufDeps): Promise<void> 
   for (const bytes of files.values()) await blobs.put(bytes);
 }
 
-async function take(reading: TufReading, seed: string, deps: TufDeps): Promise<void> {
+interface Begun {
+  readonly seed: string;
+  /** Nothing was remembered of this seed. */
+  readonly isFresh: boolean;
+}
+
+async function take(reading: TufReading, { seed, isFresh }: Begun, deps: TufDeps): Promise<void> {
   const { pool, blobs, tuf } = deps;
   const rows: Omit<TrustFileRow, 'since'>[] = [];
   for (const { name, path, bytes } of reading.files)
     rows.push({ name, target: path, digest: (await blobs.put(bytes)).digest });
   await withTransaction(pool, async (client) => {
+    const before = isFresh ? await otherSeeds(client, seed) : [];
+    if (before.length > 0) await tellBegun(client, { seed, before, url: tuf?.url ?? '' });
     await putMetadata(client, seed, reading.metadata);
     for (const { name, before } of await putTrustFiles(client, rows)) {
       const after = reading.files.find((file) => file.name === name)?.bytes ?? Buffer.alloc(0);
@@ -78,6 +87,19 @@ async function take(reading: TufReading, seed: string, deps: TufDeps): Promise<v
       });
     }
     await putRepositoryState(client, tuf?.url ?? null, null);
+  });
+}
+
+/** With another root to begin from, nothing is known of what was read before: an older version would not be noticed. */
+async function tellBegun(
+  client: Client,
+  { seed, before, url }: { readonly seed: string; readonly before: readonly string[]; readonly url: string },
+): Promise<void> {
+  await insertEvent(client, {
+    person: SELF,
+    action: 'trust.begun-anew',
+    subject: url.slice(0, 500),
+    detail: { root: seed, before: before.slice(-20) },
   });
 }
 

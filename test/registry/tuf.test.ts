@@ -249,6 +249,16 @@ describe.each(servers().slice(0, 1))('a repository of trust files', (server) => 
     expect(place.asked.filter((path) => path.endsWith('.root.json'))).toEqual(['/3.root.json']);
   });
 
+  it('tells when it is read from another root.json, of which no older version is remembered', async () => {
+    place.serve(edition(1));
+    await refreshTrust(deps);
+    const told = (await events()).length;
+    writeFileSync(join(tmp, 'root.json'), place.root(1, 300));
+    await refreshTrust(deps);
+    await refreshTrust(deps);
+    expect((await events()).slice(told)).toEqual(['trust.begun-anew']);
+  });
+
   it('is read on a person’s own machine: what is pinned by the root, what changes by the bytes', async () => {
     place.serve(edition(1));
     await refreshTrust(deps);
