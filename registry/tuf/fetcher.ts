@@ -53,7 +53,11 @@ export class BoundedFetcher implements Fetcher {
       }
       return Buffer.concat(chunks);
     } catch (error) {
-      const isEnd = error instanceof DownloadHTTPError && /\/\d+\.root\.json$/.test(url);
+      // Only these two say that no newer root is there.
+      const isEnd =
+        error instanceof DownloadHTTPError &&
+        [403, 404].includes(error.statusCode) &&
+        /\/\d+\.root\.json$/.test(url);
       if (!isEnd) this.failure ??= unreachable(url, error);
       throw error;
     }

@@ -8,6 +8,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,6 +22,7 @@ import type { ScanDeps } from '../../registry/deps.ts';
 import { registrySchedules } from '../../registry/schedule.ts';
 import { startRegistry } from '../../registry/start.ts';
 import { trustFiles } from '../../registry/trust-files.ts';
+import { BoundedFetcher } from '../../registry/tuf/fetcher.ts';
 import { refreshTrust, type TufDeps } from '../../registry/tuf/refresh.ts';
 import { startWorker } from '../../registry/worker.ts';
 import { trustChanges } from '../../runtime/provenance/trust-text.ts';
@@ -438,4 +440,18 @@ describe.each(servers().slice(0, 1))('a repository of trust files', (server) => 
     ])
       expect(() => loadConfig(bad)).toThrow(/LOCKKEEPER_TUF/);
   });
+});
+
+it.each([
+  [404, undefined],
+  [403, undefined],
+  [500, 'TRUST_UNREACHABLE'],
+])('a next root that is answered with %i is %s', async (status, code) => {
+  const server = createServer((_, response) => response.writeHead(status).end());
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const fetcher = new BoundedFetcher(tmpdir(), { answerMs: 2000, allMs: 5000 });
+  const { port } = server.address() as { port: number };
+  await expect(fetcher.downloadBytes(`http://127.0.0.1:${port}/2.root.json`, 10)).rejects.toThrow();
+  server.close();
+  expect(fetcher.failure?.code).toBe(code);
 });
