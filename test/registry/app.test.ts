@@ -34,6 +34,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'GET /v1/releases/:id/report': PEOPLE,
   'GET /v1/releases/:id/verdict': PEOPLE,
   'GET /v1/releases/:id/surface': PEOPLE,
+  'GET /v1/releases/:id/sbom': PEOPLE,
   'GET /v1/releases/:id/diff': PEOPLE,
   'GET /v1/releases/:id/statement': ['reviewer'],
   'POST /v1/releases/:id/approvals': ['reviewer'],

@@ -57,7 +57,8 @@ async function look(
   const claimed = [{ url, directory }];
   const repository = await repositoryOf(clientFor(fake), { purl, attested, claimed, baseline });
   const upstream = look.history ? { history: look.history } : 'not asked';
-  const facts = { repository, attested, baseline, upstream, rootPurl: purl, now: NOW } as never;
+  const place = { rootPurl: purl, bundle: null, git: null };
+  const facts = { repository, attested, baseline, upstream, now: NOW, ...place } as never;
   return { facts: repository, words: judged(facts).words, asked: fake.asked };
 }
 
@@ -301,6 +302,8 @@ describe('GitHub is asked', () => {
       rootPurl: PURL,
       baseline: null,
       upstream: '',
+      bundle: null,
+      git: null,
     } as never);
     for (const id of ['LK-REP-01', 'LK-REP-02', 'LK-REP-03', 'LK-REL-03', 'LK-MNT-03'])
       expect(words(id)).toMatch(/^unknown: /);
