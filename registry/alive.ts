@@ -34,6 +34,7 @@ export function keepAlive(pool: Pool, { log, graceMs = GRACE_MS }: AliveOptions)
   let missing: ReadonlyMap<string, number> = new Map();
   let client: PoolClient | null = null;
   let timer: NodeJS.Timeout | undefined;
+  let soon: NodeJS.Timeout | undefined;
   let stopped = false;
   const lost = (): void => {
     client?.release(true);
@@ -66,6 +67,11 @@ export function keepAlive(pool: Pool, { log, graceMs = GRACE_MS }: AliveOptions)
     look().catch((error: unknown) => {
       log.warn({ err: error }, 'workers were not looked after');
       lost();
+      if (stopped) return;
+      clearTimeout(soon);
+      soon = setTimeout(() => {
+        running = running.then(quietly);
+      }, graceMs / 16);
     });
   let running = Promise.resolve();
   const beat = (): void => {
@@ -82,6 +88,7 @@ export function keepAlive(pool: Pool, { log, graceMs = GRACE_MS }: AliveOptions)
     stop: async () => {
       stopped = true;
       clearTimeout(timer);
+      clearTimeout(soon);
       await running;
       lost();
     },

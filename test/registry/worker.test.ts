@@ -147,7 +147,7 @@ describe.each(servers().slice(0, 1))('several replicas', (server) => {
         )
       ).rows.map(({ pid }) => pid);
     const other = async (than: number | undefined): Promise<number | undefined> => {
-      for (let i = 0; i < 100; i++) {
+      for (let i = 0; i < 250; i++) {
         const [pid] = await holders();
         if (pid !== undefined && pid !== than) return pid;
         await sleep(20);
