@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type GitServer, startGitServer } from './helpers/git-server.ts';
-import { shellLines, startTour, type Tour } from './helpers/tour.ts';
+import { clientLines, shellLines, startTour, type Tour } from './helpers/tour.ts';
 
 const lines = shellLines('docs/git.md');
 const TOOL = {
@@ -20,20 +20,6 @@ function files(): Record<string, string> {
     'index.mjs': readFileSync(join(import.meta.dirname, 'servers/scan-plain.mjs'), 'utf8'),
     'server.json': JSON.stringify({ tools: [TOOL] }),
   };
-}
-
-function clientLines(): string {
-  const clientInfo = { name: 'docs', version: '1' };
-  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo };
-  const call = (id: number, name: string): object => ({
-    id,
-    method: 'tools/call',
-    params: { name, arguments: { town: 'Bremen' } },
-  });
-  return [{ id: 1, method: 'initialize', params }, { method: 'notifications/initialized' }]
-    .concat(['tomorrow', 'run_shell'].map((name, index) => call(index + 2, name)) as never)
-    .map((message) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
-    .join('');
 }
 
 describe('[git] docs/git.md', () => {
@@ -67,7 +53,10 @@ describe('[git] docs/git.md', () => {
 
   it('works as written; what runs is the tree of the commit alone', { timeout: 180_000 }, async () => {
     const { must, people } = tour as Tour;
-    writeFileSync(join(dir, 'project/calls.jsonl'), clientLines());
+    writeFileSync(
+      join(dir, 'project/calls.jsonl'),
+      clientLines({ name: TOOL.name, arguments: { town: 'Bremen' } }),
+    );
     await people();
     const said: Record<string, string> = {};
     for (const line of lines) said[line] = await must(line);

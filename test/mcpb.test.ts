@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '../schemas/json.ts';
 import { nodeBundle } from './helpers/mcpb.ts';
-import { shellLines, startTour, type Tour } from './helpers/tour.ts';
+import { clientLines, shellLines, startTour, type Tour } from './helpers/tour.ts';
 
 const lines = shellLines('docs/mcpb.md');
 const TOOL = {
@@ -26,20 +26,6 @@ function bundle(): Buffer {
       user_config: { key: { ...option, sensitive: true }, units: option },
     },
   });
-}
-
-function clientLines(): string {
-  const clientInfo = { name: 'docs', version: '1' };
-  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo };
-  const call = (id: number, name: string): object => ({
-    id,
-    method: 'tools/call',
-    params: { name, arguments: { town: 'Bremen' } },
-  });
-  return [{ id: 1, method: 'initialize', params }, { method: 'notifications/initialized' }]
-    .concat(['tomorrow', 'run_shell'].map((name, index) => call(index + 2, name)) as never)
-    .map((message) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
-    .join('');
 }
 
 describe('[mcpb] docs/mcpb.md', () => {
@@ -67,7 +53,10 @@ describe('[mcpb] docs/mcpb.md', () => {
 
   it('works as written; what runs are the files of the bundle alone', { timeout: 180_000 }, async () => {
     const { must, shell, people } = tour as Tour;
-    writeFileSync(join(dir, 'project/calls.jsonl'), clientLines());
+    writeFileSync(
+      join(dir, 'project/calls.jsonl'),
+      clientLines({ name: TOOL.name, arguments: { town: 'Bremen' } }),
+    );
     await people();
     const said: Record<string, string> = {};
     for (const line of lines) {

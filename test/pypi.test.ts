@@ -6,7 +6,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { machinePython } from '../runtime/python/machine.ts';
-import { MAIN, shellLines, startTour, type Tour } from './helpers/tour.ts';
+import { clientLines, MAIN, shellLines, startTour, type Tour } from './helpers/tour.ts';
 
 const lines = shellLines('docs/pypi.md');
 
@@ -14,19 +14,6 @@ const CALL = {
   name: 'convert_time',
   arguments: { source_timezone: 'UTC', time: '12:00', target_timezone: 'Asia/Tokyo' },
 };
-
-function clientLines(): string {
-  const clientInfo = { name: 'docs', version: '1' };
-  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo };
-  return [
-    { id: 1, method: 'initialize', params },
-    { method: 'notifications/initialized' },
-    { id: 2, method: 'tools/call', params: CALL },
-    { id: 3, method: 'tools/call', params: { name: 'run_shell', arguments: {} } },
-  ]
-    .map((message) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
-    .join('');
-}
 
 describe('[pypi] docs/pypi.md', () => {
   let dir: string;
@@ -51,7 +38,7 @@ describe('[pypi] docs/pypi.md', () => {
 
   it('works as written, and a client of the SDK calls it', { timeout: 300_000 }, async () => {
     const { must, people } = tour as Tour;
-    writeFileSync(join(dir, 'project/calls.jsonl'), clientLines());
+    writeFileSync(join(dir, 'project/calls.jsonl'), clientLines(CALL));
     await people();
     const said: Record<string, string> = {};
     for (const line of lines) said[line] = await must(line);

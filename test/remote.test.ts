@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { forServer, type Served, serveBoth, sharedTls } from './helpers/remote.ts';
-import { MAIN, shellLines, startTour, type Tour } from './helpers/tour.ts';
+import { clientLines, MAIN, shellLines, startTour, type Tour } from './helpers/tour.ts';
 
 const ADDRESS = 'https://mcp.acme.example/mcp';
 
 const lines = shellLines('docs/remote.md');
+const LINES = clientLines({ name: 'echo', arguments: { text: 'found it' } });
 
 describe('docs/remote.md', () => {
   let dir: string;
@@ -33,25 +34,11 @@ describe('docs/remote.md', () => {
     LOCKKEEPER_HOME: join(dir, 'home'),
   });
 
-  function clientLines(): string {
-    const clientInfo = { name: 'docs', version: '1' };
-    const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo };
-    const call = { name: 'echo', arguments: { text: 'found it' } };
-    return [
-      { id: 1, method: 'initialize', params },
-      { method: 'notifications/initialized' },
-      { id: 2, method: 'tools/call', params: call },
-      { id: 3, method: 'tools/call', params: { name: 'run_shell', arguments: {} } },
-    ]
-      .map((message) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
-      .join('');
-  }
-
   it('works as written, and whoever else answers there is told nothing', { timeout: 240_000 }, async () => {
     const { must, people, shell } = tour as Tour;
     const served: Served = await serveBoth('stateless');
     writeFileSync(join(dir, 'project/company-ca.pem'), sharedTls().authority.cert);
-    writeFileSync(join(dir, 'project/calls.jsonl'), clientLines());
+    writeFileSync(join(dir, 'project/calls.jsonl'), LINES);
     await people();
     const said: Record<string, string> = {};
     for (const line of lines) said[line] = await must(line.replace(ADDRESS, served.url));
@@ -71,7 +58,7 @@ describe('docs/remote.md', () => {
     const words = ['run', 'search', '--as', 'admin', '--project', join(dir, 'project')];
     const env = { ...process.env, LOCKKEEPER_HOME: join(dir, 'home') };
     const running = spawn(process.execPath, [MAIN, ...words], { env, stdio: ['pipe', 'pipe', 'ignore'] });
-    running.stdin?.write(`${clientLines().split('\n')[0]}\n`);
+    running.stdin?.write(`${LINES.split('\n')[0]}\n`);
     await once(running.stdout ?? running, 'data');
     const { instances } = JSON.parse(await must('lk ps --json')) as { instances: object[] };
     expect(instances).toEqual([

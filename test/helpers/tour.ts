@@ -17,6 +17,22 @@ export function shellLines(page: string): string[] {
     .filter((line) => line !== '');
 }
 
+/** What a client of the older era says: its greeting, these calls one after the other, and one of a tool that nobody has. */
+export function clientLines(...calls: readonly { name: string; arguments: object }[]): string {
+  const clientInfo = { name: 'docs', version: '1' };
+  const greeting = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo };
+  const asked = [...calls, { name: 'run_shell', arguments: {} }].map((params, index) => ({
+    ...{ id: index + 2, method: 'tools/call', params },
+  }));
+  return [
+    { id: 1, method: 'initialize', params: greeting },
+    { method: 'notifications/initialized' },
+    ...asked,
+  ]
+    .map((message) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
+    .join('');
+}
+
 export interface Ran {
   readonly exit: number;
   readonly stdout: string;
