@@ -82,7 +82,7 @@ describe('open sinks', () => {
       { journal, journalDir: root, say: (line) => said.push(line) },
     );
     for (let n = 1; n <= 100; n++) await journal.append(bodyOf(n));
-    await until(() => sinks.states().every(({ taken }) => taken === 100));
+    await until(() => sinks.states().every(({ taken, state }) => taken === 100 && state === 'up'));
     expect(new Set(seqsOf(down)).size).toBe(100);
     expect(said.filter((line) => line.includes('sink down'))).toHaveLength(2);
     expect(said.some((line) => line.includes('sink up'))).toBe(false);
