@@ -7,14 +7,12 @@ const FOLDER = new URL('./migrations/', import.meta.url);
 /** Any number will do, as long as all registries take the same. */
 const LOCK = 7_411_001;
 
-/** Applies what is missing, under an advisory lock. Throws DATABASE_NEWER when the database knows more than this code. */
-export async function migrate(pool: Pool): Promise<number> {
-  const files = new Map(
-    readdirSync(FOLDER)
-      .filter((name) => /^\d{4}_.*\.sql$/.test(name))
-      .sort()
-      .map((name) => [Number(name.slice(0, 4)), name]),
-  );
+/**
+ * Applies what is missing, under an advisory lock. Throws DATABASE_NEWER when the database knows more than this code, and
+ * INTERNAL where two files have one number: only one of them would be applied, and which one a sort would decide.
+ */
+export async function migrate(pool: Pool, folder: URL = FOLDER): Promise<number> {
+  const files = numbered(readdirSync(folder));
   return withTransaction(pool, async (client) => {
     await client.query('select pg_advisory_xact_lock($1)', [LOCK]);
     await client.query(
@@ -33,8 +31,26 @@ export async function migrate(pool: Pool): Promise<number> {
     const missing = [...files].filter(([number]) => !have.has(number));
     for (const [number, name] of missing) {
       await client.query('insert into migrations (number) values ($1)', [number]);
-      await client.query(readFileSync(new URL(name, FOLDER), 'utf8'));
+      await client.query(readFileSync(new URL(name, folder), 'utf8'));
     }
     return missing.length;
   });
+}
+
+/** In order of their numbers. */
+function numbered(names: readonly string[]): Map<number, string> {
+  const files = new Map<number, string>();
+  for (const name of names.filter((one) => one.endsWith('.sql')).sort()) {
+    const [, digits] = /^(\d{4})_.+\.sql$/.exec(name) ?? [];
+    const other = files.get(Number(digits));
+    if (digits === undefined || other !== undefined) {
+      throw new LockkeeperError('INTERNAL', {
+        expected: 'migrations called NNNN_NAME.sql, each with a number of its own',
+        found: other === undefined ? name : `${other} and ${name}`,
+        next: 'Give the newer one the next number that is free',
+      });
+    }
+    files.set(Number(digits), name);
+  }
+  return files;
 }

@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '../../registry/db/migrate.ts';
 import { newCode, putPerson } from '../../registry/db/people.ts';
@@ -742,5 +746,19 @@ describe.each(servers())('migrations on $name', (server) => {
     await pool.query('insert into migrations (number) values (9999)');
     await expect(migrate(pool)).rejects.toMatchObject({ code: 'DATABASE_NEWER', exit: 1 });
     await drop();
+  });
+
+  it.each([
+    ['one number', ['0001_one.sql', '0002_two.sql', '0002_zwei.sql'], '0002_two.sql and 0002_zwei.sql'],
+    ['a number of another form', ['0001_one.sql', '2_two.sql'], '2_two.sql'],
+  ])('with %s are refused, and none of them is applied', async (_, names, found) => {
+    const { pool, drop } = await freshDatabase(server);
+    const dir = mkdtempSync(join(tmpdir(), 'lk-migrations-'));
+    for (const name of names) writeFileSync(join(dir, name), 'create table made_up (a integer);');
+    await pool.query('drop schema public cascade; create schema public');
+    await expect(migrate(pool, pathToFileURL(`${dir}/`))).rejects.toMatchObject({ code: 'INTERNAL', found });
+    expect((await pool.query(`select to_regclass('made_up') as made`)).rows).toEqual([{ made: null }]);
+    await drop();
+    rmSync(dir, { recursive: true });
   });
 });
