@@ -10,13 +10,15 @@ export async function heldMetadata(client: Client, seed: string): Promise<Map<st
   return new Map(rows.map(({ file, bytes }) => [file, bytes]));
 }
 
-/** Digests of other roots that readings began with. */
-export async function otherSeeds(client: Client, seed: string): Promise<string[]> {
-  const { rows } = await client.query<{ seed: string }>(
-    'select distinct seed from trust_metadata where seed <> $1 order by seed',
-    [seed],
-  );
-  return rows.map((row) => row.seed);
+/** Digest of the root that the last reading began with; null where nothing was read. */
+export async function lastSeed(client: Client): Promise<string | null> {
+  const { rows } = await client.query<{ seed: string | null }>('select seed from trust_repository');
+  return rows[0]?.seed ?? null;
+}
+
+/** Beside the state of a reading that was taken. */
+export async function putSeed(client: Client, seed: string): Promise<void> {
+  await client.query('update trust_repository set seed = $1', [seed]);
 }
 
 export async function putMetadata(

@@ -7,9 +7,10 @@ import { type Client, withTransaction } from '../db/pool.ts';
 import { insertEvent } from '../db/records.ts';
 import {
   heldMetadata,
-  otherSeeds,
+  lastSeed,
   putMetadata,
   putRepositoryState,
+  putSeed,
   putTrustFiles,
   repositoryState,
   type TrustFileRow,
@@ -47,7 +48,7 @@ export async function refreshTrust(deps: TufDeps): Promise<void> {
       tmp: deps.tmp,
       ...(deps.tufLimits ? { limits: deps.tufLimits } : {}),
     });
-    await take(reading, { seed: sha256(seed), isFresh: held.size === 0 }, deps);
+    await take(reading, sha256(seed), deps);
   } catch (thrown) {
     const error = asLockkeeperError(thrown);
     await tellProblem(error, deps);
@@ -61,20 +62,15 @@ async function keepPinned({ trust, trustRoots, blobs }: TufDeps): Promise<void> 
   for (const bytes of files.values()) await blobs.put(bytes);
 }
 
-interface Begun {
-  readonly seed: string;
-  /** Nothing was remembered of this seed. */
-  readonly isFresh: boolean;
-}
-
-async function take(reading: TufReading, { seed, isFresh }: Begun, deps: TufDeps): Promise<void> {
+async function take(reading: TufReading, seed: string, deps: TufDeps): Promise<void> {
   const { pool, blobs, tuf } = deps;
   const rows: Omit<TrustFileRow, 'since'>[] = [];
   for (const { name, path, bytes } of reading.files)
     rows.push({ name, target: path, digest: (await blobs.put(bytes)).digest });
   await withTransaction(pool, async (client) => {
-    const before = isFresh ? await otherSeeds(client, seed) : [];
-    if (before.length > 0) await tellBegun(client, { seed, before, url: tuf?.url ?? '' });
+    const begunWith = await lastSeed(client);
+    if (begunWith !== null && begunWith !== seed)
+      await tellBegun(client, { seed, before: begunWith, url: tuf?.url ?? '' });
     await putMetadata(client, seed, reading.metadata);
     for (const { name, before } of await putTrustFiles(client, rows)) {
       const after = reading.files.find((file) => file.name === name)?.bytes ?? Buffer.alloc(0);
@@ -87,19 +83,20 @@ async function take(reading: TufReading, { seed, isFresh }: Begun, deps: TufDeps
       });
     }
     await putRepositoryState(client, tuf?.url ?? null, null);
+    await putSeed(client, seed);
   });
 }
 
-/** With another root to begin from, nothing is known of what was read before: an older version would not be noticed. */
+/** What was read from another root is not held against this one: an older version than it had would not be noticed. */
 async function tellBegun(
   client: Client,
-  { seed, before, url }: { readonly seed: string; readonly before: readonly string[]; readonly url: string },
+  { seed, before, url }: { readonly seed: string; readonly before: string; readonly url: string },
 ): Promise<void> {
   await insertEvent(client, {
     person: SELF,
     action: 'trust.begun-anew',
     subject: url.slice(0, 500),
-    detail: { root: seed, before: before.slice(-20) },
+    detail: { root: seed, before },
   });
 }
 

@@ -255,10 +255,18 @@ describe.each(servers().slice(0, 1))('a repository of trust files', (server) => 
     place.serve(edition(1));
     await refreshTrust(deps);
     const told = (await events()).length;
-    writeFileSync(join(tmp, 'root.json'), place.root(1, 300));
-    await refreshTrust(deps);
-    await refreshTrust(deps);
-    expect((await events()).slice(told)).toEqual(['trust.begun-anew']);
+    const [one, two] = [readFileSync(join(tmp, 'root.json')), place.root(1, 300)];
+    // Back to the first one as well: what the second one had is not held against it.
+    for (const [turn, root] of [two, one, two].entries()) {
+      writeFileSync(join(tmp, 'root.json'), root);
+      await refreshTrust(deps);
+      await refreshTrust(deps);
+      expect((await events()).slice(told)).toEqual(Array(turn + 1).fill('trust.begun-anew'));
+    }
+    const { rows } = await registry.pool.query(
+      `select detail from events where action = 'trust.begun-anew' order by id desc limit 1`,
+    );
+    expect(rows).toEqual([{ detail: { root: sha256(two), before: sha256(one) } }]);
   });
 
   it('is read on a person’s own machine: what is pinned by the root, what changes by the bytes', async () => {
