@@ -8,7 +8,7 @@ import { openBlobs } from '../runtime/store/blobs.ts';
 import { renderDiff } from '../scanner/render-diff.ts';
 import type { Paint } from '../scanner/text.ts';
 import { diffSurfaces, stepOf } from '../schemas/diff.ts';
-import type { DiffView } from '../schemas/diff-view.ts';
+import { type DiffView, diffArtifacts } from '../schemas/diff-view.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { LOCK_FILE, type LockEntry, MAX_LOCK_BYTES, parseLockFile } from '../schemas/lock.ts';
 import { diffReach } from '../schemas/reach.ts';
@@ -52,24 +52,11 @@ export async function differences(before: Entries, after: Entries, textsOf: Text
 async function viewOf(was: LockEntry, is: LockEntry, textsOf: TextsOf): Promise<Shown | null> {
   const same = was.server === is.server && was.version === is.version;
   const reach = diffReach(was, is);
+  const artifacts = diffArtifacts(was.closure.artifacts, is.closure.artifacts);
   if (same && was.surface.digest === is.surface.digest && was.closure.digest === is.closure.digest)
-    return reach.length === 0 ? null : { changes: [], reach, artifacts: { added: [], removed: [] } };
+    return reach.length === 0 ? null : { changes: [], reach, artifacts };
   const changes = diffSurfaces(await textsOf(was), await textsOf(is));
-  return { changes, step: stepOf(changes), reach, artifacts: artifactsOf(was, is) };
-}
-
-/** A package with the same name and version that is other bytes now is told with the digests of both. */
-function artifactsOf(was: LockEntry, is: LockEntry): Shown['artifacts'] {
-  const told = (one: LockEntry, other: LockEntry): Set<string> => {
-    const bytes = new Map(other.closure.artifacts.map(({ purl, sha256 }) => [purl, sha256]));
-    return new Set(
-      one.closure.artifacts.map(({ purl, sha256 }) =>
-        (bytes.get(purl) ?? sha256) === sha256 ? purl : `${purl} (${sha256})`,
-      ),
-    );
-  };
-  const [old, now] = [told(was, is), told(is, was)];
-  return { added: [...now.difference(old)].sort(), removed: [...old.difference(now)].sort() };
+  return { changes, step: stepOf(changes), reach, artifacts };
 }
 
 /**

@@ -21,7 +21,11 @@ export function renderDiff(view: Compared, paint: Paint): string {
     return `Nothing of this server was approved before ${line(after.version)}: all of it is new.`;
   }
   const top = highestRisk([...changes, ...reach]);
-  const packages = `${counted(artifacts.added.length, 'package')} added, ${artifacts.removed.length} removed`;
+  const packages = `${counted(artifacts.added.length, 'package')} added, ${artifacts.removed.length} removed${
+    artifacts.rewritten.length > 0
+      ? `; ${artifacts.rewritten.length} of them as OTHER BYTES under the same version`
+      : ''
+  }`;
   const upTo = top ? `, up to class ${paintRisk(top, paint).trim()}` : '';
   const step = changes.length > 0 ? `; as an API: ${stepOf(changes)}` : '';
   const counts = `${counted(changes.length, 'change')} of the surface, ${reach.length} of what it may touch${upTo}${step}; ${packages}`;
@@ -38,14 +42,17 @@ function sorted(changes: readonly Change[]): Change[] {
   return [...changes].sort((a, b) => RANK.indexOf(a.risk) - RANK.indexOf(b.risk));
 }
 
-function renderPackages({ added, removed }: DiffView['artifacts'], paint: Paint): string[] {
+function renderPackages({ added, removed, rewritten }: DiffView['artifacts'], paint: Paint): string[] {
   const lines = [
     ...added.map((purl) => ({ name: nameOf(purl), text: paint.green(`+ ${nameOf(purl)}`) })),
     ...removed.map((purl) => ({ name: nameOf(purl), text: paint.red(`- ${nameOf(purl)}`) })),
   ];
   if (lines.length === 0) return [];
   const inOrder = lines.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  return ['', paint.bold('Packages'), ...inOrder.map(({ text }) => text)];
+  const alarms = rewritten.map((purl) =>
+    paint.red(`! ${nameOf(purl)}: other bytes under the same name and version`),
+  );
+  return ['', paint.bold('Packages'), ...alarms, ...inOrder.map(({ text }) => text)];
 }
 
 /** How large it was and is, and which licences came and went; nothing where neither is known. */

@@ -2,6 +2,7 @@
 import { Closed } from './common.ts';
 import { Change, Step } from './diff.ts';
 import type { Report } from './finding.ts';
+import type { Artifact } from './release.ts';
 import { UnpackedSize } from './sbom.ts';
 import { type Static, Type } from './type.ts';
 
@@ -29,6 +30,31 @@ function measureOf({ closure, image, installed }: Report): Measure | null {
   };
 }
 
+type Artifacts = readonly Pick<Artifact, 'purl' | 'sha256'>[];
+
+/** Of two closures, by purl and digest. Pure. */
+export function diffArtifacts(before: Artifacts, after: Artifacts): DiffView['artifacts'] {
+  const [old, fresh] = [bytesOf(before), bytesOf(after)];
+  const rewritten = new Set<string>();
+  const beyond = (ours: typeof old, theirs: typeof old): string[] =>
+    [...ours].flatMap(([purl, digests]) => {
+      const known = theirs.get(purl);
+      if (known === undefined) return [purl];
+      const others = [...digests].filter((digest) => !known.has(digest));
+      if (others.length > 0) rewritten.add(purl);
+      return others.map((digest) => `${purl} (${digest})`);
+    });
+  const [added, removed] = [beyond(fresh, old).sort(), beyond(old, fresh).sort()];
+  return { added, removed, rewritten: [...rewritten].sort() };
+}
+
+/** One purl may be several files, such as wheels for several machines. */
+function bytesOf(artifacts: Artifacts): Map<string, Set<string>> {
+  const found = new Map<string, Set<string>>();
+  for (const { purl, sha256 } of artifacts) found.set(purl, (found.get(purl) ?? new Set()).add(sha256));
+  return found;
+}
+
 /** GET /v1/releases/:id/diff: against the release that was the last approved one when it was scanned. */
 export const DiffView = Closed({
   before: Type.Union([Type.Null(), Closed({ id: Type.Integer(), version: Type.String() })]),
@@ -38,7 +64,13 @@ export const DiffView = Closed({
   step: Type.Optional(Step),
   /** Of permissions and launch. */
   reach: Type.Array(Change),
-  artifacts: Closed({ added: Type.Array(Type.String()), removed: Type.Array(Type.String()) }),
+  artifacts: Closed({
+    /** By purl, and by digest as well where the same purl is other bytes. */
+    added: Type.Array(Type.String()),
+    removed: Type.Array(Type.String()),
+    /** Purls that both have, as other bytes: who publishes does not do that. */
+    rewritten: Type.Array(Type.String()),
+  }),
   /** Absent where nothing was measured: by a registry, or of a release, from before. */
   measures: Type.Optional(Closed({ before: Type.Union([Type.Null(), Measure]), after: Measure })),
 });

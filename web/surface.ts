@@ -32,9 +32,12 @@ export function changes(diff: DiffView): HTMLElement {
       change.after === undefined ? undefined : shown(change.after),
     ),
   ]);
-  const { added, removed } = diff.artifacts;
+  const { added, removed, rewritten } = diff.artifacts;
   return card(
     `Changes since ${diff.before.version}${diff.step === undefined || diff.step === 'none' ? '' : `: as an API, ${diff.step}`}`,
+    ...rewritten.map((purl) =>
+      el('p', {}, tag('fired', 'other bytes'), ' ', el('code', {}, purl), ' under the same name and version'),
+    ),
     rows.length > 0 ? table(['Risk', 'Where', 'Change'], rows) : soft('The surface is the same.'),
     fold(
       [`Packages: ${added.length} added, ${removed.length} removed`],

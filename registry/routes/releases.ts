@@ -3,7 +3,7 @@
 import { purlOfSubmission } from '../../scanner/submission.ts';
 import { ReleaseQuery } from '../../schemas/api.ts';
 import { diffSurfaces, stepOf } from '../../schemas/diff.ts';
-import { measuresOf } from '../../schemas/diff-view.ts';
+import { diffArtifacts, measuresOf } from '../../schemas/diff-view.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { digestOf, parseStrict } from '../../schemas/json.ts';
 import { diffReach } from '../../schemas/reach.ts';
@@ -193,14 +193,11 @@ async function diff(call: Call, { pool, blobs }: Deps): Promise<unknown> {
   const before = wanted === undefined ? null : await scannedVersion(pool, after.name, wanted);
   if (from !== undefined && before === null) throw noVersion(after.name, from);
   const version = { id: Number(after.id), version: after.version };
-  const none = { changes: [], reach: [], artifacts: { added: [], removed: [] } };
+  const none = { changes: [], reach: [], artifacts: diffArtifacts([], []) };
   if (!before) return { before: null, after: version, ...none, ...measuresOf(null, report) };
   const earlier = before.report_digest === null ? null : await storedReport(before.report_digest, blobs);
   const surfaceOf = async (row: ReleaseRow): Promise<Surface> =>
     assertValid(Surface, parseStrict(await blobs.get(row.surface_text ?? '')), 'a stored surface');
-  const purls = (row: ReleaseRow): Set<string> =>
-    new Set(row.closure?.artifacts.map((artifact) => artifact.purl));
-  const [old, fresh] = [purls(before), purls(after)];
   const changes = diffSurfaces(await surfaceOf(before), await surfaceOf(after));
   return {
     before: { id: Number(before.id), version: before.version },
@@ -208,7 +205,7 @@ async function diff(call: Call, { pool, blobs }: Deps): Promise<unknown> {
     changes,
     step: stepOf(changes),
     reach: diffReach(factsOfRow(before), factsOfRow(after)),
-    artifacts: { added: [...fresh.difference(old)].sort(), removed: [...old.difference(fresh)].sort() },
+    artifacts: diffArtifacts(before.closure?.artifacts ?? [], after.closure?.artifacts ?? []),
     ...measuresOf(earlier, report),
   };
 }

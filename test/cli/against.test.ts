@@ -54,7 +54,8 @@ it('shows packages that are other bytes under the same name and version', async 
   const [first, ...others] = entry.closure.artifacts;
   const closure = { digest: `sha256:${'8'.repeat(64)}`, artifacts: [{ ...first, sha256 }, ...others] };
   const said = await shown({ a: entry }, { a: { ...entry, closure } });
-  expect(said).toContain('1 package added, 1 removed');
+  expect(said).toContain('1 package added, 1 removed; 1 of them as OTHER BYTES under the same version');
+  expect(said).toMatch(/^! .*: other bytes under the same name and version$/m);
   expect(said).toContain(`(${sha256})`);
   expect(said).toContain(`(${first?.sha256})`);
 });

@@ -274,6 +274,19 @@ describe.each(servers())('approvals of a difference, on $name', (server) => {
       expect((await diff('?from=1.0.0')).before.version).toBe('1.0.0');
       expect((await diff('')).before.version).toBe('8.0.0');
       expect((await diff('?from=7.7.7')).code).toBe('NOT_FOUND');
+      expect((await diff('')).artifacts.rewritten).toEqual([]);
+    });
+
+    it('shows a package that is other bytes under the same name and version', async () => {
+      const purl = 'pkg:npm/weather@8.0.0';
+      await registry.pool.query(
+        `update releases set closure = jsonb_set(closure, '{artifacts,0,purl}', to_jsonb($2::text)) where id = $1`,
+        [release.id, purl],
+      );
+      const { artifacts } = (await registry.call('alice', 'GET', `/v1/releases/${release.id}/diff`)).body;
+      const told = [expect.stringMatching(/^pkg:npm\/weather@8[.]0[.]0 \(sha256:[0-9a-f]{64}\)$/)];
+      expect(artifacts).toEqual({ added: told, removed: told, rewritten: [purl] });
+      expect(artifacts.added).not.toEqual(artifacts.removed);
     });
   });
 });

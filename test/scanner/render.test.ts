@@ -175,7 +175,7 @@ describe('a difference for people', () => {
       { at: '/tools/b', kind: 'added', risk: 'risk', after: { name: 'b' } },
     ],
     reach: [{ at: '/permissions/egress', kind: 'added', risk: 'risk', after: 'a.example:443' }],
-    artifacts: { added: ['pkg:npm/%40x/y@1'], removed: [] },
+    artifacts: { added: ['pkg:npm/%40x/y@1'], removed: [], rewritten: [] },
   };
 
   it('shows the gravest first, and long texts where they part', () => {
