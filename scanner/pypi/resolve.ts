@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { MachinePython } from '../../runtime/python/machine.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
@@ -86,6 +87,8 @@ function wordsOf({ options }: Resolving): string[] {
   ];
 }
 
+/** Lets pip start no program. */
+const ALONE = fileURLToPath(new URL('./python/pip.py', import.meta.url));
 const LIMITED = `ulimit -f ${FILE_MIB * 2048} && ulimit -v ${MEMORY_MIB * 1024} && exec "$@"`;
 
 /** `code` is null when its time was over. Nothing of it is left. */
@@ -94,7 +97,7 @@ async function pip(
   { python, options, dir, ms = RESOLVE_MS }: Resolving & { dir: string },
 ): Promise<{ code: number | null; said: string }> {
   const env = { ...options.environment, PIP_CONFIG_FILE: '/dev/null', TMPDIR: dir };
-  const command = ['-c', LIMITED, 'sh', python.path, '-I', options.pip, ...words];
+  const command = ['-c', LIMITED, 'sh', python.path, '-I', ALONE, options.pip, ...words];
   const child = spawn('/bin/sh', command, {
     cwd: dir,
     env,

@@ -1,6 +1,8 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { pathToFileURL } from 'node:url';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { bubblewrap } from '../../runtime/isolation/bubblewrap.ts';
 import { machinePython } from '../../runtime/python/machine.ts';
 import { materialise } from '../../runtime/store/materialise.ts';
@@ -10,6 +12,7 @@ import { scan } from '../../scanner/scan.ts';
 import { purlOfSubmission } from '../../scanner/submission.ts';
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import { type Listed, startPypiIndex } from '../helpers/pypi-index.ts';
+import { sdistOf } from '../helpers/sdists.ts';
 import { type Wheel, wheelOf } from '../helpers/wheels.ts';
 import { checkOf, firedIn, processesWith, refusalOf, requestFor } from './harness.ts';
 import { CODE, place, SOURCE, served, server } from './pypi-place.ts';
@@ -55,6 +58,14 @@ const sdist = (name: string): Listed => ({
 const evil = server({}, "import os\nos.mkdir('/tmp/evil')\n");
 const needing = (...requires: string[]): Wheel => server({ requires });
 
+const ARCHIVE = join(mkdtempSync(join(tmpdir(), 'lk-sdist-')), 'acme-words-1.0.0.tar.gz');
+const RAN = join(ARCHIVE, '../ran');
+afterAll(() => rmSync(join(ARCHIVE, '..'), { recursive: true, force: true }));
+writeFileSync(
+  ARCHIVE,
+  sdistOf({ name: 'acme-words', files: { 'setup.py': `open(${JSON.stringify(RAN)}, 'w')\n` } }).bytes,
+);
+
 const REFUSED: Readonly<Record<string, readonly [readonly Listed[], string, string]>> = {
   'other bytes than were promised': [
     [{ ...server(), served: evil.bytes }],
@@ -85,6 +96,11 @@ const REFUSED: Readonly<Record<string, readonly [readonly Listed[], string, stri
     [needing('acme-words @ file:///etc/acme_words-1.0.0-py3-none-any.whl')],
     'CLOSURE_INCOMPLETE',
     '(direct address|resolved by pip)',
+  ],
+  'a source archive at a direct address, whose code does not run': [
+    [needing(`acme-words @ ${pathToFileURL(ARCHIVE)}`)],
+    'CLOSURE_INCOMPLETE',
+    'its code is not run here',
   ],
   'versions that do not go together': [
     [needing('acme-words==1.0.0', 'acme-words==2.0.0'), wheelOf({ name: 'acme-words' })],
@@ -139,6 +155,7 @@ describe('a server of an index is refused, and never started, for', () => {
     expect(found).toMatch(new RegExp(`^(?:${code})$`));
     expect(message).toMatch(new RegExp(words));
     expect(started).toBe(0);
+    expect(existsSync(RAN)).toBe(false);
   });
 
   it('bytes that change between the resolver and the fetch', { timeout: 60_000 }, async () => {
