@@ -1,4 +1,5 @@
 /** The HTTP face: strict bodies, one error mapper, and one place where every route of the table is registered. */
+import type { IncomingMessage } from 'node:http';
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -6,7 +7,6 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify';
-import { MAX_BUNDLE_BYTES } from '../scanner/mcpb/read.ts';
 import { ROUTES, type RouteName } from '../schemas/api.ts';
 import { asLockkeeperError, CODES, LockkeeperError, quote } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';
@@ -14,11 +14,13 @@ import { problemOf } from '../schemas/problem.ts';
 import type { Static, TSchema } from '../schemas/type.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { authorise, NOBODY } from './auth.ts';
+import { BUNDLE_LIMITS } from './bundles.ts';
 import type { Actor } from './db/people.ts';
 import type { Deps } from './deps.ts';
 import { accessRoutes } from './routes/access.ts';
 import { advisoryRoutes } from './routes/advisories.ts';
 import { auditRoutes } from './routes/audit.ts';
+import { bundleRoutes } from './routes/bundles.ts';
 import { callRoutes } from './routes/calls.ts';
 import { dashboardRoutes } from './routes/dashboard.ts';
 import { evidenceRoutes } from './routes/evidence.ts';
@@ -48,6 +50,8 @@ export type Handlers = Readonly<Partial<Record<RouteName, Handler>>>;
 
 /** Bodies are small but for audit batches, locks and approvals of large closures. */
 const BODY_BYTES = 64 * 1024;
+/** Milliseconds in which a request has arrived, but for a bundle's. */
+const BODY_MS = 60_000;
 const BYTES = 'application/octet-stream';
 const LARGE_BODIES: Readonly<Partial<Record<RouteName, number>>> = {
   advisoryImport: 32 * 1024 * 1024,
@@ -56,7 +60,6 @@ const LARGE_BODIES: Readonly<Partial<Record<RouteName, number>>> = {
   lock: 4 * 1024 * 1024,
   lockCheck: 16 * 1024 * 1024,
   approve: 16 * 1024 * 1024,
-  bundle: MAX_BUNDLE_BYTES,
   fleetReport: 1024 * 1024,
   publish: 1024 * 1024,
   rootAccept: 4 * 1024 * 1024,
@@ -70,7 +73,7 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: deps.log as FastifyBaseLogger,
     bodyLimit: BODY_BYTES,
-    requestTimeout: 60_000,
+    requestTimeout: BUNDLE_LIMITS.uploadMs + BODY_MS,
     routerOptions: { maxParamLength: 400, ignoreDuplicateSlashes: true, ignoreTrailingSlash: true },
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
     logController: new LogController({ disableRequestLogging: true }),
@@ -83,9 +86,15 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
     async (request: FastifyRequest, bytes: Buffer) =>
       parseStrict(bodyFor(request, bytes, 'application/json')),
   );
-  app.addContentTypeParser(BYTES, { parseAs: 'buffer' }, async (request: FastifyRequest, bytes: Buffer) =>
-    bodyFor(request, bytes, BYTES),
+  // As a stream: nobody holds a bundle in memory, and its route bounds what it reads.
+  app.addContentTypeParser(BYTES, async (request: FastifyRequest, stream: IncomingMessage) =>
+    bodyFor(request, stream, BYTES),
   );
+  app.addHook('onRequest', async ({ raw, routeOptions }) => {
+    if (routeOptions.url === ROUTES.bundle.path) return;
+    const timer = setTimeout(() => raw.destroy(), BODY_MS).unref();
+    raw.once('close', () => clearTimeout(timer));
+  });
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   app.setNotFoundHandler((request, reply) =>
     sendProblem(
@@ -102,6 +111,7 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
     ...accessRoutes(deps),
     ...peopleRoutes(deps),
     ...releaseRoutes(deps),
+    ...bundleRoutes(deps),
     ...serverRoutes(deps),
     ...reviewRoutes(deps),
     ...revocationRoutes(app, deps),
@@ -128,12 +138,7 @@ function register(
   name: RouteName,
   { handler, deps }: { handler: Handler | undefined; deps: Deps },
 ): void {
-  if (!handler)
-    throw new LockkeeperError('INTERNAL', {
-      expected: `a handler for the route ${name}`,
-      found: 'none',
-      next: 'Report this',
-    });
+  if (!handler) throw new Error(`no handler for the route ${name}`);
   const { method, path } = ROUTES[name];
   // Proxies decode %2F: the two parts of a server's name may arrive as two.
   const urls =
@@ -172,7 +177,7 @@ function register(
 }
 
 /** One route takes bytes; every other one takes JSON. */
-function bodyFor({ routeOptions }: FastifyRequest, bytes: Buffer, type: string): Buffer {
+function bodyFor<T>({ routeOptions }: FastifyRequest, bytes: T, type: string): T {
   const wanted = routeOptions.url === ROUTES.bundle.path ? BYTES : 'application/json';
   if (type === wanted) return bytes;
   throw new LockkeeperError('REQUEST_INVALID', {

@@ -4,6 +4,7 @@ import type { Blobs } from '../runtime/store/blobs.ts';
 import type { ScanRequest, ScanResult } from '../scanner/ports.ts';
 import type { Policy } from '../schemas/policy.ts';
 import type { Feed } from './advisories/feed.ts';
+import type { BundleLimits } from './bundles.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import type { Pool } from './db/pool.ts';
 import type { StreamLimits } from './streams.ts';
@@ -23,6 +24,8 @@ export interface Deps {
   readonly publicUrl: () => string;
   /** Bounds of the streams of revocations; what is left out is the product's own. */
   readonly streams?: Partial<StreamLimits>;
+  /** The same of bundles that are handed in. */
+  readonly bundles?: Partial<BundleLimits>;
 }
 
 export interface ScanDeps extends Deps {

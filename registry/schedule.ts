@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import cron, { type ScheduledTask } from 'node-cron';
 import type { Logger } from 'pino';
+import { sweepBundles } from './bundles.ts';
 import { sweepCalls } from './calls.ts';
 import { forgetCalls } from './db/calls.ts';
 import { forgetInstances } from './db/fleet.ts';
@@ -68,6 +69,7 @@ export function registrySchedules(
   return [
     { name: 'checkpoint', cron: '*/5 * * * *', run: () => checkpoints.refresh() },
     { name: 'approvals', cron: '11 * * * *', run: async () => void (await expireApprovals(deps)) },
+    { name: 'bundles', cron: '*/10 * * * *', run: async () => void (await sweepBundles(deps)) },
     { name: 'calls', cron: '* * * * *', run: () => withTransaction(pool, sweepCalls) },
     {
       name: 'upstream',

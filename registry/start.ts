@@ -13,11 +13,12 @@ import { scan } from '../scanner/scan.ts';
 import { DEFAULT_POLICY, type Policy } from '../schemas/policy.ts';
 import { openFeed } from './advisories/feed.ts';
 import { buildApp } from './app.ts';
+import { sweepBundles } from './bundles.ts';
 import { type Checkpoints, openCheckpoints } from './checkpoints.ts';
 import type { RegistryConfig } from './config.ts';
 import { migrate } from './db/migrate.ts';
 import { listPeople, newCode, putPerson } from './db/people.ts';
-import { openPool } from './db/pool.ts';
+import { openPool, type Pool } from './db/pool.ts';
 import type { Deps, ScanDeps } from './deps.ts';
 import { startEmbedded } from './embedded.ts';
 import { expireApprovals } from './expiry.ts';
@@ -69,11 +70,7 @@ export async function startRegistry(
     undo.push(() => pool.end());
     await migrate(pool);
     await runMigrations({ pgPool: pool });
-    // Nobody else can be at work on a database of our own: what is locked was locked by who was killed.
-    if (embedded)
-      await pool.query(
-        'select graphile_worker.force_unlock_workers(array_agg(distinct locked_by)) from graphile_worker.jobs where locked_by is not null',
-      );
+    if (embedded) await endOthers(pool);
     const policy = policyOf(config);
     const trust = await openTrust(
       pool,
@@ -100,14 +97,7 @@ export async function startRegistry(
     if (config.advisories !== null) await queueAdvisories(pool);
     if (config.role !== 'registry') await queueTrust(pool);
     if (config.role === 'scanner') return { url: '', rootKeys, code: '', close };
-    // What this version judges otherwise.
-    await queueRejudgements(deps).catch((error: unknown) =>
-      log.error({ err: error }, 'releases not judged again'),
-    );
-    // What ended while no registry ran.
-    await expireApprovals(deps).catch((error: unknown) =>
-      log.error({ err: error }, 'approvals not looked at'),
-    );
+    await catchUp(deps);
     const app = await buildApp(deps);
     undo.push(() => app.close());
     const address = await app.listen({ host: config.host, port: config.port });
@@ -119,6 +109,22 @@ export async function startRegistry(
     await close();
     throw error;
   }
+}
+
+/** Nobody else can be at work on a database of our own: what is held there was held by who was killed. */
+async function endOthers(pool: Pool): Promise<void> {
+  await pool.query(
+    'select graphile_worker.force_unlock_workers(array_agg(distinct locked_by)) from graphile_worker.jobs where locked_by is not null',
+  );
+  await pool.query('delete from bundle_uploads');
+}
+
+/** What this version judges otherwise, and what ended or was left while no registry ran. */
+async function catchUp(deps: Deps): Promise<void> {
+  const tell = (what: string) => (error: unknown) => deps.log.error({ err: error }, what);
+  await queueRejudgements(deps).catch(tell('releases not judged again'));
+  await expireApprovals(deps).catch(tell('approvals not looked at'));
+  await sweepBundles(deps).catch(tell('bundles not swept'));
 }
 
 /** The policy that these settings make. */

@@ -12,6 +12,7 @@ export const CODES = {
   USAGE: { status: 400, exit: 2, title: 'The command was not understood' },
   CONFIG_INVALID: { status: 500, exit: 2, title: 'The configuration is not valid' },
   REQUEST_INVALID: { status: 400, exit: 2, title: 'The request does not fit its schema' },
+  REQUEST_SLOW: { status: 408, exit: 4, title: 'The request did not arrive in time' },
   NOT_FOUND: { status: 404, exit: 2, title: 'There is no such thing' },
   // who may
   UNAUTHENTICATED: { status: 401, exit: 3, title: 'Nobody is signed in' },
@@ -33,6 +34,7 @@ export const CODES = {
   DOCUMENT_INVALID: { status: 400, exit: 3, title: 'The document does not fit its schema' },
   DOCUMENT_FOREIGN: { status: 400, exit: 3, title: 'The file belongs to another tool' },
   // lifecycle
+  BUNDLES_FULL: { status: 429, exit: 3, title: 'There is no room for another bundle' },
   STATE_CONFLICT: { status: 409, exit: 3, title: 'The release is in another state' },
   RELEASE_EXISTS: { status: 409, exit: 3, title: 'The release was submitted before' },
   SERVER_OWNED: { status: 403, exit: 3, title: 'Somebody else owns this server' },

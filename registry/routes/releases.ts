@@ -6,6 +6,7 @@ import { diffSurfaces, stepOf } from '../../schemas/diff.ts';
 import { diffArtifacts, measuresOf } from '../../schemas/diff-view.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { digestOf, parseStrict } from '../../schemas/json.ts';
+import { isMcpbSource, mcpbRefOf } from '../../schemas/mcpb.ts';
 import { diffReach } from '../../schemas/reach.ts';
 import type { Release, Submission } from '../../schemas/release.ts';
 import { DiffQuery } from '../../schemas/review.ts';
@@ -14,6 +15,7 @@ import { Surface } from '../../schemas/surface.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Call, Handlers } from '../app.ts';
 import { storedReport } from '../baseline.ts';
+import { touchBundle } from '../db/bundles.ts';
 import { isDuplicate, type Pool, withTransaction } from '../db/pool.ts';
 import {
   findRelease,
@@ -31,8 +33,6 @@ import { claimName, type Publisher, packageKey } from '../owners.ts';
 import { queueScan } from '../queue.ts';
 import { viewOf } from '../view.ts';
 
-const ZIP = Buffer.from('PK\x03\x04');
-
 export function releaseRoutes(deps: Deps): Handlers {
   const view = async (row: ReleaseRow): Promise<Release> => viewOf(row, (await deps.trust.current()).trusted);
   return {
@@ -43,18 +43,6 @@ export function releaseRoutes(deps: Deps): Handlers {
       const id = await submit(deps.pool, submission, by);
       void call.reply.code(201);
       return view(await releaseOr404(deps.pool, id));
-    },
-    bundle: async (call) => {
-      const bytes = call.request.body;
-      // What else is wrong with it, the scan finds: nothing is unpacked here.
-      if (!Buffer.isBuffer(bytes) || !bytes.subarray(0, 4).equals(ZIP)) {
-        throw new LockkeeperError('REQUEST_INVALID', {
-          expected: 'an MCP bundle, which is a zip, as application/octet-stream',
-          found: 'something else',
-          next: 'Hand in the file itself: lk publish mcpb:FILE',
-        });
-      }
-      return deps.blobs.put(bytes);
     },
     releases: async (call) => {
       const query = call.query(ReleaseQuery);
@@ -116,6 +104,7 @@ export async function submit(pool: Pool, submission: Submission, by: Publisher):
     const before = last ? packageKey(last.source) : bound;
     const formerPackage = before === packageKey(submission.source) ? null : before;
     const id = await insertRelease(client, submission, { person, purl, formerPackage });
+    if (isMcpbSource(submission.source)) await touchBundle(client, mcpbRefOf(submission.source).digest);
     await queueScan(client, id);
     await recordEvent(client, {
       person,

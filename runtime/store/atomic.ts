@@ -29,7 +29,8 @@ export async function createAtomic(
   return made;
 }
 
-async function syncFolder(path: string): Promise<void> {
+/** What was renamed into it is there after a crash. */
+export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, constants.O_RDONLY);
   try {
     await folder.sync();

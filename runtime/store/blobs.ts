@@ -1,5 +1,5 @@
 /** A folder of bytes named by their SHA-256. What is read is hashed again: the store believes nothing, itself least. */
-import { access, mkdir, readFile } from 'node:fs/promises';
+import { access, mkdir, readFile, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { sha256 } from '../../schemas/json.ts';
@@ -66,6 +66,15 @@ async function readChecked(path: string, digest: string): Promise<Buffer> {
 /** Temp file, fsync, rename; two writers of the same bytes both succeed. A damaged file is replaced. */
 async function writeOnce(path: string, bytes: Uint8Array): Promise<void> {
   const present = await readFile(path).catch(() => null);
-  if (present?.equals(bytes)) return;
+  // One that is about to be swept is seen to be in use.
+  if (present?.equals(bytes) && (await touched(path))) return;
   await writeAtomic(path, bytes);
+}
+
+async function touched(path: string): Promise<boolean> {
+  const now = new Date();
+  return utimes(path, now, now).then(
+    () => true,
+    () => false,
+  );
 }

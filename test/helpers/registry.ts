@@ -179,6 +179,7 @@ export interface TestOptions {
   readonly witnesses?: { list: readonly Witness[]; threshold: number };
   readonly publish?: PublishSetting;
   readonly streams?: Deps['streams'];
+  readonly bundles?: Deps['bundles'];
   readonly lockSigner?: string;
 }
 
@@ -226,6 +227,7 @@ export async function startTestRegistry(
     log,
     publicUrl: () => 'http://127.0.0.1:7411',
     ...(options.streams ? { streams: options.streams } : {}),
+    ...(options.bundles ? { bundles: options.bundles } : {}),
     workDir: join(dir, 'scan'),
     scan: options.scan ?? ((request) => scanResult(request, { blobs })),
     upstream: async (source) =>

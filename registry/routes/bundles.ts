@@ -1,0 +1,41 @@
+/** Bundles that a submission will name, as a stream of bytes. */
+import { Readable } from 'node:stream';
+import { MAX_BUNDLE_BYTES } from '../../scanner/mcpb/read.ts';
+import { LockkeeperError } from '../../schemas/errors.ts';
+import type { Handlers } from '../app.ts';
+import { takeBundle } from '../bundles.ts';
+import type { Deps } from '../deps.ts';
+
+/** Milliseconds for which the rest of a refused body is read, so that its sender sees the answer. */
+const REST_MS = 10_000;
+
+export function bundleRoutes(deps: Deps): Handlers {
+  return {
+    bundle: async ({ actor, request }) => {
+      const { body } = request;
+      const length = request.headers['content-length'];
+      if (!(body instanceof Readable))
+        throw new LockkeeperError('REQUEST_INVALID', {
+          expected: 'a bundle as application/octet-stream',
+          found: 'no body',
+          next: 'Hand in the file itself: lk publish mcpb:FILE',
+        });
+      try {
+        if (length !== undefined && Number(length) > MAX_BUNDLE_BYTES)
+          throw new LockkeeperError('FRAME_TOO_LARGE', {
+            expected: `a bundle of at most ${MAX_BUNDLE_BYTES} bytes`,
+            found: length,
+            next: 'Make it smaller',
+          });
+        const known = length === undefined ? null : Number(length);
+        return await takeBundle({ person: actor.person, body, length: known }, deps);
+      } catch (error) {
+        body.resume();
+        const timer = setTimeout(() => request.raw.destroy(), REST_MS);
+        timer.unref();
+        request.raw.once('close', () => clearTimeout(timer));
+        throw error;
+      }
+    },
+  };
+}
