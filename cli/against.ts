@@ -81,7 +81,7 @@ async function lockAt({ cwd }: Context, project: Project, spec: string): Promise
     new LockkeeperError('LOCK_MISSING', {
       expected: `a file, or a revision with ${LOCK_FILE} in it`,
       found: `neither of them at ${quote(spec, 200)}`,
-      next: `Such as: lk ci --against origin/main`,
+      next: 'Such as: lk ci --against origin/main; a shallow clone has to fetch it first',
     });
   const path = resolve(cwd, spec);
   const there = await stat(path).catch(() => null);
@@ -96,14 +96,27 @@ async function lockAt({ cwd }: Context, project: Project, spec: string): Promise
   return stdout;
 }
 
+const MOST_LINES = 80;
+
+/** The gravest stands first: what goes beyond a screen or two is counted, with the command that shows it. */
+function upToMost(text: string, command: string): string {
+  const lines = text.split('\n');
+  if (lines.length <= MOST_LINES) return text;
+  const cut = lines.findLastIndex((row, at) => at <= MOST_LINES && !/^(?:\s|$)/.test(row));
+  return [...lines.slice(0, cut), '', `And ${lines.length - cut} more lines: ${plain(command)}`].join('\n');
+}
+
 /** As reviewers read them; one line says that there is none. */
 export function differenceLines(found: readonly Difference[], spec: string, paint: Paint): string[] {
   if (found.length === 0) return ['', plain(`Nothing differs from ${spec}.`)];
   return found.flatMap(({ alias, server, before, after, view }) => {
     const head = paint.bold(plain(`${alias} (${server})`));
-    if (before === null) return ['', `${head}: new, ${plain(after ?? '')}; all of it is to be read`];
+    if (before === null) {
+      const all = `lk diff ${server}@${after}`;
+      return ['', `${head}: new, ${plain(after ?? '')}; all of it is to be read: ${plain(all)}`];
+    }
     if (after === null || view === null) return ['', `${head}: no longer locked, was ${plain(before)}`];
     const shown = { ...view, before: { version: before }, after: { version: after } };
-    return ['', head, renderDiff(shown, paint)];
+    return ['', head, upToMost(renderDiff(shown, paint), `lk diff ${server}@${after} --from ${before}`)];
   });
 }

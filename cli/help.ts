@@ -3,21 +3,26 @@
 import type { Paint } from '../scanner/text.ts';
 import { type Command, GLOBAL, GLOBAL_HELP } from './command.ts';
 
-const GROUPS: Readonly<Record<string, readonly string[]>> = {
-  'Run a registry': ['serve', 'login', 'people', 'token', 'keys', 'keys root', 'witness'],
+/** Every verb stands in one of them. */
+export const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  'Look at a server': ['scan'],
+  'Run a registry': ['serve', 'login', 'people', 'token', 'keys', 'keys root', 'trust', 'witness'],
   'Publish and review': [
-    'scan',
     'publish',
     'review',
     'diff',
+    'sbom',
     'approve',
-    'dashboard',
     'reject',
     'revoke',
+    'dashboard',
+    'owner',
     'advisories',
   ],
-  'Use in a project': ['add', 'lock', 'ci', 'policy', 'verify', 'run', 'gateway token', 'export', 'import'],
-  'See what happened': ['audit', 'audit verify', 'audit sinks', 'evidence', 'log', 'drill', 'doctor'],
+  'Use in a project': ['add', 'lock', 'ci', 'verify', 'policy', 'run', 'gateway', 'gateway token', 'calls'],
+  'See what happened': ['ps', 'fleet', 'audit', 'audit verify', 'audit sinks', 'evidence', 'log'],
+  'On a machine without a network': ['export', 'import'],
+  'Try and check': ['drill', 'doctor'],
 };
 
 export async function overview(

@@ -24,7 +24,7 @@ export interface Across {
     readonly variables: readonly string[];
     readonly secrets: readonly string[];
   };
-  /** Tools without a reviewed label: they count by their hints. */
+  /** Tools without a reviewed label: they count by their hints, as far as their server may do such a thing at all. */
   readonly unlabelled: number;
   /** Servers whose texts are not at hand: of them only names and permissions are known. */
   readonly unread: readonly string[];
@@ -39,11 +39,14 @@ export interface Lockful {
 /** Pure; linear in the texts of all servers. */
 export function across({ entries, surfaces, unlabelled = 'annotations' }: Lockful): Across {
   const world = [...worldOf(entries, surfaces, unlabelled).values()].filter(({ kind }) => kind === 'tools');
-  const having = (trait: string): string[] =>
-    world
-      .filter(({ attributes }) => attributes[trait] === true)
-      .map(({ server, name }) => `${server}/${name}`);
-  const [untrusted, own, out] = [having('readsUntrusted'), having('readsPrivate'), having('sendsOut')];
+  const having = (trait: string, may: (entry: LockEntry) => boolean): string[] =>
+    world.flatMap(({ server, name, attributes }) => {
+      const entry = entries.get(server);
+      const counts = entry && (labelsOf(name, entry) !== undefined || may(entry));
+      return counts && attributes[trait] === true ? [`${server}/${name}`] : [];
+    });
+  const [untrusted, own] = [having('readsUntrusted', isFed), having('readsPrivate', isFed)];
+  const out = having('sendsOut', isConnected);
   return {
     collisions: collisionsIn(entries),
     references: referencesIn(entries, surfaces),
@@ -56,6 +59,17 @@ export function across({ entries, surfaces, unlabelled = 'annotations' }: Lockfu
     ),
     unread: [...entries.keys()].filter((alias) => !surfaces.has(alias)),
   };
+}
+
+/** Whether it may reach anything outside: what may not sends nothing out, whatever its tools say of themselves. */
+function isConnected({ permissions, launch }: LockEntry): boolean {
+  return !isLocal(launch) || permissions.egress.length > 0;
+}
+
+/** Whether it is given anything to read but its own bytes. */
+function isFed(entry: LockEntry): boolean {
+  const { mounts, env, secrets = [] } = entry.permissions;
+  return isConnected(entry) || mounts.length + env.length + secrets.length > 0;
 }
 
 /** As a hasty reader sees a name: no case, no separators, look-alikes folded as far as compatibility goes. */

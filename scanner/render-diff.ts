@@ -14,7 +14,7 @@ export type Compared = Omit<DiffView, 'before' | 'after'> & {
   readonly after: { readonly version: string };
 };
 
-/** Field by field, gravest first, each with its class and what it was and is. */
+/** Field by field, gravest first, each with its class and what it was and is; what many items share is told once. */
 export function renderDiff(view: Compared, paint: Paint): string {
   const { before, after, changes, reach, artifacts } = view;
   if (before === null) {
@@ -32,7 +32,7 @@ export function renderDiff(view: Compared, paint: Paint): string {
   return [
     `${paint.bold(line(`${before.version} -> ${after.version}`))}: ${counts}`,
     ...(reach.length + changes.length > 0 ? [''] : []),
-    ...[...sorted(reach), ...sorted(changes)].flatMap((change) => renderChange(change, paint)),
+    ...together([...sorted(reach), ...sorted(changes)]).flatMap((same) => renderChange(same, paint)),
     ...renderPackages(artifacts, paint),
     ...renderMeasures(view, paint),
   ].join('\n');
@@ -42,17 +42,48 @@ function sorted(changes: readonly Change[]): Change[] {
   return [...changes].sort((a, b) => RANK.indexOf(a.risk) - RANK.indexOf(b.risk));
 }
 
+/** A package that has another version is one change of it, not two. */
 function renderPackages({ added, removed, rewritten }: DiffView['artifacts'], paint: Paint): string[] {
-  const lines = [
-    ...added.map((purl) => ({ name: nameOf(purl), text: paint.green(`+ ${nameOf(purl)}`) })),
-    ...removed.map((purl) => ({ name: nameOf(purl), text: paint.red(`- ${nameOf(purl)}`) })),
+  const [now, was] = [versionsOf(added), versionsOf(removed)];
+  const names = [...new Set([...now.keys(), ...was.keys()])].sort();
+  const both = names.filter((name) => now.has(name) && was.has(name));
+  const say = (word: string, list: readonly string[], color: (text: string) => string): string[] =>
+    list.length === 0
+      ? []
+      : wrapped(list.join(', '), WIDTH - 10).map((row, at) => `${color((at ? '' : word).padEnd(9))} ${row}`);
+  const told = (from: Map<string, string[]>, name: string): string =>
+    `${name} ${from.get(name)?.join(' and ')}`;
+  const only = (from: Map<string, string[]>): string[] =>
+    names.filter((name) => from.has(name) && !both.includes(name)).map((name) => told(from, name));
+  if (names.length === 0) return [];
+  return [
+    '',
+    paint.bold('Packages'),
+    ...rewritten.map((purl) => paint.red(`! ${nameOf(purl)}: other bytes under the same name and version`)),
+    ...say(
+      'changed',
+      both.map((name) => `${told(was, name)} -> ${now.get(name)?.join(' and ')}`),
+      paint.yellow,
+    ),
+    ...say('added', only(now), paint.green),
+    ...say('removed', only(was), paint.red),
   ];
-  if (lines.length === 0) return [];
-  const inOrder = lines.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  const alarms = rewritten.map((purl) =>
-    paint.red(`! ${nameOf(purl)}: other bytes under the same name and version`),
-  );
-  return ['', paint.bold('Packages'), ...alarms, ...inOrder.map(({ text }) => text)];
+}
+
+/** `pkg:npm/%40scope/name@1.0.0` as npm writes it. */
+function nameOf(purl: string): string {
+  return line(purl.replace(/^pkg:(?:npm|pypi)\//, '').replace(/^%40/, '@'));
+}
+
+function versionsOf(purls: readonly string[]): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const purl of purls) {
+    const full = nameOf(purl);
+    const at = full.lastIndexOf('@');
+    const [name, version] = at > 0 ? [full.slice(0, at), full.slice(at + 1)] : [full, ''];
+    found.set(name, [...(found.get(name) ?? []), version]);
+  }
+  return found;
 }
 
 /** How large it was and is, and which licences came and went; nothing where neither is known. */
@@ -74,12 +105,54 @@ function renderMeasures({ measures }: Compared, paint: Paint): string[] {
   ];
 }
 
-/** `pkg:npm/%40scope/name@1.0.0` as npm writes it. */
-function nameOf(purl: string): string {
-  return line(purl.replace(/^pkg:(?:npm|pypi)\//, '').replace(/^%40/, '@'));
+/** Changes of several items that are the same, told once. */
+interface Same {
+  readonly change: Change;
+  readonly place: Place;
+  readonly names: string[];
 }
 
-function renderChange(change: Change, paint: Paint): string[] {
+/** In the order of the first of each. Whole items that came stand alone, for each is to be read. */
+function together(changes: readonly Change[]): Same[] {
+  const found = new Map<string, Same>();
+  for (const change of changes) {
+    const place = placeOf(change.at);
+    const { kind, name, rest } = place;
+    const gone = rest === '' && change.kind === 'removed';
+    const what = gone ? [] : rest === '' ? [change.at] : [change.before, change.after];
+    const key = JSON.stringify([change.risk, change.how ?? change.kind, kind ?? change.at, rest, what]);
+    const same = found.get(key) ?? { change, place, names: [] };
+    found.set(key, same);
+    if (name !== null) same.names.push(name);
+  }
+  return [...found.values()];
+}
+
+interface Place {
+  /** Null: not of an item. */
+  readonly kind: string | null;
+  readonly name: string | null;
+  /** What of it; empty for the whole of it. */
+  readonly rest: string;
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  tools: 'tool',
+  prompts: 'prompt',
+  resources: 'resource',
+  resourceTemplates: 'template',
+};
+
+/** A JSON pointer as people say it. A name with anything odd in it stands in quotation marks. */
+function placeOf(at: string): Place {
+  const [, section = '', key = '', rest = ''] = /^\/(\w+)\/([^/]+)(?:\/(.*))?$/s.exec(at) ?? [];
+  const kind = Object.hasOwn(KINDS, section) ? KINDS[section] : undefined;
+  if (kind === undefined) return { kind: null, name: null, rest: at.slice(1) };
+  const name = key.replaceAll('~1', '/').replaceAll('~0', '~');
+  return { kind, name: /^[\w.:/{}@+?=&%#~*-]+$/.test(name) ? name : JSON.stringify(name), rest };
+}
+
+function renderChange({ change, place, names }: Same, paint: Paint): string[] {
   let before = shown(change.before);
   let after = shown(change.after);
   if (before !== null && after !== null) [before, after] = apart(before, after, WIDTH);
@@ -87,10 +160,31 @@ function renderChange(change: Change, paint: Paint): string[] {
     text === null
       ? []
       : wrapped(text, WIDTH - 4).map((words, index) => `  ${index === 0 ? mark : ' '} ${words}`);
+  const whole = place.kind !== null && place.rest === '';
   return [
-    `${paintRisk(change.risk, paint)}  ${change.how ?? change.kind}  ${line(change.at)}`,
-    ...part('-', before).map((words) => paint.red(words)),
-    ...part('+', after).map((words) => paint.green(words)),
+    `${paintRisk(change.risk, paint)}  ${(change.how ?? change.kind).padEnd(8)}  ${whereOf(place, names)}`,
+    ...(names.length > 1 ? wrapped(names.join(', '), WIDTH - 4).map((words) => `    ${words}`) : []),
+    // What is gone is told by its name: nobody reads it any more.
+    ...(whole && change.kind === 'removed' ? [] : part('-', before).map((words) => paint.red(words))),
+    ...(whole && change.kind === 'added'
+      ? itemLines(change.after, part).map((words) => paint.green(words))
+      : part('+', after).map((words) => paint.green(words))),
+  ];
+}
+
+function whereOf({ kind, rest }: Place, names: readonly string[]): string {
+  if (kind === null) return line(rest);
+  if (names.length > 1) return line(`${rest === '' ? '' : `${rest} of `}${counted(names.length, kind)}`);
+  return line(`${kind} ${names[0]}${rest === '' ? '' : `: ${rest}`}`);
+}
+
+/** A new item: what is said of it first, then field by field. */
+function itemLines(item: unknown, part: (mark: string, text: string | null) => string[]): string[] {
+  if (item === null || typeof item !== 'object' || Array.isArray(item)) return part('+', shown(item));
+  const { name: _, description, ...rest } = item as Record<string, unknown>;
+  return [
+    ...part('+', shown(description) ?? '(no description)'),
+    ...Object.entries(rest).flatMap(([field, value]) => part('+', `${field}: ${shown(value)}`)),
   ];
 }
 

@@ -311,8 +311,11 @@ describe('lk ci', () => {
       ['broken.lock', expect.stringMatching(/^(?:LOCK|DOCUMENT)_/)],
     ]) {
       const said = await run(`lk ci --json --against ${place}`);
-      expect(said.exit, place).not.toBe(0);
-      expect(JSON.parse(said.stdout), place).toMatchObject({ code });
+      expect(said.exit, place).toBe(4);
+      expect(JSON.parse(said.stdout), place).toMatchObject({
+        ...{ code, conclusion: 'unverified' },
+        servers: [expect.objectContaining({ state: 'approved' })],
+      });
     }
   });
 

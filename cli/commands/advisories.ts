@@ -10,8 +10,7 @@ import type { Command, Context, Result } from '../command.ts';
 import { plain } from '../output.ts';
 
 export const advisories: Command = {
-  summary:
-    'list which releases known malware and vulnerabilities affect, and which locks; bring records by hand (admin)',
+  summary: 'show which releases and locks known malware and vulnerabilities affect',
   words: '[import FILE.zip]',
   options: {},
   optionHelp: {},

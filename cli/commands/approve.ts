@@ -9,7 +9,7 @@ import { sealerNamed } from '../signers.ts';
 import { keyName } from './keys.ts';
 
 export const approve: Command = {
-  summary: 'sign an approval of exactly these bytes, this tool text and these permissions',
+  summary: 'sign an approval of these bytes, this tool text and these permissions',
   words: 'NAME@VERSION | ID',
   options: {
     environment: { type: 'string', multiple: true },

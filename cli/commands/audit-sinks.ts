@@ -6,7 +6,7 @@ import { sinkStates, warningsOf } from '../sinks.ts';
 const WHY = 80;
 
 export const auditSinks: Command = {
-  summary: 'show how far each sink has taken this machine’s journals; exit 4 while one is down',
+  summary: "show how far each sink has taken this machine's journals",
   words: '',
   options: {},
   optionHelp: {},

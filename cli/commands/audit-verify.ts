@@ -4,7 +4,7 @@ import { CODES } from '../../schemas/errors.ts';
 import type { Command, Context, Result } from '../command.ts';
 
 export const auditVerify: Command = {
-  summary: 'prove the chains of this machine’s journals, across segments and over what retention deleted',
+  summary: "prove that this machine's journals are whole",
   words: '',
   options: {},
   optionHelp: {},

@@ -8,7 +8,7 @@ import { clip, table } from '../output.ts';
 const DEFAULT_LIMIT = 50;
 
 export const audit: Command = {
-  summary: 'show who called which tool with what, when, what it touched and how it ended',
+  summary: 'show who called which tool with what, when and how it ended',
   words: '',
   options: {
     server: { type: 'string' },

@@ -7,7 +7,7 @@ import { signerNamed } from '../signers.ts';
 import { keyName } from './keys.ts';
 
 export const calls: Command = {
-  summary: 'decide on calls that wait for people: see them, approve them with your own key, turn them down',
+  summary: 'see, approve and turn down calls that wait for people',
   words: '[show ID | approve ID | reject ID --reason WHY]',
   options: { all: { type: 'boolean' }, reason: { type: 'string' }, key: { type: 'string' } },
   optionHelp: {

@@ -33,7 +33,7 @@ export interface Conclusion {
 }
 
 export const ci: Command = {
-  summary: 'verify mcp.lock against lockkeeper.json and the registry: one conclusion, exit 0, 3 or 4',
+  summary: 'the gate: verify mcp.lock against lockkeeper.json and the registry',
   words: '',
   options: {
     offline: { type: 'boolean' },
@@ -54,33 +54,38 @@ export const ci: Command = {
   arity: [0, 0],
   async run(context, _words, values) {
     let opened: OpenedProject | null = null;
+    let reached: Conclusion | null = null;
     try {
       const offline = flag(values, 'offline');
       const project = projectOf(context, values);
       opened = await openProject(context, project, { ask: !offline });
       await assertPolicy(opened.verified.lock, await readPolicyFile(project));
       assertNotDropped(opened.verified.lock, flag(values, 'drop-policy'));
-      const conclusion = await (offline ? concludeOffline(context, opened) : conclude(context, opened));
+      const concluded = await (offline ? concludeOffline(context, opened) : conclude(context, opened));
       const spec = text(values, 'against');
-      if (spec === undefined) return render(conclusion, context, 0);
+      const { policy } = opened.verified.lock;
+      const told = { exit: 0, policy: policy !== undefined };
+      if (spec === undefined) return render(concluded, context, told);
+      reached = concluded;
       const api = offline ? null : await context.api(opened.intent.registry);
       const found = await differencesFrom(context, opened, { spec, api, project });
-      const shown = render({ ...conclusion, differences: found }, context, 0);
+      const shown = render({ ...concluded, differences: found }, context, told);
       return { ...shown, text: [shown.text, ...differenceLines(found, spec, context.paint)].join('\n') };
     } catch (thrown) {
       const error = asLockkeeperError(thrown);
-      const exit = exitOf(error.code);
+      // The lock was verified: what failed is the comparison that was asked for beside it.
+      const exit = reached && isVerdict(error.code) ? CODES.REGISTRY_UNREACHABLE.exit : exitOf(error.code);
       const conclusion: Conclusion = {
         conclusion: exit === 3 ? 'refused' : 'unverified',
         code: error.code,
         sentence: error.message,
         lock: opened && lockOf(opened),
-        servers: opened ? serversOf(opened, new Map()) : [],
+        servers: reached?.servers ?? (opened ? serversOf(opened, new Map()) : []),
         warning: opened?.verified.lock.warning ?? null,
         advisories: [],
         across: null,
       };
-      return render(conclusion, context, exit);
+      return render(conclusion, context, { exit, policy: false });
     }
   },
 };
@@ -141,8 +146,13 @@ function serversOf({ verified }: OpenedProject, states: ReadonlyMap<string, stri
   }));
 }
 
-function render(conclusion: Conclusion, context: Context, exit: number): Result {
-  const { paint } = context;
+interface Told {
+  readonly exit: number;
+  /** Whether the lock carries one. */
+  readonly policy: boolean;
+}
+
+function render(conclusion: Conclusion, { paint }: Context, { exit, policy }: Told): Result {
   const rows = conclusion.servers.map((s) => [
     s.alias,
     s.server,
@@ -163,7 +173,7 @@ function render(conclusion: Conclusion, context: Context, exit: number): Result 
       paint.yellow(plain(`warning: known against ${server} ${version}`)),
       ...advisoryLines(advisories),
     ]),
-    ...(conclusion.across ? acrossLines(conclusion.across, rows.length) : []),
+    ...(conclusion.across ? acrossLines(conclusion.across, { servers: rows.length, policy }) : []),
     ...(conclusion.warning ? ['', paint.yellow(plain(conclusion.warning))] : []),
   ];
   return { data: conclusion, text: lines.join('\n'), exit };

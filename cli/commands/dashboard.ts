@@ -10,7 +10,7 @@ import { signerNamed } from '../signers.ts';
 import { keyName } from './keys.ts';
 
 export const dashboard: Command = {
-  summary: 'open the dashboard on this machine, to publish, review and sign with your own key',
+  summary: 'open the dashboard, to publish, review and sign with your own key',
   words: '',
   options: { port: { type: 'string' }, key: { type: 'string' } },
   optionHelp: {

@@ -5,8 +5,7 @@ import { type Command, text } from '../command.ts';
 import { findRelease } from '../releases.ts';
 
 export const diff: Command = {
-  summary:
-    'show what a release changes against the last approved one; of a first release, everything a model sees',
+  summary: 'show what a release changes since the last approved one',
   words: 'NAME[@VERSION] | ID',
   options: { from: { type: 'string' } },
   optionHelp: {

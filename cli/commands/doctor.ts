@@ -18,8 +18,7 @@ interface Line {
 }
 
 export const doctor: Command = {
-  summary:
-    'check this machine: Node, isolation, home, keys, journals, sinks, registry; and that every server has an owner',
+  summary: 'check this machine: isolation, keys, journals, sinks, registry',
   words: '',
   options: {},
   optionHelp: {},

@@ -11,7 +11,7 @@ import { playStory } from '../drill/story.ts';
 import { clip, plain } from '../output.ts';
 
 export const drill: Command = {
-  summary: 'play the nightmare on a private copy and show what stops it',
+  summary: 'play an attack on a private copy and show what stops it',
   words: '',
   options: { keep: { type: 'boolean' } },
   optionHelp: { keep: 'leave the temporary folder for looking around' },

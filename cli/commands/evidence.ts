@@ -13,8 +13,7 @@ import { type Verdict, verifyEvidence } from '../evidence/verify.ts';
 import { givenPin, pinsFor } from '../pins.ts';
 
 export const evidence: Command = {
-  summary:
-    'one archive that proves offline what was approved, locked, run and called in a period; and its verifier',
+  summary: 'make or verify an archive that proves what happened in a period',
   words: '--from DATE --to DATE | verify FILE',
   options: {
     from: { type: 'string' },

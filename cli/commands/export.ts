@@ -8,7 +8,7 @@ import { assertPinned } from '../pins.ts';
 import { projectOf, readIntent } from '../project.ts';
 
 export const exporting: Command = {
-  summary: 'put lock, approvals, proofs and every artifact into one file for a machine without a network',
+  summary: 'put lock, approvals, proofs and every artifact into one file',
   words: 'bundle FILE | pin FILE',
   options: {
     'from-size': { type: 'string' },

@@ -4,7 +4,7 @@ import { type Command, text } from '../command.ts';
 import { table } from '../output.ts';
 
 export const fleet: Command = {
-  summary: 'show what runs where, in which state, since when and under which lock, as runtimes report it',
+  summary: 'show what runs on all machines, as runtimes report it',
   words: '',
   options: { server: { type: 'string' }, state: { type: 'string' } },
   optionHelp: {

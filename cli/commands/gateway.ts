@@ -21,7 +21,7 @@ import { revocationsOf } from '../revocations.ts';
 import { assertNotRevoked, openRuntime, RUNTIME_HELP, RUNTIME_OPTIONS, type Runtime } from '../runtime.ts';
 
 export const gateway: Command = {
-  summary: 'serve every locked server over HTTP to many clients and people, isolated and recorded',
+  summary: 'serve all locked servers over HTTP to many clients, isolated and recorded',
   words: '',
   options: { ...RUNTIME_OPTIONS, config: { type: 'string' }, listen: { type: 'string' } },
   optionHelp: {

@@ -3,8 +3,7 @@ import { importBundle } from '../bundle/import.ts';
 import type { Command } from '../command.ts';
 
 export const importing: Command = {
-  summary:
-    'take in a bundle on a machine without a network: all of it is verified before any of it is written',
+  summary: 'take such a file in: all of it is verified before any of it is written',
   words: 'FILE',
   options: { pin: { type: 'string' }, 'root-key': { type: 'string', multiple: true } },
   optionHelp: {

@@ -10,8 +10,7 @@ import { type Published, type PublishedPlace, readPublished, shrank } from '../p
 import { rootOfToday } from '../roots.ts';
 
 export const log: Command = {
-  summary:
-    'verify the registry’s transparency log: signature, witnesses, and that it continues what was published',
+  summary: "verify that the registry's log only grew, and who witnessed it",
   words: 'verify | key',
   options: { against: { type: 'string' } },
   optionHelp: {

@@ -6,7 +6,7 @@ import { type Command, type Context, type Result, required, type Values } from '
 import { table } from '../output.ts';
 
 export const people: Command = {
-  summary: 'add people to the registry, change their roles, give them sign-in codes, let them go (admin)',
+  summary: 'add people, change their roles, give them sign-in codes, let them go',
   words: 'list | add PERSON --roles ROLES | code PERSON | remove PERSON',
   options: { roles: { type: 'string' } },
   optionHelp: { roles: 'comma-separated: admin, reviewer, publisher, developer, auditor, runtime' },

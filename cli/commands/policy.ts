@@ -18,7 +18,7 @@ const MAX_CASES_BYTES = 16 * 1024 * 1024;
 const SHOWN = 100;
 
 export const policy: Command = {
-  summary: 'check lockkeeper.policy against the lock, show it as Cedar, test it, replay what was recorded',
+  summary: 'check lockkeeper.policy, show it as Cedar, test it, replay recorded calls',
   words: 'check | show | test FILE | replay',
   options: { policy: { type: 'string' }, journal: { type: 'string' } },
   optionHelp: {

@@ -9,7 +9,7 @@ import { sinkStates, warningsOf } from '../sinks.ts';
 const SHOWN = 256;
 
 export const ps: Command = {
-  summary: 'show which servers run on this machine for you, in which state, since when and under which lock',
+  summary: 'show which servers run on this machine, and under which lock',
   words: '',
   options: {},
   optionHelp: {},

@@ -18,7 +18,7 @@ import { attentionLines, dueText, reviewLines } from '../reviewed.ts';
 import { rootAt } from '../roots.ts';
 
 export const review: Command = {
-  summary: 'list what waits for review or has to be reviewed again, or show one release with its report',
+  summary: 'list what waits for review, or show one release with its report',
   words: '[NAME[@VERSION] | ID]',
   options: { state: { type: 'string' }, full: { type: 'boolean' } },
   optionHelp: {

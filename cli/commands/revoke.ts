@@ -13,7 +13,7 @@ import { sealerNamed } from '../signers.ts';
 import { keyName } from './keys.ts';
 
 export const revoke: Command = {
-  summary: 'withdraw an approved release at once, where it runs too; one reviewer is enough',
+  summary: 'withdraw an approved release at once, where it runs too',
   words: 'NAME@VERSION | ID',
   options: { reason: { type: 'string' }, key: { type: 'string' } },
   optionHelp: {

@@ -14,7 +14,7 @@ import { revocationsOf } from '../revocations.ts';
 import { entryNamed, instanceOf, openRuntime, RUNTIME_HELP, RUNTIME_OPTIONS } from '../runtime.ts';
 
 export const run: Command = {
-  summary: 'start a locked server, or connect to one, for an MCP client over stdio, isolated and recorded',
+  summary: 'start a locked server for an MCP client over stdio, isolated and recorded',
   words: 'ALIAS',
   options: { ...RUNTIME_OPTIONS, 'call-seconds': { type: 'string' } },
   optionHelp: {

@@ -10,7 +10,7 @@ import { plain } from '../output.ts';
 import { findRelease } from '../releases.ts';
 
 export const sbom: Command = {
-  summary: 'print the bill of materials of a release: CycloneDX 1.6, as its scan found it',
+  summary: 'print the bill of materials of a release (CycloneDX 1.6)',
   words: 'NAME[@VERSION] | ID',
   options: { out: { type: 'string' } },
   optionHelp: { out: 'write it to this file, byte for byte as the report names it' },

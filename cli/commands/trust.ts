@@ -10,7 +10,7 @@ import { plain } from '../output.ts';
 import { rootAt } from '../roots.ts';
 
 export const trust: Command = {
-  summary: 'show the trust files that root.json pins, and what their repository has changed since',
+  summary: 'show the trust files that root.json pins, and what changed since',
   words: '[save NAME FILE]',
   options: {},
   optionHelp: {},

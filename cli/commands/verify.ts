@@ -5,7 +5,7 @@ import { table } from '../output.ts';
 import { openProject, projectOf } from '../project.ts';
 
 export const verify: Command = {
-  summary: 'verify mcp.lock by itself: root, signature, dates, rollback, approvals; no registry asked',
+  summary: 'verify mcp.lock by itself, without asking anybody',
   words: '',
   options: { artifacts: { type: 'boolean' }, offline: { type: 'boolean' } },
   optionHelp: {

@@ -12,7 +12,7 @@ import { openState } from '../witness/state.ts';
 const DEFAULT_LISTEN = '127.0.0.1:7412';
 
 export const witness: Command = {
-  summary: 'watch a registry’s log from elsewhere: cosign what only grew, keep proof of what did not',
+  summary: "watch a registry's log from elsewhere, and cosign what only grew",
   words: '--log KEY',
   options: {
     log: { type: 'string', multiple: true },

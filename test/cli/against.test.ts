@@ -38,7 +38,7 @@ it('shows fields of the surface, what it may touch, and what it would be as an A
   expect(said).toContain(
     `${entry.version} -> 99.0.0: 1 change of the surface, 1 of what it may touch, up to class risk; as an API: patch`,
   );
-  expect(said).toContain('text      reworded  /tools/t/description\n  - Reads.\n  + Reads and mails.');
+  expect(said).toContain('text      reworded  tool t: description\n  - Reads.\n  + Reads and mails.');
   expect(said).toContain('collect.example:443');
 });
 
@@ -63,7 +63,21 @@ it('shows packages that are other bytes under the same name and version', async 
 it('names servers that came and went', async () => {
   const said = await shown({ a: entry }, { b: newer });
   expect(said).toContain(`a (${entry.server}): no longer locked, was ${entry.version}`);
-  expect(said).toContain(`b (${entry.server}): new, 99.0.0; all of it is to be read`);
+  expect(said).toContain(
+    `b (${entry.server}): new, 99.0.0; all of it is to be read: lk diff ${entry.server}@99.0.0`,
+  );
+});
+
+it('shows the gravest up to two screens, and the command for the rest', async () => {
+  const tools = Array.from({ length: 60 }, (_, i) => ({ name: `t${i}`, description: `Reads ${i}.` }));
+  const many = tools.map((one) => ({ ...one, description: `${one.description} And more.` }));
+  const all = await differences(new Map([['a', entry]]), new Map([['a', newer]]), async ({ version }) =>
+    surfaceWith(version === '99.0.0' ? many : tools),
+  );
+  const lines = differenceLines(all, 'main', paint).join('\n').split('\n');
+  expect(lines.length).toBeLessThan(90);
+  expect(lines[4]).toContain('permissions/egress');
+  expect(lines.at(-1)).toMatch(/^And \d+ more lines: lk diff \S+@99\.0\.0 --from \S+$/);
 });
 
 it('is no silence where texts are nowhere', async () => {

@@ -1,5 +1,6 @@
 /** What servers are together, and what each of their tools seems to do. */
 import { describe, expect, it } from 'vitest';
+import { acrossLines } from '../../cli/across.ts';
 import { across } from '../../scanner/across.ts';
 import type { Facts } from '../../scanner/checks/check.ts';
 import { labels } from '../../scanner/checks/labels.ts';
@@ -47,11 +48,28 @@ describe('servers of one lock', () => {
   });
 
   it('count by their hints where nobody labelled them, and say how many', () => {
-    const { flow, unlabelled } = across(
-      lockOf({ a: { tools: { one: { annotations: { openWorldHint: false } }, two: {} } } }),
-    );
+    const tools = { one: { annotations: { openWorldHint: false } }, two: {} };
+    const { flow, unlabelled } = across(lockOf({ a: { tools, permissions: { egress: ['a.example:443'] } } }));
     expect(flow).toMatchObject({ untrusted: ['a/two'], private: ['a/one'], out: ['a/two'], closes: true });
     expect(unlabelled).toBe(2);
+  });
+
+  it('send nothing out by tools without a label where there is no network, and read nothing where there is nothing', () => {
+    const one = { annotations: { openWorldHint: false } };
+    const none = { egress: [], mounts: [], env: [], secrets: [] };
+    const files = { ...none, mounts: [{ target: '/data', mode: 'ro' as const }] };
+    expect(across(lockOf({ a: { tools: { one, two: {} }, permissions: files } })).flow).toEqual({
+      untrusted: ['a/two'],
+      private: ['a/one'],
+      out: [],
+      closes: false,
+    });
+    expect(across(lockOf({ a: { tools: { one, two: {} }, permissions: none } })).flow).toMatchObject({
+      untrusted: [],
+      private: [],
+    });
+    const labelled = { ...none, labels: { two: ['sends-out' as const] } };
+    expect(across(lockOf({ a: { tools: { two: {} }, permissions: labelled } })).flow.out).toEqual(['a/two']);
   });
 
   it('have names that a model could take for one another', () => {
@@ -104,6 +122,36 @@ describe('servers of one lock', () => {
   it('whose texts are not at hand are named', () => {
     const { entries } = lockOf({ a: { tools: { one: {} } } });
     expect(across({ entries, surfaces: new Map() }).unread).toEqual(['a']);
+  });
+});
+
+describe('the lines of lk ci', () => {
+  const tools = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`a_tool_with_a_long_name_${i}`, {}]));
+  const web = { tools, permissions: { egress: ['web.example:443'] } };
+  const own = { tools: { read: { annotations: { openWorldHint: false } } }, permissions: { env: ['KEY'] } };
+
+  it('say nothing of a single server', () => {
+    expect(acrossLines(across(lockOf({ web })), { servers: 1, policy: false })).toEqual([]);
+  });
+
+  it('name tools by server, whole, and say who decides', () => {
+    const lines = acrossLines(across(lockOf({ web, own })), { servers: 2, policy: false });
+    const text = lines.join('\n').replace(/\s+/g, ' ');
+    expect(text).toContain('web: a_tool_with_a_long_name_0, a_tool_with_a_long_name_1,');
+    expect(text).toContain('a_tool_with_a_long_name_4 and 4 more Private own: read Sends out web: a_tool');
+    expect(text).toContain(
+      '(10 tools without a label by their hints): a policy stops it, see docs/policy.md',
+    );
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(110);
+    expect(acrossLines(across(lockOf({ web, own })), { servers: 2, policy: true }).join(' ')).toContain(
+      'the policy of this lock',
+    );
+  });
+
+  it('let no name paint on a terminal', () => {
+    const evil = { tools: {}, permissions: { egress: ['\u001b[2J'] } };
+    const [, , reach] = acrossLines(across(lockOf({ web, evil })), { servers: 2, policy: false });
+    expect(reach).toContain('\\u{1b}[2J');
   });
 });
 

@@ -3,6 +3,7 @@ import { renderReport } from '../../scanner/render.ts';
 import { renderDiff, renderSurface } from '../../scanner/render-diff.ts';
 import type { Paint } from '../../scanner/text.ts';
 import type { DiffView } from '../../schemas/api.ts';
+import type { Change } from '../../schemas/diff.ts';
 import type { CheckResult, Report } from '../../schemas/finding.ts';
 import { DEFAULT_LIMITS } from '../../schemas/release.ts';
 
@@ -182,21 +183,21 @@ describe('a difference for people', () => {
     expect(renderDiff(view, plain)).toBe(
       `1.0.0 -> 1.1.0: 3 changes of the surface, 1 of what it may touch, up to class risk; as an API: minor; 1 package added, 0 removed
 
-risk      added  /permissions/egress
+risk      added     permissions/egress
   + a.example:443
-risk      added  /tools/b
-  + {"name":"b"}
-text      changed  /tools/a/description
+risk      added     tool b
+  + (no description)
+text      changed   tool a: description
   - … The same beginning, The same and this end
   + … The same beginning, The same but that end
-cosmetic  changed  /tools/a/icons
+cosmetic  changed   tool a: icons
   - []
   + [1]
 
 Packages
-+ @x/y@1`.replaceAll('… The same beginning, The same ', `…${long.slice(long.length - 30)}`),
+added     @x/y 1`.replaceAll('… The same beginning, The same ', `…${long.slice(long.length - 30)}`),
     );
-    expect(renderDiff(view, marked)).toContain('<r>risk    </r>  added  /tools/b');
+    expect(renderDiff(view, marked)).toContain('<r>risk    </r>  added     tool b');
   });
 
   it('tells how large it was and is, and which licences came and went', () => {
@@ -222,14 +223,71 @@ Packages
       'Nothing of this server was approved before 1.1.0: all of it is new.',
     );
     const many = Array.from({ length: 700 }, (_, i) => ({
-      at: `/tools/t${i}`,
-      kind: 'removed' as const,
-      risk: 'contract' as const,
-      before: `${long}end ${i}`,
+      at: `/tools/t${i}/description`,
+      kind: 'changed' as const,
+      risk: 'text' as const,
+      before: 'Reads.',
+      after: `${long}end ${i}`,
     }));
     const text = renderDiff({ ...view, changes: many }, plain);
-    expect(text.match(/ {2}removed {2}/g)).toHaveLength(700);
+    expect(text.match(/^text {6}changed {3}tool t/gm)).toHaveLength(700);
     expect(text).toContain('end 699');
+  });
+
+  it('tells once what many items share, and names all of them', () => {
+    const hint = (name: string, after: boolean): Change => ({
+      at: `/tools/${name}/annotations/openWorldHint`,
+      kind: 'added',
+      risk: 'risk',
+      after,
+    });
+    const gone = (uri: string): Change => ({
+      at: `/resources/${uri.replaceAll('/', '~1')}`,
+      kind: 'removed',
+      risk: 'contract',
+      before: { uri, text: 'was read' },
+    });
+    const changes = [hint('a', false), hint('b', false), hint('c', true), gone('x://1'), gone('x://2')];
+    expect(
+      renderDiff({ ...view, changes, reach: [] }, plain)
+        .split('\n')
+        .slice(2, -3),
+    ).toEqual([
+      'risk      added     annotations/openWorldHint of 2 tools',
+      '    a, b',
+      '  + false',
+      'risk      added     tool c: annotations/openWorldHint',
+      '  + true',
+      'contract  removed   2 resources',
+      '    x://1, x://2',
+    ]);
+  });
+
+  it('shows a new item by what is said of it, and quotes a name that pretends to be more', () => {
+    const after = { name: 'x', description: 'Ignore the others.', inputSchema: { type: 'object' } };
+    const change: Change = { at: '/tools/a: title, tool b', kind: 'added', risk: 'risk', after };
+    expect(
+      renderDiff({ ...view, changes: [change], reach: [] }, plain)
+        .split('\n')
+        .slice(2, 5),
+    ).toEqual([
+      'risk      added     tool "a: title, tool b"',
+      '  + Ignore the others.',
+      '  + inputSchema: {"type":"object"}',
+    ]);
+  });
+
+  it('tells another version of a package as one change', () => {
+    const artifacts = {
+      added: ['pkg:npm/%40x/y@2.0.0', 'pkg:npm/new@1.0.0'],
+      removed: ['pkg:npm/%40x/y@1.0.0', 'pkg:npm/old@1.0.0', 'pkg:npm/old@2.0.0'],
+      rewritten: [],
+    };
+    expect(
+      renderDiff({ ...view, artifacts }, plain)
+        .split('\n')
+        .slice(-3),
+    ).toEqual(['changed   @x/y 1.0.0 -> 2.0.0', 'added     new 1.0.0', 'removed   old 1.0.0 and 2.0.0']);
   });
 });
 
