@@ -1,5 +1,6 @@
 import { MAX_TEXT, meansHarm, phrasesIn } from '../../runtime/content/instructions.ts';
 import { TOOL_PHRASES } from '../../runtime/content/phrases.ts';
+import { WORD_BY_WORD } from '../reading/gloss.ts';
 import { type Passage, readingOf } from '../reading/passages.ts';
 import { excerpt, finding, firedOr, gravest, type SurfaceCheck } from './check.ts';
 import { asApproved } from './texts.ts';
@@ -36,7 +37,7 @@ interface Reason {
 
 /** Each reason once per text, with what stands around it. */
 export function reasonsIn({ text, plain, how }: Pick<Passage, 'text' | 'plain' | 'how'>): Reason[] {
-  if (how !== null)
+  if (how !== null && how !== WORD_BY_WORD)
     return meansHarm(plain)
       ? [{ why: 'carries an encoded command', around: `${how} reads: ${excerpt(plain)}` }]
       : [];

@@ -2,7 +2,7 @@
  * Cues: what a sentence does, whatever words it does it in. Rules are conjunctions of cues, and the second opinion counts
  * them beside the words. Each is one table of words; none of them means harm by itself.
  */
-import { isForeignName, type Speaker } from './speaker.ts';
+import { isForeignName, isSiblingName, type Speaker } from './speaker.ts';
 
 const word = (source: string): RegExp => new RegExp(`\\b(?:${source})\\b`, 'i');
 
@@ -92,18 +92,19 @@ const CUES = {
   ),
 } as const satisfies Record<string, RegExp>;
 
-export type Cue = keyof typeof CUES | 'foreign';
+export type Cue = keyof typeof CUES | 'foreign' | 'sibling';
 const PATTERNS = Object.values(CUES);
-export const CUE_NAMES: readonly Cue[] = [...(Object.keys(CUES) as Cue[]), 'foreign'];
+export const CUE_NAMES: readonly Cue[] = [...(Object.keys(CUES) as Cue[]), 'foreign', 'sibling'];
 const FOREIGN = PATTERNS.length;
 
 /**
  * Places in `CUE_NAMES` of what one sentence does, ascending. `foreign`: it names something as tools are named, which is
- * neither the tool nor a parameter of it.
+ * neither the tool nor a parameter of it nor a tool of its server. `sibling`: it names another tool of its server.
  */
 export function cuesOf(sentence: string, speaker: Speaker): number[] {
   const found: number[] = [];
   for (let i = 0; i < PATTERNS.length; i++) if (PATTERNS[i]?.test(sentence)) found.push(i);
   if (isForeignName(sentence, speaker)) found.push(FOREIGN);
+  if (isSiblingName(sentence, speaker)) found.push(FOREIGN + 1);
   return found;
 }

@@ -31,13 +31,13 @@ export function readSentence(sentence: string, speaker: Speaker, opens: boolean)
 }
 
 /** Words in small letters; what differs from server to server is told by its kind alone. */
-function wordsOf(sentence: string, { own }: Speaker): string[] {
+function wordsOf(sentence: string, { own, siblings }: Speaker): string[] {
   const plain = sentence
     .replace(/https?:\/\/\S+/g, ' <url> ')
     .replace(/[\w.+-]+@[\w-]+\.\w[\w.]*/g, ' <mail> ')
     .replace(/(?:~|\/|\.{1,2}\/)[\w.-]*\/[\w./-]*|(?<!\w)\.(?:env|ssh|aws)\b/g, ' <path> ')
     .replace(/[A-Za-z]+(?:_[A-Za-z0-9]+)+|[a-z]+(?:[A-Z][a-z0-9]+)+/g, (name) =>
-      own.has(name) ? ' <own> ' : ' <name> ',
+      own.has(name) ? ' <own> ' : siblings?.has(name) ? ' <sibling> ' : ' <name> ',
     )
     .replace(/\d[\d.,]*/g, ' <number> ');
   return (plain.toLowerCase().match(TOKEN) ?? []).slice(0, MOST_WORDS);

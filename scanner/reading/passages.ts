@@ -1,10 +1,12 @@
 /** The texts of a surface as they are read: what a person would see, what is written in codes, sentence by sentence. */
 import { MAX_TEXT } from '../../runtime/content/instructions.ts';
-import { decodedIn, normal } from '../../runtime/content/normal.ts';
+import { normal } from '../../runtime/content/normal.ts';
 import type { Json } from '../../schemas/common.ts';
 import { pointerParts, SECTIONS, type Surface } from '../../schemas/surface.ts';
 import { type Text, textsOfBoth } from '../checks/texts.ts';
+import { decodedIn } from './codings.ts';
 import { type Read, readSentence } from './features.ts';
+import { glossOf, WORD_BY_WORD } from './gloss.ts';
 import { sentencesOf, windowsOf } from './sentences.ts';
 import type { Speaker } from './speaker.ts';
 
@@ -13,7 +15,7 @@ export interface Passage {
   /** As it came. */
   readonly text: string;
   readonly plain: string;
-  /** How it was written where it had to be decoded. */
+  /** How it was written where it had to be decoded, or how it was put into English. */
   readonly how: string | null;
   readonly windows: readonly (readonly Read[])[];
 }
@@ -75,10 +77,14 @@ function passagesIn({ at, text }: Text, speaker: Speaker): Passage[] {
   const read = text.slice(0, MAX_TEXT);
   const shown = normal(read);
   const whole = { at, text, plain: shown, how: null, windows: readWindows(spaced(shown, at), speaker) };
-  const hidden = decodedIn(read).map(({ how, text: plain }) => ({
-    ...{ at, text, plain, how, windows: readWindows(plain, speaker) },
-  }));
-  return [whole, ...hidden];
+  const gloss = glossOf(read);
+  const others = [...decodedIn(read), ...(gloss === null ? [] : [{ how: WORD_BY_WORD, text: gloss }])];
+  return [
+    whole,
+    ...others.map(({ how, text: plain }) => ({
+      ...{ at, text, plain, how, windows: readWindows(plain, speaker) },
+    })),
+  ];
 }
 
 /** Names of parameters are read as the words that they are made of: a model fills them by their name alone. */
@@ -109,5 +115,6 @@ function speakerOf(surface: Surface, section: string, key: string): Speaker {
     }
   };
   if (listed && Object.hasOwn(surface[listed], name)) walk(surface[listed][name]);
-  return { name: listed ? name : null, own };
+  const siblings = new Set(Object.keys(surface.tools).filter((tool) => section !== 'tools' || tool !== name));
+  return { name: listed ? name : null, own, siblings };
 }

@@ -8,13 +8,15 @@ const FEWEST = 5;
 
 /** A line that ends in the middle of a sentence, which goes on in small letters. */
 const WRAPPED = /([a-z,]) ?\n ?(?=[a-z(`'"~/])/g;
+/** A line break that was escaped once too often. */
+const ESCAPED = /\\r?\\?n(?=[\sA-Z\\-]|$)/g;
 /** Looked at once each: a pattern that seeks line breaks would look at them again from each place. */
 const BLANKS = /[^\S\n]+/g;
 
 /** Sentences, lines and items of lists; what is longer than anybody writes is cut. */
 export function sentencesOf(text: string): string[] {
   const sentences: string[] = [];
-  const lines = text.replace(BLANKS, ' ').replace(WRAPPED, '$1 ');
+  const lines = text.replace(ESCAPED, '\n').replace(BLANKS, ' ').replace(WRAPPED, '$1 ');
   for (const part of lines.split(/(?<=[.!?])\s+|\s*\n+\s*(?:[-*•]\s+|\d+[.)]\s+)?/)) {
     for (let from = 0; from < part.length; from += LONGEST) {
       const sentence = part.slice(from, from + LONGEST).trim();

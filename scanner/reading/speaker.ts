@@ -4,18 +4,33 @@ export interface Speaker {
   readonly name: string | null;
   /** Names that are its own: itself, its parameters and their values, as they are written. */
   readonly own: ReadonlySet<string>;
+  /** Names of the other tools of its server; none where nobody said. */
+  readonly siblings?: ReadonlySet<string>;
 }
 
 const IDENTIFIER =
   /(?<![\w/.$@-])(?:[a-z][a-z0-9]*(?:[_-][a-z0-9]+)+|[a-z]+(?:[A-Z][a-z0-9]+)+)(?![\w/(=]|\.\w)/g;
 const NAMED =
-  /(?<![\w])[`'"]([\w.-]{3,40})[`'"] (?:tool|function|method|operation|command|server|call)\b|\b(?:tool|function) (?:named |called )?[`'"]([\w.-]{3,40})[`'"]|\b(?:the|a|any) ([a-z]+(?:[_-][a-z]+)+|[a-z]+(?:[A-Z][a-z]+)+) (?:tool|function)\b/;
+  /(?<![\w])[`'"]([\w.-]{3,40})[`'"] (?:tool|function|method|operation|command|server|call)\b|\b(?:tool|function) (?:named |called )?[`'"]([\w.-]{3,40})[`'"]|\b(?:the|a|any) ([a-z]+(?:[_-][a-z]+)+|[a-z]+(?:[A-Z][a-z]+)+) (?:tool|function)\b/g;
+/** Names with a hyphen are words as well, unless somebody calls them. */
+const CALLED =
+  /\b(?:call|invok|trigger|run|us)(?:e|es|ing|ning|s)? (?:the )?(?:[`'"]([A-Za-z][\w-]{2,40})[`'"]|([a-z]+(?:-[a-z]+)+)(?=[,.;:)]))/g;
 
-/** Whether a sentence names something as tools are named, which is neither this tool nor a parameter of it. */
-export function isForeignName(sentence: string, { own }: Speaker): boolean {
-  const [, quoted, after, plain] = NAMED.exec(sentence) ?? [];
-  const named = quoted ?? after ?? plain;
-  if (named !== undefined && !own.has(named)) return true;
-  for (const [name] of sentence.matchAll(IDENTIFIER)) if (name.includes('_') && !own.has(name)) return true;
+/** Whether a sentence names something as tools are named, which is neither this tool nor a parameter of it nor a tool of its server. */
+export function isForeignName(sentence: string, { own, siblings }: Speaker): boolean {
+  for (const name of namesIn(sentence)) if (!own.has(name) && !siblings?.has(name)) return true;
   return false;
+}
+
+/** Whether a sentence names another tool of its own server. */
+export function isSiblingName(sentence: string, { siblings }: Speaker): boolean {
+  if (!siblings || siblings.size === 0) return false;
+  for (const [name] of sentence.matchAll(/[A-Za-z][\w.-]*\w/g)) if (siblings.has(name)) return true;
+  return false;
+}
+
+function* namesIn(sentence: string): Generator<string> {
+  for (const pattern of [NAMED, CALLED])
+    for (const [, ...found] of sentence.matchAll(pattern)) yield* found.filter((name) => name !== undefined);
+  for (const [name] of sentence.matchAll(IDENTIFIER)) if (name.includes('_')) yield name;
 }

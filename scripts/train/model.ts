@@ -1,12 +1,15 @@
 /** Logistic regression over windows of sentences. Of an attack only its worst window has to look like one. */
 
-import { surfaceWith } from '../../bench/quality/judged.ts';
+import { serversOf, surfaceWith } from '../../bench/quality/judged.ts';
 import type { ToolRecord } from '../../bench/quality/records.ts';
+import { isReal } from '../../bench/quality/score.ts';
 import type { Read } from '../../scanner/reading/features.ts';
 import { BITS, bucketsOf } from '../../scanner/reading/features.ts';
 import type { Weights } from '../../scanner/reading/opinion.ts';
 import { readingOf } from '../../scanner/reading/passages.ts';
-import { make, numbers } from './make.ts';
+import { pointerOf } from '../../schemas/surface.ts';
+import { type Made, make, numbers } from './make.ts';
+import { SLOTS } from './slots.ts';
 
 const SIZE = 1 << BITS;
 const SEED = 7;
@@ -23,28 +26,44 @@ type Windows = readonly Int32Array[];
 const bucketed = (windows: readonly (readonly Read[])[]): Int32Array[] =>
   windows.map((reads) => Int32Array.from(bucketsOf(reads)));
 
-/** What is read of each tool, exactly as a scan reads it. */
+/** What is read of each tool, exactly as a scan reads it: those of a real server together. */
 export function windowsOfTools(records: readonly ToolRecord[]): Windows[] {
-  return records.map(({ tool }) => {
-    const surface = surfaceWith([tool]);
+  const [real, single] = [records.filter(isReal), records.filter((record) => !isReal(record))];
+  return [...single.map((record) => [record]), ...serversOf(real)].flatMap((group) => {
+    const surface = surfaceWith(group.map(({ tool }) => tool));
     const { passages } = readingOf({ surface, other: surface });
-    return passages.filter(({ at }) => at.startsWith('/tools/')).flatMap(({ windows }) => bucketed(windows));
+    return group.map(({ tool }) => {
+      const place = `${pointerOf('tools', tool.name)}/`;
+      return passages.filter(({ at }) => at.startsWith(place)).flatMap(({ windows }) => bucketed(windows));
+    });
   });
 }
+
+/** One in so many attacks speaks of tools of its own server, and one in so many honest texts of tools elsewhere. */
+const INSIDE = 6;
+const OUTSIDE = 5;
+const SIBLINGS = (SLOTS.victim ?? []).map((name) => ({ name }));
 
 /** Half of what is made stands at the beginning of its text, half behind an honest sentence. */
 export function windowsOfMade(): { readonly attacks: Windows[]; readonly honest: Windows[] } {
   const { attacks, honest } = make(EACH, SEED);
-  const windows = ({ text }: { readonly text: string }, index: number): Windows => {
+  const windows = ({ text }: Made, index: number, inside: boolean): Windows => {
+    const description = index % 2 === 0 ? text : `Returns what is asked for.\n${text}`;
     const surface = surfaceWith([
-      { name: 'made', description: index % 2 === 0 ? text : `Returns what is asked for.\n${text}` },
+      { name: 'made', description },
+      ...(inside ? SIBLINGS.filter(({ name }) => text.includes(name)) : []),
     ]);
     const { passages } = readingOf({ surface, other: surface });
-    return passages.flatMap(({ windows: all }) =>
-      bucketed(all.filter(([first]) => index % 2 === 0 || first?.opens !== true)),
-    );
+    return passages
+      .filter(({ at }) => at === '/tools/made/description')
+      .flatMap(({ windows: all }) =>
+        bucketed(all.filter(([first]) => index % 2 === 0 || first?.opens !== true)),
+      );
   };
-  return { attacks: attacks.map(windows), honest: honest.map(windows) };
+  return {
+    attacks: attacks.map((made, index) => windows(made, index, index % INSIDE === 0)),
+    honest: honest.map((made, index) => windows(made, index, index % OUTSIDE !== 0)),
+  };
 }
 
 export function train(attacks: readonly Windows[], honest: readonly Windows[]): Weights {
