@@ -6,7 +6,7 @@ import type { Policy } from '../schemas/policy.ts';
 import type { Feed } from './advisories/feed.ts';
 import type { BundleLimits } from './bundles.ts';
 import type { Checkpoints } from './checkpoints.ts';
-import type { Pool } from './db/pool.ts';
+import type { Client, Pool } from './db/pool.ts';
 import type { StreamLimits } from './streams.ts';
 import type { Trust } from './trust.ts';
 import type { TufSetting } from './tuf/setting.ts';
@@ -41,4 +41,10 @@ export interface ScanDeps extends Deps {
   /** Folder of the trust files that people laid down, and one for work. */
   readonly trustRoots: string;
   readonly tmp: string;
+}
+
+/** What one run of a job has. */
+export interface RunDeps extends ScanDeps {
+  /** One transaction for what a run writes. Throws RUN_TAKEN_OVER, and nothing is written, once another worker has the job. */
+  readonly result: <T>(work: (client: Client) => Promise<T>) => Promise<T>;
 }

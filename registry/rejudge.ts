@@ -11,10 +11,9 @@ import { concludeReport } from '../schemas/scan.ts';
 import { knownAgainst } from './advisories/map.ts';
 import { storedReport } from './baseline.ts';
 import { markJudged, queueStale } from './db/judgements.ts';
-import { withTransaction } from './db/pool.ts';
 import { findRelease, type ReleaseRow } from './db/releases.ts';
 import { insertRescan, newestReportOn } from './db/rescans.ts';
-import type { Deps, ScanDeps } from './deps.ts';
+import type { Deps, RunDeps } from './deps.ts';
 import { recordEvent } from './log.ts';
 import { queueRescan } from './queue.ts';
 import { otherChecks } from './rescan.ts';
@@ -31,7 +30,7 @@ export async function queueRejudgements(deps: Pick<Deps, 'pool' | 'policy'>): Pr
  * Judges one release again, or has it scanned where that takes more than what was kept. `wanted` is what the schedule judges
  * by; null: whatever is judged by here. Throws STATE_CONFLICT where this process has other checks: the queue tries another.
  */
-export async function rejudgeJob(id: string, wanted: string | null, deps: ScanDeps): Promise<void> {
+export async function rejudgeJob(id: string, wanted: string | null, deps: RunDeps): Promise<void> {
   const { pool, policy, blobs } = deps;
   const row = await findRelease(pool, id);
   if (!row?.closure || row.report_digest === null || !isReliedOn(row)) return;
@@ -44,10 +43,11 @@ export async function rejudgeJob(id: string, wanted: string | null, deps: ScanDe
     advisories: (packages) => knownAgainst(pool, packages),
   };
   const judged = await rejudge(request, { blobs, workDir: deps.workDir, now: () => new Date() });
-  if (judged === null) return queueRescan(pool, id);
+  if (judged === null) return deps.result((client) => queueRescan(client, id));
   const differs = otherChecks(report.checks, judged.report.checks);
   const result = concludeReport(judged.report);
-  if (differs.length === 0 && result === concludeReport(report)) return markJudged(pool, id, standard);
+  if (differs.length === 0 && result === concludeReport(report))
+    return deps.result((client) => markJudged(client, id, standard));
   await storeJudgement(
     row,
     { ...judged, from: digest, standard, checks: differs.map((one) => one.id) },
@@ -64,12 +64,12 @@ interface Judgement {
   readonly checks: readonly string[];
 }
 
-async function storeJudgement(row: ReleaseRow, judged: Judgement, deps: ScanDeps): Promise<void> {
+async function storeJudgement(row: ReleaseRow, judged: Judgement, deps: RunDeps): Promise<void> {
   const { closure, surface_digest: surfaceDigest } = row;
   if (!closure || surfaceDigest === null) return;
   const { report, reportDigest, from, standard, checks } = judged;
   const verdict = Buffer.from(canonical(await signedVerdict({ report, reportDigest, closure }, deps)));
-  await withTransaction(deps.pool, async (client) => {
+  await deps.result(async (client) => {
     await client.query('select 1 from releases where id = $1 for update', [row.id]);
     // Somebody else was faster; what they did not know of is on the queue still.
     if (((await newestReportOn(client, row.id, closure.digest)) ?? row.report_digest) !== from) return;

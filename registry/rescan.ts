@@ -5,10 +5,9 @@ import type { Since } from '../schemas/review.ts';
 import { knownAgainst, mapRelease } from './advisories/map.ts';
 import { baselineFrom, peersOf, storedReport } from './baseline.ts';
 import { markJudged } from './db/judgements.ts';
-import { withTransaction } from './db/pool.ts';
 import { findRelease, type ReleaseRow, scannedVersion } from './db/releases.ts';
 import { insertRescan, newestRescan } from './db/rescans.ts';
-import type { Deps, ScanDeps } from './deps.ts';
+import type { Deps, RunDeps, ScanDeps } from './deps.ts';
 import { recordEvent } from './log.ts';
 import { SELF } from './root.ts';
 import { isReliedOn, standardOf } from './standard.ts';
@@ -20,7 +19,7 @@ import { isUnwatched } from './whereabouts.ts';
  * Scans as the first time, against the same earlier release, so that what differs is the world. The release itself stays
  * what was approved. Throws what the scan throws: the queue tries again.
  */
-export async function rescanJob(id: string, deps: ScanDeps): Promise<void> {
+export async function rescanJob(id: string, deps: RunDeps): Promise<void> {
   const { pool } = deps;
   const row = await findRelease(pool, id);
   if (!row || !isReliedOn(row) || row.report_digest === null) return;
@@ -40,7 +39,7 @@ export async function rescanJob(id: string, deps: ScanDeps): Promise<void> {
   );
   const newer = await newerVersions(row, deps);
   const verdict = Buffer.from(canonical(await signedVerdict(result, deps)));
-  await withTransaction(pool, async (client) => {
+  await deps.result(async (client) => {
     const { reportDigest, surfaceDigest, maintainers, closure } = result;
     const found = { reportDigest, surfaceDigest, maintainers, newer, closureDigest: closure.digest };
     await insertRescan(client, id, { ...found, verdict, judgedFrom: null });

@@ -10,6 +10,7 @@ import { type Pool, withTransaction } from './db/pool.ts';
 import { takeRun } from './db/records.ts';
 import type { Deps } from './deps.ts';
 import { expireApprovals } from './expiry.ts';
+import { tendOrphans } from './orphans.ts';
 import { queueAdvisories, queueTrust, queueUpstreamWatch } from './queue.ts';
 import { queueRejudgements } from './rejudge.ts';
 
@@ -70,6 +71,7 @@ export function registrySchedules(
     { name: 'checkpoint', cron: '*/5 * * * *', run: () => checkpoints.refresh() },
     { name: 'approvals', cron: '11 * * * *', run: async () => void (await expireApprovals(deps)) },
     { name: 'bundles', cron: '*/10 * * * *', run: async () => void (await sweepBundles(deps)) },
+    { name: 'orphans', cron: '*/5 * * * *', run: async () => void (await tendOrphans(deps)) },
     { name: 'calls', cron: '* * * * *', run: () => withTransaction(pool, sweepCalls) },
     {
       name: 'upstream',

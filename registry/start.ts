@@ -24,6 +24,7 @@ import { startEmbedded } from './embedded.ts';
 import { expireApprovals } from './expiry.ts';
 import { loadKeys } from './keys.ts';
 import { withLicences } from './licences.ts';
+import { tendOrphans } from './orphans.ts';
 import { publisherOf } from './publish.ts';
 import { queueAdvisories, queueTrust } from './queue.ts';
 import { queueRejudgements } from './rejudge.ts';
@@ -124,6 +125,7 @@ async function catchUp(deps: Deps): Promise<void> {
   const tell = (what: string) => (error: unknown) => deps.log.error({ err: error }, what);
   await queueRejudgements(deps).catch(tell('releases not judged again'));
   await expireApprovals(deps).catch(tell('approvals not looked at'));
+  await tendOrphans(deps).catch(tell('releases without a job not looked for'));
   await sweepBundles(deps).catch(tell('bundles not swept'));
 }
 

@@ -1,7 +1,15 @@
 /** The scanner's side of the registry: jobs from the queue, one state move at each end, strangers outside transactions. */
 
 import { EventEmitter } from 'node:events';
-import { type Job, Logger, type Runner, run, type TaskList, type WorkerEvents } from 'graphile-worker';
+import {
+  type Job,
+  Logger,
+  type Runner,
+  run,
+  type Task,
+  type TaskList,
+  type WorkerEvents,
+} from 'graphile-worker';
 import { asLockkeeperError, type Code } from '../schemas/errors.ts';
 import { canonical } from '../schemas/json.ts';
 import { knownAgainst, mapRelease, revokeInfected } from './advisories/map.ts';
@@ -9,10 +17,10 @@ import { refreshAdvisories } from './advisories/refresh.ts';
 import { GRACE_MS, keepAlive } from './alive.ts';
 import { baselineFrom, peersOf } from './baseline.ts';
 import { markJudged } from './db/judgements.ts';
-import { withTransaction } from './db/pool.ts';
 import { findRelease, lastApproved, moveState } from './db/releases.ts';
 import { storeScan } from './db/scans.ts';
-import type { ScanDeps } from './deps.ts';
+import type { RunDeps, ScanDeps } from './deps.ts';
+import { runOf } from './lease.ts';
 import { MOVES } from './lifecycle.ts';
 import { recordEvent } from './log.ts';
 import { rejudgeJob } from './rejudge.ts';
@@ -33,25 +41,18 @@ const PASSING: ReadonlySet<Code> = new Set([
   'INTERNAL',
 ]);
 
+interface Payload {
+  readonly release?: unknown;
+  readonly standard?: unknown;
+}
+
 /** Takes jobs until it is stopped, `concurrency` at a time. A job of a worker that died is taken after `graceMs`. */
 export async function startWorker(
   deps: ScanDeps,
   concurrency: number,
   graceMs = GRACE_MS,
 ): Promise<Pick<Runner, 'stop'>> {
-  const taskList: TaskList = {
-    scan: async (payload, { job }) => scanJob(String((payload as { release?: unknown }).release), job, deps),
-    rescan: async (payload) => rescanJob(String((payload as { release?: unknown }).release), deps),
-    rejudge: async (payload) => {
-      const { release, standard } = payload as { release?: unknown; standard?: unknown };
-      await rejudgeJob(String(release), typeof standard === 'string' ? standard : null, deps);
-    },
-    upstream: async () => void (await watchUpstream(deps)),
-    trust: async () => refreshTrust(deps),
-    // Without a feed there may be what was imported, and what an earlier run did not come to.
-    advisories: async () =>
-      void (await (deps.advisories ? refreshAdvisories(deps, deps.advisories) : revokeInfected(deps))),
-  };
+  const taskList = tasksOf(deps);
   const alive = keepAlive(deps.pool, { log: deps.log, graceMs });
   const events: WorkerEvents = new EventEmitter();
   events.on('pool:create', ({ workerPool }) => alive.add(workerPool.id));
@@ -77,6 +78,30 @@ export async function startWorker(
   }
 }
 
+/** A run that ends without a word has to hold its job still: the queue would take the job from who has it now. */
+function tasksOf(deps: ScanDeps): TaskList {
+  const task =
+    (work: (payload: Payload, run: RunDeps, job: Job) => Promise<unknown>): Task =>
+    async (payload, { job }) => {
+      const run = runOf(job, deps);
+      await work((payload ?? {}) as Payload, run, job);
+      await run.result(async () => undefined);
+    };
+  return {
+    scan: task(({ release }, run, job) => scanJob(String(release), job, run)),
+    rescan: task(({ release }, run) => rescanJob(String(release), run)),
+    rejudge: task(({ release, standard }, run) =>
+      rejudgeJob(String(release), typeof standard === 'string' ? standard : null, run),
+    ),
+    upstream: task(() => watchUpstream(deps)),
+    trust: task(() => refreshTrust(deps)),
+    // Without a feed there may be what was imported, and what an earlier run did not come to.
+    advisories: task(() =>
+      deps.advisories ? refreshAdvisories(deps, deps.advisories) : revokeInfected(deps),
+    ),
+  };
+}
+
 function quietLogger(deps: ScanDeps): NonNullable<Parameters<typeof run>[0]['logger']> {
   const levels = { error: 'error', warning: 'warn', info: 'debug', debug: 'trace' } as const;
   return new Logger(() => (level, message) => deps.log[levels[level]](message));
@@ -86,12 +111,12 @@ function quietLogger(deps: ScanDeps): NonNullable<Parameters<typeof run>[0]['log
 export async function scanJob(
   id: string,
   job: Pick<Job, 'attempts' | 'max_attempts'>,
-  deps: ScanDeps,
+  deps: RunDeps,
 ): Promise<void> {
   const { pool } = deps;
   // A scanner that died left its release in `scanning`; the queue gave its job to this one.
   const claimed =
-    (await moveState(pool, id, MOVES.claim)) ||
+    (await deps.result((client) => moveState(client, id, MOVES.claim))) ||
     (job.attempts > 1 && (await findRelease(pool, id))?.state === 'scanning');
   const row = claimed ? await findRelease(pool, id) : null;
   if (!row) return;
@@ -107,7 +132,7 @@ export async function scanJob(
       (step) => deps.log.debug({ release: id }, step),
     );
     const verdict = Buffer.from(canonical(await signedVerdict(result, deps)));
-    await withTransaction(pool, async (client) => {
+    await deps.result(async (client) => {
       if (!(await storeScan(client, id, { ...result, verdict }))) return;
       await mapRelease(client, id, result.packages);
       await markJudged(client, id, standard);
@@ -121,14 +146,16 @@ export async function scanJob(
     });
   } catch (thrown) {
     const error = asLockkeeperError(thrown);
+    if (error.code === 'RUN_TAKEN_OVER') throw error;
     const once = error.code === 'SERVER_SILENT' && job.attempts === 1;
     const again = (PASSING.has(error.code) || once) && job.attempts < job.max_attempts;
     deps.log.warn({ release: id, code: error.code, found: error.found, again }, 'scan failed');
     if (again) {
-      await moveState(pool, id, { ...MOVES.retry, reason: `try ${job.attempts} failed: ${error.message}` });
+      const reason = `try ${job.attempts} failed: ${error.message}`;
+      await deps.result((client) => moveState(client, id, { ...MOVES.retry, reason }));
       throw error;
     }
-    await withTransaction(pool, async (client) => {
+    await deps.result(async (client) => {
       await moveState(client, id, { ...MOVES.scanFailed, reason: `${error.message} [${error.code}]` });
       await recordEvent(client, {
         person: SELF,

@@ -36,6 +36,7 @@ export const CODES = {
   // lifecycle
   BUNDLES_FULL: { status: 429, exit: 3, title: 'There is no room for another bundle' },
   STATE_CONFLICT: { status: 409, exit: 3, title: 'The release is in another state' },
+  RUN_TAKEN_OVER: { status: 409, exit: 4, title: 'Another worker has this job now' },
   RELEASE_EXISTS: { status: 409, exit: 3, title: 'The release was submitted before' },
   SERVER_OWNED: { status: 403, exit: 3, title: 'Somebody else owns this server' },
   SERVER_ORPHANED: { status: 409, exit: 3, title: 'The server has no owner any more' },

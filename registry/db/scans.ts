@@ -44,3 +44,24 @@ export async function storeScan(client: Client, id: string, scanned: Scanned): P
   );
   return true;
 }
+
+export interface Orphan {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly state: string;
+  /** The job whose last try is over; null without any. */
+  readonly exhausted: string | null;
+}
+
+/** Releases that wait for a scan, and have no job that will be tried; held until the transaction is over. */
+export async function orphanedReleases(client: Client): Promise<Orphan[]> {
+  const { rows } = await client.query<Orphan>(
+    `with jobs as (select j.id, j.payload ->> 'release' as release, j.locked_by is not null or j.attempts < j.max_attempts as alive
+       from graphile_worker._private_jobs j join graphile_worker._private_tasks t on t.id = j.task_id where t.identifier = 'scan')
+     select r.id, r.name, r.version, r.state, (select max(j.id) from jobs j where j.release = r.id::text) as exhausted
+     from releases r where r.state in ('submitted', 'scanning') and not exists (select 1 from jobs j where j.release = r.id::text and j.alive)
+     order by r.id for update of r skip locked`,
+  );
+  return rows;
+}

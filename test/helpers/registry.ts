@@ -8,8 +8,8 @@ import { inject } from 'vitest';
 import { buildApp } from '../../registry/app.ts';
 import { openCheckpoints } from '../../registry/checkpoints.ts';
 import { newToken, putPerson } from '../../registry/db/people.ts';
-import { openPool, type Pool } from '../../registry/db/pool.ts';
-import type { Deps, ScanDeps } from '../../registry/deps.ts';
+import { openPool, type Pool, withTransaction } from '../../registry/db/pool.ts';
+import type { Deps, RunDeps, ScanDeps } from '../../registry/deps.ts';
 import { loadKeys, type RegistryKeys } from '../../registry/keys.ts';
 import { type PublishSetting, publisherOf } from '../../registry/publish.ts';
 import { openTrust } from '../../registry/trust.ts';
@@ -56,7 +56,7 @@ export interface Answer {
 export interface TestRegistry {
   readonly pool: Pool;
   readonly app: FastifyInstance;
-  readonly deps: ScanDeps;
+  readonly deps: RunDeps;
   readonly keys: RegistryKeys;
   call(as: string | null, method: 'GET' | 'POST', url: string, body?: unknown): Promise<Answer>;
   person(name: string, ...roles: RoleName[]): Promise<string>;
@@ -218,7 +218,7 @@ export async function startTestRegistry(
   const log = pino({ level: 'silent' });
   const publish = options.publish ? publisherOf(options.publish) : null;
   const blobs = await openBlobs(join(dir, 'blobs'));
-  const deps: ScanDeps = {
+  const deps: RunDeps = {
     pool,
     blobs,
     trust,
@@ -238,6 +238,8 @@ export async function startTestRegistry(
     tuf: null,
     trustRoots: join(dir, 'trust-roots'),
     tmp: tmpdir(),
+    // Of a run that no queue knows.
+    result: (work) => withTransaction(pool, work),
   };
   const app = await buildApp(deps);
   const tokens = new Map<string, string>();

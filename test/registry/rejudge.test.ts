@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { takeIn } from '../../registry/advisories/map.ts';
 import { newestRescan } from '../../registry/db/rescans.ts';
-import type { ScanDeps } from '../../registry/deps.ts';
+import type { RunDeps } from '../../registry/deps.ts';
 import { queueRejudgements, rejudgeJob } from '../../registry/rejudge.ts';
 import { rescanJob } from '../../registry/rescan.ts';
 import { registrySchedules } from '../../registry/schedule.ts';
@@ -33,7 +33,7 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
     const at = { name: 'weather', version: '1.2.3', publishedAt: '2026-01-01T00:00:00.000Z' };
     const world = await openWorld([plain({ tools }, at), plain({ tools }, { ...at, version: '1.3.0' })]);
     close = world.close;
-    const real: ScanDeps['scan'] = (request) => {
+    const real: RunDeps['scan'] = (request) => {
       scans++;
       return scan(request, { ...world.ports, blobs: registry.deps.blobs, now: () => new Date() });
     };
@@ -72,7 +72,7 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
     ).rows;
   const rescans = async (): Promise<number> =>
     Number((await registry.pool.query('select count(*) as n from rescans')).rows[0].n);
-  const under = (coolDownDays: number, more: Policy['scan']['gates'] = []): ScanDeps => {
+  const under = (coolDownDays: number, more: Policy['scan']['gates'] = []): RunDeps => {
     const { policy } = registry.deps;
     const gates = [...policy.scan.gates, ...more];
     return { ...registry.deps, policy: { ...policy, scan: { coolDownDays, gates } } };

@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keepAlive } from '../../registry/alive.ts';
 import { takeRun } from '../../registry/db/records.ts';
 import { moveState } from '../../registry/db/releases.ts';
-import type { ScanDeps } from '../../registry/deps.ts';
+import type { RunDeps } from '../../registry/deps.ts';
 import { MOVES } from '../../registry/lifecycle.ts';
+import { tendOrphans } from '../../registry/orphans.ts';
 import { startSchedules } from '../../registry/schedule.ts';
 import { scanJob, startWorker } from '../../registry/worker.ts';
 import type { ScanRequest } from '../../scanner/ports.ts';
@@ -48,9 +49,9 @@ describe.each(servers().slice(0, 1))('several replicas', (server) => {
   const first = { attempts: 1, max_attempts: 5 };
   const second = { attempts: 2, max_attempts: 5 };
   /** The scan of the test registry, counted, and begun only once `gate` opens. */
-  const counting = (gate: Promise<unknown> = Promise.resolve()): { deps: ScanDeps; scans: () => number } => {
+  const counting = (gate: Promise<unknown> = Promise.resolve()): { deps: RunDeps; scans: () => number } => {
     let scans = 0;
-    const scan: ScanDeps['scan'] = async (...words) => {
+    const scan: RunDeps['scan'] = async (...words) => {
       scans++;
       await gate;
       return registry.deps.scan(...words);
@@ -178,6 +179,46 @@ describe.each(servers().slice(0, 1))('several replicas', (server) => {
     expect(rows).toEqual([{ locked_by: 'nobody' }]);
   });
 
+  it('queue a release again that waits for a scan without a job, and reject one whose tries are over', async () => {
+    const { pool } = registry;
+    const jobOf = async (id: string): Promise<unknown> =>
+      (
+        await pool.query(
+          `select attempts, locked_by from graphile_worker._private_jobs where payload ->> 'release' = $1`,
+          [id],
+        )
+      ).rows[0];
+    const ids = [];
+    for (let i = 0; i < 5; i++) ids.push(await submitted());
+    const [lost = '', begun = '', over = '', running = '', waiting = ''] = ids;
+    const change = (what: string, id: string): Promise<unknown> =>
+      pool.query(`${what} where payload ->> 'release' = $1`, [id]);
+    for (const id of [lost, begun]) await change('delete from graphile_worker._private_jobs', id);
+    for (const id of [begun, over, running]) await moveState(pool, id, MOVES.claim);
+    await change('update graphile_worker._private_jobs set attempts = max_attempts', over);
+    const locked = `update graphile_worker._private_jobs set attempts = max_attempts, locked_by = 'w', locked_at = now()`;
+    await change(locked, running);
+    expect(await tendOrphans(registry.deps)).toBe(3);
+    const shown = [];
+    for (const id of ids) shown.push([await stateOf(id), await jobOf(id)]);
+    const fresh = { attempts: 0, locked_by: null };
+    expect(shown).toEqual([
+      ['submitted', fresh],
+      ['submitted', fresh],
+      ['rejected', undefined],
+      ['scanning', { attempts: 5, locked_by: 'w' }],
+      ['submitted', fresh],
+    ]);
+    const { rows } = await pool.query(
+      `select subject, action from events where action in ('release.queued-again', 'release.scan-failed') and id > (select max(id) - 3 from events) order by id`,
+    );
+    expect(rows.map(({ action }) => action)).toEqual([
+      ...['release.queued-again', 'release.queued-again', 'release.scan-failed'],
+    ]);
+    expect([waiting, await tendOrphans(registry.deps)]).toEqual([ids[4], 0]);
+    await change('delete from graphile_worker._private_jobs', running);
+  });
+
   it('take each fire of a schedule once', async () => {
     const take = (at: string): Promise<boolean> =>
       takeRun(registry.pool, 'nightly', { firesAt: new Date(at), by: 'x' });
@@ -215,7 +256,7 @@ describe.each(servers().slice(0, 1))('a release that is scanned', (server) => {
       await registry.scanned('dave', { name: 'acme.tools/unread', source: 'npm:unread@1.2.3' });
       const submitted = await registry.submit('dave', submissionOf('1.2.3'));
       let seen: ScanRequest['peers'];
-      const scan: ScanDeps['scan'] = (request, progress) => {
+      const scan: RunDeps['scan'] = (request, progress) => {
         seen = request.peers;
         return registry.deps.scan(request, progress);
       };
