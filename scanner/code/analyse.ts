@@ -45,7 +45,6 @@ function together(selection: Selection, { files: read, flows }: Reading): CodeFa
     if (items.length > MAX_FACTS) unread.push({ path: '', reason: `it has more than ${MAX_FACTS} ${what}` });
     return items.slice(0, MAX_FACTS);
   };
-  const followed = typeof flows === 'string' ? { flows: [], tools: [], unfollowed: [flows] } : flows;
   const code = selection.files.filter(({ language }) => language !== 'text');
   const unread = [
     ...selection.unread,
@@ -63,7 +62,7 @@ function together(selection: Selection, { files: read, flows }: Reading): CodeFa
       return typeof one === 'object' && one.minified === true ? [{ path, bytes: bytes.length }] : [];
     }),
     uses: most('uses of what is outside it', [...selection.native, ...facts.flatMap(({ uses }) => uses)]),
-    flows: most('flows', [...followed.flows, ...facts.flatMap((one) => one.flows ?? [])]),
+    flows: most('flows', flows.flows),
     hidden: most(
       'hidden places',
       facts.flatMap(({ hidden }) => hidden),
@@ -72,10 +71,8 @@ function together(selection: Selection, { files: read, flows }: Reading): CodeFa
       'secrets',
       facts.flatMap(({ secrets }) => secrets),
     ),
-    tools: [...new Set([...followed.tools, ...facts.flatMap((one) => one.tools ?? [])])]
-      .sort()
-      .slice(0, MAX_FACTS),
+    tools: [...new Set(flows.tools)].sort().slice(0, MAX_FACTS),
     unread: unread.slice(0, MAX_FACTS),
-    unfollowed: followed.unfollowed.slice(0, MAX_FACTS),
+    unfollowed: flows.unfollowed.slice(0, MAX_FACTS),
   };
 }

@@ -3,7 +3,7 @@ import { Closed } from '../../schemas/common.ts';
 import { type Static, Type } from '../../schemas/type.ts';
 
 /** Raised with every change of what is read out of code: facts that an older reader kept are read anew. */
-export const CODE_VERSION = 3;
+export const CODE_VERSION = 4;
 
 /** Files larger than this are not read, and said to be. */
 export const MAX_FILE_BYTES = 8 * 1024 * 1024;
@@ -53,6 +53,8 @@ export const Sink = Type.Union([
   Type.Literal('path'),
   Type.Literal('address'),
   Type.Literal('query'),
+  /** All of a query: whoever calls the tool asks what they like. */
+  Type.Literal('whole query'),
   Type.Literal('network'),
 ]);
 export type Sink = Static<typeof Sink>;
@@ -98,9 +100,6 @@ export type CodeFacts = Static<typeof CodeFacts>;
 /** The facts of one file, as its reader tells them. */
 export type FileFacts = Pick<CodeFacts, 'uses' | 'hidden' | 'secrets' | 'unread'> & {
   readonly minified?: boolean;
-  /** Of a language whose files are followed one by one. */
-  readonly flows?: readonly Flow[];
-  readonly tools?: readonly string[];
 };
 
 /** At most 160 characters of the line around a place, also of a file that is one line. */

@@ -24,8 +24,8 @@ const SPENT = 'other files of its package took all the time';
 export interface Reading {
   /** The facts of every file in their order, or the reason why it was not read. */
   readonly files: readonly (FileFacts | string)[];
-  /** A string where it ended the reader. */
-  readonly flows: FlowFacts | string;
+  /** What was not followed to its end is named; the reason stands in its place where it ended the reader. */
+  readonly flows: FlowFacts;
 }
 
 export interface Reader {
@@ -47,7 +47,9 @@ export function openReader(limits: ReaderLimits = READER_LIMITS): Reader {
     read: async (given) => {
       const files = given.filter(({ language }) => language !== 'python');
       const python = given.filter(({ language }) => language === 'python');
-      const told = (await readPython(python, limits.fileMs)).values();
+      const read = await readPython(python, limits.fileMs);
+      const told = read.files.values();
+      const both = (flows: FlowFacts | string): FlowFacts => together(flows, read.flows);
       const whole = (read: readonly (FileFacts | string)[]): (FileFacts | string)[] => {
         const rest = read.values();
         return given.map(({ language }) => (language === 'python' ? told : rest).next().value ?? SPENT);
@@ -57,17 +59,27 @@ export function openReader(limits: ReaderLimits = READER_LIMITS): Reader {
       for (let ends = 0; ; ) {
         if (ends >= MAX_ENDS || Date.now() > late) {
           results.push(...files.slice(results.length).map(() => SPENT));
-          return { files: whole(results), flows: SPENT };
+          return { files: whole(results), flows: both(SPENT) };
         }
         worker ??= startWorker(limits);
         const end = await some(worker, { files, results, limits, late });
-        if (typeof end !== 'string') return { files: whole(results), flows: end };
+        if (typeof end !== 'string') return { files: whole(results), flows: both(end) };
         await drop();
         ends++;
-        if (results.length === files.length) return { files: whole(results), flows: end };
+        if (results.length === files.length) return { files: whole(results), flows: both(end) };
         results.push(end);
       }
     },
+  };
+}
+
+/** What flows in either language. */
+function together(javascript: FlowFacts | string, python: FlowFacts): FlowFacts {
+  if (typeof javascript === 'string') return { ...python, unfollowed: [...python.unfollowed, javascript] };
+  return {
+    flows: [...javascript.flows, ...python.flows],
+    tools: [...javascript.tools, ...python.tools],
+    unfollowed: [...javascript.unfollowed, ...python.unfollowed],
   };
 }
 
