@@ -4,6 +4,12 @@ import type { AuditBody } from '../../schemas/audit.ts';
 /** A record of more bytes keeps its digests and loses its texts: a reader has to hold it whole. */
 export const MAX_RECORD_BYTES = 8 * 1024 * 1024;
 
+/**
+ * The byte that room for records to come is made of, a tab, which no record has: records end before the first of them.
+ * What follows was never called durable.
+ */
+export const ROOM = 9;
+
 /** When a segment is full: a next one is begun. */
 export interface SegmentLimits {
   readonly bytes: number;

@@ -1,12 +1,12 @@
 /** Whole lines of a journal's file, in bounded memory. */
-import { open } from 'node:fs/promises';
-import { MAX_RECORD_BYTES } from './limits.ts';
+import { type FileHandle, open } from 'node:fs/promises';
+import { MAX_RECORD_BYTES, ROOM } from './limits.ts';
 
 export interface Line {
   readonly line: string;
   /** Offset behind the line. */
   readonly end: number;
-  /** False for what stands behind the last newline. */
+  /** False for what stands behind the last line: a torn one, without the room behind it. */
   readonly whole: boolean;
 }
 
@@ -34,8 +34,9 @@ export async function* linesOf(path: string, from = 0): AsyncGenerator<Line> {
     for (let at = from; ; ) {
       const { bytesRead } = await file.read(chunk, 0, CHUNK, at);
       if (bytesRead === 0) break;
+      const room = chunk.subarray(0, bytesRead).indexOf(ROOM);
+      const bytes = Buffer.concat([rest, chunk.subarray(0, room === -1 ? bytesRead : room)]);
       at += bytesRead;
-      const bytes = Buffer.concat([rest, chunk.subarray(0, bytesRead)]);
       let begin = 0;
       for (let end = bytes.indexOf(10, rest.length); end !== -1; end = bytes.indexOf(10, begin)) {
         yield { line: bytes.toString('utf8', begin, end), end: offset + end + 1, whole: true };
@@ -45,9 +46,29 @@ export async function* linesOf(path: string, from = 0): AsyncGenerator<Line> {
       rest = bytes.subarray(begin);
       if (rest.length > MAX_RECORD_BYTES + 1024)
         throw new FileDefect(`a line of more than ${MAX_RECORD_BYTES} bytes`);
+      if (room === -1) continue;
+      const torn = await endOf(file, at - bytesRead + room);
+      if (torn > offset) yield { line: rest.toString('utf8'), end: torn, whole: false };
+      return;
     }
     if (rest.length > 0) yield { line: rest.toString('utf8'), end: offset + rest.length, whole: false };
   } finally {
     await file.close();
+  }
+}
+
+/** Offset behind the last byte that is no room, of what begins with room; of nothing but room, where it begins. */
+async function endOf(file: FileHandle, room: number): Promise<number> {
+  const chunk = Buffer.allocUnsafe(CHUNK);
+  let end = room;
+  for (let at = room; ; ) {
+    const { bytesRead } = await file.read(chunk, 0, CHUNK, at);
+    if (bytesRead === 0) return end;
+    for (let index = bytesRead; index > 0; index--)
+      if (chunk[index - 1] !== ROOM) {
+        end = at + index;
+        break;
+      }
+    at += bytesRead;
   }
 }

@@ -1,27 +1,12 @@
 /** Appending to one journal: records are chained as they come, and durable before anybody is told. */
-import {
-  closeSync,
-  fdatasync,
-  fdatasyncSync,
-  fstatSync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  write,
-  writeSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { type AuditBody, linkLine } from '../../schemas/audit.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { MAX_RECORD_BYTES, nextSegment, SEGMENT, type SegmentLimits, withoutTexts } from './limits.ts';
 import type { Recent } from './recent.ts';
+import { SegmentFile } from './segment.ts';
 
-const writeAsync = promisify(write);
-const syncAsync = promisify(fdatasync);
 /** A record nobody waits for is on the disk at most this much later. */
 const LAZY_MS = 100;
-const SMALL_BYTES = 256 * 1024;
 
 export function broken(expected: string, found: string, cause?: unknown): LockkeeperError {
   return new LockkeeperError('JOURNAL_BROKEN', {
@@ -62,12 +47,13 @@ export class Writer {
   #segment: string;
   #began: number | null;
   #durable: number;
-  #fd: number;
-  #bytes: number;
+  #file: SegmentFile;
   #seq: number;
   #prev: string | null;
   /** Of the records up to `#seq`, those that are not written yet. */
   #lines: string[] = [];
+  /** Those after `#seq`, which nobody waits for. */
+  #noted: AuditBody[] = [];
   readonly #recent: Recent | undefined;
   #waiting: Waiting[] = [];
   #busy = false;
@@ -82,13 +68,9 @@ export class Writer {
     this.#began = tail.began;
     this.#durable = tail.seq;
     this.#segment = tail.segment;
-    this.#bytes = tail.bytes;
     this.#seq = tail.seq;
     this.#prev = tail.prev;
-    this.#fd = this.#open();
-    if (tail.torn > 0) ftruncateSync(this.#fd, tail.bytes);
-    // What a killed process wrote may not be on the disk yet, and is about to be continued and told.
-    if (tail.bytes > 0) fdatasyncSync(this.#fd);
+    this.#file = new SegmentFile(dir, tail.segment, tail.bytes);
   }
 
   /** Number of the last record that a crash of the machine cannot take. */
@@ -101,36 +83,33 @@ export class Writer {
     return this.#segment;
   }
 
-  /** A file is durable when its folder's entry is: a synced record in a file that a crash forgets is none. */
-  #open(): number {
-    const fd = openSync(join(this.#dir, this.segment), 'a', 0o600);
-    for (const folder of [this.#dir, dirname(this.#dir)]) {
-      const at = openSync(folder, 'r');
-      fsyncSync(at);
-      closeSync(at);
-    }
-    return fd;
-  }
-
   append(body: AuditBody): Promise<number> {
     if (this.#failure) return Promise.reject(this.#failure);
-    const seq = this.#queue(body);
+    this.#take();
+    const seq = this.#link(body);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ seq, resolve, reject });
       this.#schedule();
     });
   }
 
+  /** Its line is made once this turn is over: what it tells of need not wait for that. */
   note(body: AuditBody): void {
     if (this.#failure) return;
-    this.#queue(body);
+    if (this.#noted.push(body) === 1) setImmediate(() => this.#take());
     this.#lazy ??= setTimeout(() => {
       this.#lazy = undefined;
       this.#schedule();
     }, LAZY_MS);
   }
 
-  #queue(body: AuditBody): number {
+  #take(): void {
+    const noted = this.#noted;
+    this.#noted = [];
+    for (const body of noted) this.#link(body);
+  }
+
+  #link(body: AuditBody): number {
     const [seq, prev] = [this.#seq + 1, this.#prev];
     let linked = linkLine(seq, prev, body);
     const { length } = linked.line;
@@ -161,13 +140,9 @@ export class Writer {
       const bytes = Buffer.from(lines.join(''), 'utf8');
       try {
         // One that waits alone is served soonest by the thread that it waits for.
-        if (waiting.length === 1) {
-          this.#writeWhole(bytes);
-          fdatasyncSync(this.#fd);
-        } else await this.#write(bytes);
-        const offset = this.#bytes;
-        this.#bytes += bytes.length;
-        this.#assertThere();
+        const offset = this.#file.bytes;
+        if (waiting.length === 1) this.#file.add(bytes);
+        else await this.#file.addAside(bytes);
         this.#durable = last;
         this.#recent?.add({ segment: this.#segment, offset, bytes, first: last - lines.length + 1, last });
         this.#began ??= Date.now();
@@ -180,28 +155,9 @@ export class Writer {
     this.#busy = false;
   }
 
-  #writeWhole(bytes: Buffer): void {
-    for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
-  }
-
-  async #write(bytes: Buffer): Promise<void> {
-    // What is small goes into the page cache sooner than another thread is asked to put it there.
-    if (bytes.length <= SMALL_BYTES) this.#writeWhole(bytes);
-    else for (let at = 0; at < bytes.length; ) at += (await writeAsync(this.#fd, bytes, at)).bytesWritten;
-    await syncAsync(this.#fd);
-  }
-
-  /** A file that was removed or cut while it was open keeps no record, whatever the disk says. */
-  #assertThere(): void {
-    const { nlink, size } = fstatSync(this.#fd);
-    if (nlink === 0) throw new Error('the journal was removed while it was written');
-    if (size !== this.#bytes)
-      throw new Error(`the journal has ${size} bytes where ${this.#bytes} were written`);
-  }
-
   #isFull(): boolean {
     const { bytes, ageMs } = this.#limits;
-    return this.#bytes > bytes || (this.#began !== null && Date.now() - this.#began > ageMs);
+    return this.#file.bytes > bytes || (this.#began !== null && Date.now() - this.#began > ageMs);
   }
 
   /** Begins a next segment where this one is old, also when nothing is written. */
@@ -215,18 +171,17 @@ export class Writer {
   }
 
   #rotate(): void {
-    closeSync(this.#fd);
+    this.#file.close(true);
     this.#segment = nextSegment(this.#segment);
-    this.#bytes = 0;
     this.#began = null;
-    this.#fd = this.#open();
+    this.#file = new SegmentFile(this.#dir, this.#segment, 0);
   }
 
   /** Nothing that is queued is written any more. */
   #fail(cause: unknown, waiting: readonly Waiting[]): void {
     this.#failure = broken(`a durable record in ${quote(this.#dir)}`, quote((cause as Error).message), cause);
     for (const { reject } of [...waiting, ...this.#waiting]) reject(this.#failure);
-    [this.#lines, this.#waiting] = [[], []];
+    [this.#lines, this.#waiting, this.#noted] = [[], [], []];
   }
 
   /** Writes what is queued. */
@@ -234,12 +189,13 @@ export class Writer {
     clearTimeout(this.#lazy);
     this.#lazy = undefined;
     while (this.#busy || this.#scheduled) await new Promise((resolve) => setImmediate(resolve));
+    this.#take();
     await this.#flush();
   }
 
   async close(): Promise<void> {
     await this.settle();
-    closeSync(this.#fd);
+    this.#file.close(this.#failure === null);
     this.#failure ??= broken('an open journal', 'a closed one');
   }
 }

@@ -5,7 +5,22 @@ import { syncBuiltinESMExports } from 'node:module';
 
 const told = fs.openSync(process.env.LK_TEST_SYNCED, 'a');
 const { fdatasync, fdatasyncSync } = fs;
-const before = (fd) => `${fs.fstatSync(fd).size} ${fs.readlinkSync(`/proc/self/fd/${fd}`)}\n`;
+const known = new Map();
+/** Bytes of whole lines: behind them a journal has room for more. */
+const wholeOf = (path) => {
+  const from = known.get(path) ?? 0;
+  const file = fs.openSync(path, 'r');
+  const bytes = Buffer.alloc(fs.fstatSync(file).size - from);
+  fs.readSync(file, bytes, 0, bytes.length, from);
+  fs.closeSync(file);
+  const end = from + bytes.lastIndexOf(10) + 1;
+  known.set(path, end);
+  return end;
+};
+const before = (fd) => {
+  const path = fs.readlinkSync(`/proc/self/fd/${fd}`);
+  return path.endsWith('.ndjson') ? `${wholeOf(path)} ${path}\n` : '';
+};
 const after = (line) => void (line.endsWith('.ndjson\n') && fs.writeSync(told, line));
 
 fs.fdatasyncSync = (fd) => {

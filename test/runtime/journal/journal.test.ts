@@ -102,14 +102,20 @@ describe('a journal that somebody touches while it is written', () => {
     ['removed', (root) => rmSync(root, { recursive: true })],
     ['cut short', (root) => truncateSync(segmentOf(root), 10)],
     ['added to', (root) => appendFileSync(segmentOf(root), 'x')],
-  ])('is broken once it was %s: nothing more counts as durable', async (_, touch) => {
-    const root = tempDir();
-    const journal = await openJournal(root);
-    await journal.append(body(1));
-    touch(root);
-    await expect(journal.append(body(2))).rejects.toMatchObject({ code: 'JOURNAL_BROKEN' });
-    await expect(journal.append(body(3))).rejects.toMatchObject({ code: 'JOURNAL_BROKEN' });
-  });
+  ])(
+    'is broken once it was %s: nothing more counts as durable, with room for it and without',
+    async (_, touch) => {
+      for (const before of [1, 2, 3, 4]) {
+        const root = tempDir();
+        const journal = await openJournal(root);
+        for (let n = 0; n < before; n++) await journal.append(body(n));
+        touch(root);
+        await expect(journal.append(body(2))).rejects.toMatchObject({ code: 'JOURNAL_BROKEN' });
+        await expect(journal.append(body(3))).rejects.toMatchObject({ code: 'JOURNAL_BROKEN' });
+        await journal.close();
+      }
+    },
+  );
 });
 
 describe('several segments', () => {

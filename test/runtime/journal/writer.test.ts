@@ -1,19 +1,21 @@
-import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   closeSync,
+  cpSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { openJournal } from '../../../runtime/journal/journal.ts';
-import { verifyJournal } from '../../../runtime/journal/read.ts';
+import { readJournal, verifyJournal } from '../../../runtime/journal/read.ts';
 import { Writer } from '../../../runtime/journal/writer.ts';
 import type { AuditBody } from '../../../schemas/audit.ts';
 import { tempDir } from '../../helpers/session.ts';
@@ -94,31 +96,31 @@ describe('a record that was called durable', () => {
   it.each([1, 2])('is not one where the sync fails: %i at once', async (n) => {
     const dir = join(tempDir(), 'j');
     mkdirSync(dir);
-    const fifo = join(dir, '000001.ndjson');
-    execFileSync('mkfifo', [fifo]);
-    const reader = openSync(fifo, 'r+');
+    symlinkSync('/dev/null', join(dir, '000001.ndjson'));
     const writer = new Writer(dir, EMPTY);
     const ends = await Promise.allSettled(Array.from({ length: n }, (_, i) => writer.append(body(i))));
     expect(codes(ends)).toEqual(Array.from({ length: n }, () => 'JOURNAL_BROKEN'));
     expect(JSON.stringify(ends)).toContain('fdatasync');
     await writer.close();
-    closeSync(reader);
   });
 });
 
 describe('a broken journal', () => {
   it('refuses what came while the failing write was under way, and writes none of it', async () => {
     const journal = await openJournal(tempDir());
-    await journal.append(body(1));
+    // So many that there is room for two more: a file that has to grow is looked at before it is written to.
+    for (let n = 1; n <= 10; n++) await journal.append(body(n));
     const held = openSync(join(journal.dir, '000001.ndjson'), 'r');
     rmSync(dirname(journal.dir), { recursive: true });
-    const first = [journal.append(body(2)), journal.append(body(3))];
+    const first = [journal.append(body(11)), journal.append(body(12))];
     await immediate();
-    const ends = await Promise.allSettled([...first, journal.append(body(4))]);
+    const ends = await Promise.allSettled([...first, journal.append(body(13))]);
     expect(codes(ends)).toEqual(['JOURNAL_BROKEN', 'JOURNAL_BROKEN', 'JOURNAL_BROKEN']);
     await immediate();
     const lines = readFileSync(held, 'utf8').trim().split('\n');
-    expect(lines.map((line) => JSON.parse(line).body.call)).toEqual(['1', '2', '3']);
+    expect(lines.map((line) => JSON.parse(line).body.call)).toEqual(
+      Array.from({ length: 12 }, (_, n) => String(n + 1)),
+    );
     closeSync(held);
     await journal.close();
   });
@@ -143,6 +145,61 @@ describe('a broken journal', () => {
     await expect(journal.append(body(2))).rejects.toMatchObject({ code: 'JOURNAL_BROKEN' });
     expect(readFileSync(other, 'utf8')).toBe('');
     for (const fd of next) closeSync(fd);
+  });
+});
+
+/** A journal of ten records as a kill leaves it, with room behind them; and what stands there. */
+async function killed(): Promise<{ root: string; segment: string; whole: Buffer; room: number }> {
+  const [root, left] = [tempDir(), tempDir()];
+  const journal = await openJournal(root);
+  for (let n = 1; n <= 10; n++) await journal.append(body(n));
+  cpSync(journal.dir, join(left, journal.id), { recursive: true });
+  await journal.close();
+  const segment = join(left, journal.id, '000001.ndjson');
+  const whole = readFileSync(join(journal.dir, '000001.ndjson'));
+  return { root: left, segment, whole, room: statSync(segment).size - whole.length };
+}
+
+async function kindsIn(root: string): Promise<string[]> {
+  const kinds: string[] = [];
+  for await (const record of readJournal(root)) kinds.push(record.body.kind);
+  return kinds.slice(9);
+}
+
+describe('room for records to come', () => {
+  it('is no record, and goes when the journal is closed or opened again; nothing was torn', async () => {
+    const { root, segment, whole, room } = await killed();
+    expect(room).toBeGreaterThan(whole.length / 3);
+    expect(readFileSync(segment)).toEqual(Buffer.concat([whole, Buffer.alloc(room, '\t')]));
+    expect(await verifyJournal(root)).toEqual({ journals: 1, records: 10 });
+    const again = await openJournal(root);
+    expect(readFileSync(segment)).toEqual(whole);
+    await again.append(body(11));
+    await again.close();
+    expect(await kindsIn(root)).toEqual(['request.forwarded', 'request.forwarded']);
+  });
+
+  it.each<[string, (room: number) => Buffer]>([
+    ['its beginning', (room) => Buffer.from('{"seq":11'.padEnd(room, '\t'))],
+    ['its end', (room) => Buffer.from('"}\n'.padStart(room - 1, '\t').padEnd(room, '\t'))],
+    ['both, with a hole between', (room) => Buffer.from(`{"seq":11${'\t'.repeat(room - 12)}"}\n`)],
+  ])('ends what counts where a loss of power left of a record %s: it is cut, and said', async (_, made) => {
+    const { root, segment, whole, room } = await killed();
+    writeFileSync(segment, Buffer.concat([whole, made(room)]));
+    expect(await verifyJournal(root)).toEqual({ journals: 1, records: 10 });
+    const again = await openJournal(root);
+    await again.close();
+    expect(await kindsIn(root)).toEqual(['request.forwarded', 'journal.recovered']);
+    expect(readFileSync(segment).subarray(0, whole.length)).toEqual(whole);
+  });
+
+  it('may stand behind an earlier segment, but nothing behind it', async () => {
+    const { root, segment, room } = await killed();
+    writeFileSync(segment.replace('000001', '000002'), '');
+    expect(await verifyJournal(root)).toEqual({ journals: 1, records: 10 });
+    truncateSync(segment, statSync(segment).size - room);
+    appendFileSync(segment, '\t\tx');
+    await expect(verifyJournal(root)).rejects.toMatchObject({ code: 'JOURNAL_CHAIN' });
   });
 });
 

@@ -1,0 +1,117 @@
+/** The file that records are written to: what is written, synced and still there is on the disk. */
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  write,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { ROOM } from './limits.ts';
+
+const writeAsync = promisify(write);
+const syncAsync = promisify(fdatasync);
+const SMALL_BYTES = 256 * 1024;
+/** Most that is made ready for records to come, bytes. */
+const ROOM_BYTES = 256 * 1024;
+
+export class SegmentFile {
+  readonly #fd: number;
+  #bytes: number;
+  /** Bytes of the file: its records, and behind them the room for more. */
+  #size: number;
+  #room = 0;
+
+  /** Continues a file behind its first `bytes`, or begins one. What is behind them goes. */
+  constructor(dir: string, name: string, bytes: number) {
+    this.#fd = openSync(join(dir, name), constants.O_WRONLY | constants.O_CREAT, 0o600);
+    this.#bytes = this.#size = bytes;
+    // A file is durable when its folder's entry is: a synced record in a file that a crash forgets is none.
+    for (const folder of [dir, dirname(dir)]) {
+      const at = openSync(folder, 'r');
+      fsyncSync(at);
+      closeSync(at);
+    }
+    if (fstatSync(this.#fd).size > bytes) ftruncateSync(this.#fd, bytes);
+    // What a killed process wrote may not be on the disk yet, and is about to be continued and told.
+    if (bytes > 0) fdatasyncSync(this.#fd);
+  }
+
+  /** Of its records. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Durable when it returns: served soonest by the thread that waits for it. */
+  add(lines: Buffer): void {
+    this.#ready(lines.length);
+    this.#write(lines, this.#bytes);
+    this.#makeRoom(lines.length);
+    fdatasyncSync(this.#fd);
+    this.#added(lines.length);
+  }
+
+  /** Durable when it resolves. */
+  async addAside(lines: Buffer): Promise<void> {
+    const { length } = lines;
+    this.#ready(length);
+    // What is small goes into the page cache sooner than another thread is asked to put it there.
+    if (length <= SMALL_BYTES) this.#write(lines, this.#bytes);
+    else
+      for (let at = 0; at < length; )
+        at += (await writeAsync(this.#fd, lines, at, length - at, this.#bytes + at)).bytesWritten;
+    this.#makeRoom(length);
+    await syncAsync(this.#fd);
+    this.#added(length);
+  }
+
+  /** A file that is made longer would hide that it had become shorter. */
+  #ready(length: number): void {
+    if (this.#bytes + length > this.#size) this.#assertThere();
+  }
+
+  #write(bytes: Buffer, offset: number): void {
+    for (let at = 0; at < bytes.length; )
+      at += writeSync(this.#fd, bytes, at, bytes.length - at, offset + at);
+  }
+
+  /**
+   * A sync of a file that is as long as before has records alone to write, and takes two thirds of the time. Whoever writes
+   * little makes little room: twice as much each time.
+   */
+  #makeRoom(length: number): void {
+    const end = this.#bytes + length;
+    if (end <= this.#size) return;
+    if (this.#room > 0) this.#write(Buffer.alloc(this.#room, ROOM), end);
+    this.#size = end + this.#room;
+    this.#room = Math.min(ROOM_BYTES, Math.max(length, this.#room * 2));
+  }
+
+  #added(length: number): void {
+    this.#bytes += length;
+    this.#assertThere();
+  }
+
+  /** A file that was removed or cut while it was open keeps no record, whatever the disk says. */
+  #assertThere(): void {
+    const { nlink, size } = fstatSync(this.#fd);
+    if (nlink === 0) throw new Error('the journal was removed while it was written');
+    if (size !== this.#size)
+      throw new Error(`the journal has ${size} bytes where ${this.#size} were written`);
+  }
+
+  /** `whole`: what was written is what is there. Room that was not needed goes; a crash leaves it, and readers know it. */
+  close(whole: boolean): void {
+    try {
+      if (whole && this.#size > this.#bytes) ftruncateSync(this.#fd, this.#bytes);
+    } finally {
+      closeSync(this.#fd);
+    }
+  }
+}
