@@ -5,8 +5,11 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/setup/compiled.ts', 'test/setup/postgres.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // Tests wait for what is said or seen; these bounds alone end what never comes.
+    testTimeout: 400_000,
+    hookTimeout: 400_000,
+    teardownTimeout: 60_000,
+    expect: { poll: { timeout: 45_000, interval: 20 } },
     // One more than two cores have: about half of a test's time goes by waiting for processes, refusals and silence.
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },

@@ -81,7 +81,7 @@ describe('an air-gapped machine', () => {
     nothing('bare');
   });
 
-  it('verifies, gates and runs with no network at all', { timeout: 120_000 }, async () => {
+  it('verifies, gates and runs with no network at all', async () => {
     const said = lk('air', 'import', bundle, '--pin', pin);
     expect(said.stderr + said.stdout).toContain('"conclusion":"ok"');
     expect(said.data).toMatchObject({ conclusion: 'ok', servers: ['echo'] });
@@ -126,9 +126,7 @@ describe('an air-gapped machine', () => {
     expect(lk('air', 'ci', '--offline').exit).toBe(0);
   });
 
-  it('follows the roots from the one it pinned, to locks that live for two weeks', {
-    timeout: 60_000,
-  }, async () => {
+  it('follows the roots from the one it pinned, to locks that live for two weeks', async () => {
     const { company } = world;
     const draft = put('next.root.json');
     const root = (verb: string, ...words: string[]): Promise<JsonObject> =>
@@ -175,9 +173,7 @@ describe('an air-gapped machine', () => {
     expect(codeOf(lk('desk', 'import', bundle))).toBe('LOCK_ROLLBACK');
   });
 
-  it('follows several changes of holders at once, also to one with two keys', {
-    timeout: 60_000,
-  }, async () => {
+  it('follows several changes of holders at once, also to one with two keys', async () => {
     const { company } = world;
     const draft = put('after.root.json');
     const root = (verb: string, ...words: string[]): Promise<JsonObject> =>
@@ -215,9 +211,7 @@ describe('an air-gapped machine', () => {
     expect(readFileSync(put('other-project/lockkeeper.json'), 'utf8')).toBe(text);
   });
 
-  it('refuses what was cut, changed or lengthened, wherever, and writes nothing', {
-    timeout: 120_000,
-  }, () => {
+  it('refuses what was cut, changed or lengthened, wherever, and writes nothing', () => {
     const whole = readFileSync(bundle);
     const bad = put('bad.lkb');
     const refused = (bytes: Buffer, label: string): void => {
@@ -286,7 +280,7 @@ describe('an air-gapped machine', () => {
     nothing('bad');
   });
 
-  it('needs no registry to be running', { timeout: 60_000 }, async () => {
+  it('needs no registry to be running', async () => {
     await world.stop();
     expect(lk('air', 'verify', '--offline', '--artifacts').data).toMatchObject({ conclusion: 'ok' });
   });

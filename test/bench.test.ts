@@ -86,7 +86,7 @@ test('every case over pipes has figures, every target a verdict, and nothing is 
   expect(notes.join('\n')).toContain('What dominates');
   expect(commands().filter((words) => words.includes(dir))).toEqual([]);
   expect(readdirSync(dir)).toEqual([]);
-}, 180_000);
+});
 
 test('scans have figures by their steps, and what was judged again was told apart from what was not', async () => {
   const options = { peers: false, quick: true, only: [], live: null };

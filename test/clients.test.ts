@@ -19,7 +19,7 @@ describe('clients that package.json installs', () => {
   let stage: Stage;
   beforeAll(async () => {
     stage = await openStage(() => undefined);
-  }, 120_000);
+  });
   afterAll(() => stage?.close());
 
   const all = here.flatMap((client) =>

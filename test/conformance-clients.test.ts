@@ -10,7 +10,7 @@ describe('the client scenarios of the conformance suite', () => {
   let taken: Taken[];
   beforeAll(async () => {
     taken = await takeClients(clientWays);
-  }, 400_000);
+  });
   const of = (way: string): Taken[] => taken.filter((one) => one.way === way);
 
   it('pass with the client by itself', () => {
@@ -53,10 +53,10 @@ describe('the client scenarios of the conformance suite', () => {
         'FAILURE',
       ]),
     );
-  }, 60_000);
+  });
 
   it('that nobody plays, or that reach nobody, have not passed', async () => {
     const { conforms } = await runClient('false', ['tools_call'], '2026-07-28');
     expect(conforms).toBe(false);
-  }, 60_000);
+  });
 });

@@ -23,7 +23,7 @@ describe('the conformance suite', () => {
   let taken: Taken[];
   beforeAll(async () => {
     taken = await takeAll([...ways, lossy], REVISIONS, () => undefined);
-  }, 360_000);
+  });
   const of = (way: string): Taken[] => taken.filter((one) => one.way === way);
   const countsOf = (way: string): number[][] =>
     of(way).map(({ run }) =>

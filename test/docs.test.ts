@@ -182,7 +182,7 @@ describe.each(['README.md', 'docs/first-server.md'])('[npm] the tour of %s', (pa
     if (dir) rmSync(dir, { recursive: true, force: true });
   });
 
-  it('works as written, line by line', { timeout: 300_000 }, async () => {
+  it('works as written, line by line', async () => {
     const said: Record<string, string> = {};
     for (const line of shellOf(page).filter((item) => !/^(?:npm|lk drill|lk dashboard)/.test(item))) {
       const filled = line

@@ -9,7 +9,7 @@ const run = promisify(execFile);
 const MAIN = join(import.meta.dirname, '../cli/main.ts');
 
 describe('[npm] the drill: the whole product in one story', () => {
-  it('holds at every step', { timeout: 300_000 }, async () => {
+  it('holds at every step', async () => {
     const home = mkdtempSync(join(tmpdir(), 'lk-test-'));
     const { stdout } = await run(process.execPath, [MAIN, 'drill', '--json'], {
       env: { ...process.env, LOCKKEEPER_HOME: home },

@@ -115,7 +115,7 @@ describe('[npm] one official server, from unknown to running', () => {
     expect(fired(report).includes('LK-SRF-02')).toBe(/zod@4/.test(zod));
   });
 
-  it('is approved by two, locked, gated, and serves a client of the SDK', { timeout: 120_000 }, async () => {
+  it('is approved by two, locked, gated, and serves a client of the SDK', async () => {
     await publish('2025.11.25');
     await approve('2025.11.25');
     writeFileSync(join(project, 'docs/note.txt'), 'a note');
@@ -170,12 +170,12 @@ describe('[npm] one official server, from unknown to running', () => {
     ).toBe(true);
     // The configured sink has it as well, with the caller.
     const told = (): string => readFileSync(join(dir, 'told.cef'), 'utf8');
-    await expect.poll(told, { timeout: 15_000 }).toMatch(/\|session\.ended\|/);
+    await expect.poll(told).toMatch(/\|session\.ended\|/);
     expect(told()).toMatch(/\|request\.forwarded\|.* suser=erin .*read_text_file/);
     expect(told()).toMatch(/\|request\.refused\|.* suser=erin .*run_shell/);
   });
 
-  it('serves a client nobody here wrote', { timeout: 60_000 }, async () => {
+  it('serves a client nobody here wrote', async () => {
     const words = [
       '--cli',
       '-e',
@@ -202,7 +202,7 @@ describe('[npm] one official server, from unknown to running', () => {
     expect(stdout).toContain('[FILE] note.txt');
   });
 
-  it('is under the policy that its lock carries', { timeout: 120_000 }, async () => {
+  it('is under the policy that its lock carries', async () => {
     const file = join(project, 'lockkeeper.policy');
     const locked = (): string => readFileSync(join(project, 'mcp.lock'), 'utf8');
     writeFileSync(file, 'everyone: tool list_directory of the filesystem server\n');
@@ -253,9 +253,7 @@ describe('[npm] one official server, from unknown to running', () => {
     expect(locked()).not.toContain('policyDropped');
   });
 
-  it('leaves the lock where it is when a newer version comes along, until that is approved', {
-    timeout: 120_000,
-  }, async () => {
+  it('leaves the lock where it is when a newer version comes along, until that is approved', async () => {
     const report = await candidate('2026.8.31');
     expect(report.baseline).toMatchObject({ version: '2025.11.25' });
     expect(fired(report)).toContain('LK-SRF-01');
@@ -302,7 +300,6 @@ describe('[npm] one official server, from unknown to running', () => {
     ['nothing', () => '', 'JSON_INVALID'],
   ])(
     'refuses a lock with %s changed: gate, verify and runtime, and starts nothing',
-    { timeout: 60_000 },
     async (_name, change, code) => {
       const path = join(project, 'mcp.lock');
       const good = readFileSync(path, 'utf8');
@@ -327,9 +324,7 @@ describe('[npm] one official server, from unknown to running', () => {
     },
   );
 
-  it('could not verify is not ok: exit 4 when the registry does not answer', {
-    timeout: 60_000,
-  }, async () => {
+  it('could not verify is not ok: exit 4 when the registry does not answer', async () => {
     const intent = join(project, 'lockkeeper.json');
     const good = readFileSync(intent, 'utf8');
     await company.close();

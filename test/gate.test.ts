@@ -20,7 +20,7 @@ describe('the gate', () => {
     expect(verdicts.filter(({ verdict }) => verdict === 'held').length).toBeGreaterThanOrEqual(2);
   });
 
-  it('is found out without its policy, its lock or its journal', { timeout: 180_000 }, async () => {
+  it('is found out without its policy, its lock or its journal', async () => {
     const steps = ['4 lock fresh', '7 policy', '11 journal first'];
     const chosen = mutations.filter(({ rows: [first = ''] }) => steps.some((step) => first.startsWith(step)));
     const noticed = await takeOut(chosen, () => undefined);

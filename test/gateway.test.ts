@@ -10,6 +10,7 @@ import type { AuditRecord } from '../schemas/audit.ts';
 import { type EchoCompany, foundEcho } from './helpers/echo-company.ts';
 import { httpClient, post } from './helpers/gateway.ts';
 import { codeOf, INITIALIZE } from './helpers/session.ts';
+import { until } from './helpers/wait.ts';
 
 const MAIN = join(import.meta.dirname, '../cli/main.ts');
 
@@ -42,10 +43,9 @@ describe('lk gateway', () => {
     gateway.stderr.on('data', (chunk: Buffer) => {
       stderr += chunk.toString();
     });
-    for (let n = 0; n < 600 && !(stdout + stderr).includes('\n'); n++)
-      await new Promise((resolve) => setTimeout(resolve, 100));
+    await until(() => (stdout + stderr).includes('\n'));
     url = (JSON.parse(stdout) as { servers: string[] }).servers[0] ?? '';
-  }, 180_000);
+  });
   afterAll(async () => {
     gateway?.kill('SIGKILL');
     await founded?.close();
@@ -64,7 +64,7 @@ describe('lk gateway', () => {
     const running = async (): Promise<string> => JSON.stringify((await company.lk('erin', 'ps')).data);
     expect(await running()).toContain('"READY"');
     await fetch(url, { method: 'DELETE', headers: client.headers });
-    await expect.poll(running, { timeout: 10_000 }).not.toContain('"alias":"echo"');
+    await expect.poll(running).not.toContain('"alias":"echo"');
   });
 
   it('tells whether it is well, and what it counted', async () => {
@@ -86,21 +86,19 @@ describe('lk gateway', () => {
     expect(answer?.result).toMatchObject(REACHED);
   });
 
-  it('goes on under a lock that is signed anew, and what is said to it goes on', {
-    timeout: 60_000,
-  }, async () => {
+  it('goes on under a lock that is signed anew, and what is said to it goes on', async () => {
     const client = await httpClient(url);
     await client.request(1, 'tools/call', { name: 'echo', arguments: {} });
     await company.must('erin', 'lock');
-    await expect.poll(() => stderr, { timeout: 20_000 }).toContain('is taken over: echo');
+    await expect.poll(() => stderr).toContain('is taken over: echo');
     const [answer] = await client.request(2, 'tools/call', { name: 'echo', arguments: {} });
     expect(answer?.result).toMatchObject(REACHED);
   });
 
-  it('keeps the lock it has when the changed one does not verify', { timeout: 60_000 }, async () => {
+  it('keeps the lock it has when the changed one does not verify', async () => {
     const path = join(dir, 'project/mcp.lock');
     writeFileSync(path, '{}');
-    await expect.poll(() => stderr, { timeout: 20_000 }).toContain('the one before stands');
+    await expect.poll(() => stderr).toContain('the one before stands');
     const client = await httpClient(url);
     const [answer] = await client.request(1, 'tools/call', { name: 'echo', arguments: {} });
     expect(answer?.result).toMatchObject(REACHED);
@@ -108,15 +106,11 @@ describe('lk gateway', () => {
     await company.must('erin', 'lock');
   });
 
-  it('ends a revoked release and takes no new session to it; then it stops in order', {
-    timeout: 120_000,
-  }, async () => {
+  it('ends a revoked release and takes no new session to it; then it stops in order', async () => {
     const client = await httpClient(url);
     await client.request(1, 'tools/call', { name: 'echo', arguments: {} });
     await company.must('alice', 'revoke', 'echo@1.0.0', '--reason', 'posts what it reads');
-    await expect
-      .poll(async () => (await client.post({ id: 2, method: 'tools/list' })).status, { timeout: 10_000 })
-      .toBe(404);
+    await expect.poll(async () => (await client.post({ id: 2, method: 'tools/list' })).status).toBe(404);
     const again = await post(url, { id: 1, method: 'initialize', params: INITIALIZE });
     expect(await again.text()).toContain('RELEASE_REVOKED');
     const closed = once(gateway, 'close') as Promise<[number]>;

@@ -51,7 +51,7 @@ describe('[git] docs/git.md', () => {
     LOCKKEEPER_HOME: join(dir, 'home'),
   });
 
-  it('works as written; what runs is the tree of the commit alone', { timeout: 180_000 }, async () => {
+  it('works as written; what runs is the tree of the commit alone', async () => {
     const { must, people } = tour as Tour;
     writeFileSync(
       join(dir, 'project/calls.jsonl'),

@@ -6,11 +6,11 @@ import { incidents } from './incidents/rows.ts';
 let replays: Replays;
 beforeAll(async () => {
   replays = await openReplays();
-}, 120_000);
+});
 afterAll(() => replays.close());
 
 describe('a known incident that comes again as an update', () => {
-  it.concurrent.each(incidents)('$id $what', { timeout: 120_000 }, async (incident) => {
+  it.concurrent.each(incidents)('$id $what', async (incident) => {
     expect(await replays.replay(incident)).toMatchObject({ silent: [], lockable: false });
   });
 });

@@ -8,7 +8,7 @@ describe('the table of isolation', () => {
   let judged: Judged;
   beforeAll(async () => {
     judged = await judgeAll(proofs, () => undefined);
-  }, 240_000);
+  });
 
   it('has rows enough, each with a name of its own, in the drivers that are installed for tests', () => {
     expect(proofs.length).toBeGreaterThanOrEqual(100);

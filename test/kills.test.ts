@@ -8,9 +8,7 @@ import { openKept } from './kills/kept.ts';
 import { type Counted, Tally } from './kills/tally.ts';
 
 describe('a runtime that is killed at a random moment', () => {
-  it('has called nothing without a durable record, leaves no process, and a chain that verifies', {
-    timeout: 240_000,
-  }, async () => {
+  it('has called nothing without a durable record, leaves no process, and a chain that verifies', async () => {
     const kills = await killMany({ count: 30, parallel: 2, seed: Date.now() % 2 ** 32 });
     expect(kills.faults, `seed ${kills.seed}`).toEqual([]);
     expect(kills).toMatchObject({
@@ -24,7 +22,7 @@ describe('a runtime that is killed at a random moment', () => {
     expect(kills.reached).toBeGreaterThanOrEqual(kills.answered);
   });
 
-  it('is found out when it forwards before the record is on the disk', { timeout: 120_000 }, async () => {
+  it('is found out when it forwards before the record is on the disk', async () => {
     const kills = await killMany({ count: 6, seed: 1, hasty: true });
     expect(kills.conclusion).toBe('BROKEN');
     expect(kills.withoutRecord).toBeGreaterThan(0);

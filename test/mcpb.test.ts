@@ -51,7 +51,7 @@ describe('[mcpb] docs/mcpb.md', () => {
     LOCKKEEPER_HOME: join(dir, 'home'),
   });
 
-  it('works as written; what runs are the files of the bundle alone', { timeout: 180_000 }, async () => {
+  it('works as written; what runs are the files of the bundle alone', async () => {
     const { must, shell, people } = tour as Tour;
     writeFileSync(
       join(dir, 'project/calls.jsonl'),

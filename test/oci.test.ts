@@ -46,9 +46,7 @@ describe('[oci] docs/oci.md', () => {
     DOCKER_CONFIG: join(dir, 'docker'),
   });
 
-  it('works as written; what runs is the image alone, and no registry is asked', {
-    timeout: 180_000,
-  }, async () => {
+  it('works as written; what runs is the image alone, and no registry is asked', async () => {
     const { must, people } = tour as Tour;
     writeFileSync(join(dir, 'project/calls.jsonl'), clientLines(...CALLS));
     await people();

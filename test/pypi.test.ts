@@ -36,7 +36,7 @@ describe('[pypi] docs/pypi.md', () => {
     LOCKKEEPER_HOME: join(dir, 'home'),
   });
 
-  it('works as written, and a client of the SDK calls it', { timeout: 300_000 }, async () => {
+  it('works as written, and a client of the SDK calls it', async () => {
     const { must, people } = tour as Tour;
     writeFileSync(join(dir, 'project/calls.jsonl'), clientLines(CALL));
     await people();

@@ -103,5 +103,5 @@ describe('a database restored from a backup', () => {
     rmSync(join(data, 'postgres'), { recursive: true });
     copy(`${backup}-newer`, join(data, 'postgres'));
     await grow();
-  }, 180_000);
+  });
 });

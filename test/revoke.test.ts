@@ -30,9 +30,7 @@ describe('lk revoke', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  it('ends a session that runs, which says why; the gate refuses; the record says who signed', {
-    timeout: 120_000,
-  }, async () => {
+  it('ends a session that runs, which says why; the gate refuses; the record says who signed', async () => {
     const env = { ...process.env, LOCKKEEPER_HOME: join(dir, 'machines/erin'), NO_COLOR: '1' };
     const child = spawn(process.execPath, [MAIN, 'run', 'echo'], { cwd: join(dir, 'project'), env });
     started.push(child);
@@ -48,7 +46,7 @@ describe('lk revoke', () => {
     child.stdin.write(
       `${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params: INITIALIZE })}\n`,
     );
-    await expect.poll(() => stdout + stderr, { timeout: 30_000 }).toContain('serverInfo');
+    await expect.poll(() => stdout + stderr).toContain('serverInfo');
     const inside = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ');
     expect(inside[0]).not.toBe('');
     const closed = once(child, 'close') as Promise<[number]>;

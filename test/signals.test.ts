@@ -79,9 +79,9 @@ describe('what a client started', () => {
       const line = (message: JsonObject): void =>
         void running.child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
       line({ id: 1, method: 'initialize', params: INITIALIZE });
-      await expect.poll(running.said, { timeout: 30_000 }).toContain('serverInfo');
+      await expect.poll(running.said).toContain('serverInfo');
       line({ id: 2, ...ECHO });
-      await expect.poll(running.said, { timeout: 30_000 }).toContain('"hello"');
+      await expect.poll(running.said).toContain('"hello"');
       await ends(running, how);
     },
   );
@@ -90,7 +90,7 @@ describe('what a client started', () => {
     'lk gateway ends by %s with exit 0 while sessions are open, and leaves no process',
     async (how) => {
       const running = start('gateway', '--listen', '127.0.0.1:0', '--json');
-      await expect.poll(running.said, { timeout: 30_000 }).toContain('"servers"');
+      await expect.poll(running.said).toContain('"servers"');
       const [, first = ''] = /(\{"url".*\})/.exec(running.said()) ?? [];
       const { servers } = JSON.parse(first) as { servers: string[] };
       const client = await httpClient(servers.find((url) => url.includes('echo')) ?? '');

@@ -50,7 +50,7 @@ describe.each(servers().slice(0, 1))('a reviewer with a key in an SSH agent', (s
     });
   const codeOf = ({ data }: { data: JsonObject }): unknown => (data.error as JsonObject)?.code;
 
-  it('enrols it, approves with it, and signs nothing while it is locked', { timeout: 60_000 }, async () => {
+  it('enrols it, approves with it, and signs nothing while it is locked', async () => {
     const made = await lk('keys', 'new', '--ssh-agent', '--name', 'work');
     expect([made.exit, made.data.type, made.data.kind]).toEqual([0, 'p256', 'ssh-agent']);
     const enrolled = await lk('keys', 'enrol', '--name', 'work');
@@ -65,9 +65,7 @@ describe.each(servers().slice(0, 1))('a reviewer with a key in an SSH agent', (s
     expect([approved.exit, approved.data.state]).toEqual([0, 'approved']);
   });
 
-  it('revokes with it, and without it when it does not sign: to deny is cheap', {
-    timeout: 60_000,
-  }, async () => {
+  it('revokes with it, and without it when it does not sign: to deny is cheap', async () => {
     const revoked: unknown[] = [];
     for (const [version, lock] of [
       ['3.1.0', false],

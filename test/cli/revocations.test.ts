@@ -7,8 +7,11 @@ import { openApi } from '../../cli/api.ts';
 import { EventReader, type ServerEvent } from '../../cli/events.ts';
 import { revocationsOf, type Timing } from '../../cli/revocations.ts';
 import type { RevocationEvent } from '../../schemas/revocation.ts';
+import { PATIENCE_MS } from '../helpers/wait.ts';
 
 const FAST: Timing = { pollMs: 200, connectMs: 300, silenceMs: 300, firstWaitMs: 20 };
+/** For streams that answer, however busy the machine is. */
+const PATIENT: Timing = { ...FAST, connectMs: PATIENCE_MS, silenceMs: PATIENCE_MS };
 const digest = `sha256:${'a'.repeat(64)}`;
 const eventOf = (id: number): RevocationEvent => ({
   id,
@@ -72,11 +75,15 @@ const opened = (response: ServerResponse): ServerResponse => {
 
 describe('revocations over a stream', () => {
   it('come at once; after a break the thread is taken up by the last id, and nothing is asked twice', async () => {
-    const world = await listenTo((response, _request, nth) => {
-      opened(response);
-      if (nth === 1) response.end(sse(3) + sse(5));
-      if (nth === 2) response.write(sse(8));
-    });
+    const world = await listenTo(
+      (response, _request, nth) => {
+        opened(response);
+        if (nth === 1) response.end(sse(3) + sse(5));
+        if (nth === 2) response.write(sse(8));
+      },
+      undefined,
+      PATIENT,
+    );
     await expect.poll(() => world.heard).toEqual([3, 5, 8]);
     const streams = world.asked.filter((path) => path.includes('stream'));
     expect(streams).toEqual([
@@ -110,7 +117,7 @@ describe('revocations over a stream', () => {
       (response) => void opened(response),
       (after) => ({ revocations: after < 2 ? [eventOf(2)] : [], next: '2' }),
     );
-    await expect.poll(() => world.heard, { timeout: 3000 }).toEqual([2]);
+    await expect.poll(() => world.heard).toEqual([2]);
   });
 
   it.each<[string, (response: ServerResponse) => void]>([
@@ -122,29 +129,33 @@ describe('revocations over a stream', () => {
     ['is endless lines of data', (response) => flood(opened(response), 'data\n')],
     ['is cut in the middle of an event', (response) => opened(response).end(sse(9).slice(0, 60))],
     ['never answers', () => undefined],
-  ])('that %s tells nothing, and the next question is heard', { timeout: 20_000 }, async (_name, hostile) => {
+  ])('that %s tells nothing, and the next question is heard', async (_name, hostile) => {
     const before = process.memoryUsage().rss;
     const world = await listenTo(hostile, (after) => ({
       revocations: after < 1 ? [eventOf(1)] : [],
       next: '1',
     }));
-    await expect.poll(() => world.heard, { timeout: 8000 }).toEqual([1]);
+    await expect.poll(() => world.heard).toEqual([1]);
     await sleep(500);
     expect(world.heard).toEqual([1]);
     expect(process.memoryUsage().rss - before).toBeLessThan(300 * 1024 * 1024);
   });
 
   it('hand on what is malformed for the watcher to leave, and go on', async () => {
-    const world = await listenTo((response) => {
-      const odd = [
-        'event: revocation\ndata: {',
-        'event: other\ndata: {}',
-        'data: {"id":7}',
-        'id: x\nid',
-        ':',
-      ];
-      opened(response).write(`${odd.map((text) => `${text}\n\n`).join('')}${sse(6)}`);
-    });
+    const world = await listenTo(
+      (response) => {
+        const odd = [
+          'event: revocation\ndata: {',
+          'event: other\ndata: {}',
+          'data: {"id":7}',
+          'id: x\nid',
+          ':',
+        ];
+        opened(response).write(`${odd.map((text) => `${text}\n\n`).join('')}${sse(6)}`);
+      },
+      undefined,
+      PATIENT,
+    );
     await expect.poll(() => world.heard).toEqual([-1, 6]);
   });
 });

@@ -9,9 +9,10 @@ import { openJournal } from '../../runtime/journal/journal.ts';
 import { openSinks } from '../../runtime/journal/sinks/open.ts';
 import { metrics } from '../../runtime/telemetry/metrics.ts';
 import type { AuditConfig } from '../../schemas/sinks.ts';
-import { bodyOf, memorySink, pumpOf, until } from '../helpers/journals.ts';
+import { bodyOf, memorySink, pumpOf } from '../helpers/journals.ts';
 import { httpReceiver } from '../helpers/receivers.ts';
 import { tempDir } from '../helpers/session.ts';
+import { until } from '../helpers/wait.ts';
 
 const MAIN = join(dirname(dirname(import.meta.dirname)), 'cli/main.ts');
 const run = promisify(execFile);

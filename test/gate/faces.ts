@@ -107,7 +107,7 @@ async function stdio(setup: Setup): Promise<Talk> {
     ...(setup.how ? { how: setup.how } : {}),
     ...(setup.surface ? { surface: setup.surface } : {}),
     ...(setup.content ? { content: setup.content } : {}),
-    ...(setup.stale ? { lockExpires: 0 } : {}),
+    ...(setup.stale ? { lockExpires: () => 0 } : {}),
     ...(setup.watch ? { watch: setup.watch } : {}),
     ...(setup.onRevoke ? { onRevoke: setup.onRevoke } : {}),
   });

@@ -45,7 +45,6 @@ export async function sessionWith(server: Lone, setup: SessionSetup = {}): Promi
   return startSession({
     surface: await surfaceOf(server),
     start: () => plainProcess(server.words),
-    handshakeMs: 20_000,
     ...setup,
   });
 }
@@ -61,7 +60,6 @@ export async function gatewayWith(
   return startGateway({
     servers: Object.fromEntries(Object.keys(servers).map((alias) => [alias, ''])),
     policy: 'everyone: everything locked\n',
-    handshakeMs: 20_000,
     each,
     ...(first ? { captured: first } : {}),
     start: (alias) => plainProcess(servers[alias]?.words ?? []),

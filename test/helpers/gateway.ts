@@ -1,4 +1,5 @@
 /** A gateway on loopback before scripted servers, and a client that speaks plain HTTP to it. */
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CallApprovals, NOBODY_TO_ASK } from '../../runtime/gate/people.ts';
 import { allDoor } from '../../runtime/gateway/all/door.ts';
@@ -7,7 +8,6 @@ import { type InstanceLimits, Instances } from '../../runtime/gateway/instances.
 import { type Door, type GatewayLimits, type GatewayOptions, LIMITS } from '../../runtime/gateway/ports.ts';
 import { type Gateway, openGateway } from '../../runtime/gateway/server.ts';
 import { type Journal, openJournal } from '../../runtime/journal/journal.ts';
-import { readJournal } from '../../runtime/journal/read.ts';
 import { Breaker } from '../../runtime/lifecycle/breaker.ts';
 import { openPolicy } from '../../runtime/policy/open.ts';
 import type { RunningServer } from '../../runtime/ports.ts';
@@ -16,8 +16,10 @@ import type { JsonObject } from '../../schemas/common.ts';
 import { sha256 } from '../../schemas/json.ts';
 import type { LockEntry } from '../../schemas/lock.ts';
 import { pinSurface, type Surface } from '../../schemas/surface.ts';
+import { recordsAtRest } from './journals.ts';
 import { capture, INITIALIZE, plainProcess, SCRIPTED, tempDir } from './session.ts';
 import { makeEntry } from './trust.ts';
+import { PATIENCE_MS } from './wait.ts';
 
 const digest = `sha256:${'a'.repeat(64)}` as const;
 
@@ -117,7 +119,7 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
       lockExpires: () => Number.POSITIVE_INFINITY,
       journal,
       startFor: () => start,
-      handshakeMs: setup.handshakeMs ?? 5000,
+      handshakeMs: setup.handshakeMs ?? PATIENCE_MS,
       say: (line) => void said.push(line),
       breaker: new Breaker(),
       keeping: { probes: null, idleMs: setup.idleMs ?? null },
@@ -165,14 +167,13 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
     refusals,
     said,
     log,
-    records: async () => {
-      await new Promise((resolve) => setTimeout(resolve, 150));
-      const bodies: AuditBody[] = [];
-      for await (const record of readJournal(join(dir, 'journal'))) bodies.push(record.body);
-      return bodies;
-    },
+    records: () => recordsAtRest(journal, join(dir, 'journal')),
   };
 }
+
+/** The log of calls that these servers keep, as one text. */
+export const callsIn = ({ log }: RunningGateway, ...aliases: readonly string[]): string =>
+  aliases.map((alias) => (existsSync(log(alias)) ? readFileSync(log(alias), 'utf8') : '')).join('');
 
 export const JSON_HEADERS = {
   'content-type': 'application/json',

@@ -3,11 +3,11 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { exportJWK, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { type GrantContext, Provider } from 'oidc-provider';
 import type { Certified } from './certificates.ts';
 import { letIn } from './people.ts';
+import { portToKeep } from './ports.ts';
 
 export const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
@@ -52,9 +52,9 @@ export async function startIssuer({ tls, clientKey, people }: IssuerSetting = {}
   const open = () =>
     tls ? createTlsServer({ key: tls.key, cert: tls.cert }, listener) : createServer(listener);
   let server = open();
-  server.listen(0, '127.0.0.1');
+  const port = await portToKeep();
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
   const url = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
   let version = 0;
 

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Journal } from '../../runtime/journal/journal.ts';
 import { Pump, type PumpOptions } from '../../runtime/journal/pump.ts';
-import { readOne } from '../../runtime/journal/read.ts';
+import { readJournal, readOne } from '../../runtime/journal/read.ts';
 import type { Sink, Taken } from '../../runtime/journal/sinks/port.ts';
 import type { AuditBody, AuditKind, AuditRecord } from '../../schemas/audit.ts';
 
@@ -53,6 +53,17 @@ export function pumpOf(journal: Journal, sink: Sink, rest: Partial<PumpOptions> 
   });
 }
 
+/** All records below `root`, once nothing has been added to this journal for a while. */
+export async function recordsAtRest(journal: Journal, root: string): Promise<AuditBody[]> {
+  for (let seen = -1; seen !== journal.durable(); await sleep(100)) {
+    await journal.settle().catch(() => undefined);
+    seen = journal.durable();
+  }
+  const bodies: AuditBody[] = [];
+  for await (const { body } of readJournal(root)) bodies.push(body);
+  return bodies;
+}
+
 export async function recordsOf(dir: string): Promise<AuditRecord[]> {
   const records: AuditRecord[] = [];
   for await (const record of readOne(dir)) records.push(record);
@@ -61,12 +72,3 @@ export async function recordsOf(dir: string): Promise<AuditRecord[]> {
 
 export const kindsOf = async (dir: string): Promise<AuditKind[]> =>
   (await recordsOf(dir)).map(({ body }) => body.kind);
-
-/** Waits until it holds; fails after so many milliseconds. */
-export async function until(holds: () => boolean | Promise<boolean>, ms = 20_000): Promise<void> {
-  const end = Date.now() + ms;
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`it did not come to that in ${ms} ms`);
-    await sleep(10);
-  }
-}

@@ -10,9 +10,10 @@ import { Release } from '../../schemas/release.ts';
 import { keySigner } from '../../schemas/signer.ts';
 import type { TestRegistry } from './registry.ts';
 import type { Key } from './trust.ts';
+import { PATIENCE_MS } from './wait.ts';
 
 const QUIET = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync'];
-export const WAIT = { timeout: 20_000 };
+export const WAIT = { timeout: PATIENCE_MS };
 
 export interface Pages {
   /** The registry itself, and the reviewer's own server before it. */

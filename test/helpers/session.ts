@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { overseen } from '../../runtime/isolation/process.ts';
 import { type Journal, openJournal } from '../../runtime/journal/journal.ts';
-import { readJournal } from '../../runtime/journal/read.ts';
 import type { SessionPolicy } from '../../runtime/policy/session.ts';
 import type { RunningServer, SandboxedProcess } from '../../runtime/ports.ts';
 import { CLIENT_CAPABILITIES, captureSurface, SESSION_VERSION } from '../../runtime/session/capture.ts';
@@ -18,7 +17,9 @@ import type { AuditBody } from '../../schemas/audit.ts';
 import type { JsonObject } from '../../schemas/common.ts';
 import type { LockEntry } from '../../schemas/lock.ts';
 import { type Era, pinSurface, type Surface } from '../../schemas/surface.ts';
+import { recordsAtRest } from './journals.ts';
 import { makeEntry } from './trust.ts';
+import { PATIENCE_MS } from './wait.ts';
 
 export const SCRIPTED = join(import.meta.dirname, '../servers/scripted.mjs');
 
@@ -33,13 +34,13 @@ export function plainProcess(words: readonly string[]): Promise<SandboxedProcess
 }
 
 export async function capture(words: readonly string[], era: Era = 'session'): Promise<Surface> {
-  return captureOf(await plainProcess(words), 20_000, era);
+  return captureOf(await plainProcess(words), PATIENCE_MS, era);
 }
 
 /** What a server shows in this era; it is stopped then. */
 export async function captureOf(
   child: RunningServer,
-  timeoutMs = 5000,
+  timeoutMs = PATIENCE_MS,
   era: Era = 'session',
 ): Promise<Surface> {
   try {
@@ -88,7 +89,8 @@ export interface SessionSetup {
   readonly telemetry?: SessionOptions['telemetry'];
   readonly entry?: (entry: LockEntry) => void;
   readonly journal?: Journal;
-  readonly lockExpires?: number;
+  /** In ms since 1970, as of the moment that it is asked; without it in an hour. */
+  readonly lockExpires?: () => number;
   readonly handshakeMs?: number;
   readonly answerMs?: number;
   readonly callMs?: number;
@@ -133,7 +135,6 @@ export async function startSession(setup: SessionSetup = {}): Promise<Running> {
   });
   let child: Started | null = null;
   const digest = `sha256:${'a'.repeat(64)}` as const;
-  const lockExpires = setup.lockExpires ?? Date.now() + 60_000;
   const end = serveSession({
     entry,
     subject: {
@@ -145,7 +146,7 @@ export async function startSession(setup: SessionSetup = {}): Promise<Running> {
       approvedBy: ['alice', 'bob'],
     },
     surface,
-    lockExpires: () => lockExpires,
+    lockExpires: setup.lockExpires ?? (() => Date.now() + 3_600_000),
     caller: {
       user: setup.user ?? 'erin',
       teams: [],
@@ -161,7 +162,7 @@ export async function startSession(setup: SessionSetup = {}): Promise<Running> {
         : plainProcess([SCRIPTED, setup.how ?? 'good', log]));
       return child;
     },
-    handshakeMs: setup.handshakeMs ?? 5000,
+    handshakeMs: setup.handshakeMs ?? PATIENCE_MS,
     ...(setup.answerMs === undefined ? {} : { answerMs: setup.answerMs }),
     ...(setup.callMs === undefined ? {} : { callMs: setup.callMs }),
     ...(setup.telemetry ? { telemetry: setup.telemetry } : {}),
@@ -177,7 +178,7 @@ export async function startSession(setup: SessionSetup = {}): Promise<Running> {
     new Promise((resolve, reject) => {
       const timer = setTimeout(
         () => reject(new Error(`nothing fits in ${JSON.stringify(received).slice(0, 2000)}`)),
-        10_000,
+        PATIENCE_MS,
       );
       const look = (): void => {
         const found = received.find(fits);
@@ -217,12 +218,7 @@ export async function startSession(setup: SessionSetup = {}): Promise<Running> {
             .split('\n')
             .map((line) => JSON.parse(line) as JsonObject)
         : [],
-    records: async () => {
-      await new Promise((resolve) => setTimeout(resolve, 150));
-      const bodies: AuditBody[] = [];
-      for await (const record of readJournal(join(dir, 'journal'))) bodies.push(record.body);
-      return bodies;
-    },
+    records: () => recordsAtRest(journal, join(dir, 'journal')),
   };
 }
 

@@ -4,7 +4,6 @@ import { get } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openApi } from '../../cli/api.ts';
 import type { Context } from '../../cli/command.ts';
@@ -35,6 +34,7 @@ import {
 } from '../helpers/advisories.ts';
 import { servers, startStaffed, submissionOf, type TestRegistry } from '../helpers/registry.ts';
 import type { Key } from '../helpers/trust.ts';
+import { until } from '../helpers/wait.ts';
 
 const HOUR_MS = 3_600_000;
 const ago = (hours: number): string => new Date(Date.now() - hours * HOUR_MS).toISOString();
@@ -98,11 +98,11 @@ describe.each(servers())('advisories on $name', (server) => {
           response.on('data', (chunk: Buffer) => (heard += chunk.toString()));
         },
       );
-      for (let i = 0; i < 100 && heard === ''; i++) await sleep(20);
+      await until(() => heard !== '');
       source.hold([mal('MAL-2026-900001', 'weather', [bad.version], { modified: ago(1) })]);
       await tick();
       expect([await stateOf(bad.id), await stateOf(good.id)]).toEqual(['revoked', 'approved']);
-      for (let i = 0; i < 100 && !heard.includes('data: '); i++) await sleep(20);
+      await until(() => heard.includes('data: '));
       stream.destroy();
       const { body } = await registry.call('erin', 'GET', '/v1/revocations');
       const event = body.revocations.at(-1);
@@ -309,7 +309,7 @@ describe.each(servers())('advisories on $name', (server) => {
       const crons = { upstreamCron: '7 * * * *', advisoriesCron: '19 * * * *', tufCron: '43 */6 * * *' };
       const schedules = registrySchedules(registry.deps, crons);
       await schedules.find(({ name }) => name === 'advisories')?.run();
-      for (let i = 0; i < 300 && (await stateOf(release.id)) !== 'revoked'; i++) await sleep(20);
+      await until(async () => (await stateOf(release.id)) === 'revoked');
       await runner.stop();
       expect(await stateOf(release.id)).toBe('revoked');
     });
@@ -655,7 +655,7 @@ describe.each(servers())('advisories on $name', (server) => {
       ],
       ['breaks', (s) => s.files.set('/npm/modified_id.csv', (r) => r.writeHead(500).end())],
       ['floods', (s) => s.files.set('/npm/modified_id.csv', flood)],
-    ])('that %s ends in a refusal, and what is known stays', { timeout: 60_000 }, async (_, spoil) => {
+    ])('that %s ends in a refusal, and what is known stays', async (_, spoil) => {
       source.hold([ghsa('GHSA-made-upup-stay', 'p', { modified: ago(1) })]);
       await tick();
       spoil(source);
@@ -740,9 +740,7 @@ describe.each(servers())('advisories on $name', (server) => {
 
     // The two servers are the same engine; one of them is enough for what takes its time.
     if (server !== servers()[0]) return;
-    it('of 70,000 records is read, from an archive that counts in 64 bits', {
-      timeout: 180_000,
-    }, async () => {
+    it('of 70,000 records is read, from an archive that counts in 64 bits', async () => {
       const release = await approved();
       const records = Array.from({ length: 70_000 }, (_, i) =>
         mal(`MAL-2026-${i}`, i === 66_666 ? 'weather' : `made-up-${i}`, [release.version], {

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findRelease, insertApproval, moveState } from '../../registry/db/releases.ts';
 import { expireApprovals } from '../../registry/expiry.ts';
@@ -11,6 +10,7 @@ import type { CheckResult } from '../../schemas/finding.ts';
 import { canonical } from '../../schemas/json.ts';
 import { SUBMISSION, servers, startStaffed, submissionOf, type TestRegistry } from '../helpers/registry.ts';
 import type { Key } from '../helpers/trust.ts';
+import { until } from '../helpers/wait.ts';
 
 const DAY_MS = 86_400_000;
 const inDays = (days: number): Date => new Date(Date.now() + days * DAY_MS);
@@ -156,7 +156,7 @@ describe.each(servers())('approvals that end, on $name', (server) => {
     await client.query('select 1 from releases where id = $1 for update', [id]);
     const running = expireApprovals(registry.deps);
     const waits = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-    for (let i = 0; i < 500 && (await registry.pool.query(waits)).rowCount === 0; i++) await sleep(10);
+    await until(async () => (await registry.pool.query(waits)).rowCount !== 0);
     const { expires } = approval.predicate;
     const digest = envelopeDigest(envelope);
     await insertApproval(client, { digest, releaseId: id, person: 'bob', envelope, expires });

@@ -53,7 +53,7 @@ const HOSTILE: readonly (readonly [string, LocalPackage, string])[] = [
   ['names that every object has', plain(shows, { manifest: inherited }), ''],
 ];
 
-it('are refused or found, and the worker takes the next', { timeout: 240_000 }, async () => {
+it('are refused or found, and the worker takes the next', async () => {
   const [server] = servers();
   if (!server) throw new Error('no database');
   const packages = HOSTILE.map(([, one], at) => ({ ...one, version: `1.0.${at}` }));

@@ -13,10 +13,12 @@ import { parseNote, readCheckpoint, readNoteKey, signersOf } from '../../schemas
 import { BARE } from '../helpers/bare.ts';
 import { numberedLog } from '../helpers/log.ts';
 import { refusal } from '../helpers/machine.ts';
+import { portToKeep } from '../helpers/ports.ts';
 import { certificateFor } from '../helpers/receivers.ts';
 import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
 import { type S3, startS3 } from '../helpers/s3.ts';
 import { tempDir } from '../helpers/session.ts';
+import { until } from '../helpers/wait.ts';
 import { makeSigner } from '../helpers/witness.ts';
 
 const MAIN = join(import.meta.dirname, '../../cli/main.ts');
@@ -105,7 +107,7 @@ describe.each(servers())('a log published in a bucket on $name', (server) => {
   let home: string;
   let version = 0;
   beforeEach(async () => {
-    s3 = await startS3({ open: true });
+    s3 = await startS3({ open: true, port: await portToKeep() });
     registry = await startTestRegistry(server, { publish: { bucket: bucketAt(PLACE, s3.environment) } });
     await registry.person('dave', 'publisher');
     token = await registry.person('eve', 'developer');
@@ -118,10 +120,6 @@ describe.each(servers())('a log published in a bucket on $name', (server) => {
   });
 
   const there = (name: string): string | undefined => s3.objects.get(`lk/${name}`)?.text;
-  const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
-    for (let n = 0; n < 400 && !(await holds()); n++) await sleep(25);
-    expect(await holds()).toBe(true);
-  };
   const grow = async (): Promise<number> => {
     await registry.submit('dave', submissionOf(`2.0.${version++}`));
     const { size } = await registry.deps.checkpoints.newest();
@@ -241,7 +239,7 @@ describe.each(servers())('a log published in a bucket on $name', (server) => {
       const size = await grow();
       expect((await registry.deps.checkpoints.witnessed(size)).size).toBe(size);
     }
-    expect(Date.now() - began).toBeLessThan(5_000);
+    expect(Date.now() - began).toBeLessThan(15_000);
     const port = Number(new URL(s3.url).port);
     const { objects } = s3;
     await s3.close();
@@ -255,7 +253,7 @@ describe.each(servers())('a log published in a bucket on $name', (server) => {
     await until(() => there(`checkpoints/${size}`) !== undefined);
     await until(async () => (await events()).at(-1) === 'log.published');
     expect(await events()).toEqual(['log.unpublished', 'log.published']);
-  }, 60_000);
+  });
 
   it('is not believed over TLS of a stranger, nor in other words than a checkpoint’s', async () => {
     const { caFile, cert, key } = certificateFor('127.0.0.1');

@@ -19,6 +19,7 @@ import { assertValid } from '../../schemas/validate.ts';
 import { ghsa } from '../helpers/advisories.ts';
 import { servers, startStaffed, type TestRegistry } from '../helpers/registry.ts';
 import type { Key } from '../helpers/trust.ts';
+import { until } from '../helpers/wait.ts';
 import { openWorld, plain } from '../scanner/harness.ts';
 
 describe.each(servers().slice(0, 1))('an approved release', (server) => {
@@ -42,7 +43,7 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
       readAdvisory(bytesOf(ghsa('GHSA-made-upup-0000', 'p', { modified: new Date().toISOString() }))),
     ]);
     id = await approved('1.2.3');
-  }, 60_000);
+  });
   afterAll(async () => {
     await registry.close();
     await close();
@@ -189,9 +190,7 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
     await queueRejudgements(deps);
     const runner = await startWorker(deps, 1);
     try {
-      for (let i = 0; i < 200 && (await queueRejudgements(deps)) > 0; i++)
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      expect(await queueRejudgements(deps)).toBe(0);
+      await until(async () => (await queueRejudgements(deps)) === 0);
     } finally {
       await runner.stop();
     }

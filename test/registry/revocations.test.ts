@@ -10,6 +10,7 @@ import { canonical, digestOf } from '../../schemas/json.ts';
 import { type RevocationEvent, revocationOf } from '../../schemas/revocation.ts';
 import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
 import type { Key } from '../helpers/trust.ts';
+import { until } from '../helpers/wait.ts';
 
 interface Reader {
   readonly status: number;
@@ -47,14 +48,6 @@ function read(base: string, token: string, more: { query?: string; last?: string
       resolve(reader);
     });
   });
-}
-
-async function until(fits: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 400; i++) {
-    if (await fits()) return;
-    await sleep(20);
-  }
-  throw new Error('it did not come about');
 }
 
 describe.each(servers())('revocations on $name', (server) => {
@@ -198,9 +191,7 @@ describe.each(servers())('revocations on $name', (server) => {
     expect((await read(base, erin, { last: 'x' })).status).toBe(400);
   });
 
-  it('is told by every replica, and again once a cut connection listens anew', {
-    timeout: 30_000,
-  }, async () => {
+  it('is told by every replica, and again once a cut connection listens anew', async () => {
     const replica = await buildApp(registry.deps);
     await replica.listen({ host: '127.0.0.1', port: 0 });
     const there = `http://127.0.0.1:${(replica.server.address() as AddressInfo).port}`;
@@ -219,10 +210,10 @@ describe.each(servers())('revocations on $name', (server) => {
     const before = performance.now();
     await replica.close();
     await reader.ended;
-    expect(performance.now() - before).toBeLessThan(2000);
+    expect(performance.now() - before).toBeLessThan(15_000);
   });
 
-  it('loses none when many are revoked at once', { timeout: 60_000 }, async () => {
+  it('loses none when many are revoked at once', async () => {
     const reader = await read(base, erin);
     const releases = [];
     for (let i = 0; i < 12; i++) releases.push(await approved());
@@ -249,8 +240,7 @@ describe.each(servers())('revocations on $name', (server) => {
     for (let i = 0; i < 2; i++) expect((await read(base, frank)).status).toBe(200);
     expect((await read(base, frank)).status).toBe(429);
     for (const reader of open) reader.close();
-    await sleep(100);
-    expect((await read(base, erin)).status).toBe(200);
+    await until(async () => (await read(base, erin)).status === 200);
   });
 
   it('ends with its token', async () => {

@@ -11,7 +11,6 @@ import {
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Api } from '../../cli/api.ts';
 import type { Context } from '../../cli/command.ts';
@@ -35,6 +34,7 @@ import { NPM_KEYS, trustRoots } from '../helpers/bundles.ts';
 import { machine } from '../helpers/machine.ts';
 import { freshDatabase, servers, startStaffed, type TestRegistry } from '../helpers/registry.ts';
 import { type Edition, TufPlace } from '../helpers/tuf.ts';
+import { until } from '../helpers/wait.ts';
 
 const NPM_PATH = 'packages.example/keys.json';
 const npmKeys = trustRoots.at(-1) as Buffer;
@@ -162,7 +162,7 @@ describe.each(servers().slice(0, 1))('a repository of trust files', (server) => 
     await registrySchedules(deps, crons)
       .find(({ name }) => name === 'trust')
       ?.run();
-    for (let i = 0; i < 500 && (await view()).readAt === null; i++) await sleep(20);
+    await until(async () => (await view()).readAt !== null);
     await runner.stop();
     expect(await fileOf('npm')).toMatchObject({
       state: 'new',
@@ -216,7 +216,7 @@ describe.each(servers().slice(0, 1))('a repository of trust files', (server) => 
     });
     const scanner = await startRegistry(config, { log: () => undefined });
     try {
-      for (let i = 0; i < 500 && (await repositoryState(pool)) === null; i++) await sleep(20);
+      await until(async () => (await repositoryState(pool)) !== null);
       expect(await repositoryState(pool)).toMatchObject({ repository: place.url, code: null });
       expect(await listTrustFiles(pool)).toMatchObject([{ name: 'npm', digest: NPM_KEYS }]);
       expect(existsSync(join(data, 'blobs', NPM_KEYS.slice(7, 9), NPM_KEYS.slice(9)))).toBe(true);

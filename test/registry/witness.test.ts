@@ -20,8 +20,10 @@ import type { LogRole } from '../../schemas/root.ts';
 import { readLogKey, readWitnessKey, renderAddCheckpoint, withLines } from '../../schemas/witness.ts';
 import { BARE } from '../helpers/bare.ts';
 import { numberedLog } from '../helpers/log.ts';
+import { portToKeep } from '../helpers/ports.ts';
 import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
 import { tempDir } from '../helpers/session.ts';
+import { until } from '../helpers/wait.ts';
 import { makeSigner, makeWitness, type TestWitness } from '../helpers/witness.ts';
 
 const MAIN = join(import.meta.dirname, '../../cli/main.ts');
@@ -304,7 +306,7 @@ describe.each(servers())('the witnessed log on $name', (server) => {
   let version = 0;
 
   beforeEach(async () => {
-    witness = await makeWitness(tempDir(), { signer });
+    witness = await makeWitness(tempDir(), { signer, port: await portToKeep() });
     published = tempDir();
     registry = await startTestRegistry(server, {
       witnesses: { list: [witness], threshold: 1 },
@@ -331,8 +333,7 @@ describe.each(servers())('the witnessed log on $name', (server) => {
   const publishedThere = async (entries: number): Promise<void> => {
     // `checkpoint` is written last, a moment after the one that is kept.
     const both = [`checkpoints/${entries}`, 'checkpoint'].map((name) => join(published, name));
-    for (let n = 0; n < 400 && !both.every((path) => existsSync(path)); n++)
-      await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => both.every((path) => existsSync(path)));
     expect(both.filter((path) => !existsSync(path))).toEqual([]);
   };
   const verify = (...words: string[]): Promise<{ exit: number; data: Record<string, unknown> }> =>
@@ -660,11 +661,9 @@ describe.each(servers())('publication of the log on $name', (server) => {
     const registry = await startTestRegistry(server, { publish: { folder, git: true } });
     try {
       await registry.person('dave', 'publisher');
-      const refresh = async (until: () => Promise<boolean>): Promise<void> => {
+      const refresh = async (holds: () => Promise<boolean>): Promise<void> => {
         await registry.deps.checkpoints.refresh();
-        for (let n = 0; n < 200 && !(await until()); n++)
-          await new Promise((resolve) => setTimeout(resolve, 50));
-        expect(await until()).toBe(true);
+        await until(holds);
       };
       const events = async (): Promise<boolean> =>
         (await registry.pool.query(`select 1 from events where action = 'log.unpublished'`)).rows.length > 0;

@@ -161,7 +161,7 @@ describe('a server', () => {
 
   describe('under Podman', () => {
     afterAll(() => void spawnSync('podman', ['container', 'prune', '--force']));
-    it('finds it as well, and nothing of it is left when it ends', { timeout: 180_000 }, async () => {
+    it('finds it as well, and nothing of it is left when it ends', async () => {
       const { seen, told, isolation } = await probe(
         container({ engine: 'podman', nodePath: process.execPath }),
       );

@@ -108,7 +108,7 @@ describe('the demanded signer', () => {
         }
       }
     }
-  }, 120_000);
+  });
 
   it('is not met by silence: what a certificate leaves out cannot be demanded of it', () => {
     const silent = byCertificate.filter((given) => certifiedBy(given)?.repository === null);

@@ -119,7 +119,7 @@ async function resolved(name: string, ports?: ScanPorts): Promise<Resolved> {
   };
 }
 
-describe('a server out of a git repository', { timeout: 60_000 }, () => {
+describe('a server out of a git repository', () => {
   it('is the tree of one commit and what it depends on; nothing of it is built or run before it starts', async () => {
     const ports = await place();
     const result = await scan(requestFor({ source: await sourceAt('v1.0.0') }), ports);

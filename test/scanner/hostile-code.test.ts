@@ -41,15 +41,13 @@ describe('code that is made to end its reader', () => {
       'a slow pattern for somebody',
       `x = "${'a'.repeat(200_000)}@"; y = "${'-----BEGIN PRIVATE KEY-----\\n'.repeat(500)}"`,
     ],
-  ])('%s', { timeout: 30_000 }, async (_, text) => {
+  ])('%s', async (_, text) => {
     const facts = await analyse([file('a.js', text), file('b.js', "require('net')")], reader);
     expect(facts.uses.filter(({ path }) => path === 'b.js')).toMatchObject([{ what: 'net' }]);
     expect(facts.files).toBe(2);
   });
 
-  it('is unknown where it takes all the memory or all the time, and the rest of the package is read', {
-    timeout: 60_000,
-  }, async () => {
+  it('is unknown where it takes all the memory or all the time, and the rest of the package is read', async () => {
     const small = openReader({ fileMs: 10_000, packageMs: 40_000, memoryMiB: 48 });
     const quick = openReader({ fileMs: 1, packageMs: 10_000, memoryMiB: 256 });
     const large = file('a.js', `x = [${'{a:1,b:[2,3]},'.repeat(200_000)}]`);
@@ -120,7 +118,7 @@ describe('a package that is made to end its reader', () => {
     ],
     ['a file of one gigabyte', [{ path: 'package/a', size: 1024 ** 3 }]],
     ['a million files', Array.from({ length: 100_001 }, (_, at) => ({ path: `package/${at}` }))],
-  ])('is refused: %s', { timeout: 30_000 }, async (_, entries) => {
+  ])('is refused: %s', async (_, entries) => {
     await expect(readTarball(tarball(entries), 'it')).rejects.toMatchObject({ code: 'ARCHIVE_HOSTILE' });
   });
 

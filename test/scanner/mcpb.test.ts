@@ -414,9 +414,7 @@ async function place(): Promise<Place> {
 }
 
 describe('a scan of a bundle', () => {
-  it('names every package inside, starts the server, and compares what the manifest declares', {
-    timeout: 60_000,
-  }, async () => {
+  it('names every package inside, starts the server, and compares what the manifest declares', async () => {
     const { ports, submission } = await place();
     const shows = { tools: [TOOL, { ...TOOL, name: 'hidden' }] };
     const tools = [{ name: 'tomorrow', description: 'Tells nothing' }, { name: 'gone' }];
@@ -489,7 +487,7 @@ describe('a scan of a bundle', () => {
     expect(checkOf(changed, 'LK-MCB-01')).toMatchObject({ outcome: 'ok' });
   });
 
-  it('starts one on Python with the folders that it names', { timeout: 60_000 }, async () => {
+  it('starts one on Python with the folders that it names', async () => {
     const { ports, submission } = await place();
     const code = readFileSync(join(SERVERS, 'plain.py'), 'utf8');
     const bundle = bundleOf({

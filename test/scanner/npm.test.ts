@@ -96,7 +96,7 @@ const SERVERS: readonly (readonly [string, string, string])[] = [
 ];
 
 describe.each(SERVERS)('[npm] server-%s, %s and %s', (server, older, newer) => {
-  it('is scanned whole, its tools as another program saw them', { timeout: 180_000 }, async () => {
+  it('is scanned whole, its tools as another program saw them', async () => {
     for (const version of [older, newer]) {
       const { report, closure, surface } = await scanned(
         server,
@@ -123,7 +123,7 @@ describe.each(SERVERS)('[npm] server-%s, %s and %s', (server, older, newer) => {
     }
   });
 
-  it('differs between the two, and the scan says how', { timeout: 180_000 }, async () => {
+  it('differs between the two, and the scan says how', async () => {
     const before = await scanned(server, older);
     const after = await scanned(server, newer, older);
     expect(after.surfaceDigest).not.toBe(before.surfaceDigest);
@@ -139,9 +139,7 @@ describe.each(SERVERS)('[npm] server-%s, %s and %s', (server, older, newer) => {
 describe('[npm] one tarball, two surfaces: filesystem@2025.8.21', () => {
   const ref = { name: '@modelcontextprotocol/server-filesystem', version: '2025.8.21' };
 
-  it('loses its schemas with the zod that npm would take today, and the report says so', {
-    timeout: 120_000,
-  }, async () => {
+  it('loses its schemas with the zod that npm would take today, and the report says so', async () => {
     const { closure, surface, report } = await scanned('filesystem', '2025.8.21');
     const zod = closure.artifacts.find(({ location }) => location === 'node_modules/zod');
     expect(zod?.purl).toMatch(/^pkg:npm\/zod@4\./);
@@ -153,9 +151,7 @@ describe('[npm] one tarball, two surfaces: filesystem@2025.8.21', () => {
     expect(check?.outcome === 'fired' && check.findings).toHaveLength(13);
   });
 
-  it('keeps them with another one: same package, other closure, other surface', {
-    timeout: 120_000,
-  }, async () => {
+  it('keeps them with another one: same package, other closure, other surface', async () => {
     const first = await scanned('filesystem', '2025.8.21');
     const { closure } = await resolveClosure(ref, ports, { zod: '3.25.76' });
     const root = (artifacts: typeof closure.artifacts) =>
@@ -173,7 +169,7 @@ describe('[npm] one tarball, two surfaces: filesystem@2025.8.21', () => {
 });
 
 describe('[npm] what the registry tells', () => {
-  it('is asked through the ordinary client', { timeout: 60_000 }, async () => {
+  it('is asked through the ordinary client', async () => {
     const versions = await upstreamVersions('@modelcontextprotocol/server-filesystem', ports.npm);
     expect(versions).toEqual(expect.arrayContaining(['2025.8.21', '2025.11.25', '2026.8.31']));
     const facts = await upstreamFacts('@modelcontextprotocol/server-filesystem', '2025.8.21', ports.npm);

@@ -34,7 +34,7 @@ async function place(environment: Record<string, string> = {}): Promise<{ ports:
 }
 
 describe('a server that is an image', () => {
-  it('is resolved, verified, started and read', { timeout: 60_000 }, async () => {
+  it('is resolved, verified, started and read', async () => {
     const image = serverImage({ Volumes: { '/srv/data': {} }, ExposedPorts: { '80/tcp': {} } }, [
       {
         path: 'srv/node_modules/left/package.json',

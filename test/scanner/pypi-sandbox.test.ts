@@ -60,7 +60,7 @@ async function asked(
 }
 
 describe('in the sandbox', () => {
-  it('runs the closure alone: no start file, nothing of the machine', { timeout: 120_000 }, async () => {
+  it('runs the closure alone: no start file, nothing of the machine', async () => {
     const mark = (name: string): string => `import os; os.mkdir('/tmp/${name}')\n`;
     const files = {
       'evil.pth': mark('pth'),
@@ -95,9 +95,7 @@ describe('in the sandbox', () => {
     else expect(status.reason).not.toBe('');
   });
 
-  it('reaches what is permitted through the proxy; other attempts are told', {
-    timeout: 120_000,
-  }, async () => {
+  it('reaches what is permitted through the proxy; other attempts are told', async () => {
     const code = `
 import socket, urllib.request
 def look(params):

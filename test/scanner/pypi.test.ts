@@ -18,7 +18,7 @@ import { checkOf, firedIn, processesWith, refusalOf, requestFor } from './harnes
 import { CODE, place, SOURCE, served, server } from './pypi-place.ts';
 
 describe.each(['json', 'html'] as const)('a server of an index that speaks %s', (form) => {
-  it('is resolved, verified, started and read', { timeout: 120_000 }, async () => {
+  it('is resolved, verified, started and read', async () => {
     const needed = wheelOf({
       name: 'acme-words',
       version: '2.0.1',
@@ -143,7 +143,7 @@ const REFUSED: Readonly<Record<string, readonly [readonly Listed[], string, stri
 };
 
 describe('a server of an index is refused, and never started, for', () => {
-  it.each(Object.entries(REFUSED))('%s', { timeout: 120_000 }, async (_, [files, code, words]) => {
+  it.each(Object.entries(REFUSED))('%s', async (_, [files, code, words]) => {
     const { ports, refusal } = await served(files);
     let started = 0;
     const start: typeof ports.driver.start = async (plan) => {
@@ -158,7 +158,7 @@ describe('a server of an index is refused, and never started, for', () => {
     expect(existsSync(RAN)).toBe(false);
   });
 
-  it('bytes that change between the resolver and the fetch', { timeout: 60_000 }, async () => {
+  it('bytes that change between the resolver and the fetch', async () => {
     const honest = server();
     const listed = { ...honest } as { -readonly [K in keyof Listed]: Listed[K] };
     const { ports, refusal, stored } = await served([listed]);
@@ -181,7 +181,7 @@ describe('a server of an index is refused, and never started, for', () => {
 });
 
 describe('an index that does not end', () => {
-  it('is given up in time, and pip with it', { timeout: 60_000 }, async () => {
+  it('is given up in time, and pip with it', async () => {
     const { url } = await startPypiIndex([server()], { silent: ({ agent }) => agent.startsWith('pip/') });
     const { ports, dir } = await place({ PIP_INDEX_URL: url });
     Object.assign(ports, { resolveMs: 4000 });
@@ -218,7 +218,7 @@ describe('an index that does not end', () => {
 });
 
 describe('several indexes', () => {
-  it('are all asked, and a name in two of them is refused', { timeout: 120_000 }, async () => {
+  it('are all asked, and a name in two of them is refused', async () => {
     const own = await startPypiIndex([needing('acme-words')]);
     const words = wheelOf({ name: 'acme-words' });
     const other = await startPypiIndex([words]);
@@ -234,7 +234,7 @@ describe('several indexes', () => {
     expect(confused.stored()).toBe(0);
   });
 
-  it('show their credentials to themselves alone, and in no refusal', { timeout: 120_000 }, async () => {
+  it('show their credentials to themselves alone, and in no refusal', async () => {
     const { url, credentials } = await startPypiIndex([server()]);
     const secret = url.replace('//', '//ann:s3cret@');
     const { ports } = await place({ PIP_INDEX_URL: secret });
@@ -246,7 +246,7 @@ describe('several indexes', () => {
     expect(message).not.toContain('s3cret');
   });
 
-  it('that promise no digest give a finding for each wheel', { timeout: 120_000 }, async () => {
+  it('that promise no digest give a finding for each wheel', async () => {
     const { ports } = await served([{ ...server(), sha256: null }]);
     expect(firedIn(await scan(requestFor(SOURCE), ports), 'LK-ART-01')).toEqual([
       'pkg:pypi/acme-time@1.0.0: its registry promises no digest; it is pinned by the bytes that came',

@@ -373,4 +373,4 @@ it('the weights are made of the texts of this repository, byte for byte', () => 
   } finally {
     rmSync(dir, { recursive: true });
   }
-}, 60_000);
+});

@@ -42,7 +42,7 @@ beforeAll(async () => {
   ({ close, ...world } = await openWorld([plain({ tools: [weather] }), update]));
   const baseline = baselineOf(await scan(requestFor(), world.ports));
   result = await scan(requestFor({ version: '1.0.1' }, baseline), world.ports);
-}, 60_000);
+});
 afterAll(() => close());
 
 const portsOf = (blobs: Blobs = world.ports.blobs) => ({

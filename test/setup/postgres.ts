@@ -6,12 +6,12 @@ import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { runMigrations } from 'graphile-worker';
 import type { TestProject } from 'vitest/node';
 import { migrate } from '../../registry/db/migrate.ts';
-import { openPool } from '../../registry/db/pool.ts';
+import { type Connection, openPool } from '../../registry/db/pool.ts';
 import { startEmbedded } from '../../registry/embedded.ts';
+import { until } from '../helpers/wait.ts';
 
 export interface TestServer {
   readonly name: string;
@@ -49,6 +49,16 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   };
 }
 
+/** A socket is there before its server takes anybody in. */
+async function answers(place: Connection): Promise<boolean> {
+  const pool = openPool(place, 1);
+  const answered = pool.query('select 1').then(
+    () => true,
+    () => false,
+  );
+  return answered.finally(() => pool.end());
+}
+
 /** The migrated database that `freshDatabase` copies. */
 export async function makeTemplate({ host, user }: TestServer): Promise<void> {
   const admin = openPool({ host, user, database: 'postgres' }, 1);
@@ -84,8 +94,7 @@ async function startSystem(dir: string): Promise<{ host: string; stop: () => Pro
   execFileSync(`${bin}/initdb`, init, { ...as, cwd: '/', stdio: 'ignore' });
   const words = ['-D', `${dir}/data`, '-k', dir, '-c', 'listen_addresses=', '-c', 'fsync=off'];
   const child = spawn(`${bin}/postgres`, words, { ...as, cwd: '/', stdio: 'ignore' });
-  for (let i = 0; i < 100 && !existsSync(`${dir}/.s.PGSQL.5432`); i++) await sleep(50);
-  await sleep(300);
+  await until(() => answers({ host: dir, user: 'lockkeeper', database: 'postgres' }));
   return {
     host: dir,
     stop: async () => {

@@ -9,6 +9,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Company, foundCompany } from '../../cli/drill/company.ts';
 import { type NpmRegistry, startNpmRegistry } from '../helpers/npm-registry.ts';
+import { PATIENCE_MS } from '../helpers/wait.ts';
 import { behaving } from '../scanner/harness.ts';
 
 const MAIN = join(dirname(dirname(import.meta.dirname)), 'cli/main.ts');
@@ -23,7 +24,7 @@ const QUIET = [
 ];
 /** Text that would act, if it were ever more than text; and one that hides. */
 const HOSTILE = '<img src=x onerror="document.title=1"> Adds\u200b a note.';
-const WAIT = { timeout: 20_000 };
+const WAIT = { timeout: PATIENCE_MS };
 
 describe('the dashboard', () => {
   let dir: string;

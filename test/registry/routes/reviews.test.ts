@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Approval, STATEMENT_TYPE } from '../../../schemas/approval.ts';
 import { seal } from '../../../schemas/dsse.ts';
@@ -6,6 +5,7 @@ import { canonical } from '../../../schemas/json.ts';
 import { DEFAULT_POLICY } from '../../../schemas/policy.ts';
 import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../../helpers/registry.ts';
 import { commandOf, type Key } from '../../helpers/trust.ts';
+import { until } from '../../helpers/wait.ts';
 
 const OTHER = `sha256:${'4'.repeat(64)}`;
 
@@ -87,7 +87,7 @@ describe.each(servers().slice(0, 1))('an approval at the registry', (server) => 
     await client.query(`update releases set state = 'rejected', reason = 'not this one' where id = $1`, [id]);
     const answer = registry.approve(alice, id);
     const waits = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-    for (let i = 0; i < 500 && (await registry.pool.query(waits)).rowCount === 0; i++) await sleep(10);
+    await until(async () => (await registry.pool.query(waits)).rowCount !== 0);
     await client.query('commit');
     client.release();
     expect((await answer).body.code).toBe('STATE_CONFLICT');

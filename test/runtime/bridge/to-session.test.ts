@@ -1,10 +1,12 @@
 /** A stateless client before a server with sessions: what it is asked, what it may come back with, and what is refused. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { Breaker } from '../../../runtime/lifecycle/breaker.ts';
+import type { AuditBody } from '../../../schemas/audit.ts';
 import type { JsonObject } from '../../../schemas/common.ts';
 import { envelopeWith, gatewayWith, META, OLDER, sessionWith, textOf } from '../../helpers/eras.ts';
 import { messagesOf, type RunningGateway, stateless } from '../../helpers/gateway.ts';
 import { codeOf, type Running } from '../../helpers/session.ts';
+import { until } from '../../helpers/wait.ts';
 
 let session: Running;
 afterEach(async () => {
@@ -125,8 +127,10 @@ describe('a question of the server', () => {
   it('outside of any call is refused to the server', async () => {
     session = await sessionWith(OLDER);
     expect(textOf(await call(1, 'late'))).toBe('done');
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    const refused = (await session.records()).filter(({ kind }) => kind === 'request.refused');
+    const refused = await until(async () => {
+      const found = (await session.records()).filter(({ kind }) => kind === 'request.refused');
+      return found.length > 0 && found;
+    });
     expect(refused).toMatchObject([{ method: 'elicitation/create', code: 'METHOD_REFUSED' }]);
     expect(session.received.length).toBe(1);
   });
@@ -215,10 +219,11 @@ describe('a client that does not come back in time', () => {
   it('has its call cancelled; the server is told, and the state holds no more', async () => {
     session = await sessionWith(OLDER, { answerMs: 300 });
     const asked = askedIn(await call(1, 'greet', GREET));
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    const lost = ({ kind, outcome }: AuditBody): boolean => kind === 'call.round' && outcome === 'lost';
+    await until(async () => (await session.records()).some(lost));
     expect(codeOf(await call(2, 'greet', GREET, back(asked)))).toBe('ROUND_REFUSED');
     const records = await session.records();
-    const over = records.filter(({ kind, outcome }) => kind === 'call.round' && outcome === 'lost');
+    const over = records.filter(lost);
     expect(over).toMatchObject([{ message: 'the client did not come back' }]);
     const question = records.filter(
       ({ kind, method }) => kind === 'request.finished' && method === 'elicitation/create',
@@ -246,9 +251,7 @@ describe('an answer while the client is away', () => {
     const asked = askedIn(await call(1, 'greet', GREET));
     await new Promise((resolve) => setTimeout(resolve, 600));
     expect(textOf(await call(2, 'greet', GREET, back(asked)))).toBe('Hi, Ann');
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    const rested = (await session.records()).some(({ message }) => message === 'nothing needed it');
-    expect(rested).toBe(true);
+    await until(async () => (await session.records()).some(({ message }) => message === 'nothing needed it'));
   });
 });
 

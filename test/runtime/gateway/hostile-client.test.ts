@@ -2,11 +2,11 @@
  * A client that is hostile in what it says: sessions, ids and messages that are not its own or are none. Each row tells
  * what is answered; no server is started or called for it, and other sessions go on.
  */
-import { existsSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../schemas/common.ts';
 import { inBothEras, textOf } from '../../helpers/eras.ts';
 import {
+  callsIn,
   eventsIn,
   type GatewaySetup,
   type HttpClient,
@@ -18,8 +18,8 @@ import {
   startGateway,
   stateless,
 } from '../../helpers/gateway.ts';
-import { until } from '../../helpers/journals.ts';
 import { codeOf, INITIALIZE } from '../../helpers/session.ts';
+import { until } from '../../helpers/wait.ts';
 
 const SETUP = {
   servers: { weather: 'good', docs: 'good' },
@@ -38,10 +38,7 @@ afterEach(() => gateway.close());
 
 const echo = (message: string): JsonObject => ({ name: 'echo', arguments: { message } });
 const act = (what: string): JsonObject => ({ name: 'act', arguments: { what } });
-const calls = (): string =>
-  ['weather', 'docs']
-    .map((alias) => (existsSync(gateway.log(alias)) ? readFileSync(gateway.log(alias), 'utf8') : ''))
-    .join('');
+const calls = (): string => callsIn(gateway, 'weather', 'docs');
 
 /** Nothing ran, and the session that was there answers. */
 async function nothingRan(): Promise<void> {

@@ -1,5 +1,5 @@
 /** Where parts of the gateway meet: a door replaced while it is used, what servers say amid each other, who stops counting. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RunningServer } from '../../../runtime/ports.ts';
@@ -7,6 +7,7 @@ import type { JsonObject } from '../../../schemas/common.ts';
 import { LockkeeperError } from '../../../schemas/errors.ts';
 import { inBothEras, textOf } from '../../helpers/eras.ts';
 import {
+  callsIn,
   eventsIn,
   type GatewaySetup,
   type HttpClient,
@@ -18,6 +19,7 @@ import {
   stateless,
 } from '../../helpers/gateway.ts';
 import { codeOf, INITIALIZE, plainProcess, SCRIPTED } from '../../helpers/session.ts';
+import { until } from '../../helpers/wait.ts';
 
 const BOTH = {
   servers: { weather: 'good', docs: 'good' },
@@ -90,7 +92,7 @@ describe('what servers say beside each other', () => {
     await start();
     const client = await asking();
     const docs = client.request(1, 'tools/call', act('withdraw', 'docs'));
-    await sleep(100);
+    await until(() => callsIn(gateway, 'docs').includes('withdraw'));
     const [asked, ...said] = await client.request(2, 'tools/call', act('withdraw', 'weather'));
     await docs;
     const ids = (await docs).concat(said).filter(({ method }) => method === 'notifications/cancelled');
@@ -123,7 +125,8 @@ describe('what servers say beside each other', () => {
     await progress('7');
     await reader?.cancel();
     await gateway.records();
-    const told = (alias: string): string => readFileSync(gateway.log(alias), 'utf8');
+    await until(() => callsIn(gateway, 'weather').includes('notifications/progress'));
+    const told = (alias: string): string => callsIn(gateway, alias);
     expect(told('weather').match(/notifications\/progress/g)?.length).toBe(1);
     expect(told('weather')).toContain('"progressToken":7');
     expect(told('docs')).not.toContain('notifications/progress');
@@ -196,14 +199,13 @@ describe('a credential that ends', () => {
       fetch(url, { headers: { ...client.headers, accept: 'text/event-stream' } });
     const [hers, adas] = await Promise.all([listen(erin), listen(ada)]);
     const call = stateless(url, { id: 1, method: 'tools/call', params: act('never') }).catch(() => null);
-    await sleep(300);
+    await until(() => callsIn(gateway, 'weather').includes('never'));
     holds = false;
     await expect(hers.text()).rejects.toThrow();
     expect(await call).toBeNull();
     expect((await post(url, { method: 'notifications/initialized' }, erin.headers)).status).toBe(401);
     expect(gateway.refusals).toContain('TOKEN_EXPIRED');
-    await gateway.records();
-    expect(readFileSync(gateway.log('weather'), 'utf8')).toContain('cancelled');
+    await until(() => callsIn(gateway, 'weather').includes('cancelled'));
     const [said] = await ada.request(2, 'tools/call', act('say hi'));
     expect(said?.error ?? null).toBeNull();
     await adas.body?.cancel();

@@ -2,8 +2,10 @@
 import { request as httpRequest } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Trace } from '../../../runtime/gateway/ports.ts';
+import type { AuditBody } from '../../../schemas/audit.ts';
 import type { JsonObject } from '../../../schemas/common.ts';
 import {
+  callsIn,
   eventsIn,
   type GatewaySetup,
   httpClient,
@@ -14,8 +16,8 @@ import {
   startGateway,
   stateless,
 } from '../../helpers/gateway.ts';
-import { until } from '../../helpers/journals.ts';
 import { codeOf, INITIALIZE } from '../../helpers/session.ts';
+import { until } from '../../helpers/wait.ts';
 
 let gateway: RunningGateway | undefined;
 afterEach(async () => {
@@ -113,7 +115,7 @@ describe('a session over HTTP', () => {
   });
 
   it('gives what was missed to a client that comes back', async () => {
-    const { url } = await started();
+    const { gateway, url } = await started();
     const client = await httpClient(url);
     const abort = new AbortController();
     const params = { name: 'act', arguments: { what: 'wait 400' }, _meta: { progressToken: 't' } };
@@ -127,7 +129,9 @@ describe('a session over HTTP', () => {
     const seen = Buffer.from((await reader?.read())?.value ?? new Uint8Array()).toString();
     expect(seen).toContain('id: 1-0');
     abort.abort();
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    await until(
+      async () => (await gateway.records()).filter(({ kind }) => kind === 'request.finished').length > 1,
+    );
     const again = await fetch(url, {
       headers: { ...client.headers, accept: 'text/event-stream', 'last-event-id': '1-1' },
     });
@@ -227,15 +231,15 @@ describe('the stateless era over HTTP', () => {
     const abort = new AbortController();
     const call = { id: 5, method: 'tools/call', params: { name: 'act', arguments: { what: 'never' } } };
     const waiting = stateless(url, call, {}, abort.signal).catch(() => null);
-    await until(() => gateway.processes.length === 1);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await until(() => callsIn(gateway, 'weather').includes('never'));
     abort.abort();
     await waiting;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    const records = await gateway.records();
-    expect(
-      records.some(({ kind, method }) => kind === 'notice.forwarded' && method === 'notifications/cancelled'),
-    ).toBe(true);
+    const isCancel = ({ kind, method }: AuditBody): boolean =>
+      kind === 'notice.forwarded' && method === 'notifications/cancelled';
+    const records = await until(async () => {
+      const told = await gateway.records();
+      return told.some(isCancel) && told;
+    });
     expect(records.filter(({ kind }) => kind === 'request.finished').at(-1)).toMatchObject({
       outcome: 'lost',
     });
@@ -368,16 +372,17 @@ describe('at the door', () => {
 
   it('servers that run at once are bounded: one that nothing needs makes room, one that is needed does not', async () => {
     const { gateway, url } = await started({
-      instances: { running: 1, runningEach: 1, starting: 1, waitMs: 800 },
+      instances: { running: 1, runningEach: 1, starting: 1, waitMs: 1500 },
     });
     const [ada, bob] = await Promise.all(['ada', 'bob'].map((user) => httpClient(url, { 'x-user': user })));
     expect((await ada?.request(1, 'tools/call', CALL))?.[0]?.result).toEqual(HI);
     expect((await bob?.request(1, 'tools/call', CALL))?.[0]?.result).toEqual(HI);
     expect(gateway.processes.length).toBe(2);
     await gateway.processes[0]?.exited;
-    const slow = bob?.request(2, 'tools/call', { name: 'act', arguments: { what: 'wait 1500' } });
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    const slow = bob?.request(2, 'tools/call', { name: 'act', arguments: { what: 'late' } });
+    await until(() => callsIn(gateway, 'weather').includes('late'));
     expect(codeOf((await ada?.request(2, 'tools/call', CALL))?.[0] ?? {})).toBe('RATE_LIMITED');
+    await bob?.request(3, 'tools/call', { name: 'act', arguments: { what: 'settle' } });
     expect((await slow)?.[0]?.error).toBeUndefined();
     expect(gateway.processes.length).toBe(2);
   });

@@ -19,6 +19,7 @@ import { selectDriver } from '../../../runtime/isolation/select.ts';
 import { SANDBOX_WORDS, sweepOrphans } from '../../../runtime/isolation/sweep.ts';
 import type { LaunchPlan, SandboxedProcess } from '../../../runtime/ports.ts';
 import { driver, openDir, planFor } from '../../helpers/sandbox.ts';
+import { until } from '../../helpers/wait.ts';
 
 const PROBE = `
 const fs = require('node:fs'), net = require('node:net'), dns = require('node:dns'), { spawnSync, spawn } = require('node:child_process');
@@ -207,7 +208,7 @@ describe('the sandbox', () => {
     process.kill(running.pid, 'SIGKILL');
     await running.exited;
     expect(children).toMatch(/^\d+$/);
-    for (let i = 0; i < 100 && isAt(Number(children)); i++) await sleep(10);
+    await until(() => !isAt(Number(children)));
     expect(isAt(Number(children))).toBe(false);
   });
 
@@ -234,7 +235,7 @@ describe('the sandbox', () => {
     await once(outer, 'close');
     expect(existsSync(`/proc/${pid}`)).toBe(true);
     expect(sweepOrphans()).toBe(1);
-    for (let i = 0; i < 100 && isAt(pid); i++) await sleep(10);
+    await until(() => !isAt(pid));
     expect(isAt(pid)).toBe(false);
   });
 

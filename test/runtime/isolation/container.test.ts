@@ -23,9 +23,7 @@ const socket = net.connect(80, '93.184.216.34'); socket.on('error', (error) => {
 describe('the container driver on Podman', () => {
   afterAll(() => void spawnSync('podman', ['container', 'prune', '--force']));
 
-  it('is there, makes its own image, holds the same proofs and reads its limits back', {
-    timeout: 180_000,
-  }, async () => {
+  it('is there, makes its own image, holds the same proofs and reads its limits back', async () => {
     const status = await driver.detect();
     expect(status).toMatchObject({ available: true });
     const dir = openDir();
@@ -199,18 +197,14 @@ os.execv('${podman}', ['podman', *words])
     ['new privileges', 'security', "    at = words.index('no-new-privileges'); del words[at - 1:at + 1]"],
     ['devices', 'devices', "    words.insert(words.index('create') + 1, '--device=/dev/zero')"],
     ['a variable', 'variables missing', "    words[words.index('--env-file') + 1] = '/dev/null'"],
-  ])(
-    'is refused before anything runs, and nothing stays: %s',
-    { timeout: 180_000 },
-    async (name, fact, change) => {
-      const id = `deaf-${process.pid}-${name.replace(/\W/g, '').slice(0, 4)}`;
-      expect(await refused(id, change)).toMatchObject({
-        code: 'ISOLATION_MISMATCH',
-        found: expect.stringMatching(new RegExp(`(^|, )${fact} `)),
-      });
-      expect(left(id)).toBe('');
-    },
-  );
+  ])('is refused before anything runs, and nothing stays: %s', async (name, fact, change) => {
+    const id = `deaf-${process.pid}-${name.replace(/\W/g, '').slice(0, 4)}`;
+    expect(await refused(id, change)).toMatchObject({
+      code: 'ISOLATION_MISMATCH',
+      found: expect.stringMatching(new RegExp(`(^|, )${fact} `)),
+    });
+    expect(left(id)).toBe('');
+  });
 
   it.each<[string, string, string, string]>([
     [
@@ -227,7 +221,7 @@ os.execv('${podman}', ['podman', *words])
       "    words.insert(words.index('create') + 1, '--volume=/var/tmp:/more')",
       '',
     ],
-  ])('is found out by the kernel when it lies: %s', { timeout: 180_000 }, async (name, fact, change, lie) => {
+  ])('is found out by the kernel when it lies: %s', async (name, fact, change, lie) => {
     const id = `liar-${process.pid}-${name.replace(/\W/g, '').slice(0, 4)}`;
     expect(await refused(id, change, lie)).toMatchObject({
       code: 'ISOLATION_MISMATCH',

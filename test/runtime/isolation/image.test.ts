@@ -79,7 +79,7 @@ const there: IsolationDriver[] = [];
 for (const driver of allDrivers(process.execPath)) if ((await driver.detect()).available) there.push(driver);
 
 describe.each(there)('an image under $name', (driver) => {
-  it('sees its own tree alone, read-only, with its own variables', { timeout: 120_000 }, async () => {
+  it('sees its own tree alone, read-only, with its own variables', async () => {
     const texts = await textsOf(driver, await planOf(image), ['greet', 'where', 'write', 'machine']);
     expect(texts.slice(0, 3)).toEqual(['hello from the image', '/srv one /srv /bin', 'refused']);
     const folders = (texts[3] ?? '').split(' ').filter((name) => !name.startsWith('/lib'));
@@ -88,9 +88,7 @@ describe.each(there)('an image under $name', (driver) => {
     expect(folders).toContain('/srv');
   });
 
-  it('is carried to the proxy where it may reach a host, whatever it is written in, and else to nobody', {
-    timeout: 120_000,
-  }, async () => {
+  it('is carried to the proxy where it may reach a host, whatever it is written in, and else to nobody', async () => {
     const files = [...shellFiles('/bin/bash'), { path: 'srv/asks.sh', content: ASKS, mode: 0o755 }];
     const env = [
       'PATH=/bin',

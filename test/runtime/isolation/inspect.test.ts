@@ -146,10 +146,11 @@ describe.runIf(isRoot)('limits that were taken away', () => {
   ])('are found: %s', async (fact, controller, file, value) => {
     const folder = join('/sys/fs/cgroup', controller);
     if (!existsSync(folder)) return; // version 2 has other files, and is read by the same code
+    const own = `lockkeeper-${process.pid}-`;
     const before = new Set(readdirSync(folder));
     const { plan, began } = noter();
     const settings: typeof sandboxSettings = (...of) => {
-      const made = readdirSync(folder).find((name) => name.startsWith('lockkeeper-') && !before.has(name));
+      const made = readdirSync(folder).find((name) => name.startsWith(own) && !before.has(name));
       writeFileSync(join(folder, made ?? '', file), value);
       return sandboxSettings(...of);
     };

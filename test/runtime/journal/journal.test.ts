@@ -2,12 +2,12 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { openJournal } from '../../../runtime/journal/journal.ts';
 import { readJournal, verifyJournal } from '../../../runtime/journal/read.ts';
 import type { AuditBody } from '../../../schemas/audit.ts';
 import { tempDir } from '../../helpers/session.ts';
+import { until } from '../../helpers/wait.ts';
 
 const body = (n: number): AuditBody => ({
   kind: 'request.forwarded',
@@ -170,7 +170,7 @@ describe('the journal and the machine', () => {
     child.stdout.on('data', (chunk: Buffer) => {
       told = Number(chunk.toString().trim().split('\n').at(-1));
     });
-    while (told < 500) await sleep(10);
+    await until(() => told >= 500);
     child.kill('SIGKILL');
     await once(child, 'close');
     const journal = await openJournal(root);

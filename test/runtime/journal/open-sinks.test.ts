@@ -10,9 +10,10 @@ import {
   segmentLimits,
 } from '../../../runtime/journal/sinks/open.ts';
 import type { AuditConfig } from '../../../schemas/sinks.ts';
-import { bodyOf, kindsOf, memorySink, until } from '../../helpers/journals.ts';
+import { bodyOf, kindsOf, memorySink } from '../../helpers/journals.ts';
 import { type HttpReceiver, httpReceiver } from '../../helpers/receivers.ts';
 import { tempDir } from '../../helpers/session.ts';
+import { until } from '../../helpers/wait.ts';
 
 const DAY_MS = 86_400_000;
 const timing = { pauseMs: 20, longestMs: 50, closeMs: 3000, retainMs: 50, leftoverMs: 50 };

@@ -18,9 +18,11 @@ import { makeSink } from '../../../runtime/journal/sinks/make.ts';
 import type { Sink } from '../../../runtime/journal/sinks/port.ts';
 import { type AuditRecord, link } from '../../../schemas/audit.ts';
 import type { SinkConfig } from '../../../schemas/sinks.ts';
-import { bodyOf, until } from '../../helpers/journals.ts';
+import { bodyOf } from '../../helpers/journals.ts';
+import { portToKeep } from '../../helpers/ports.ts';
 import { certificateFor, httpReceiver, syslogReceiver } from '../../helpers/receivers.ts';
 import { tempDir } from '../../helpers/session.ts';
+import { until } from '../../helpers/wait.ts';
 
 const SECRET = 'a secret of enough bytes';
 const environment = { HOOK: SECRET, TOKEN: 'Bearer abc', SHORT: 'short', EMPTY: '', TWO: 'a\nx-evil: 1' };
@@ -255,7 +257,7 @@ describe('syslog over TLS', () => {
   });
 
   it('goes on with a receiver that was away', async () => {
-    const first = await syslogReceiver({ cert: local.cert, key: local.key });
+    const first = await syslogReceiver({ cert: local.cert, key: local.key }, await portToKeep());
     const sink = await make(to(first.port));
     await sink.deliver(records(1, 1));
     await first.close();

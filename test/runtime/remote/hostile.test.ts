@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { LockkeeperError } from '../../../schemas/errors.ts';
 import { type Answer, type Connected, connectTo, type Served, serveTls } from '../../helpers/remote.ts';
+import { PATIENCE_MS, until } from '../../helpers/wait.ts';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 const EVENTS = { 'content-type': 'text/event-stream' };
@@ -32,7 +33,7 @@ function afterGreeting(then: Answer): Answer {
 
 async function greeted(url: string): Promise<Connected> {
   const connected = await connectTo(url, { limits: LIMITS });
-  await connected.peer.ask('initialize', {}, 5000);
+  await connected.peer.ask('initialize', {}, PATIENCE_MS);
   connected.peer.tell('notifications/initialized');
   return connected;
 }
@@ -253,7 +254,7 @@ describe('a server that', () => {
     );
     const connected = await greeted(url);
     expect(await refusalIn(connected)).toBe('SERVER_DIED');
-    expect(await connected.peer.ask('tools/call', {}, 5000)).toEqual({ ok: true });
+    expect(await connected.peer.ask('tools/call', {}, PATIENCE_MS)).toEqual({ ok: true });
     expect(calls).toBe(2);
   });
 });
@@ -274,10 +275,12 @@ describe('what comes', () => {
     server.stdout.pause();
     peer.tell('notifications/x');
     peer.ask('initialize', {}, 60_000).catch(() => undefined);
-    await sleep(700);
-    const before = sent;
-    await sleep(700);
-    expect(sent).toBe(before);
+    let before = -1;
+    await until(async () => {
+      before = sent;
+      await sleep(500);
+      return sent === before;
+    });
     // What the kernel and TLS hold on both sides, and our own few chunks.
     expect(sent).toBeLessThan(16 * 1024 * 1024);
     await server.stop(0);
@@ -298,7 +301,7 @@ describe('what comes', () => {
       }),
     );
     const { peer, bad } = await greeted(url);
-    expect(await peer.ask('tools/call', {}, 5000)).toEqual({ text: 'a\nb' });
+    expect(await peer.ask('tools/call', {}, PATIENCE_MS)).toEqual({ text: 'a\nb' });
     expect(bad).toEqual([]);
   });
 });
@@ -314,7 +317,7 @@ describe('a session id', () => {
       response.writeHead(200, { ...JSON_TYPE, 'mcp-session-id': id }).end(result(body));
     });
     const { peer } = await connectTo(url, { limits: LIMITS });
-    await expect(peer.ask('initialize', {}, 5000)).rejects.toMatchObject({ code: 'REMOTE_INVALID' });
+    await expect(peer.ask('initialize', {}, PATIENCE_MS)).rejects.toMatchObject({ code: 'REMOTE_INVALID' });
     expect(seen).toHaveLength(1);
   });
 });

@@ -1,5 +1,4 @@
 /** Real servers of both SDKs behind TLS on loopback, spoken to through our carrier. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import {
   CLIENT_CAPABILITIES,
@@ -13,11 +12,12 @@ import { encode } from '../../../runtime/wire/message.ts';
 import type { JsonObject } from '../../../schemas/common.ts';
 import type { Era } from '../../../schemas/surface.ts';
 import { connectTo, type Served, serveBoth, serveOld, serveSessions } from '../../helpers/remote.ts';
+import { PATIENCE_MS, until } from '../../helpers/wait.ts';
 
 async function greet(peer: Peer, era: Era): Promise<string[]> {
   const protocolVersion = era === 'session' ? SESSION_VERSION : STATELESS_VERSION;
   const { surface } = await captureSurface(peer, {
-    ...{ era, protocolVersion, clientCapabilities: CLIENT_CAPABILITIES, timeoutMs: 5000 },
+    ...{ era, protocolVersion, clientCapabilities: CLIENT_CAPABILITIES, timeoutMs: PATIENCE_MS },
   });
   return Object.keys(surface.tools);
 }
@@ -25,15 +25,6 @@ async function greet(peer: Peer, era: Era): Promise<string[]> {
 function call(era: Era, name: string, args: JsonObject = {}): JsonObject {
   const meta = era === 'stateless' ? { _meta: statelessMeta(CLIENT_CAPABILITIES) } : {};
   return { name, arguments: args, ...meta };
-}
-
-async function until<T>(look: () => T | undefined): Promise<T> {
-  for (let i = 0; i < 200; i++) {
-    const found = look();
-    if (found !== undefined) return found;
-    await sleep(25);
-  }
-  throw new Error('it did not come');
 }
 
 describe.each<[string, Era, () => Promise<Served>, 'streamable-http' | 'http-sse']>([
@@ -47,11 +38,11 @@ describe.each<[string, Era, () => Promise<Served>, 'streamable-http' | 'http-sse
     const { url } = await serve();
     const { peer, server, events, bad } = await connectTo(url, { transport });
     expect(await greet(peer, era)).toContain('echo');
-    const result = await peer.ask('tools/call', call(era, 'echo', { text: 'hé\u2028llo' }), 5000);
+    const result = await peer.ask('tools/call', call(era, 'echo', { text: 'hé\u2028llo' }), PATIENCE_MS);
     expect(result.content).toEqual([{ type: 'text', text: 'hé\u2028llo' }]);
     const many = await Promise.all(
       Array.from({ length: 32 }, (__, i) =>
-        peer.ask('tools/call', call(era, 'echo', { text: `${i}` }), 5000),
+        peer.ask('tools/call', call(era, 'echo', { text: `${i}` }), PATIENCE_MS),
       ),
     );
     expect(many.map(({ content }) => (content as { text: string }[])[0]?.text)).toEqual(
@@ -89,9 +80,9 @@ describe('a session', () => {
     const { url } = await serveSessions();
     const { peer, heard } = await connectTo(url);
     await greet(peer, 'session');
-    await peer.ask('tools/call', { ...call('session', 'slow'), _meta: { progressToken: 7 } }, 5000);
+    await peer.ask('tools/call', { ...call('session', 'slow'), _meta: { progressToken: 7 } }, PATIENCE_MS);
     expect(heard.map((one) => (one.kind === 'notification' ? one.params.progress : null))).toEqual([1, 2, 3]);
-    const asked = peer.ask('tools/call', call('session', 'ask'), 5000);
+    const asked = peer.ask('tools/call', call('session', 'ask'), PATIENCE_MS);
     const question = await until(() => heard.find(({ kind }) => kind === 'request'));
     if (question.kind !== 'request') throw new Error('no question');
     expect(question.method).toBe('elicitation/create');
@@ -104,7 +95,7 @@ describe('a session', () => {
     const { peer, gone } = await connectTo(url);
     await greet(peer, 'session');
     forget();
-    await expect(peer.ask('tools/list', {}, 5000)).rejects.toMatchObject({ code: 'SERVER_DIED' });
+    await expect(peer.ask('tools/list', {}, PATIENCE_MS)).rejects.toMatchObject({ code: 'SERVER_DIED' });
     expect((await gone).found).toContain('forgotten');
   });
 });
@@ -114,7 +105,7 @@ describe('the stateless era', () => {
     const { url, seen } = await serveBoth();
     const { peer } = await connectTo(url);
     await greet(peer, 'stateless');
-    await peer.ask('tools/call', call('stateless', 'echo', { text: 'x' }), 5000);
+    await peer.ask('tools/call', call('stateless', 'echo', { text: 'x' }), PATIENCE_MS);
     expect(seen.at(-1)?.headers).toMatchObject({
       'mcp-protocol-version': STATELESS_VERSION,
       'mcp-method': 'tools/call',

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { encode } from '../../../runtime/wire/message.ts';
 import { type Connected, connectTo, type Served, serveTls } from '../../helpers/remote.ts';
+import { PATIENCE_MS, until } from '../../helpers/wait.ts';
 
 const EVENTS = { 'content-type': 'text/event-stream' };
 const JSON_TYPE = { 'content-type': 'application/json' };
@@ -50,7 +51,7 @@ async function scripted({ call, get = () => 405, stays = false }: Script): Promi
 
 async function greeted(url: string): Promise<Connected> {
   const connected = await connectTo(url);
-  await connected.peer.ask('initialize', {}, 5000);
+  await connected.peer.ask('initialize', {}, PATIENCE_MS);
   connected.peer.tell('notifications/initialized');
   return connected;
 }
@@ -67,7 +68,7 @@ describe('a call whose stream ends before its answer', () => {
       get: (last, id) => (last === 'one' ? [resultOf(id)] : 405),
     });
     const { peer } = await greeted(url);
-    expect(await peer.ask('tools/call', {}, 5000)).toEqual({ ok: true });
+    expect(await peer.ask('tools/call', {}, PATIENCE_MS)).toEqual({ ok: true });
     const taken = seen.filter(({ headers }) => headers['last-event-id'] === 'one');
     expect(taken).toHaveLength(1);
     expect(taken[0]?.headers['mcp-session-id']).toBe('s1');
@@ -82,7 +83,7 @@ describe('a call whose stream ends before its answer', () => {
       },
     });
     const { peer } = await greeted(url);
-    expect(await peer.ask('tools/call', {}, 8000)).toEqual({ ok: true });
+    expect(await peer.ask('tools/call', {}, PATIENCE_MS)).toEqual({ ok: true });
   });
 
   it('is told as failed where it cannot be taken up, and is not asked again', async () => {
@@ -91,7 +92,9 @@ describe('a call whose stream ends before its answer', () => {
       get: () => 400,
     });
     const { peer } = await greeted(url);
-    const error = (await peer.ask('tools/call', {}, 8000).catch((thrown: Error) => thrown)) as Error & {
+    const error = (await peer
+      .ask('tools/call', {}, PATIENCE_MS)
+      .catch((thrown: Error) => thrown)) as Error & {
       found?: string;
     };
     expect(error.found).toContain('REMOTE_INVALID');
@@ -105,7 +108,7 @@ describe('a call whose stream ends before its answer', () => {
       get: (last) => (last === 'one' ? ['retry: 0\n\n'] : 405),
     });
     const { peer } = await greeted(url);
-    await expect(peer.ask('tools/call', {}, 8000)).rejects.toThrow('REMOTE_INVALID');
+    await expect(peer.ask('tools/call', {}, PATIENCE_MS)).rejects.toThrow('REMOTE_INVALID');
     expect(seen.filter(({ headers }) => headers['last-event-id'] === 'one').length).toBeLessThanOrEqual(6);
   });
 });
@@ -117,9 +120,9 @@ describe('the standing stream', () => {
       get: (last) => (last === undefined ? ['retry: 100\n', notice(1)] : last === 'n1' ? [notice(2)] : []),
     });
     const { peer, heard } = await greeted(url);
-    for (let i = 0; i < 100 && heard.length < 2; i++) await sleep(25);
+    await until(() => heard.length >= 2);
     expect(heard.map((one) => (one.kind === 'notification' ? one.params.n : null))).toEqual([1, 2]);
-    expect(await peer.ask('tools/call', {}, 5000)).toEqual({ ok: true });
+    expect(await peer.ask('tools/call', {}, PATIENCE_MS)).toEqual({ ok: true });
   });
 
   it.each([405, 404, 501])(
@@ -132,7 +135,7 @@ describe('the standing stream', () => {
         response.writeHead(200, JSON_TYPE).end(JSON.stringify({ jsonrpc: '2.0', id, result: {} }));
       });
       const { peer } = await greeted(served.url);
-      expect(await peer.ask('tools/list', {}, 5000)).toEqual({});
+      expect(await peer.ask('tools/list', {}, PATIENCE_MS)).toEqual({});
       await sleep(300);
       expect(served.seen.filter(({ method }) => method === 'GET')).toHaveLength(1);
     },
@@ -162,9 +165,9 @@ describe('what is taken back', () => {
     });
     const { peer } = await greeted(served.url);
     peer.send(encode({ jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: 'x' } }));
-    await sleep(200);
+    await until(() => served.seen.some(({ body }) => body.includes('tools/call')));
     peer.send(encode({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } }));
-    for (let i = 0; i < 100 && !closed; i++) await sleep(20);
+    await until(() => closed);
     expect(closed).toBe(true);
     expect(served.seen.some(({ body }) => body.includes('notifications/cancelled'))).toBe(true);
   });
@@ -180,9 +183,9 @@ describe('what is taken back', () => {
     const { peer } = await connectTo(served.url);
     const _meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' };
     peer.send(encode({ jsonrpc: '2.0', id: 'a', method: 'tools/call', params: { name: 'x', _meta } }));
-    await sleep(200);
+    await until(() => served.seen.length === 1);
     peer.send(encode({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 'a' } }));
-    for (let i = 0; i < 100 && !closed; i++) await sleep(20);
+    await until(() => closed);
     expect(closed).toBe(true);
     expect(served.seen).toHaveLength(1);
   });

@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { openJournal } from '../../../runtime/journal/journal.ts';
 import { readJournal } from '../../../runtime/journal/read.ts';
 import { readLines } from '../../../runtime/wire/lines.ts';
 import { openDir } from '../../helpers/sandbox.ts';
+import { until } from '../../helpers/wait.ts';
 
 const RUNTIME = join(import.meta.dirname, '../../helpers/runtime-process.ts');
 
@@ -52,14 +52,14 @@ describe('kill -9 of the runtime in the middle of 1,000 calls', () => {
       clientInfo: { name: 't', version: '1' },
     };
     child.stdin.write(line({ id: 0, method: 'initialize', params: hello }));
-    while (!greeted) await sleep(5);
+    await until(() => greeted);
     for (let i = 0; i < 64; i++) call();
-    while (results < 150) await sleep(1);
+    await until(() => results >= 150);
     expect(refused).toBe('');
     const inside = Number(readFileSync(join(dir, 'pid'), 'utf8'));
     child.kill('SIGKILL');
     await once(child, 'close');
-    for (let i = 0; i < 200 && alive(inside); i++) await sleep(10);
+    await until(() => !alive(inside));
     expect(alive(inside)).toBe(false);
 
     const log = join(dir, 'mount/calls');

@@ -9,6 +9,7 @@ import type { AuditBody } from '../../../schemas/audit.ts';
 import { driver, openDir } from '../../helpers/sandbox.ts';
 import { openSession, type Running, SCRIPTED, type SessionSetup } from '../../helpers/session.ts';
 import { makeEntry } from '../../helpers/trust.ts';
+import { until } from '../../helpers/wait.ts';
 
 type Record = (event: EgressEvent) => Promise<void>;
 
@@ -60,7 +61,7 @@ describe('a connection', () => {
     // The kernel is looked at each half second: what ended before the last look is not thought of.
     await sleep(700);
     await running.request(2, 'tools/call', act('dial alone 93.184.216.34'));
-    await sleep(700);
+    await until(async () => egressOf(await running.records()).length > 1);
     await running.close();
     const records = await running.records();
     const [first, second] = callsOf(records);
@@ -82,7 +83,7 @@ describe('a connection', () => {
     running.send({ id: 1, method: 'tools/call', params: act('never') });
     await running.request(2, 'tools/call', act('fetch https://evil.example/'));
     running.send({ method: 'notifications/cancelled', params: { requestId: 1 } });
-    await sleep(100);
+    await until(async () => (await running.records()).some(({ outcome }) => outcome === 'lost'));
     const at = new Date().toISOString();
     const event = {
       at,
@@ -110,7 +111,7 @@ describe('a connection', () => {
     const from = performance.now();
     await running.request(2, 'tools/call', act('over'));
     running.send({ id: 3, method: 'tools/call', params: act('never') });
-    await sleep(100);
+    await until(async () => callsOf(await running.records()).length === 3);
     await running.record({ ...event, at, from });
     await running.record({ ...event, at });
     running.send({ method: 'notifications/cancelled', params: { requestId: 3 } });
@@ -125,7 +126,7 @@ describe('a connection', () => {
   it('that was made is what its call touched', async () => {
     const running = await open();
     running.send({ id: 1, method: 'tools/call', params: act('late') });
-    await sleep(100);
+    await until(async () => callsOf(await running.records()).length === 1);
     const at = new Date().toISOString();
     const event = {
       at,

@@ -13,6 +13,7 @@ import type { AuditBody } from '../../../schemas/audit.ts';
 import type { JsonObject } from '../../../schemas/common.ts';
 import { openDir } from '../../helpers/sandbox.ts';
 import { codeOf, INITIALIZE } from '../../helpers/session.ts';
+import { until } from '../../helpers/wait.ts';
 
 const RUNTIME = join(import.meta.dirname, '../../helpers/hostile-runtime.ts');
 const MIB = 1 << 20;
@@ -158,27 +159,23 @@ const rows: Readonly<Record<string, Row>> = {
 };
 
 describe('a hostile server', () => {
-  it.each(Object.entries(rows))(
-    '%s: its runtime keeps its bounds',
-    { timeout: 120_000 },
-    async (how, row) => {
-      const facing = await face(how);
-      const quiet = facing.peak();
-      const answer = await facing.call(1);
-      const peak = facing.peak();
-      if (row.call === 'result') expect(answer?.error ?? null, row.what).toBe(null);
-      else expect(codeOf(answer ?? {}), row.what).toBe(row.call);
-      expect(peak - quiet, 'MiB').toBeLessThan(BOUND_MIB);
-      if (row.ends === null) expect(await facing.call(2)).toMatchObject({ result: {} });
-      expect(await facing.end()).toMatchObject({ code: row.ends });
-      expect(facing.received.filter(({ id }) => id === 1).length).toBe(1);
-      expect(
-        facing.received.filter(({ method }) => method === 'sampling/createMessage').length,
-      ).toBeLessThanOrEqual(256);
-      await expectClean(facing);
-      row.refusals?.(await facing.records());
-    },
-  );
+  it.each(Object.entries(rows))('%s: its runtime keeps its bounds', async (how, row) => {
+    const facing = await face(how);
+    const quiet = facing.peak();
+    const answer = await facing.call(1);
+    const peak = facing.peak();
+    if (row.call === 'result') expect(answer?.error ?? null, row.what).toBe(null);
+    else expect(codeOf(answer ?? {}), row.what).toBe(row.call);
+    expect(peak - quiet, 'MiB').toBeLessThan(BOUND_MIB);
+    if (row.ends === null) expect(await facing.call(2)).toMatchObject({ result: {} });
+    expect(await facing.end()).toMatchObject({ code: row.ends });
+    expect(facing.received.filter(({ id }) => id === 1).length).toBe(1);
+    expect(
+      facing.received.filter(({ method }) => method === 'sampling/createMessage').length,
+    ).toBeLessThanOrEqual(256);
+    await expectClean(facing);
+    row.refusals?.(await facing.records());
+  });
 
   it('an answer that never ends holds up nobody for ever: its client gives up, and it is stopped', async () => {
     const facing = await face('dribble');
@@ -194,7 +191,7 @@ describe('a hostile server', () => {
     });
   });
 
-  it('that reads nothing makes its client wait, not its runtime grow', { timeout: 60_000 }, async () => {
+  it('that reads nothing makes its client wait, not its runtime grow', async () => {
     const facing = await face('deaf');
     facing.send({ id: 1, method: 'tools/call', params: { name: 'do', arguments: {} } });
     await sleep(1000);
@@ -202,14 +199,14 @@ describe('a hostile server', () => {
     const big = { name: 'do', arguments: { text: 'x'.repeat(4 * MIB) } };
     let held = 0;
     for (let id = 2; id < 40; id++) if (!facing.send({ id, method: 'tools/call', params: big })) held++;
-    await sleep(4000);
+    for (let left = 0; left !== facing.child.stdin.writableLength; await sleep(1000))
+      left = facing.child.stdin.writableLength;
     expect(facing.child.stdin.writableLength, 'bytes that the client still holds').toBeGreaterThan(16 * MIB);
     expect(facing.peak() - quiet).toBeLessThan(BOUND_MIB);
     expect(held).toBeGreaterThan(0);
     facing.child.kill('SIGKILL');
     await once(facing.child, 'close');
-    for (let n = 0; n < 200 && existsSync(`/proc/${readFileSync(join(facing.dir, 'pid'), 'utf8')}`); n++)
-      await sleep(10);
+    await until(() => !existsSync(`/proc/${readFileSync(join(facing.dir, 'pid'), 'utf8')}`));
     await expectClean(facing);
   });
 
@@ -231,7 +228,7 @@ describe('a hostile server', () => {
     ] as const) {
       const began = performance.now();
       expect(codeOf((await facing.call(id, name, { text })) ?? {}), name).toBe('ARGUMENTS_INVALID');
-      expect(performance.now() - began, name).toBeLessThan(3000);
+      expect(performance.now() - began, name).toBeLessThan(15_000);
     }
     await facing.end();
     await expectClean(facing);

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { Breaker } from '../../../runtime/lifecycle/breaker.ts';
 import type { State } from '../../../runtime/lifecycle/states.ts';
 import type { Keeping } from '../../../runtime/session/options.ts';
-import { until } from '../../helpers/journals.ts';
 import { codeOf, openSession, plainProcess, type Running, SCRIPTED } from '../../helpers/session.ts';
+import { until } from '../../helpers/wait.ts';
 
 const CALL = { name: 'echo', arguments: { message: 'hi' } };
 

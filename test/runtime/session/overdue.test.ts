@@ -18,7 +18,7 @@ const act = (what: string, more: JsonObject = {}): JsonObject => ({
 
 describe('a call that is neither answered nor at work', () => {
   it('is over after its time: the client is told, the server as well, the record says so', async () => {
-    session = await openSession({ callMs: 400 });
+    session = await openSession({ callMs: 700 });
     const answer = await session.request(1, 'tools/call', act('late'));
     expect(codeOf(answer)).toBe('SERVER_SILENT');
     // The server answers now: nobody is told, and the session goes on.
@@ -30,14 +30,14 @@ describe('a call that is neither answered nor at work', () => {
   });
 
   it('goes on while it tells progress', async () => {
-    session = await openSession({ callMs: 400 });
+    session = await openSession({ callMs: 700 });
     const answer = await session.request(1, 'tools/call', act('slowly', { _meta: { progressToken: 't' } }));
     expect(textOf(answer)).toBe('did it slowly');
     expect(codeOf(await session.request(2, 'tools/call', act('slowly')))).toBe('SERVER_SILENT');
   });
 
   it('waits for its client as long as that thinks', async () => {
-    session = await startSession({ callMs: 400 });
+    session = await startSession({ callMs: 700 });
     await session.request(0, 'initialize', { ...INITIALIZE, capabilities: { sampling: {} } });
     session.send({ id: 1, method: 'tools/call', params: act('ask') });
     const { id } = await session.next(({ method }) => method === 'sampling/createMessage');
@@ -65,26 +65,22 @@ describe('a client that begins a session after it asked which eras there are', (
     ['a server with sessions, on demand', OLDER, true, true],
     ['a stateless server, on demand', STATELESS, false, true],
   ];
-  it.each(ways)(
-    '%s: answered before: %s, %s',
-    { timeout: 30_000 },
-    async (_what, server, waits, onDemand) => {
-      session = await sessionWith(server, onDemand ? { keeping: DEMAND } : {});
-      const asked = session.request(1, 'server/discover', DISCOVER);
-      if (waits) expect((await asked).result).toMatchObject({ supportedVersions: ['2026-07-28'] });
-      expect((await begins()).result).toMatchObject({ protocolVersion: INITIALIZE.protocolVersion });
-      session.send({ method: 'notifications/initialized' });
-      const { result } = await session.request(3, 'tools/list');
-      const [tool] = (result as { tools: { name: string }[] }).tools;
-      const called = await session.request(4, 'tools/call', { name: tool?.name ?? '', arguments: {} });
-      expect(called.result ?? called.error).toBeDefined();
-      if (!waits && !onDemand) expect(codeOf(await asked)).toBe('METHOD_REFUSED');
-      const kinds = (await session.records()).map(({ kind, detail }) =>
-        kind === 'session.started' ? (detail as { era: string }).era : '',
-      );
-      expect(kinds.filter(Boolean).at(-1)).toBe('session');
-    },
-  );
+  it.each(ways)('%s: answered before: %s, %s', async (_what, server, waits, onDemand) => {
+    session = await sessionWith(server, onDemand ? { keeping: DEMAND } : {});
+    const asked = session.request(1, 'server/discover', DISCOVER);
+    if (waits) expect((await asked).result).toMatchObject({ supportedVersions: ['2026-07-28'] });
+    expect((await begins()).result).toMatchObject({ protocolVersion: INITIALIZE.protocolVersion });
+    session.send({ method: 'notifications/initialized' });
+    const { result } = await session.request(3, 'tools/list');
+    const [tool] = (result as { tools: { name: string }[] }).tools;
+    const called = await session.request(4, 'tools/call', { name: tool?.name ?? '', arguments: {} });
+    expect(called.result ?? called.error).toBeDefined();
+    if (!waits && !onDemand) expect(codeOf(await asked)).toBe('METHOD_REFUSED');
+    const kinds = (await session.records()).map(({ kind, detail }) =>
+      kind === 'session.started' ? (detail as { era: string }).era : '',
+    );
+    expect(kinds.filter(Boolean).at(-1)).toBe('session');
+  });
 
   it('is refused once it has asked for more', async () => {
     session = await sessionWith(OLDER);

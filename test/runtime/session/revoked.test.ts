@@ -15,6 +15,7 @@ import { type RevocationEvent, revocationOf } from '../../../schemas/revocation.
 import { openDir, sandboxedScripted } from '../../helpers/sandbox.ts';
 import { codeOf, openSession, type SessionSetup, startSession, tempDir } from '../../helpers/session.ts';
 import { type Key, makeEntry, makeRoot, NOW, people, pin } from '../../helpers/trust.ts';
+import { until } from '../../helpers/wait.ts';
 
 const entry = makeEntry();
 const release = { server: entry.server, version: entry.version, closureDigest: entry.closure.digest };
@@ -56,14 +57,14 @@ describe('a release that is revoked while it runs', () => {
     const session = await openSession(setup);
     const pid = session.process()?.pid;
     const inFlight = session.request(1, 'tools/call', act('never'));
-    while (session.calls().length === 0) await sleep(10);
+    await until(() => session.calls().length !== 0);
     const began = performance.now();
     announce(eventOf());
     session.send({ id: 2, method: 'tools/call', params: act('after') });
     expect(codeOf(await inFlight)).toBe('RELEASE_REVOKED');
     expect(codeOf(await session.request(2, 'ping'))).toBe('RELEASE_REVOKED');
     const end = await session.end;
-    expect(performance.now() - began).toBeLessThan(2000);
+    expect(performance.now() - began, 'calls that go on would be waited for').toBeLessThan(15_000);
     expect([end.reason, end.error?.code]).toEqual(['revoked', 'RELEASE_REVOKED']);
     expect(end.error?.message).toContain('found a hole');
     expect(isAlive(pid)).toBe(false);
@@ -118,7 +119,7 @@ describe('a release that is revoked while it runs', () => {
     const session = await openSession({ ...setup, onRevoke: 'finish' });
     session.send({ id: 1, method: 'tools/call', params: act('late') });
     session.send({ id: 2, method: 'tools/call', params: act('late') });
-    while (session.calls().length < 2) await sleep(10);
+    await until(() => session.calls().length >= 2);
     announce(eventOf());
     expect(codeOf(await session.request(3, 'tools/call', act('more')))).toBe('RELEASE_REVOKED');
     session
@@ -142,14 +143,14 @@ describe('a release that is revoked while it runs', () => {
     const session = await openSession({ ...setup, onRevoke: 'finish' });
     const pid = session.process()?.pid;
     const asked = session.request(1, 'tools/call', act('never'));
-    while (session.calls().length === 0) await sleep(10);
+    await until(() => session.calls().length !== 0);
     const began = performance.now();
     announce(eventOf());
     expect(codeOf(await asked)).toBe('RELEASE_REVOKED');
     await session.end;
     const took = performance.now() - began;
     expect(took).toBeGreaterThan(3500);
-    expect(took).toBeLessThan(5000);
+    expect(took, 'the call itself never ends').toBeLessThan(15_000);
     expect(isAlive(pid)).toBe(false);
   });
 
@@ -157,6 +158,7 @@ describe('a release that is revoked while it runs', () => {
     const { setup, announce } = watched();
     const journal = await openJournal(join(tempDir(), 'journal'));
     const kept: AuditBody[] = [];
+    const onItsWay = Promise.withResolvers<void>();
     const slow: Journal = {
       ...journal,
       note: (body) => {
@@ -165,14 +167,16 @@ describe('a release that is revoked while it runs', () => {
       },
       append: async (body) => {
         kept.push(body);
-        if (body.kind === 'request.forwarded') await sleep(300);
+        if (body.kind === 'request.forwarded') await onItsWay.promise;
         return journal.append(body);
       },
     };
     const session = await openSession({ ...setup, journal: slow, onRevoke: 'finish' });
     const asked = session.request(1, 'tools/call', act('never'));
-    while (!kept.some(({ kind }) => kind === 'request.forwarded')) await sleep(5);
+    await until(() => kept.some(({ kind }) => kind === 'request.forwarded'));
     announce(eventOf());
+    await until(() => kept.some(({ kind }) => kind === 'quarantined'));
+    onItsWay.resolve();
     expect(codeOf(await asked)).toBe('RELEASE_REVOKED');
     await session.end;
     expect(session.calls()).toEqual([]);
