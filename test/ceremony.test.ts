@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Company, foundCompany } from '../cli/drill/company.ts';
 import type { JsonObject } from '../schemas/common.ts';
 import { canonical, sha256 } from '../schemas/json.ts';
+import { databaseUrl } from './helpers/registry.ts';
 import { startAgent, type TestAgent } from './helpers/ssh-agent.ts';
 
 describe('a root kept offline by its holders', () => {
@@ -44,7 +45,8 @@ describe('a root kept offline by its holders', () => {
     agent = await startAgent();
     agent.add('ruth@laptop');
     const environment = { ...process.env, SSH_AUTH_SOCK: agent.socket };
-    company = await foundCompany({ dir, npmRegistry: 'http://127.0.0.1:9', environment });
+    const database = await databaseUrl();
+    company = await foundCompany({ dir, npmRegistry: 'http://127.0.0.1:9', environment, database });
     for (const person of holders) {
       // ruth's key stays in her SSH agent; nothing else that she does is different.
       await company.must(

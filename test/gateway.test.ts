@@ -9,6 +9,7 @@ import type { Company } from '../cli/drill/company.ts';
 import type { AuditRecord } from '../schemas/audit.ts';
 import { type EchoCompany, foundEcho } from './helpers/echo-company.ts';
 import { httpClient, post } from './helpers/gateway.ts';
+import { databaseUrl } from './helpers/registry.ts';
 import { codeOf, INITIALIZE } from './helpers/session.ts';
 import { until } from './helpers/wait.ts';
 
@@ -27,7 +28,7 @@ describe('lk gateway', () => {
 
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'lk-gateway-'));
-    founded = await foundEcho(dir);
+    founded = await foundEcho(dir, { database: await databaseUrl() });
     company = founded.company;
     writeFileSync(join(dir, 'project/lockkeeper.policy'), 'everyone: all locked tools\n');
     await company.must('erin', 'lock');

@@ -1,12 +1,10 @@
 /** docs/git.md, run: a commit, from its tag to a record of a call. */
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type GitServer, startGitServer } from './helpers/git-server.ts';
-import { clientLines, shellLines, startTour, type Tour } from './helpers/tour.ts';
+import { clientLines, startTour, type Tour } from './helpers/tour.ts';
 
-const lines = shellLines('docs/git.md');
 const TOOL = {
   name: 'tomorrow',
   description: 'Tells the weather of tomorrow in a town',
@@ -23,51 +21,36 @@ function files(): Record<string, string> {
 }
 
 describe('[git] docs/git.md', () => {
-  let dir: string;
-  let tour: Tour | undefined;
+  let tour: Tour;
   let git: GitServer;
   let commit: string;
 
   beforeAll(async () => {
-    dir = mkdtempSync(join(tmpdir(), 'lk-git-'));
-    chmodSync(dir, 0o755);
-    mkdirSync(join(dir, 'project'));
     git = await startGitServer();
     commit = git.commit(files());
     git.run('tag', 'v1.0.0');
     git.push();
-    tour = await startTour(dir, { serve: environment(), environment });
+    tour = await startTour('git', () => ({ REPOSITORY: git.url }));
   });
   afterAll(async () => {
     await tour?.close();
     await git?.close();
-    if (dir) rmSync(dir, { recursive: true, force: true });
-  });
-
-  const environment = (): Record<string, string> => ({
-    ...(process.env as Record<string, string>),
-    NO_COLOR: '1',
-    REPOSITORY: git.url,
-    LOCKKEEPER_HOME: join(dir, 'home'),
   });
 
   it('works as written; what runs is the tree of the commit alone', async () => {
-    const { must, people } = tour as Tour;
     writeFileSync(
-      join(dir, 'project/calls.jsonl'),
+      join(tour.dir, 'project/calls.jsonl'),
       clientLines({ name: TOOL.name, arguments: { town: 'Bremen' } }),
     );
-    await people();
-    const said: Record<string, string> = {};
-    for (const line of lines) said[line] = await must(line);
-    const of = (part: string): string => said[lines.find((line) => line.includes(part)) ?? ''] ?? '';
+    await tour.people();
+    const of = await tour.follow('docs/git.md');
     expect(of('lk review')).toContain(commit.slice(0, 12));
     expect(of('lk review')).toContain('node /app/source/index.mjs');
     expect(of('lk ci')).toContain('is locked, approved and current');
     expect(of('lk run')).toContain('TOOL_REFUSED');
     expect(of('lk audit')).toContain('tomorrow');
 
-    const { lock } = JSON.parse(readFileSync(join(dir, 'project/mcp.lock'), 'utf8'));
+    const { lock } = tour.json('mcp.lock');
     expect(lock.servers.weather.source).toBe(`git:${git.url}#v1.0.0@${commit}`);
     expect(lock.servers.weather.closure.artifacts).toHaveLength(1);
   });

@@ -1,13 +1,11 @@
 /** docs/mcpb.md, run: a bundle, from its file to a record of a call. */
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '../schemas/json.ts';
 import { nodeBundle } from './helpers/mcpb.ts';
-import { clientLines, shellLines, startTour, type Tour } from './helpers/tour.ts';
+import { clientLines, startTour, type Tour } from './helpers/tour.ts';
 
-const lines = shellLines('docs/mcpb.md');
 const TOOL = {
   name: 'tomorrow',
   description: 'Tells the weather of tomorrow in a town',
@@ -29,46 +27,30 @@ function bundle(): Buffer {
 }
 
 describe('[mcpb] docs/mcpb.md', () => {
-  let dir: string;
-  let tour: Tour | undefined;
+  let tour: Tour;
 
   beforeAll(async () => {
-    dir = mkdtempSync(join(tmpdir(), 'lk-mcpb-'));
-    chmodSync(dir, 0o755);
-    mkdirSync(join(dir, 'project'));
-    writeFileSync(join(dir, 'weather.mcpb'), bundle());
-    tour = await startTour(dir, { serve: environment(), environment });
+    tour = await startTour('mcpb', (dir) => {
+      writeFileSync(join(dir, 'weather.mcpb'), bundle());
+      return { BUNDLE: join(dir, 'weather.mcpb') };
+    });
   });
-  afterAll(async () => {
-    await tour?.close();
-    if (dir) rmSync(dir, { recursive: true, force: true });
-  });
-
-  const environment = (): Record<string, string> => ({
-    ...(process.env as Record<string, string>),
-    NO_COLOR: '1',
-    BUNDLE: join(dir, 'weather.mcpb'),
-    LOCKKEEPER_HOME: join(dir, 'home'),
-  });
+  afterAll(() => tour?.close());
 
   it('works as written; what runs are the files of the bundle alone', async () => {
-    const { must, shell, people } = tour as Tour;
     writeFileSync(
-      join(dir, 'project/calls.jsonl'),
+      join(tour.dir, 'project/calls.jsonl'),
       clientLines({ name: TOOL.name, arguments: { town: 'Bremen' } }),
     );
-    await people();
-    const said: Record<string, string> = {};
-    for (const line of lines) {
+    await tour.people();
+    const of = await tour.follow('docs/mcpb.md', async (line) => {
+      if (!line.startsWith('lk scan')) return null;
       // A scan by hand has nobody to accept what is unknown.
-      if (!line.startsWith('lk scan')) said[line] = await must(line);
-      else
-        expect(await shell(line)).toMatchObject({
-          exit: 4,
-          stdout: expect.stringContaining('could not verify'),
-        });
-    }
-    const of = (part: string): string => said[lines.find((line) => line.includes(part)) ?? ''] ?? '';
+      const { exit, stdout } = await tour.shell(line);
+      expect(exit).toBe(4);
+      return stdout;
+    });
+    expect(of('lk scan')).toContain('could not verify');
     expect(of('lk review')).toContain('weather by Acme, as it says; for node');
     expect(of('lk review')).toContain('UNITS=metric node /app/bundle/server/index.mjs');
     expect(of('lk review')).toContain('variables WEATHER_KEY');
@@ -76,7 +58,7 @@ describe('[mcpb] docs/mcpb.md', () => {
     expect(of('lk run')).toContain('TOOL_REFUSED');
     expect(of('lk audit')).toContain('tomorrow');
 
-    const { lock } = JSON.parse(readFileSync(join(dir, 'project/mcp.lock'), 'utf8'));
+    const { lock } = tour.json('mcp.lock');
     const { launch, closure, source } = lock.servers.weather;
     expect(source).toBe(`mcpb:weather@${sha256(bundle())}`);
     expect(launch.env).toEqual({ UNITS: 'metric' });

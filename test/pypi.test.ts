@@ -1,14 +1,11 @@
 /** docs/pypi.md, run: a real server of the Python package index, from its name to a record of a call. */
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { machinePython } from '../runtime/python/machine.ts';
-import { clientLines, MAIN, shellLines, startTour, type Tour } from './helpers/tour.ts';
-
-const lines = shellLines('docs/pypi.md');
+import { clientLines, MAIN, startTour, type Tour } from './helpers/tour.ts';
 
 const CALL = {
   name: 'convert_time',
@@ -16,33 +13,18 @@ const CALL = {
 };
 
 describe('[pypi] docs/pypi.md', () => {
-  let dir: string;
-  let tour: Tour | undefined;
+  let tour: Tour;
 
   beforeAll(async () => {
-    dir = mkdtempSync(join(tmpdir(), 'lk-pypi-'));
-    chmodSync(dir, 0o755);
-    mkdirSync(join(dir, 'project'));
-    tour = await startTour(dir, { serve: process.env, environment });
+    tour = await startTour('pypi');
   });
-  afterAll(async () => {
-    await tour?.close();
-    if (dir) rmSync(dir, { recursive: true, force: true });
-  });
-
-  const environment = (): Record<string, string> => ({
-    ...(process.env as Record<string, string>),
-    NO_COLOR: '1',
-    LOCKKEEPER_HOME: join(dir, 'home'),
-  });
+  afterAll(() => tour?.close());
 
   it('works as written, and a client of the SDK calls it', async () => {
-    const { must, people } = tour as Tour;
+    const { dir, environment, must } = tour;
     writeFileSync(join(dir, 'project/calls.jsonl'), clientLines(CALL));
-    await people();
-    const said: Record<string, string> = {};
-    for (const line of lines) said[line] = await must(line);
-    const of = (part: string): string => said[lines.find((line) => line.includes(part)) ?? ''] ?? '';
+    await tour.people();
+    const of = await tour.follow('docs/pypi.md');
     const python = await machinePython();
 
     expect(of('lk review')).toContain('python mcp_server_time:main mcp-server-time --local-timezone=UTC');
@@ -54,7 +36,7 @@ describe('[pypi] docs/pypi.md', () => {
 
     const client = new Client({ name: 'sdk', version: '1' });
     const args = [MAIN, 'run', 'time', '--as', 'admin'];
-    const where = { cwd: join(dir, 'project'), env: environment(), stderr: 'ignore' as const };
+    const where = { cwd: join(dir, 'project'), env: environment, stderr: 'ignore' as const };
     await client.connect(new StdioClientTransport({ command: process.execPath, args, ...where }));
     expect((await client.listTools()).tools.map(({ name }) => name).sort()).toEqual([
       'convert_time',
@@ -65,7 +47,7 @@ describe('[pypi] docs/pypi.md', () => {
 
     const started = await must('lk audit --as admin --kind session.started --json');
     expect(started).toContain(`${python.version} ${python.digest}`);
-    const { lock } = JSON.parse(readFileSync(join(dir, 'project/mcp.lock'), 'utf8'));
+    const { lock } = tour.json('mcp.lock');
     const { launch, closure } = lock.servers.time;
     expect(launch.python).toMatchObject({ abi: python.abi });
     expect(closure.artifacts.length).toBeGreaterThan(10);

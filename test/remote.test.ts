@@ -1,48 +1,31 @@
 /** docs/remote.md, run: a remote server from its address to a record of a call, with every program as it is. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { forServer, type Served, serveBoth, sharedTls } from './helpers/remote.ts';
-import { clientLines, MAIN, shellLines, startTour, type Tour } from './helpers/tour.ts';
+import { clientLines, MAIN, startTour, type Tour } from './helpers/tour.ts';
 
 const ADDRESS = 'https://mcp.acme.example/mcp';
 
-const lines = shellLines('docs/remote.md');
 const LINES = clientLines({ name: 'echo', arguments: { text: 'found it' } });
 
 describe('docs/remote.md', () => {
-  let dir: string;
-  let tour: Tour | undefined;
+  let tour: Tour;
 
   beforeAll(async () => {
-    dir = mkdtempSync(join(tmpdir(), 'lk-remote-'));
-    chmodSync(dir, 0o755);
-    mkdirSync(join(dir, 'project'));
-    tour = await startTour(dir, { serve: process.env, environment });
+    tour = await startTour('remote');
   });
-  afterAll(async () => {
-    await tour?.close();
-    if (dir) rmSync(dir, { recursive: true, force: true });
-  });
-
-  const environment = (): Record<string, string> => ({
-    ...(process.env as Record<string, string>),
-    NO_COLOR: '1',
-    LOCKKEEPER_HOME: join(dir, 'home'),
-  });
+  afterAll(() => tour?.close());
 
   it('works as written, and whoever else answers there is told nothing', async () => {
-    const { must, people, shell } = tour as Tour;
+    const { dir, must, shell } = tour;
     const served: Served = await serveBoth('stateless');
     writeFileSync(join(dir, 'project/company-ca.pem'), sharedTls().authority.cert);
     writeFileSync(join(dir, 'project/calls.jsonl'), LINES);
-    await people();
-    const said: Record<string, string> = {};
-    for (const line of lines) said[line] = await must(line.replace(ADDRESS, served.url));
-    const of = (part: string): string => said[lines.find((line) => line.includes(part)) ?? ''] ?? '';
+    await tour.people();
+    const of = await tour.follow('docs/remote.md', (line) => must(line.replace(ADDRESS, served.url)));
 
     expect(of('lk review')).toContain(served.url);
     expect(of('lk review')).toContain('its code runs elsewhere');
@@ -56,8 +39,10 @@ describe('docs/remote.md', () => {
     expect(records).toContain(`localhost:${served.port}`);
 
     const words = ['run', 'search', '--as', 'admin', '--project', join(dir, 'project')];
-    const env = { ...process.env, LOCKKEEPER_HOME: join(dir, 'home') };
-    const running = spawn(process.execPath, [MAIN, ...words], { env, stdio: ['pipe', 'pipe', 'ignore'] });
+    const running = spawn(process.execPath, [MAIN, ...words], {
+      env: tour.environment,
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
     running.stdin?.write(`${LINES.split('\n')[0]}\n`);
     await once(running.stdout ?? running, 'data');
     const { instances } = JSON.parse(await must('lk ps --json')) as { instances: object[] };
@@ -71,8 +56,10 @@ describe('docs/remote.md', () => {
     const renewed = await must('lk run search --as admin < calls.jsonl');
     expect(renewed).toContain('found it');
 
-    const lock = readFileSync(join(dir, 'project/mcp.lock'), 'utf8');
-    expect(JSON.parse(lock).lock.servers.search.launch).toMatchObject({ url: served.url, reach: 'private' });
+    expect(tour.json('mcp.lock').lock.servers.search.launch).toMatchObject({
+      url: served.url,
+      reach: 'private',
+    });
     served.become(forServer(sharedTls().authority, 'other.example'));
     const before = served.seen.length;
     const refused = await shell('lk run search --as admin < calls.jsonl');

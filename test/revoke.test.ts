@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Company } from '../cli/drill/company.ts';
 import type { AuditRecord } from '../schemas/audit.ts';
 import { type EchoCompany, foundEcho } from './helpers/echo-company.ts';
+import { databaseUrl } from './helpers/registry.ts';
 import { INITIALIZE } from './helpers/session.ts';
 
 const MAIN = join(import.meta.dirname, '../cli/main.ts');
@@ -20,7 +21,7 @@ describe('lk revoke', () => {
 
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'lk-revoke-'));
-    founded = await foundEcho(dir);
+    founded = await foundEcho(dir, { database: await databaseUrl() });
     company = founded.company;
     await company.must('erin', 'lock');
   });

@@ -40,6 +40,8 @@ export interface CompanyOptions {
   /** Address of the package registry that the company's scanner asks. */
   readonly npmRegistry: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Address of a database for its registry, which brings its own without one. */
+  readonly database?: string;
   readonly trial?: boolean;
 }
 
@@ -74,6 +76,7 @@ export async function foundCompany(options: CompanyOptions): Promise<Company> {
   ];
   const server = start(words, project, {
     ...envOf('server'),
+    ...(options.database === undefined ? {} : { DATABASE_URL: options.database }),
     npm_config_registry: npmRegistry,
     npm_config_cache: join(dir, 'npm-cache'),
     LOCKKEEPER_UPSTREAM_CRON: '*/3 * * * * *',

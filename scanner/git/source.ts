@@ -11,7 +11,7 @@ import { type Artifact, closureDigest, type Submission } from '../../schemas/rel
 import { resolveDependencies } from '../closure.ts';
 import { manifestOf, programOf } from '../launch.ts';
 import type { Attestations, Known, PackageSource, ScanPorts } from '../ports.ts';
-import { repositoryUrl } from '../provenance/claimed.ts';
+import { claimedAt } from '../provenance/claimed.ts';
 import { absent, held, type Standing } from '../provenance/standing.ts';
 import type { TrustFiles } from '../provenance/trust.ts';
 import type { PackageRef } from '../tree.ts';
@@ -196,8 +196,7 @@ function told(standing: Standing<GitSigner>): string {
 
 /** The signature of its tag, or of the commit where no tag is named, is what says that it was meant to be published. */
 function attestedOf({ url, commit, tag }: GitRef, { signed }: GitFacts, _known: Known): Attestations {
-  const own = repositoryUrl(url);
-  const claimed = own === null ? [] : [{ url: own, directory: '' }];
+  const claimed = claimedAt(url);
   const standing =
     tag === null ? signed.commit : (signed.tag ?? absent('the tag is a name alone, which nobody signs'));
   const attested = {

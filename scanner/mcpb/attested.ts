@@ -8,7 +8,7 @@ import { Type } from '../../schemas/type.ts';
 import { isValid } from '../../schemas/validate.ts';
 import type { Github } from '../github/client.ts';
 import type { Attestations, Known } from '../ports.ts';
-import { repositoryUrl } from '../provenance/claimed.ts';
+import { claimedAt } from '../provenance/claimed.ts';
 import {
   assertOneRepository,
   builtBy,
@@ -42,9 +42,8 @@ export async function bundleAttested(
   bundle: AttestedBundle,
   { trust }: Pick<Known, 'trust'>,
 ): Promise<Attestations> {
-  const url = bundle.repository === null ? null : repositoryUrl(bundle.repository.trim());
-  const claimed = url === null ? [] : [{ url, directory: '' }];
-  const found = await askFor(url, bundle);
+  const claimed = claimedAt(bundle.repository);
+  const found = await askFor(claimed[0]?.url ?? null, bundle);
   const signed = typeof found === 'string' ? notKnown(found) : await signedIn(found, bundle, trust);
   const attested = {
     signature:

@@ -6,7 +6,7 @@ import type { ImageConfig } from '../../runtime/store/image/parts.ts';
 import { asLockkeeperError } from '../../schemas/errors.ts';
 import type { OciRef } from '../../schemas/oci.ts';
 import type { Attestations, Known } from '../ports.ts';
-import { repositoryUrl } from '../provenance/claimed.ts';
+import { claimedAt } from '../provenance/claimed.ts';
 import {
   assertOneRepository,
   builtBy,
@@ -43,8 +43,7 @@ export async function imageAttested(
     (error: unknown) => asLockkeeperError(error).message,
   );
   const all = signedIn(found, documents, trust);
-  const url = config.source === null ? null : repositoryUrl(config.source);
-  const claimed = url === null ? [] : [{ url, directory: '' }];
+  const claimed = claimedAt(config.source);
   const attested: Attested = {
     signature: absent('container registries sign no images'),
     publish: firstOf(

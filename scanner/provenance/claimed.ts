@@ -27,6 +27,12 @@ export function repositoryUrl(text: string): string | null {
   return `https://${hostname}/${owner}/${name.replace(/\.git$/, '')}`;
 }
 
+/** The root of the repository at this address, or none. */
+export function claimedAt(address: string | null): ClaimedRepository[] {
+  const url = address === null ? null : repositoryUrl(address.trim());
+  return url === null ? [] : [{ url, directory: '' }];
+}
+
 /** The folder that an address of a host's own page names, such as `…/tree/main/packages/a`. */
 function directoryIn(address: string): string {
   const path = URL.canParse(address) ? new URL(address).pathname : '';

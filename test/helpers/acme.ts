@@ -6,6 +6,7 @@ import { type Company, foundCompany } from '../../cli/drill/company.ts';
 import type { JsonObject } from '../../schemas/common.ts';
 import { plain } from '../scanner/harness.ts';
 import { startNpmRegistry } from './npm-registry.ts';
+import { databaseUrl } from './registry.ts';
 
 export const SERVER = 'npm.acme/echo';
 
@@ -25,7 +26,12 @@ export async function acme(): Promise<Acme> {
   const code = String(shown.files['index.mjs']).replace("text: 'done'", "text: 'hello'");
   const other = plain({ tools: [tool] }, { name: '@acme/other' });
   const npm = await startNpmRegistry([{ ...shown, files: { ...shown.files, 'index.mjs': code } }, other]);
-  const company = await foundCompany({ dir, npmRegistry: npm.url, environment: process.env });
+  const company = await foundCompany({
+    dir,
+    npmRegistry: npm.url,
+    environment: process.env,
+    database: await databaseUrl(),
+  });
   const people = {
     dave: 'publisher',
     alice: 'reviewer',

@@ -16,11 +16,12 @@ export async function joins(company: Company, person: string, roles: string): Pr
 }
 
 /** Alice reviews and audits, erin develops; the project stands in `dir`/project. */
-export async function foundEcho(dir: string): Promise<EchoCompany> {
+export async function foundEcho(dir: string, more: { database?: string } = {}): Promise<EchoCompany> {
   chmodSync(dir, 0o755);
   const tool = { name: 'echo', description: 'Echo', inputSchema: { type: 'object' } };
   const npm = await startNpmRegistry([plain({ tools: [tool] }, { name: '@acme/echo' })]);
-  const company = await foundCompany({ dir, npmRegistry: npm.url, environment: process.env, trial: true });
+  const environment = process.env;
+  const company = await foundCompany({ dir, npmRegistry: npm.url, environment, trial: true, ...more });
   for (const [person, roles] of [
     ['alice', 'reviewer,auditor'],
     ['erin', 'developer'],

@@ -46,6 +46,16 @@ export async function freshDatabase(server: TestServer): Promise<{ pool: Pool; d
   };
 }
 
+/** Address of a database for a registry that is a process of its own; it goes with the server that it is in. */
+export async function databaseUrl(): Promise<string> {
+  const [{ host, user } = { host: '', user: '' }] = servers();
+  const name = `t_${randomBytes(6).toString('hex')}`;
+  const admin = openPool({ host, user, database: 'postgres' }, 1);
+  await admin.query(`create database ${name} template lockkeeper_template`);
+  await admin.end();
+  return `postgres://${user}@/${name}?host=${encodeURIComponent(host)}`;
+}
+
 export interface Answer {
   readonly status: number;
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape

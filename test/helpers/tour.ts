@@ -1,16 +1,18 @@
 /** The commands of a page of the documentation, run in order against a registry of their own. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { databaseUrl } from './registry.ts';
 
 const run = promisify(execFile);
 const root = dirname(dirname(import.meta.dirname));
 export const MAIN = join(root, 'cli/main.ts');
 
 /** Lines of every shell block of a page. */
-export function shellLines(page: string): string[] {
+function shellLines(page: string): string[] {
   const text = readFileSync(join(root, page), 'utf8');
   return [...text.matchAll(/```sh\n([\s\S]*?)```/g)]
     .flatMap(([, block = '']) => block.split('\n'))
@@ -39,34 +41,50 @@ export interface Ran {
   readonly stderr: string;
 }
 
+/** What the first line of a page with these words in it said. */
+export type Told = (words: string) => string;
+
 export interface Tour {
-  readonly url: string;
-  readonly code: string;
+  /** Reachable by whoever a sandbox runs as. */
+  readonly dir: string;
+  readonly environment: Readonly<Record<string, string>>;
   /** Runs one line in `dir`/project, where `lk` is the command line at hand. */
   shell(line: string): Promise<Ran>;
   /** Its output; throws what it said where it fails. */
   must(line: string): Promise<string>;
   /** Signs the administrator in; alice and bob review, each with a key. */
   people(): Promise<void>;
+  /** Each shell line of a page in order; what `instead` answers stands for the line that it was asked about. */
+  follow(page: string, instead?: (line: string) => Promise<string | null>): Promise<Told>;
+  /** The file of the project as JSON. */
+  json(name: string): ReturnType<typeof JSON.parse>;
   close(): Promise<void>;
 }
 
-/** Starts a registry in `dir`/registry with these variables; `environment` is what its commands get. */
+/** Starts a registry in a folder of its own; `variables` may lay things out there, and name them for every command. */
 export async function startTour(
-  dir: string,
-  { serve, environment }: { serve: NodeJS.ProcessEnv; environment: () => Record<string, string> },
+  name: string,
+  variables: (dir: string) => Record<string, string> = () => ({}),
 ): Promise<Tour> {
+  const dir = mkdtempSync(join(tmpdir(), `lk-${name}-`));
+  chmodSync(dir, 0o755);
+  mkdirSync(join(dir, 'project'));
+  const environment = {
+    ...(process.env as Record<string, string>),
+    NO_COLOR: '1',
+    LOCKKEEPER_HOME: join(dir, 'home'),
+    ...variables(dir),
+  };
   const words = ['serve', '--json', '--port', '0', '--data', join(dir, 'registry')];
   const server = spawn(process.execPath, [MAIN, ...words], {
     stdio: ['ignore', 'pipe', 'ignore'],
-    env: serve,
+    env: { ...environment, DATABASE_URL: await databaseUrl() },
   });
   const [hello] = (await once(server.stdout, 'data')) as [Buffer];
   const { url, code } = JSON.parse(hello.toString()) as { url: string; code: string };
   const shell = async (line: string): Promise<Ran> => {
     const script = `lk() { "${process.execPath}" --disable-warning=ExperimentalWarning "${MAIN}" "$@"; }; ${line}`;
-    const options = { cwd: join(dir, 'project'), env: environment() };
-    return run('/bin/bash', ['-ec', script], options).then(
+    return run('/bin/bash', ['-ec', script], { cwd: join(dir, 'project'), env: environment }).then(
       ({ stdout, stderr }) => ({ exit: 0, stdout, stderr }),
       (error: { code: number; stdout: string; stderr: string }) => ({ ...error, exit: error.code }),
     );
@@ -77,19 +95,29 @@ export async function startTour(
     return stdout;
   };
   return {
-    ...{ url, code, shell, must },
-    people: async () => {
-      await must(`lk login ${url} --code ${code}`);
-      for (const name of ['alice', 'bob']) {
-        const said = await must(`lk people add ${name} --roles reviewer,auditor --as admin`);
-        await must(`lk login ${url} --code ${/--code (\S+)/.exec(said)?.[1]}`);
-        await must(`lk keys new --as ${name} && lk keys enrol --as ${name}`);
-      }
+    ...{ dir, environment, shell, must },
+    people: () => signIn(must, { url, code }),
+    follow: async (page, instead = async () => null) => {
+      const said: [string, string][] = [];
+      for (const line of shellLines(page)) said.push([line, (await instead(line)) ?? (await must(line))]);
+      return (words) => said.find(([line]) => line.includes(words))?.[1] ?? '';
     },
+    json: (file) => JSON.parse(readFileSync(join(dir, 'project', file), 'utf8')),
     close: async () => {
-      if (server.exitCode !== null) return;
-      server.kill('SIGINT');
-      await once(server, 'close');
+      if (server.exitCode === null) {
+        server.kill('SIGINT');
+        await once(server, 'close');
+      }
+      rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+async function signIn(must: Tour['must'], { url, code }: { url: string; code: string }): Promise<void> {
+  await must(`lk login ${url} --code ${code}`);
+  for (const name of ['alice', 'bob']) {
+    const said = await must(`lk people add ${name} --roles reviewer,auditor --as admin`);
+    await must(`lk login ${url} --code ${/--code (\S+)/.exec(said)?.[1]}`);
+    await must(`lk keys new --as ${name} && lk keys enrol --as ${name}`);
+  }
 }

@@ -9,6 +9,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Company, foundCompany } from '../../cli/drill/company.ts';
 import { type NpmRegistry, startNpmRegistry } from '../helpers/npm-registry.ts';
+import { databaseUrl } from '../helpers/registry.ts';
 import { PATIENCE_MS } from '../helpers/wait.ts';
 import { behaving } from '../scanner/harness.ts';
 
@@ -66,7 +67,12 @@ describe('the dashboard', () => {
     };
     const acts = { list_notes: [['asks', 'https://notes.acme.example/all']] };
     npm = await startNpmRegistry([behaving({ tools, acts, instructions: 'Notes of a team.' })]);
-    company = await foundCompany({ dir, npmRegistry: npm.url, environment: process.env });
+    company = await foundCompany({
+      dir,
+      npmRegistry: npm.url,
+      environment: process.env,
+      database: await databaseUrl(),
+    });
     for (const [person, roles] of Object.entries({
       dave: 'publisher',
       alice: 'reviewer,auditor',
