@@ -1,7 +1,8 @@
 /** What a reviewer is told besides the report, in lines: who answers, what deltas rest on, what changed in between. */
+import type { Alarm, Attention } from '../schemas/attention.ts';
 import type { Release } from '../schemas/release.ts';
 import type { ReviewView, Since } from '../schemas/review.ts';
-import type { Attention, Server } from '../schemas/server.ts';
+import type { Server } from '../schemas/server.ts';
 import { plain } from './output.ts';
 
 const DAY_MS = 86_400_000;
@@ -22,23 +23,48 @@ export function dueText(
   return Date.parse(reviewBy) <= now.getTime() + DUE_DAYS * DAY_MS ? `re-review due ${day(reviewBy)}` : '';
 }
 
-/** Below the list of what waits: what is held, what is due, what has no owner, and trust files that changed. */
-export function attentionLines({ due, orphaned, held, trustFiles }: Attention): string[] {
-  return [
-    ...held.map(
-      ({ id, name, version }) =>
-        `${name} ${version} (release ${id}): known malware, held for a person to decide: lk advisories`,
-    ),
-    ...due.map(
-      ({ id, name, version, by, lapsed }) =>
-        `${name} ${version} (release ${id}): ${lapsed ? 'its approvals no longer suffice' : `re-review due ${day(by)}`}`,
-    ),
-    ...orphaned.map(ownerText),
-    ...trustFiles.map(
-      ({ name, since }) =>
-        `trust file ${name}: its repository has another one since ${day(since)}, for the root holders to read: lk trust`,
-    ),
-  ];
+/** Around the list of what waits: what stands against releases that run goes first, the rest below. */
+export function attentionLines(attention: Attention): { first: string[]; below: string[] } {
+  const { due, orphaned, held, trustFiles, judged, failed } = attention;
+  const head = ({ id, name, version }: { id: number; name: string; version: string }): string =>
+    `${name} ${version} (release ${id})`;
+  return {
+    first: [
+      ...held.map((one) => `${head(one)}: known malware, held for a person to decide: lk advisories`),
+      ...judged.flatMap((one) => [
+        `${head(one)} is approved, and judged again ${one.gates ? 'it would not pass' : 'there are new warnings'}:`,
+        ...one.alarms.map((alarm) => `  ${alarmText(alarm)}`),
+        `  ${answerText(one.id, one.alarms)}`,
+      ]),
+      ...failed.map(
+        (one) =>
+          `${head(one)} could not be looked at again, ${one.attempts === 1 ? 'once' : `${one.attempts} times`} until ${day(one.since)}: ${one.reason.replace(/\.$/, '')}. Try again: lk review ${one.id} --rescan`,
+      ),
+    ],
+    below: [
+      ...due.map(
+        (one) =>
+          `${head(one)}: ${one.lapsed ? 'its approvals no longer suffice' : `re-review due ${day(one.by)}`}`,
+      ),
+      ...orphaned.map(ownerText),
+      ...trustFiles.map(
+        ({ name, since }) =>
+          `trust file ${name}: its repository has another one since ${day(since)}, for the root holders to read: lk trust`,
+      ),
+    ],
+  };
+}
+
+/** What ends otherwise, since when and why. */
+function alarmText({ id, title, before, after, gates, message, because, since, accepted }: Alarm): string {
+  const turn = `${before ?? 'not there'} then, ${after} now${gates ? ', gates' : ''}`;
+  const by = accepted.length > 0 ? ` (accepted by ${accepted.join(', ')})` : '';
+  return `${id} ${title}: ${turn}; since ${day(since)}, ${because.join(' and ')}: ${message}${by}`;
+}
+
+function answerText(id: number, alarms: readonly Alarm[]): string {
+  const reasons = alarms.map((alarm) => `--accept "${alarm.id}=REASON"`).join(' ');
+  return `Revoke it: lk revoke ${id} --reason TEXT; or accept what you read: lk approve ${id} ${reasons}`;
 }
 
 function ownerText({ name, owner, orphaned, team }: Server): string {
@@ -48,7 +74,11 @@ function ownerText({ name, owner, orphaned, team }: Server): string {
 }
 
 /** For the head of one release. */
-export function reviewLines(release: Release, { owner, since, deltas }: ReviewView, now: Date): string[] {
+export function reviewLines(
+  release: Release,
+  { owner, since, alarms, deltas }: ReviewView,
+  now: Date,
+): string[] {
   const due = dueText(release, now);
   return [
     ...(owner ? [ownerText(owner)] : []),
@@ -64,6 +94,13 @@ export function reviewLines(release: Release, { owner, since, deltas }: ReviewVi
       return `${person}'s approval is a delta from ${from} (${rests}).`;
     }),
     ...(due ? [`${due.charAt(0).toUpperCase()}${due.slice(1)}.`] : []),
+    ...(alarms.length > 0
+      ? [
+          'Judged again, against it:',
+          ...alarms.map((one) => `  ${alarmText(one)}`),
+          `  ${answerText(release.id, alarms)}`,
+        ]
+      : []),
     ...(since ? sinceLines(since) : []),
   ].map(plain);
 }

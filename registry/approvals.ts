@@ -3,6 +3,7 @@ import { type OpenedApproval, opened } from '../runtime/trust/approval.ts';
 import type { TrustedRoot } from '../runtime/trust/root.ts';
 import type { Approval } from '../schemas/approval.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
+import { listAlarms } from './db/alarms.ts';
 import type { Client } from './db/pool.ts';
 import { approvalsOf, deleteApproval } from './db/releases.ts';
 
@@ -12,7 +13,8 @@ const RENEW_MS = 30 * DAY_MS;
 
 /**
  * An approval that a new one of the same person takes the place of: nearly over, by a key that no longer counts, for
- * other environments, or of a difference where the whole release was read now.
+ * other environments, of a difference where the whole release was read now, or from before something that the new one
+ * accepts stood against the release.
  */
 export async function dropWorn(
   client: Client,
@@ -21,12 +23,16 @@ export async function dropWorn(
   trusted: TrustedRoot,
 ): Promise<void> {
   const wanted = environmentsOf(fresh.approval);
+  const { accepts } = fresh.approval.predicate;
+  const answered = (await listAlarms(client, [id])).filter((alarm) => Object.hasOwn(accepts, alarm.id));
   for (const { digest, person, envelope, expires } of await approvalsOf(client, id, true)) {
     if (person !== fresh.person) continue;
     const old = opened(envelope, trusted);
     const worn = old === null || Date.parse(expires) < Date.now() + RENEW_MS;
     const whole = old !== null && isDelta(old.approval) && !isDelta(fresh.approval);
-    if (worn || whole || environmentsOf(old.approval) !== wanted) {
+    const late = old === null ? 0 : Date.parse(old.approval.predicate.notBefore);
+    const answers = answered.some(({ since }) => since.getTime() > late);
+    if (worn || whole || answers || environmentsOf(old.approval) !== wanted) {
       if (!worn) assertNoFewer(old.approval, fresh.approval);
       await deleteApproval(client, digest);
     }

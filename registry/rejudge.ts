@@ -3,14 +3,16 @@
  * their newest report, so that 1,000 of them cost no start and no download. What comes out otherwise is a rescan of its own.
  */
 
-import { type RejudgeRequest, rejudge } from '../scanner/rejudge.ts';
+import { type Rejudged, type RejudgeRequest, rejudge } from '../scanner/rejudge.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
-import type { Report } from '../schemas/finding.ts';
 import { canonical } from '../schemas/json.ts';
 import { concludeReport } from '../schemas/scan.ts';
 import { knownAgainst } from './advisories/map.ts';
+import { alarmsIn } from './alarms.ts';
 import { storedReport } from './baseline.ts';
+import { putAlarms } from './db/alarms.ts';
 import { markJudged, queueStale } from './db/judgements.ts';
+import type { Client } from './db/pool.ts';
 import { findRelease, type ReleaseRow } from './db/releases.ts';
 import { insertRescan, newestReportOn } from './db/rescans.ts';
 import type { Deps, RunDeps } from './deps.ts';
@@ -44,47 +46,52 @@ export async function rejudgeJob(id: string, wanted: string | null, deps: RunDep
   };
   const judged = await rejudge(request, { blobs, workDir: deps.workDir, now: () => new Date() });
   if (judged === null) return deps.result((client) => queueRescan(client, id));
+  const approved = digest === row.report_digest ? report : await storedReport(row.report_digest, blobs);
+  const alarms = alarmsIn(approved, judged.report, judged.because);
   const differs = otherChecks(report.checks, judged.report.checks);
-  const result = concludeReport(judged.report);
-  if (differs.length === 0 && result === concludeReport(report))
-    return deps.result((client) => markJudged(client, id, standard));
-  await storeJudgement(
-    row,
-    { ...judged, from: digest, standard, checks: differs.map((one) => one.id) },
-    deps,
-  );
+  const same = differs.length === 0 && concludeReport(judged.report) === concludeReport(report);
+  const verdict = same ? null : await verdictOn(row, judged, deps);
+  await deps.result(async (client) => {
+    await client.query('select 1 from releases where id = $1 for update', [id]);
+    // Somebody else was faster; what they did not know of is on the queue still.
+    if (((await newestReportOn(client, id, row.closure?.digest ?? '')) ?? row.report_digest) !== digest)
+      return;
+    await markJudged(client, id, standard);
+    await putAlarms(client, id, alarms);
+    const checks = differs.map((one) => one.id);
+    if (verdict) await storeJudgement(client, row, { ...judged, from: digest, verdict, checks });
+  });
 }
 
-interface Judgement {
-  readonly report: Report;
-  readonly reportDigest: string;
+interface Judgement extends Rejudged {
   readonly from: string;
-  readonly standard: string;
+  readonly verdict: Buffer;
   /** Those that end otherwise. */
   readonly checks: readonly string[];
 }
 
-async function storeJudgement(row: ReleaseRow, judged: Judgement, deps: RunDeps): Promise<void> {
+async function verdictOn(row: ReleaseRow, judged: Rejudged, deps: RunDeps): Promise<Buffer | null> {
+  const { closure } = row;
+  return closure && Buffer.from(canonical(await signedVerdict({ ...judged, closure }, deps)));
+}
+
+async function storeJudgement(client: Client, row: ReleaseRow, judged: Judgement): Promise<void> {
   const { closure, surface_digest: surfaceDigest } = row;
   if (!closure || surfaceDigest === null) return;
-  const { report, reportDigest, from, standard, checks } = judged;
-  const verdict = Buffer.from(canonical(await signedVerdict({ report, reportDigest, closure }, deps)));
-  await deps.result(async (client) => {
-    await client.query('select 1 from releases where id = $1 for update', [row.id]);
-    // Somebody else was faster; what they did not know of is on the queue still.
-    if (((await newestReportOn(client, row.id, closure.digest)) ?? row.report_digest) !== from) return;
-    await markJudged(client, row.id, standard);
-    await insertRescan(client, row.id, {
-      ...{ reportDigest, closureDigest: closure.digest, surfaceDigest, verdict },
-      ...{ maintainers: null, newer: null, judgedFrom: from },
-    });
-    await recordEvent(client, {
-      person: SELF,
-      action: 'release.rejudged',
-      subject: `${row.name}@${row.version}`,
-      detail: { report: reportDigest, from, checks, conclusion: concludeReport(report) },
-      logged: { kind: 'verdict', digest: reportDigest },
-    });
+  const { report, reportDigest, from, verdict, checks, because } = judged;
+  await insertRescan(client, row.id, {
+    ...{ reportDigest, closureDigest: closure.digest, surfaceDigest, verdict },
+    ...{ maintainers: null, newer: null, judgedFrom: from },
+  });
+  await recordEvent(client, {
+    person: SELF,
+    action: 'release.rejudged',
+    subject: `${row.name}@${row.version}`,
+    detail: {
+      ...{ report: reportDigest, from, checks, conclusion: concludeReport(report) },
+      because: Object.fromEntries(checks.map((id) => [id, because[id] ?? []])),
+    },
+    logged: { kind: 'verdict', digest: reportDigest },
   });
 }
 

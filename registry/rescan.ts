@@ -3,7 +3,9 @@ import type { CheckResult, Report } from '../schemas/finding.ts';
 import { canonical } from '../schemas/json.ts';
 import type { Since } from '../schemas/review.ts';
 import { knownAgainst, mapRelease } from './advisories/map.ts';
+import { alarmsIn, said } from './alarms.ts';
 import { baselineFrom, peersOf, storedReport } from './baseline.ts';
+import { putAlarms } from './db/alarms.ts';
 import { markJudged } from './db/judgements.ts';
 import { findRelease, type ReleaseRow, scannedVersion } from './db/releases.ts';
 import { insertRescan, newestRescan } from './db/rescans.ts';
@@ -23,7 +25,8 @@ export async function rescanJob(id: string, deps: RunDeps): Promise<void> {
   const { pool } = deps;
   const row = await findRelease(pool, id);
   if (!row || !isReliedOn(row) || row.report_digest === null) return;
-  const { baseline } = await readReport(row.report_digest, deps);
+  const approved = await readReport(row.report_digest, deps);
+  const { baseline } = approved;
   const before = baseline && (await scannedVersion(pool, row.name, baseline.version));
   const standard = await standardOf(deps);
   const result = await deps.scan(
@@ -44,8 +47,12 @@ export async function rescanJob(id: string, deps: RunDeps): Promise<void> {
     const found = { reportDigest, surfaceDigest, maintainers, newer, closureDigest: closure.digest };
     await insertRescan(client, id, { ...found, verdict, judgedFrom: null });
     await markJudged(client, id, standard);
-    // The same bytes may be listed better than the first time.
-    if (closure.digest === row.closure?.digest) await mapRelease(client, id, result.packages);
+    // What other bytes show is told beside it, and is not about what runs.
+    if (closure.digest === row.closure?.digest) {
+      // The same bytes may be listed better than the first time.
+      await mapRelease(client, id, result.packages);
+      await putAlarms(client, id, alarmsIn(approved, result.report, { '*': ['it was scanned again'] }));
+    }
     await recordEvent(client, {
       person: SELF,
       action: 'release.rescanned',
@@ -118,9 +125,4 @@ export function otherChecks(first: readonly CheckResult[], second: readonly Chec
     if (a && b && said(a) === said(b)) return [];
     return [{ id, title: b?.title ?? a?.title ?? id, before: a?.outcome ?? null, after: b?.outcome ?? null }];
   });
-}
-
-/** The outcome, and of one that fired for what; wording of the others may vary with the day. */
-function said(check: CheckResult): string {
-  return check.outcome === 'fired' ? canonical(check.findings) : check.outcome;
 }

@@ -23,6 +23,7 @@ import type { RunDeps, ScanDeps } from './deps.ts';
 import { runOf } from './lease.ts';
 import { MOVES } from './lifecycle.ts';
 import { recordEvent } from './log.ts';
+import { toldOnFailure } from './looks.ts';
 import { rejudgeJob } from './rejudge.ts';
 import { rescanJob } from './rescan.ts';
 import { SELF } from './root.ts';
@@ -89,10 +90,14 @@ function tasksOf(deps: ScanDeps): TaskList {
     };
   return {
     scan: task(({ release }, run, job) => scanJob(String(release), job, run)),
-    rescan: task(({ release }, run) => rescanJob(String(release), run)),
-    rejudge: task(({ release, standard }, run) =>
-      rejudgeJob(String(release), typeof standard === 'string' ? standard : null, run),
-    ),
+    rescan: task(({ release }, run, job) => {
+      const id = String(release);
+      return toldOnFailure(id, job, { deps: run, look: () => rescanJob(id, run) });
+    }),
+    rejudge: task(({ release, standard }, run, job) => {
+      const [id, wanted] = [String(release), typeof standard === 'string' ? standard : null];
+      return toldOnFailure(id, job, { deps: run, look: () => rejudgeJob(id, wanted, run) });
+    }),
     upstream: task(() => watchUpstream(deps)),
     trust: task(() => refreshTrust(deps)),
     // Without a feed there may be what was imported, and what an earlier run did not come to.

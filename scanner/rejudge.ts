@@ -38,12 +38,15 @@ export interface RejudgePorts {
   readonly now: () => Date;
 }
 
+/** What changed of what a check judges by, in words, by the id of the check. */
+export type Because = Readonly<Record<string, readonly string[]>>;
+
 export interface Rejudged {
   readonly report: Report;
   /** Blob with the report's canonical JSON. */
   readonly reportDigest: string;
-  /** Ids of the checks that ran. */
-  readonly ran: readonly string[];
+  /** Why each check ran that did, by its id. */
+  readonly because: Because;
 }
 
 /**
@@ -76,7 +79,7 @@ export async function rejudge(request: RejudgeRequest, ports: RejudgePorts): Pro
   };
   const of = { digest: request.reportDigest, now: today.now };
   const again = reportAgain(report, { results: judged.results, evidence, of });
-  return { report: again, reportDigest: await store(again, ports.blobs), ran: judged.ran };
+  return { report: again, reportDigest: await store(again, ports.blobs), because: judged.because };
 }
 
 interface Material {
@@ -90,7 +93,7 @@ interface Material {
 export async function judgeAgain(
   report: Report,
   { stored, today, reading }: Material,
-): Promise<{ results: CheckResult[]; ran: string[] } | null> {
+): Promise<{ results: CheckResult[]; because: Because } | null> {
   const before = new Map(report.checks.map((result) => [result.id, result]));
   const facts: Facts = {
     ...stored.facts,
@@ -98,30 +101,45 @@ export async function judgeAgain(
     ...{ advisories: today.advisories, policy: today.policy, now: today.now },
   };
   const all = applicable(facts);
-  const stale = staleAmong(all, before, { stored, today });
+  const because = Object.fromEntries(
+    all.map(({ id, ...check }) => [id, staleFor({ id, ...check }, before, { stored, today })]),
+  );
+  const stale = all.filter(({ id }) => (because[id] ?? []).length > 0);
   const fresh = new Map((await judge(stale, facts)).map((result) => [result.id, result]));
   if ([...fresh.values()].some(didNotFinish)) return null;
   const results = all.flatMap((check): CheckResult[] => {
     const found = fresh.get(check.id) ?? before.get(check.id);
     return found ? [{ ...found, gates: gatesAt(check, found, facts) }] : [];
   });
-  return { results, ran: stale.map(({ id }) => id) };
+  return { results, because: Object.fromEntries(stale.map(({ id }) => [id, because[id] ?? []])) };
 }
 
-function staleAmong(
-  all: readonly Check[],
+/** Nothing where the check would end as it did. */
+function staleFor(
+  { id, readsPolicy, readsAdvisories }: Pick<Check, 'id' | 'readsPolicy' | 'readsAdvisories'>,
   before: ReadonlyMap<string, CheckResult>,
   { stored, today }: Pick<Material, 'stored' | 'today'>,
-): Check[] {
-  const otherPolicy = canonical(stored.policy.scan) !== canonical(today.policy.scan);
-  const otherNews = newsOf(stored.facts.advisories) !== newsOf(today.advisories);
-  return all.filter(
-    ({ id, readsPolicy, readsAdvisories }) =>
-      !before.has(id) ||
-      stored.rules[id] !== today.rules[id] ||
-      (readsPolicy === true && otherPolicy) ||
-      (readsAdvisories === true && otherNews),
-  );
+): string[] {
+  if (!before.has(id)) return ['the check is new'];
+  const because: string[] = [];
+  if (stored.rules[id] !== today.rules[id]) because.push('the check itself was changed');
+  if (readsPolicy === true && canonical(stored.policy.scan) !== canonical(today.policy.scan))
+    because.push('the policy was changed');
+  if (readsAdvisories === true && newsOf(stored.facts.advisories) !== newsOf(today.advisories))
+    because.push(newsIn(stored.facts.advisories, today.advisories));
+  return because;
+}
+
+/** Which of them came, went or were written anew; the first few by name. */
+function newsIn(before: KnownAdvisories | string, after: KnownAdvisories | string): string {
+  const told = (known: KnownAdvisories | string): Map<string, string> =>
+    new Map(typeof known === 'string' ? [] : known.affecting.map((one) => [one.id, canonical(one)]));
+  const [old, now] = [told(before), told(after)];
+  const ids = [...new Set([...old.keys(), ...now.keys()])].filter((id) => old.get(id) !== now.get(id)).sort();
+  const more = ids.length > 3 ? ` and ${ids.length - 3} more` : '';
+  return ids.length > 0
+    ? `of advisories: ${ids.slice(0, 3).join(', ')}${more}`
+    : 'other advisories were loaded';
 }
 
 /** What is known against it; how new that knowledge is changes with every day. */

@@ -1,4 +1,5 @@
 /** What a reviewer is told besides report and difference: what changed since an approval, and what deltas rest on. */
+import { Alarm, Outcome } from './attention.ts';
 import { Closed, Digest, Instant, Person, Version } from './common.ts';
 import { Server } from './server.ts';
 import { type Static, Type } from './type.ts';
@@ -9,7 +10,6 @@ export const StatementQuery = Closed({ delta: Type.Optional(Version) });
 export const DiffQuery = Closed({ from: Type.Optional(Version) });
 
 const Scanned = Closed({ report: Digest, scannedAt: Instant });
-const Outcome = Type.Union([Type.Literal('ok'), Type.Literal('fired'), Type.Literal('unknown')]);
 
 /** The report that was approved against the newest one, which was made for the re-review. */
 export const Since = Closed({
@@ -47,6 +47,8 @@ export const ReviewView = Closed({
   owner: Type.Union([Type.Null(), Server]),
   /** Null unless the release is or was due for re-review. */
   since: Type.Union([Type.Null(), Since]),
+  /** Of an approved release: what today's judgement says against it, accepted or not. */
+  alarms: Type.Array(Alarm),
   /** Approvals given for a difference alone. */
   deltas: Type.Array(Closed({ person: Person, from: Version, full: Type.Union([Type.Null(), FullReview]) })),
 });

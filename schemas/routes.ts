@@ -47,6 +47,7 @@ export const ROUTES = {
   approve: { method: 'POST', path: '/v1/releases/:id/approvals', roles: ['reviewer'] },
   reject: { method: 'POST', path: '/v1/releases/:id/reject', roles: ['reviewer'] },
   deprecate: { method: 'POST', path: '/v1/releases/:id/deprecate', roles: ['admin', 'reviewer'] },
+  rescan: { method: 'POST', path: '/v1/releases/:id/rescan', roles: ['admin', 'reviewer'] },
   revoke: { method: 'POST', path: '/v1/releases/:id/revoke', roles: ['admin', 'reviewer'] },
   revocations: { method: 'GET', path: '/v1/revocations', roles: SIGNED_IN },
   revocationStream: { method: 'GET', path: '/v1/revocations/stream', roles: SIGNED_IN },

@@ -1,5 +1,5 @@
 /** A server name: who answers for it and which package it stands for. */
-import { Closed, Instant, Person, ServerName } from './common.ts';
+import { Closed, Person, ServerName } from './common.ts';
 import { Submission } from './release.ts';
 import { type Static, Type } from './type.ts';
 
@@ -36,24 +36,3 @@ export const PublishBody = Closed({
   newSource: Type.Optional(Type.Boolean()),
 });
 export type PublishBody = Static<typeof PublishBody>;
-
-/** GET /v1/attention: what somebody has to look after, besides what waits for review. */
-export const Attention = Closed({
-  /** Approved releases whose approvals end soon, the most urgent first. */
-  due: Type.Array(
-    Closed({
-      id: Type.Integer({ minimum: 1 }),
-      name: ServerName,
-      version: Type.String(),
-      by: Instant,
-      /** They suffice no more: the schedule moves it back into review. */
-      lapsed: Type.Boolean(),
-    }),
-  ),
-  orphaned: Type.Array(Server),
-  /** Releases with known malware that were not revoked: the registry may revoke only so many in a day by itself. */
-  held: Type.Array(Closed({ id: Type.Integer({ minimum: 1 }), name: ServerName, version: Type.String() })),
-  /** Trust files that their repository has otherwise than root.json pins them: for the root holders. */
-  trustFiles: Type.Array(Closed({ name: Type.String(), since: Instant })),
-});
-export type Attention = Static<typeof Attention>;

@@ -1,5 +1,6 @@
 /** Approving with one's own key, rejecting, revoking. */
 import type { ApprovalView, DiffView } from '../schemas/api.ts';
+import type { Alarm } from '../schemas/attention.ts';
 import type { Report } from '../schemas/finding.ts';
 import type { Release } from '../schemas/release.ts';
 import { ask, local, me } from './api.ts';
@@ -8,17 +9,19 @@ import { cannotSign } from './signing.ts';
 
 export interface Shown {
   readonly report: Report;
+  /** What today's judgement says against it. */
+  readonly alarms: readonly Alarm[];
   readonly diff: DiffView;
   readonly done: () => Promise<void>;
 }
 
 /** What this person may do with this release now. */
-export async function decide(release: Release, { report, diff, done }: Shown): Promise<HTMLElement> {
+export async function decide(release: Release, shown: Shown): Promise<HTMLElement> {
+  const { done } = shown;
   const { roles, person } = await me();
   const parts: Child[] = [];
   const reviewable = release.state === 'in_review' || release.state === 'approved';
-  if (reviewable && roles.includes('reviewer'))
-    parts.push(await approving(release, { report, diff, person, done }));
+  if (reviewable && roles.includes('reviewer')) parts.push(await approving(release, { ...shown, person }));
   if (release.state === 'in_review' && roles.includes('reviewer'))
     parts.push(refusing(release, 'reject', done));
   const mayRevoke = roles.includes('reviewer') || roles.includes('admin');
@@ -47,8 +50,13 @@ async function baseOf({ formerPackage }: Release, { before }: DiffView): Promise
   return state === 'approved' && reviewBy !== null ? before.version : null;
 }
 
-function signing(release: Release, { report, done }: Approving, base: string | null): HTMLElement {
-  const open = report.checks.filter((check) => check.gates && check.outcome !== 'ok');
+function signing(release: Release, { report, alarms, done }: Approving, base: string | null): HTMLElement {
+  const open = [
+    ...report.checks.filter(
+      ({ id, gates, outcome }) => gates && outcome !== 'ok' && !alarms.some((one) => one.id === id),
+    ),
+    ...alarms.map(({ after, ...alarm }) => ({ ...alarm, outcome: after })),
+  ];
   const fields = [
     open.length > 0
       ? el('p', {}, 'Each of these needs a reason of yours, which goes into what you sign:')
@@ -82,7 +90,9 @@ function signing(release: Release, { report, done }: Approving, base: string | n
   };
   if (release.state !== 'approved')
     return el('div', {}, el('h3', {}, 'Approve'), form(fields, { text: 'Sign the approval' }, sign));
-  const why = soft('Once an approval is nearly over, or its key was replaced.');
+  const why = soft(
+    'Once an approval is nearly over, its key was replaced, or something stands against the release that you accept.',
+  );
   return fold(['Approve it again'], [why, form(fields, { text: 'Sign the approval' }, sign)]);
 }
 

@@ -1,10 +1,10 @@
 /** The queue and the list of all releases. */
 import type { ReleaseList } from '../schemas/api.ts';
+import type { Attention } from '../schemas/attention.ts';
 import type { Release } from '../schemas/release.ts';
-import type { Attention } from '../schemas/server.ts';
 import { ask } from './api.ts';
 import { card, day, el, soft, table, tag } from './dom.ts';
-import { attentionCard, dueTag } from './reviewed.ts';
+import { alarmCard, attentionCard, dueTag } from './reviewed.ts';
 
 const PAGE = 50;
 const HEAD = ['Server', 'Version', 'State', 'Requested by', 'Approvals', 'Submitted (UTC)'];
@@ -16,6 +16,7 @@ export async function queue(): Promise<HTMLElement> {
   return el(
     'div',
     {},
+    alarmCard(attention),
     el('h1', {}, 'Waiting for review'),
     card(
       '',

@@ -12,7 +12,7 @@ import { checks } from './checks.ts';
 import { decide } from './decide.ts';
 import { card, day, el, facts, short, soft, tag } from './dom.ts';
 import { materials } from './materials.ts';
-import { deltaOf, dueTag, movedCard, ownerOf, sinceCard } from './reviewed.ts';
+import { deltaOf, dueTag, judgedCard, movedCard, ownerOf, sinceCard } from './reviewed.ts';
 import { changes, sees } from './surface.ts';
 
 /** A page that waits for a scan looks again after this long. */
@@ -49,6 +49,7 @@ async function partsOf(id: string, again: () => Promise<void>): Promise<Node[]> 
     ...parts(movedCard(release)),
     strip(report, diff),
     head(release, review),
+    ...parts(judgedCard(review)),
     ...parts(sinceCard(review)),
     ...parts(advisories(known)),
     checks(report),
@@ -57,7 +58,7 @@ async function partsOf(id: string, again: () => Promise<void>): Promise<Node[]> 
     ...parts(materials(release, report)),
     changes(diff),
     sees(surface),
-    await decide(release, { report, diff, done: again }),
+    await decide(release, { report, alarms: review.alarms, diff, done: again }),
   ];
 }
 

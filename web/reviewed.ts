@@ -1,7 +1,8 @@
 /** What a reviewer is told besides the report: who answers, what deltas rest on, what changed since an approval. */
+import type { Alarm, Attention } from '../schemas/attention.ts';
 import type { Release } from '../schemas/release.ts';
 import type { ReviewView, Since } from '../schemas/review.ts';
-import type { Attention, Server } from '../schemas/server.ts';
+import type { Server } from '../schemas/server.ts';
 import { type Child, card, el, facts, soft, table, tag } from './dom.ts';
 
 const DAY_MS = 86_400_000;
@@ -21,13 +22,9 @@ export function dueTag({ state, reviewBy, lapsedAt }: Release): HTMLElement | nu
 }
 
 /** Null when there is nothing to look after. */
-export function attentionCard({ due, orphaned, held, trustFiles }: Attention): HTMLElement | null {
-  if (due.length + orphaned.length + held.length + trustFiles.length === 0) return null;
+export function attentionCard({ due, orphaned, trustFiles }: Attention): HTMLElement | null {
+  if (due.length + orphaned.length + trustFiles.length === 0) return null;
   const rows = [
-    ...held.map(({ id, name, version }): Child[] => [
-      el('a', { href: `#/release/${id}` }, `${name} ${version}`),
-      tag('fired', 'known malware, held for you to decide'),
-    ]),
     ...due.map(({ id, name, version, by, lapsed }): Child[] => [
       el('a', { href: `#/release/${id}` }, `${name} ${version}`),
       lapsed ? tag('fired', 'approvals no longer suffice') : tag('unknown', `re-review due ${date(by)}`),
@@ -39,6 +36,59 @@ export function attentionCard({ due, orphaned, held, trustFiles }: Attention): H
     ]),
   ];
   return card('To look after', table(['What', 'Why'], rows));
+}
+
+/** What stands against releases that run: above everything else. Null for nothing. */
+export function alarmCard({ held, judged, failed }: Attention): HTMLElement | null {
+  if (held.length + judged.length + failed.length === 0) return null;
+  const linked = ({ id, name, version }: { id: number; name: string; version: string }): HTMLElement =>
+    el('a', { href: `#/release/${id}` }, `${name} ${version}`);
+  const rows = [
+    ...held.map((one): Child[] => [linked(one), tag('fired', 'known malware, held for you to decide')]),
+    ...judged.map((one): Child[] => [
+      linked(one),
+      el(
+        'div',
+        {},
+        tag(one.gates ? 'fired' : 'unknown', one.gates ? 'would not pass today' : 'new warnings'),
+        ...one.alarms.map((alarm) => el('p', {}, ...alarmParts(alarm))),
+        soft('Open it to revoke it, or to approve it again with a reason for each.'),
+      ),
+    ]),
+    ...failed.map((one): Child[] => [
+      linked(one),
+      el(
+        'div',
+        {},
+        tag('unknown', 'could not be looked at again'),
+        el(
+          'p',
+          {},
+          `${one.attempts === 1 ? 'once' : `${one.attempts} times`} until ${date(one.since)}: ${one.reason}`,
+        ),
+        soft(`Have it tried again: lk review ${one.id} --rescan`),
+      ),
+    ]),
+  ];
+  return card('Against what runs', table(['Release', 'What'], rows));
+}
+
+function alarmParts({ id, title, before, after, gates, message, because, since, accepted }: Alarm): Child[] {
+  return [
+    el('code', {}, id),
+    ` ${title}: `,
+    before === null ? 'not there' : tag(before),
+    ' then, ',
+    tag(after),
+    ` now${gates ? ', gates' : ''}; since ${date(since)}, ${because.join(' and ')}: ${message}`,
+    accepted.length > 0 ? ` (accepted by ${accepted.join(', ')})` : '',
+  ];
+}
+
+/** Of one release, beside what it looked like when it was approved. Null for nothing. */
+export function judgedCard({ alarms }: ReviewView): HTMLElement | null {
+  if (alarms.length === 0) return null;
+  return card('Judged again, against it', ...alarms.map((alarm) => el('p', {}, ...alarmParts(alarm))));
 }
 
 function orphan({ owner }: Pick<Server, 'owner'>): HTMLElement {

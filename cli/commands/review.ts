@@ -2,13 +2,13 @@ import { openVerdict } from '../../runtime/trust/verdict.ts';
 import { renderReport } from '../../scanner/render.ts';
 import { AdvisoryList } from '../../schemas/advisory.ts';
 import { subjectsOf } from '../../schemas/approval.ts';
+import { Attention } from '../../schemas/attention.ts';
 import { Envelope } from '../../schemas/dsse.ts';
 import { asLockkeeperError } from '../../schemas/errors.ts';
 import { Report } from '../../schemas/finding.ts';
 import { digestOf } from '../../schemas/json.ts';
-import type { Release as ReleaseView } from '../../schemas/release.ts';
+import { Release, type Release as ReleaseView } from '../../schemas/release.ts';
 import { ReviewView } from '../../schemas/review.ts';
-import { Attention } from '../../schemas/server.ts';
 import { advisoryLines, heldLines, locksText } from '../advisories.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, flag, type Result, text } from '../command.ts';
@@ -20,11 +20,12 @@ import { rootAt } from '../roots.ts';
 export const review: Command = {
   summary: 'list what waits for review, or show one release with its report',
   words: '[NAME[@VERSION] | ID]',
-  options: { state: { type: 'string' }, full: { type: 'boolean' } },
+  options: { state: { type: 'string' }, full: { type: 'boolean' }, rescan: { type: 'boolean' } },
   optionHelp: {
     state:
       'list this state instead: submitted, scanning, in_review, approved, rejected, deprecated, revoked, all',
     full: 'tell of each check what it saw, longer than a screen',
+    rescan: 'have this approved release scanned once more, beside what was approved',
   },
   examples: ['lk review', 'lk review filesystem@2025.8.21', 'lk review --state approved'],
   arity: [0, 1],
@@ -32,6 +33,7 @@ export const review: Command = {
     const api = await context.api();
     if (spec === undefined) return listed(context, api, text(values, 'state') ?? 'in_review');
     const release = await findRelease(api, spec);
+    if (flag(values, 'rescan')) return rescanned(api, release);
     if (release.reportDigest === null) {
       return {
         data: { release },
@@ -90,6 +92,12 @@ async function verdictLine(
   }
 }
 
+async function rescanned(api: Api, { id }: ReleaseView): Promise<Result> {
+  const release = await api.call('rescan', Release, { parameters: { id }, body: {} });
+  const what = `${release.name} ${release.version}`;
+  return { data: { release }, text: `${what} is to be scanned again. What it shows: lk review ${id}` };
+}
+
 async function listed(context: Context, api: Api, state: string): Promise<Result> {
   const releases = await listReleases(api, state === 'all' ? {} : { state });
   const rows = releases.map((r) => [
@@ -108,9 +116,10 @@ async function listed(context: Context, api: Api, state: string): Promise<Result
   // Of another state, only what was asked for.
   if (state !== 'in_review') return { data: { releases }, text: list };
   const attention = await api.call('attention', Attention);
-  const lines = attentionLines(attention).map(plain);
-  const more = lines.length > 0 ? ['', ...lines] : [];
-  return { data: { releases, ...attention }, text: [list, ...more].join('\n') };
+  const { first, below } = attentionLines(attention);
+  const parts = [first.map((line) => context.paint.red(plain(line))), [list], below.map(plain)];
+  const shown = parts.filter((lines) => lines.length > 0).map((lines) => lines.join('\n'));
+  return { data: { releases, ...attention }, text: shown.join('\n\n') };
 }
 
 /** What became known since the scan stands above the report. */

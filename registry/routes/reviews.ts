@@ -1,7 +1,7 @@
 /** Approving, rejecting, deprecating. */
 
 import { assertCovers, assertNotRequester, openApproval } from '../../runtime/trust/approval.ts';
-import { ApprovalBody, ReasonBody } from '../../schemas/api.ts';
+import { ApprovalBody, NothingBody, ReasonBody } from '../../schemas/api.ts';
 import { APPROVAL_PREDICATE, type Approval, subjectsOf } from '../../schemas/approval.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { Report } from '../../schemas/finding.ts';
@@ -9,8 +9,11 @@ import { digestOf, parseStrict } from '../../schemas/json.ts';
 import type { ReleaseState } from '../../schemas/release.ts';
 import { StatementQuery } from '../../schemas/review.ts';
 import { assertValid } from '../../schemas/validate.ts';
+import { alarmsOf } from '../alarms.ts';
 import type { Call, Handlers } from '../app.ts';
 import { countFor, dropWorn } from '../approvals.ts';
+import { listAlarms } from '../db/alarms.ts';
+import { dropFailed } from '../db/failed-looks.ts';
 import { isDuplicate, withTransaction } from '../db/pool.ts';
 import { findRelease, insertApproval, moveState, type ReleaseRow } from '../db/releases.ts';
 import { listServers } from '../db/servers.ts';
@@ -19,7 +22,9 @@ import type { Deps } from '../deps.ts';
 import { factsOfRow } from '../facts.ts';
 import { MOVES, wrongState } from '../lifecycle.ts';
 import { recordEvent } from '../log.ts';
+import { queueRescan } from '../queue.ts';
 import { sinceApproval } from '../rescan.ts';
+import { isReliedOn } from '../standard.ts';
 import { viewOf } from '../view.ts';
 import { releaseOf } from './releases.ts';
 
@@ -32,6 +37,7 @@ export function reviewRoutes(deps: Deps): Handlers {
     approve: (call) => approve(call, deps),
     reject: (call) => move(call, deps, 'reject'),
     deprecate: (call) => move(call, deps, 'deprecate'),
+    rescan: (call) => rescan(call, deps),
   };
 }
 
@@ -40,16 +46,21 @@ function assertReviewable(state: ReleaseState): void {
   if (state !== 'in_review' && state !== 'approved') throw wrongState('approve', state);
 }
 
-/** Gating checks that fired or are unknown: an approval has to accept each by name. */
-async function checksOf(row: ReleaseRow, { blobs }: Deps): Promise<{ open: string[]; all: string[] }> {
+/** Gating checks that fired or are unknown, in the report or as judged since: an approval has to accept each by name. */
+async function checksOf(row: ReleaseRow, { pool, blobs }: Deps): Promise<{ open: string[]; all: string[] }> {
   const report = assertValid(
     Report,
     parseStrict(await blobs.get(row.report_digest ?? '')),
     'a stored report',
   );
+  const alarms = await listAlarms(pool, [row.id]);
+  const open = [
+    ...report.checks.filter((check) => check.gates && check.outcome !== 'ok'),
+    ...alarms.filter(({ gates }) => gates),
+  ];
   return {
-    open: report.checks.filter((check) => check.gates && check.outcome !== 'ok').map((check) => check.id),
-    all: report.checks.map((check) => check.id),
+    open: [...new Set(open.map(({ id }) => id))],
+    all: [...new Set([...report.checks, ...alarms].map(({ id }) => id))],
   };
 }
 
@@ -90,12 +101,14 @@ async function statement(call: Call, deps: Deps): Promise<unknown> {
 /** What a reviewer is told besides report and difference. */
 async function review(call: Call, deps: Deps): Promise<unknown> {
   const row = await releaseOf(call, deps.pool);
-  const { threshold } = (await deps.trust.current()).trusted.root.roles.approver;
+  const { trusted } = await deps.trust.current();
+  const { threshold } = trusted.root.roles.approver;
   const [owner = null] = await listServers(deps.pool, { name: row.name });
   const given = row.approvals.filter(({ deltaFrom }) => deltaFrom !== null);
   const { full } = given.length > 0 ? await chainOf(deps.pool, row, { threshold }) : { full: null };
   const deltas = given.map(({ person, deltaFrom }) => ({ person, from: deltaFrom?.version, full }));
-  return { owner, since: await sinceApproval(row, deps), deltas };
+  const alarms = isReliedOn(row) ? await alarmsOf(deps.pool, row, trusted) : [];
+  return { owner, since: await sinceApproval(row, deps), alarms, deltas };
 }
 
 async function approve(call: Call, deps: Deps): Promise<unknown> {
@@ -207,4 +220,29 @@ async function move(call: Call, deps: Deps, name: 'reject' | 'deprecate'): Promi
   });
   const after = await findRelease(deps.pool, row.id);
   return after ? viewOf(after, (await deps.trust.current()).trusted) : null;
+}
+
+/** By the queue, from the beginning: what it gave up is tried again. */
+async function rescan(call: Call, deps: Deps): Promise<unknown> {
+  call.body(NothingBody);
+  const row = await releaseOf(call, deps.pool);
+  if (!isReliedOn(row)) {
+    throw new LockkeeperError('STATE_CONFLICT', {
+      expected: 'a release that is approved, or whose approvals ended',
+      found: `one that is ${row.state}`,
+      next: 'Look at it with: lk review',
+    });
+  }
+  await withTransaction(deps.pool, async (client) => {
+    await dropFailed(client, row.id);
+    await queueRescan(client, row.id);
+    await recordEvent(client, {
+      person: call.actor.person,
+      action: 'release.rescan-asked',
+      subject: `${row.name}@${row.version}`,
+      detail: {},
+    });
+  });
+  void call.reply.code(202);
+  return viewOf(row, (await deps.trust.current()).trusted);
 }

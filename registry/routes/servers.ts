@@ -2,19 +2,13 @@
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { OwnerBody, ServerQuery } from '../../schemas/server.ts';
 import type { Call, Handlers } from '../app.ts';
-import { heldReleases } from '../db/affected.ts';
+import { attention } from '../attention.ts';
 import { withTransaction } from '../db/pool.ts';
 import { listServers, lockServer, updateServer } from '../db/servers.ts';
-import { listStandings } from '../db/standings.ts';
-import { listTrustFiles } from '../db/trust-files.ts';
 import type { Deps } from '../deps.ts';
-import { DUE_DAYS } from '../expiry.ts';
 import { recordEvent } from '../log.ts';
 import { assertHere } from '../owners.ts';
 import { SELF } from '../root.ts';
-import { lastEnd, reviewBy } from '../standing.ts';
-
-const DAY_MS = 86_400_000;
 
 export function serverRoutes(deps: Deps): Handlers {
   return {
@@ -57,23 +51,4 @@ async function handOver(call: Call, deps: Deps): Promise<unknown> {
     await recordEvent(client, { person, action: 'server.owner', subject: name, detail });
     return { ...server, owner, team: team ?? server.team, orphaned: false };
   });
-}
-
-async function attention({ pool, trust }: Deps): Promise<unknown> {
-  const { trusted } = await trust.current();
-  const now = new Date();
-  const due = (await listStandings(pool)).flatMap((row) => {
-    const { id, name, version } = row;
-    const end = reviewBy(row, trusted, now);
-    if (end !== null && end.getTime() > now.getTime() + DUE_DAYS * DAY_MS) return [];
-    const by = (end ?? lastEnd(row) ?? now).toISOString();
-    return [{ id: Number(id), name, version, by, lapsed: end === null }];
-  });
-  due.sort((a, b) => a.by.localeCompare(b.by) || a.id - b.id);
-  const held = (await heldReleases(pool)).map((row) => ({ ...row, id: Number(row.id) }));
-  const pins = trusted.root.trustRoots;
-  const trustFiles = (await listTrustFiles(pool))
-    .filter(({ name, digest }) => pins[name] !== digest)
-    .map(({ name, since }) => ({ name, since: since.toISOString() }));
-  return { due, orphaned: await listServers(pool, { orphaned: true }), held, trustFiles };
 }

@@ -40,6 +40,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   'POST /v1/releases/:id/approvals': ['reviewer'],
   'POST /v1/releases/:id/reject': ['reviewer'],
   'POST /v1/releases/:id/deprecate': ['admin', 'reviewer'],
+  'POST /v1/releases/:id/rescan': ['admin', 'reviewer'],
   'POST /v1/releases/:id/revoke': ['admin', 'reviewer'],
   'GET /v1/revocations': ALL,
   'GET /v1/revocations/stream': ALL,

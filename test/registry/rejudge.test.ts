@@ -1,8 +1,10 @@
 /** Approved releases judged again: by other checks, under another policy, and against what became known since. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { attentionLines } from '../../cli/reviewed.ts';
 import { takeIn } from '../../registry/advisories/map.ts';
 import { newestRescan } from '../../registry/db/rescans.ts';
 import type { RunDeps } from '../../registry/deps.ts';
+import { queueRescan } from '../../registry/queue.ts';
 import { queueRejudgements, rejudgeJob } from '../../registry/rejudge.ts';
 import { rescanJob } from '../../registry/rescan.ts';
 import { registrySchedules } from '../../registry/schedule.ts';
@@ -12,7 +14,9 @@ import { openVerdict } from '../../runtime/trust/verdict.ts';
 import { readAdvisory } from '../../scanner/advisories/record.ts';
 import { scan } from '../../scanner/scan.ts';
 import { subjectsOf } from '../../schemas/approval.ts';
+import { Attention } from '../../schemas/attention.ts';
 import { Envelope } from '../../schemas/dsse.ts';
+import { LockkeeperError } from '../../schemas/errors.ts';
 import type { Report } from '../../schemas/finding.ts';
 import type { Policy } from '../../schemas/policy.ts';
 import { assertValid } from '../../schemas/validate.ts';
@@ -80,6 +84,12 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
   };
   const events = async (action: string): Promise<{ detail: Record<string, unknown> }[]> =>
     (await registry.pool.query('select detail from events where action = $1 order by id', [action])).rows;
+  const attention = async (): Promise<Attention> =>
+    assertValid(
+      Attention,
+      (await registry.call('alice', 'GET', '/v1/attention')).body,
+      'what is looked after',
+    );
   const since = async () => (await registry.call('alice', 'GET', `/v1/releases/${id}/review`)).body.since;
 
   it('is looked after by the schedule, and left alone while nothing changed', async () => {
@@ -118,9 +128,44 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
     const stored = await registry.call('erin', 'GET', `/v1/blobs/${again?.reportDigest}`);
     expect((stored.body as Report).again?.report).toBe(report.reportDigest);
     expect((await events('release.rejudged')).map(({ detail }) => detail)).toMatchObject([
-      { checks: ['LK-REL-01'], conclusion: 'refused', report: again?.reportDigest },
+      {
+        ...{ checks: ['LK-REL-01'], conclusion: 'refused', report: again?.reportDigest },
+        because: { 'LK-REL-01': ['the policy was changed'] },
+      },
     ]);
     expect(report.state).toBe('approved');
+  });
+
+  it('is on top of what reviewers look after, with what changed and why, until enough of them accept it', async () => {
+    const [item] = (await attention()).judged;
+    expect(item).toMatchObject({ id: Number(id), version: '1.2.3', gates: true });
+    const told = { ...{ id: 'LK-REL-01', before: 'ok', after: 'fired', gates: true, accepted: [] } };
+    expect(item?.alarms).toMatchObject([{ ...told, because: ['the policy was changed'] }]);
+    const lines = attentionLines(await attention()).first.join('\n');
+    expect(lines).toContain(`weather 1.2.3 (release ${id}) is approved, and judged again it would not pass:`);
+    expect(lines).toMatch(/LK-REL-01 .*: ok then, fired now, gates; since 20.*, the policy was changed: /);
+    expect(lines).toContain(`lk revoke ${id} --reason TEXT; or accept`);
+    expect(lines).toContain(`lk approve ${id} --accept "LK-REL-01=REASON"`);
+
+    const given = async (key: Key, accepts: Record<string, string>) =>
+      registry.approve(key, Number(id), (approval) => {
+        approval.predicate.accepts = accepts;
+      });
+    const before = (await registry.call('alice', 'GET', `/v1/releases/${id}`)).body.approvals;
+    const { body } = await registry.call('alice', 'GET', `/v1/releases/${id}/statement`);
+    const open = Object.fromEntries((body.missing as string[]).map((check) => [check, 'looked at it']));
+    expect(Object.keys(open)).toContain('LK-REL-01');
+    const { 'LK-REL-01': _, ...others } = open;
+    expect((await given(alice, others)).body.code).toBe('APPROVAL_CHECKS');
+    expect((await registry.call('alice', 'GET', `/v1/releases/${id}`)).body.approvals).toEqual(before);
+    expect((await given(alice, open)).body).toMatchObject({ given: 2, state: 'approved' });
+    expect((await attention()).judged[0]?.alarms).toMatchObject([{ accepted: ['alice'] }]);
+    // Nothing new stands against it for her: that would be the same approval once more.
+    expect((await given(alice, open)).body.code).toBe('APPROVAL_GIVEN');
+    await given(bob, open);
+    expect((await attention()).judged).toEqual([]);
+    const { alarms } = (await registry.call('alice', 'GET', `/v1/releases/${id}/review`)).body;
+    expect(alarms).toMatchObject([{ ...told, accepted: ['alice', 'bob'] }]);
   });
 
   it('ends as before where nothing else comes out: nothing is stored, and it is not due any more', async () => {
@@ -147,11 +192,14 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
       expect.objectContaining({ id: 'LK-ADV-02', after: 'fired' }),
       expect.objectContaining({ id: 'LK-REL-01' }),
     ]);
+    expect((await attention()).judged).toMatchObject([
+      { alarms: [{ id: 'LK-ADV-02', because: ['of advisories: GHSA-made-upup-weather'] }] },
+    ]);
     await take('2026-11-25T10:00:00.000Z', 'weather', { withdrawn: '2026-11-25T10:00:00Z' });
     expect((await jobs()).map(({ key }) => key)).toEqual([`rejudge:${id}`]);
     await rejudgeJob(id, null, deps);
     expect((await since()).checks.map((one: { id: string }) => one.id)).toEqual(['LK-REL-01']);
-    expect(await rescans()).toBe(3);
+    expect([await rescans(), (await attention()).judged]).toEqual([3, []]);
   });
 
   it('is scanned again where its report keeps too little', async () => {
@@ -183,6 +231,47 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
 
   it('is not judged by a process that has other checks than the schedule asks for', async () => {
     await expect(rejudgeJob(id, 'another', registry.deps)).rejects.toMatchObject({ code: 'STATE_CONFLICT' });
+  });
+
+  it('whose scan fails for good is told, with how often, why, and how to have it tried again', async () => {
+    const { expected, found, next } = { expected: 'it', found: 'a closed door', next: 'Knock' };
+    const broken = new LockkeeperError('SOURCE_UNREACHABLE', { expected, found, next });
+    const deps = { ...registry.deps, scan: () => Promise.reject(broken) };
+    await queueRescan(registry.pool, id);
+    await registry.pool.query(`update graphile_worker._private_jobs set max_attempts = 1`);
+    expect((await attention()).failed).toEqual([]);
+    const runner = await startWorker(deps, 1);
+    for (let i = 0; i < 500 && (await attention()).failed.length === 0; i++)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    await runner.stop();
+    const { failed } = await attention();
+    expect(failed).toMatchObject([{ id: Number(id), attempts: 1, reason: broken.message }]);
+    expect(attentionLines(await attention()).first.join('\n')).toMatch(
+      new RegExp(`could not be looked at again, once .*closed door.* lk review ${id} --rescan$`),
+    );
+    expect((await events('release.look-failed')).map(({ detail }) => detail)).toMatchObject([
+      { attempts: 1, code: 'SOURCE_UNREACHABLE' },
+    ]);
+    expect((await registry.call('alice', 'POST', `/v1/releases/${id}/rescan`, {})).status).toBe(202);
+    expect([(await attention()).failed, (await jobs('rescan')).map(({ key }) => key)]).toEqual([
+      [],
+      [`rescan:${id}`],
+    ]);
+    // A judgement that was given up is no longer missed once a scan is asked for.
+    await registry.pool.query(
+      `select graphile_worker.add_job('rejudge', job_key := 'rejudge:' || $1, max_attempts := 1)`,
+      [id],
+    );
+    await registry.pool.query(`update graphile_worker._private_jobs set attempts = 1`);
+    expect((await attention()).failed).toHaveLength(1);
+    await registry.call('alice', 'POST', `/v1/releases/${id}/rescan`, {});
+    expect([(await attention()).failed, (await jobs('rescan')).map(({ key }) => key)]).toEqual([
+      [],
+      [`rescan:${id}`],
+    ]);
+    const { rows } = await registry.pool.query(`select id from releases where state = 'deprecated' limit 1`);
+    const refused = await registry.call('alice', 'POST', `/v1/releases/${rows[0].id}/rescan`, {});
+    expect([refused.body.code, await jobs('rescan')]).toEqual(['STATE_CONFLICT', []]);
   });
 
   it('is judged by workers, whose jobs say by what', async () => {

@@ -68,7 +68,7 @@ describe('a report that is judged again', () => {
   it('ends as the scan did, check by check, from its evidence alone, and says that it is a judgement', async () => {
     const report = await judgedOtherwise();
     const again = await rejudge(requestOf({ report }), portsOf());
-    expect(again?.ran).toEqual(result.report.checks.map(({ id }) => id));
+    expect(Object.keys(again?.because ?? {})).toEqual(result.report.checks.map(({ id }) => id));
     expect(again?.report.checks).toEqual(result.report.checks);
     expect(result.report.checks.filter(({ outcome }) => outcome === 'fired').length).toBeGreaterThan(6);
     assertValid(Report, again?.report, 'the report');
@@ -93,10 +93,10 @@ describe('a report that is judged again', () => {
         return ports.blobs.get(digest);
       },
     };
-    const ranFor = async (ids: readonly string[]): Promise<readonly string[] | undefined> => {
+    const ranFor = async (ids: readonly string[]): Promise<readonly string[]> => {
       asked.length = 0;
       const report = await judgedOtherwise(ids);
-      return (await rejudge(requestOf({ report }), portsOf(blobs)))?.ran;
+      return Object.keys((await rejudge(requestOf({ report }), portsOf(blobs)))?.because ?? {});
     };
     const packages = result.closure.artifacts.map(({ sha256 }) => sha256);
     expect(await ranFor([])).toEqual([]);
@@ -108,12 +108,12 @@ describe('a report that is judged again', () => {
 
   it('knows what became known, and that it is about advisories alone; a newer day is no news', async () => {
     const newer = { newest: LATER.toISOString(), affecting: [], missing: [] };
-    expect((await rejudge(requestOf({ advisories: newer }), portsOf()))?.ran).toEqual([]);
+    expect((await rejudge(requestOf({ advisories: newer }), portsOf()))?.because).toEqual({});
     const one = { id: 'MAL-2026-900001', kind: 'malware', severity: null, summary: 'it steals' } as const;
     const purls = [result.report.release.purl];
     const advisories = { ...newer, affecting: [{ ...one, modified: NOW.toISOString(), purls }] };
     const again = await rejudge(requestOf({ advisories }), portsOf());
-    expect(again?.ran).toEqual(['LK-ADV-01', 'LK-ADV-02']);
+    expect(Object.keys(again?.because ?? {})).toEqual(['LK-ADV-01', 'LK-ADV-02']);
     const outcomes = again?.report.checks
       .filter(({ id }) => id.startsWith('LK-ADV'))
       .map((one) => one.outcome);
@@ -125,10 +125,13 @@ describe('a report that is judged again', () => {
     const ranUnder = async (policy: typeof DEFAULT_POLICY) => rejudge(requestOf({ policy }), portsOf());
     const { approvals, scan: rules } = DEFAULT_POLICY;
     const longer = { ...DEFAULT_POLICY, approvals: { ...approvals, maxAgeDays: 9 } };
-    expect((await ranUnder(longer))?.ran).toEqual([]);
+    expect((await ranUnder(longer))?.because).toEqual({});
     const gating = { ...DEFAULT_POLICY, scan: { ...rules, coolDownDays: 0, gates: ['LK-REL-01' as const] } };
     const again = await ranUnder(gating);
-    expect(again?.ran).toEqual(['LK-REL-01', 'LK-LIC-01']);
+    expect(again?.because).toEqual({
+      'LK-REL-01': ['the policy was changed'],
+      'LK-LIC-01': ['the policy was changed'],
+    });
     const { report } = again ?? result;
     expect(report.checks.filter(({ gates }) => gates)).toMatchObject([{ id: 'LK-REL-01', outcome: 'ok' }]);
   });

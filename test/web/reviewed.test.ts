@@ -1,7 +1,9 @@
 /** What the dashboard tells a reviewer besides the report, in a real browser: deltas, re-review, owners. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { putAlarms } from '../../registry/db/alarms.ts';
 import { expireApprovals } from '../../registry/expiry.ts';
 import { rescanJob } from '../../registry/rescan.ts';
+import { sha256 } from '../../schemas/json.ts';
 import { openPages, type Pages, shot, WAIT } from '../helpers/pages.ts';
 import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
 
@@ -13,6 +15,7 @@ describe.each(servers().slice(0, 1))('the dashboard', (server) => {
   let visit: Pages['visit'];
   let lapsed: number;
   let moved: number;
+  let judged: number;
 
   beforeAll(async () => {
     registry = await startTestRegistry(server, { upstream: ['1.9.0'] });
@@ -39,6 +42,22 @@ describe.each(servers().slice(0, 1))('the dashboard', (server) => {
     await registry.scanned('dave', submissionOf('1.1.0'));
     const body = { version: '2.0.0', source: 'npm:other@2.0.0', newSource: true };
     moved = await registry.scanned('dave', body as object);
+    judged = await registry.approved('dave', keys, { name: 'acme.tools/judged', ...submissionOf('1.0.0') });
+    await putAlarms(registry.pool, String(judged), [
+      {
+        ...{ id: 'LK-ADV-02', title: 'Known vulnerabilities', before: 'ok', after: 'fired', gates: true },
+        ...{ said: sha256(Buffer.from('x')), message: 'GHSA-made-upup-0001 (high) in weather 1.0.0' },
+        because: ['of advisories: GHSA-made-upup-0001'],
+      },
+    ]);
+    await registry.pool.query(
+      `select graphile_worker.add_job('rescan', job_key := 'rescan:' || $1::text, max_attempts := 1)`,
+      [judged],
+    );
+    await registry.pool.query(
+      `update graphile_worker._private_jobs set attempts = 1, last_error = 'the registry did not answer' where key = 'rescan:' || $1::text`,
+      [judged],
+    );
     pages = await openPages(registry, carol);
     visit = pages.visit;
   });
@@ -57,6 +76,27 @@ describe.each(servers().slice(0, 1))('the dashboard', (server) => {
     const narrow = await visit('#/', 400);
     await narrow.getByText('To look after').waitFor(WAIT);
     expect(await narrow.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(400);
+  });
+
+  it('shows above all what stands against a release that runs, and asks for a reason to accept it', async () => {
+    const page = await visit('#/');
+    const card = page.locator('section').filter({ hasText: 'Against what runs' });
+    await card.getByText('would not pass today').waitFor(WAIT);
+    const text = (await card.textContent()) ?? '';
+    expect(text).toMatch(
+      /LK-ADV-02 Known vulnerabilities: ok then, fired now, gates; since 20.*advisories: GHSA/,
+    );
+    expect(text).toMatch(/once until 20.*the registry did not answer.*lk review [0-9]+ --rescan/);
+    const first = await page.locator('section').first().textContent();
+    expect(first).toContain('Against what runs');
+    await shot(page, 'alarms');
+    await page.goto(page.url().replace(/#.*$/, `#/release/${judged}`));
+    await page.getByText('Judged again, against it').waitFor(WAIT);
+    await page.getByText('Approve it again').click();
+    for (const reason of await page.locator('input[name^="accept-"]').all()) await reason.fill('not reached');
+    await shot(page, 'alarm-accept');
+    await page.getByRole('button', { name: 'Sign the approval' }).click();
+    await page.getByText('(accepted by carol)').waitFor(WAIT);
   });
 
   it('shows what changed since a release was approved', async () => {
