@@ -41,6 +41,11 @@ export function plain(text: string): string {
   );
 }
 
+/** A time as people read it: to the minute. */
+export function minute(instant: string): string {
+  return instant.slice(0, 16).replace('T', ' ');
+}
+
 /** At most `limit` characters of a text, with an ellipsis where some are left out. */
 export function clip(text: string, limit: number): string {
   return text.length > limit ? `${text.slice(0, limit - 1)}…` : text;

@@ -38,12 +38,23 @@ export async function listReleases(
   return all;
 }
 
-/** The one release meant by `spec`; the newest when no version is given, unless it has to be `exact`. Throws NOT_FOUND naming what exists. */
-export async function findRelease(api: Api, spec: string, exact = false): Promise<ReleaseView> {
+/** What a verb does something to: releases in this state. */
+export interface Meant {
+  readonly state: ReleaseView['state'];
+  /** Whether the only one in that state is meant where no version is named; else every other release makes it unclear. */
+  readonly alone: boolean;
+}
+
+/** The one release meant by `spec`; the newest when no version is given and nothing is done to it. Throws NOT_FOUND naming what exists. */
+export async function findRelease(api: Api, spec: string, meant?: Meant): Promise<ReleaseView> {
   if (/^[1-9][0-9]*$/.test(spec)) return api.call('release', Release, { parameters: { id: spec } });
+  const { name } = parseSpec(spec);
+  return chosen(await listReleases(api, name.includes('/') ? { name } : {}), spec, meant);
+}
+
+/** Out of all there are, newest first. Pure. */
+export function chosen(all: readonly ReleaseView[], spec: string, meant?: Meant): ReleaseView {
   const { name, version } = parseSpec(spec);
-  const query = name.includes('/') ? { name } : {};
-  const all = await listReleases(api, query);
   const fitting = all.filter(
     (release) => answersTo(release, name) && (version === null || release.version === version),
   );
@@ -56,14 +67,16 @@ export async function findRelease(api: Api, spec: string, exact = false): Promis
     });
   }
   const [found, other] = fitting;
-  if (found && other && version === null && exact) {
+  if (found && other && version === null && meant) {
+    const [fit, another] = fitting.filter(({ state }) => state === meant.state);
+    if (fit && !another && meant.alone) return fit;
     throw new LockkeeperError('NOT_FOUND', {
       expected: `one version of ${found.name}, named`,
       found: fitting
         .slice(0, 10)
-        .map((release) => `${release.version} (${release.state})`)
+        .map(({ version: one, state }) => `${one} (${state.replaceAll('_', ' ')})`)
         .join(', '),
-      next: `Name it, such as: ${found.name}@${found.version}`,
+      next: `Name it, such as: ${found.name}@${(fit ?? found).version}`,
     });
   }
   if (found) return found;

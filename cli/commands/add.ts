@@ -4,6 +4,7 @@ import { aliasOf, Intent, type IntentServer } from '../../schemas/intent.ts';
 import { type Release, takesArgs } from '../../schemas/release.ts';
 import { assertPermitted, inRange } from '../../schemas/request.ts';
 import { assertValid } from '../../schemas/validate.ts';
+import type { Api } from '../api.ts';
 import { type Command, list, text, type Values } from '../command.ts';
 import { newIntent, projectOf, readIntent, writeIntent } from '../project.ts';
 import { answersTo, listReleases, parseSpec } from '../releases.ts';
@@ -49,7 +50,7 @@ export const add: Command = {
     });
     const api = await context.api(before.registry);
     const approved = await listReleases(api, { state: 'approved' });
-    const server = serverNamed(approved, name);
+    const server = serverNamed(approved, name) ?? (await notApproved(api, approved, name));
     const alias = text(values, 'alias') ?? aliasOf(server);
     const known = before.servers[alias];
     const kept = known?.server === server ? known : undefined;
@@ -132,18 +133,34 @@ function mountOf(word: string): [string, string] {
   });
 }
 
-function serverNamed(approved: readonly Release[], name: string): string {
+/** Null where not exactly one approved server has the name. */
+function serverNamed(approved: readonly Release[], name: string): string | null {
+  const [found, other] = new Set(
+    approved.map((release) => release.name).filter((one) => answersTo({ name: one }, name)),
+  );
+  return found !== undefined && other === undefined ? found : null;
+}
+
+/** Says what there is in its place: several, one that waits for review, or others. */
+async function notApproved(api: Api, approved: readonly Release[], name: string): Promise<never> {
   const names = [...new Set(approved.map((release) => release.name))].sort();
-  const fitting = names.filter((candidate) => answersTo({ name: candidate }, name));
-  const [found] = fitting;
-  if (found !== undefined && fitting.length === 1) return found;
+  const fitting = names.filter((one) => answersTo({ name: one }, name));
+  const [waiting] = fitting.length
+    ? []
+    : (await listReleases(api, { state: 'in_review' })).filter((one) => answersTo(one, name));
   throw new LockkeeperError('NOT_FOUND', {
     expected: `one approved server called ${quote(name)}`,
     found: fitting.length
       ? `several: ${fitting.join(', ')}`
-      : names.length
-        ? `approved are ${names.slice(0, 10).join(', ')}`
-        : 'no approved server at all',
-    next: 'Ask for one with: lk publish npm:NAME@VERSION',
+      : waiting
+        ? `${waiting.name} ${waiting.version}, which waits for review`
+        : names.length
+          ? `approved are ${names.slice(0, 10).join(', ')}`
+          : 'no approved server at all',
+    next: fitting.length
+      ? 'Use the whole name'
+      : waiting
+        ? `Ask its reviewers: lk review ${waiting.id}`
+        : 'Ask for one with: lk publish npm:NAME@VERSION',
   });
 }

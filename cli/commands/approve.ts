@@ -34,7 +34,7 @@ export const approve: Command = {
   arity: [1, 1],
   async run(context, [spec = ''], values) {
     const api = await context.api();
-    const release = await findRelease(api, spec, true);
+    const release = await findRelease(api, spec, { state: 'in_review', alone: false });
     const signer = await sealerNamed(context, await keyName(context, values));
     const days = text(values, 'days');
     const wish = {
@@ -66,7 +66,7 @@ export const approve: Command = {
 /** The version that the difference is from. Throws USAGE for another server's. */
 async function baseOf(api: Api, release: Release, spec: string | undefined): Promise<string | null> {
   if (spec === undefined) return null;
-  const base = await findRelease(api, spec, true);
+  const base = await findRelease(api, spec, { state: 'approved', alone: false });
   if (base.name === release.name && base.version !== release.version) return base.version;
   throw new LockkeeperError('USAGE', {
     expected: `--delta-from with another release of ${release.name}`,

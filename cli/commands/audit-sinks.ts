@@ -1,6 +1,6 @@
 import { CODES } from '../../schemas/errors.ts';
 import type { Command } from '../command.ts';
-import { clip, table } from '../output.ts';
+import { clip, minute, table } from '../output.ts';
 import { sinkStates, warningsOf } from '../sinks.ts';
 
 const WHY = 80;
@@ -28,7 +28,7 @@ export const auditSinks: Command = {
         String(one.taken),
         String(one.behind),
         String(one.lost),
-        one.since,
+        minute(one.since),
         one.why === null ? '' : clip(one.why, WHY),
       ]),
       ...untold.map(({ name, kind }) => [
@@ -45,7 +45,7 @@ export const auditSinks: Command = {
     const { red } = context.paint;
     const paint = (cell: string, column: number): string =>
       column === 2 && cell.startsWith('down') ? red(cell) : cell;
-    const head = ['SINK', 'JOURNAL', 'STATE', 'TAKEN', 'BEHIND', 'LOST', 'SINCE', 'WHY'];
+    const head = ['SINK', 'JOURNAL', 'STATE', 'TAKEN', 'BEHIND', 'LOST', 'SINCE (UTC)', 'WHY'];
     const down = states.some(({ state }) => state === 'down');
     return {
       data: { configured, states, warnings: warningsOf(states) },

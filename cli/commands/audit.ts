@@ -29,7 +29,7 @@ export const audit: Command = {
     since: 'from this instant (2026-11-24T00:00:00.000Z)',
     until: 'up to this instant',
     limit: 'at most this many records (default 50)',
-    all: 'every record, also starts, ends and notices',
+    all: 'every record, also starts, ends, notices and what servers do well',
     local: "read this machine's journals instead of the registry",
   },
   examples: [
@@ -45,7 +45,7 @@ export const audit: Command = {
       ? await readLocal(context, query)
       : await readRegistry(context, query);
     const more = records.length >= limit ? `\nThe newest ${limit} records; see more with --limit.` : '';
-    const shown = records.length ? `${tableOf(records, flag(values, 'all'))}${more}` : 'No records fit.';
+    const shown = records.length ? `${auditTable(records, flag(values, 'all'))}${more}` : 'No records fit.';
     return { data: { records }, text: shown };
   },
 };
@@ -94,7 +94,7 @@ function fits({ body }: AuditRecord, { server, tool, user, kind, since, until }:
   );
 }
 
-/** What a person looks for; the rest of the protocol's traffic is shown with --all. */
+/** Not what a person looks for first: the rest of the protocol's traffic is shown with --all. */
 const QUIET: ReadonlySet<AuditKind> = new Set([
   'session.started',
   'session.ended',
@@ -108,28 +108,40 @@ interface Row {
   readonly end: AuditBody | undefined;
 }
 
+function isQuiet({ kind, outcome }: AuditBody): boolean {
+  return QUIET.has(kind) || (kind === 'server.state' && outcome === 'ok');
+}
+
 /** A call and its end as one row. */
 function rowsOf(records: readonly AuditRecord[], all: boolean): Row[] {
   const ends = new Map(
     records.filter(({ body }) => body.kind === 'request.finished').map(({ body }) => [body.call, body]),
   );
   return records
-    .filter(({ body }) => all || !QUIET.has(body.kind))
+    .filter(({ body }) => all || !isQuiet(body))
     .map(({ body }) => ({ body, end: body.kind === 'request.forwarded' ? ends.get(body.call) : undefined }));
 }
 
-function tableOf(records: readonly AuditRecord[], all: boolean): string {
+/** As people read it; what tells a call from another stands before what is long. */
+export function auditTable(records: readonly AuditRecord[], all: boolean): string {
   const rows = rowsOf(records, all).map(({ body, end }) => [
     body.at.slice(0, 19).replace('T', ' '),
     body.user,
-    body.subject ? `${body.subject.server}@${body.subject.version}` : '-',
     body.kind === 'request.forwarded' ? 'call' : body.kind,
-    body.target ?? body.method ?? '-',
+    body.target ?? body.method ?? lifeOf(body),
+    outcomeOf(body, end),
+    body.subject ? `${body.subject.server}@${body.subject.version}` : '-',
     body.arguments === undefined ? '-' : clip(JSON.stringify(body.arguments), 48),
     clip(body.data?.join(' ') || '-', 40),
-    outcomeOf(body, end),
   ]);
-  return table(['WHEN (UTC)', 'USER', 'SERVER', 'WHAT', 'TOOL', 'ARGUMENTS', 'DATA', 'OUTCOME'], rows);
+  return table(['WHEN (UTC)', 'USER', 'WHAT', 'TOOL', 'OUTCOME', 'SERVER', 'ARGUMENTS', 'DATA'], rows);
+}
+
+/** `STARTING -> READY`, of what tells the life of a server. */
+function lifeOf({ kind, detail }: AuditBody): string {
+  if (kind !== 'server.state' || detail === null || typeof detail !== 'object' || Array.isArray(detail))
+    return '-';
+  return `${detail.from} -> ${detail.to}`;
 }
 
 function outcomeOf(body: AuditBody, end: AuditBody | undefined): string {

@@ -2,7 +2,7 @@ import { CallList, type CallView, CallView as View } from '../../schemas/call.ts
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { callNamed, giveCallApproval } from '../calls.ts';
 import { type Command, type Context, flag, type Result, required, type Values } from '../command.ts';
-import { clip, plain, table } from '../output.ts';
+import { clip, minute, plain, table } from '../output.ts';
 import { signerNamed } from '../signers.ts';
 import { keyName } from './keys.ts';
 
@@ -95,7 +95,7 @@ function textOf({ facts, arguments: args, state, askedBy, approvedBy, rejected }
     ['For', facts.user],
     ['State', state],
     ['Approved by', `${approvedBy.join(', ') || 'nobody yet'} (it takes ${facts.people})`],
-    ['Waits until', facts.expires],
+    ['Waits until', `${minute(facts.expires)} UTC`],
     ['Runtime', `${facts.runtime}, signed in as ${askedBy}`],
     ['Session', facts.session],
     ['Closure', facts.closureDigest],

@@ -6,7 +6,7 @@ import { type Against, advisoryLines, assertUnaffected } from '../advisories.ts'
 import { type Difference, differenceLines, differencesFrom } from '../against.ts';
 import { type Command, type Context, flag, type Result, text } from '../command.ts';
 import { assertCurrent, isVerdict } from '../current.ts';
-import { plain, table } from '../output.ts';
+import { minute, plain, table } from '../output.ts';
 import { assertNotDropped, assertPolicy, readPolicyFile } from '../policy-file.ts';
 import { type OpenedProject, openProject, projectOf } from '../project.ts';
 
@@ -123,7 +123,7 @@ async function concludeOffline(context: Context, opened: OpenedProject): Promise
   return {
     conclusion: 'ok',
     code: null,
-    sentence: `${servers.length} ${servers.length === 1 ? 'server is' : 'servers are'} locked and approved; nobody was asked what was revoked since ${verified.lock.issuedAt}.`,
+    sentence: `${servers.length} ${servers.length === 1 ? 'server is' : 'servers are'} locked and approved; nobody was asked what was revoked since ${minute(verified.lock.issuedAt)} UTC.`,
     lock: lockOf(opened),
     servers,
     warning: verified.lock.warning ?? null,

@@ -7,7 +7,7 @@ import { Attention } from '../../schemas/attention.ts';
 import { asLockkeeperError, CODES, LockkeeperError } from '../../schemas/errors.ts';
 import { openApi } from '../api.ts';
 import type { Command, Context } from '../command.ts';
-import { table } from '../output.ts';
+import { minute, table } from '../output.ts';
 import { sinkStates, warningsOf } from '../sinks.ts';
 
 interface Line {
@@ -104,10 +104,14 @@ const CHECKS: Readonly<Record<string, (context: Context) => Promise<string>>> = 
       next: 'Name an owner: lk owner NAME PERSON',
     });
   },
-  registry: async ({ home }) => {
-    const [signIn] = await home.signIns();
-    if (!signIn) return 'not signed in to any (lk login does)';
-    const health = await openApi(signIn.registry, null).call('health', Health);
-    return `${signIn.registry} ${health.version}${health.trial ? ', TRIAL' : ''}; signed in as ${signIn.person} until ${signIn.expires}`;
+  registry: async (context) => {
+    const signIns = await context.home.signIns();
+    if (signIns.length === 0) return 'not signed in to any (lk login does)';
+    const api = await context.api();
+    const health = await openApi(api.registry, null).call('health', Health);
+    const { person } = await api.call('me', Me);
+    const mine = signIns.find((one) => one.person === person && one.registry === api.registry);
+    const until = mine ? ` until ${minute(mine.expires)} UTC` : '';
+    return `${api.registry} ${health.version}${health.trial ? ', TRIAL' : ''}; signed in as ${person}${until}`;
   },
 };

@@ -1,7 +1,7 @@
 import { short } from '../../runtime/trust/root.ts';
 import { FleetView } from '../../schemas/fleet.ts';
 import { type Command, text } from '../command.ts';
-import { table } from '../output.ts';
+import { minute, table } from '../output.ts';
 
 export const fleet: Command = {
   summary: 'show what runs on all machines, as runtimes report it',
@@ -23,12 +23,12 @@ export const fleet: Command = {
       one.version,
       one.state,
       one.release ?? 'not known',
-      one.since,
+      minute(one.since),
       `${one.project}#${one.lockVersion} ${short(one.lock)}`,
       one.user,
       one.driver,
     ]);
-    const head = ['HOST', 'SERVER', 'VERSION', 'STATE', 'RELEASE', 'SINCE', 'LOCK', 'USER', 'DRIVER'];
+    const head = ['HOST', 'SERVER', 'VERSION', 'STATE', 'RELEASE', 'SINCE (UTC)', 'LOCK', 'USER', 'DRIVER'];
     const { red, yellow } = context.paint;
     const paint = (cell: string, column: number): string => {
       if (column === 4 && /^(?:revoked|not known) *$/.test(cell)) return red(cell);

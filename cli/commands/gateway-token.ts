@@ -4,7 +4,7 @@ import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { type GatewayToken, GatewayTokens } from '../../schemas/identity.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { type Command, type Context, flag, type Result, required, text, type Values } from '../command.ts';
-import { table } from '../output.ts';
+import { minute, table } from '../output.ts';
 
 const DAYS = 90;
 const MAX_DAYS = 366;
@@ -67,7 +67,7 @@ async function add(context: Context, file: string, values: Values): Promise<Resu
   const { sha256: _hash, ...shown } = entry;
   return {
     data: { token, ...shown, file },
-    text: `${token}\n\nIt speaks for ${entry.user} until ${entry.expires}, reaches ${reach(entry)}, and is shown only now.\nThe gateway keeps what it hashes to in ${file}.`,
+    text: `${token}\n\nIt speaks for ${entry.user} until ${minute(entry.expires)} UTC, reaches ${reach(entry)}, and is shown only now.\nThe gateway keeps what it hashes to in ${file}.`,
   };
 }
 

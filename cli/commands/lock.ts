@@ -3,6 +3,7 @@ import { LockView } from '../../schemas/api.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { type Lock, lockDigest, parseLockFile, renderLockFile } from '../../schemas/lock.ts';
 import { type Command, flag } from '../command.ts';
+import { minute } from '../output.ts';
 import { assertPinned } from '../pins.ts';
 import { assertKept, assertPolicy, readPolicyFile } from '../policy-file.ts';
 import { projectOf, readIntent, readLockBytes, remember, verifyHere } from '../project.ts';
@@ -52,7 +53,7 @@ export const lock: Command = {
         changes,
         warning: verified.lock.warning ?? null,
       },
-      text: `${[`Wrote ${project.lockPath}: version ${verified.lock.version}, valid until ${verified.lock.expires}.`, ...changes.map((line) => `  ${line}`)].join('\n')}${warning}\nNext: lk ci`,
+      text: `${[`Wrote ${project.lockPath}: version ${verified.lock.version}, valid until ${minute(verified.lock.expires)} UTC.`, ...changes.map((line) => `  ${line}`)].join('\n')}${warning}\nNext: lk ci`,
     };
   },
 };

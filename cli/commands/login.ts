@@ -3,6 +3,7 @@ import { TokenView } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { type Api, openApi } from '../api.ts';
 import { type Command, type Context, flag, list, required, type Values } from '../command.ts';
+import { minute } from '../output.ts';
 import { askRoots, assertToday, type Today } from '../roots.ts';
 
 export const login: Command = {
@@ -62,10 +63,16 @@ export const login: Command = {
       : '';
     return {
       data,
-      text: `Signed in to ${api.registry} as ${context.paint.bold(token.person)} (${token.roles.join(', ')}) until ${token.expires}.\nPinned its root key:\n${rootKeys.map((id) => `  ${id}`).join('\n')}${warning}`,
+      text: `Signed in to ${api.registry} as ${context.paint.bold(token.person)} (${token.roles.join(', ')}) until ${minute(token.expires)} UTC.\nPinned its root key:\n${rootKeys.map((id) => `  ${id}`).join('\n')}${warning}${nextFor(token.roles)}`,
     };
   },
 };
+
+/** What comes next for whoever signs in for the first time; nothing for those whose work has no first step. */
+function nextFor(roles: readonly string[]): string {
+  if (roles.includes('admin')) return '\nNext: lk people add NAME --roles reviewer, for two people at least';
+  return roles.includes('reviewer') ? '\nNext, once: lk keys new, and lk keys enrol' : '';
+}
 
 /**
  * The root to pin: one that the keys told by another way signed, if any were, and that goes on from what this machine

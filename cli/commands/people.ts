@@ -3,7 +3,7 @@ import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, type Result, required, type Values } from '../command.ts';
-import { table } from '../output.ts';
+import { minute, table } from '../output.ts';
 
 export const people: Command = {
   summary: 'add people, change their roles, give them sign-in codes, let them go',
@@ -53,13 +53,13 @@ async function add(api: Api, { context, person, values }: Words): Promise<Result
   const words = required(values, 'roles', 'the roles of this person').split(',') as RoleName[];
   const roles = assertValid(Roles, words, '--roles', 'USAGE');
   const view = await api.call('people', PersonView, { body: { person, roles } });
-  const head = `${context.paint.bold(view.person)} may sign in as ${view.roles.join(', ')} with (once, until ${view.codeExpires}):`;
+  const head = `${context.paint.bold(view.person)} may sign in as ${view.roles.join(', ')} with (once, until ${minute(view.codeExpires)} UTC):`;
   return { data: view, text: `${head}${howTo(api, view)}${voidedText(view)}` };
 }
 
 async function code(api: Api, { context, person }: Words): Promise<Result> {
   const view = await api.call('personCode', CodeView, { parameters: { person }, body: {} });
-  const head = `${context.paint.bold(view.person)} may sign in with (once, until ${view.codeExpires}):`;
+  const head = `${context.paint.bold(view.person)} may sign in with (once, until ${minute(view.codeExpires)} UTC):`;
   return { data: view, text: `${head}${howTo(api, view)}` };
 }
 

@@ -2,7 +2,7 @@ import { short } from '../../runtime/trust/root.ts';
 import { asLockkeeperError } from '../../schemas/errors.ts';
 import type { Command, Context } from '../command.ts';
 import { readInstances } from '../instances.ts';
-import { plain, table } from '../output.ts';
+import { minute, plain, table } from '../output.ts';
 import { sinkStates, warningsOf } from '../sinks.ts';
 
 /** Rows on a terminal; nobody reads more. */
@@ -24,12 +24,12 @@ export const ps: Command = {
         one.server,
         one.version,
         one.gone ? 'gone' : one.state,
-        one.since,
+        minute(one.since),
         String(one.calls),
         `${one.project}#${one.lockVersion} ${short(one.lock)}`,
         String(one.pid),
       ]);
-    const head = ['ALIAS', 'SERVER', 'VERSION', 'STATE', 'SINCE', 'CALLS', 'LOCK', 'PID'];
+    const head = ['ALIAS', 'SERVER', 'VERSION', 'STATE', 'SINCE (UTC)', 'CALLS', 'LOCK', 'PID'];
     const { red } = context.paint;
     const paint = (cell: string, column: number): string =>
       column === 3 && /^(?:gone|DEAD|QUARANTINED) *$/.test(cell) ? red(cell) : cell;

@@ -12,7 +12,7 @@ export const reject: Command = {
   async run(context, [spec = ''], values) {
     const reason = required(values, 'reason', 'why the release is turned down');
     const api = await context.api();
-    const release = await findRelease(api, spec, true);
+    const release = await findRelease(api, spec, { state: 'in_review', alone: true });
     const after = await api.call('reject', Release, { parameters: { id: release.id }, body: { reason } });
     return { data: { release: after }, text: `Rejected ${after.name} ${after.version}.` };
   },

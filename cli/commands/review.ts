@@ -12,7 +12,7 @@ import { ReviewView } from '../../schemas/review.ts';
 import { advisoryLines, heldLines, locksText } from '../advisories.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, flag, type Result, text } from '../command.ts';
-import { plain, table } from '../output.ts';
+import { minute, plain, table } from '../output.ts';
 import { findRelease, listReleases } from '../releases.ts';
 import { attentionLines, dueText, reviewLines } from '../reviewed.ts';
 import { rootAt } from '../roots.ts';
@@ -37,7 +37,7 @@ export const review: Command = {
     if (release.reportDigest === null) {
       return {
         data: { release },
-        text: `${release.name} ${release.version} is ${release.state}${release.reason ? `: ${plain(release.reason.replace(/\.$/, ''))}` : ''}. It has no report yet.`,
+        text: `${release.name} ${release.version} is ${release.state.replaceAll('_', ' ')}${release.reason ? `: ${plain(release.reason.replace(/\.$/, ''))}` : ''}. It has no report yet.`,
       };
     }
     const report = await api.call('report', Report, { parameters: { id: release.id } });
@@ -46,7 +46,7 @@ export const review: Command = {
     const verdict = await verdictLine(context, api, release, report);
     const reason = release.reason ? ` ${plain(release.reason)}` : '';
     const head = [
-      `Release ${release.id} is ${release.state}; requested by ${release.requestedBy}.${reason}`,
+      `Release ${release.id} is ${release.state.replaceAll('_', ' ')}; requested by ${release.requestedBy}.${reason}`,
       ...release.approvals.flatMap(approvalLines),
       verdict,
       ...reviewLines(release, reviewed, context.now()),
@@ -104,13 +104,13 @@ async function listed(context: Context, api: Api, state: string): Promise<Result
     String(r.id),
     r.name,
     r.version,
-    r.state,
+    r.state.replaceAll('_', ' '),
     r.requestedBy,
     String(r.approvals.length),
-    r.submittedAt.slice(0, 16),
+    minute(r.submittedAt),
     dueText(r, context.now()),
   ]);
-  const head = ['ID', 'SERVER', 'VERSION', 'STATE', 'REQUESTED BY', 'APPROVALS', 'SUBMITTED', ''];
+  const head = ['ID', 'SERVER', 'VERSION', 'STATE', 'REQUESTED BY', 'APPROVALS', 'SUBMITTED (UTC)', ''];
   const none = `Nothing is ${state === 'all' ? 'here' : state.replace('_', ' ')}.`;
   const list = releases.length > 0 ? table(head, rows) : none;
   // Of another state, only what was asked for.

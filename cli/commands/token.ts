@@ -3,6 +3,7 @@ import { Me, type RoleName, Roles, TokenView } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { type Command, text } from '../command.ts';
+import { minute } from '../output.ts';
 import { signInsAt } from '../pins.ts';
 import { rootOfToday } from '../roots.ts';
 
@@ -37,7 +38,7 @@ export const token: Command = {
     const view = await api.call('tokens', TokenView, { body: { roles, hours: days * 24 } });
     return {
       data: view,
-      text: `${view.token}\n\nIt speaks for ${view.person} as ${view.roles.join(', ')} until ${view.expires}, and is shown only now.\nWhere it is used, set LOCKKEEPER_TOKEN to it, and\n\n  LOCKKEEPER_REGISTRY=${api.registry}\n  LOCKKEEPER_ROOT_KEYS=${rootKeys.join(',')}\n  LOCKKEEPER_ROOT_THRESHOLD=${threshold}`,
+      text: `${view.token}\n\nIt speaks for ${view.person} as ${view.roles.join(', ')} until ${minute(view.expires)} UTC, and is shown only now.\nWhere it is used, set LOCKKEEPER_TOKEN to it, and\n\n  LOCKKEEPER_REGISTRY=${api.registry}\n  LOCKKEEPER_ROOT_KEYS=${rootKeys.join(',')}\n  LOCKKEEPER_ROOT_THRESHOLD=${threshold}`,
     };
   },
 };

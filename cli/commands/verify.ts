@@ -1,7 +1,7 @@
 import { openBlobs } from '../../runtime/store/blobs.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { type Command, flag } from '../command.ts';
-import { table } from '../output.ts';
+import { minute, table } from '../output.ts';
 import { openProject, projectOf } from '../project.ts';
 
 export const verify: Command = {
@@ -17,10 +17,9 @@ export const verify: Command = {
   async run(context, _words, values) {
     const { verified } = await openProject(context, projectOf(context, values));
     const servers = [];
+    const hashes = flag(values, 'artifacts');
     for (const [alias, { entry, approvedBy }] of verified.entries) {
-      const artifacts = flag(values, 'artifacts')
-        ? await hashAll(context.home.storeDir, entry.closure.artifacts)
-        : null;
+      const artifacts = hashes ? await hashAll(context.home.storeDir, entry.closure.artifacts) : null;
       servers.push({ alias, server: entry.server, version: entry.version, approvedBy, artifacts });
     }
     const { lock } = verified;
@@ -29,8 +28,9 @@ export const verify: Command = {
       s.server,
       s.version,
       s.approvedBy.join(', '),
-      s.artifacts === null ? 'not asked' : `${s.artifacts} verified`,
+      ...(s.artifacts === null ? [] : [`${s.artifacts} verified`]),
     ]);
+    const head = ['ALIAS', 'SERVER', 'VERSION', 'APPROVED BY', ...(hashes ? ['ARTIFACTS'] : [])];
     return {
       data: {
         conclusion: 'ok',
@@ -40,7 +40,7 @@ export const verify: Command = {
         trial: lock.warning !== undefined,
         servers,
       },
-      text: `${context.paint.green('ok')}: mcp.lock version ${lock.version} verifies; valid until ${lock.expires}.${lock.warning ? `\n${context.paint.yellow(lock.warning)}` : ''}\n\n${table(['ALIAS', 'SERVER', 'VERSION', 'APPROVED BY', 'ARTIFACTS'], rows)}`,
+      text: `${context.paint.green('ok')}: mcp.lock version ${lock.version} verifies; valid until ${minute(lock.expires)} UTC.${lock.warning ? `\n${context.paint.yellow(lock.warning)}` : ''}\n\n${table(head, rows)}`,
     };
   },
 };

@@ -129,19 +129,19 @@ describe.each(servers().slice(0, 1))('the command line', (server) => {
     };
     await registry.call('gateway', 'POST', '/v1/fleet', report);
     const [head, row = ''] = (await lk('fleet', '--state', 'READY')).out.split('\n');
-    expect(head?.split(/ +/)).toEqual([
+    expect(head?.split(/ {2,}/)).toEqual([
       'HOST',
       'SERVER',
       'VERSION',
       'STATE',
       'RELEASE',
-      'SINCE',
+      'SINCE (UTC)',
       'LOCK',
       'USER',
       'DRIVER',
     ]);
     expect(row).toMatch(
-      /^build-7 +acme\.tools\/weather +1\.2\.3 +READY +approved +2026\S+ +acme\/app#7 [0-9a-f]{12} +erin\\u\{202e\} +podman$/,
+      /^build-7 +acme\.tools\/weather +1\.2\.3 +READY +approved +2026-11-24 12:00 +acme\/app#7 [0-9a-f]{12} +erin\\u\{202e\} +podman$/,
     );
     expect(JSON.parse((await lk('fleet', '--json')).out).instances).toHaveLength(2);
     expect((await lk('fleet', '--state', 'GONE')).exit).toBe(2);

@@ -70,13 +70,13 @@ describe('lk ps', () => {
     ];
     const lines = (await ps()).trimEnd().split('\n');
     expect(lines.map((line) => line.split(/ {2,}/))).toEqual([
-      ['ALIAS', 'SERVER', 'VERSION', 'STATE', 'SINCE', 'CALLS', 'LOCK', 'PID'],
+      ['ALIAS', 'SERVER', 'VERSION', 'STATE', 'SINCE (UTC)', 'CALLS', 'LOCK', 'PID'],
       [
         'docs',
         'acme.tools/weather',
         '1.2.3',
         'QUARANTINED',
-        '2026-11-24T12:00:00.000Z',
+        '2026-11-24 12:00',
         '12',
         expect.stringContaining('acme/app#7 '),
         `${b.pid}`,
@@ -86,7 +86,7 @@ describe('lk ps', () => {
         'acme.tools/weather',
         '1.2.3',
         'READY',
-        '2026-11-24T12:00:00.000Z',
+        '2026-11-24 12:00',
         '0',
         expect.stringContaining('acme/app#7 '),
         `${a.pid}`,
@@ -196,7 +196,7 @@ describe('a reporter', () => {
       host: 'build-7',
       instances: [instance, { ...instance, id: 'i-2' }],
     });
-    expect(files()).toEqual(['i-1.json', 'i-2.json']);
+    await until(() => files().length === 2);
     await until(() => heard.length > 1);
     reporter.gone('i-1');
     await expect.poll(() => heard.at(-1)?.instances.map(({ id }) => id)).toEqual(['i-2']);

@@ -1,0 +1,39 @@
+/** Which release is meant by the words people use. */
+import { describe, expect, it } from 'vitest';
+import { chosen, type Meant } from '../../cli/releases.ts';
+import type { Release, ReleaseState } from '../../schemas/release.ts';
+
+const release = (name: string, version: string, state: ReleaseState): Release =>
+  ({ name, version, state }) as Release;
+const approved = release('acme.tools/weather', '1.0.0', 'approved');
+const waiting = release('acme.tools/weather', '1.1.0', 'in_review');
+const typo = release('acme.tools/weather', '9.9.9', 'rejected');
+const all = [typo, waiting, approved];
+
+const APPROVE: Meant = { state: 'in_review', alone: false };
+const REVOKE: Meant = { state: 'approved', alone: true };
+
+describe('without a version', () => {
+  it('the newest is shown', () => expect(chosen(all, 'weather')).toBe(typo));
+
+  it('nothing is approved beside another, for it may have come after what was read', () => {
+    expect(() => chosen(all, 'weather', APPROVE)).toThrow(
+      'found 9.9.9 (rejected), 1.1.0 (in review), 1.0.0 (approved). Name it, such as: acme.tools/weather@1.1.0.',
+    );
+    expect(chosen([waiting], 'weather', APPROVE)).toBe(waiting);
+  });
+
+  it('the one that can be revoked is, and of two none', () => {
+    expect(chosen(all, 'weather', REVOKE)).toBe(approved);
+    const two = [release('acme.tools/weather', '1.2.0', 'approved'), ...all];
+    expect(() => chosen(two, 'weather', REVOKE)).toThrow('acme.tools/weather@1.2.0');
+    expect(() => chosen([typo, waiting], 'weather', REVOKE)).toThrow(
+      'one version of acme.tools/weather, named',
+    );
+  });
+});
+
+it('a version names one, in any state', () => {
+  expect(chosen(all, 'weather@9.9.9', REVOKE)).toBe(typo);
+  expect(() => chosen(all, 'weather@3.0.0')).toThrow('only the versions 9.9.9, 1.1.0, 1.0.0');
+});
