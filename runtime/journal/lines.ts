@@ -28,30 +28,33 @@ export async function* linesOf(path: string, from = 0): AsyncGenerator<Line> {
   try {
     const { size } = await file.stat();
     if (size < from) throw new FileDefect(`${size} bytes where ${from} were read before`);
-    const chunk = Buffer.allocUnsafe(CHUNK);
-    let rest: Buffer = Buffer.alloc(0);
+    // One buffer for all that is read: others would have to be collected, and a start may read many megabytes.
+    let held = Buffer.allocUnsafe(CHUNK);
+    let rest = 0;
     let offset = from;
     for (let at = from; ; ) {
-      const { bytesRead } = await file.read(chunk, 0, CHUNK, at);
+      if (rest === held.length) held = Buffer.concat([held], 2 * rest);
+      const { bytesRead } = await file.read(held, rest, held.length - rest, at);
       if (bytesRead === 0) break;
-      const room = chunk.subarray(0, bytesRead).indexOf(ROOM);
-      const bytes = Buffer.concat([rest, chunk.subarray(0, room === -1 ? bytesRead : room)]);
       at += bytesRead;
+      const room = held.subarray(0, rest + bytesRead).indexOf(ROOM, rest);
+      const bytes = held.subarray(0, room === -1 ? rest + bytesRead : room);
       let begin = 0;
-      for (let end = bytes.indexOf(10, rest.length); end !== -1; end = bytes.indexOf(10, begin)) {
+      for (let end = bytes.indexOf(10, rest); end !== -1; end = bytes.indexOf(10, begin)) {
         yield { line: bytes.toString('utf8', begin, end), end: offset + end + 1, whole: true };
         begin = end + 1;
       }
+      held.copyWithin(0, begin, bytes.length);
       offset += begin;
-      rest = bytes.subarray(begin);
-      if (rest.length > MAX_RECORD_BYTES + 1024)
+      rest = bytes.length - begin;
+      if (rest > MAX_RECORD_BYTES + 1024)
         throw new FileDefect(`a line of more than ${MAX_RECORD_BYTES} bytes`);
       if (room === -1) continue;
-      const torn = await endOf(file, at - bytesRead + room);
-      if (torn > offset) yield { line: rest.toString('utf8'), end: torn, whole: false };
+      const torn = await endOf(file, offset + rest);
+      if (torn > offset) yield { line: held.toString('utf8', 0, rest), end: torn, whole: false };
       return;
     }
-    if (rest.length > 0) yield { line: rest.toString('utf8'), end: offset + rest.length, whole: false };
+    if (rest > 0) yield { line: held.toString('utf8', 0, rest), end: offset + rest, whole: false };
   } finally {
     await file.close();
   }
