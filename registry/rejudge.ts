@@ -1,6 +1,6 @@
 /**
- * Approved releases are judged again when a check, the policy or what is known against them changed: from the evidence of
- * their newest report, so that 1,000 of them cost no start and no download. What comes out otherwise is a rescan of its own.
+ * Approved releases are judged again when a check, the policy, the trust files that the root pins or what is known against
+ * them changed: from the evidence of their newest report, so that 1,000 of them cost no start and no download. What comes out otherwise is a rescan of its own.
  */
 
 import { type Rejudged, type RejudgeRequest, rejudge } from '../scanner/rejudge.ts';
@@ -21,10 +21,11 @@ import { queueRescan } from './queue.ts';
 import { otherChecks } from './rescan.ts';
 import { SELF } from './root.ts';
 import { isReliedOn, standardOf } from './standard.ts';
+import { trustFiles } from './trust-files.ts';
 import { signedVerdict } from './verdict.ts';
 
 /** Puts a job on the queue for each release that was judged by anything else. Returns how many. */
-export async function queueRejudgements(deps: Pick<Deps, 'pool' | 'policy'>): Promise<number> {
+export async function queueRejudgements(deps: Pick<Deps, 'pool' | 'policy' | 'trust'>): Promise<number> {
   return queueStale(deps.pool, await standardOf(deps));
 }
 
@@ -43,6 +44,7 @@ export async function rejudgeJob(id: string, wanted: string | null, deps: RunDep
   const request: RejudgeRequest = {
     ...{ report, reportDigest: digest, policy },
     advisories: (packages) => knownAgainst(pool, packages),
+    trust: await trustFiles(deps.trust, { folder: deps.trustRoots, blobs }),
   };
   const judged = await rejudge(request, { blobs, workDir: deps.workDir, now: () => new Date() });
   if (judged === null) return deps.result((client) => queueRescan(client, id));

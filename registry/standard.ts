@@ -1,14 +1,21 @@
 /** What approved releases are held to today. */
+import { NPM_PIN, SIGSTORE_PIN } from '../scanner/provenance/trust.ts';
 import { rulesOfChecks } from '../scanner/rules.ts';
 import { digestOf } from '../schemas/json.ts';
 import { newestAdvisory } from './db/advisories.ts';
 import type { ReleaseRow } from './db/releases.ts';
 import type { Deps } from './deps.ts';
 
-/** All that every release is judged by today, as one digest. Of advisories: whether there are any at all. */
-export async function standardOf({ pool, policy }: Pick<Deps, 'pool' | 'policy'>): Promise<string> {
+/** All that every release is judged by today, as one digest. Of advisories: whether there are any at all; of the root: its pins. */
+export async function standardOf({
+  pool,
+  policy,
+  trust,
+}: Pick<Deps, 'pool' | 'policy' | 'trust'>): Promise<string> {
   const advisories = (await newestAdvisory(pool)) !== null;
-  return digestOf({ rules: await rulesOfChecks(), policy: policy.scan, advisories });
+  const { trustRoots } = (await trust.current()).trusted.root;
+  const pins = [SIGSTORE_PIN, NPM_PIN].map((name) => trustRoots[name] ?? null);
+  return digestOf({ rules: await rulesOfChecks(), policy: policy.scan, advisories, pins });
 }
 
 /** Was it approved, or is it to be approved again? */

@@ -9,10 +9,20 @@ import type { Policy } from '../schemas/policy.ts';
 import type { Check, Facts } from './checks/check.ts';
 import { applicable } from './checks/index.ts';
 import { NO_CODE, openCode } from './code/open.ts';
-import { readEvidence, type StoredEvidence, store, storeAdvisories, storeStandard } from './evidence.ts';
+import {
+  readEvidence,
+  type StoredEvidence,
+  store,
+  storeAdvisories,
+  storeAttested,
+  storeStandard,
+} from './evidence.ts';
 import { fileReader } from './files.ts';
 import { fedAmong, type Named } from './installed/package.ts';
 import type { KnownAdvisories } from './ports.ts';
+import { type VerifiedAgain, verifiedAgain } from './provenance/again.ts';
+import { summaryOf } from './provenance/standing.ts';
+import type { TrustFiles } from './provenance/trust.ts';
 import { didNotFinish, gatesAt, judge, reportAgain } from './report.ts';
 import { type Rules, rulesOfChecks } from './rules.ts';
 
@@ -21,6 +31,7 @@ export interface Today {
   readonly rules: Rules;
   readonly policy: Policy;
   readonly advisories: KnownAdvisories;
+  readonly signed: Pick<VerifiedAgain, 'attested' | 'pins'>;
   readonly now: Date;
 }
 
@@ -29,6 +40,8 @@ export interface RejudgeRequest extends Pick<Today, 'policy'> {
   readonly advisories: (packages: readonly Named[]) => Promise<KnownAdvisories>;
   readonly report: Report;
   readonly reportDigest: string;
+  /** Trust files that root.json pins today; absent where nobody knows a root. */
+  readonly trust?: TrustFiles;
 }
 
 export interface RejudgePorts {
@@ -51,17 +64,21 @@ export interface Rejudged {
 
 /**
  * Null where it cannot be told from what was kept, and the release has to be scanned again: its report is from before all
- * evidence was kept, or a check breaks on it. Throws what the blob store throws.
+ * evidence was kept, or a check breaks on it. Throws what the blob store throws, and ROOT_UNTRUSTED for a pin without its file.
  */
 export async function rejudge(request: RejudgeRequest, ports: RejudgePorts): Promise<Rejudged | null> {
   const { report, policy } = request;
   const stored = await readEvidence(report, ports.blobs);
   if (stored === null) return null;
   const advisories = await request.advisories(fedAmong(stored.facts.installed.packages));
-  const today: Today = { rules: await rulesOfChecks(), policy, advisories, now: ports.now() };
+  const { blobs } = ports;
+  const signed = request.trust
+    ? await verifiedAgain(report, stored.facts, { trust: request.trust, blobs })
+    : { attested: stored.facts.attested, pins: [], evidence: {} };
+  const today: Today = { rules: await rulesOfChecks(), policy, advisories, signed, now: ports.now() };
   const { artifacts } = stored.facts.closure;
   const all = [...(stored.facts.baseline?.closure.artifacts ?? []), ...artifacts];
-  const files = fileReader(all, ports.blobs);
+  const files = fileReader(all, blobs);
   const { code, done } = openCode(all, { files, workDir: ports.workDir });
   const remote = stored.facts.remote !== null;
   const reading = remote ? { files, code: async () => NO_CODE } : { files, code };
@@ -73,13 +90,32 @@ export async function rejudge(request: RejudgeRequest, ports: RejudgePorts): Pro
   }
   if (judged === null) return null;
   const evidence = {
-    ...report.evidence,
-    advisories: await storeAdvisories(advisories, ports.blobs),
-    ...(await storeStandard(today.rules, policy, ports.blobs)),
+    ...(await signedEvidence(report, signed, blobs)),
+    advisories: await storeAdvisories(advisories, blobs),
+    ...(await storeStandard(today.rules, policy, blobs)),
   };
   const of = { digest: request.reportDigest, now: today.now };
-  const again = reportAgain(report, { results: judged.results, evidence, of });
-  return { report: again, reportDigest: await store(again, ports.blobs), because: judged.because };
+  const again = reportAgain(withOrigin(report, signed), { results: judged.results, evidence, of });
+  return { report: again, reportDigest: await store(again, blobs), because: judged.because };
+}
+
+/** What it was verified with and to what end stands in the evidence, so that the next judgement begins from it. */
+async function signedEvidence(
+  { evidence }: Report,
+  { attested, evidence: files }: VerifiedAgain,
+  blobs: Blobs,
+): Promise<Record<string, string>> {
+  if (Object.keys(files).length === 0) return evidence;
+  const next = Object.entries({ ...evidence, ...files }).filter(([, digest]) => digest !== null);
+  return {
+    ...(Object.fromEntries(next) as Record<string, string>),
+    facts: await storeAttested(evidence.facts ?? '', attested, blobs),
+  };
+}
+
+function withOrigin(report: Report, { attested, pins }: Today['signed']): Report {
+  if (!report.origin || typeof attested === 'string' || pins.length === 0) return report;
+  return { ...report, origin: { ...report.origin, provenance: summaryOf(attested) } };
 }
 
 interface Material {
@@ -99,6 +135,7 @@ export async function judgeAgain(
     ...stored.facts,
     ...reading,
     ...{ advisories: today.advisories, policy: today.policy, now: today.now },
+    attested: today.signed.attested,
   };
   const all = applicable(facts);
   const because = Object.fromEntries(
@@ -114,9 +151,11 @@ export async function judgeAgain(
   return { results, because: Object.fromEntries(stale.map(({ id }) => [id, because[id] ?? []])) };
 }
 
+type Reads = Pick<Check, 'id' | 'readsPolicy' | 'readsAdvisories' | 'readsAttested'>;
+
 /** Nothing where the check would end as it did. */
 function staleFor(
-  { id, readsPolicy, readsAdvisories }: Pick<Check, 'id' | 'readsPolicy' | 'readsAdvisories'>,
+  { id, readsPolicy, readsAdvisories, readsAttested }: Reads,
   before: ReadonlyMap<string, CheckResult>,
   { stored, today }: Pick<Material, 'stored' | 'today'>,
 ): string[] {
@@ -127,6 +166,9 @@ function staleFor(
     because.push('the policy was changed');
   if (readsAdvisories === true && newsOf(stored.facts.advisories) !== newsOf(today.advisories))
     because.push(newsIn(stored.facts.advisories, today.advisories));
+  const { attested, pins } = today.signed;
+  if (readsAttested === true && canonical(stored.facts.attested) !== canonical(attested))
+    because.push(`root.json pins other trust files: ${pins.join(', ')}`);
   return because;
 }
 

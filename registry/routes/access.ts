@@ -13,6 +13,7 @@ import { signInGuard } from '../auth.ts';
 import { newToken, restingOn, useCode } from '../db/people.ts';
 import type { Deps } from '../deps.ts';
 import { recordEvent } from '../log.ts';
+import { queueRejudgements } from '../rejudge.ts';
 
 /** A sign-in lasts a working week. */
 const SIGN_IN_HOURS = 120;
@@ -37,6 +38,9 @@ export function accessRoutes(deps: Deps): Handlers {
     rootAccept: async (call) => {
       const { envelope } = call.body(RootBody);
       const { version } = await deps.trust.accept(envelope, call.actor.person);
+      // Signatures are held to the pins of this root at once; the schedule would do it in the night.
+      const failed = (error: unknown) => deps.log.error({ err: error }, 'releases not judged again');
+      await queueRejudgements(deps).catch(failed);
       return { version };
     },
     keyRotate: async (call) => {

@@ -9,6 +9,7 @@ export const attestations: Check = {
   gatesFiredOnly: true,
   readsPackage: true,
   readsSigned: true,
+  readsAttested: true,
   run: ({ attested }) => {
     if (typeof attested === 'string') return unknown(attested);
     const { publish, build } = attested;

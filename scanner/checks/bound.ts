@@ -11,6 +11,7 @@ export const bound: Check = {
   gatesFiredOnly: true,
   readsPackage: true,
   readsSigned: true,
+  readsAttested: true,
   run: ({ attested, rootPurl }) => {
     if (typeof attested === 'string') return unknown(attested);
     const about = [attested.publish, attested.build].flatMap((one) =>

@@ -12,6 +12,7 @@ export const brand: Check = {
   title: 'Its name is not somebody else’s',
   owasp: 'MCP04',
   readsPackage: true,
+  readsAttested: true,
   run: ({ rootPurl, attested }) => {
     const { name } = packageIn(rootPurl);
     const { scope, words } = wordsOf(name);

@@ -26,6 +26,7 @@ export const buildPlace: Check = {
   gatesFiredOnly: true,
   readsPackage: true,
   readsSigned: true,
+  readsAttested: true,
   run: ({ attested }) => {
     if (typeof attested === 'string') return unknown(attested);
     const built = builtIn(attested);

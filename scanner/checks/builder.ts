@@ -10,6 +10,7 @@ export const builder: Check = {
   gatesFiredOnly: true,
   readsPackage: true,
   readsSigned: true,
+  readsAttested: true,
   run: ({ attested, baseline }) => {
     if (typeof attested === 'string') return unknown(attested);
     const now = builtIn(attested)?.builder ?? null;

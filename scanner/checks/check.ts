@@ -98,6 +98,8 @@ export interface CheckOf<F> {
   readonly readsCode?: true;
   /** Set where it reads advisories, which is judged anew when others are known. */
   readonly readsAdvisories?: true;
+  /** Set where it reads what was verified of signatures, which is verified anew when root.json pins other trust files. */
+  readonly readsAttested?: true;
   /** Set where it reads the policy, and ends otherwise under another one. Which checks gate is not for a check to read. */
   readonly readsPolicy?: true;
   /** Set where it is about images alone; it says once what the checks of packages do not look at there. */

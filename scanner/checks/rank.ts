@@ -11,6 +11,7 @@ export const rank: Check = {
   gatesFiredOnly: true,
   readsPackage: true,
   readsSigned: true,
+  readsAttested: true,
   run: ({ attested, baseline, upstream, rootPurl }) => {
     if (typeof attested === 'string') return unknown(attested);
     const now = rankOf(attested);

@@ -8,6 +8,7 @@ export const registrySignature: Check = {
   owasp: 'MCP04',
   gatesFiredOnly: true,
   readsPackage: true,
+  readsAttested: true,
   run: ({ attested, upstream }) => {
     if (typeof attested === 'string') return unknown(attested);
     const { signature } = attested;

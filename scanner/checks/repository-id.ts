@@ -8,6 +8,7 @@ export const repositoryId: Check = {
   owasp: 'MCP04',
   gatesFiredOnly: true,
   readsPackage: true,
+  readsAttested: true,
   run: ({ repository, attested, baseline }) => {
     if (typeof repository === 'string') return unknown(repository);
     const { found } = repository;

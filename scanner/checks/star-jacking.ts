@@ -8,6 +8,7 @@ export const starJacking: Check = {
   title: 'The repository knows the package',
   owasp: 'MCP04',
   readsPackage: true,
+  readsAttested: true,
   run: ({ repository, attested, rootPurl, bundle, git }) => {
     if (git !== null) return ok('it is a commit of the repository itself');
     if (bundle !== null) return unknown('a repository does not say which bundles are its own');

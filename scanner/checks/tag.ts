@@ -12,6 +12,7 @@ export const tag: Check = {
   title: 'The version is tagged, and tags stay',
   owasp: 'MCP04',
   readsPackage: true,
+  readsAttested: true,
   run: ({ repository, attested, rootPurl }) => {
     if (typeof repository === 'string') return unknown(repository);
     const { found } = repository;

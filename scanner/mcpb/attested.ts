@@ -18,7 +18,7 @@ import {
   type Signed,
   timeIn,
 } from '../provenance/signed.ts';
-import { absent, held, notKnown, type Standing, standingOf } from '../provenance/standing.ts';
+import { type Attested, absent, held, notKnown, type Standing, standingOf } from '../provenance/standing.ts';
 import { pinOf, SIGSTORE_PIN } from '../provenance/trust.ts';
 
 const ROUTE = 'GET /repos/{owner}/{repo}/attestations/{subject_digest}';
@@ -44,18 +44,27 @@ export async function bundleAttested(
 ): Promise<Attestations> {
   const claimed = claimedAt(bundle.repository);
   const found = await askFor(claimed[0]?.url ?? null, bundle);
-  const signed = typeof found === 'string' ? notKnown(found) : await signedIn(found, bundle, trust);
   const attested = {
     signature:
       bundle.signature === 0
         ? absent('bundles are in no registry that signs versions, and it carries no signature')
         : notKnown('it carries a signature of the form of bundles, which is not verified and not believed'),
     publish: absent('bundles are published in no registry that could attest it'),
-    build: builtOf(firstOf(signed, isBuild, 'none of its attestations is a build')),
+    ...(await bundleSigned(found, bundle, trust)),
     claimed: claimed.map((one) => one.url),
     commit: null,
   };
   return { attested, claimed, answer: typeof found === 'string' ? null : Buffer.from(canonical(found)) };
+}
+
+/** From what GitHub gave alone; a string says why nothing is known. */
+export async function bundleSigned(
+  found: readonly unknown[] | string,
+  bundle: Pick<AttestedBundle, 'digest' | 'blobs'>,
+  trust: Known['trust'],
+): Promise<Pick<Attested, 'build'>> {
+  const signed = typeof found === 'string' ? notKnown(found) : await signedIn(found, bundle, trust);
+  return { build: builtOf(firstOf(signed, isBuild, 'none of its attestations is a build')) };
 }
 
 /** The attestations that GitHub has of these bytes; a string says why nobody knows. */
@@ -83,7 +92,7 @@ async function askFor(
 /** All of them have to hold for these very bytes, and by one repository. */
 async function signedIn(
   bundles: readonly unknown[],
-  { digest, blobs }: AttestedBundle,
+  { digest, blobs }: Pick<AttestedBundle, 'digest' | 'blobs'>,
   trust: Known['trust'],
 ): Promise<Standing<readonly Signed[]>> {
   if (bundles.length === 0) return absent('GitHub has no attestation of it');

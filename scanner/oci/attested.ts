@@ -42,20 +42,31 @@ export async function imageAttested(
   const found = await ociSignatures(ref, [...documents.keys()], options).catch(
     (error: unknown) => asLockkeeperError(error).message,
   );
-  const all = signedIn(found, documents, trust);
   const claimed = claimedAt(config.source);
   const attested: Attested = {
     signature: absent('container registries sign no images'),
+    ...imageSigned(found, documents, trust),
+    claimed: claimed.map((one) => one.url),
+    commit: config.revision,
+  };
+  return { attested, claimed, answer: typeof found === 'string' ? null : asEvidence(found) };
+}
+
+/** From what was found alone; a string says why nothing is known. */
+export function imageSigned(
+  found: OciSignatures | string,
+  documents: AttestedImage['documents'],
+  trust: Known['trust'],
+): Pick<Attested, 'publish' | 'build'> {
+  const all = signedIn(found, documents, trust);
+  return {
     publish: firstOf(
       all,
       ({ type }) => type === SIGNED,
       'none of its signatures is a signature by a person or a workflow',
     ),
     build: builtOf(firstOf(all, isBuild, 'none of its signatures is a build')),
-    claimed: claimed.map((one) => one.url),
-    commit: config.revision,
   };
-  return { attested, claimed, answer: typeof found === 'string' ? null : asEvidence(found) };
 }
 
 /** All that have a certificate have to hold, and those that speak of its making by one repository. */

@@ -141,6 +141,25 @@ export function asEvidence({ bundles }: OciSignatures): Buffer {
   return Buffer.from(JSON.stringify(told));
 }
 
+interface Told {
+  readonly about: string;
+  readonly bundle: unknown;
+  readonly payload?: string;
+}
+
+/** What `asEvidence` kept. A bundle is written anew, which changes nothing that is signed of it. */
+export function fromEvidence(bytes: Buffer): OciSignatures {
+  const told = JSON.parse(bytes.toString('utf8')) as readonly Told[];
+  return {
+    bundles: told.map(({ about, bundle, payload }) => ({
+      about,
+      bundle:
+        typeof bundle === 'string' ? Buffer.from(bundle, 'base64') : Buffer.from(JSON.stringify(bundle)),
+      payload: payload === undefined ? null : Buffer.from(payload, 'base64'),
+    })),
+  };
+}
+
 function jsonOr(bytes: Buffer): unknown {
   try {
     return parseStrict(bytes, { maxBytes: MAX_DOCUMENT });

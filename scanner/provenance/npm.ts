@@ -26,21 +26,28 @@ export async function npmAttested(ref: PackageRef, known: Known, npm: NpmOptions
   const claimed = claimedByNpm(known.files);
   const answer = await askFor(`-/npm/v1/attestations/${ref.name}@${ref.version}`, ref, npm);
   const bytes = Buffer.isBuffer(answer) ? answer : null;
-  const at = { ref, bytes, known };
-  const without =
-    bytes === null
-      ? none(answer as null | string, known)
-      : absent('none of this type among its attestations');
-  const publish = bytes === null ? without : orAbsent(without, () => verifiedPublish(at));
-  const build = bytes === null ? without : orAbsent(without, () => verifiedBuild(at));
-  const publishedAt = publish.state === 'held' ? publish.value.at : null;
+  const without = bytes === null ? none(answer as null | string, known) : notKnown('nobody was asked');
   const attested: Attested = {
-    ...{ publish, build },
-    signature: signatureOf(ref, known, publishedAt),
+    ...{ publish: without, build: without, commit: commitIn(known) },
+    ...npmSigned(ref, known, bytes),
     claimed: claimed.map(({ url }) => url),
-    commit: commitIn(known),
   };
   return { attested, claimed, answer: bytes };
+}
+
+/** From the bytes alone: the registry's signature, and what its answer holds, if there is one. */
+export function npmSigned(
+  ref: PackageRef,
+  known: Known,
+  bytes: Buffer | null,
+): Pick<Attested, 'signature'> & Partial<Pick<Attested, 'publish' | 'build'>> {
+  if (bytes === null) return { signature: signatureOf(ref, known, null) };
+  const at = { ref, bytes, known };
+  const without = absent('none of this type among its attestations');
+  const publish = orAbsent(without, () => verifiedPublish(at));
+  const build = orAbsent(without, () => verifiedBuild(at));
+  const publishedAt = publish.state === 'held' ? publish.value.at : null;
+  return { publish, build, signature: signatureOf(ref, known, publishedAt) };
 }
 
 function orAbsent<T>(without: Standing<never>, verify: () => Standing<T> | null): Standing<T> {

@@ -49,15 +49,29 @@ export async function wheelAttested(wheel: ListedWheel, known: Known): Promise<A
   const claimed = claimedByWheel(known.files);
   const answer = await askFor(wheel);
   const bytes = Buffer.isBuffer(answer) ? answer : null;
-  const signed = bytes === null ? none(answer as null | string, wheel) : verified(bytes, { wheel, known });
+  const at = { file: wheel.own.file, archive: known.archive, trust: known.trust };
+  const without = none(Buffer.isBuffer(answer) ? null : answer, wheel);
   const attested: Attested = {
     signature: absent('package indexes sign no versions'),
-    publish: firstOf(signed, ({ type }) => PUBLISH.test(type), 'no attestation of its publication'),
-    build: builtOf(firstOf(signed, isBuild, 'no attestation of a build')),
+    ...(bytes === null ? { publish: without, build: without } : wheelSigned(bytes, at)),
     claimed: claimed.map(({ url }) => url),
     commit: null,
   };
   return { attested, claimed, answer: bytes };
+}
+
+/** A wheel, and what its attestations are verified under. */
+export interface SignedWheel extends Pick<Known, 'archive' | 'trust'> {
+  readonly file: string;
+}
+
+/** From the bytes of the index's answer alone. */
+export function wheelSigned(bytes: Buffer, wheel: SignedWheel): Pick<Attested, 'publish' | 'build'> {
+  const signed = verified(bytes, wheel);
+  return {
+    publish: firstOf(signed, ({ type }) => PUBLISH.test(type), 'no attestation of its publication'),
+    build: builtOf(firstOf(signed, isBuild, 'no attestation of a build')),
+  };
 }
 
 async function askFor(wheel: ListedWheel): Promise<Buffer | null | string> {
@@ -89,8 +103,8 @@ function none(answer: null | string, { own, listed }: ListedWheel): Standing<nev
 }
 
 /** All of them have to hold, and by one repository. */
-function verified(bytes: Buffer, at: { wheel: ListedWheel; known: Known }): Standing<readonly Signed[]> {
-  const pin = pinOf(at.known.trust, SIGSTORE_PIN);
+function verified(bytes: Buffer, wheel: SignedWheel): Standing<readonly Signed[]> {
+  const pin = pinOf(wheel.trust, SIGSTORE_PIN);
   if (typeof pin === 'string') return notKnown(pin);
   return standingOf(() => {
     const json = parseStrict(bytes, { maxBytes: MAX_BYTES });
@@ -101,7 +115,7 @@ function verified(bytes: Buffer, at: { wheel: ListedWheel; known: Known }): Stan
       'PROVENANCE_INVALID',
     );
     const all = bundles.flatMap((bundle) =>
-      bundle.attestations.map((one) => verifiedOne(one, bundle, { ...at, ...pin })),
+      bundle.attestations.map((one) => verifiedOne(one, bundle, { ...pin, wheel })),
     );
     assertOneRepository(all);
     return held(all);
@@ -109,14 +123,13 @@ function verified(bytes: Buffer, at: { wheel: ListedWheel; known: Known }): Stan
 }
 
 interface At extends Pins {
-  readonly wheel: ListedWheel;
-  readonly known: Known;
+  readonly wheel: SignedWheel;
 }
 
-function verifiedOne(json: unknown, { publisher }: Bundle, { wheel, known, root, files }: At): Signed {
+function verifiedOne(json: unknown, { publisher }: Bundle, { wheel, root, files }: At): Signed {
   const { identity, statement, entries } = verifyBundle(
-    { format: 'pep740', bytes: Buffer.from(JSON.stringify(json)), artifact: known.archive },
-    { root, signer: { kind: 'whoever' }, subject: wheel.own.file },
+    { format: 'pep740', bytes: Buffer.from(JSON.stringify(json)), artifact: wheel.archive },
+    { root, signer: { kind: 'whoever' }, subject: wheel.file },
     files,
   );
   const host = HOSTS[publisher.kind];

@@ -9,22 +9,31 @@ import { queueRejudgements, rejudgeJob } from '../../registry/rejudge.ts';
 import { rescanJob } from '../../registry/rescan.ts';
 import { registrySchedules } from '../../registry/schedule.ts';
 import { standardOf } from '../../registry/standard.ts';
+import { trustFiles } from '../../registry/trust-files.ts';
 import { startWorker } from '../../registry/worker.ts';
+import { readRoot } from '../../runtime/trust/root.ts';
 import { openVerdict } from '../../runtime/trust/verdict.ts';
 import { readAdvisory } from '../../scanner/advisories/record.ts';
 import { scan } from '../../scanner/scan.ts';
 import { subjectsOf } from '../../schemas/approval.ts';
 import { Attention } from '../../schemas/attention.ts';
-import { Envelope } from '../../schemas/dsse.ts';
+import { Envelope, seal } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
-import type { Report } from '../../schemas/finding.ts';
+import { Report } from '../../schemas/finding.ts';
+import { canonical, sha256 } from '../../schemas/json.ts';
 import type { Policy } from '../../schemas/policy.ts';
+import { ROOT_TYPE } from '../../schemas/root.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { ghsa } from '../helpers/advisories.ts';
+import { bytesOf as bytesAt } from '../helpers/bundles.ts';
 import { servers, startStaffed, type TestRegistry } from '../helpers/registry.ts';
 import type { Key } from '../helpers/trust.ts';
 import { until } from '../helpers/wait.ts';
 import { openWorld, plain } from '../scanner/harness.ts';
+import { keysUntil, signedBy } from '../scanner/signed-place.ts';
+
+/** Without the key of the tests. */
+const NPM_ONLY = bytesAt('trust-roots/npm-keys.json');
 
 describe.each(servers().slice(0, 1))('an approved release', (server) => {
   let registry: TestRegistry;
@@ -36,13 +45,18 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
   beforeAll(async () => {
     const tools = [{ name: 'forecast', description: 'Tells it.', inputSchema: { type: 'object' } }];
     const at = { name: 'weather', version: '1.2.3', publishedAt: '2026-01-01T00:00:00.000Z' };
-    const world = await openWorld([plain({ tools }, at), plain({ tools }, { ...at, version: '1.3.0' })]);
+    const signed = [at, { ...at, version: '1.3.0' }].map((one) => signedBy(plain({ tools }, one)));
+    const world = await openWorld(signed);
     close = world.close;
     const real: RunDeps['scan'] = (request) => {
       scans++;
-      return scan(request, { ...world.ports, blobs: registry.deps.blobs, now: () => new Date() });
+      const { blobs, trust: root } = registry.deps;
+      const trust = () => trustFiles(root, { folder: '/nowhere', blobs });
+      return scan(request, { ...world.ports, blobs, trust, now: () => new Date() });
     };
     ({ registry, alice, bob } = await startStaffed(server, { scan: real }));
+    await registry.deps.blobs.put(keysUntil());
+    await pin(sha256(keysUntil()));
     await takeIn(registry.deps, [
       readAdvisory(bytesOf(ghsa('GHSA-made-upup-0000', 'p', { modified: new Date().toISOString() }))),
     ]);
@@ -66,6 +80,14 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
       expect(answer.body.code).toBeUndefined();
     }
     return String(release);
+  };
+  /** Another root whose keys of the package registry are these. */
+  const pin = async (npm: string): Promise<void> => {
+    const { root } = readRoot((await registry.call('alice', 'GET', '/v1/trust')).body.root);
+    const next = { ...root, version: root.version + 1, trustRoots: { npm } };
+    const { root: key } = registry.keys;
+    const envelope = seal(ROOT_TYPE, Buffer.from(canonical(next)), key ? [key] : []);
+    expect((await registry.call('root', 'POST', '/v1/roots', { envelope })).status).toBe(200);
   };
   const jobs = async (task = 'rejudge'): Promise<{ key: string; payload: Record<string, unknown> }[]> =>
     (
@@ -231,6 +253,42 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
 
   it('is not judged by a process that has other checks than the schedule asks for', async () => {
     await expect(rejudgeJob(id, 'another', registry.deps)).rejects.toMatchObject({ code: 'STATE_CONFLICT' });
+  });
+
+  it('has its signatures verified again, from what was kept, once the root pins other keys', async () => {
+    const { blobs } = registry.deps;
+    await rejudgeJob(id, null, registry.deps);
+    expect((await attention()).judged).toEqual([]);
+    const [before, was] = [scans, await rescans()];
+    // A pin whose file is nowhere tells nothing of the release: the job fails, and is told as failed.
+    await pin(sha256(NPM_ONLY));
+    const standard = await standardOf(registry.deps);
+    expect((await jobs()).map(({ payload }) => payload)).toContainEqual({ release: id, standard });
+    const failed = rejudgeJob(id, standard, registry.deps);
+    await expect(failed).rejects.toMatchObject({ code: 'ROOT_UNTRUSTED' });
+    expect([await rescans(), (await attention()).judged]).toEqual([was, []]);
+
+    await blobs.put(NPM_ONLY);
+    await rejudgeJob(id, standard, registry.deps);
+    expect([scans, await rescans()]).toEqual([before, was + 1]);
+    const [item] = (await attention()).judged;
+    expect(item).toMatchObject({ id: Number(id), gates: true });
+    expect(item?.alarms).toMatchObject([
+      {
+        ...{ id: 'LK-SIG-01', before: 'ok', after: 'fired', gates: true },
+        because: ['root.json pins other trust files: npm'],
+      },
+    ]);
+    const again = await newestRescan(registry.pool, id);
+    expect(JSON.parse(again?.verdict?.toString() ?? '{}')).toHaveProperty('signatures');
+    const report = assertValid(Report, JSON.parse(String(await blobs.get(again?.reportDigest ?? ''))), 'it');
+    expect(report.evidence['trust-npm']).toBe(sha256(NPM_ONLY));
+    expect(report.origin?.provenance?.rank).toBe('none');
+
+    await pin(sha256(keysUntil()));
+    await jobs();
+    await rejudgeJob(id, null, registry.deps);
+    expect([scans, await rescans(), (await attention()).judged]).toEqual([before, was + 2, []]);
   });
 
   it('whose scan fails for good is told, with how often, why, and how to have it tried again', async () => {

@@ -6,7 +6,7 @@ import { DSSEBundleBuilder, FulcioSigner, RekorWitness, TSAWitness } from '@sigs
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { openBlobs } from '../../runtime/store/blobs.ts';
 import { type Github, openGithub } from '../../scanner/github/client.ts';
-import { bundleAttested } from '../../scanner/mcpb/attested.ts';
+import { bundleAttested, bundleSigned } from '../../scanner/mcpb/attested.ts';
 import { type Attested, rankOf } from '../../scanner/provenance/standing.ts';
 import { bundleOf } from '../helpers/mcpb.ts';
 import { identityToken, type Sigstore, startSigstore } from '../helpers/sigstore.ts';
@@ -69,7 +69,11 @@ describe('what GitHub attests of a bundle', () => {
     const { digest } = await blobs.put(bundle);
     const at = { repository, signature: 0, digest, blobs, github: await github(await attestations(digest)) };
     const trust = pinned ? trustOf({ sigstore: sigstore.trustedRoot }) : 'no root.json is here';
-    return (await bundleAttested(at, { trust })).attested;
+    const { attested, answer } = await bundleAttested(at, { trust });
+    // What is kept of it says the same once more.
+    if (answer !== null)
+      expect(await bundleSigned(JSON.parse(String(answer)), at, trust)).toEqual({ build: attested.build });
+    return attested;
   }
 
   const one = async (bundle: Promise<object>) => ({ attestations: [{ bundle: await bundle }] });

@@ -9,8 +9,9 @@ import {
   TSAWitness,
 } from '@sigstore/sign';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { imageAttested } from '../../scanner/oci/attested.ts';
+import { imageAttested, imageSigned } from '../../scanner/oci/attested.ts';
 import { ociOptionsOf } from '../../scanner/oci/options.ts';
+import { fromEvidence } from '../../scanner/oci/signatures.ts';
 import { type Attested, rankOf } from '../../scanner/provenance/standing.ts';
 import {
   type Blob,
@@ -117,7 +118,16 @@ describe('signatures of an image', () => {
     const config = { source, revision: null };
     return {
       registry,
-      attested: async () => (await imageAttested({ ref, options, config, documents }, { trust })).attested,
+      attested: async () => {
+        const { attested, answer } = await imageAttested({ ref, options, config, documents }, { trust });
+        // What is kept of it says the same once more.
+        if (answer !== null)
+          expect(imageSigned(fromEvidence(Buffer.from(answer)), documents, trust)).toEqual({
+            publish: attested.publish,
+            build: attested.build,
+          });
+        return attested;
+      },
     };
   }
   /** A bundle in a manifest that refers to the image. */
