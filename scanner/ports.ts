@@ -102,6 +102,8 @@ export interface ScanPorts {
   readonly answerMs?: number;
   /** Milliseconds for resolving all dependencies; 180,000 unless told. */
   readonly resolveMs?: number;
+  /** Milliseconds for building one wheel once; 180,000 unless told. */
+  readonly buildMs?: number;
 }
 
 /** The last approved release of the same server, as evidence to compare with. */

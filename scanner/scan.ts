@@ -20,8 +20,9 @@ import { NO_CODE, openCode } from './code/open.ts';
 import { store, storeEvidence } from './evidence.ts';
 import { fileReader } from './files.ts';
 import { type GitFacts, gitSource } from './git/source.ts';
+import { namedTool, toolsOf } from './installed/built.ts';
 import { installedIn } from './installed/list.ts';
-import { fedAmong, type Installed, NOTHING_INSTALLED } from './installed/package.ts';
+import { fedAmong, type Installed, type Named, NOTHING_INSTALLED } from './installed/package.ts';
 import { launchOf } from './launch.ts';
 import { type BundleFacts, mcpbSource } from './mcpb/source.ts';
 import { type Observed, observe } from './observe.ts';
@@ -81,7 +82,7 @@ export async function scan(request: ScanRequest, ports: ScanPorts): Promise<Scan
   const report = reportOf({ request, facts, evidence, results });
   return {
     ...{ closure, launch, report },
-    packages: fedAmong(scanned.installed.packages),
+    packages: namedIn(scanned.installed, closure),
     licences: licencesIn(bill),
     surface: observed.surface,
     maintainers: typeof upstream === 'string' ? null : upstream.maintainers,
@@ -158,10 +159,16 @@ async function scanPackage(
     ports,
   );
   const installed = image?.installed ?? (await installedIn(closure, files));
-  const known = await (advisories?.(fedAmong(installed.packages)) ?? NO_ADVISORIES);
+  const known = await (advisories?.(namedIn(installed, closure)) ?? NO_ADVISORIES);
   const code = openCode(artifacts, { files, workDir: ports.workDir });
   const told = { upstream, advisories: known, image, bundle, git, installed };
   return { closure, launch, observed, behaviour, unpromised, files, ...code, rootPurl, ...told, ...signed };
+}
+
+/** All that advisories may be about: what runs, and what built it. */
+function namedIn({ packages }: Installed, closure: Closure): Named[] {
+  const all = [...fedAmong(packages), ...toolsOf(closure).map(namedTool)];
+  return [...new Map(all.map((one) => [`${one.ecosystem} ${one.purl}`, one])).values()];
 }
 
 const NO_ADVISORIES = 'this scanner was given no advisories';

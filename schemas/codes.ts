@@ -45,6 +45,7 @@ export const CODES = {
   SOURCE_INVALID: { status: 400, exit: 2, title: 'The source is not understood' },
   SOURCE_UNREACHABLE: { status: 502, exit: 4, title: 'The package registry did not answer' },
   CLOSURE_INCOMPLETE: { status: 422, exit: 3, title: 'The closure misses a package' },
+  BUILD_FAILED: { status: 422, exit: 3, title: 'The source archive does not build' },
   ARTIFACT_MISMATCH: { status: 422, exit: 3, title: 'The bytes are not the ones that were pinned' },
   ARTIFACT_MISSING: { status: 404, exit: 4, title: 'An artifact is missing' },
   ARCHIVE_HOSTILE: { status: 422, exit: 3, title: 'The archive is not safe to unpack' },

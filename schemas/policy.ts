@@ -43,6 +43,7 @@ export const DEFAULT_POLICY: Policy = {
     gates: [
       'LK-ART-01',
       'LK-ART-02',
+      'LK-ART-03',
       'LK-IMG-01',
       'LK-GIT-01',
       'LK-SIG-01',

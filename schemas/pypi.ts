@@ -7,6 +7,14 @@ import { type Static, Type } from './type.ts';
 export const WHEEL_FOLDER = 'wheels/';
 export const WHEEL_LOCATION = `${WHEEL_FOLDER}[A-Za-z0-9_.+-]+[.]whl`;
 
+/** Where the source archive stands that a wheel was built from: in no closure that runs. */
+export const SDIST_FOLDER = 'sdists/';
+export const SDIST_LOCATION = `${SDIST_FOLDER}[A-Za-z0-9_.+-]+[.](?:tar[.]gz|zip)`;
+
+export function isSdist({ location }: { readonly location: string }): boolean {
+  return location.startsWith(SDIST_FOLDER);
+}
+
 export function isWheel({ location }: { readonly location: string }): boolean {
   return location.startsWith(WHEEL_FOLDER);
 }
@@ -73,4 +81,9 @@ function invalid(source: string): LockkeeperError {
 
 export function pypiPurl({ name, version }: { readonly name: string; readonly version: string }): string {
   return `pkg:pypi/${name}@${version.replaceAll('+', '%2B').replaceAll('!', '%21')}`;
+}
+
+/** Of a source archive, which is another thing than the wheel of the same version. */
+export function sdistPurl(ref: { readonly name: string; readonly version: string }, file: string): string {
+  return `${pypiPurl(ref)}?file_name=${encodeURIComponent(file)}`;
 }

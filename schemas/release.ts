@@ -1,4 +1,5 @@
 /** A release: one exact version of a server, from where it came to every byte it runs. */
+import { Built } from './built.ts';
 import {
   Closed,
   Digest,
@@ -33,6 +34,8 @@ export const Artifact = Closed({
   optional: Type.Boolean({ description: 'may be left out where os or cpu do not fit' }),
   os: Type.Optional(Type.Array(Type.String())),
   cpu: Type.Optional(Type.Array(Type.String())),
+  /** Of a wheel that no index has. */
+  built: Type.Optional(Built),
 });
 export type Artifact = Static<typeof Artifact>;
 

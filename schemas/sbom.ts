@@ -49,6 +49,22 @@ export const SbomComponent = Closed({
   components: Type.Optional(Type.Array(Part)),
   evidence: Type.Optional(Closed({ occurrences: Type.Array(Closed({ location: Word })) })),
   properties: Type.Optional(Type.Array(Property)),
+  /** Of what built a part, and does not run. */
+  scope: Type.Optional(Type.Literal('excluded')),
+  /** Of a wheel that was built: its source archive. */
+  pedigree: Type.Optional(
+    Closed({
+      ancestors: Type.Array(
+        Closed({
+          type: Type.Literal('library'),
+          name: Word,
+          version: Word,
+          purl: Word,
+          hashes: Type.Array(Hash),
+        }),
+      ),
+    }),
+  ),
 });
 export type SbomComponent = Static<typeof SbomComponent>;
 

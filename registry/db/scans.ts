@@ -36,7 +36,13 @@ export async function storeScan(client: Client, id: string, scanned: Scanned): P
   );
   if (rowCount !== 1) return false;
   const digests = [
-    ...new Set([...closure.artifacts.map((artifact) => artifact.sha256), surfaceText, reportDigest]),
+    ...new Set([
+      ...closure.artifacts.flatMap(({ sha256, built }) => [
+        sha256,
+        ...(built ? [built.source, ...built.requires].map((part) => part.sha256) : []),
+      ]),
+      ...[surfaceText, reportDigest],
+    ]),
   ];
   await client.query(
     'insert into release_blobs (digest, release_id) select unnest($1::text[]), $2 on conflict do nothing',

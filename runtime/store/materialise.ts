@@ -6,11 +6,12 @@ import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { isFolder } from '../../schemas/folders.ts';
 import { canonical } from '../../schemas/json.ts';
 import { isImagePart } from '../../schemas/oci.ts';
-import { isWheel, WHEEL_FOLDER } from '../../schemas/pypi.ts';
+import { isSdist, isWheel, SDIST_FOLDER, WHEEL_FOLDER } from '../../schemas/pypi.ts';
 import { type Artifact, type Closure, closureDigest } from '../../schemas/release.ts';
 import type { Blobs } from './blobs.ts';
 import { layOutImage } from './image/lay-out.ts';
 import { listTree } from './list.ts';
+import { readSdist } from './sdist.ts';
 import { readTar, readTarball, type UnpackedFile } from './unpack.ts';
 import { placeInTree, readWheel } from './wheel.ts';
 
@@ -142,6 +143,7 @@ export async function filesOf(
 ): Promise<UnpackedFile[]> {
   if (isImagePart({ location })) return [];
   if (isFolder({ location })) return readTar(archive, purl);
+  if (isSdist({ location })) return readSdist(archive, location.slice(SDIST_FOLDER.length));
   return isWheel({ location })
     ? readWheel(archive, location.slice(WHEEL_FOLDER.length))
     : readTarball(archive, purl);

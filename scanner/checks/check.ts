@@ -106,6 +106,8 @@ export interface CheckOf<F> {
   readonly imagesOnly?: true;
   /** Set where it is about MCP bundles alone. */
   readonly bundlesOnly?: true;
+  /** Set where it is about wheels that were built from source archives alone. */
+  readonly builtOnly?: true;
   /** Set where it is about commits of a repository alone. */
   readonly gitOnly?: true;
   run(facts: F): Promise<Outcome> | Outcome;

@@ -8,6 +8,7 @@ import { bound } from './bound.ts';
 import { brand } from './brand.ts';
 import { buildPlace } from './build-place.ts';
 import { builder } from './builder.ts';
+import { builtWheels } from './built.ts';
 import { sameForClients } from './by-client.ts';
 import { capability } from './capability.ts';
 import type { Check, Facts, SurfaceCheck } from './check.ts';
@@ -61,6 +62,7 @@ export const surfaceChecks: readonly SurfaceCheck[] = [
 export const checks: readonly Check[] = [
   integrity,
   installScripts,
+  builtWheels,
   registrySignature,
   attestations,
   bound,
@@ -118,8 +120,12 @@ export function applicable({
   image,
   bundle,
   git,
-}: Pick<Facts, 'remote' | 'image' | 'bundle' | 'git'>): readonly Check[] {
-  return checks.filter(({ readsPackage, readsSigned, readsList, imagesOnly, bundlesOnly, gitOnly }) => {
+  closure,
+}: Pick<Facts, 'remote' | 'image' | 'bundle' | 'git' | 'closure'>): readonly Check[] {
+  const built = closure.artifacts.some((one) => one.built !== undefined);
+  return checks.filter((check) => {
+    const { readsPackage, readsSigned, readsList, imagesOnly, bundlesOnly, gitOnly, builtOnly } = check;
+    if (builtOnly) return built;
     if (bundlesOnly) return bundle !== null;
     if (gitOnly) return git !== null;
     if (imagesOnly || ((readsSigned || readsList) && image !== null)) return image !== null;

@@ -3,6 +3,7 @@ import type { Finding } from '../../schemas/finding.ts';
 import { isFolder } from '../../schemas/folders.ts';
 import { isWheel } from '../../schemas/pypi.ts';
 import { counted } from '../text.ts';
+import { buildCodeIn } from './build-code.ts';
 import { type Check, finding, firedOr } from './check.ts';
 import { packagesIn } from './packages.ts';
 import { startFilesIn } from './start-files.ts';
@@ -12,13 +13,14 @@ const HOOKS = ['preinstall', 'install', 'postinstall'];
 const NATIVE_BUILD =
   /^(?:node-gyp(?:-build)?(?: rebuild)?|node-pre-gyp install(?: --fallback-to-build)?|prebuild-install)(?:\s*\|\|\s*(?:node-gyp rebuild|npm run \S+))?$/;
 
-/** What would run at install time, or with every start of an interpreter. Lockkeeper never runs them, but they say what a package is ready to do. */
+/** What would run at install time, or with every start of an interpreter. Lockkeeper never runs them, but for code that builds a wheel, in a sandbox; they say what a package is ready to do. */
 export const installScripts: Check = {
   id: 'LK-ART-02',
   title: 'Install scripts and start files anywhere in the closure',
   owasp: 'MCP04',
   readsPackage: true,
-  run: async ({ closure, files }) => {
+  readsCode: true,
+  run: async ({ closure, files, code }) => {
     const findings: Omit<Finding, 'check'>[] = [];
     for (const artifact of closure.artifacts) {
       const own = await files(artifact.purl);
@@ -26,6 +28,9 @@ export const installScripts: Check = {
       if (isFolder(artifact) && !own.some(({ path }) => path === 'package.json')) continue;
       const read = isWheel(artifact) ? startFilesIn : scriptsIn;
       findings.push(...read(artifact.purl, own));
+      const { built } = artifact;
+      if (built)
+        findings.push(...buildCodeIn(built, await files(built.source.purl), await code(built.source.purl)));
     }
     return firedOr(findings, `none in ${counted(packagesIn(closure.artifacts), 'package')}`);
   },

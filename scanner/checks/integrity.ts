@@ -31,10 +31,13 @@ export const integrity: Check = {
         { kind: 'fact', source: 'package registry, dist.integrity', value: 'absent' },
       ]),
     );
-    const known = new Map(baseline?.closure.artifacts.map(({ purl, sha256 }) => [purl, sha256]));
-    for (const { purl, sha256 } of closure.artifacts) {
-      const before = known.get(purl);
+    const known = new Map(baseline?.closure.artifacts.map((one) => [one.purl, one]));
+    for (const { purl, sha256, built } of closure.artifacts) {
+      const last = known.get(purl);
+      const before = last?.sha256;
       if (before === undefined || before === sha256) continue;
+      // LK-ART-03 compares what was built from the same source.
+      if (built && built.source.sha256 === last?.built?.source.sha256) continue;
       const evidence = { kind: 'change', at: purl, before, after: sha256 } as const;
       findings.push(
         finding('critical', `${purl} has other bytes than in ${baseline?.version}: a version never changes`, [

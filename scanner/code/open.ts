@@ -1,6 +1,7 @@
 /** The code of a closure's packages, read when it is first asked for. */
 import { join } from 'node:path';
 import type { UnpackedFile } from '../../runtime/store/unpack.ts';
+import { withSources } from '../../schemas/built.ts';
 import type { Artifact } from '../../schemas/release.ts';
 import { codeOf } from './analyse.ts';
 import { CODE_VERSION, type CodeFacts } from './facts.ts';
@@ -27,7 +28,7 @@ interface Place {
 /** One thread for all of them; `done` ends it. A package that is not among the artifacts has no code. */
 export function openCode(artifacts: readonly Artifact[], { files, workDir }: Place): CodeSource {
   const reader = openReader();
-  const digests = new Map(artifacts.map(({ purl, sha256 }) => [purl, sha256]));
+  const digests = new Map(withSources(artifacts).map(({ purl, sha256 }) => [purl, sha256]));
   const known = new Map<string, Promise<CodeFacts>>();
   const read = async (purl: string): Promise<CodeFacts> => {
     const sha256 = digests.get(purl);

@@ -1,4 +1,5 @@
 /** What an index says of one project: its files, what it promises of each, and which were withdrawn. */
+import { wheelName } from '../../runtime/store/wheel.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import { type IndexClient, unreachable } from './http.ts';
@@ -14,6 +15,8 @@ export interface IndexFile {
   readonly sha256: string | null;
   /** Why it was withdrawn; null when it was not. */
   readonly yanked: string | null;
+  /** Which Pythons it is for, as its maintainers say; null where they say nothing. */
+  readonly requires: string | null;
   readonly uploadedAt: string | null;
   /** Where its attestations are, as the index says; null where it names none. */
   readonly provenance: string | null;
@@ -40,11 +43,19 @@ export async function projectFiles(
   }
 }
 
+/** The version of a wheel or a source archive, as its name tells. */
+export function versionIn(file: string, name: string): string | null {
+  const wheel = wheelName(file);
+  if (wheel) return wheel.name === name ? wheel.version : null;
+  return /-([^-]+?)\.(?:tar\.(?:gz|bz2|xz)|tgz|zip)$/.exec(file)?.[1] ?? null;
+}
+
 interface JsonFile {
   readonly filename?: unknown;
   readonly url?: unknown;
   readonly hashes?: { readonly sha256?: unknown } | null;
   readonly yanked?: unknown;
+  readonly 'requires-python'?: unknown;
   readonly 'upload-time'?: unknown;
   readonly provenance?: unknown;
 }
@@ -60,6 +71,7 @@ function filesInJson(body: Buffer, base: string): IndexFile[] {
       file: one.filename,
       url: new URL(one.url, base).href,
       sha256: hexOf(one.hashes?.sha256),
+      requires: typeof one['requires-python'] === 'string' ? one['requires-python'] : null,
       yanked: one.yanked === true ? 'no reason given' : typeof one.yanked === 'string' ? one.yanked : null,
       uploadedAt: known ? new Date(time).toISOString() : null,
       provenance: typeof one.provenance === 'string' ? one.provenance : null,
@@ -84,7 +96,8 @@ function filesInHtml(text: string, base: string): IndexFile[] {
     const provenance = attribute('data-provenance');
     const reason = attribute('data-yanked') ?? (/(?:^|\s)data-yanked(?:\s|$)/i.test(attributes) ? '' : null);
     const yanked = reason === '' ? 'no reason given' : reason;
-    return [{ file, url: url.href, sha256: hexOf(digest), yanked, uploadedAt: null, provenance }];
+    const requires = attribute('data-requires-python');
+    return [{ file, url: url.href, sha256: hexOf(digest), requires, yanked, uploadedAt: null, provenance }];
   });
 }
 

@@ -6,10 +6,9 @@ import type { PypiRef } from '../../schemas/pypi.ts';
 import { Type } from '../../schemas/type.ts';
 import { isValid } from '../../schemas/validate.ts';
 import type { PublishedVersion, Upstream } from '../ports.ts';
-import { versionIn } from './closure.ts';
 import { indexClient } from './http.ts';
 import type { PypiOptions } from './options.ts';
-import type { IndexFile } from './project.ts';
+import { type IndexFile, versionIn } from './project.ts';
 
 const MAX_BYTES = 64 * 1024 * 1024;
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { MachinePython } from '../../runtime/python/machine.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
-import { type PypiRef, pypiName } from '../../schemas/pypi.ts';
+import { pypiName } from '../../schemas/pypi.ts';
 import { incomplete } from '../tree.ts';
 import type { PypiOptions } from './options.ts';
 
@@ -23,15 +23,29 @@ export interface Chosen {
   readonly name: string;
   readonly version: string;
   readonly file: string;
+  /** Is it out of the folder of wheels that were built here? */
+  readonly local: boolean;
 }
 
-/** pip could not resolve: what it wants to have a wheel of and finds none, when it says so. */
+/** pip could not resolve: what it may have found no wheel of, as it says. */
 export interface Unresolved {
-  readonly missing: string | null;
+  readonly missing: readonly Wish[];
   readonly refusal: LockkeeperError;
 }
 
-interface Resolving {
+export interface Wish {
+  readonly name: string;
+  /** Such as `<2,>=1`; empty for any version. */
+  readonly specifier: string;
+}
+
+export interface Resolving {
+  /** Whose needs these are, for sentences. */
+  readonly label: string;
+  /** As requirements are written. */
+  readonly wishes: readonly string[];
+  /** A folder of wheels beside those of the indexes; absent for none. */
+  readonly wheels?: string;
   readonly python: MachinePython;
   readonly options: PypiOptions;
   readonly workDir: string;
@@ -39,48 +53,46 @@ interface Resolving {
 }
 
 /** Runs pip under the Python that servers run on, so that markers and tags are that one's. Throws CLOSURE_INCOMPLETE. */
-export async function choose(ref: PypiRef, resolving: Resolving): Promise<readonly Chosen[] | Unresolved> {
+export async function choose(resolving: Resolving): Promise<readonly Chosen[] | Unresolved> {
   const dir = await mkdtemp(join(resolving.workDir, 'resolve-'));
   try {
     const report = join(dir, 'report.json');
-    const { code, said } = await pip(
-      [...wordsOf(resolving), '--report', report, `${ref.name}==${ref.version}`],
-      {
-        ...resolving,
-        dir,
-      },
-    );
-    if (code === 0) return chosenIn(await readFile(report), ref);
-    return unresolved(
-      ref,
-      said,
-      code === null ? `no end within ${(resolving.ms ?? RESOLVE_MS) / 1000} s` : lastWords(said),
-    );
+    const words = [...wordsOf(resolving), '--report', report, '--', ...resolving.wishes];
+    const { code, said } = await pip(words, { ...resolving, dir });
+    if (code === 0) return chosenIn(await readFile(report));
+    const late = `no end within ${(resolving.ms ?? RESOLVE_MS) / 1000} s`;
+    return unresolved(resolving, said, code === null ? late : lastWords(said));
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
 }
 
-function unresolved({ name, version }: PypiRef, said: string, found: string): Unresolved {
-  const [, missing = null] = /No matching distribution found for ([A-Za-z0-9._-]+)/.exec(said) ?? [];
-  const expected = `the dependencies of ${name}@${version} to be resolved by pip from wheels`;
+/** Of several causes pip tells each, that of the newest version first. */
+const MISSING =
+  /(?:No matching distribution found for|depends on) ([A-Za-z0-9._-]+)(?:\[[^\]]*\])? ?\(?([<>=!~][^;()\s]*(?:, ?[<>=!~][^;()\s]*)*)?/g;
+
+function unresolved({ label }: Resolving, said: string, found: string): Unresolved {
+  const missing = [...said.matchAll(MISSING)].map(([, name = '', specifier = '']) => {
+    return { name: pypiName(name), specifier };
+  });
   const refusal = /DO NOT MATCH THE HASHES/i.test(said)
     ? new LockkeeperError('ARTIFACT_MISMATCH', {
         expected: 'wheels with the digests that the package index promises',
         found,
         next: 'The package index or a proxy changed the bytes: do not use this release, and tell your security team',
       })
-    : incomplete(expected, found);
-  return { missing: missing === null ? null : pypiName(missing), refusal };
+    : incomplete(`${label} to be resolved by pip from wheels`, found);
+  return { missing, refusal };
 }
 
 /** Everything is said here: pip reads no other configuration and no variables. */
-function wordsOf({ options }: Resolving): string[] {
+function wordsOf({ options, wheels }: Resolving): string[] {
   const [index = '', ...extra] = options.indexes;
   return [
     ...['install', '--isolated', '--no-input', '--no-color', '--disable-pip-version-check', '--quiet'],
     ...['--dry-run', '--ignore-installed', '--only-binary', ':all:', '--retries', '2', '--timeout', '60'],
     ...['--index-url', index, ...extra.flatMap((url) => ['--extra-index-url', url])],
+    ...(wheels === undefined ? [] : ['--find-links', wheels]),
     ...(options.cert === null ? [] : ['--cert', options.cert]),
     ...(options.proxy === null ? [] : ['--proxy', options.proxy]),
     ...options.trustedHosts.flatMap((host) => ['--trusted-host', host]),
@@ -134,21 +146,20 @@ interface Report {
   }[];
 }
 
-function chosenIn(bytes: Buffer, ref: PypiRef): Chosen[] {
+function chosenIn(bytes: Buffer): Chosen[] {
   const { install = [] } = parseStrict(bytes, { maxBytes: MAX_REPORT_BYTES }) as Report;
   const seen = new Set<string>();
-  const chosen = install.map(({ metadata, download_info: download, is_direct: direct }) => {
+  return install.map(({ metadata, download_info: download, is_direct: direct }) => {
     const [name, version] = [pypiName(String(metadata?.name)), String(metadata?.version)];
     const url = String(download?.url);
     if (direct === true || !URL.canParse(url))
       throw incomplete(`${name} from the package index`, `a direct address, ${quote(withoutUser(url), 200)}`);
     if (seen.has(name)) throw incomplete('each package once', `${name} twice`);
     seen.add(name);
-    return { name, version, file: decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? '') };
+    const { pathname, protocol } = new URL(url);
+    const file = decodeURIComponent(pathname.split('/').at(-1) ?? '');
+    return { name, version, file, local: protocol === 'file:' };
   });
-  const root = chosen.find(({ name }) => name === ref.name);
-  if (root?.version === ref.version) return chosen;
-  throw incomplete(`${ref.name} in version ${ref.version}`, `version ${quote(root?.version ?? 'none', 60)}`);
 }
 
 function withoutUser(url: string): string {

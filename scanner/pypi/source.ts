@@ -17,12 +17,18 @@ export async function pypiSource(submission: Submission, ports: ScanPorts): Prom
   const rootPurl = pypiPurl(ref);
   const python = await machinePython();
   const options = await optionsOf(ports);
-  const { closure, unpromised, target, own, listed } = await resolveWheels(ref, { options, python }, ports);
+  const { closure, unpromised, target, own, listed, source } = await resolveWheels(
+    ref,
+    { options, python },
+    ports,
+  );
   return {
     ...{ closure, unpromised, rootPurl },
     launch: (files) => wheelLaunch(ref, { submission, target, files }),
     upstream: () => publishedFacts({ ref, own, listed, options }),
-    attested: (known) => wheelAttested({ ref, own, listed, options }, known),
+    // Of a wheel that was built here, what is signed is its source.
+    attested: (known) =>
+      wheelAttested({ ref, own, listed, options }, { ...known, archive: source ?? known.archive }),
   };
 }
 

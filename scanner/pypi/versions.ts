@@ -1,19 +1,18 @@
 /** Which versions of a project its indexes have. */
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { type PypiRef, pypiRefOf } from '../../schemas/pypi.ts';
-import { versionIn } from './closure.ts';
 import { indexClient } from './http.ts';
 import type { PypiOptions } from './options.ts';
-import { projectFiles } from './project.ts';
+import { projectFiles, versionIn } from './project.ts';
 
-/** Those that have a wheel which was not withdrawn, each once; versions that no release can have are left out. Throws SOURCE_UNREACHABLE. */
+/** Those that have a file which was not withdrawn, each once; versions that no release can have are left out. Throws SOURCE_UNREACHABLE. */
 export async function pypiVersions(name: string, options: PypiOptions): Promise<PypiRef[]> {
   const client = indexClient(options);
   try {
     const found = new Set<string>();
     for (const index of options.indexes)
       for (const { file, yanked } of (await projectFiles(index, name, client)) ?? []) {
-        const version = yanked === null && file.endsWith('.whl') ? versionIn(file, name) : null;
+        const version = yanked === null ? versionIn(file, name) : null;
         if (version !== null) found.add(version);
       }
     return [...found].flatMap((version) => refOr(`pypi:${name}@${version}`) ?? []);

@@ -1,9 +1,11 @@
 /** The bill of materials of a scan, in CycloneDX 1.6. The same packages give the same bytes: there is no time in it. */
+import type { BuildPart, Built } from '../../schemas/built.ts';
 import { canonical, sha256 } from '../../schemas/json.ts';
 import { isImagePart } from '../../schemas/oci.ts';
 import type { Artifact, Closure, Submission } from '../../schemas/release.ts';
 import { REMOTE_LOCATION } from '../../schemas/remote.ts';
 import type { InstalledReport, LicenceCount, Sbom, SbomComponent } from '../../schemas/sbom.ts';
+import { namedTool, toolsOf } from '../installed/built.ts';
 import type { Installed, InstalledPackage } from '../installed/package.ts';
 
 const TOOL = { type: 'application', name: 'lockkeeper', version: '1' } as const;
@@ -23,7 +25,11 @@ export function sbomOf(described: Described): Sbom {
   const [root] = installed.packages
     .filter(({ purl, digests }) => purl === rootPurl && digests !== null)
     .sort((a, b) => a.at.length - b.at.length);
-  const top = root ? componentOf(root, 'application') : topOf(described);
+  const origins = new Map(closure.artifacts.map(({ location, built }) => [location, built]));
+  const made = (one: InstalledPackage, type: 'library' | 'application'): SbomComponent => {
+    return { ...componentOf(one, type), ...originOf(one, origins.get(one.at)) };
+  };
+  const top = root ? made(root, 'application') : topOf(described);
   const others = installed.packages.filter((one) => one !== root);
   const document: Omit<Sbom, 'serialNumber'> = {
     bomFormat: 'CycloneDX',
@@ -40,7 +46,7 @@ export function sbomOf(described: Described): Sbom {
         ...installed.gaps.map((gap) => property('gap', gap)),
       ],
     },
-    components: others.map((one) => componentOf(one, 'library')),
+    components: [...others.map((one) => made(one, 'library')), ...toolsOf(closure).map(toolComponent)],
     dependencies: root
       ? installed.packages.flatMap(needsOf)
       : [topNeeds(top, others), ...others.flatMap(needsOf)],
@@ -87,14 +93,32 @@ function componentOf(one: InstalledPackage, type: 'library' | 'application'): Sb
   };
 }
 
+/** Of a wheel that was built here, the source archive that it was built from. */
+function originOf(
+  { name, version }: InstalledPackage,
+  built: Built | undefined,
+): Pick<SbomComponent, 'pedigree'> {
+  if (!built) return {};
+  const { purl, sha256: digest } = built.source;
+  return { pedigree: { ancestors: [{ type: 'library', name, version, purl, hashes: [shortHash(digest)] }] } };
+}
+
+/** What built a part is listed as well, outside of the scope of what runs. */
+function toolComponent(tool: BuildPart): SbomComponent {
+  const { name, version, purl } = namedTool(tool);
+  const head = { type: 'library', 'bom-ref': `build/${tool.location}`, name, version, purl } as const;
+  return { ...head, scope: 'excluded', hashes: [shortHash(tool.sha256)] };
+}
+
+function shortHash(digest: string): { alg: 'SHA-256'; content: string } {
+  return { alg: 'SHA-256', content: digest.replace(/^sha256:/, '') };
+}
+
 function hashesOf({
   sha256: short,
   sha512,
 }: Pick<Artifact, 'sha256' | 'sha512'>): NonNullable<SbomComponent['hashes']> {
-  return [
-    { alg: 'SHA-256', content: short.replace(/^sha256:/, '') },
-    { alg: 'SHA-512', content: sha512 },
-  ];
+  return [shortHash(short), { alg: 'SHA-512', content: sha512 }];
 }
 
 /** A server that is no package of its own list: an image with its parts, or an address. */
@@ -163,7 +187,8 @@ export function installedReport({ packages, unpacked, gaps }: Installed): Instal
 /** Licences by purl, as a bill of materials that was stored says them; null where none could be read. */
 export function licencesIn({ metadata, components }: Sbom): Map<string, string | null> {
   return new Map(
-    [metadata.component, ...components].flatMap(({ purl, licenses }) => {
+    [metadata.component, ...components].flatMap(({ purl, licenses, scope }) => {
+      if (scope === 'excluded') return [];
       const [one] = licenses ?? [];
       const expression = one && 'expression' in one ? one.expression : null;
       return purl === undefined ? [] : [[purl, expression] as const];

@@ -15,6 +15,8 @@ export interface Listed {
   readonly served?: Buffer;
   readonly yanked?: string;
   readonly uploadedAt?: string;
+  /** Which Pythons it is for. */
+  readonly requires?: string;
   /** What the index answers when asked for its attestations. */
   readonly attestations?: Uint8Array;
 }
@@ -93,6 +95,7 @@ function jsonOf(one: Listed): object {
     url: `../../files/${encodeURIComponent(one.file)}`,
     hashes: sha256 === null ? {} : { sha256 },
     yanked: one.yanked ?? false,
+    ...(one.requires === undefined ? {} : { 'requires-python': one.requires }),
     'upload-time': one.uploadedAt ?? '2026-01-01T00:00:00.000000Z',
     ...(one.attestations === undefined ? {} : { provenance: `/integrity/${one.file}` }),
   };
@@ -103,7 +106,9 @@ function pageOf(held: readonly Listed[]): string {
     const sha256 = promised(one);
     const yanked = one.yanked === undefined ? '' : ` data-yanked="${one.yanked}"`;
     const href = `../../files/${encodeURIComponent(one.file)}${sha256 === null ? '' : `#sha256=${sha256}`}`;
-    return `<a href="${href}"${yanked}>${one.file}</a><br/>`;
+    const requires =
+      one.requires === undefined ? '' : ` data-requires-python="${one.requires.replace('<', '&lt;')}"`;
+    return `<a href="${href}"${yanked}${requires}>${one.file}</a><br/>`;
   });
   return `<!DOCTYPE html><html><body>\n${links.join('\n')}\n</body></html>`;
 }

@@ -8,7 +8,7 @@ import { allDrivers } from '../../runtime/isolation/select.ts';
 import type { EgressEvent, IsolationDriver, LaunchPlan } from '../../runtime/ports.ts';
 import { fits, machinePython, pythonFor } from '../../runtime/python/machine.ts';
 import { materialise } from '../../runtime/store/materialise.ts';
-import { targetOf } from '../../scanner/pypi/closure.ts';
+import { targetOf } from '../../scanner/pypi/target.ts';
 import { scan } from '../../scanner/scan.ts';
 import { DEFAULT_LIMITS, isLocal } from '../../schemas/release.ts';
 import { firedIn, refusalOf, requestFor, worldOf } from './harness.ts';

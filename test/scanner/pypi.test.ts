@@ -50,11 +50,6 @@ describe.each(['json', 'html'] as const)('a server of an index that speaks %s', 
 });
 
 const OTHER = wheelOf({ name: 'acme-words', tag: 'cp27-cp27m-win32' });
-const sdist = (name: string): Listed => ({
-  name,
-  file: `${name}-1.0.0.tar.gz`,
-  bytes: Buffer.from('setup.py'),
-});
 const evil = server({}, "import os\nos.mkdir('/tmp/evil')\n");
 const needing = (...requires: string[]): Wheel => server({ requires });
 
@@ -72,15 +67,20 @@ const REFUSED: Readonly<Record<string, readonly [readonly Listed[], string, stri
     'ARTIFACT_MISMATCH',
     'digests that the package index promises.*do not use this release',
   ],
-  'a source archive alone': [
-    [sdist('acme-time')],
-    'CLOSURE_INCOMPLETE',
-    'acme-time-1.0.0.tar.gz.*would run code.*build one where you trust it',
+  'a source archive that is none': [
+    [{ ...sdistOf({ name: 'acme-time' }), bytes: Buffer.from('setup.py') }],
+    'ARCHIVE_HOSTILE',
+    'acme-time-1.0.0.tar.gz',
   ],
-  'a dependency with a source archive alone': [
-    [needing('acme-words'), sdist('acme-words')],
+  'a source archive that was withdrawn': [
+    [needing('acme-words'), { ...sdistOf({ name: 'acme-words' }), yanked: 'stolen key' }],
     'CLOSURE_INCOMPLETE',
-    'acme-words.*would run code',
+    'withdrawn.*stolen key',
+  ],
+  'a source archive for another Python': [
+    [needing('acme-words'), { ...sdistOf({ name: 'acme-words' }), requires: '<3' }],
+    'CLOSURE_INCOMPLETE',
+    'acme-words for Python.*source archive.*acme_words-1.0.0.tar.gz',
   ],
   'a dependency for another platform': [
     [needing('acme-words'), OTHER],
