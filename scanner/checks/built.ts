@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import type { UnpackedFile } from '../../runtime/store/unpack.ts';
 import type { Built } from '../../schemas/built.ts';
 import type { Finding } from '../../schemas/finding.ts';
+import { SDIST_FOLDER } from '../../schemas/pypi.ts';
 import type { Artifact } from '../../schemas/release.ts';
-import { counted } from '../text.ts';
 import { type Check, finding, firedOr } from './check.ts';
-import { place } from './packages.ts';
+import { nameOf, place } from './packages.ts';
 
 const SHOWN = 20;
 
@@ -19,17 +19,18 @@ export const builtWheels: Check = {
   run: async ({ closure, files, baseline }) => {
     const before = new Map(baseline?.closure.artifacts.map((one) => [one.purl, one]));
     const findings: Omit<Finding, 'check'>[] = [];
-    let count = 0;
+    const names: string[] = [];
     for (const artifact of closure.artifacts) {
       const { built, purl } = artifact;
       if (!built) continue;
-      count++;
+      names.push(`${nameOf(purl)} from ${built.source.location.slice(SDIST_FOLDER.length)}`);
       if (!built.reproducible) findings.push(unlike(purl, built));
       const source = await files(built.source.purl);
       findings.push(...madeUp(purl, await files(purl), source));
       findings.push(...anew(artifact, before.get(purl), baseline?.version ?? ''));
     }
-    return firedOr(findings, `${counted(count, 'wheel')} built in a sandbox, each twice with the same bytes`);
+    const note = `built in a sandbox, each twice with the same bytes: ${names.slice(0, 3).join(', ')}`;
+    return firedOr(findings, names.length > 3 ? `${note} and ${names.length - 3} more` : note);
   },
 };
 

@@ -110,7 +110,8 @@ async function nextSource(
   sources: ReadonlySet<string>,
   world: PypiWorld,
 ): Promise<Sdist> {
-  for (const wish of missing.slice(0, MAX_BUILDS)) {
+  const wishes = new Map(missing.map((wish) => [`${wish.name}${wish.specifier}`, wish]));
+  for (const wish of [...wishes.values()].slice(0, MAX_BUILDS)) {
     const sdist = await chooseSdist(wish, world);
     if (sdist !== null && !sources.has(sdist.promise.file) && sources.size < MAX_BUILDS) return sdist;
   }

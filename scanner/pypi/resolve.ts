@@ -16,6 +16,8 @@ const FILE_MIB = 256;
 const MEMORY_MIB = 4096;
 const MAX_REPORT_BYTES = 256 * 1024 * 1024;
 const SAID_BYTES = 8192;
+/** Of what it tells of its way, where the end names every version that it tried. */
+const TOLD_BYTES = 256 * 1024;
 
 /** One package of the closure as pip chose it. */
 export interface Chosen {
@@ -58,10 +60,10 @@ export async function choose(resolving: Resolving): Promise<readonly Chosen[] | 
   try {
     const report = join(dir, 'report.json');
     const words = [...wordsOf(resolving), '--report', report, '--', ...resolving.wishes];
-    const { code, said } = await pip(words, { ...resolving, dir });
+    const { code, said, told } = await pip(words, { ...resolving, dir });
     if (code === 0) return chosenIn(await readFile(report));
     const late = `no end within ${(resolving.ms ?? RESOLVE_MS) / 1000} s`;
-    return unresolved(resolving, said, code === null ? late : lastWords(said));
+    return unresolved(resolving, { said, told }, code === null ? late : lastWords(said));
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
@@ -71,8 +73,13 @@ export async function choose(resolving: Resolving): Promise<readonly Chosen[] | 
 const MISSING =
   /(?:No matching distribution found for|depends on) ([A-Za-z0-9._-]+)(?:\[[^\]]*\])? ?\(?([<>=!~][^;()\s]*(?:, ?[<>=!~][^;()\s]*)*)?/g;
 
-function unresolved({ label }: Resolving, said: string, found: string): Unresolved {
-  const missing = [...said.matchAll(MISSING)].map(([, name = '', specifier = '']) => {
+function unresolved(
+  { label }: Resolving,
+  { said, told }: { said: string; told: string },
+  found: string,
+): Unresolved {
+  const [, causes = ''] = told.split('The conflict is caused by:');
+  const missing = [...`${said}\n${causes}`.matchAll(MISSING)].map(([, name = '', specifier = '']) => {
     return { name: pypiName(name), specifier };
   });
   const refusal = /DO NOT MATCH THE HASHES/i.test(said)
@@ -89,8 +96,9 @@ function unresolved({ label }: Resolving, said: string, found: string): Unresolv
 function wordsOf({ options, wheels }: Resolving): string[] {
   const [index = '', ...extra] = options.indexes;
   return [
-    ...['install', '--isolated', '--no-input', '--no-color', '--disable-pip-version-check', '--quiet'],
+    ...['install', '--isolated', '--no-input', '--no-color', '--disable-pip-version-check'],
     ...['--dry-run', '--ignore-installed', '--only-binary', ':all:', '--retries', '2', '--timeout', '60'],
+    ...['--progress-bar', 'off'],
     ...['--index-url', index, ...extra.flatMap((url) => ['--extra-index-url', url])],
     ...(wheels === undefined ? [] : ['--find-links', wheels]),
     ...(options.cert === null ? [] : ['--cert', options.cert]),
@@ -107,16 +115,19 @@ const LIMITED = `ulimit -f ${FILE_MIB * 2048} && ulimit -v ${MEMORY_MIB * 1024} 
 async function pip(
   words: readonly string[],
   { python, options, dir, ms = RESOLVE_MS }: Resolving & { dir: string },
-): Promise<{ code: number | null; said: string }> {
+): Promise<{ code: number | null; said: string; told: string }> {
   const env = { ...options.environment, PIP_CONFIG_FILE: '/dev/null', TMPDIR: dir };
   const command = ['-c', LIMITED, 'sh', python.path, '-I', ALONE, options.pip, ...words];
   const child = spawn('/bin/sh', command, {
     cwd: dir,
     env,
     detached: true,
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let said = '';
+  let [said, told] = ['', ''];
+  child.stdout?.on('data', (chunk: Buffer) => {
+    told = (told + chunk.toString()).slice(-TOLD_BYTES);
+  });
   child.stderr?.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-SAID_BYTES);
   });
@@ -129,7 +140,7 @@ async function pip(
     child.once('error', reject);
     child.once('close', (exit) => resolve(exit ?? 1));
   }).finally(() => clearTimeout(timer));
-  return { code: late ? null : code, said };
+  return { code: late ? null : code, said, told };
 }
 
 function lastWords(said: string): string {

@@ -70,7 +70,7 @@ const REFUSED: Readonly<Record<string, readonly [readonly Listed[], string, stri
   'a source archive that is none': [
     [{ ...sdistOf({ name: 'acme-time' }), bytes: Buffer.from('setup.py') }],
     'ARCHIVE_HOSTILE',
-    'acme-time-1.0.0.tar.gz',
+    'acme_time-1.0.0.tar.gz: a whole tar archive',
   ],
   'a source archive that was withdrawn': [
     [needing('acme-words'), { ...sdistOf({ name: 'acme-words' }), yanked: 'stolen key' }],

@@ -3,14 +3,27 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readSdist } from '../../runtime/store/sdist.ts';
+import { builtWheels } from '../../scanner/checks/built.ts';
+import type { Facts } from '../../scanner/checks/check.ts';
+import { integrity } from '../../scanner/checks/integrity.ts';
+import { fileReader } from '../../scanner/files.ts';
+import { pypiSource } from '../../scanner/pypi/source.ts';
 import { scan } from '../../scanner/scan.ts';
+import type { Artifact } from '../../schemas/release.ts';
+import { bytesOf } from '../helpers/bundles.ts';
 import { type Member, sdistOf } from '../helpers/sdists.ts';
 import { wheelOf, zipOf } from '../helpers/wheels.ts';
 import { baselineOf, checkOf, firedIn, processesWith, refusalOf, requestFor } from './harness.ts';
 import { SOURCE, served, server } from './pypi-place.ts';
-import { builtFrom, words } from './sdist-place.ts';
+import { BACKEND, builtFrom, words } from './sdist-place.ts';
+import { trustOf } from './signed-place.ts';
 
 const needing = server({ requires: ['acme-words>=2'] });
+const FOREIGN = `${BACKEND.replace("open('acme_words.py').read()", "''")}
+def build_wheel(out, settings=None, metadata=None):
+    return wheel(out, name='pypi_attestations', version='0.0.19')
+__legacy__ = sys.modules[__name__]
+`;
 const SDIST = 'pkg:pypi/acme-words@2.0.1?file_name=acme_words-2.0.1.tar.gz';
 
 describe('a dependency with a source archive alone', () => {
@@ -18,8 +31,7 @@ describe('a dependency with a source archive alone', () => {
     timeout: 120_000,
   }, async () => {
     const source = words();
-    const needs = server({ requires: ['acme-words>=2'] }, undefined);
-    const { ports } = await served([needs, source]);
+    const { ports } = await served([needing, source]);
     const result = await scan(requestFor(SOURCE), ports);
     const [, built] = result.closure.artifacts;
     expect(built).toMatchObject({
@@ -41,19 +53,23 @@ describe('a dependency with a source archive alone', () => {
       { path: 'pyproject.toml', line: 4 },
       { path: 'tools/own.py', line: 2 },
     ]);
-    expect(checkOf(result, 'LK-ART-03')).toMatchObject({ outcome: 'ok', gates: true });
+    expect(checkOf(result, 'LK-ART-03')).toMatchObject({
+      ...{ outcome: 'ok', gates: true },
+      note: `built in a sandbox, each twice with the same bytes: acme-words from ${source.file}`,
+    });
 
     // Built anew with other tools, it has other bytes: told, and not as if a version had changed.
     const before = baselineOf(result);
-    const artifacts = before.closure.artifacts.map((one) =>
-      one.built ? { ...one, sha256: needs.bytes.length.toString(16).padStart(64, '0') } : one,
-    );
-    const again = await scan(
-      requestFor(SOURCE, { ...before, closure: { ...before.closure, artifacts } }),
-      ports,
-    );
-    expect(checkOf(again, 'LK-ART-01').outcome).toBe('ok');
-    expect(firedIn(again, 'LK-ART-03').join()).toContain('built anew from the same source');
+    const [own, last] = before.closure.artifacts as [Artifact, Artifact];
+    const baseline = {
+      ...before,
+      closure: { ...before.closure, artifacts: [own, { ...last, sha256: own.sha256 }] },
+    };
+    const { closure } = result;
+    const facts = { closure, baseline, files: fileReader(closure.artifacts, ports.blobs), unpromised: [] };
+    expect((await integrity.run(facts as unknown as Facts)).outcome).toBe('ok');
+    const message = expect.stringContaining('built anew from the same source') as string;
+    expect(await builtWheels.run(facts as unknown as Facts)).toMatchObject({ findings: [{ message }] });
   });
 
   it('is told of for what it makes up, and for being another each time', { timeout: 120_000 }, async () => {
@@ -71,6 +87,47 @@ describe('a dependency with a source archive alone', () => {
     expect(firedIn(result, 'LK-ART-02').join('\n')).toMatch(
       /evil\.pth, which runs code[\s\S]*not laid out[\s\S]*tools\/own\.py, which reaches programs/,
     );
+  });
+
+  it('is found where several versions of a package ask for it, each in its own words', async () => {
+    const { ports } = await served([
+      server({ requires: ['acme-text'] }),
+      wheelOf({ name: 'acme-text', version: '1.0.0', requires: ['acme-words==2.0.1'] }),
+      wheelOf({ name: 'acme-text', version: '1.1.0', requires: ['acme-words>=2,<3'] }),
+      words(),
+    ]);
+    const { closure } = await pypiSource(requestFor(SOURCE).submission, ports);
+    expect(closure.artifacts.map(({ location, built }) => [location, built !== undefined])).toEqual([
+      ['wheels/acme_text-1.1.0-py3-none-any.whl', false],
+      ['wheels/acme_time-1.0.0-py3-none-any.whl', false],
+      ['wheels/acme_words-2.0.1-py3-none-any.whl', true],
+    ]);
+  }, 60_000);
+});
+
+describe('a server with a source archive alone', () => {
+  it('is what its attestation has to be about: the source, not the wheel', { timeout: 60_000 }, async () => {
+    const file = 'pypi_attestations-0.0.19.tar.gz';
+    const bytes = bytesOf(`pypi-attestations/${file}`);
+    const attestation = JSON.parse(bytesOf(`pypi-attestations/${file}.publish.attestation`).toString('utf8'));
+    const publisher = { kind: 'GitHub', repository: 'trailofbits/pypi-attestations' };
+    const bundles = { version: 1, attestation_bundles: [{ publisher, attestations: [attestation] }] };
+    const backend = wheelOf({
+      name: 'setuptools',
+      version: '99.0.0',
+      files: { 'setuptools/__init__.py': '', 'setuptools/build_meta.py': FOREIGN },
+    });
+    const { ports } = await served([
+      { name: 'pypi-attestations', file, bytes, attestations: Buffer.from(JSON.stringify(bundles)) },
+      backend,
+    ]);
+    const submission = { ...requestFor(SOURCE).submission, source: 'pypi:pypi-attestations@0.0.19' };
+    const { closure, attested } = await pypiSource(submission, ports);
+    const [own] = closure.artifacts;
+    const archive = await ports.blobs.get(own?.sha256 ?? '');
+    expect(own?.built?.requires).toMatchObject([{ purl: 'pkg:pypi/setuptools@99.0.0' }]);
+    const known = { upstream: '', archive, files: [], trust: trustOf() };
+    expect((await attested(known)).attested.publish).toMatchObject({ state: 'held' });
   });
 });
 
