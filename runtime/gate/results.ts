@@ -11,6 +11,7 @@ import { blocked, type Found, Look } from '../content/look.ts';
 import { eachText, rewritten, shownPlace } from '../content/walk.ts';
 import { isObject, type Message, parseMessage, type Response } from '../wire/message.ts';
 import type { Pending } from './gate.ts';
+import { judgeLarge, LARGE_BYTES } from './large/judge.ts';
 import { lockedSchemas, problemsIn } from './schema.ts';
 
 export interface Judged<M extends Message> {
@@ -24,11 +25,18 @@ export interface Judged<M extends Message> {
   readonly error: LockkeeperError | null;
 }
 
+/** What of a question its answer is judged by. */
+export interface Asked extends Pick<Pending, 'method' | 'target'> {
+  readonly rule: Pick<Pending['rule'], 'greets' | 'lists'>;
+}
+
 export interface ContentJudge {
   /** What holds here. */
   readonly rules: ContentRules;
   /** What a server answers to a question of its client. */
-  answer(message: Response, asked: Pick<Pending, 'method' | 'target' | 'rule'>): Judged<Response>;
+  answer(message: Response, asked: Asked): Judged<Response>;
+  /** The same on another thread, for an answer that would hold up this one; null for any other. Never rejects. */
+  aside(message: Response, asked: Asked): Promise<Judged<Response>> | null;
   /** What a server says besides: its requests and notices. */
   said<M extends Message>(message: M): Judged<M>;
   /** What a client answers to its server. */
@@ -67,7 +75,8 @@ export function contentJudge(options: ContentOptions): ContentJudge {
 
 function makeJudge({ content = {}, entry, surface, journal: { key } }: ContentOptions): ContentJudge {
   assertValid(ContentControls, content, 'the content controls', 'CONFIG_INVALID');
-  const rules = contentRules(content, entry.server);
+  const { server } = entry;
+  const rules = contentRules(content, server);
   const judgeSaid = <M extends Message>(message: M, by: ContentRules): Judged<M> => {
     const large = tooLarge(message, by);
     return large ? refused(message, large) : judgeTexts(message, { rules: by, key });
@@ -89,10 +98,26 @@ function makeJudge({ content = {}, entry, surface, journal: { key } }: ContentOp
         return { ...judged, message, hidden: false, error: blocked('secret', 'a place that takes no mark') };
       return misfit ? { ...judged, found: [{ kind: 'schema', at: '' }, ...judged.found] } : judged;
     },
+    aside: (message, { method, target, rule: { greets, lists } }) => {
+      if (message.bytes.length < LARGE_BYTES || tooLarge(message, rules) || greets) return null;
+      const tool =
+        target !== undefined && Object.hasOwn(surface.tools, target) ? surface.tools[target] : null;
+      const tools = tool && target !== undefined ? { [target]: tool } : {};
+      const asked = { method, target, rule: lists ? { lists } : {} };
+      return judgeLarge(message, asked, {
+        content,
+        entry: { server },
+        surface: { tools },
+        key: bytesOf(key),
+      });
+    },
     said: (message) => judgeSaid(message, rules),
     told: (message) => judgeSaid(message, { ...rules, instructions: 'off' }),
   };
 }
+
+/** Of its own: what is given to another thread is given with all that surrounds it in memory. */
+const bytesOf = (key: Buffer): Uint8Array => Uint8Array.from(key);
 
 function passed<M extends Message>(message: M): Judged<M> {
   return { message, found: [], more: 0, hidden: false, error: null };

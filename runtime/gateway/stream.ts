@@ -132,25 +132,20 @@ export class EventStream {
   }
 }
 
-/** Clients that are waited for until they read, and whom that holds back. */
-const waited = new WeakMap<ServerResponse, Set<Readable>>();
+/** Clients that are waited for until they read. */
+const waited = new WeakSet<ServerResponse>();
 
 /** Writes; a client that takes nothing for DEAF_MS is let go, so that its server is not held back for ever. */
 export function writeHeard(response: ServerResponse, bytes: Buffer, source: Readable | undefined): void {
   writeTo(response, bytes, source);
-  if (!response.writableNeedDrain) return;
-  const before = waited.get(response);
-  const sources = before ?? new Set();
-  if (source) sources.add(source);
-  if (before) return;
-  waited.set(response, sources);
+  if (!response.writableNeedDrain || waited.has(response)) return;
+  waited.add(response);
   const deaf = setTimeout(() => response.destroy(), DEAF_MS);
   const heard = (): void => {
     clearTimeout(deaf);
     waited.delete(response);
     response.off('drain', heard);
     response.off('close', heard);
-    for (const one of sources) one.resume();
   };
   response.on('drain', heard);
   response.on('close', heard);

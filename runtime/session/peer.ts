@@ -6,6 +6,7 @@ import type { RunningServer } from '../ports.ts';
 import { readLines } from '../wire/lines.ts';
 import { encode, type Message, parseMessage } from '../wire/message.ts';
 import { writeTogether } from '../wire/together.ts';
+import { hold } from './pressure.ts';
 
 /** Longest line of a server, bytes. */
 export const SERVER_LINE_BYTES = 32 * 1024 * 1024;
@@ -32,6 +33,8 @@ export interface Peer {
   tell(method: string, params?: JsonObject): void;
   /** Sends one line as it is. */
   send(bytes: Buffer): void;
+  /** Nothing more is read of what it says until what is returned is called, but for what was read already. */
+  hold(): () => void;
   /** The last lines of stderr, for a person. */
   lastWords(): string;
 }
@@ -71,6 +74,7 @@ export function openPeer(process: RunningServer, handlers: PeerHandlers): Peer {
   const nextId = counter();
   return {
     send,
+    hold: () => hold(process.stdout),
     tell: (method, params) =>
       send(encode(params ? { jsonrpc: '2.0', method, params } : { jsonrpc: '2.0', method })),
     ask: (method, params, timeoutMs) =>

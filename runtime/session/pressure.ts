@@ -39,7 +39,20 @@ export class Deafness {
   }
 }
 
-const held = new WeakMap<Writable, Set<Readable>>();
+const holders = new WeakMap<Readable, number>();
+
+/** Holds a source back until what is returned is called; of several that hold it back, the last one lets it go. */
+export function hold(source: Readable): () => void {
+  holders.set(source, (holders.get(source) ?? 0) + 1);
+  source.pause();
+  return () => {
+    const left = (holders.get(source) ?? 1) - 1;
+    holders.set(source, left);
+    if (left === 0) source.resume();
+  };
+}
+
+const held = new WeakMap<Writable, Map<Readable, () => void>>();
 
 /** Writes, and holds the source back until what was written is taken. */
 export function writeTo(output: Writable, bytes: Buffer, source: Readable | undefined): void {
@@ -53,13 +66,18 @@ export function pipeTo(output: Writable, bytes: Buffer, source: Readable | undef
 }
 
 function holdBack(output: Writable, source: Readable): void {
-  source.pause();
   const waiting = held.get(output);
-  if (waiting) return void waiting.add(source);
-  const sources = new Set([source]);
+  if (waiting?.has(source)) return;
+  const letGo = hold(source);
+  if (waiting) return void waiting.set(source, letGo);
+  const sources = new Map([[source, letGo]]);
   held.set(output, sources);
-  output.once('drain', () => {
+  const done = (): void => {
     held.delete(output);
-    for (const one of sources) one.resume();
-  });
+    output.off('drain', done);
+    output.off('close', done);
+    for (const go of sources.values()) go();
+  };
+  output.on('drain', done);
+  output.on('close', done);
 }

@@ -33,6 +33,8 @@ export class Relay {
   #waking = false;
   readonly #waitingClient = new limits.Waiting();
   readonly #waitingServer = new limits.Waiting();
+  /** What the server said after an answer that is still being judged. */
+  readonly #behind = new limits.Waiting();
   readonly #overdue: Overdue;
   readonly #toServer: ToServer;
   readonly #toClient: ToClient;
@@ -48,7 +50,10 @@ export class Relay {
       hold: () => this.#held++,
       release: () => this.#release(),
     });
-    this.#toClient = new ToClient(this.exchange, this.#toServer, rereading);
+    const judged = (): void => {
+      for (const message of this.#behind.take()) this.serverMessage(message);
+    };
+    this.#toClient = new ToClient(this.exchange, this.#toServer, { rereading, judged });
   }
 
   get isIdle(): boolean {
@@ -78,6 +83,7 @@ export class Relay {
     this.exchange.link = null;
     this.#waking = false;
     this.#waitingServer.take();
+    this.#behind.take();
     if (!error) return;
     this.exchange.abandon(error.message, error);
     for (const message of this.#waitingClient.take()) this.#toServer.refuse(message, error);
@@ -96,12 +102,14 @@ export class Relay {
     if (!exchange.state) return;
     this.#held++;
     exchange.state = exchange.link = null;
+    this.#behind.take();
     exchange.abandon(error.message, error);
     for (const message of this.#waitingClient.take()) this.#toServer.refuse(message, error);
   }
 
   /** It is over: nothing of it is looked after any more. */
   end(): void {
+    this.#behind.take();
     this.#overdue.end();
   }
 
@@ -149,6 +157,10 @@ export class Relay {
 
   serverMessage(message: Message): void {
     if (this.exchange.sealedTo(message)) return this.#toClient.unheard();
+    if (this.#toClient.judging) {
+      if (!this.#behind.push(message)) this.exchange.fail(limits.SERVER_WAITS);
+      return;
+    }
     if (message.kind === 'response' || message.kind === 'error') return this.#toClient.answer(message);
     const { state, link } = this.exchange;
     if (state && link && (this.#held === 0 || message.kind === 'notification'))

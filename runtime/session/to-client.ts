@@ -17,6 +17,17 @@ import type { ToServer } from './to-server.ts';
 /** Names the request of the client, in the stateless era, that asked for a notice. */
 const SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId';
 
+interface Answered {
+  readonly pending: Pending;
+  readonly known: Known & { readonly key: string };
+  readonly judged: Judged<Response>;
+}
+
+export interface ToClientOptions {
+  readonly rereading: Rereading;
+  readonly judged: () => void;
+}
+
 export class ToClient {
   readonly #x: Exchange;
   readonly #rereading: Rereading;
@@ -25,10 +36,15 @@ export class ToClient {
   readonly #requests = new limits.Rate(limits.MAX_REQUESTS, limits.WINDOW_MS);
   readonly #noise = new limits.Rate(limits.MAX_NOISE, limits.WINDOW_MS);
 
-  constructor(exchange: Exchange, { over }: ToServer, rereading: Rereading) {
+  #judging = false;
+  readonly #judged: () => void;
+
+  /** `judged`: what waited for a judgement on another thread may follow. */
+  constructor(exchange: Exchange, { over }: ToServer, { rereading, judged }: ToClientOptions) {
     this.#x = exchange;
     this.#over = over;
     this.#rereading = rereading;
+    this.#judged = judged;
   }
 
   /** Said after a revocation: it goes nowhere. */
@@ -46,18 +62,41 @@ export class ToClient {
     this.#request(message);
   }
 
+  /** An answer is being judged on another thread: what its server says after it has to wait. */
+  get judging(): boolean {
+    return this.#judging;
+  }
+
   /** 13 bound to its request, its content judged; 14 its outcome noted, 15 answered; lists without what is not locked. */
   answer(message: Response): void {
     const x = this.#x;
+    const { link, state } = x;
     const pending = boundTo(message, x.fromClient);
-    if (!pending || message.id === null || !x.link || !x.state) return this.#unasked(message);
-    const key = wire.idKey(message.id);
-    x.fromClient.delete(key);
-    const judged = x.content.answer(message, pending);
+    if (!pending || message.id === null || !link || !state) return this.#unasked(message);
+    const known = { key: wire.idKey(message.id), live: state.live, hello: link.hello };
+    const judging = x.content.aside(message, pending);
+    if (!judging)
+      return this.#answered(message, { pending, known, judged: x.content.answer(message, pending) });
+    this.#judging = true;
+    const letGo = link.peer.hold();
+    void judging.then((judged) => {
+      this.#judging = false;
+      // Meanwhile it may have been cancelled, given up or revoked, and is recorded so.
+      const stands = x.fromClient.get(known.key) === pending && !x.sealedTo(message);
+      if (stands) this.#answered(message, { pending, known, judged });
+      else this.#unasked(message);
+      this.#judged();
+      letGo();
+    });
+  }
+
+  #answered(message: Response, { pending, known, judged }: Answered): void {
+    const x = this.#x;
+    x.fromClient.delete(known.key);
     x.note(records.finished(x.scribe, pending, records.endOf(message, judged.error)));
     this.#flag(judged, pending);
-    if (judged.error) x.toClient(wire.refusalOf(message.id, judged.error), key);
-    else this.#pass(judged.message, pending, { key, live: x.state.live, hello: x.link.hello });
+    if (judged.error) x.toClient(wire.refusalOf(pending.id, judged.error), known.key);
+    else this.#pass(judged.message, pending, known);
     x.settled();
   }
 

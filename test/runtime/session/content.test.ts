@@ -1,5 +1,8 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { contentJudge } from '../../../runtime/gate/results.ts';
+import type { SandboxedProcess } from '../../../runtime/ports.ts';
+import { parseMessage, type Response } from '../../../runtime/wire/message.ts';
 import type { JsonObject } from '../../../schemas/common.ts';
 import type { ContentControls } from '../../../schemas/content.ts';
 import type { Surface } from '../../../schemas/surface.ts';
@@ -223,5 +226,67 @@ describe('the content of answers under a policy', () => {
     const session = await startSession({ content });
     await expect(session.end).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
     expect(session.process()).toBeNull();
+  });
+});
+
+describe('an answer that is judged on another thread', () => {
+  const json = JSON.stringify(said('x '.repeat(200_000)));
+  const line = JSON.stringify({
+    ...{ jsonrpc: '2.0', method: 'notifications/message' },
+    params: { level: 'info', data: 'after' },
+  });
+
+  it('is followed by what its server said after it, in that order', async () => {
+    const session = await open();
+    // In one piece: the server is held back at once, and what it said by then waits.
+    const answer = `{"jsonrpc":"2.0","id":1,"result":${json}}`;
+    const told = [answer, ...Array.from({ length: 60 }, () => line)].join('\n');
+    session.send(
+      { id: 1, method: 'tools/call', params: { name: 'line', arguments: { json: told } } },
+      { id: 2, method: 'tools/call', params: { name: 'say', arguments: { json: '{"content":[]}' } } },
+    );
+    await session.next(({ id }) => id === 2);
+    const order = session.received.slice(1).map(({ id, method }) => id ?? method);
+    expect(order).toEqual([1, ...Array.from({ length: 60 }, () => 'notifications/message'), 2]);
+    await session.close();
+    const ends = (await session.records()).filter(({ kind }) => kind === 'request.finished');
+    expect(ends.map(({ outcome }) => outcome)).toEqual(['ok', 'ok']);
+  });
+
+  it('is no answer any more where its client took the call back meanwhile; what follows is', async () => {
+    // The thread has work for a second, in which the answer arrives and is taken back; another try where it was not.
+    const busy = parseMessage(Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 1, result: said(json) })));
+    const judge = contentJudge({
+      content: {},
+      entry: { server: 'a/b' },
+      surface: { tools: {} },
+      journal: { key: Buffer.alloc(32) },
+    });
+    for (let tries = 1; ; tries++) {
+      const session = await open();
+      const work = Array.from({ length: 50 * tries }, () =>
+        judge.aside(busy as Response, { method: 'tools/call', target: 'x', rule: {} }),
+      );
+      session.send({ id: 1, method: 'tools/call', params: { name: 'say', arguments: { json } } });
+      const server = (): SandboxedProcess['stdout'] | undefined => session.process()?.stdout;
+      while (!server()?.isPaused()) await new Promise((resolve) => setImmediate(resolve));
+      session.send({ method: 'notifications/cancelled', params: { requestId: 1 } });
+      const next = await session.request(2, 'tools/call', {
+        name: 'say',
+        arguments: { json: '{"content":[]}' },
+      });
+      expect(next.result).toEqual({ content: [] });
+      await Promise.all(work);
+      await session.close();
+      const kinds = (await session.records()).map(({ kind, outcome }) => `${kind} ${outcome ?? ''}`);
+      if (tries < 5 && session.received.some(({ id }) => id === 1)) continue;
+      expect(session.received.map(({ id }) => id)).toEqual([0, 2]);
+      expect(kinds.filter((kind) => /finished|response/.test(kind))).toEqual([
+        'request.finished lost',
+        'response.refused refused',
+        'request.finished ok',
+      ]);
+      return;
+    }
   });
 });
