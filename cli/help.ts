@@ -5,7 +5,7 @@ import { type Command, GLOBAL, GLOBAL_HELP } from './command.ts';
 
 /** Every verb stands in one of them. */
 export const GROUPS: Readonly<Record<string, readonly string[]>> = {
-  'Look at a server': ['scan'],
+  'Look at a server': ['scan', 'try'],
   'Run a registry': ['serve', 'login', 'people', 'token', 'keys', 'keys root', 'trust', 'witness'],
   'Publish and review': [
     'publish',

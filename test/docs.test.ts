@@ -8,6 +8,7 @@ import {
   globSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -143,7 +144,27 @@ describe('docs/audit.md', () => {
   });
 });
 
-describe.each(['README.md', 'docs/first-server.md'])('[npm] the tour of %s', (page) => {
+describe('[npm] the first minute of README.md', () => {
+  it('ends in a call that is locked and recorded, and leaves nothing', { timeout: 300_000 }, async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'lk-docs-'));
+    const lines = shellOf('README.md').filter((line) => line.startsWith('lk try '));
+    expect(lines).toHaveLength(1);
+    for (const line of lines) {
+      const script = `lk() { "${process.execPath}" "${MAIN}" "$@"; }; ${line}`;
+      const env = { ...process.env, NO_COLOR: '1', LOCKKEEPER_HOME: join(dir, 'home'), TMPDIR: dir };
+      chmodSync(dir, 0o755);
+      const { stdout } = await run('/bin/bash', ['-ec', script], { cwd: dir, env });
+      expect(stdout).toContain('gate      1 server is locked, approved and current.');
+      expect(stdout).toMatch(/called {4}read_graph: .*"entities":\[\]/);
+      expect(stdout).toMatch(/admin +call +read_graph +ok \d+ ms/);
+    }
+    expect(readdirSync(dir).filter((name) => name.startsWith('lk-try-'))).toEqual([]);
+    rmSync(dir, { recursive: true });
+  });
+});
+
+describe('[npm] the tour of docs/first-server.md', () => {
+  const page = 'docs/first-server.md';
   let dir: string;
   let url: string;
   let server: ReturnType<typeof spawn>;
@@ -197,9 +218,7 @@ describe.each(['README.md', 'docs/first-server.md'])('[npm] the tour of %s', (pa
     }
     const all = Object.values(said).join('\n');
     expect(all).toContain('is locked, approved and current');
-    // The memory server has no such tool: its record says that the call was refused.
     expect(all).toContain('read_text_file');
-    if (page !== 'README.md')
-      expect(said['lk run filesystem --as admin < calls.jsonl']).toContain('the note');
+    expect(said['lk run filesystem --as admin < calls.jsonl']).toContain('the note');
   });
 });

@@ -12,6 +12,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   witness: async () => (await import('./witness.ts')).witness,
   publish: async () => (await import('./publish.ts')).publish,
   scan: async () => (await import('./scan.ts')).scan,
+  try: async () => (await import('./try.ts')).trying,
   owner: async () => (await import('./owner.ts')).owner,
   review: async () => (await import('./review.ts')).review,
   diff: async () => (await import('./diff.ts')).diff,

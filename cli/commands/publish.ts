@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { npmOptionsOf } from '../../scanner/npm.ts';
 import { ociOptionsOf } from '../../scanner/oci/options.ts';
 import { resolveTag } from '../../scanner/oci/tag.ts';
+import { pypiOptionsOf } from '../../scanner/pypi/options.ts';
 import { renderReport } from '../../scanner/render.ts';
 import { Me } from '../../schemas/api.ts';
 import { Report } from '../../schemas/finding.ts';
@@ -11,13 +13,15 @@ import { bundleSubmission, configIn, findBundle } from '../bundles.ts';
 import { type Command, type Context, flag, text, type Values } from '../command.ts';
 import { submissionOf } from '../publishing.ts';
 import { commitSubmission, findCommit } from '../repositories.ts';
+import { newestOf } from '../scan/targets.ts';
 
 /** How long `lk publish` watches a scan before it leaves it to the registry. */
 const WAIT_MS = 10 * 60_000;
 
 export const publish: Command = {
   summary: 'submit an exact server version for scan and review',
-  words: 'npm:NAME@VERSION|pypi:NAME@VERSION|oci:HOST/NAME:TAG|mcpb:FILE|git:ADDRESS#TAG|https://HOST/PATH',
+  words:
+    'npm:NAME[@VERSION]|pypi:NAME[@VERSION]|oci:HOST/NAME:TAG|mcpb:FILE|git:ADDRESS#TAG|https://HOST/PATH',
   options: {
     name: { type: 'string' },
     description: { type: 'string' },
@@ -67,7 +71,7 @@ export const publish: Command = {
   examples: [
     'lk publish npm:@modelcontextprotocol/server-filesystem@2025.8.21 --arg /data --mount /data:rw',
     'lk publish npm:@modelcontextprotocol/server-memory@2026.8.31 --name acme.tools/memory',
-    'lk publish pypi:mcp-server-time@2026.8.18',
+    'lk publish pypi:mcp-server-time',
     'lk publish oci:ghcr.io/acme/weather:1.2.0 --egress api.weather.example:443',
     'lk publish mcpb:weather.mcpb --env WEATHER_KEY --egress api.weather.example:443',
     'lk publish git:https://github.com/acme/weather#v1.2.0',
@@ -107,11 +111,16 @@ export const publish: Command = {
 
 /** A bundle is handed in first, so that the scanner has the very bytes that were looked at. */
 async function submissionFrom(
-  source: string,
+  word: string,
   values: Values,
   { context, api }: { context: Context; api: Api },
 ): Promise<Submission> {
   const { environment } = context.config;
+  const source = await newestOf(word, async () => ({
+    npm: await npmOptionsOf(context.cwd, environment),
+    pypi: () => pypiOptionsOf(environment),
+  }));
+  if (source !== word) context.say(`The newest is ${source}`);
   const commit = await findCommit(source, environment);
   if (commit !== null) return commitSubmission(commit, values);
   const found = await findBundle(source, { cwd: context.cwd, environment });

@@ -37,17 +37,19 @@ export interface Company {
 
 export interface CompanyOptions {
   readonly dir: string;
-  /** Address of the package registry that the company's scanner asks. */
-  readonly npmRegistry: string;
+  /** Address of the package registry that the company's scanner asks; without one, the machine's own with its cache. */
+  readonly npmRegistry?: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Address of a database for its registry, which brings its own without one. */
   readonly database?: string;
   readonly trial?: boolean;
+  /** Whether it looks for new versions every three seconds and asks no GitHub (default); else it looks for none and asks. */
+  readonly watches?: boolean;
 }
 
 /** Starts the registry as `lk serve` does and signs its administrator in. */
 export async function foundCompany(options: CompanyOptions): Promise<Company> {
-  const { dir, npmRegistry } = options;
+  const { dir } = options;
   const {
     LOCKKEEPER_TOKEN: _,
     LOCKKEEPER_REGISTRY: __,
@@ -76,11 +78,7 @@ export async function foundCompany(options: CompanyOptions): Promise<Company> {
   ];
   const server = start(words, project, {
     ...envOf('server'),
-    ...(options.database === undefined ? {} : { DATABASE_URL: options.database }),
-    npm_config_registry: npmRegistry,
-    npm_config_cache: join(dir, 'npm-cache'),
-    LOCKKEEPER_UPSTREAM_CRON: '*/3 * * * * *',
-    LOCKKEEPER_GITHUB: 'none',
+    ...settingsOf(options),
   });
   const hello = await firstLine(server);
   const { url, code } = JSON.parse(hello) as { url: string; code: string };
@@ -106,6 +104,19 @@ export async function foundCompany(options: CompanyOptions): Promise<Company> {
       server.kill('SIGINT');
       if (server.exitCode === null) await once(server, 'close');
     },
+  };
+}
+
+/** What its registry goes by, beside what the machine's does. */
+function settingsOf({ dir, npmRegistry, database, watches = true }: CompanyOptions): NodeJS.ProcessEnv {
+  return {
+    ...(database === undefined ? {} : { DATABASE_URL: database }),
+    ...(npmRegistry === undefined
+      ? {}
+      : { npm_config_registry: npmRegistry, npm_config_cache: join(dir, 'npm-cache') }),
+    ...(watches
+      ? { LOCKKEEPER_UPSTREAM_CRON: '*/3 * * * * *', LOCKKEEPER_GITHUB: 'none' }
+      : { LOCKKEEPER_UPSTREAM_CRON: '0 0 0 1 1 *' }),
   };
 }
 

@@ -65,13 +65,16 @@ async function clientFilesIn(dir: string): Promise<string[]> {
   return present.filter((path) => path !== null);
 }
 
-/** A source of the command line; one that names no version is resolved to the newest. */
-async function sourceTarget(word: string, ask: Asking): Promise<Target> {
+/** The newest version of a source that names none; any other source as it is. Who is asked is found out when needed. */
+export async function newestOf(word: string, asking: () => Promise<Asking>): Promise<string> {
   const [, kind, name] = /^(npm|pypi):((?:@[^/@\s]+\/)?[^/@\s]+)$/.exec(word) ?? [];
+  if ((kind !== 'npm' && kind !== 'pypi') || name === undefined) return word;
+  return exactSource({ kind, name, spec: '' }, await asking());
+}
+
+async function sourceTarget(word: string, ask: Asking): Promise<Target> {
   const none = { target: word, file: null, line: null, args: [], env: [], notes: [], error: null };
-  if ((kind === 'npm' || kind === 'pypi') && name !== undefined)
-    return { ...none, source: await exactSource({ kind, name, spec: '' }, ask) };
-  return { ...none, source: word };
+  return { ...none, source: await newestOf(word, async () => ask) };
 }
 
 interface From {

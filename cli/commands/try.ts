@@ -1,0 +1,55 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CODES } from '../../schemas/errors.ts';
+import { type Command, flag } from '../command.ts';
+import { foundCompany } from '../drill/company.ts';
+import { play, told, wantedCall } from '../drill/try.ts';
+
+export const trying: Command = {
+  summary: 'take a server from its source to a recorded call, on a private copy',
+  words: 'npm:NAME[@VERSION] | pypi:NAME[@VERSION]',
+  options: {
+    call: { type: 'string' },
+    arguments: { type: 'string' },
+    arg: { type: 'string', multiple: true },
+    mount: { type: 'string', multiple: true },
+    egress: { type: 'string', multiple: true },
+    keep: { type: 'boolean' },
+  },
+  optionHelp: {
+    call: 'tool to call (default: none, its tools are listed)',
+    arguments: 'of that call, as a JSON object (default: {})',
+    arg: 'argument the server is started with; repeat',
+    mount: 'folder that it finds inside the sandbox, empty: /data:ro or /data:rw; repeat',
+    egress: 'host:port it may reach; repeat (default: none)',
+    keep: 'leave the folder with registry, lock and journal for looking around',
+  },
+  examples: [
+    'lk try npm:@modelcontextprotocol/server-memory --call read_graph',
+    'lk try pypi:mcp-server-time --arg=--local-timezone=UTC',
+    'lk try npm:@modelcontextprotocol/server-filesystem --arg /data --mount /data:rw --call list_allowed_directories',
+  ],
+  arity: [1, 1],
+  async run(context, [source = ''], values) {
+    const call = wantedCall(values);
+    const { environment } = context.config;
+    const dir = await mkdtemp(join(tmpdir(), 'lk-try-'));
+    // The user that servers run as has to reach what lies in it.
+    await chmod(dir, 0o755);
+    try {
+      const company = await foundCompany({ dir, environment, trial: true, watches: false });
+      try {
+        const tried = await play(company, { source, values, call, tell: context.progress });
+        context.progress('');
+        const text = told(tried, context.paint);
+        return { data: tried, text, exit: tried.refused ? CODES.TOOL_REFUSED.exit : 0 };
+      } finally {
+        await company.close();
+      }
+    } finally {
+      if (flag(values, 'keep')) context.say(`Left in ${dir}`);
+      else await rm(dir, { recursive: true, force: true });
+    }
+  },
+};
