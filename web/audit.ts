@@ -1,10 +1,10 @@
-/** What happened: the runtimes' records, newest first. */
+/** What happened: the runtimes' records, newest first; a call and its end are one row. */
 import type { AuditList } from '../schemas/api.ts';
-import type { AuditRecord } from '../schemas/audit.ts';
+import type { AuditBody, AuditRecord } from '../schemas/audit.ts';
 import { ask } from './api.ts';
-import { type Child, card, day, el, field, fold, form, shown, soft, table, tag, textOf } from './dom.ts';
+import { type Child, card, el, field, fold, form, shown, soft, table, tag, textOf, tick } from './dom.ts';
 
-const HEAD = ['When (UTC)', 'User', 'Server', 'Call', 'Arguments and data', 'Outcome'];
+const HEAD = ['When (UTC)', 'User', 'Call', 'Outcome', 'Arguments and data'];
 const SHOWN = 200;
 const FILTERS = [
   ['user', 'User'],
@@ -12,9 +12,11 @@ const FILTERS = [
   ['tool', 'Tool'],
   ['kind', 'Kind'],
 ] as const;
+/** Not what a person looks for first; lk audit leaves out the same. */
+const QUIET = ['session.started', 'session.ended', 'notice.forwarded', 'request.finished'];
 
 export async function audit(): Promise<HTMLElement> {
-  const list = el('div');
+  const list = el('div', { class: 'audit' });
   const show = async (values: FormData | null): Promise<void> => {
     const query = new URLSearchParams({ limit: String(SHOWN) });
     for (const [name] of FILTERS) {
@@ -22,15 +24,20 @@ export async function audit(): Promise<HTMLElement> {
       if (wanted !== '') query.set(name, wanted);
     }
     const { records } = await ask<AuditList>(`/v1/audit?${query}`);
+    const all = values?.get('all') === 'on' || query.has('kind');
+    const rows = rowsOf(records, all);
     list.replaceChildren(
-      records.length > 0
-        ? table(HEAD, records.map(rowOf))
-        : soft('No record fits. Runtimes ship their journals as they run.'),
-      records.length === SHOWN ? soft(`The newest ${SHOWN}; narrow the search to see others.`) : '',
+      rows.length > 0 ? table(HEAD, rows) : soft('No record fits. Runtimes ship their journals as they run.'),
+      records.length === SHOWN
+        ? soft(`Out of the newest ${SHOWN} records; narrow the search to see others.`)
+        : '',
     );
   };
   await show(null);
-  const fields = FILTERS.map(([name, label]) => field({ name, label }));
+  const fields = [
+    ...FILTERS.map(([name, label]) => field({ name, label })),
+    tick('all', 'Starts, ends and notices too'),
+  ];
   return el(
     'div',
     {},
@@ -40,36 +47,67 @@ export async function audit(): Promise<HTMLElement> {
   );
 }
 
-function rowOf({ body }: AuditRecord): Child[] {
-  const args = body.arguments === undefined ? null : shown(body.arguments);
-  const outcome = [body.outcome, body.code].filter(Boolean).join(' ');
+function rowsOf(records: readonly AuditRecord[], all: boolean): Child[][] {
+  const ends = new Map(
+    records.filter(({ body }) => body.kind === 'request.finished').map(({ body }) => [body.call, body]),
+  );
+  return records
+    .filter(({ body }) => all || !isQuiet(body))
+    .map(({ body }) => rowOf(body, body.kind === 'request.forwarded' ? ends.get(body.call) : undefined));
+}
+
+export function isQuiet({ kind, outcome }: AuditBody): boolean {
+  return QUIET.includes(kind) || (kind === 'server.state' && outcome === 'ok');
+}
+
+function rowOf(body: AuditBody, end: AuditBody | undefined): Child[] {
   return [
-    el('time', { datetime: body.at, title: body.at }, day(body.at)),
+    el('time', { datetime: body.at, title: body.at }, body.at.slice(0, 19).replace('T', ' ')),
     body.user,
-    body.subject ? `${body.subject.server} ${body.subject.version}` : '-',
     el(
       'div',
       {},
-      el('strong', {}, body.target ?? body.method ?? '-'),
-      el('div', { class: 'soft' }, body.kind),
+      el('strong', {}, body.target ?? body.method ?? lifeOf(body)),
+      el('div', { class: 'soft' }, body.kind === 'request.forwarded' ? 'call' : body.kind),
+      body.subject ? el('div', { class: 'soft' }, `${body.subject.server} ${body.subject.version}`) : null,
     ),
-    el(
-      'div',
-      {},
-      args === null
-        ? null
-        : args.length < 80
-          ? el('code', {}, args)
-          : fold([el('code', {}, `${args.slice(0, 60)}…`)], [el('pre', {}, args)]),
-      body.data === undefined ? null : el('div', {}, body.data.join(' ')),
-    ),
-    outcome === ''
-      ? '-'
-      : el(
-          'div',
-          {},
-          tag(body.outcome ?? 'ok', outcome),
-          body.message === undefined ? null : el('div', { class: 'soft' }, body.message),
-        ),
+    outcomeOf(body, end),
+    given(body),
   ];
+}
+
+/** Which state a server went to, of what tells its life. */
+function lifeOf({ kind, detail }: AuditBody): string {
+  if (kind !== 'server.state' || detail === null || typeof detail !== 'object' || Array.isArray(detail))
+    return '-';
+  return `${detail.from} -> ${detail.to}`;
+}
+
+function outcomeOf(body: AuditBody, end: AuditBody | undefined): Child {
+  if (body.kind === 'request.forwarded' && end === undefined) return 'no end recorded';
+  const { outcome, code, durationMs, message } = end ?? body;
+  if (outcome === undefined && message === undefined) return null;
+  const time = durationMs === undefined ? '' : ` ${durationMs.toFixed(0)} ms`;
+  return el(
+    'div',
+    {},
+    tag(outcome ?? 'ok', [outcome, code].filter(Boolean).join(' ') || 'told'),
+    time,
+    message === undefined ? null : el('div', { class: 'soft' }, message),
+  );
+}
+
+function given({ arguments: value, data }: AuditBody): Child {
+  if (value === undefined && (data === undefined || data.length === 0)) return null;
+  const args = value === undefined ? null : JSON.stringify(value);
+  return el(
+    'div',
+    {},
+    args === null
+      ? null
+      : args.length < 80
+        ? el('code', {}, args)
+        : fold([el('code', {}, `${args.slice(0, 60)}…`)], [el('pre', {}, shown(value))]),
+    data === undefined ? null : el('div', {}, data.join(' ')),
+  );
 }

@@ -8,12 +8,13 @@ import type { Surface } from '../schemas/surface.ts';
 import { advisories } from './advisories.ts';
 import { ask } from './api.ts';
 import { behaviour } from './behaviour.ts';
+import { changes } from './changes.ts';
 import { checks } from './checks.ts';
 import { decide } from './decide.ts';
 import { card, day, el, facts, short, soft, tag } from './dom.ts';
 import { materials } from './materials.ts';
 import { deltaOf, dueTag, judgedCard, movedCard, ownerOf, sinceCard } from './reviewed.ts';
-import { changes, sees } from './surface.ts';
+import { sees } from './surface.ts';
 
 /** A page that waits for a scan looks again after this long. */
 const AGAIN_MS = 1500;

@@ -108,7 +108,7 @@ interface Row {
   readonly end: AuditBody | undefined;
 }
 
-function isQuiet({ kind, outcome }: AuditBody): boolean {
+export function isQuiet({ kind, outcome }: AuditBody): boolean {
   return QUIET.has(kind) || (kind === 'server.state' && outcome === 'ok');
 }
 
