@@ -1,6 +1,7 @@
 /** A scan as Markdown, for a comment under a change or a page of a wiki. Outside words cannot become markup. */
 import type { CheckResult, Evidence, Report } from '../schemas/finding.ts';
 import type { Scan, ScanTarget } from '../schemas/scan.ts';
+import { builtLine } from './render-built.ts';
 import { counted, line, sized } from './text.ts';
 
 const HEAD = {
@@ -73,6 +74,7 @@ function materials({ closure, installed }: Report): string[] {
   const more = licences.length > SHOWN_LICENCES ? [`${licences.length - SHOWN_LICENCES} more`] : [];
   return [
     `- ${counted(packages, 'package')}, ${sized(closure.bytes)}${whole}`,
+    ...(closure.built ? [`- built ${escaped(builtLine(closure.built))}`] : []),
     ...(said.length > 0 ? [`- licences: ${escaped([...said, ...more].join(', '))}`] : []),
   ];
 }

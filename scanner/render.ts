@@ -6,6 +6,7 @@ import type { ImageReport } from '../schemas/oci.ts';
 import { isLocal, type Launch, type Release, takesArgs } from '../schemas/release.ts';
 import type { InstalledReport } from '../schemas/sbom.ts';
 import { calledLine } from './render-behaviour.ts';
+import { builtLine } from './render-built.ts';
 import { renderChecks } from './render-checks.ts';
 import { counted, line, type Paint, sized, WIDTH, wrapped } from './text.ts';
 
@@ -52,6 +53,7 @@ function summary(report: Report, asked: Asked | undefined): string[] {
   const also = `${counted(surface.prompts, 'prompt')}, ${counted(surface.resources, 'resource')}; protocol ${surface.protocolVersion}`;
   const rows: [string, string][] = [
     ['Artifacts', `${closure.artifacts}, ${verified}, ${sized(closure.bytes)}${unpackedText(report)}`],
+    ...(closure.built ? [['Built', builtLine(closure.built)] satisfies [string, string]] : []),
     ...(report.image ? [imageRow(report.image)] : []),
     ...(report.installed ? licenceRow(report.installed) : []),
     ...(report.bundle ? [bundleRow(report.bundle)] : []),

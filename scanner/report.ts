@@ -2,6 +2,7 @@
 import type { Digest } from '../schemas/common.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import type { CheckResult, Report } from '../schemas/finding.ts';
+import type { Closure } from '../schemas/release.ts';
 import { pinSurface } from '../schemas/surface.ts';
 import { summaryOf } from './behaviour/summary.ts';
 import type { CheckOf, Facts, Outcome } from './checks/check.ts';
@@ -79,7 +80,8 @@ export function reportOf({ request, facts, results, evidence }: Conclusion): Rep
       digest: closure.digest,
       artifacts: closure.artifacts.length,
       bytes: closure.artifacts.reduce((sum, artifact) => sum + artifact.size, 0),
-      verified: closure.artifacts.length - unpromised.length,
+      verified: closure.artifacts.filter(({ purl }) => !unpromised.includes(purl)).length,
+      ...builtIn(closure),
     },
     ...(image === null ? {} : { image: image.report }),
     ...(bundle === null ? {} : { bundle: wellFormed(bundle.report) }),
@@ -123,4 +125,11 @@ export function wellFormed<T>(value: T): T {
   return JSON.parse(JSON.stringify(value), (_key, item: unknown) =>
     typeof item === 'string' ? item.toWellFormed() : item,
   ) as T;
+}
+
+function builtIn({ artifacts }: Closure): Pick<Report['closure'], 'built'> {
+  const built = artifacts.flatMap(({ purl, built: one }) =>
+    one ? [{ purl, from: one.source.purl, reproducible: one.reproducible }] : [],
+  );
+  return built.length === 0 ? {} : { built: built.slice(0, 100) };
 }

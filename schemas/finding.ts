@@ -74,6 +74,12 @@ export const Report = Closed({
     artifacts: Type.Integer({ minimum: 1 }),
     bytes: Type.Integer({ minimum: 1 }),
     verified: Type.Integer({ minimum: 0 }),
+    /** Of a closure with wheels that were built here, and only there: from what, and whether a second build was the same. */
+    built: Type.Optional(
+      Type.Array(Closed({ purl: Type.String(), from: Type.String(), reproducible: Type.Boolean() }), {
+        maxItems: 100,
+      }),
+    ),
   }),
   /** Of a server that is an image, and only there. */
   image: Type.Optional(ImageReport),

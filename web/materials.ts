@@ -20,6 +20,24 @@ export function materials(release: Release, { closure, image, installed }: Repor
     facts([
       ['Packages', `${packages}`],
       ['Size', sizes({ bytes: closure.bytes, unpacked })],
+      ...(closure.built
+        ? ([
+            [
+              'Built from source',
+              el(
+                'ul',
+                {},
+                ...closure.built.map(({ purl, from, reproducible }) =>
+                  el(
+                    'li',
+                    {},
+                    `${purl} from ${from}, ${reproducible ? 'twice the same' : 'another each time'}`,
+                  ),
+                ),
+              ),
+            ],
+          ] as const)
+        : []),
       ['Licences', said.length > 0 ? `${said.join(', ')}${more}` : 'none that is known'],
       ...(gaps.length > 0
         ? ([

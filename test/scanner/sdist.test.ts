@@ -8,6 +8,8 @@ import type { Facts } from '../../scanner/checks/check.ts';
 import { integrity } from '../../scanner/checks/integrity.ts';
 import { fileReader } from '../../scanner/files.ts';
 import { pypiSource } from '../../scanner/pypi/source.ts';
+import { pypiVersions } from '../../scanner/pypi/versions.ts';
+import { builtLine } from '../../scanner/render-built.ts';
 import { scan } from '../../scanner/scan.ts';
 import type { Artifact } from '../../schemas/release.ts';
 import { bytesOf } from '../helpers/bundles.ts';
@@ -53,6 +55,12 @@ describe('a dependency with a source archive alone', () => {
       { path: 'pyproject.toml', line: 4 },
       { path: 'tools/own.py', line: 2 },
     ]);
+    expect(result.report.closure).toMatchObject({
+      ...{ artifacts: 2, verified: 2 },
+      built: [{ purl: 'pkg:pypi/acme-words@2.0.1', from: SDIST, reproducible: true }],
+    });
+    const told = 'from source in a sandbox: acme-words@2.0.1 (twice the same)';
+    expect(builtLine(result.report.closure.built ?? [])).toBe(told);
     expect(checkOf(result, 'LK-ART-03')).toMatchObject({
       ...{ outcome: 'ok', gates: true },
       note: `built in a sandbox, each twice with the same bytes: acme-words from ${source.file}`,
@@ -106,6 +114,12 @@ describe('a dependency with a source archive alone', () => {
 });
 
 describe('a server with a source archive alone', () => {
+  it('is found by its name', async () => {
+    const { ports } = await served([words()]);
+    const options = await ports.pypi?.();
+    expect(options && (await pypiVersions('acme-words', options))).toMatchObject([{ version: '2.0.1' }]);
+  });
+
   it('is what its attestation has to be about: the source, not the wheel', { timeout: 60_000 }, async () => {
     const file = 'pypi_attestations-0.0.19.tar.gz';
     const bytes = bytesOf(`pypi-attestations/${file}`);
