@@ -68,7 +68,9 @@ async function observeWith(
       stderr: [first.stderr, second.stderr],
     };
   };
+  const begun = performance.now();
   const first = await settled(look('session', ZONES[0]));
+  const tookMs = performance.now() - begun;
   if (first instanceof Error) {
     const stateless = await settled(look('stateless', ZONES[0]));
     if (stateless instanceof Error || !speaksStateless(stateless)) throw first;
@@ -80,7 +82,7 @@ async function observeWith(
   const [second, other, stateless] = await Promise.all([
     settled(look('session', ZONES[1])),
     named('session'),
-    settled(look('stateless', ZONES[0], { answerMs: otherMs(subject, answerMs) })),
+    settled(look('stateless', ZONES[0], { answerMs: otherMs(subject, { answerMs, tookMs }) })),
   ]);
   if (second instanceof Error) throw second;
   return done(first, second, { ...erasOf(first, stateless), named: other });
@@ -93,9 +95,10 @@ interface Also {
   readonly named: Look | LockkeeperError;
 }
 
-/** How long the other era is waited for. Python compiles all of a closure at each start, which takes seconds. */
-function otherMs(subject: Subject, answerMs: number): number {
-  return 'launch' in subject && subject.launch.python ? answerMs : answerMs / 6;
+/** How long the other era is waited for. Python compiles all of a closure at each start, a busy machine lets all take long. */
+function otherMs(subject: Subject, { answerMs, tookMs }: { answerMs: number; tookMs: number }): number {
+  if ('launch' in subject && subject.launch.python) return answerMs;
+  return Math.min(answerMs, Math.max(answerMs / 6, 4 * tookMs));
 }
 
 /** Some servers of the session era answer anything; only one that names the version speaks it. */

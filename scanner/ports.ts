@@ -85,6 +85,8 @@ export interface ScanPorts {
   readonly driver: IsolationDriver;
   /** Folder for temporary trees; every user may traverse it. */
   readonly workDir: string;
+  /** Folder where what was read of a package's code is kept by its digest; one in `workDir` unless told. */
+  readonly codeDir?: string;
   readonly npm: NpmOptions;
   /** Asked when a release comes from a Python package index. */
   readonly pypi?: () => Promise<PypiOptions>;

@@ -2,6 +2,7 @@
  * A report judged again from the evidence that it names: no server is started and nobody is asked. Only checks that judge
  * otherwise today, or that read what is otherwise known today, run; of the others the report's own results stand.
  */
+import { join } from 'node:path';
 import type { Blobs } from '../runtime/store/blobs.ts';
 import type { CheckResult, Report } from '../schemas/finding.ts';
 import { canonical } from '../schemas/json.ts';
@@ -79,7 +80,7 @@ export async function rejudge(request: RejudgeRequest, ports: RejudgePorts): Pro
   const { artifacts } = stored.facts.closure;
   const all = [...(stored.facts.baseline?.closure.artifacts ?? []), ...artifacts];
   const files = fileReader(all, blobs);
-  const { code, done } = openCode(all, { files, workDir: ports.workDir });
+  const { code, done } = openCode(all, { files, dir: join(ports.workDir, 'code') });
   const remote = stored.facts.remote !== null;
   const reading = remote ? { files, code: async () => NO_CODE } : { files, code };
   let judged: Awaited<ReturnType<typeof judgeAgain>>;

@@ -160,7 +160,7 @@ async function scanPackage(
   );
   const installed = image?.installed ?? (await installedIn(closure, files));
   const known = await (advisories?.(namedIn(installed, closure)) ?? NO_ADVISORIES);
-  const code = openCode(artifacts, { files, workDir: ports.workDir });
+  const code = openCode(artifacts, { files, dir: ports.codeDir ?? join(ports.workDir, 'code') });
   const told = { upstream, advisories: known, image, bundle, git, installed };
   return { closure, launch, observed, behaviour, unpromised, files, ...code, rootPurl, ...told, ...signed };
 }

@@ -27,6 +27,7 @@ import { link } from '../schemas/audit.ts';
 import { GatewayConfig, GatewayLimitsConfig } from '../schemas/gateway.ts';
 import { AuditConfig, SINK_KINDS } from '../schemas/sinks.ts';
 import { assertValid } from '../schemas/validate.ts';
+import { shareCode } from './helpers/code.ts';
 import { bodyOf } from './helpers/journals.ts';
 import { httpReceiver } from './helpers/receivers.ts';
 
@@ -174,6 +175,7 @@ describe('[npm] the tour of docs/first-server.md', () => {
     dir = mkdtempSync(join(tmpdir(), 'lk-docs-'));
     chmodSync(dir, 0o755);
     mkdirSync(join(dir, 'project'));
+    shareCode(join(dir, 'registry/scan'));
     const words = ['serve', '--json', '--port', '0', '--data', join(dir, 'registry')];
     server = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'pipe', 'ignore'] });
     if (!server.stdout) throw new Error('no output');

@@ -23,6 +23,7 @@ import type { AuditRecord } from '../schemas/audit.ts';
 import type { JsonObject } from '../schemas/common.ts';
 import type { CheckResult, Report } from '../schemas/finding.ts';
 import type { Release } from '../schemas/release.ts';
+import { shareCode } from './helpers/code.ts';
 
 const run = promisify(execFile);
 const root = dirname(import.meta.dirname);
@@ -42,6 +43,7 @@ describe('[npm] one official server, from unknown to running', () => {
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'lk-flow-'));
     chmodSync(dir, 0o755);
+    shareCode(join(dir, 'registry/scan'));
     npm = await startDrillNpm(await npmOptionsOf(dir), dir);
     company = await foundCompany({ dir, npmRegistry: npm.url, environment: process.env });
     project = join(dir, 'project');

@@ -69,6 +69,7 @@ export async function openScanning(context: Context, setting: Setting): Promise<
     blobs,
     driver,
     workDir,
+    codeDir: join(context.home.storeDir, 'code'),
     npm,
     pypi,
     oci,

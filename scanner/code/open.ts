@@ -1,5 +1,4 @@
 /** The code of a closure's packages, read when it is first asked for. */
-import { join } from 'node:path';
 import type { UnpackedFile } from '../../runtime/store/unpack.ts';
 import { withSources } from '../../schemas/built.ts';
 import type { Artifact } from '../../schemas/release.ts';
@@ -21,19 +20,19 @@ export interface CodeSource {
 
 interface Place {
   readonly files: (purl: string) => Promise<readonly UnpackedFile[]>;
-  /** Facts are kept in its folder `code`. */
-  readonly workDir: string;
+  /** Facts are kept here. */
+  readonly dir: string;
 }
 
 /** One thread for all of them; `done` ends it. A package that is not among the artifacts has no code. */
-export function openCode(artifacts: readonly Artifact[], { files, workDir }: Place): CodeSource {
+export function openCode(artifacts: readonly Artifact[], { files, dir }: Place): CodeSource {
   const reader = openReader();
   const digests = new Map(withSources(artifacts).map(({ purl, sha256 }) => [purl, sha256]));
   const known = new Map<string, Promise<CodeFacts>>();
   const read = async (purl: string): Promise<CodeFacts> => {
     const sha256 = digests.get(purl);
     if (sha256 === undefined) return NO_CODE;
-    return codeOf(sha256, () => files(purl), { reader, dir: join(workDir, 'code') });
+    return codeOf(sha256, () => files(purl), { reader, dir });
   };
   return {
     code: (purl) => {

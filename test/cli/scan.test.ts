@@ -87,6 +87,10 @@ describe('lk scan', () => {
     expect(clean.stdout).toContain('LK-SIG-01  Signed by the package registry: by the key');
     expect(clean.stdout + clean.stderr).toContain('ok: no check that gates fired, and none is unknown.');
     expect(clean.exit).toBe(0);
+    // What was read of its code is there for the next scan.
+    expect(readdirSync(join(dir, 'home/store/code'))).toEqual([
+      expect.stringMatching(/^sha256:[0-9a-f]{64}\.v/),
+    ]);
 
     const file = {
       mcpServers: {

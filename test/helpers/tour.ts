@@ -5,6 +5,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { shareCode } from './code.ts';
 import { databaseUrl } from './registry.ts';
 
 const run = promisify(execFile);
@@ -75,6 +76,7 @@ export async function startTour(
     LOCKKEEPER_HOME: join(dir, 'home'),
     ...variables(dir),
   };
+  shareCode(join(dir, 'registry/scan'));
   const words = ['serve', '--json', '--port', '0', '--data', join(dir, 'registry')];
   const server = spawn(process.execPath, [MAIN, ...words], {
     stdio: ['ignore', 'pipe', 'ignore'],

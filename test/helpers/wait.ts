@@ -16,3 +16,12 @@ export async function until<T>(
     if (Date.now() > end) throw new Error(`it did not come to that in ${ms} ms`);
   }
 }
+
+/** Milliseconds of processor time that this process has taken since: what else the machine does is not counted. */
+export function processorMs(): () => number {
+  const before = process.cpuUsage();
+  return () => {
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1000;
+  };
+}

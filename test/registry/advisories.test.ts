@@ -34,7 +34,7 @@ import {
 } from '../helpers/advisories.ts';
 import { servers, startStaffed, submissionOf, type TestRegistry } from '../helpers/registry.ts';
 import type { Key } from '../helpers/trust.ts';
-import { until } from '../helpers/wait.ts';
+import { PATIENCE_MS, until } from '../helpers/wait.ts';
 
 const HOUR_MS = 3_600_000;
 const ago = (hours: number): string => new Date(Date.now() - hours * HOUR_MS).toISOString();
@@ -50,7 +50,7 @@ describe.each(servers())('advisories on $name', (server) => {
 
   beforeEach(async () => {
     source = await startFeed();
-    feed = openFeed(source.url, { tmp, limits: { answerMs: 1000, archiveMs: 30_000 } });
+    feed = openFeed(source.url, { tmp, limits: { answerMs: PATIENCE_MS, archiveMs: PATIENCE_MS } });
   });
   afterEach(() => source.close());
   beforeAll(async () => {

@@ -34,7 +34,7 @@ import { NPM_KEYS, trustRoots } from '../helpers/bundles.ts';
 import { machine } from '../helpers/machine.ts';
 import { freshDatabase, servers, startStaffed, type TestRegistry } from '../helpers/registry.ts';
 import { type Edition, TufPlace } from '../helpers/tuf.ts';
-import { until } from '../helpers/wait.ts';
+import { PATIENCE_MS, until } from '../helpers/wait.ts';
 
 const NPM_PATH = 'packages.example/keys.json';
 const npmKeys = trustRoots.at(-1) as Buffer;
@@ -108,7 +108,7 @@ describe.each(servers().slice(0, 1))('a repository of trust files', (server) => 
         { name: 'npm', path: NPM_PATH },
       ],
     };
-    deps = { ...registry.deps, tuf, tmp: join(tmp, 'work'), tufLimits: { answerMs: 2000 } };
+    deps = { ...registry.deps, tuf, tmp: join(tmp, 'work'), tufLimits: { answerMs: PATIENCE_MS } };
     await registry.pool.query('truncate trust_repository, trust_metadata, trust_files');
     const { rows } = await registry.pool.query<{ last: string }>('select max(id) as last from events');
     before = rows[0]?.last ?? '0';
@@ -457,7 +457,7 @@ it.each([
 ])('a next root that is answered with %i is %s', async (status, code) => {
   const server = createServer((_, response) => response.writeHead(status).end());
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const fetcher = new BoundedFetcher(tmpdir(), { answerMs: 2000, allMs: 5000 });
+  const fetcher = new BoundedFetcher(tmpdir(), { answerMs: PATIENCE_MS, allMs: PATIENCE_MS });
   const { port } = server.address() as { port: number };
   await expect(fetcher.downloadBytes(`http://127.0.0.1:${port}/2.root.json`, 10)).rejects.toThrow();
   server.close();

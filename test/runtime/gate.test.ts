@@ -3,6 +3,7 @@ import { argumentCheck } from '../../runtime/gate/schema.ts';
 import { matchesTemplate } from '../../runtime/gate/template.ts';
 import { namedData, redact } from '../../runtime/journal/redact.ts';
 import type { JsonObject } from '../../schemas/common.ts';
+import { processorMs } from '../helpers/wait.ts';
 
 describe('a URI against a locked template', () => {
   it.each([
@@ -25,10 +26,10 @@ describe('a URI against a locked template', () => {
   });
 
   it('is decided in time, whatever both are', () => {
-    const start = performance.now();
+    const spent = processorMs();
     expect(matchesTemplate('x://{a}.{b}.{c}.{d}!', `x://${'a.'.repeat(2000)}`)).toBe(false);
     expect(matchesTemplate('x://{a}', `x://${'a'.repeat(5000)}`)).toBe(false);
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(spent()).toBeLessThan(2000);
   });
 });
 

@@ -13,6 +13,7 @@ import type { CheckResult } from '../../schemas/finding.ts';
 import { DEFAULT_POLICY } from '../../schemas/policy.ts';
 import { DEFAULT_LIMITS, type Submission } from '../../schemas/release.ts';
 import { type LocalPackage, startNpmRegistry } from '../helpers/npm-registry.ts';
+import { PATIENCE_MS } from '../helpers/wait.ts';
 
 export const NOW = new Date('2026-11-24T12:00:00.000Z');
 export const SERVERS = join(import.meta.dirname, '../servers');
@@ -39,7 +40,7 @@ export interface World {
 }
 
 /** Gone with the test. */
-export async function worldOf(packages: readonly LocalPackage[], answerMs = 20_000): Promise<World> {
+export async function worldOf(packages: readonly LocalPackage[], answerMs = PATIENCE_MS): Promise<World> {
   const { close, ...world } = await openWorld(packages, answerMs);
   onTestFinished(close);
   return world;
@@ -48,7 +49,7 @@ export async function worldOf(packages: readonly LocalPackage[], answerMs = 20_0
 /** Gone with `close`. */
 export async function openWorld(
   packages: readonly LocalPackage[],
-  answerMs = 20_000,
+  answerMs = PATIENCE_MS,
 ): Promise<World & { close: () => Promise<void> }> {
   const dir = await reachableDir();
   const registry = await startNpmRegistry(packages);

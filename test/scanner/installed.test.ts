@@ -19,6 +19,7 @@ import { IMAGE_READ_LIMITS, type ImageReadLimits, readImage } from '../../scanne
 import type { Installed } from '../../scanner/installed/package.ts';
 import { toldByMetadata } from '../../scanner/installed/python.ts';
 import { closureOf, imageOf, type LayerFile, layerOf } from '../helpers/image.ts';
+import { processorMs } from '../helpers/wait.ts';
 
 const DEBIAN = 'PRETTY_NAME="Debian"\nID=debian\nVERSION_ID="12"\n';
 const STATUS = `Package: libc6
@@ -281,9 +282,9 @@ describe('what is made to take long', () => {
     ['blanks between licences', () => licenceOfCopyright(copyright(`a${gap}or${gap}c`))],
     ['marks in what a Python package needs', () => toldByMetadata(Buffer.from(needs))],
   ])('is read in time: %s', (_, read) => {
-    const start = performance.now();
+    const spent = processorMs();
     read();
-    expect(performance.now() - start).toBeLessThan(1500);
+    expect(spent()).toBeLessThan(1500);
   });
 
   it('tells that a database has more packages than are read', async () => {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { bubblewrap } from '../../runtime/isolation/bubblewrap.ts';
 import { openBlobs } from '../../runtime/store/blobs.ts';
 import { materialise } from '../../runtime/store/materialise.ts';
@@ -30,6 +30,7 @@ beforeAll(async () => {
   const dir = await mkdtemp(join(tmpdir(), 'lockkeeper-npm-'));
   await chmod(dir, 0o755);
   ports = {
+    codeDir: inject('codeDir'),
     blobs: await openBlobs(join(dir, 'blobs')),
     driver: bubblewrap({ nodePath: process.execPath }),
     workDir: dir,

@@ -170,8 +170,8 @@ describe('a server that knows its clients by name', () => {
 
 describe('a server that cannot be read', () => {
   const cases: readonly [string, string, RegExp][] = [
-    ['silent', 'SERVER_SILENT', /an answer to initialize within 2 s; found none/],
-    ['sleeps', 'SERVER_SILENT', /an answer to tools\/list within 2 s/],
+    ['silent', 'SERVER_SILENT', /an answer to initialize within 4 s; found none/],
+    ['sleeps', 'SERVER_SILENT', /an answer to tools\/list within 4 s/],
     [
       'dies-in-handshake',
       'SERVER_DIED',
@@ -192,7 +192,8 @@ describe('a server that cannot be read', () => {
   ];
   it.each(cases)('is refused: %s', async (mode, code, sentence) => {
     const marker = `lkmark${Math.random().toString(36).slice(2)}`;
-    const { ports, dir } = await worldOf([hostile(`${mode} ${marker}`)], 2000);
+    const patience = code === 'SERVER_SILENT' ? [4000] : [];
+    const { ports, dir } = await worldOf([hostile(`${mode} ${marker}`)], ...patience);
     const refusal = await refusalOf(scan(requestFor({ args: [marker] }), ports));
     expect(refusal.message).toMatch(sentence);
     expect(refusal.code).toBe(code);

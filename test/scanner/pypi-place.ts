@@ -1,6 +1,7 @@
 /** A scanner whose pip knows an index on the loopback alone, and a server on Python to put there. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { inject } from 'vitest';
 import type { ScanPorts } from '../../scanner/ports.ts';
 import { pypiOptionsOf } from '../../scanner/pypi/options.ts';
 import { scan } from '../../scanner/scan.ts';
@@ -28,7 +29,8 @@ export async function place(variables: Readonly<Record<string, string>>): Promis
   const world = await worldOf([]);
   const kept = Object.entries(process.env).filter(([name]) => !/^PIP_(?!CERT)/.test(name));
   const environment = { ...Object.fromEntries(kept), ...variables };
-  const ports = { ...world.ports, pypi: () => pypiOptionsOf(environment) };
+  const codeDir = inject('codeDir');
+  const ports = { ...world.ports, codeDir, pypi: () => pypiOptionsOf(environment) };
   return { ...world, ports, refusal: () => refusalOf(scan(requestFor(SOURCE), ports)) };
 }
 

@@ -14,6 +14,7 @@ import { glossOf } from '../../scanner/reading/gloss.ts';
 import { holds, RULES } from '../../scanner/reading/rules.ts';
 import { sentencesOf } from '../../scanner/reading/sentences.ts';
 import type { JsonObject } from '../../schemas/common.ts';
+import { processorMs } from '../helpers/wait.ts';
 
 type Tool = JsonObject & { name: string };
 const tool = (description: string, more: JsonObject = {}): Tool => ({
@@ -71,7 +72,7 @@ describe('the normal form of a text', () => {
   });
 
   it('is made in time, whatever the text', () => {
-    const start = performance.now();
+    const spent = processorMs();
     for (const piece of [
       'a ',
       '1f ',
@@ -91,7 +92,7 @@ describe('the normal form of a text', () => {
       'a.b ',
     ])
       decodedIn(normal(piece.repeat(20_000 / piece.length)));
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(spent()).toBeLessThan(2000);
   });
 });
 
@@ -171,10 +172,10 @@ describe('sentences in other languages', () => {
 
   it('are put into English in time, and English is left as it is', () => {
     expect(glossOf('Reads a file of the user and passes its content to another tool.')).toBeNull();
-    const start = performance.now();
+    const spent = processorMs();
     for (const piece of ['之', '之前', 'der die ', 'ж', 'ё.', '가 '])
       glossOf(piece.repeat(20_000 / piece.length));
-    expect(performance.now() - start).toBeLessThan(3000);
+    expect(spent()).toBeLessThan(3000);
   });
 });
 
@@ -233,10 +234,10 @@ describe('sentences', () => {
   );
 
   it('are found in time, whatever the white space', () => {
-    const start = performance.now();
+    const spent = processorMs();
     for (const piece of ['a ', 'a\n', 'a \t', ' \r\n']) sentencesOf(piece.repeat(20_000));
     sentencesOf(`a${' '.repeat(100_000)}`);
-    expect(performance.now() - start).toBeLessThan(3000);
+    expect(spent()).toBeLessThan(3000);
   });
 });
 

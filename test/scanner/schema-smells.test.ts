@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { saidOf, surfaceWith } from '../../bench/quality/judged.ts';
 import { schemaSmells } from '../../scanner/checks/schema-smells.ts';
 import type { Json, JsonObject } from '../../schemas/common.ts';
+import { processorMs } from '../helpers/wait.ts';
 
 async function told(inputSchema: Json, more: JsonObject = {}): Promise<string[]> {
   const tool = { name: 't', description: 'Reads rows.', ...more, inputSchema } as JsonObject & {
@@ -99,8 +100,8 @@ describe('a schema is left alone', () => {
     const many = Object.fromEntries(
       Array.from({ length: 20_000 }, (_, i) => [`p${i}`, { pattern: '(a|aa)'.repeat(200) }]),
     );
-    const start = performance.now();
+    const spent = processorMs();
     expect((await told(of(many))).length).toBeGreaterThan(0);
-    expect(performance.now() - start).toBeLessThan(20_000);
+    expect(spent()).toBeLessThan(20_000);
   });
 });

@@ -6,6 +6,7 @@ import { reasonsIn as reasonsOf } from '../../scanner/checks/instructions.ts';
 import { textsOf } from '../../scanner/checks/texts.ts';
 import { readingOf } from '../../scanner/reading/passages.ts';
 import type { Surface } from '../../schemas/surface.ts';
+import { processorMs } from '../helpers/wait.ts';
 
 /** Every reason that a tool with this description gives. */
 const reasonsIn = (description: string): ReturnType<typeof reasonsOf> => {
@@ -119,9 +120,9 @@ describe('instructions to the model', () => {
   ])('are not seen in honest text: %s', (text) => expect(reasonsIn(text)).toEqual([]));
 
   it('are looked for in time, whatever the text', () => {
-    const start = performance.now();
+    const spent = processorMs();
     for (const piece of ['send password ', 'before must ', 'ignore ', 'a@', 'A'.repeat(60), 'append to '])
       reasonsIn(piece.repeat(20_000 / piece.length));
-    expect(performance.now() - start).toBeLessThan(3000);
+    expect(spent()).toBeLessThan(3000);
   });
 });

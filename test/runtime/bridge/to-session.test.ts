@@ -239,7 +239,9 @@ describe('an answer while the client is away', () => {
   ])('of %i characters waits for it: %s', async (size, code) => {
     session = await sessionWith(OLDER);
     const asked = askedIn(await call(1, 'hasty', { size }));
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    const isOver = ({ kind, method }: AuditBody): boolean =>
+      kind === 'request.finished' && method === 'elicitation/create';
+    await until(async () => (await session.records()).some(isOver));
     const answer = await call(2, 'hasty', { size }, back(asked));
     expect(codeOf(answer)).toBe(code);
     if (code === undefined) expect(textOf(answer)?.length).toBe(size);

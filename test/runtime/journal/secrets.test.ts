@@ -6,6 +6,7 @@ import { ResultSummary } from '../../../schemas/audit.ts';
 import type { Json } from '../../../schemas/common.ts';
 import { isValid } from '../../../schemas/validate.ts';
 import { TOKENS } from '../../helpers/tokens.ts';
+import { processorMs } from '../../helpers/wait.ts';
 
 const key = Buffer.alloc(32, 7);
 const kept = (value: Json): string => JSON.stringify(redact(value, key).kept);
@@ -82,9 +83,9 @@ describe('the work of hiding', () => {
     ['beginnings of web tokens in one word', 'eyJaaaaaaaa-'.repeat(90_000)],
     ['names of secrets', 'token='.repeat(600_000)],
   ])('is bounded for %s', (_, text) => {
-    const start = performance.now();
+    const spent = processorMs();
     redact({ text }, key);
-    expect(performance.now() - start).toBeLessThan(5000);
+    expect(spent()).toBeLessThan(5000);
   });
 
   it('keeps a bounded record of whatever was sent', () => {

@@ -23,6 +23,7 @@ import {
   ZSTD,
 } from '../../helpers/image.ts';
 import { openDir } from '../../helpers/sandbox.ts';
+import { processorMs } from '../../helpers/wait.ts';
 
 async function laid(spec: ImageSpec, limits: Partial<Budget> = {}) {
   const dir = openDir();
@@ -322,9 +323,9 @@ describe('an image is refused for', () => {
     const tree = openTree();
     for (let index = 0; index < 100_000; index++)
       tree.put(['a', `f${index}`], { kind: 'file', executable: false, size: 0, content: index, layer: 1 });
-    const began = performance.now();
+    const spent = processorMs();
     for (let index = 0; index < 100_000; index++) tree.empty(['a'], 1);
-    expect(performance.now() - began).toBeLessThan(5000);
+    expect(spent()).toBeLessThan(5000);
     expect(tree.folder(['a'], 1).children.size).toBe(100_000);
   });
 

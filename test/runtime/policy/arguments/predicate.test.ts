@@ -4,6 +4,7 @@ import { decide, readPredicate } from '../../../../runtime/policy/arguments/pred
 import { verbOf } from '../../../../runtime/policy/arguments/sql.ts';
 import { Words, wordsOf } from '../../../../runtime/policy/words.ts';
 import type { Json } from '../../../../schemas/common.ts';
+import { processorMs } from '../../../helpers/wait.ts';
 
 const truth = (text: string, args: Json): string => {
   const { surely, maybe } = decide(readPredicate(new Words(wordsOf(text, 1), 1)), leavesOf(args), false);
@@ -207,7 +208,7 @@ describe('a condition', () => {
   });
 
   it('is decided in time, however the arguments are made', () => {
-    const start = performance.now();
+    const spent = processorMs();
     for (const value of [
       'a'.repeat(1e6),
       '/'.repeat(1e6),
@@ -223,6 +224,6 @@ describe('a condition', () => {
         'paths are below /a',
       ])
         expect(['maybe', 'no']).toContain(truth(text, { x: value }));
-    expect(performance.now() - start).toBeLessThan(5000);
+    expect(spent()).toBeLessThan(5000);
   });
 });
