@@ -10,8 +10,8 @@ export default defineConfig({
     hookTimeout: 400_000,
     teardownTimeout: 60_000,
     expect: { poll: { timeout: 45_000, interval: 20 } },
-    // One more than two cores have: about half of a test's time goes by waiting for processes, refusals and silence.
-    maxWorkers: 3,
+    // Twice what two cores have: about half of a test's time goes by waiting for processes, refusals and silence.
+    maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
     allowOnly: false,
   },

@@ -66,7 +66,8 @@ export async function startEmbedded({ dir, progress, durable = true }: EmbeddedO
     unix_socket_directories: sockets,
     max_connections: '100',
     log_min_messages: 'fatal',
-    ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off' }),
+    // As many processes as share it are tests.
+    ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', max_connections: '400' }),
   };
   const words = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   await writeIdentity(data, owner);
