@@ -41,7 +41,7 @@ export async function sealerNamed(desk: Desk, name: string): Promise<Signer | Id
   return commandSigner(stored.reference, commandSetting(desk));
 }
 
-export function commandSetting({ config }: Desk): {
+function commandSetting({ config }: Desk): {
   environment: CliConfig['environment'];
   timeoutMs: number;
 } {

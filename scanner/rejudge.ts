@@ -127,7 +127,7 @@ interface Material {
 }
 
 /** Pure, but for the packages that checks of code read. Null where a check breaks on what was kept. */
-export async function judgeAgain(
+async function judgeAgain(
   report: Report,
   { stored, today, reading }: Material,
 ): Promise<{ results: CheckResult[]; because: Because } | null> {

@@ -9,7 +9,7 @@ import type { CheckOf, Facts, Outcome } from './checks/check.ts';
 import type { ScanRequest } from './ports.ts';
 import { installedReport } from './sbom/sbom.ts';
 
-export const SCANNER_VERSION = '1';
+const SCANNER_VERSION = '1';
 
 /** Every check in its listed order. One that breaks has not run: unknown, never ok. Refusals go through. */
 export async function judge<F extends Pick<Facts, 'policy' | 'baseline'>>(

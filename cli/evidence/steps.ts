@@ -1,7 +1,7 @@
 /** The steps of verifying evidence, as they are printed: what is checked, what was found. */
 import type { LockkeeperError } from '../../schemas/errors.ts';
 
-export const TITLES = [
+const TITLES = [
   'the archive is whole and in its one written form',
   'the root chain leads from the pinned keys, and every root is in the log',
   'the newest checkpoint is signed by the log and its witnesses',

@@ -124,7 +124,7 @@ export async function submit(pool: Pool, submission: Submission, by: Publisher):
   });
 }
 
-export async function releaseOr404(pool: Pool, id: string): Promise<ReleaseRow> {
+async function releaseOr404(pool: Pool, id: string): Promise<ReleaseRow> {
   const row = /^[1-9][0-9]{0,15}$/.test(id) ? await findRelease(pool, id) : null;
   if (row) return row;
   throw new LockkeeperError('NOT_FOUND', {

@@ -68,7 +68,7 @@ function textOf(file: number): string {
 }
 
 /** The first file has, for each protocol, a line of names and a line of numbers; the second a name and a number a line. */
-export function countedIn([first = '', second = '']: readonly string[]): Counted {
+function countedIn([first = '', second = '']: readonly string[]): Counted {
   const of = (protocol: string, name: string): number => {
     const [names = [], numbers = []] = [...first.matchAll(new RegExp(`^${protocol}: (.*)$`, 'gm'))].map(
       ([, words = '']) => words.split(' '),

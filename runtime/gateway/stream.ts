@@ -19,7 +19,7 @@ interface Event {
   readonly text: Buffer;
 }
 
-export const EVENT_HEADERS = {
+const EVENT_HEADERS = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-store',
   'x-accel-buffering': 'no',

@@ -16,7 +16,7 @@ export interface PumpTiming {
   readonly closeMs: number;
 }
 
-export const PUMP_TIMING: PumpTiming = { pauseMs: 1000, longestMs: 60_000, closeMs: 10_000 };
+const PUMP_TIMING: PumpTiming = { pauseMs: 1000, longestMs: 60_000, closeMs: 10_000 };
 
 export interface PumpOptions {
   readonly dir: string;

@@ -35,11 +35,6 @@ const NAME = /(?<![\w.-])([\w.-]{1,64})(?:\\?["']?\s{0,3}[=:]\s{0,3}\\?|(?<=--?[
 export const VALUE =
   /"[^"]{0,4000}"?|'[^']{0,4000}'?|(?:(?:Bearer|Basic|Token|Digest) )?[^\s"'&;,#)}\]]{1,4000}/iy;
 
-/** Whether a text holds something in the form of a secret. */
-export function holdsSecret(text: string): boolean {
-  return SECRET_FORM.test(text);
-}
-
 /** Whether a command line's word announces that the next one is a secret: `--password`. */
 export function announcesSecret(word: string): boolean {
   return /^--?[\w-]{1,64}$/.test(word) && SECRET_NAME.test(word.replace(/^-+/, ''));

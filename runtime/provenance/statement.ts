@@ -17,7 +17,7 @@ import {
   stranger,
 } from './policy.ts';
 
-export const STATEMENT_PAYLOAD = 'application/vnd.in-toto+json';
+const STATEMENT_PAYLOAD = 'application/vnd.in-toto+json';
 const STATEMENT_TYPES: readonly string[] = [
   'https://in-toto.io/Statement/v0.1',
   'https://in-toto.io/Statement/v1',

@@ -126,7 +126,7 @@ const BACKSLASH = 92;
  * JSON that was written over several lines as one, of the same length: ends of lines between its words become spaces. Inside
  * of a string they are no JSON; there they stay, and the line is refused as one.
  */
-export function oneLine(bytes: Buffer): Buffer {
+function oneLine(bytes: Buffer): Buffer {
   if (!bytes.includes(LF) && !bytes.includes(CR)) return bytes;
   const line = Buffer.from(bytes);
   let inString = false;

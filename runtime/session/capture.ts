@@ -16,7 +16,7 @@ import { CAPABILITY_OF, LIST_METHOD } from '../gate/methods.ts';
 import { isObject } from '../wire/message.ts';
 import type { Peer } from './peer.ts';
 
-export const CLIENT_INFO = { name: 'lockkeeper', version: '1' };
+const CLIENT_INFO = { name: 'lockkeeper', version: '1' };
 export const STATELESS_VERSION = '2026-07-28';
 export const SESSION_VERSION = '2025-11-25';
 /** What is offered to every server: all a client can have, so that the surface is the largest it shows. */

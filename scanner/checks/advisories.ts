@@ -3,7 +3,7 @@ import { type Affecting, advisoryLine } from '../../schemas/advisory.ts';
 import { type Check, type Facts, finding, gravest, type Outcome, ok, unknown } from './check.ts';
 
 /** Feeds bring news every day: one without any for so long stands still. */
-export const STALE_HOURS = 48;
+const STALE_HOURS = 48;
 
 /** Malware first of all: one known package of the tree is enough. */
 export const knownMalware: Check = {

@@ -30,7 +30,7 @@ export interface OciClient {
   close(): Promise<void>;
 }
 
-export const MAX_MANIFEST = 4 * 1024 * 1024;
+const MAX_MANIFEST = 4 * 1024 * 1024;
 const MANIFESTS = [
   'application/vnd.oci.image.index.v1+json',
   'application/vnd.oci.image.manifest.v1+json',

@@ -29,7 +29,7 @@ import { type Held, type OciClient, openClient } from './client.ts';
 import type { OciOptions } from './options.ts';
 
 /** Of one layer as it is transferred, and of all together. A layer is held in memory once. */
-export const MAX_LAYER_BYTES = 512 * 1024 * 1024;
+const MAX_LAYER_BYTES = 512 * 1024 * 1024;
 const MAX_IMAGE_BYTES = 4 * 1024 * 1024 * 1024;
 const CONCURRENCY = 3;
 

@@ -67,7 +67,7 @@ async function documentsOf({ closure }: ResolvedImage, { blobs }: ScanPorts): Pr
   return found;
 }
 
-export async function ociOptions({ oci }: Pick<ScanPorts, 'oci'>): Promise<OciOptions> {
+async function ociOptions({ oci }: Pick<ScanPorts, 'oci'>): Promise<OciOptions> {
   if (oci) return oci();
   throw new LockkeeperError('CONFIG_INVALID', {
     expected: 'a scanner that has a client of container registries',

@@ -42,7 +42,7 @@ async function optionsOf({ pypi }: ScanPorts): Promise<PypiOptions> {
 }
 
 /** The script named like the package, or its only one, as `uvx` chooses. Throws CLOSURE_INCOMPLETE. */
-export function wheelLaunch(
+function wheelLaunch(
   ref: PypiRef,
   {
     submission,

@@ -30,7 +30,7 @@ export interface Setting {
   readonly token: string;
 }
 
-export const SETTING: Setting = {
+const SETTING: Setting = {
   registry: 'http://127.0.0.1:7411',
   pin,
   project: 'acme/app',

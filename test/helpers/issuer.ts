@@ -9,7 +9,7 @@ import type { Certified } from './certificates.ts';
 import { letIn } from './people.ts';
 import { portToKeep } from './ports.ts';
 
-export const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
 export interface TestIssuer {
   readonly url: string;

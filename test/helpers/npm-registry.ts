@@ -147,7 +147,7 @@ export function tarballOf(one: LocalPackage): Buffer {
  * A gzipped tar as `npm pack` makes it, each file under `package/`. The same files give the same bytes. Paths are taken
  * as they are, hostile ones too. Throws USAGE for a path that the plain tar format cannot hold.
  */
-export function packTarball(files: Readonly<Record<string, string | Uint8Array>>): Buffer {
+function packTarball(files: Readonly<Record<string, string | Uint8Array>>): Buffer {
   const parts: Buffer[] = [];
   for (const [path, content] of Object.entries(files)) {
     const bytes = Buffer.from(content);

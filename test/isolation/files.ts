@@ -11,7 +11,7 @@ import { tries } from './tries.ts';
 const name = `lk-${randomBytes(6).toString('hex')}`;
 const bareOr = (place: Place, bare: string, sandbox: string): string =>
   place.name === 'bare' ? bare : sandbox;
-export const GVISOR_OWN = 'these are files of gVisor’s own kernel, which ends with the server';
+const GVISOR_OWN = 'these are files of gVisor’s own kernel, which ends with the server';
 
 export const fileProofs: readonly Proof[] = [
   tries('write /', 'make a file in the root', { does: ['create', [`/${name}`]] }),

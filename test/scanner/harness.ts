@@ -71,7 +71,7 @@ export async function openWorld(
 }
 
 /** A package that starts a server of test/servers with these files beside it. */
-export function serverPackage(
+function serverPackage(
   server: 'scan-plain' | 'scan-hostile' | 'behaving',
   beside: Readonly<Record<string, string>>,
   more: Partial<LocalPackage> = {},

@@ -11,7 +11,7 @@ export interface WebhookOptions extends PostOptions {
 }
 
 /** Header of the signature: `t=` seconds, `v1=` hex of the HMAC-SHA-256 over the seconds, a dot and the body. */
-export const SIGNATURE_HEADER = 'lockkeeper-signature';
+const SIGNATURE_HEADER = 'lockkeeper-signature';
 
 export function signatureOf(secret: Buffer, seconds: number, body: string): string {
   return `t=${seconds},v1=${createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex')}`;
