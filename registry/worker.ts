@@ -10,14 +10,14 @@ import {
   type TaskList,
   type WorkerEvents,
 } from 'graphile-worker';
-import { asLockkeeperError, type Code } from '../schemas/errors.ts';
+import { asLockkeeperError, type Code, type LockkeeperError } from '../schemas/errors.ts';
 import { canonical } from '../schemas/json.ts';
 import { knownAgainst, mapRelease, revokeInfected } from './advisories/map.ts';
 import { refreshAdvisories } from './advisories/refresh.ts';
 import { GRACE_MS, keepAlive } from './alive.ts';
 import { baselineFrom, peersOf } from './baseline.ts';
 import { markJudged } from './db/judgements.ts';
-import { findRelease, lastApproved, moveState } from './db/releases.ts';
+import { findRelease, lastApproved, moveState, type ReleaseRow } from './db/releases.ts';
 import { storeScan } from './db/scans.ts';
 import type { RunDeps, ScanDeps } from './deps.ts';
 import { runOf } from './lease.ts';
@@ -113,61 +113,77 @@ function quietLogger(deps: ScanDeps): NonNullable<Parameters<typeof run>[0]['log
 }
 
 /** Claim, scan outside any transaction, store. A refusal rejects the release; a failure to verify is tried again. */
-export async function scanJob(
-  id: string,
-  job: Pick<Job, 'attempts' | 'max_attempts'>,
-  deps: RunDeps,
-): Promise<void> {
-  const { pool } = deps;
-  // A scanner that died left its release in `scanning`; the queue gave its job to this one.
-  const claimed =
-    (await deps.result((client) => moveState(client, id, MOVES.claim))) ||
-    (job.attempts > 1 && (await findRelease(pool, id))?.state === 'scanning');
-  const row = claimed ? await findRelease(pool, id) : null;
+export async function scanJob(id: string, job: Tries, deps: RunDeps): Promise<void> {
+  const row = await claim(id, job, deps);
   if (!row) return;
   try {
-    const standard = await standardOf(deps);
-    const baseline = await baselineFrom(await lastApproved(pool, row.name, row.id), deps);
-    const result = await deps.scan(
-      {
-        ...{ submission: row.submission, policy: deps.policy, trial: deps.trust.trial, baseline },
-        advisories: (packages) => knownAgainst(pool, packages),
-        peers: await peersOf(row.name, deps),
-      },
-      (step) => deps.log.debug({ release: id }, step),
-    );
-    const verdict = Buffer.from(canonical(await signedVerdict(result, deps)));
-    await deps.result(async (client) => {
-      if (!(await storeScan(client, id, { ...result, verdict }))) return;
-      await mapRelease(client, id, result.packages);
-      await markJudged(client, id, standard);
-      await recordEvent(client, {
-        person: SELF,
-        action: 'release.scanned',
-        subject: `${row.name}@${row.version}`,
-        detail: { report: result.reportDigest },
-        logged: { kind: 'verdict', digest: result.reportDigest },
-      });
-    });
+    await scanRelease(row, deps);
   } catch (thrown) {
     const error = asLockkeeperError(thrown);
     if (error.code === 'RUN_TAKEN_OVER') throw error;
-    const once = error.code === 'SERVER_SILENT' && job.attempts === 1;
-    const again = (PASSING.has(error.code) || once) && job.attempts < job.max_attempts;
-    deps.log.warn({ release: id, code: error.code, found: error.found, again }, 'scan failed');
-    if (again) {
-      const reason = `try ${job.attempts} failed: ${error.message}`;
-      await deps.result((client) => moveState(client, id, { ...MOVES.retry, reason }));
-      throw error;
-    }
-    await deps.result(async (client) => {
-      await moveState(client, id, { ...MOVES.scanFailed, reason: `${error.message} [${error.code}]` });
-      await recordEvent(client, {
-        person: SELF,
-        action: 'release.scan-failed',
-        subject: `${row.name}@${row.version}`,
-        detail: { code: error.code },
-      });
-    });
+    await failed(row, error, { job, deps });
   }
+}
+
+type Tries = Pick<Job, 'attempts' | 'max_attempts'>;
+
+/** Null where somebody else has it, or it is not to be scanned any more. */
+async function claim(id: string, job: Tries, deps: RunDeps): Promise<ReleaseRow | null> {
+  if (await deps.result((client) => moveState(client, id, MOVES.claim))) return findRelease(deps.pool, id);
+  // A scanner that died left its release in `scanning`; the queue gave its job to this one.
+  const row = job.attempts > 1 ? await findRelease(deps.pool, id) : null;
+  return row?.state === 'scanning' ? row : null;
+}
+
+async function scanRelease(row: ReleaseRow, deps: RunDeps): Promise<void> {
+  const { pool } = deps;
+  const standard = await standardOf(deps);
+  const baseline = await baselineFrom(await lastApproved(pool, row.name, row.id), deps);
+  const result = await deps.scan(
+    {
+      ...{ submission: row.submission, policy: deps.policy, trial: deps.trust.trial, baseline },
+      advisories: (packages) => knownAgainst(pool, packages),
+      peers: await peersOf(row.name, deps),
+    },
+    (step) => deps.log.debug({ release: row.id }, step),
+  );
+  const verdict = Buffer.from(canonical(await signedVerdict(result, deps)));
+  await deps.result(async (client) => {
+    if (!(await storeScan(client, row.id, { ...result, verdict }))) return;
+    await mapRelease(client, row.id, result.packages);
+    await markJudged(client, row.id, standard);
+    await recordEvent(client, {
+      person: SELF,
+      action: 'release.scanned',
+      subject: `${row.name}@${row.version}`,
+      detail: { report: result.reportDigest },
+      logged: { kind: 'verdict', digest: result.reportDigest },
+    });
+  });
+}
+
+/** Throws what is to be tried again; whatever else ends the release. */
+async function failed(
+  row: ReleaseRow,
+  error: LockkeeperError,
+  { job, deps }: { readonly job: Tries; readonly deps: RunDeps },
+): Promise<void> {
+  const { code, message } = error;
+  const once = code === 'SERVER_SILENT' && job.attempts === 1;
+  const again = (PASSING.has(code) || once) && job.attempts < job.max_attempts;
+  deps.log.warn({ release: row.id, code, found: error.found, again }, 'scan failed');
+  if (again) {
+    const reason = `try ${job.attempts} failed: ${message}`;
+    await deps.result((client) => moveState(client, row.id, { ...MOVES.retry, reason }));
+    throw error;
+  }
+  await deps.result(async (client) => {
+    await moveState(client, row.id, { ...MOVES.scanFailed, reason: `${message} [${code}]` });
+    await recordEvent(client, {
+      person: SELF,
+      action: 'release.scan-failed',
+      subject: `${row.name}@${row.version}`,
+      detail: { code },
+    });
+  });
 }
