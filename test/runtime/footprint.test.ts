@@ -21,7 +21,7 @@ const fill = () => {
   for (let i = 0; i < 1e6; i++) kept[i % 100_000] = { i };
 };
 const until = async (holds) => {
-  const end = Date.now() + 8000;
+  const end = Date.now() + 60_000;
   while (!holds() && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 20));
   return holds();
 };
