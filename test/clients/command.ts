@@ -15,7 +15,7 @@ const USAGE =
   'npm run clients [-- --json] [-- WORD…]: only the clients whose name begins with one of the words';
 
 /** Milliseconds that records may come after the client has ended. */
-const RECORDS = 3000;
+const RECORDS = 20_000;
 
 export interface Stage {
   readonly world: World;

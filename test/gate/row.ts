@@ -37,7 +37,7 @@ export const nameOf = ({ step, control, direction, kind }: Row): string =>
   `${step} ${control}: ${kind} ${direction}`;
 
 /** Longer than any row waits for an answer, ms. */
-const MOST_MS = 20_000;
+const MOST_MS = 45_000;
 
 export async function judge(row: Row, face: FaceName): Promise<Verdict> {
   const at = { row: nameOf(row), face };

@@ -25,7 +25,7 @@ const FROM_ANSWER_MS = 250;
 /** What takes longer than this to start, to answer once or to end did not; ms. */
 const LIFE_MS = 60_000;
 /** After this the kernel has ended what died with its parent, or will not; ms. */
-const GONE_MS = 1500;
+const GONE_MS = 10_000;
 
 export interface Death {
   /** Calls of this life that reached a server, and that were answered. */
