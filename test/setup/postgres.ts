@@ -92,7 +92,18 @@ async function startSystem(dir: string): Promise<{ host: string; stop: () => Pro
     '--locale=C',
   ];
   execFileSync(`${bin}/initdb`, init, { ...as, cwd: '/', stdio: 'ignore' });
-  const words = ['-D', `${dir}/data`, '-k', dir, '-c', 'listen_addresses=', '-c', 'fsync=off', '-c', 'max_connections=400'];
+  const words = [
+    '-D',
+    `${dir}/data`,
+    '-k',
+    dir,
+    '-c',
+    'listen_addresses=',
+    '-c',
+    'fsync=off',
+    '-c',
+    'max_connections=400',
+  ];
   const child = spawn(`${bin}/postgres`, words, { ...as, cwd: '/', stdio: 'ignore' });
   await until(() => answers({ host: dir, user: 'lockkeeper', database: 'postgres' }));
   return {
