@@ -23,7 +23,7 @@ import { numberedLog } from '../helpers/log.ts';
 import { portToKeep } from '../helpers/ports.ts';
 import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
 import { tempDir } from '../helpers/session.ts';
-import { until } from '../helpers/wait.ts';
+import { PATIENCE_MS, until } from '../helpers/wait.ts';
 import { makeSigner, makeWitness, type TestWitness } from '../helpers/witness.ts';
 
 const MAIN = join(import.meta.dirname, '../../cli/main.ts');
@@ -613,7 +613,7 @@ describe.each(servers())('witnesses that are none, on $name', (server) => {
     const before = Date.now();
     const asked = openCheckpoints({ pool, trust, log, witnesses, publish: null }).witnessed(1);
     await expect(asked).rejects.toMatchObject({ code: 'LOG_WITNESS' });
-    expect(Date.now() - before).toBeLessThan(9_000);
+    expect(Date.now() - before).toBeLessThan(PATIENCE_MS);
     silent.closeAllConnections();
     silent.close();
   });

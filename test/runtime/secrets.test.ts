@@ -14,7 +14,7 @@ import { assertPermitted } from '../../schemas/request.ts';
 import { driver as bubblewrap, openDir, planFor } from '../helpers/sandbox.ts';
 import { makeEntry } from '../helpers/trust.ts';
 
-const VALUE = 's3cret "$(id)" \\ ü\nof two lines';
+const VALUE = 'wh1sper "$(id)" \\ ü\nof two lines';
 const dir = openDir();
 mkdirSync(join(dir, 'secrets'));
 mkdirSync(join(dir, '.ssh'));
@@ -46,7 +46,7 @@ describe('the launch plan', () => {
       const plan = await planLaunch(entryWith({ API_KEY: source }), context);
       expect(plan.secrets).toEqual([{ name: 'API_KEY', value: VALUE }]);
       expect(plan.env).toEqual({ API_KEY_FILE: '/run/secrets/API_KEY' });
-      expect(JSON.stringify({ ...plan, secrets: [] })).not.toContain('s3cret');
+      expect(JSON.stringify({ ...plan, secrets: [] })).not.toContain('wh1sper');
     },
   );
 
@@ -68,7 +68,7 @@ describe('the launch plan', () => {
   ])('is not made with %s', async (_name, secrets, code) => {
     const error = await planLaunch(entryWith(secrets), context).catch((thrown: LockkeeperError) => thrown);
     expect(error).toMatchObject({ code });
-    expect(String((error as Error).stack)).not.toContain('s3cret');
+    expect(String((error as Error).stack)).not.toContain('wh1sper');
   });
 
   it('is not made without a variable that is asked for', async () => {
@@ -93,7 +93,7 @@ attempt('names', () => fs.readdirSync('/run/secrets'));
 attempt('write', () => fs.writeFileSync(path, 'x'));
 attempt('add', () => fs.writeFileSync('/run/secrets/other', 'x'));
 attempt('remove', () => fs.unlinkSync(path));
-attempt('environment', () => JSON.stringify(process.env).includes('s3cret'));
+attempt('environment', () => JSON.stringify(process.env).includes('wh1sper'));
 console.log(JSON.stringify(out));
 setInterval(() => undefined, 1000);
 `;
@@ -131,7 +131,7 @@ function tellers(): string[] {
     .flatMap((pid) => [`/proc/${pid}/cmdline`, `/proc/${pid}/environ`])
     .filter((path) => {
       try {
-        return readFileSync(path, 'latin1').includes('s3cret');
+        return readFileSync(path, 'latin1').includes('wh1sper');
       } catch {
         return false;
       }
@@ -156,7 +156,7 @@ describe('a server', () => {
     expect(seen).toEqual(SEEN);
     expect(told).toEqual([]);
     expect(isolation).toMatchObject({ secrets: 'API_KEY' });
-    expect(JSON.stringify(isolation)).not.toContain('s3cret');
+    expect(JSON.stringify(isolation)).not.toContain('wh1sper');
   });
 
   describe('under Podman', () => {
