@@ -1,12 +1,6 @@
 /** Is this version affected? The evaluation that the OSV format describes. Pure. */
-import { alpineOrder, debianOrder, npmOrder, type Order } from './order.ts';
-import { type Affects, type Family, familyOf, type Range, type RangeEvent } from './record.ts';
-
-const ORDERS: Readonly<Partial<Record<Family, Order>>> = {
-  npm: npmOrder,
-  Debian: debianOrder,
-  Alpine: alpineOrder,
-};
+import type { Order } from './order.ts';
+import { type Affects, familyOf, ORDERS, type Range, type RangeEvent } from './record.ts';
 
 /** Listed versions win: a version that is named is affected whatever the ranges say. Else any one range suffices. */
 export function isAffected(

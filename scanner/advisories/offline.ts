@@ -13,6 +13,7 @@ import { type Archive, openArchive } from './archive.ts';
 import { isAffected } from './match.ts';
 import {
   type Advisory,
+  ecosystemIn,
   FAMILIES,
   familiesOf,
   familyOf,
@@ -168,7 +169,9 @@ function glance(bytes: Buffer): { modified: string; affects: string[]; families:
   const { modified, affected } = record;
   const about = (Array.isArray(affected) ? affected.slice(0, 10_000) : []).flatMap((one: unknown) => {
     const { ecosystem, name } = Object(Object(one).package) as { ecosystem?: unknown; name?: unknown };
-    return typeof ecosystem === 'string' && typeof name === 'string' ? [{ ecosystem, name }] : [];
+    return typeof ecosystem === 'string' && typeof name === 'string'
+      ? [{ ecosystem: ecosystemIn(ecosystem), name }]
+      : [];
   });
   return {
     modified: instantOf(String(modified)),

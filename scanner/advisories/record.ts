@@ -6,10 +6,11 @@ import type { Severity } from '../../schemas/finding.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import { type Static, Type } from '../../schemas/type.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { alpineOrder, debianOrder } from './order.ts';
+import { alpineOrder, debianOrder, npmOrder, type Order } from './order.ts';
+import { rpmOrder } from './rpm-order.ts';
 
 /** Whose records are kept, as the format spells them. Distributions have one ecosystem for each of their releases. */
-export const FAMILIES = ['npm', 'PyPI', 'Debian', 'Alpine'] as const;
+export const FAMILIES = ['npm', 'PyPI', 'Debian', 'Alpine', 'Red Hat', 'Rocky Linux', 'AlmaLinux'] as const;
 export type Family = (typeof FAMILIES)[number];
 
 const RELEASES: Readonly<Record<Family, RegExp>> = {
@@ -17,11 +18,32 @@ const RELEASES: Readonly<Record<Family, RegExp>> = {
   PyPI: /^PyPI$/,
   Debian: /^Debian:\d{1,4}$/,
   Alpine: /^Alpine:v\d{1,4}\.\d{1,4}$/,
+  'Red Hat': /^Red Hat:\d{1,4}$/,
+  'Rocky Linux': /^Rocky Linux:\d{1,4}$/,
+  AlmaLinux: /^AlmaLinux:\d{1,4}$/,
+};
+
+/** PyPI's is its own. */
+export const ORDERS: Readonly<Partial<Record<Family, Order>>> = {
+  npm: npmOrder,
+  Debian: debianOrder,
+  Alpine: alpineOrder,
+  'Red Hat': rpmOrder,
+  'Rocky Linux': rpmOrder,
+  AlmaLinux: rpmOrder,
 };
 
 /** Null for an ecosystem whose records are not kept. */
 export function familyOf(ecosystem: string): Family | null {
   return FAMILIES.find((family) => RELEASES[family].test(ecosystem)) ?? null;
+}
+
+/**
+ * As packages are looked up. Red Hat's names every stream and repository of a release: the plain releases are kept, under
+ * their major one, as an image has packages of all repositories.
+ */
+export function ecosystemIn(ecosystem: string): string {
+  return ecosystem.replace(/^Red Hat:enterprise_linux:(\d{1,4})(?:\.\d{1,4})?(?:::.*)?$/, 'Red Hat:$1');
 }
 
 /** Families of packages; of one whose records are not kept, its own name, so that it is missed. */
@@ -155,9 +177,9 @@ function summaryOf(text: string): string {
 type OsvAffected = NonNullable<Static<typeof Osv>['affected']>[number];
 
 function affectsOf({ package: of, versions, ranges }: OsvAffected): Affects[] {
-  const family = familyOf(of?.ecosystem ?? '');
+  const ecosystem = ecosystemIn(of?.ecosystem ?? '');
+  const family = familyOf(ecosystem);
   if (!of || !family) return [];
-  const { ecosystem } = of;
   // Ranges of PyPI are in an order of its own, and its records list every version they are about.
   const read = family === 'PyPI' ? [] : (ranges ?? []).filter(({ type }) => type !== 'GIT');
   const found: Affects = {
@@ -188,8 +210,7 @@ function comparable(event: RangeEvent, family: Family): RangeEvent {
 function boundOf(bound: string, family: Family): string {
   if (bound === '0' || bound === '*') return bound;
   if (family !== 'npm') {
-    const order = family === 'Debian' ? debianOrder : alpineOrder;
-    if (order(bound, bound) !== null) return bound;
+    if (ORDERS[family]?.(bound, bound) !== null) return bound;
     throw invalid(`bounds of a range as versions of ${family}`, quote(bound, 60));
   }
   const padded = /^v?\d+(?:\.\d+)?$/.test(bound) ? `${bound}.0.0`.split('.').slice(0, 3).join('.') : bound;

@@ -8,21 +8,29 @@ import {
   distributionIn,
   dpkgPackages,
   isCut,
+  type Listing,
   MAX_PACKAGES,
+  type Where,
 } from './distribution.ts';
 import { type Licence, NO_LICENCE } from './licence.ts';
 import { type Found, foundAt, packagesOf, tellsOf } from './list.ts';
 import { MAX_MANIFEST_BYTES } from './npm.ts';
-import type { Installed, InstalledPackage } from './package.ts';
+import type { Installed } from './package.ts';
+import { rpmPackages } from './rpm/packages.ts';
 
-type Kind = 'package' | 'dpkg' | 'apk' | 'os' | 'rpm' | 'copyright';
+type Kind = 'package' | 'dpkg' | 'apk' | 'os' | 'rpm' | 'rpm-other' | 'copyright';
 
 const DATABASES: readonly (readonly [RegExp, Kind])[] = [
   [/^var\/lib\/dpkg\/(?:status|status\.d\/[^/]+)$/, 'dpkg'],
   [/^usr\/share\/doc\/[^/]+\/copyright$/, 'copyright'],
   [/^(?:usr\/)?lib\/apk\/db\/installed$/, 'apk'],
   [/^(?:usr\/lib|etc)\/os-release$/, 'os'],
-  [/^(?:var\/lib|usr\/lib\/sysimage|usr\/share)\/rpm\/(?:Packages(?:\.db)?|rpmdb\.sqlite)$/, 'rpm'],
+  [/^(?:var\/lib|usr\/lib\/sysimage|usr\/share)\/rpm\/rpmdb\.sqlite$/, 'rpm'],
+  // Databases of older kinds, and what is written beside one before it is taken in.
+  [
+    /^(?:var\/lib|usr\/lib\/sysimage|usr\/share)\/rpm\/(?:Packages(?:\.db)?|rpmdb\.sqlite-(?:wal|journal))$/,
+    'rpm-other',
+  ],
 ];
 
 /** Bytes that are kept of one file. Of a METADATA the head is enough; anything else has to be whole. */
@@ -31,7 +39,8 @@ const MOST: Readonly<Record<Kind, number>> = {
   dpkg: 64 * 1024 * 1024,
   apk: 64 * 1024 * 1024,
   os: 64 * 1024,
-  rpm: 0,
+  rpm: 128 * 1024 * 1024,
+  'rpm-other': 16,
   copyright: MAX_COPYRIGHT_BYTES,
 };
 
@@ -124,23 +133,16 @@ function listOf(root: TreeFolder, bytesOf: (node: TreeNode) => Buffer | null): I
     if (file) licences.set(file, licence);
     return licence;
   };
-  const databases = [...of('dpkg'), ...of('apk')];
-  const packages = [
-    ...packagesOf(found),
-    ...databases.flatMap((place) => inDatabase(place, on ?? UNTOLD, licenceOf)),
-  ];
+  const databases = [...of('dpkg'), ...of('apk'), ...of('rpm')];
+  const read = databases.map((place) => inDatabase(place, on ?? UNTOLD, licenceOf));
+  const packages = [...packagesOf(found), ...read.flatMap((one) => one.packages)];
   return {
     packages: packages.sort((a, b) => (a.at < b.at ? -1 : 1)),
     unpacked: null,
     gaps: [
       ...(mute === 0 ? [] : [`${mute} of the files that tell of npm and Python packages could not be read`]),
-      ...databases.flatMap(({ path, bytes }) => (bytes === null ? [`${path} could not be read`] : [])),
-      ...databases.flatMap(({ path, bytes }) =>
-        bytes !== null && isCut(bytes.toString('utf8'))
-          ? [`${path} is read for its first ${MAX_PACKAGES} packages only`]
-          : [],
-      ),
-      ...of('rpm').map(({ path }) => `packages of RPM are not read (${path})`),
+      ...read.flatMap((one) => one.gaps),
+      ...of('rpm-other').flatMap(otherRpm),
       ...(databases.length > 0 && (on === null || on.version === null)
         ? ['its packages are of a distribution that does not say which release it is']
         : []),
@@ -154,10 +156,30 @@ function inDatabase(
   { kind, path, bytes }: Place,
   on: Distribution,
   licenceOf: (name: string) => Licence,
-): InstalledPackage[] {
-  if (bytes === null) return [];
-  const read = kind === 'dpkg' ? dpkgPackages : apkPackages;
-  return read(bytes.toString('utf8'), { path, on, licenceOf });
+): Omit<Installed, 'unpacked'> {
+  if (bytes === null) return { packages: [], gaps: [`${path} could not be read`] };
+  const { packages, odd, gaps } =
+    kind === 'rpm'
+      ? rpmPackages(bytes, { path, on })
+      : ofText(bytes.toString('utf8'), kind, { path, on, licenceOf });
+  const without =
+    odd === 0 ? [] : [`${odd} of the entries of ${path} have no name or version that can be read`];
+  return { packages, gaps: [...without, ...gaps] };
+}
+
+function ofText(text: string, kind: Kind, where: Where): Listing & { readonly gaps: string[] } {
+  const listing = (kind === 'dpkg' ? dpkgPackages : apkPackages)(text, where);
+  const cut = `${where.path} is read for its first ${MAX_PACKAGES} packages only`;
+  return { ...listing, gaps: isCut(text) ? [cut] : [] };
+}
+
+/** An empty file beside a database holds nothing back. */
+function otherRpm({ path, bytes }: Place): string[] {
+  if (bytes?.length === 0) return [];
+  const kind = path.endsWith('.db') ? 'ndb' : 'BerkeleyDB';
+  return /-(?:wal|journal)$/.test(path)
+    ? [`what ${path} holds is not read: the packages of RPM may have changed since`]
+    : [`packages of RPM are not read: ${path} is a database of another kind (${kind})`];
 }
 
 const MAX_HOPS = 40;

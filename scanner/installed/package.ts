@@ -13,6 +13,8 @@ export interface Named {
 export interface InstalledPackage extends Named {
   /** What people call it, where its source has another name: feeds tell of sources. */
   readonly shown?: { readonly name: string; readonly version: string };
+  /** Another name that feeds may have for it: of some distributions it is not said which one they take. */
+  readonly alias?: string;
   /** Unique among all: the location in the closure, or the path of the file that tells of it. */
   readonly at: string;
   readonly licence: Licence;
@@ -28,7 +30,9 @@ export interface InstalledPackage extends Named {
 export function fedAmong(packages: readonly InstalledPackage[]): Named[] {
   return packages
     .filter(({ ecosystem }) => ecosystem !== 'generic')
-    .map(({ ecosystem, name, version, purl }) => ({ ecosystem, name, version, purl }));
+    .flatMap(({ ecosystem, name, version, purl, alias }) =>
+      [name, ...(alias === undefined ? [] : [alias])].map((one) => ({ ecosystem, name: one, version, purl })),
+    );
 }
 
 export interface Size {
