@@ -1,5 +1,5 @@
 /** What judging the content of one answer costs, by its size and kind, beside reading it at all. */
-import { contentJudge } from '../runtime/gate/results.ts';
+import { type ContentJudge, contentJudge } from '../runtime/gate/results.ts';
 import { parseMessage, type Response } from '../runtime/wire/message.ts';
 import type { JsonObject } from '../schemas/common.ts';
 import type { ContentControls } from '../schemas/content.ts';
@@ -53,12 +53,14 @@ const surface = {
     text: { name: 'text' },
   },
 };
+const maxResultBytes = 32 * KB * KB;
 const CONTROLS: Readonly<Record<string, ContentControls>> = {
-  'all off': { secrets: 'off', instructions: 'off' },
-  default: {},
+  'all off': { secrets: 'off', instructions: 'off', maxResultBytes },
+  default: { maxResultBytes },
 };
+const ASIDE_RUNS = 5;
 
-export function content(): Promise<BenchResult> {
+export async function content(): Promise<BenchResult> {
   const rows: string[][] = [];
   const data: Record<string, number> = {};
   for (const [kind, make] of Object.entries(KINDS))
@@ -77,18 +79,32 @@ export function content(): Promise<BenchResult> {
         const asked = { method: 'tools/call', target: kind === 'rows' ? 'read' : 'text', rule: {} };
         times.push(timed(() => judge.answer(message, asked)));
         data[`${kind} ${size} KB ${name}`] = times.at(-1) ?? 0;
+        if (name !== 'default') continue;
+        const held = await heldBy(() => judge.aside(message, asked));
+        data[`${kind} ${size} KB held`] = held ?? times.at(-1) ?? 0;
+        times.push(data[`${kind} ${size} KB held`] ?? 0);
       }
       rows.push([`${kind} ${size} KB`, ...times.map((ms) => ms.toFixed(3))]);
     }
-  return Promise.resolve({
-    head: ['answer', 'parse ms', 'schema and size ms', 'default ms'],
+  return {
+    head: ['answer', 'parse ms', 'schema and size ms', 'default ms', 'of it this thread ms'],
     rows,
     notes: [
       'Processor time. Parsing is paid anyway; a locked output schema costs in nodes, reading texts in characters.',
+      'Of a large answer, judged on a thread of its own, this thread pays for the copy that it hands over.',
       'Texts are read up to 4 Mi characters a message; what is beyond is flagged as unread, or blocked.',
     ],
     data,
-  });
+  };
+}
+
+/** Milliseconds of this thread's processor time for one answer that is judged aside; null for one that is not. */
+async function heldBy(judge: () => ReturnType<ContentJudge['aside']>): Promise<number | null> {
+  if ((await judge()) === null) return null;
+  const start = process.threadCpuUsage();
+  for (let run = 0; run < ASIDE_RUNS; run++) await judge();
+  const { user, system } = process.threadCpuUsage(start);
+  return (user + system) / 1000 / ASIDE_RUNS;
 }
 
 /** Milliseconds of processor time for one run, over half a second of it: what else the machine does is not counted. */

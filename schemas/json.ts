@@ -25,17 +25,19 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export function parseStrict(input: Uint8Array | string, limits: JsonLimits = {}): Json {
   const maxBytes = limits.maxBytes ?? 64 * 1024 * 1024;
   if (input.length > maxBytes) throw invalid(`at most ${maxBytes} bytes`, `${input.length} bytes`);
+  const { maxDepth = 128, lenient = false } = limits;
   let text: string;
   let value: Json;
+  let scanned: Scanned | null;
   try {
     text = typeof input === 'string' ? input : utf8.decode(input);
-    if (text.length > LARGE) assertShallow(text, limits.maxDepth ?? 128);
+    scanned = text.length > LARGE ? scan(text, maxDepth, lenient) : null;
     value = JSON.parse(text) as Json;
   } catch (error) {
     if (error instanceof LockkeeperError) throw error;
     throw invalid('one JSON value in UTF-8', quote((error as Error).message));
   }
-  const { members, escaped } = scan(text, limits.maxDepth ?? 128, limits.lenient ?? false);
+  const { members, escaped } = scanned ?? scan(text, maxDepth, lenient);
   // Of members with one name, one is left.
   if (members !== membersOf(value) || (escaped && !isReadAs(text, value))) throw misread(text);
   return value;
@@ -45,29 +47,21 @@ function invalid(expected: string, found: string): LockkeeperError {
   return new LockkeeperError('JSON_INVALID', { expected, found, next: 'Correct the text and try again' });
 }
 
-/** Texts of more characters are looked at before they are parsed: building deep nesting costs seconds. */
+/** Texts of more characters are walked before they are parsed: building deep nesting costs seconds. */
 const LARGE = 1_000_000;
-
-function assertShallow(text: string, maxDepth: number): void {
-  let depth = 0;
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    if (c === QUOTE) i = stringEnd(text, i);
-    else if (c === 123 || c === 91) {
-      if (++depth > maxDepth)
-        throw invalid(`nesting of at most ${maxDepth}`, `deeper nesting at offset ${i}`);
-    } else if (c === 125 || c === 93) depth--;
-  }
-}
 
 const QUOTE = 34;
 const BACKSLASH = 92;
 
-/**
- * Walks a text that JSON.parse accepted: depth, integers safe, strings well formed. Returns how many members its objects
- * are written with, and whether any name of them has an escape in it.
- */
-function scan(text: string, maxDepth: number, lenient: boolean): { members: number; escaped: boolean } {
+interface Scanned {
+  /** How many members its objects are written with. */
+  readonly members: number;
+  /** Whether any name of them has an escape in it. */
+  readonly escaped: boolean;
+}
+
+/** Walks a text, which counts once JSON.parse accepts it: depth, integers safe, strings well formed. */
+function scan(text: string, maxDepth: number, lenient: boolean): Scanned {
   const escapes = text.includes('\\');
   // Without escapes, a text is well formed where all of its strings are.
   const mayBeLone = escapes || !text.isWellFormed();

@@ -135,6 +135,22 @@ describe('several segments', () => {
   });
 });
 
+describe('reading a journal', () => {
+  it('holds one buffer, however much there is to read', async () => {
+    const root = tempDir();
+    const journal = await openJournal(root);
+    const large = { ...body(1), message: 'x'.repeat(10_000) };
+    for (let n = 0; n < 1200; n++) journal.note(large);
+    await journal.append(large);
+    const before = process.memoryUsage().arrayBuffers;
+    let most = 0;
+    for await (const _ of readJournal(root))
+      most = Math.max(most, process.memoryUsage().arrayBuffers - before);
+    expect(most).toBeLessThan(1_000_000);
+    await journal.close();
+  });
+});
+
 const WRITER = join(import.meta.dirname, '../../helpers/journal-writer.ts');
 
 describe('the journal and the machine', () => {
