@@ -22,12 +22,15 @@ export function isVerdict(code: Code): boolean {
   return CODES[code].exit === 3 && !NO_VERDICT.has(code);
 }
 
-/** Asks the registry what it says of these releases today. Throws RELEASE_REVOKED, LOCK_EQUIVOCATION and the like. */
+/** What the registry says today, by `server@version`. */
+export type States = ReadonlyMap<string, string>;
+
+/** Asks the registry what it says of these releases today; `told` hears it before anything is refused. Throws RELEASE_REVOKED, LOCK_EQUIVOCATION and the like. */
 export async function assertCurrent(
   context: Context,
   api: Api,
-  { intent, verified }: { intent: Intent; verified: VerifiedLock },
-): Promise<Map<string, string>> {
+  { intent, verified, told }: { intent: Intent; verified: VerifiedLock; told?: (states: States) => void },
+): Promise<States> {
   const now = context.now();
   const entries = Object.values(verified.lock.servers);
   const body = {
@@ -40,13 +43,14 @@ export async function assertCurrent(
   const states = new Map(
     check.states.map((item) => [`${item.server}@${item.version}`, item.state ?? 'unknown']),
   );
+  told?.(states);
   for (const { server, version } of entries) {
     const state = states.get(`${server}@${version}`) ?? 'unknown';
     if (state === 'approved' || state === 'deprecated') continue;
     throw new LockkeeperError('RELEASE_REVOKED', {
       expected: `${server} ${version} approved`,
       found: `it is ${state} at ${intent.registry}`,
-      next: 'Run: lk lock (it takes the newest approved version that fits), or change lockkeeper.json',
+      next: 'Run: lk lock (it takes the newest approved version that fits), or take it out: lk remove ALIAS',
     });
   }
   const today = (await rootOfToday(context, api, intent.trust)).trusted;

@@ -44,7 +44,8 @@ export const audit: Command = {
     const records = flag(values, 'local')
       ? await readLocal(context, query)
       : await readRegistry(context, query);
-    const more = records.length >= limit ? `\nThe newest ${limit} records; see more with --limit.` : '';
+    const more =
+      records.length >= limit ? `\nOut of the newest ${limit} records; see more with --limit.` : '';
     const shown = records.length ? `${auditTable(records, flag(values, 'all'))}${more}` : 'No records fit.';
     return { data: { records }, text: shown };
   },

@@ -5,7 +5,7 @@ import { acrossHere, acrossLines } from '../across.ts';
 import { type Against, advisoryLines, assertUnaffected } from '../advisories.ts';
 import { type Difference, differenceLines, differencesFrom } from '../against.ts';
 import { type Command, type Context, flag, type Result, text } from '../command.ts';
-import { assertCurrent, isVerdict } from '../current.ts';
+import { assertCurrent, isVerdict, type States } from '../current.ts';
 import { minute, plain, table } from '../output.ts';
 import { assertNotDropped, assertPolicy, readPolicyFile } from '../policy-file.ts';
 import { type OpenedProject, openProject, projectOf } from '../project.ts';
@@ -55,21 +55,25 @@ export const ci: Command = {
   async run(context, _words, values) {
     let opened: OpenedProject | null = null;
     let reached: Conclusion | null = null;
+    let states: States = new Map();
+    const told = (seen: States): void => {
+      states = seen;
+    };
     try {
       const offline = flag(values, 'offline');
       const project = projectOf(context, values);
       opened = await openProject(context, project, { ask: !offline });
       await assertPolicy(opened.verified.lock, await readPolicyFile(project));
       assertNotDropped(opened.verified.lock, flag(values, 'drop-policy'));
-      const concluded = await (offline ? concludeOffline(context, opened) : conclude(context, opened));
+      const concluded = await (offline ? concludeOffline(context, opened) : conclude(context, opened, told));
       const spec = text(values, 'against');
       const { policy } = opened.verified.lock;
-      const told = { exit: 0, policy: policy !== undefined };
-      if (spec === undefined) return render(concluded, context, told);
+      const way = { exit: 0, policy: policy !== undefined };
+      if (spec === undefined) return render(concluded, context, way);
       reached = concluded;
       const api = offline ? null : await context.api(opened.intent.registry);
       const found = await differencesFrom(context, opened, { spec, api, project });
-      const shown = render({ ...concluded, differences: found }, context, told);
+      const shown = render({ ...concluded, differences: found }, context, way);
       return { ...shown, text: [shown.text, ...differenceLines(found, spec, context.paint)].join('\n') };
     } catch (thrown) {
       const error = asLockkeeperError(thrown);
@@ -80,7 +84,7 @@ export const ci: Command = {
         code: error.code,
         sentence: error.message,
         lock: opened && lockOf(opened),
-        servers: reached?.servers ?? (opened ? serversOf(opened, new Map()) : []),
+        servers: reached?.servers ?? (opened ? serversOf(opened, states) : []),
         warning: opened?.verified.lock.warning ?? null,
         advisories: [],
         across: null,
@@ -96,11 +100,15 @@ function exitOf(code: Code): number {
   return isVerdict(code) || exit === CODES.INTERNAL.exit ? exit : CODES.REGISTRY_UNREACHABLE.exit;
 }
 
-async function conclude(context: Context, opened: OpenedProject): Promise<Conclusion> {
+async function conclude(
+  context: Context,
+  opened: OpenedProject,
+  told: (states: States) => void,
+): Promise<Conclusion> {
   const { intent, verified } = opened;
   assertAnswers(verified.lock, intent);
   const api = await context.api(intent.registry);
-  const states = await assertCurrent(context, api, opened);
+  const states = await assertCurrent(context, api, { ...opened, told });
   const advisories = await assertUnaffected(api, Object.values(verified.lock.servers));
   const servers = serversOf(opened, states);
   return {

@@ -24,6 +24,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   revoke: async () => (await import('./revoke.ts')).revoke,
   calls: async () => (await import('./calls.ts')).calls,
   add: async () => (await import('./add.ts')).add,
+  remove: async () => (await import('./remove.ts')).remove,
   lock: async () => (await import('./lock.ts')).lock,
   ci: async () => (await import('./ci.ts')).ci,
   policy: async () => (await import('./policy.ts')).policy,

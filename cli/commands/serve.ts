@@ -74,7 +74,7 @@ function welcome(
     '',
     ...at.rootKeys.map((id) => `  ${id}`),
     '',
-    'Then: lk people add ALICE --roles reviewer, and see README.md for the tour.',
+    'From here to a running server: docs/first-server.md. With --trial one approval is enough.',
     'Stop with Ctrl-C.',
     '',
   ].join('\n');

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openApi } from '../../cli/api.ts';
 import type { Context } from '../../cli/command.ts';
-import { assertCurrent, isVerdict } from '../../cli/current.ts';
+import { assertCurrent, isVerdict, type States } from '../../cli/current.ts';
 import { openHome } from '../../cli/home.ts';
 import type { OpenedProject } from '../../cli/project.ts';
 import { verifyLock } from '../../runtime/trust/lock.ts';
@@ -54,6 +54,7 @@ function taken(root: Root): void {
 
 describe('what the registry says of a lock today', () => {
   let told: { check: LockCheckView; root: Envelope };
+  let heard: States = new Map();
   const server = createServer((request, response) => {
     const trust = {
       ...pin,
@@ -87,7 +88,11 @@ describe('what the registry says of a lock today', () => {
     const shown = { evidence: { root: makeRoot(), rootChain: [] }, trusted: verified.trusted };
     const opened: OpenedProject = { intent, bytes, verified: { ...verified, shown } };
     const context = { now: () => now, home: openHome(tempDir()), say: () => undefined } as unknown as Context;
-    return assertCurrent(context, openApi(registry, null), opened).then(
+    heard = new Map();
+    return assertCurrent(context, openApi(registry, null), {
+      ...opened,
+      told: (states) => void (heard = states),
+    }).then(
       () => 'ok',
       (error) => error.code,
     );
@@ -113,6 +118,11 @@ describe('what the registry says of a lock today', () => {
     ['in another lock of this version', 'LOCK_EQUIVOCATION', { latest: { version: 7, digest: OTHER } }],
   ])('a release that is %s: %s', async (_, code, check) => {
     expect(await ask(check)).toBe(code);
+  });
+
+  it('is told of what it says before it is refused', async () => {
+    expect(await ask(stateOf('revoked'))).toBe('RELEASE_REVOKED');
+    expect([...heard.values()]).toEqual(['revoked']);
   });
 
   it.each<[string, string, Envelope]>([
