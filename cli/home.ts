@@ -7,7 +7,7 @@ import { assertRemembered, type RootMemory, remembering, type Shown } from '../r
 import { Closed, Digest, Instant, KeyId, Person } from '../schemas/common.ts';
 import { Envelope } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
-import { parseStrict, sha256 } from '../schemas/json.ts';
+import { parseFile, sha256 } from '../schemas/json.ts';
 import { parseNote, readCheckpoint } from '../schemas/note.ts';
 import { type Static, type TSchema, Type } from '../schemas/type.ts';
 import { assertValid } from '../schemas/validate.ts';
@@ -99,12 +99,12 @@ export function openHome(dir: string): Home {
     join(dir, 'seen', `published-${sha256(place).slice(7, 39)}.json`);
   const signIns = async (): Promise<SignIn[]> => {
     const bytes = await readIfThere(credentials);
-    return bytes ? assertValid(Credentials, parseStrict(bytes), credentials).signIns : [];
+    return bytes ? assertValid(Credentials, parseFile(bytes, credentials), credentials).signIns : [];
   };
   const pinPath = join(dir, 'pins.json');
   const pins = async (): Promise<Pin[]> => {
     const bytes = await readIfThere(pinPath);
-    return bytes ? assertValid(Pins, parseStrict(bytes), pinPath).pins : [];
+    return bytes ? assertValid(Pins, parseFile(bytes, pinPath), pinPath).pins : [];
   };
   return {
     ...openKeyFiles(join(dir, 'keys')),
@@ -190,7 +190,7 @@ async function readMemory<S extends TSchema>(path: string, schema: S): Promise<S
   const bytes = await readIfThere(path);
   if (bytes === null) return null;
   try {
-    return assertValid(schema, parseStrict(bytes), path);
+    return assertValid(schema, parseFile(bytes, path), path);
   } catch (cause) {
     // Taken for first contact, it would let everything older through.
     throw new LockkeeperError('DOCUMENT_INVALID', {

@@ -4,7 +4,7 @@ import { chmod, mkdir, open, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readPrivateKey, readPublicKey } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
-import { parseStrict } from '../schemas/json.ts';
+import { parseFile } from '../schemas/json.ts';
 import {
   type AgentReference,
   type CommandReference,
@@ -80,7 +80,7 @@ function fromPem(pem: string): StoredKey {
 }
 
 function fromReference(text: string, path: string): StoredKey {
-  const reference = assertValid(KeyReference, parseStrict(text), path, 'KEY_FILE');
+  const reference = assertValid(KeyReference, parseFile(text, path), path, 'KEY_FILE');
   if (reference.kind === 'sigstore')
     return { kind: reference.kind, keyid: identityKeyId(reference), publicKey: null, reference };
   const { key: publicKey, keyid } = readPublicKey(reference.publicKey);

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type { RootPin } from '../runtime/trust/root.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import type { Intent } from '../schemas/intent.ts';
-import { parseStrict } from '../schemas/json.ts';
+import { parseFile } from '../schemas/json.ts';
 import { RootPinFile } from '../schemas/root.ts';
 import type { Static } from '../schemas/type.ts';
 import { assertValid } from '../schemas/validate.ts';
@@ -44,7 +44,7 @@ async function machinePin(context: Context): Promise<Static<typeof RootPinFile> 
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
     throw error;
   });
-  return bytes && assertValid(RootPinFile, parseStrict(bytes), rootPin);
+  return bytes && assertValid(RootPinFile, parseFile(bytes, rootPin), rootPin);
 }
 
 /** What was seen of a registry's roots is kept under its address: another one would begin without it. */
@@ -64,7 +64,7 @@ export async function givenPin(
   const path = text(values, 'pin');
   if (path !== undefined) {
     const bytes = await readFile(resolve(context.cwd, path));
-    const file = assertValid(RootPinFile, parseStrict(bytes), path);
+    const file = assertValid(RootPinFile, parseFile(bytes, path), path);
     if (isFor(file, registry)) return { rootKeys: file.rootKeys, threshold: file.threshold };
     throw new LockkeeperError('ROOT_UNTRUSTED', {
       expected: `a root pinned for ${quote(registry, 200)}`,

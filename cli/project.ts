@@ -9,7 +9,7 @@ import type { Json } from '../schemas/common.ts';
 import type { Envelope } from '../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { Intent } from '../schemas/intent.ts';
-import { parseStrict, pretty } from '../schemas/json.ts';
+import { parseFile, pretty } from '../schemas/json.ts';
 import { LOCK_FILE, MAX_LOCK_BYTES, parseLockFile } from '../schemas/lock.ts';
 import { type Growth, LogProof } from '../schemas/log.ts';
 import { parseNote, readCheckpoint } from '../schemas/note.ts';
@@ -67,7 +67,7 @@ export async function readIntent(project: Project): Promise<Intent> {
         next: 'Ask for a server with: lk add NAME',
       }),
   );
-  return assertValid(Intent, parseStrict(bytes), INTENT_FILE);
+  return assertValid(Intent, parseFile(bytes, project.intentPath), INTENT_FILE);
 }
 
 export async function writeIntent(project: Project, intent: Intent): Promise<void> {

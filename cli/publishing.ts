@@ -3,7 +3,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
-import { parseStrict } from '../schemas/json.ts';
+import { parseFile } from '../schemas/json.ts';
 import { isMcpbSource, mcpbRefOf } from '../schemas/mcpb.ts';
 import { isOciSource, type OciRef, type OciTag, ociSourceOf, parsedOci } from '../schemas/oci.ts';
 import { isPypiSource, pypiRefOf } from '../schemas/pypi.ts';
@@ -191,7 +191,7 @@ async function labelsIn(values: Values): Promise<Pick<Permissions, 'labels'>> {
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw usage('--labels', 'a file that can be read', quote(String(cause), 200));
   });
-  return { labels: assertValid(ToolLabels, parseStrict(bytes), path) };
+  return { labels: assertValid(ToolLabels, parseFile(bytes, path), path) };
 }
 
 function permissionsOf(values: Values): Permissions {

@@ -18,7 +18,7 @@ export type Compared = Omit<DiffView, 'before' | 'after'> & {
 export function renderDiff(view: Compared, paint: Paint): string {
   const { before, after, changes, reach, artifacts } = view;
   if (before === null) {
-    return `Nothing of this server was approved before ${line(after.version)}: all of it is new.`;
+    return `Nothing of this server was approved when ${line(after.version)} was scanned: all of it is new.`;
   }
   const top = highestRisk([...changes, ...reach]);
   const packages = `${counted(artifacts.added.length, 'package')} added, ${artifacts.removed.length} removed${

@@ -43,6 +43,18 @@ export function parseStrict(input: Uint8Array | string, limits: JsonLimits = {})
   return value;
 }
 
+/** The same of a file: what is wrong with it is told with its name. */
+export function parseFile(input: Uint8Array | string, path: string, limits: JsonLimits = {}): Json {
+  try {
+    return parseStrict(input, limits);
+  } catch (cause) {
+    if (!(cause instanceof LockkeeperError) || cause.code !== 'JSON_INVALID') throw cause;
+    const { expected, found } = cause;
+    const next = 'Correct the file and try again';
+    throw new LockkeeperError('JSON_INVALID', { expected: `${expected} in ${path}`, found, next, cause });
+  }
+}
+
 function invalid(expected: string, found: string): LockkeeperError {
   return new LockkeeperError('JSON_INVALID', { expected, found, next: 'Correct the text and try again' });
 }

@@ -1,8 +1,10 @@
 import { renderDiff, renderSurface } from '../../scanner/render-diff.ts';
 import { DiffView } from '../../schemas/api.ts';
+import type { Release } from '../../schemas/release.ts';
 import { Surface } from '../../schemas/surface.ts';
+import type { Api } from '../api.ts';
 import { type Command, text } from '../command.ts';
-import { findRelease } from '../releases.ts';
+import { findRelease, listReleases } from '../releases.ts';
 
 export const diff: Command = {
   summary: 'show what a release changes since the last approved one',
@@ -22,7 +24,18 @@ export const diff: Command = {
     });
     const shown = renderDiff(view, context.paint);
     if (view.before !== null) return { data: view, text: shown };
+    const since = await approvedSince(api, release);
     const surface = await api.call('surface', Surface, { parameters: { id: release.id } });
-    return { data: { ...view, surface }, text: `${shown}\n\n${renderSurface(surface, context.paint)}` };
+    return {
+      data: { ...view, surface },
+      text: `${shown}${since}\n\n${renderSurface(surface, context.paint)}`,
+    };
   },
 };
+
+/** A release may have been scanned before the one that it is worth comparing with was approved. */
+async function approvedSince(api: Api, { id, name }: Release): Promise<string> {
+  const approved = await listReleases(api, { name, state: 'approved' });
+  const other = approved.find((one) => one.id !== id);
+  return other ? `\n${other.version} was approved since: lk diff ${id} --from ${other.version}` : '';
+}

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { readJournal } from '../../runtime/journal/journal.ts';
 import { remarksOf } from '../../runtime/policy/remarks.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { parseStrict } from '../../schemas/json.ts';
+import { parseFile } from '../../schemas/json.ts';
 import { PolicyTest } from '../../schemas/policy-test.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { type Command, type Context, type Result, text, type Values } from '../command.ts';
@@ -88,7 +88,7 @@ async function show(context: Context, values: Values): Promise<Result> {
 }
 
 async function test(context: Context, file: string, values: Values): Promise<Result> {
-  const cases = assertValid(PolicyTest, parseStrict(await readCases(resolve(context.cwd, file))), file);
+  const cases = assertValid(PolicyTest, parseFile(await readCases(resolve(context.cwd, file)), file), file);
   const here = await policyHere(context, values);
   const outcomes = runCases(cases, { ...here, now: context.now() });
   const failed = outcomes.filter(({ ok }) => !ok);

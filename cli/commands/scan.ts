@@ -4,7 +4,7 @@ import { toMarkdown } from '../../scanner/markdown.ts';
 import { toSarif } from '../../scanner/sarif.ts';
 import { suppressedIn } from '../../scanner/suppressions.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
-import { parseStrict } from '../../schemas/json.ts';
+import { parseFile } from '../../schemas/json.ts';
 import { DEFAULT_POLICY, Policy } from '../../schemas/policy.ts';
 import { concludeAll, type Scan, type ScanTarget } from '../../schemas/scan.ts';
 import { assertValid } from '../../schemas/validate.ts';
@@ -145,7 +145,7 @@ async function policyOf(context: Context, values: Values): Promise<Policy> {
   const missing = (): LockkeeperError =>
     new LockkeeperError('USAGE', { expected: '--policy: a file', found: path, next: 'See: lk scan --help' });
   const bytes = await readOr(resolve(context.cwd, path), missing, MAX_POLICY_BYTES);
-  return assertValid(Policy, parseStrict(bytes), path);
+  return assertValid(Policy, parseFile(bytes, path), path);
 }
 
 async function write(context: Context, path: string | undefined, make: () => string): Promise<void> {

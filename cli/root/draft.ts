@@ -5,7 +5,7 @@ import { readRoot } from '../../runtime/trust/root.ts';
 import { Closed, type Json } from '../../schemas/common.ts';
 import { Envelope, readPublicKey, Signature, verifyBytes } from '../../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { canonical, parseStrict, pretty } from '../../schemas/json.ts';
+import { canonical, parseFile, pretty } from '../../schemas/json.ts';
 import { ROOT_TYPE, Root } from '../../schemas/root.ts';
 import { type Signer, signWith } from '../../schemas/signer.ts';
 import { type Static, Type } from '../../schemas/type.ts';
@@ -33,7 +33,7 @@ export async function readDraft(path: string): Promise<Draft> {
       cause,
     });
   });
-  const draft = assertValid(Draft, parseStrict(bytes, { maxBytes: MAX_BYTES }), path);
+  const draft = assertValid(Draft, parseFile(bytes, path, { maxBytes: MAX_BYTES }), path);
   const before = readRoot(draft.previous).root;
   if (draft.root.version !== before.version + 1)
     throw new LockkeeperError('DOCUMENT_INVALID', {

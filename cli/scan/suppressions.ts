@@ -5,7 +5,7 @@ import { fingerprintOf, subjectOf } from '../../scanner/fingerprint.ts';
 import type { Accepted } from '../../scanner/suppressions.ts';
 import { readPublicKey, verifiedKeys } from '../../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { canonical, parseStrict, pretty } from '../../schemas/json.ts';
+import { canonical, parseFile, parseStrict, pretty } from '../../schemas/json.ts';
 import type { ScanTarget } from '../../schemas/scan.ts';
 import { type Signer, sealWith } from '../../schemas/signer.ts';
 import {
@@ -74,7 +74,7 @@ async function fileAt(
   missing: () => LockkeeperError,
 ): Promise<SuppressionFile> {
   const bytes = await readOr(resolve(cwd, path), missing, MAX_FILE_BYTES);
-  return assertValid(SuppressionFile, parseStrict(bytes, { maxBytes: MAX_FILE_BYTES }), path);
+  return assertValid(SuppressionFile, parseFile(bytes, path, { maxBytes: MAX_FILE_BYTES }), path);
 }
 
 export interface Wish {

@@ -5,7 +5,7 @@ import { writeAtomic } from '../../runtime/store/atomic.ts';
 import type { Misbehaviour, Remembered } from '../../runtime/trust/witness.ts';
 import { Closed } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { parseStrict, sha256 } from '../../schemas/json.ts';
+import { parseFile, sha256 } from '../../schemas/json.ts';
 import { parseNote, readCheckpoint, signersOf, type Verifier } from '../../schemas/note.ts';
 import { Type } from '../../schemas/type.ts';
 import { assertValid } from '../../schemas/validate.ts';
@@ -70,7 +70,7 @@ async function textOf(path: string): Promise<string | null> {
 
 function readState(text: string, path: string, own: Verifier): Map<string, Remembered> {
   try {
-    const { checkpoints } = assertValid(State, parseStrict(text), path);
+    const { checkpoints } = assertValid(State, parseFile(text, path), path);
     return new Map(
       Object.entries(checkpoints).map(([origin, note]) => {
         const parsed = parseNote(note);

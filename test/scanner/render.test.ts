@@ -220,7 +220,7 @@ added     @x/y 1`.replaceAll('… The same beginning, The same ', `…${long.sli
 
   it('says when there is nothing to compare with, and cuts nothing', () => {
     expect(renderDiff({ ...view, before: null }, plain)).toBe(
-      'Nothing of this server was approved before 1.1.0: all of it is new.',
+      'Nothing of this server was approved when 1.1.0 was scanned: all of it is new.',
     );
     const many = Array.from({ length: 700 }, (_, i) => ({
       at: `/tools/t${i}/description`,

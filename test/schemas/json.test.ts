@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { LockkeeperError } from '../../schemas/errors.ts';
-import { canonical, digestOf, parseStrict, pretty } from '../../schemas/json.ts';
+import { canonical, digestOf, parseFile, parseStrict, pretty } from '../../schemas/json.ts';
 
 const fixtures = join(import.meta.dirname, '../fixtures/jcs');
 
@@ -92,6 +92,17 @@ describe('parseStrict', () => {
     expect(Object.keys(parseStrict('{"__proto__":1,"a":2}') as object)).toEqual(['__proto__', 'a']);
     expect(pretty(parseStrict('{"b":1,"__proto__":{"x":1}}'))).toContain('"__proto__"');
   });
+});
+
+it('names the file that is not JSON', () => {
+  expect(() => parseFile('{"a":1,}', 'project/lockkeeper.json')).toThrow(
+    expect.objectContaining({
+      code: 'JSON_INVALID',
+      expected: 'one JSON value in UTF-8 in project/lockkeeper.json',
+      next: 'Correct the file and try again',
+    }),
+  );
+  expect(parseFile('{"a":1}', 'lockkeeper.json')).toEqual({ a: 1 });
 });
 
 describe('canonical', () => {
