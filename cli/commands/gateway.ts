@@ -172,6 +172,7 @@ function welcome(context: Context, { url }: Gateway, doors: ReadonlyMap<string, 
   if (context.json) return void process.stdout.write(`${JSON.stringify({ url, servers: urls })}\n`);
   context.say(`The gateway listens on ${url}`);
   for (const each of urls) context.say(`  ${each}`);
-  context.say(`A client is given one of them, such as: claude mcp add --transport http docs ${urls[0]}`);
+  const [, , alias = 'all'] = [...doors.keys()][0]?.split('/') ?? [];
+  context.say(`A client is given one of them, such as: claude mcp add --transport http ${alias} ${urls[0]}`);
   context.say('Each call is judged by the lock and written down before it is made. Ctrl-C ends it.');
 }

@@ -67,7 +67,7 @@ function judge(event: RevocationEvent, release: RevocableRelease, trusted: Trust
   const error = new LockkeeperError('RELEASE_REVOKED', {
     expected: `${release.server} ${release.version} approved for as long as it runs`,
     found: `it was revoked at ${at} by ${revokedBy}: ${quote(reason, 300)}`,
-    next: 'Run: lk lock (it takes the newest approved version that fits), or change lockkeeper.json',
+    next: 'Run: lk lock (it takes the newest approved version that fits), or take it out: lk remove ALIAS',
   });
   return { revokedBy, reason, at, digest, signedBy, doubt, error };
 }
