@@ -126,9 +126,15 @@ async function assertThere({ name, version }: PypiRef, world: PypiWorld): Promis
   if (files.some(({ file }) => versionIn(file, name) === version)) return;
   throw new LockkeeperError('SOURCE_INVALID', {
     expected: `${name} ${version} in the package index`,
-    found: files.length === 0 ? 'no such package' : 'other versions alone',
+    found: files.length === 0 ? 'no such package' : `other versions alone${newestIn(files, name)}`,
     next: 'Check the name and the version',
   });
+}
+
+/** The last few of an index, which has them in the order of their publication. */
+function newestIn(files: readonly IndexFile[], name: string): string {
+  const versions = new Set(files.flatMap(({ file }) => versionIn(file, name) ?? []));
+  return versions.size === 0 ? '' : `, such as ${[...versions].slice(-5).reverse().join(', ')}`;
 }
 
 /** Why pip finds no wheel of a package, and there is no source archive to build, where the index can tell. Throws CLOSURE_INCOMPLETE. */

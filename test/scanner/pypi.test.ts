@@ -112,7 +112,11 @@ const REFUSED: Readonly<Record<string, readonly [readonly Listed[], string, stri
     'CLOSURE_INCOMPLETE',
     'withdrawn.*stolen key',
   ],
-  'another version': [[server({ version: '1.0.1' })], 'SOURCE_INVALID', 'other versions alone'],
+  'another version': [
+    [server({ version: '1.0.1' })],
+    'SOURCE_INVALID',
+    'other versions alone, such as 1.0.1',
+  ],
   'nothing of that name': [[], 'SOURCE_INVALID', 'no such package'],
   'no script': [[server({ scripts: {} })], 'CLOSURE_INCOMPLETE', 'one console script'],
   'several scripts, none named like it': [
