@@ -24,21 +24,27 @@ const SHOWN = 20;
 export function buildCodeIn(
   { source, backend, inTree }: Built,
   files: readonly UnpackedFile[],
-  { uses }: Pick<CodeFacts, 'uses'>,
+  { uses, hidden, unread }: Pick<CodeFacts, 'uses' | 'hidden' | 'unread'>,
 ): Omit<Finding, 'check'>[] {
   const ran = files.filter(({ path }) => isRun(path, backend, inTree));
   if (ran.length === 0) return [];
   const paths = new Set(ran.map(({ path }) => path));
   const grave = uses.filter(({ path, capability }) => paths.has(path) && GRAVE.has(capability));
-  const does = [...new Set(grave.map(({ capability }) => capability))].sort();
+  const reached = [...new Set(grave.map(({ capability }) => capability))].sort();
+  const secret = hidden.filter((mark) => paths.has(mark.path));
+  const does = [
+    ...(reached.length > 0 ? [`reaches ${reached.join(', ')}`] : []),
+    ...(secret.length > 0 ? ['hides what it does'] : []),
+    ...(unread.some(({ path }) => paths.has(path)) ? ['could not be read'] : []),
+  ];
   const names = [...paths].slice(0, 3).join(', ');
   const more = paths.size > 3 ? ` and ${paths.size - 3} more` : '';
   const evidence: Evidence[] = [
     ...backendLine(source.purl, inTree, files),
     ...ran.slice(0, SHOWN).map(({ path, bytes }) => firstLine(source.purl, path, bytes)),
-    ...grave.slice(0, SHOWN).map((use) => place(source.purl, use)),
+    ...[...grave, ...secret].slice(0, SHOWN).map((use) => place(source.purl, use)),
   ];
-  const what = does.length === 0 ? '' : `, which reaches ${does.join(', ')}`;
+  const what = does.length === 0 ? '' : `, which ${does.join(' and ')}`;
   const message = `${source.purl} runs its own code when it is built: ${names}${more}${what}`;
   return [finding(does.length > 0 ? 'high' : 'medium', message, evidence)];
 }

@@ -14,11 +14,12 @@ import { indexClient } from './http.ts';
 import type { PypiOptions } from './options.ts';
 import { type IndexFile, versionIn } from './project.ts';
 import { type Chosen, choose, type Unresolved, type Wish } from './resolve.ts';
-import { chooseSdist, type Sdist } from './sdist.ts';
+import { chooseSdist, type Sdist, unbuilt } from './sdist.ts';
 import { targetOf } from './target.ts';
 
-/** Of one closure; most that need any need one. */
+/** Of one closure, most of which need one or none; and the time for all of them, after which no other begins. */
 const MAX_BUILDS = 20;
+const ALL_BUILDS_MS = 1_200_000;
 
 export interface ResolvedWheels extends Resolved {
   readonly target: PythonTarget;
@@ -87,6 +88,7 @@ async function chooseAll(
   const { python, options, ports } = world;
   const built = new Map<string, BuiltWheel>();
   const sources = new Set<string>();
+  const late = Date.now() + ALL_BUILDS_MS;
   const asked = {
     label: `the dependencies of ${ref.name}@${ref.version}`,
     wishes: [`${ref.name}==${ref.version}`],
@@ -97,6 +99,8 @@ async function chooseAll(
     const answer = await choose(asked);
     if (!('refusal' in answer)) return { chosen: answer, built };
     const sdist = await nextSource(answer, sources, world);
+    if (Date.now() > late)
+      throw unbuilt(asked.label, `no end of it after ${sources.size} builds in 20 minutes`);
     sources.add(sdist.promise.file);
     const wheel = await buildWheel(sdist, world);
     built.set(wheel.file, wheel);

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { UnpackedFile } from '../../runtime/store/unpack.ts';
 import type { Facts } from '../../scanner/checks/check.ts';
 import { licences } from '../../scanner/checks/licences.ts';
+import { namedTool, toolsOf } from '../../scanner/installed/built.ts';
 import { isAllowed, licenceIn, licenceOfManifest } from '../../scanner/installed/licence.ts';
 import { installedIn } from '../../scanner/installed/list.ts';
 import { toldByManifest } from '../../scanner/installed/npm.ts';
@@ -265,6 +266,26 @@ describe('a bill of materials', () => {
     expect(sbomBytes(one).equals(sbomBytes(two))).toBe(true);
     expect(other.serialNumber).not.toBe(one.serialNumber);
     expect(cycloneDxErrors(other)).toEqual([]);
+  });
+
+  it('has the source of a wheel that was built, and what built it, outside of what runs', async () => {
+    const { artifacts, installed: found } = await installed(NPM);
+    const part = (location: string, purl: string) => ({ location, purl, sha256: sha256(purl), size: 1 });
+    const built = {
+      source: part('sdists/b-1.0.0.tar.gz', 'pkg:pypi/b@1.0.0?file_name=b-1.0.0.tar.gz'),
+      requires: [part('wheels/setuptools-84.2.1-py3-none-any.whl', 'pkg:pypi/setuptools@84.2.1')],
+      ...{ backend: 'own', inTree: [], builder: sha256('x'), reproducible: true },
+    };
+    const closure = { digest: '', artifacts: artifacts.map((one) => ({ ...one, built })) };
+    const submission = { name: 'acme/server', version: '1.0.0', source: 'npm:server@1.0.0' };
+    const made = sbomOf({ submission, closure, rootPurl: 'pkg:npm/server@1.0.0', installed: found });
+    expect(cycloneDxErrors(made)).toEqual([]);
+    assertValid(Sbom, made, 'a bill of materials');
+    expect(made.components[0]?.pedigree?.ancestors).toMatchObject([{ purl: built.source.purl }]);
+    const tool = { scope: 'excluded', name: 'setuptools', version: '84.2.1', purl: built.requires[0]?.purl };
+    expect(made.components.filter(({ scope }) => scope !== undefined)).toMatchObject([tool]);
+    expect(licencesIn(made).has(tool.purl ?? '')).toBe(false);
+    expect(toolsOf(closure).map(namedTool)).toMatchObject([{ ecosystem: 'PyPI', name: 'setuptools' }]);
   });
 
   it('is held to a schema that sees what is wrong', async () => {

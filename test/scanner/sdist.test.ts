@@ -92,6 +92,8 @@ describe('a dependency with a source archive alone', () => {
       'pkg:pypi/acme-words@2.0.1 is another wheel each time it is built; one of them is pinned',
       `pkg:pypi/acme-words@2.0.1 has files that its source archive has not: ${data}, evil.pth, other.py`,
     ]);
+    const sbom = JSON.parse((await ports.blobs.get(result.report.evidence.sbom ?? '')).toString('utf8'));
+    expect(sbom.components[0].pedigree.ancestors).toMatchObject([{ name: 'acme-words', purl: SDIST }]);
     expect(firedIn(result, 'LK-ART-02').join('\n')).toMatch(
       /evil\.pth, which runs code[\s\S]*not laid out[\s\S]*tools\/own\.py, which reaches programs/,
     );
@@ -179,6 +181,10 @@ const REFUSED: Readonly<Record<string, readonly [Parameters<typeof words>[0], Re
     /another package or version, .*2\.0\.2/,
   ],
   'makes two wheels': [{ build: "wheel(out, name='acme_other')\nreturn wheel(out)" }, /several files/],
+  'needs a compiler, also where there is one': [
+    { build: "import subprocess\nsubprocess.check_call([os.environ['CC'], '--version'])" },
+    /no-compiler-in-the-sandbox/,
+  ],
   'makes no wheel': [{ build: "return 'acme_words-2.0.1-py3-none-any.whl'" }, /no wheel; it said nothing/],
   'makes a link': [
     { build: "os.symlink('/etc/passwd', os.path.join(out, 'acme_words-2.0.1-py3-none-any.whl'))" },
