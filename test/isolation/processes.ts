@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PATIENCE_MS, until } from '../helpers/wait.ts';
 import { program } from './elf.ts';
 import { give, type Place, TOKEN } from './place.ts';
 import type { Found, Proof } from './proof.ts';
@@ -35,7 +36,9 @@ export const processProofs: readonly Proof[] = [
 async function killOutside(place: Place, { victim }: Stage): Promise<Found> {
   const target = victim();
   const { seen } = await (await place.probe()).attempt('kill', target.pid ?? 0);
-  await sleep(50);
+  // Bare it is gone for certain, though a busy machine may be slow to say so.
+  const ms = place.name === 'bare' ? PATIENCE_MS : 50;
+  await until(() => target.signalCode !== null, ms).catch(() => undefined);
   const broke = target.signalCode !== null;
   target.kill('SIGKILL');
   return { broke, seen: broke ? 'it ended' : seen };
@@ -72,21 +75,20 @@ async function inherited(place: Place, { secret, file }: Stage): Promise<Found> 
 
 /** Looks at all command lines while a server starts. Bare: at those of a program that was given it as an option. */
 async function onCommandLine(place: Place): Promise<Found> {
-  const starting =
-    place.name === 'bare'
-      ? sleep(100, spawn('sleep', ['0.3', '--', TOKEN].slice(0, 2), { argv0: TOKEN }))
-      : place.fresh();
-  let over = false;
-  void starting.finally(() => {
-    over = true;
-  });
+  const find = (): number => withCommandLine(TOKEN).length;
   let found = 0;
-  while (!over && found === 0) {
-    found = withCommandLine(TOKEN).length;
-    await sleep(1);
+  if (place.name === 'bare') {
+    const shown = spawn('sleep', ['60'], { argv0: TOKEN });
+    found = await until(() => find() || null).finally(() => shown.kill('SIGKILL'));
+  } else {
+    const starting = place.fresh();
+    let over = false;
+    void starting.finally(() => {
+      over = true;
+    });
+    for (; !over && found === 0; await sleep(1)) found = find();
+    await (await starting).stop();
   }
-  const started = await starting;
-  if ('stop' in started) await started.stop();
   return { broke: found > 0, seen: found > 0 ? 'it was there' : 'never there' };
 }
 

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { container } from '../../runtime/isolation/container.ts';
 import { laidOut, sweepSecrets } from '../../runtime/isolation/secrets.ts';
 import { planLaunch } from '../../runtime/launch.ts';
@@ -160,7 +160,6 @@ describe('a server', () => {
   });
 
   describe('under Podman', () => {
-    afterAll(() => void spawnSync('podman', ['container', 'prune', '--force']));
     it('finds it as well, and nothing of it is left when it ends', async () => {
       const { seen, told, isolation } = await probe(
         container({ engine: 'podman', nodePath: process.execPath }),

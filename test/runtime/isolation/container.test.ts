@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { container } from '../../../runtime/isolation/container.ts';
 import { containerSettings, environmentOf } from '../../../runtime/isolation/container-words.ts';
 import { envFile } from '../../../runtime/isolation/engine.ts';
@@ -21,8 +21,6 @@ const socket = net.connect(80, '93.184.216.34'); socket.on('error', (error) => {
 `;
 
 describe('the container driver on Podman', () => {
-  afterAll(() => void spawnSync('podman', ['container', 'prune', '--force']));
-
   it('is there, makes its own image, holds the same proofs and reads its limits back', async () => {
     const status = await driver.detect();
     expect(status).toMatchObject({ available: true });
