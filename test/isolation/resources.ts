@@ -33,7 +33,7 @@ export const resourceProofs: readonly Proof[] = [
   },
   {
     id: 'processor time',
-    tries: 'use more than a fifth of a processor',
+    tries: 'use more than a tenth of a processor',
     explained: {
       bubblewrap:
         'without control groups (no root, none delegated) processor time is not limited, and the journal says so',
@@ -41,9 +41,9 @@ export const resourceProofs: readonly Proof[] = [
         'gVisor’s clocks count otherwise; the limit is the control group’s, read back before the first message',
     },
     run: async (place) => {
-      const probe = await place.fresh({ cpus: 0.2 });
+      const probe = await place.fresh({ cpus: 0.1 });
       // So many that they get their share of a busy machine as well.
-      const found = await probe.attempt('spin', 16, 0.4);
+      const found = await probe.attempt('spin', 12, 0.15);
       await probe.stop();
       return found;
     },
