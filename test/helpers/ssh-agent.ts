@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { tempDir } from './session.ts';
+import { until } from './wait.ts';
 
 export interface TestAgent {
   readonly socket: string;
@@ -19,10 +19,10 @@ export async function startAgent(): Promise<TestAgent> {
   const dir = tempDir();
   const socket = join(dir, 'agent');
   const child = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
-  for (let tries = 0; !existsSync(socket); tries++) {
-    if (tries > 200) throw new Error('ssh-agent did not start (Debian: openssh-client)');
-    await sleep(25);
-  }
+  child.on('error', () => undefined);
+  await until(() => existsSync(socket)).catch(() => {
+    throw new Error('ssh-agent did not start (Debian: openssh-client)');
+  });
   const askpass = join(dir, 'askpass');
   writeFileSync(askpass, '#!/bin/sh\necho secret\n', { mode: 0o755 });
   const env = {

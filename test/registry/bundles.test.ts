@@ -2,7 +2,6 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { access, mkdir, readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openApi } from '../../cli/api.ts';
 import { assertRoom, BUNDLE_LIMITS, sweepBundles } from '../../registry/bundles.ts';
@@ -12,14 +11,10 @@ import { MOVES } from '../../registry/lifecycle.ts';
 import { MAX_BUNDLE_BYTES } from '../../scanner/mcpb/read.ts';
 import { sha256 } from '../../schemas/json.ts';
 import { servers, startTestRegistry, type TestRegistry } from '../helpers/registry.ts';
+import { until } from '../helpers/wait.ts';
 
 const MIB = 1024 * 1024;
 const zip = (bytes: number): Buffer => Buffer.concat([Buffer.from('PK\x03\x04'), randomBytes(bytes - 4)]);
-
-async function until(what: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 1500 && !(await what()); i++) await sleep(10);
-  expect(await what()).toBe(true);
-}
 
 describe('room for bundles', () => {
   const room = { bytes: 100, bundles: 3, uploads: 2 };

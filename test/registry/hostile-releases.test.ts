@@ -1,5 +1,4 @@
 /** Releases made to end whoever scans them, all in one queue: each ends in a refusal or a finding, and the worker goes on. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { expect, it, onTestFinished } from 'vitest';
 import { startWorker } from '../../registry/worker.ts';
@@ -8,6 +7,7 @@ import type { JsonObject } from '../../schemas/common.ts';
 import type { LocalPackage } from '../helpers/npm-registry.ts';
 import { servers, startTestRegistry, type TestRegistry } from '../helpers/registry.ts';
 import { type Entry, tarball } from '../helpers/tarball.ts';
+import { until } from '../helpers/wait.ts';
 import { hostile, plain, worldOf } from '../scanner/harness.ts';
 
 const shows = {
@@ -70,14 +70,11 @@ it('are refused or found, and the worker takes the next', async () => {
     expect(answer.status).toBe(201);
     return answer.body.id;
   };
-  const settled = async (id: number): Promise<{ state: string; reason: string | null }> => {
-    for (let n = 0; n < 4000; n++) {
+  const settled = (id: number): Promise<{ state: string; reason: string | null }> =>
+    until(async () => {
       const { body } = await registry.call('alice', 'GET', `/v1/releases/${id}`);
-      if (body.state !== 'submitted' && body.state !== 'scanning') return body;
-      await sleep(50);
-    }
-    throw new Error(`release ${id} did not come to an end`);
-  };
+      return body.state !== 'submitted' && body.state !== 'scanning' && body;
+    }, 200_000);
   const ids: number[] = [];
   for (const { version } of packages) ids.push(await submitted(version));
   const runner = await startWorker(registry.deps, 2);

@@ -2,7 +2,6 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:
 import { chmod } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openPool, type Pool } from '../../registry/db/pool.ts';
@@ -11,15 +10,10 @@ import { type Embedded, startEmbedded } from '../../registry/embedded.ts';
 import { startWorker } from '../../registry/worker.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
+import { until } from '../helpers/wait.ts';
 import { makeTemplate } from '../setup/postgres.ts';
 
 const GRACE_MS = 300;
-
-/** Waits as long as a busy machine takes, and no longer than it is so. */
-async function until(what: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 3000 && !(await what()); i++) await sleep(10);
-  expect(await what()).toBe(true);
-}
 
 function gate(): { readonly opened: Promise<void>; open: () => void } {
   let open: () => void = () => undefined;

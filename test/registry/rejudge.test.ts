@@ -299,8 +299,7 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
     await registry.pool.query(`update graphile_worker._private_jobs set max_attempts = 1`);
     expect((await attention()).failed).toEqual([]);
     const runner = await startWorker(deps, 1);
-    for (let i = 0; i < 500 && (await attention()).failed.length === 0; i++)
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(async () => (await attention()).failed.length > 0);
     await runner.stop();
     const { failed } = await attention();
     expect(failed).toMatchObject([{ id: Number(id), attempts: 1, reason: broken.message }]);

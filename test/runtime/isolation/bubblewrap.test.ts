@@ -12,7 +12,6 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { checkMount, type MountContext } from '../../../runtime/isolation/mounts.ts';
 import { selectDriver } from '../../../runtime/isolation/select.ts';
@@ -221,15 +220,8 @@ describe('the sandbox', () => {
     // As ours, but that it was not yet asked to die with its parent.
     const [program, ...words] = [...SANDBOX_WORDS, '--core=0', '--', 'sleep', '300'];
     const outer = spawn(program, words, { stdio: ['ignore', 'ignore', 'ignore', openSync(args, 'r')] });
-    const inner = async (): Promise<number> => {
-      for (let i = 0; i < 200; i++) {
-        const children = readFileSync(`/proc/${outer.pid}/task/${outer.pid}/children`, 'utf8').trim();
-        if (children !== '') return Number(children.split(' ')[0]);
-        await sleep(10);
-      }
-      throw new Error('no child');
-    };
-    const pid = await inner();
+    const children = `/proc/${outer.pid}/task/${outer.pid}/children`;
+    const pid = await until(() => Number.parseInt(readFileSync(children, 'utf8'), 10) || null);
     // Runtimes of other tests sweep as well, and leave orphans of their own: how many there were says nothing here.
     sweepOrphans();
     expect(isAt(pid), 'a sandbox that has its parent').toBe(true);
@@ -265,15 +257,7 @@ function isAt(pid: number): boolean {
 }
 
 async function expectNobody(pid: number): Promise<void> {
-  for (let i = 0; i < 300; i++) {
-    try {
-      process.kill(pid, 0);
-    } catch {
-      return;
-    }
-    await sleep(10);
-  }
-  throw new Error(`process ${pid} is still there`);
+  await until(() => !existsSync(`/proc/${pid}`));
 }
 
 const contextOf = (projectDir: string, mode: 'ro' | 'rw' = 'ro'): MountContext => ({
