@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { Blobs } from '../runtime/store/blobs.ts';
 import type { ScanRequest, ScanResult } from '../scanner/ports.ts';
+import type { Offered, Pointed, Release } from '../scanner/watch/ports.ts';
 import type { Policy } from '../schemas/policy.ts';
 import type { Feed } from './advisories/feed.ts';
 import type { BundleLimits } from './bundles.ts';
@@ -10,7 +11,6 @@ import type { Client, Pool } from './db/pool.ts';
 import type { StreamLimits } from './streams.ts';
 import type { Trust } from './trust.ts';
 import type { TufSetting } from './tuf/setting.ts';
-import type { Offered } from './upstream.ts';
 
 export interface Deps {
   readonly pool: Pool;
@@ -32,8 +32,10 @@ export interface ScanDeps extends Deps {
   /** Folder of the scanner: temporary trees, and what was read of code. */
   readonly workDir: string;
   readonly scan: (request: ScanRequest, progress: (step: string) => void) => Promise<ScanResult>;
-  /** What the package registry of a source has. */
-  readonly upstream: (source: string) => Promise<Offered[]>;
+  /** The versions that there are where a release comes from. Throws SOURCE_UNREACHABLE and SOURCE_INVALID. */
+  readonly upstream: (release: Release) => Promise<Offered[]>;
+  /** What the name that it was approved by means now; `kept` is what the last answer said to keep. Throws the same. */
+  readonly pointer: (release: Release, kept: string | null) => Promise<Pointed>;
   /** Absent where no feed is set. */
   readonly advisories?: Feed;
   /** The repository of trust files; null where none is set. */

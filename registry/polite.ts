@@ -78,9 +78,9 @@ class Host {
   }
 }
 
-/** Too many questions, or none for now, in the words of npm's client and of the index's. */
+/** Too many questions, or none for now, in the words of npm's client, of our own and of git. */
 function asksForLess(error: unknown): boolean {
   if (!(error instanceof LockkeeperError)) return false;
   const { code } = (error.cause ?? {}) as { code?: unknown };
-  return code === 'E429' || code === 'E503' || /^HTTP (?:429|503)\b/.test(error.found);
+  return code === 'E429' || code === 'E503' || /^HTTP (?:429|503)\b|\berror: (?:429|503)\b/.test(error.found);
 }

@@ -1,4 +1,5 @@
 /** A second look at a release that is to be reviewed again, and what it shows against the first. */
+import { hasVersions } from '../scanner/watch/watch.ts';
 import type { CheckResult, Report } from '../schemas/finding.ts';
 import { canonical } from '../schemas/json.ts';
 import type { Since } from '../schemas/review.ts';
@@ -15,7 +16,6 @@ import { SELF } from './root.ts';
 import { isReliedOn, standardOf } from './standard.ts';
 import { newerThan } from './upstream.ts';
 import { signedVerdict } from './verdict.ts';
-import { isUnwatched } from './whereabouts.ts';
 
 /**
  * Scans as the first time, against the same earlier release, so that what differs is the world. The release itself stays
@@ -64,8 +64,8 @@ export async function rescanJob(id: string, deps: RunDeps): Promise<void> {
 }
 
 async function newerVersions(row: ReleaseRow, deps: ScanDeps): Promise<string[] | null> {
-  if (isUnwatched(row.source)) return null;
-  const offered = await deps.upstream(row.source).catch((error: unknown) => {
+  if (!hasVersions(row.source)) return null;
+  const offered = await deps.upstream(row).catch((error: unknown) => {
     deps.log.warn({ err: error, server: row.name }, 'upstream not reached');
     return null;
   });

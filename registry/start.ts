@@ -200,7 +200,11 @@ async function scanDeps(deps: Deps, config: RegistryConfig): Promise<ScanDeps> {
     tuf: config.tuf,
     trustRoots: config.trustRoots,
     tmp: workDir,
-    upstream: upstreamOf(npm, () => pypiOptionsOf(config.environment)),
+    ...upstreamOf({
+      ...{ npm, github, tmp: workDir, environment: config.environment },
+      pypi: () => pypiOptionsOf(config.environment),
+      oci: () => ociOptionsOf(config.environment),
+    }),
     ...(config.advisories === null ? {} : { advisories: openFeed(config.advisories, { tmp: workDir }) }),
   };
 }

@@ -24,11 +24,6 @@ export function whereItIs({ submission, source, version }: ReleaseRow): object {
   };
 }
 
-/** Nobody publishes versions of an address or a bundle; tags of an image or a repository are not watched. */
-export function isUnwatched(source: string): boolean {
-  return [isRemoteSource, isOciSource, isMcpbSource, isGitSource].some((is) => is(source));
-}
-
 function packageIn(source: string, version: string): object {
   if (isOciSource(source)) {
     const { host, repository, digest } = ociRefOf(source);

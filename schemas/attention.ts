@@ -35,12 +35,25 @@ export const FailedLook = Closed({
 });
 export type FailedLook = Static<typeof FailedLook>;
 
+/** Where an approved release comes from, what its name means is no longer what was approved. What runs is. */
+export const Moved = Closed({
+  ...Head,
+  state: Type.Union([Type.Literal('moved'), Type.Literal('gone')]),
+  found: Type.String(),
+  since: Instant,
+});
+export type Moved = Static<typeof Moved>;
+
 /** GET /v1/attention */
 export const Attention = Closed({
   /** Approved releases that are judged otherwise today, those that would not pass first; until enough people accepted it. */
   judged: Type.Array(Closed({ ...Head, gates: Type.Boolean(), alarms: Type.Array(Alarm, { minItems: 1 }) })),
   /** Approved releases that could not be looked at again. */
   failed: Type.Array(FailedLook),
+  /** Tags and files that are no longer what was approved. */
+  moved: Type.Array(Moved),
+  /** Approved releases of which nobody knows whether there is a newer one, or whether their name still means them. */
+  unwatched: Type.Array(Closed({ ...Head, reason: Type.String(), since: Instant })),
   /** Approved releases whose approvals end soon, the most urgent first. */
   due: Type.Array(
     Closed({

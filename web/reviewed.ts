@@ -22,14 +22,18 @@ export function dueTag({ state, reviewBy, lapsedAt }: Release): HTMLElement | nu
 }
 
 /** Null when there is nothing to look after. */
-export function attentionCard({ due, orphaned, trustFiles }: Attention): HTMLElement | null {
-  if (due.length + orphaned.length + trustFiles.length === 0) return null;
+export function attentionCard({ due, orphaned, trustFiles, unwatched }: Attention): HTMLElement | null {
+  if (due.length + orphaned.length + trustFiles.length + unwatched.length === 0) return null;
   const rows = [
     ...due.map(({ id, name, version, by, lapsed }): Child[] => [
       el('a', { href: `#/release/${id}` }, `${name} ${version}`),
       lapsed ? tag('fired', 'approvals no longer suffice') : tag('unknown', `re-review due ${date(by)}`),
     ]),
     ...orphaned.map((server): Child[] => [server.name, orphan(server)]),
+    ...unwatched.map(({ id, name, version, reason, since }): Child[] => [
+      el('a', { href: `#/release/${id}` }, `${name} ${version}`),
+      el('span', {}, tag('unknown', 'not known upstream'), ` since ${date(since)}: ${reason}`),
+    ]),
     ...trustFiles.map(({ name, since }): Child[] => [
       el('a', { href: '#/trust' }, `trust file ${name}`),
       tag('unknown', `another one since ${date(since)}`),
@@ -39,8 +43,8 @@ export function attentionCard({ due, orphaned, trustFiles }: Attention): HTMLEle
 }
 
 /** What stands against releases that run: above everything else. Null for nothing. */
-export function alarmCard({ held, judged, failed }: Attention): HTMLElement | null {
-  if (held.length + judged.length + failed.length === 0) return null;
+export function alarmCard({ held, judged, failed, moved }: Attention): HTMLElement | null {
+  if (held.length + judged.length + failed.length + moved.length === 0) return null;
   const linked = ({ id, name, version }: { id: number; name: string; version: string }): HTMLElement =>
     el('a', { href: `#/release/${id}` }, `${name} ${version}`);
   const rows = [
@@ -53,6 +57,16 @@ export function alarmCard({ held, judged, failed }: Attention): HTMLElement | nu
         tag(one.gates ? 'fired' : 'unknown', one.gates ? 'would not pass today' : 'new warnings'),
         ...one.alarms.map((alarm) => el('p', {}, ...alarmParts(alarm))),
         soft('Open it to revoke it, or to approve it again with a reason for each.'),
+      ),
+    ]),
+    ...moved.map((one): Child[] => [
+      linked(one),
+      el(
+        'div',
+        {},
+        tag('fired', `${one.state} upstream`),
+        el('p', {}, `Since ${date(one.since)}: ${one.found}.`),
+        soft('What runs is what was approved. Ask who keeps it; open it to revoke it.'),
       ),
     ]),
     ...failed.map((one): Child[] => [

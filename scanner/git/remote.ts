@@ -15,6 +15,8 @@ export interface Remote {
 }
 
 const LIST_BYTES = 1024 * 1024;
+/** Some 100,000 tags. */
+const TAGS_BYTES = 16 * 1024 * 1024;
 const LOOPBACK = /^(?:localhost|127[.]0[.]0[.]1)$/;
 
 /**
@@ -60,18 +62,34 @@ export async function namesAt(remote: Remote, tag: string | null, cwd: string): 
   const words = ['ls-remote', '--end-of-options', remote.url, 'HEAD', ...wanted];
   const said = await git(words, { ...remote, cwd, ms: 60_000, maxBytes: LIST_BYTES });
   if (said.code !== 0) throw unreachable(remote.url, lastWords(said));
-  const names = new Map(
-    linesOf(said).flatMap((line) => {
-      const [, oid, name] = /^([0-9a-f]{40}(?:[0-9a-f]{24})?)\t(\S+)$/.exec(line) ?? [];
-      return oid === undefined || name === undefined ? [] : [[name, oid] as const];
-    }),
-  );
+  const names = namesIn(said);
   const object = names.get(`refs/tags/${tag}`);
   return {
     head: names.get('HEAD') ?? null,
     tag: object === undefined ? null : { object, commit: names.get(`refs/tags/${tag}^{}`) ?? object },
     branch: names.get(`refs/heads/${tag}`) ?? null,
   };
+}
+
+/** Every tag with the commit behind it. In an empty folder. Throws SOURCE_UNREACHABLE. */
+export async function tagsAt(remote: Remote, cwd: string): Promise<Map<string, string>> {
+  const words = ['ls-remote', '--tags', '--end-of-options', remote.url];
+  const said = await git(words, { ...remote, cwd, ms: 60_000, maxBytes: TAGS_BYTES });
+  if (said.code !== 0) throw unreachable(remote.url, lastWords(said));
+  const names = namesIn(said);
+  const tags = [...names.keys()].flatMap((name) => /^refs\/tags\/(.*[^}])$/.exec(name)?.[1] ?? []);
+  return new Map(
+    tags.map((tag) => [tag, names.get(`refs/tags/${tag}^{}`) ?? names.get(`refs/tags/${tag}`) ?? '']),
+  );
+}
+
+function namesIn(said: GitSaid): Map<string, string> {
+  return new Map(
+    linesOf(said).flatMap((line) => {
+      const [, oid, name] = /^([0-9a-f]{40}(?:[0-9a-f]{24})?)\t(\S+)$/.exec(line) ?? [];
+      return oid === undefined || name === undefined ? [] : [[name, oid] as const];
+    }),
+  );
 }
 
 function linesOf({ stdout }: GitSaid): string[] {

@@ -3,22 +3,40 @@
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { sha256 } from '../../schemas/json.ts';
 import type { McpbRef } from '../../schemas/mcpb.ts';
-import { openCarrier } from '../oci/http.ts';
+import { type Mark, openCarrier } from '../oci/http.ts';
 import type { ScanPorts } from '../ports.ts';
 import { MAX_BUNDLE_BYTES } from './read.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 const ACCEPT = 'application/zip, application/octet-stream, */*;q=0.1';
 
+export interface AskedBundle {
+  readonly environment: Environment;
+  /** Only if the bytes are not those of this mark. */
+  readonly unless: Mark | null;
+}
+
 /** The bytes that the address gives now. Throws SOURCE_INVALID, SOURCE_UNREACHABLE or CLOSURE_INCOMPLETE. */
 export async function fetchBundle(url: string, environment: Environment): Promise<Buffer> {
+  const answer = await askBundle(url, { environment, unless: null });
+  if (typeof answer !== 'string') return answer.bytes;
+  throw refused(true, `the bundle at ${url}`, answer === 'gone' ? 'HTTP 404 or 410' : 'HTTP 304');
+}
+
+/** Throws SOURCE_UNREACHABLE and CLOSURE_INCOMPLETE. */
+export async function askBundle(
+  url: string,
+  { environment, unless }: AskedBundle,
+): Promise<{ readonly bytes: Buffer; readonly mark: Mark | null } | 'as before' | 'gone'> {
   const carrier = openCarrier(new URL(url).host, { environment, loginFor: async () => null });
-  const want = { accept: ACCEPT, maxBytes: MAX_BUNDLE_BYTES, what: `the bundle at ${url}` };
+  const want = { accept: ACCEPT, maxBytes: MAX_BUNDLE_BYTES, what: `the bundle at ${url}`, unless };
   try {
     const first = await carrier.get(url, want);
     const answer = first.location === null ? first : await carrier.follow(first.location, url, want);
-    if (answer.status === 200) return answer.body;
-    throw refused(answer.status === 404 || answer.status === 410, want.what, `HTTP ${answer.status}`);
+    if (answer.status === 200) return { bytes: answer.body, mark: answer.mark };
+    if (answer.status === 304 && unless !== null) return 'as before';
+    if (answer.status === 404 || answer.status === 410) return 'gone';
+    throw refused(false, want.what, `HTTP ${answer.status}`);
   } catch (error) {
     if (error instanceof LockkeeperError && error.code === 'SOURCE_UNREACHABLE')
       throw refused(false, want.what, error.found, error);

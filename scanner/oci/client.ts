@@ -3,8 +3,10 @@
  * alone, and never with what signs in; tokens are asked for where the registry says, and shown to the registry alone.
  */
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { sha256 } from '../../schemas/json.ts';
+import { parseStrict, sha256 } from '../../schemas/json.ts';
 import type { OciRef } from '../../schemas/oci.ts';
+import { Type } from '../../schemas/type.ts';
+import { isValid } from '../../schemas/validate.ts';
 import { type Answer, type Carrier, openCarrier, unreachable } from './http.ts';
 import type { OciOptions } from './options.ts';
 import { openSession, type Session } from './session.ts';
@@ -27,6 +29,10 @@ export interface OciClient {
   blob(wanted: Wanted, what: string): Promise<Buffer>;
   /** Pages of what refers to a manifest, by the registry's own list; null where it keeps none. */
   referrers(digest: string, maxPages: number): Promise<Buffer[] | null>;
+  /** Its tags, as they come. */
+  tags(maxPages: number): Promise<string[]>;
+  /** What a tag means now, without its bytes; null where there is no such tag. */
+  digestOf(tag: string): Promise<string | null>;
   close(): Promise<void>;
 }
 
@@ -39,6 +45,8 @@ const MANIFESTS = [
 ].join(', ');
 const INDEX = 'application/vnd.oci.image.index.v1+json';
 
+const Tags = Type.Object({ tags: Type.Optional(Type.Union([Type.Null(), Type.Array(Type.String())])) });
+
 export function openClient(ref: Pick<OciRef, 'host' | 'repository'>, options: OciOptions): OciClient {
   const carrier = openCarrier(ref.host, options);
   const session = openSession(ref, { carrier, options });
@@ -46,17 +54,27 @@ export function openClient(ref: Pick<OciRef, 'host' | 'repository'>, options: Oc
   return {
     manifest: (reference) => manifest(`${at}/manifests/${reference}`, reference, session),
     blob: (wanted, what) => blob(`${at}/blobs/${wanted.digest}`, wanted, { session, carrier, what }),
-    referrers: (digest, maxPages) => referrers(`${at}/referrers/${digest}`, maxPages, session),
+    referrers: (digest, maxPages) =>
+      pagesAt(
+        `${at}/referrers/${digest}`,
+        { what: 'what refers to the image', accept: INDEX, maxPages },
+        session,
+      ),
+    tags: (maxPages) => tags(`${at}/tags/list?n=1000`, maxPages, session),
+    digestOf: (tag) => digestOf(`${at}/manifests/${tag}`, tag, session),
     close: () => carrier.close(),
   };
 }
 
 /** The list goes on at the registry itself, or it does not go on. Throws SOURCE_UNREACHABLE. */
-async function referrers(first: string, maxPages: number, session: Session): Promise<Buffer[] | null> {
-  const what = 'what refers to the image';
+async function pagesAt(
+  first: string,
+  { what, accept, maxPages }: { readonly what: string; readonly accept: string; readonly maxPages: number },
+  session: Session,
+): Promise<Buffer[] | null> {
   const pages: Buffer[] = [];
   for (let url: string | null = first; url !== null; ) {
-    const answer: Answer = await session.get(url, { accept: INDEX, maxBytes: MAX_MANIFEST, what });
+    const answer: Answer = await session.get(url, { accept, maxBytes: MAX_MANIFEST, what });
     if (answer.status === 404 && pages.length === 0) return null;
     if (answer.status !== 200) throw unreachable(what, `HTTP ${answer.status}`);
     if (pages.push(answer.body) > maxPages) throw unreachable(what, `more than ${maxPages} pages`);
@@ -66,6 +84,27 @@ async function referrers(first: string, maxPages: number, session: Session): Pro
     url = next.href;
   }
   return pages;
+}
+
+async function tags(first: string, maxPages: number, session: Session): Promise<string[]> {
+  const what = 'the list of tags';
+  const pages = await pagesAt(first, { what, accept: 'application/json', maxPages }, session);
+  if (pages === null) throw unreachable(what, 'HTTP 404');
+  return pages.flatMap((page) => {
+    const list: unknown = parseStrict(page, { maxBytes: MAX_MANIFEST });
+    if (!isValid(Tags, list)) throw unreachable(what, 'an answer of another form');
+    return list.tags ?? [];
+  });
+}
+
+async function digestOf(url: string, tag: string, session: Session): Promise<string | null> {
+  const what = `the tag ${quote(tag, 140)}`;
+  const want = { accept: MANIFESTS, maxBytes: 0, what, headOnly: true } as const;
+  const { status, digest } = await session.get(url, want);
+  if (status === 404) return null;
+  if (status !== 200) throw unreachable(what, `HTTP ${status}`);
+  if (digest !== null && /^sha256:[0-9a-f]{64}$/.test(digest)) return digest;
+  return (await manifest(url, tag, session))?.digest ?? null;
 }
 
 async function manifest(url: string, reference: string, session: Session): Promise<Held | null> {

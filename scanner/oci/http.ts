@@ -22,13 +22,24 @@ export interface Answer {
   readonly challenge: string | null;
   /** Where a list goes on; null at its end. */
   readonly next: string | null;
+  /** What it calls these bytes: an ETag, or when they changed, as the next request may say. Null where it does not say. */
+  readonly mark: Mark | null;
+  /** Digest that a container registry says a manifest has. */
+  readonly digest: string | null;
 }
+
+/** Name and value of the header that asks for these bytes only if they are others now. */
+export type Mark = readonly ['if-none-match' | 'if-modified-since', string];
 
 export interface Want {
   readonly accept: string;
   readonly maxBytes: number;
   /** For sentences. */
   readonly what: string;
+  /** Ask for no bytes at all. */
+  readonly headOnly?: true;
+  /** Ask for the bytes only if they are not those of this mark; status 304 if they are. */
+  readonly unless?: Mark | null;
 }
 
 export interface Carrier {
@@ -114,15 +125,24 @@ function addressOf(text: string, what: string): URL {
 
 async function once(
   url: URL,
-  { accept, maxBytes, what }: Want,
+  { accept, maxBytes, what, headOnly, unless }: Want,
   { dispatcher, local, authorization }: { dispatcher: Dispatcher; local: boolean; authorization?: string },
 ): Promise<Answer> {
   const bare = url.hostname.replace(/^\[|\]$/g, '');
-  const headers = { accept, 'user-agent': 'lockkeeper', ...(authorization ? { authorization } : {}) };
+  const headers = {
+    ...{ accept, 'user-agent': 'lockkeeper' },
+    ...(authorization ? { authorization } : {}),
+    ...(unless ? { [unless[0]]: unless[1] } : {}),
+  };
   try {
     if (isIP(bare) !== 0 && ((!local && isLoopback(bare)) || !mayReach(bare, 'private')))
       throw unreachable(what, `${bare}, where nothing of a registry is`);
-    const answer = await request(url, { dispatcher, headers, signal: AbortSignal.timeout(WHOLE_MS) });
+    const answer = await request(url, {
+      method: headOnly ? 'HEAD' : 'GET',
+      dispatcher,
+      headers,
+      signal: AbortSignal.timeout(WHOLE_MS),
+    });
     const { statusCode: status } = answer;
     const header = (name: string): string | null => {
       const value = answer.headers[name];
@@ -135,14 +155,24 @@ async function once(
       type: header('content-type') ?? '',
       challenge: header('www-authenticate'),
       next: nextIn(header('link')),
+      mark: markOf(header('etag'), header('last-modified')),
+      digest: header('docker-content-digest'),
     };
-    if (status === 200) return { ...rest, body: await collect(answer.body, maxBytes, what) };
+    if (status === 200 && !headOnly) return { ...rest, body: await collect(answer.body, maxBytes, what) };
     await answer.body.dump({ limit: 65_536 });
     return { ...rest, body: Buffer.alloc(0) };
   } catch (cause) {
     if (cause instanceof LockkeeperError) throw cause;
     throw unreachable(what, quote((cause as Error).message, 200), cause);
   }
+}
+
+/** Of a length and a form that may be sent back. */
+function markOf(etag: string | null, modified: string | null): Mark | null {
+  if (etag !== null && /^(?:W\/)?"[\x21\x23-\x7e]{1,500}"$/.test(etag)) return ['if-none-match', etag];
+  return modified !== null && /^[A-Za-z0-9,: +-]{1,60}$/.test(modified)
+    ? ['if-modified-since', modified]
+    : null;
 }
 
 /** `<address>; rel="next"`. */

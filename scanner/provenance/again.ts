@@ -103,9 +103,11 @@ async function signedOf(
     const bundles = parseStrict(bytes, { maxBytes: MAX_ANSWER }) as unknown as readonly unknown[];
     return bundleSigned(bundles, { digest: mcpbRefOf(release.source).digest, blobs }, trust);
   }
-  const archive = await blobs.get(own[0]?.sha256 ?? '');
+  // Of a wheel that was built here, what is signed is its source.
+  const part = own[0]?.built?.source ?? own[0];
+  const archive = await blobs.get(part?.sha256 ?? '');
   if (rootPurl.startsWith('pkg:pypi/')) {
-    const file = own[0]?.location.replace(/^wheels\//, '') ?? '';
+    const file = part?.location.split('/').at(-1) ?? '';
     return bytes === null ? {} : wheelSigned(bytes, { file, archive, trust });
   }
   return npmSigned(packageIn(rootPurl), { upstream, archive, files: [], trust }, bytes);

@@ -11,6 +11,8 @@ export interface OciRegistry {
   /** Method-less lines of what was asked for: path, and how it was signed in. */
   readonly requests: readonly string[];
   push(image: Pick<Image, 'blobs'> & Partial<Image>, tag?: string): void;
+  /** From now on the tag is nowhere. */
+  untag(tag: string): void;
   /** One more manifest, by digest and, where given, by tag. */
   put(manifest: Blob, tag?: string): void;
   /** What refers to a digest; without a call there is no such list (404). */
@@ -54,6 +56,7 @@ export async function startOciRegistry(
     requests.push(`${pathname}${search} ${request.headers.authorization ?? '-'}`);
     if (pathname === '/token') return token(request, response, options);
     if (!isSignedIn(request, options)) return challenge(response, host, options);
+    if (pathname.endsWith('/tags/list')) return tagsList(response, { manifests, search, pathname });
     const [, repository, kind, reference = ''] =
       /^\/v2\/(.+)\/(manifests|blobs|referrers)\/([^/]+)$/.exec(pathname) ?? [];
     if (pathname.startsWith('/elsewhere/')) return send(response, blobs.get(pathname.slice(11)), options);
@@ -80,6 +83,7 @@ export async function startOciRegistry(
     host,
     requests,
     put,
+    untag: (tag) => void manifests.delete(tag),
     push: ({ manifest, index, blobs: parts }, tag) => {
       if (manifest) put(manifest);
       if (index) put(index, tag);
@@ -90,6 +94,26 @@ export async function startOciRegistry(
   };
 }
 
+/** Two to a page, whatever is asked for. */
+function tagsList(
+  response: ServerResponse,
+  at: {
+    readonly manifests: ReadonlyMap<string, Blob>;
+    readonly search: string;
+    readonly pathname: string;
+  },
+): void {
+  const tags = [...at.manifests.keys()].filter((name) => !name.startsWith('sha256:')).sort();
+  const last = new URLSearchParams(at.search).get('last');
+  const from = last === null ? 0 : tags.indexOf(last) + 1;
+  const page = tags.slice(from, from + 2);
+  if (from + 2 < tags.length)
+    response.setHeader('link', `<${at.pathname}?n=2&last=${page.at(-1)}>; rel="next"`);
+  response
+    .writeHead(200, { 'content-type': 'application/json' })
+    .end(JSON.stringify({ name: 'x', tags: page }));
+}
+
 function send(
   response: ServerResponse,
   blob: Blob | undefined,
@@ -98,7 +122,10 @@ function send(
 ): void {
   const other = instead[reference];
   if (!blob) return void response.writeHead(404, { 'content-type': 'application/json' }).end('{"errors":[]}');
-  response.writeHead(200, { 'content-type': type ?? blob.mediaType });
+  response.writeHead(200, {
+    'content-type': type ?? blob.mediaType,
+    'docker-content-digest': blob.digest,
+  });
   if (other === 'endless') return void Readable.from(endless()).pipe(response);
   response.end(other ?? blob.bytes);
 }

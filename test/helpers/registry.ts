@@ -240,11 +240,12 @@ export async function startTestRegistry(
     ...(options.bundles ? { bundles: options.bundles } : {}),
     workDir: join(dir, 'scan'),
     scan: options.scan ?? ((request) => scanResult(request, { blobs })),
-    upstream: async (source) =>
+    upstream: async ({ source }) =>
       (options.upstream ?? []).map((version) => ({
         version,
         source: source.replace(/@[^@]+$/, `@${version}`),
       })),
+    pointer: async () => ({ state: 'same', found: 'as it was', keep: null }),
     tuf: null,
     trustRoots: join(dir, 'trust-roots'),
     tmp: tmpdir(),

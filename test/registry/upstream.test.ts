@@ -7,6 +7,7 @@ import { type Politely, politely } from '../../registry/polite.ts';
 import { queueUpstreamWatch } from '../../registry/queue.ts';
 import { spreadOf } from '../../registry/schedule.ts';
 import { newestOf, upstreamOf, watchUpstream } from '../../registry/upstream.ts';
+import { ociOptionsOf } from '../../scanner/oci/options.ts';
 import type { PypiOptions } from '../../scanner/pypi/options.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { startNpmRegistry } from '../helpers/npm-registry.ts';
@@ -39,17 +40,23 @@ async function bothKinds() {
     },
   };
   const cache = mkdtempSync(join(tmpdir(), 'lk-upstream-'));
-  return upstreamOf({ registry: npm.url, cache, fetchRetries: 0 }, async () => options);
+  return upstreamOf({
+    npm: { registry: npm.url, cache, fetchRetries: 0 },
+    pypi: async () => options,
+    oci: () => ociOptionsOf({}),
+    ...{ github: null, environment: {}, tmp: cache },
+  });
 }
 
 describe('what is offered upstream', () => {
   it('is what a package registry has, each with its source; of an index, wheels that were not withdrawn', async () => {
-    const upstream = await bothKinds();
-    expect(await upstream('npm:@acme/weather@1.0.0')).toEqual([
+    const { upstream } = await bothKinds();
+    const at = (source: string) => upstream({ source, version: '1.0.0' });
+    expect(await at('npm:@acme/weather@1.0.0')).toEqual([
       { version: '1.0.0', source: 'npm:@acme/weather@1.0.0' },
       { version: '1.1.0', source: 'npm:@acme/weather@1.1.0' },
     ]);
-    const offered = await upstream('pypi:made-up@1.2');
+    const offered = await at('pypi:made-up@1.2');
     expect(offered).toEqual([
       { version: '1.2.0', source: 'pypi:made-up@1.2' },
       { version: '1.3.0', source: 'pypi:made-up@1.3' },
@@ -58,7 +65,7 @@ describe('what is offered upstream', () => {
     expect(newestOf(offered, '1.2.0')?.source).toBe('pypi:made-up@1.3');
     expect(newestOf(offered, '1.3.0')).toBeNull();
     expect(newestOf(offered, '2.0.0-a1')?.version).toBe('2.0.0-rc1');
-    await expect(upstream('npm:@acme/gone@1.0.0')).rejects.toMatchObject({ code: 'SOURCE_INVALID' });
+    await expect(at('npm:@acme/gone@1.0.0')).rejects.toMatchObject({ code: 'SOURCE_INVALID' });
   });
 
   it('becomes a candidate, from an index of Python packages as from npm', async () => {
@@ -66,12 +73,12 @@ describe('what is offered upstream', () => {
     if (!server) throw new Error('no database');
     const { registry, alice, bob } = await startStaffed(server);
     onTestFinished(() => registry.close());
-    const upstream = await bothKinds();
+    const asked = await bothKinds();
     const made = { name: 'acme.tools/made-up', version: '1.2.0', source: 'pypi:made-up@1.2' };
     await registry.approved('dave', [alice, bob], made);
     const weather = { name: 'acme.tools/w', version: '1.0.0', source: 'npm:@acme/weather@1.0.0' };
     await registry.approved('dave', [alice, bob], weather);
-    const deps = { ...registry.deps, upstream };
+    const deps = { ...registry.deps, ...asked };
     expect([await watchUpstream(deps), await watchUpstream(deps)]).toEqual([2, 0]);
     const { rows } = await registry.pool.query(
       `select source, version from releases where requested_by = 'lockkeeper' order by source`,
@@ -158,7 +165,11 @@ describe('manners', () => {
   it('slow down where a host asks for it, in the words of either client, and recover', async () => {
     const refusal = (cause: unknown, found: string) =>
       new LockkeeperError('SOURCE_UNREACHABLE', { expected: 'a', found, next: 'c', cause });
-    for (const error of [refusal({ code: 'E429' }, 'too many'), refusal(null, 'HTTP 429')]) {
+    for (const error of [
+      refusal({ code: 'E429' }, 'too many'),
+      refusal(null, 'HTTP 429'),
+      refusal(null, '"fatal: The requested URL returned error: 429"'),
+    ]) {
       const { clock, run, starts, question } = scene(0);
       const polite = politely({ atOnce: 1, pauseMs: 100 }, clock);
       await expect(run(question('a', polite, error))).rejects.toBe(error);

@@ -78,7 +78,7 @@ describe('a real package with a registry signature, a publish attestation and pr
   });
 });
 
-it('a wheel is verified by the name of its file, and what no answer tells of stands as it was seen', async () => {
+it('a wheel is verified by the name of its file, or of its source, and what no answer tells of stands as it was seen', async () => {
   const blobs = await openBlobs(await tempDir());
   const file = 'pypi_attestations-0.0.19.tar.gz';
   const one = (kind: string): object =>
@@ -100,6 +100,11 @@ it('a wheel is verified by the name of its file, and what no answer tells of sta
   expect(found.attested).toMatchObject({ signature, publish: { state: 'held' }, build: { state: 'held' } });
   expect(found.pins).toEqual(['sigstore']);
   expect((await verifiedAgain(reportOf({}), facts, at)).attested).toEqual(attested);
+  const built = { source: { location: `sdists/${file}`, sha256: digest } };
+  const { digest: wheel } = await blobs.put(Buffer.from('a wheel that was built here'));
+  const made = [{ purl: rootPurl, sha256: wheel, location: 'wheels/made.whl', built }];
+  const source = { ...facts, closure: { digest, artifacts: made } } as unknown as StoredFacts;
+  expect((await verifiedAgain(reportOf({ attestations }), source, at)).attested).toEqual(found.attested);
 });
 
 it('every check that reads what was verified says so, and no other does', async () => {

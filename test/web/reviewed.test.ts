@@ -1,6 +1,7 @@
 /** What the dashboard tells a reviewer besides the report, in a real browser: deltas, re-review, owners. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { putAlarms } from '../../registry/db/alarms.ts';
+import { putLook } from '../../registry/db/upstream-looks.ts';
 import { expireApprovals } from '../../registry/expiry.ts';
 import { rescanJob } from '../../registry/rescan.ts';
 import { sha256 } from '../../schemas/json.ts';
@@ -58,6 +59,13 @@ describe.each(servers().slice(0, 1))('the dashboard', (server) => {
       `update graphile_worker._private_jobs set attempts = 1, last_error = 'the registry did not answer' where key = 'rescan:' || $1::text`,
       [judged],
     );
+    const look = { kept: null, problem: null, state: 'moved' } as const;
+    await putLook(registry.pool, String(judged), {
+      ...{ ...look, what: 'name', found: 'the tag v1.0.0, approved at 1111111, is at 2222222' },
+    });
+    await putLook(registry.pool, String(judged), {
+      ...{ ...look, what: 'versions', state: null, found: null, problem: 'git.example did not answer' },
+    });
     pages = await openPages(registry, carol);
     visit = pages.visit;
   });
@@ -87,6 +95,9 @@ describe.each(servers().slice(0, 1))('the dashboard', (server) => {
       /LK-ADV-02 Known vulnerabilities: ok then, fired now, gates; since 20.*advisories: GHSA/,
     );
     expect(text).toMatch(/once until 20.*the registry did not answer.*lk review [0-9]+ --rescan/);
+    expect(text).toMatch(/moved upstream.*the tag v1\.0\.0, approved at 1111111/);
+    const below = page.locator('section').filter({ hasText: 'To look after' });
+    expect(await below.textContent()).toMatch(/not known upstream since 20.*git\.example did not answer/);
     const first = await page.locator('section').first().textContent();
     expect(first).toContain('Against what runs');
     await shot(page, 'alarms');
