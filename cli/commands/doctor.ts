@@ -92,9 +92,13 @@ const CHECKS: Readonly<Record<string, (context: Context) => Promise<string>>> = 
     const api = await context.api();
     const { roles } = await api.call('me', Me);
     if (!roles.some((role) => role !== 'runtime')) return 'not asked: this sign-in is a runtime’s';
-    const { orphaned, due } = await api.call('attention', Attention);
+    const { orphaned, due, held, judged, moved, failed } = await api.call('attention', Attention);
     const names = orphaned.map(({ name, owner }) => `${name} (${owner} left)`).join(', ');
-    const review = due.length > 0 ? `; ${counted(due.length, 'release')} due for re-review (lk review)` : '';
+    const against = new Set([...held, ...judged, ...moved, ...failed].map(({ id }) => id)).size;
+    const review = [
+      ...(against > 0 ? [`; something stands against ${counted(against, 'release')} (lk review)`] : []),
+      ...(due.length > 0 ? [`; ${counted(due.length, 'release')} due for re-review (lk review)`] : []),
+    ].join('');
     if (orphaned.length === 0) return `every server has an owner${review}`;
     // Only an administrator can help; for everybody else it is news.
     if (!roles.includes('admin')) return `without an owner: ${names}${review}`;

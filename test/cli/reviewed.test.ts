@@ -8,6 +8,7 @@ import { people } from '../../cli/commands/people.ts';
 import { publish } from '../../cli/commands/publish.ts';
 import { review, verdictText } from '../../cli/commands/review.ts';
 import { makePaint } from '../../cli/output.ts';
+import { putAlarms } from '../../registry/db/alarms.ts';
 import { expireApprovals } from '../../registry/expiry.ts';
 import { rescanJob } from '../../registry/rescan.ts';
 import {
@@ -110,6 +111,39 @@ describe.each(servers().slice(0, 1))('the command line', (server) => {
     expect(await shown()).toMatch(
       /scanned again .*:\n {2}every check ends as it did\n.*\n {2}newer versions: 7\.0\.0\n/,
     );
+  });
+
+  it('tells first what stands against what runs, how to answer it, and has it scanned again', async () => {
+    const made = { ...submissionOf('1.0.0'), name: 'acme.tools/judged' };
+    const id = await registry.approved('dave', keys, made);
+    await putAlarms(registry.pool, String(id), [
+      {
+        ...{ id: 'LK-ADV-02', title: 'Vulnerabilities', before: 'ok', after: 'fired', gates: true },
+        ...{
+          said: `sha256:${'0'.repeat(64)}`,
+          message: 'GHSA-1 in weather',
+          because: ['of advisories: GHSA-1'],
+        },
+      },
+    ]);
+    const answer = `Revoke it: lk revoke ${id} --reason TEXT; or accept what you read: lk approve ${id} --accept "LK-ADV-02=REASON"`;
+    const listed = (await lk('alice', REVIEW)).text;
+    expect(listed).toMatch(
+      /^acme\.tools\/judged 1\.0\.0 .* is approved, and judged again it would not pass:\n/,
+    );
+    expect(listed).toContain(answer);
+    const shown = (await lk('alice', REVIEW, String(id))).text;
+    expect(shown).toContain(
+      'Judged again, against it:\n  LK-ADV-02 Vulnerabilities: ok then, fired now, gates',
+    );
+    expect(shown).toContain(answer);
+    expect((await found('alice'))?.found).toContain('something stands against 1 release (lk review)');
+    expect((await lk('alice', REVIEW, String(id), '--rescan')).text).toContain('is to be scanned again');
+    const { rows } = await registry.pool.query('select 1 from graphile_worker.jobs where key = $1', [
+      `rescan:${id}`,
+    ]);
+    expect(rows).toHaveLength(1);
+    await expect(lk('dave', REVIEW, String(id), '--rescan')).rejects.toMatchObject({ code: 'FORBIDDEN' });
   });
 
   it('says what a delta rests on, and where a release came from before', async () => {
