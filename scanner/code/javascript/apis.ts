@@ -26,10 +26,12 @@ const CONNECT = set(
 const LOOKUP = /^dns(?:\/promises|\.promises)?\.(?:lookup|resolve\w*)$/;
 /** Text goes through these and stays what it was. */
 const CARRY =
-  /^(?:path(?:\.posix|\.win32)?\.(?:join|resolve|normalize|relative|dirname)|String|Buffer\.from|Array\.from|Object\.(?:assign|entries|values|fromEntries|freeze)|JSON\.(?:stringify|parse)|URL|url\.(?:parse|format|fileURLToPath|pathToFileURL)|util\.(?:format|inspect)|decodeURIComponent|decodeURI|encodeURI|atob|btoa|unescape|structuredClone|zlib\.\w+|querystring\.\w+|qs\.\w+|Promise\.(?:all|resolve|race|allSettled)|Request|URLSearchParams|Uint8Array|Blob|FormData|TextEncoder|TextDecoder|crypto\.\w+)$/;
+  /^(?:path(?:\.posix|\.win32)?\.(?:join|resolve|normalize|relative|dirname)|fs(?:\/promises|\.promises)?\.realpath(?:Sync)?(?:\.native)?|String|Buffer\.from|Array\.from|Object\.(?:assign|entries|values|fromEntries|freeze)|JSON\.(?:stringify|parse)|URL|url\.(?:parse|format|fileURLToPath|pathToFileURL)|util\.(?:format|inspect)|decodeURIComponent|decodeURI|encodeURI|atob|btoa|unescape|structuredClone|zlib\.\w+|querystring\.\w+|qs\.\w+|Promise\.(?:all|resolve|race|allSettled)|Request|URLSearchParams|Uint8Array|Blob|FormData|TextEncoder|TextDecoder|crypto\.\w+)$/;
 /** What these give back has no free text in it. */
 const CLEAN =
   /^(?:Number|parseInt|parseFloat|Boolean|BigInt|Number\.\w+|encodeURIComponent|Date|Date\.\w+|Math\.\w+|RegExp|path(?:\.posix|\.win32)?\.(?:basename|extname)|crypto\.(?:createHash|randomUUID|createHmac))$/;
+/** What a schema is asked for. */
+export const PARSES = /^(?:parse|parseAsync|safeParse|safeParseAsync)$/;
 /** Names of functions that look at a value before it is used. A heuristic: what they really check is not followed. */
 export const CHECKS =
   /valid|sanit|escape|quote|safe|allow|secur|assert|ensure|check|confin|within|inside|encode|white_?list|verify|guard|authori[sz]e|permit|isPath|normali[sz]ePath|resolvePath/i;
@@ -65,6 +67,15 @@ export function isRequest(ref: string): boolean {
 /** What is given to it leaves the machine: requests, and names that are asked for. */
 export const leaves = (ref: string): boolean => isRequest(ref) || LOOKUP.test(ref);
 export const isOpener = (ref: string): boolean => ref === 'open' || ref.startsWith('open.');
+/** They say the same in another form. */
+export const restates = (ref: string): boolean =>
+  /^(?:path(?:\.posix|\.win32)?\.(?:join|resolve|normalize|relative)|fs(?:\/promises|\.promises)?\.realpath(?:Sync)?|URL|url\.parse|String)$/.test(
+    ref,
+  );
+export const isDatabase = (ref: string): boolean =>
+  /^(?:pg|mysql|mysql2|mysql2\/promise|sqlite3|better-sqlite3|sqlite|mssql|mariadb|postgres|@duckdb\/node-api|duckdb|node:sqlite|oracledb|snowflake-sdk)\b.*\.(?:query|execute|raw|exec|run|all|get|prepare|unsafe|runAndReadAll)$/.test(
+    ref,
+  );
 export const carries = (ref: string): boolean => CARRY.test(ref);
 export const cleans = (ref: string): boolean => CLEAN.test(ref);
 export const readsFiles = (ref: string): boolean =>

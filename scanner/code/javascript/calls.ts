@@ -3,22 +3,25 @@ import {
   CHECKS,
   carries,
   cleans,
+  isDatabase,
   isOpener,
-  isRequest,
   leaves,
-  PRINTS_SECRETS,
+  PARSES,
   QUERY,
   QUERY_CALLS,
-  readsFiles,
+  restates,
   SHELL_PROGRAM,
   sinksOf,
 } from './apis.ts';
-import { evaluate, isPrivate, joined } from './evaluate.ts';
+import { evaluate, joined } from './evaluate.ts';
 import { arrive, type Here, idOf, MAX_DEPTH, stepAt } from './follow.ts';
+import { placesIn } from './guards.ts';
 import { takeRegistration } from './handlers.ts';
+import { importedValue } from './modules.ts';
 import { bare, keyOf, type Node } from './parse.ts';
 import { bind } from './patterns.ts';
-import { importedValue, run } from './statements.ts';
+import { parsed, schemaIn, source } from './sources.ts';
+import { run } from './statements.ts';
 import {
   allTaints,
   clean,
@@ -27,11 +30,13 @@ import {
   NOTHING,
   refValue,
   stepped,
-  type Taint,
   union,
   type Value,
   wordsOf,
 } from './value.ts';
+
+/** A field that says what calling the value gives. */
+export const GIVES = '()';
 
 export type Call = Extract<
   Node,
@@ -42,7 +47,6 @@ export interface Made {
   readonly node: Call;
   readonly name: string;
   readonly callee: Value;
-  /** The object whose method it is. */
   readonly owner: Value | null;
   readonly args: readonly Value[];
 }
@@ -60,6 +64,7 @@ export function called(node: Call, here: Here): Value {
       ? target.name
       : '';
   if (callee.ref === 'require' || name === '__require') return byName(node, node.arguments, here);
+  if (name === '__commonJS') return bundled(node, here);
   if (/^(?:__importStar|__importDefault|__toESM|_interopRequire\w*|promisify|createRequire|bind)$/.test(name))
     return wrapped(node, { name, owner }, here);
   const args = node.arguments.map((one) => evaluate(one, here));
@@ -76,6 +81,17 @@ function byName(node: Call, [first]: readonly Node[], here: Here): Value {
   const value = evaluate(first, here);
   if (value.taints.length > 0) arrive(here, { node, value, sink: 'code', call: 'import' });
   return value.taints.length === 0 && value.text !== '' ? importedValue(value.text, '*', here) : NOTHING;
+}
+
+/** `__commonJS({"a.js"(exports, module) {…}})`, as a bundler writes a module: calling it gives what it exports. */
+function bundled(node: Exclude<Call, { type: 'ImportExpression' }>, here: Here): Value {
+  const [first] = node.arguments;
+  const fn = first ? [...(evaluate(first, here).fields?.values() ?? [])].find((one) => one.fn)?.fn : null;
+  if (!fn) return NOTHING;
+  const exports: Value = { ...NOTHING, fields: new Map() };
+  const module: Value = { ...NOTHING, fields: new Map([['exports', exports]]) };
+  into(fn, [exports, module], { ...here, depth: 0 });
+  return { ...NOTHING, fields: new Map([[GIVES, module.fields?.get('exports') ?? exports]]) };
 }
 
 /** Functions around a function or module that leave it what it is. */
@@ -116,7 +132,11 @@ function reach({ node, name, callee, owner, args }: Made, here: Here): void {
   const line = owner?.taints.some(({ origin }) => origin === 'answer');
   if (line && /^(?:write|end|send|emit)$/.test(name)) tell(wordsOf(args), 'network', name);
   const [first] = args;
-  if (first && ref === null && QUERY_CALLS.has(name) && QUERY.test(first.text)) tell(first, 'query', name);
+  // What is given to a query that is prepared is no part of it.
+  const database = ref !== null && isDatabase(ref) && !ref.includes('.prepare()');
+  if (first && (ref === null || database) && QUERY_CALLS.has(name) && QUERY.test(first.text))
+    tell(first, 'query', name);
+  else if (first?.lead && database && first.fields === null) tell(first, 'whole query', name);
 }
 
 /** What a host that stands in the code answers may be shown to a person; what any other answers may not. */
@@ -151,7 +171,15 @@ function result(made: Made, here: Here): Value {
   const { node, name, callee, owner, args } = made;
   const { ref, fn } = callee;
   if (fn) return into(fn, args, here);
-  if (node.type === 'NewExpression' && callee.fields) {
+  const gives = callee.fields?.get(GIVES);
+  if (gives) return gives;
+  const any = callee.alts.flatMap((one) => (one.fn ? [into(one.fn, args, here)] : []));
+  if (any.length > 0) return union(any);
+  if (
+    (node.type === 'NewExpression' ||
+      bare(node.type === 'ImportExpression' ? node.source : node.callee).type === 'Super') &&
+    callee.fields
+  ) {
     const maker = callee.fields.get('constructor')?.fn;
     if (maker) into(maker, args, here);
     return callee;
@@ -160,30 +188,21 @@ function result(made: Made, here: Here): Value {
   callbacks(made, got, here);
   if (got) return got;
   if (ref !== null && cleans(ref)) return NOTHING;
+  if (PARSES.test(name) && (owner?.narrow || ref === null || /\bzod\b|^z\./.test(ref)))
+    return parsed(args[0], owner, name);
+  if (ref !== null && name === 'object' && args[0])
+    return { ...refValue(`${ref}()`), narrow: schemaIn(node, here) };
   if (CHECKS.test(name) && !(ref !== null && carries(ref))) return clean(wordsOf(args));
   if (ref !== null && carries(ref))
-    return ref.startsWith('path') ? joined(args) : { ...wordsOf(args), lead: args[0]?.lead ?? false };
-  if (ref !== null) return refValue(`${ref}()`);
+    return {
+      ...(ref.startsWith('path') ? joined(args) : { ...wordsOf(args), lead: args[0]?.lead ?? false }),
+      of: restates(ref) && 'arguments' in node ? node.arguments.flatMap(placesIn) : [],
+    };
+  if (ref !== null) return { ...refValue(`${ref}()`), narrow: owner?.narrow ?? null };
   if (!owner) return NOTHING;
-  if (/^(?:parse|parseAsync|safeParse|safeParseAsync)$/.test(name)) return args[0] ?? NOTHING;
   if (/^(?:test|includes|startsWith|endsWith|indexOf|has|length|keys)$/.test(name)) return NOTHING;
   if (owner.taints.length > 0) return { ...wordsOf([owner, ...args]), lead: owner.lead, text: owner.text };
   return /^(?:concat|join|replace|replaceAll|format|push)$/.test(name) ? wordsOf([owner, ...args]) : NOTHING;
-}
-
-/** Where unknown words come from: other machines, files that hold keys, programs that print them. */
-function source(ref: string, args: readonly Value[], node: Node, here: Here): Value | null {
-  const from = (origin: Taint['origin'], what: string): Value => ({
-    ...NOTHING,
-    taints: [{ origin, what: what.slice(0, 120), tool: '', steps: [stepAt(here, node, `${ref}()`)] }],
-    lead: true,
-  });
-  const text = joined(args).text;
-  if (isRequest(ref)) return from('answer', /:\/\/([\w.:-]+)/.exec(text)?.[1] ?? 'another machine');
-  if (readsFiles(ref) && isPrivate(args[0]?.text.replaceAll(' ', '/') ?? ''))
-    return from('private', args[0]?.text ?? '');
-  if (/^child_process\.exec(?:Sync)?$/.test(ref) && PRINTS_SECRETS.test(text)) return from('private', text);
-  return null;
 }
 
 /** Functions that are handed over are called with what there is. */
@@ -200,14 +219,23 @@ export function into(fn: Fn, args: readonly Value[], here: Here): Value {
   const words = args.map((one, at) =>
     allTaints(one).map((taint) => `${at}${taint.origin}${taint.tool}${taint.what}${one.lead}`),
   );
-  const key = `${idOf(all, fn.node)} ${words.flat().join('|')}`;
+  const handed = args.flatMap(({ fn: one }) => one?.node ?? []);
+  const ids = [fn.node, ...(fn.self?.fields ? [fn.self.fields] : []), ...handed].map((one) => idOf(all, one));
+  const key = `${ids.join(' ')} ${here.tool} ${words.flat().join('|')}`;
   const known = all.results.get(key);
   if (known !== undefined) return known ?? NOTHING;
   if (here.depth >= MAX_DEPTH) return NOTHING;
   all.results.set(key, null);
   if (met && words.flat().length === 0) met.followed = true;
   const env = new Env(fn.env);
-  const inner: Here = { all, module: met?.module ?? here.module, env, depth: here.depth + 1, returns: [] };
+  const inner: Here = {
+    all,
+    module: met?.module ?? here.module,
+    env,
+    depth: here.depth + 1,
+    tool: here.tool,
+    returns: [],
+  };
   if (fn.self) env.declare('this', fn.self);
   for (const [at, param] of fn.node.params.entries()) {
     const value = param.type === 'RestElement' ? wordsOf(args.slice(at)) : (args[at] ?? NOTHING);

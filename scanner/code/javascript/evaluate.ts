@@ -1,11 +1,12 @@
 /** What an expression may be, as far as it matters to whoever reads about flows. */
 import { PRIVATE_FILE } from './apis.ts';
 import { called } from './calls.ts';
+import { classOf } from './classes.ts';
 import { type Here, meet, spend, stepAt } from './follow.ts';
+import { lookedAt } from './guards.ts';
 import { isHandlerObject, takeTool } from './handlers.ts';
 import { keyOf, type Node } from './parse.ts';
-import { bind, memberOf } from './patterns.ts';
-import { classOf } from './statements.ts';
+import { bind, checked, memberOf } from './patterns.ts';
 import {
   type FunctionNode,
   NOTHING,
@@ -27,6 +28,8 @@ export function evaluate(node: Node, here: Here): Value {
       return here.env.get(node.name) ?? (GLOBALS.test(node.name) ? refValue(node.name) : NOTHING);
     case 'ThisExpression':
       return here.env.get('this') ?? NOTHING;
+    case 'Super':
+      return here.env.get('this')?.fields?.get('super') ?? NOTHING;
     case 'StringLiteral':
       return textValue(node.value);
     case 'TemplateLiteral':
@@ -47,7 +50,7 @@ export function evaluate(node: Node, here: Here): Value {
     case 'ObjectExpression':
       return object(node, here);
     case 'ArrayExpression':
-      return { ...union([wordsOf(node.elements.map((one) => (one ? evaluate(one, here) : NOTHING)))]) };
+      return list(node, here);
     case 'ArrowFunctionExpression':
     case 'FunctionExpression':
       return functionValue(node, here);
@@ -74,8 +77,7 @@ function passing(node: Node, here: Here): Value {
     case 'SequenceExpression':
       return node.expressions.map((one) => evaluate(one, here)).at(-1) ?? NOTHING;
     case 'ConditionalExpression':
-      evaluate(node.test, here);
-      return union([evaluate(node.consequent, here), evaluate(node.alternate, here)]);
+      return either(node, here);
     case 'LogicalExpression': {
       const values = [evaluate(node.left, here), evaluate(node.right, here)];
       return node.operator === '&&' ? (values[1] ?? NOTHING) : union(values);
@@ -93,6 +95,15 @@ function passing(node: Node, here: Here): Value {
     default:
       return NOTHING;
   }
+}
+
+/** `ALLOWED.includes(x) ? x : 'a'` looks at x first. */
+function either(node: Extract<Node, { type: 'ConditionalExpression' }>, here: Here): Value {
+  evaluate(node.test, here);
+  const yes = { ...here, env: here.env.branch() };
+  const no = { ...here, env: here.env.branch() };
+  for (const { place, good } of lookedAt(node.test, here.env)) checked(place, good ? yes : no, evaluate);
+  return union([evaluate(node.consequent, yes), evaluate(node.alternate, no)]);
 }
 
 /** `module.exports = …` and `exports.name = …`. */
@@ -159,6 +170,13 @@ function member(
   if (node.computed) evaluate(node.property, here);
   const value = memberOf(evaluate(node.object, here), keyOf(node.property, node.computed));
   return value.taints.length > 0 ? stepped(value, stepAt(here, node, 'read')) : value;
+}
+
+/** After `--` nothing is an option any more, whoever writes it. */
+function list(node: Extract<Node, { type: 'ArrayExpression' }>, here: Here): Value {
+  const values = node.elements.map((one) => (one ? evaluate(one, here) : NOTHING));
+  const end = values.findIndex(({ text, taints }) => text === '--' && taints.length === 0);
+  return wordsOf(values.map((one, at) => (end >= 0 && at > end ? { ...one, lead: false } : one)));
 }
 
 function object(node: Extract<Node, { type: 'ObjectExpression' }>, here: Here): Value {

@@ -29,7 +29,7 @@ export interface Following {
   readonly met: Map<Node, { readonly fn: Fn; readonly module: Module; followed: boolean }>;
   /** Results by function and what its arguments carry; null while it is being followed. */
   readonly results: Map<string, Value | null>;
-  readonly ids: Map<Node, number>;
+  readonly ids: Map<object, number>;
   budget: number;
 }
 
@@ -54,6 +54,8 @@ export interface Here {
   readonly module: Module;
   readonly env: Env;
   readonly depth: number;
+  /** The tool whose arguments these are, where a function is asked for tools by their names. */
+  readonly tool: string;
   /** Values that the function around this place gives back; added to. */
   readonly returns: Value[];
 }
@@ -77,7 +79,7 @@ interface Arrival {
 
 /** Which origins are worth telling at which sink. The rest is what programs are for. */
 const TOLD: Readonly<Record<Taint['origin'], readonly Sink[]>> = {
-  argument: ['shell', 'program', 'program argument', 'code', 'path', 'address', 'query'],
+  argument: ['shell', 'program', 'program argument', 'code', 'path', 'address', 'query', 'whole query'],
   answer: ['shell', 'program', 'code'],
   private: ['network'],
 };
@@ -87,7 +89,8 @@ export function arrive(here: Here, { node, value, sink, call }: Arrival): void {
   const { flows } = here.all;
   for (const taint of allTaints(value)) {
     if (!TOLD[taint.origin].includes(sink) || flows.size >= MAX_FLOWS) continue;
-    const { origin, what, tool, steps } = taint;
+    const { origin, what, steps } = taint;
+    const tool = taint.tool === '' && origin === 'argument' ? here.tool : taint.tool;
     const last = stepAt(here, node, `${call}()`);
     const key = `${origin} ${tool} ${what} ${sink} ${last.path}:${last.line}`;
     const { path, line, excerpt } = last;
@@ -100,7 +103,7 @@ export function meet(here: Here, fn: Fn): void {
   if (!here.all.met.has(fn.node)) here.all.met.set(fn.node, { fn, module: here.module, followed: false });
 }
 
-export function idOf({ ids }: Following, node: Node): number {
+export function idOf({ ids }: Following, node: object): number {
   const known = ids.get(node) ?? ids.size;
   ids.set(node, known);
   return known;

@@ -1,24 +1,62 @@
 /** Looks that code takes at a value before it goes on: allow lists, patterns, comparisons, functions with such names. */
-import { CHECKS } from './apis.ts';
+import { CHECKS, PARSES } from './apis.ts';
 import { bare, childrenOf, keyOf, type Node } from './parse.ts';
+import type { Env } from './value.ts';
 
 const LOOKS =
   /^(?:includes|has|test|startsWith|endsWith|match|some|every|indexOf|find|hasOwn|hasOwnProperty|exec|isSafeInteger|isInteger)$/;
 
+/** A place that a condition holds against something known. */
+export interface Look {
+  readonly place: Node;
+  /** Is it as it should be where the condition holds, or where it does not? */
+  readonly good: boolean;
+  /** Looked at by a function: where that says no, it may as well be a list of what is refused. */
+  readonly either: boolean;
+}
+
 /** Names and members that this condition holds against something known. */
-export function lookedAt(test: Node): Node[] {
-  const found: Node[] = [];
-  const open: Node[] = [test];
-  for (let node = open.pop(); node; node = open.pop()) {
-    const inner = bare(node);
+export function lookedAt(test: Node, env: Env): Look[] {
+  const found: Look[] = [];
+  const open: [Node, boolean][] = [[test, true]];
+  for (let next = open.pop(); next; next = open.pop()) {
+    const inner = bare(next[0]);
+    const good = inner.type === 'UnaryExpression' && inner.operator === '!' ? !next[1] : next[1];
+    const take = (places: readonly Node[], how: Omit<Look, 'place'>): void =>
+      void found.push(...places.map((place) => ({ place, ...how })));
     if (inner.type === 'CallExpression' || inner.type === 'OptionalCallExpression')
-      found.push(...ofCall(inner));
+      take(ofCall(inner), { good, either: true });
+    else if (inner.type === 'Identifier') take(answeredBy(inner.name, env), { good, either: false });
     else if (inner.type === 'BinaryExpression' && /^(?:===?|!==?|in)$/.test(inner.operator))
-      found.push(...compared(inner));
+      take(compared(inner), { good: inner.operator.startsWith('!') ? !good : good, either: false });
     if (inner.type !== 'ArrowFunctionExpression' && inner.type !== 'FunctionExpression')
-      open.push(...childrenOf(inner));
+      open.push(...childrenOf(inner).map((one): [Node, boolean] => [one, good]));
+    else if (inner.body.type !== 'BlockStatement') open.push([inner.body, good]);
   }
   return found;
+}
+
+/** Does what follows such a look refuse? It throws, or answers without what was looked at. */
+export function refuses(consequent: Node, place: Node, text: string): boolean {
+  const last = consequent.type === 'BlockStatement' ? consequent.body.at(-1) : consequent;
+  if (last?.type !== 'ReturnStatement') return true;
+  const said = (node: Node): string => text.slice(node.start ?? 0, node.end ?? 0);
+  return !last.argument || !said(last.argument).includes(said(place));
+}
+
+/** `const allowed = ROOTS.some((root) => path.startsWith(root)); if (!allowed) …`: a name that says how a look ended. */
+function answeredBy(name: string, env: Env): readonly Node[] {
+  const value = env.get(name);
+  return value && value.taints.length === 0 ? value.of : [];
+}
+
+/** Places that stand in an argument as they are. */
+export function placesIn(node: Node): Node[] {
+  const inner = bare(node);
+  if (isPlace(inner)) return [inner];
+  if (inner.type === 'CallExpression' || inner.type === 'NewExpression')
+    return inner.arguments.flatMap(placesIn);
+  return inner.type === 'TemplateLiteral' ? inner.expressions.flatMap(placesIn) : [];
 }
 
 function ofCall(node: Extract<Node, { type: 'CallExpression' | 'OptionalCallExpression' }>): Node[] {
@@ -30,12 +68,26 @@ function ofCall(node: Extract<Node, { type: 'CallExpression' | 'OptionalCallExpr
     : callee.type === 'Identifier'
       ? callee.name
       : '';
-  if (!LOOKS.test(name) && !CHECKS.test(name)) return [];
+  // What a schema takes is known by its words.
+  if (PARSES.test(name) || (!LOOKS.test(name) && !CHECKS.test(name))) return [];
   const places: Node[] = node.arguments.filter((one) => isPlace(bare(one)));
-  // `path.startsWith(root)` and `value.match(/…/)` look at their owner.
-  if (owner && /^(?:startsWith|endsWith|match)$/.test(name) && isPlace(bare(owner.object)))
-    places.push(owner.object);
-  return places;
+  if (!owner || !/^(?:startsWith|endsWith|match)$/.test(name) || !isPlace(bare(owner.object))) return places;
+  // `path.startsWith(root)` and `value.match(/…/)` look at their owner. `/data` begins `/data-of-others` as well.
+  return name === 'startsWith' && openEnded(node.arguments[0]) ? [] : [owner.object];
+}
+
+/** A name alone, which is a folder without the separator behind it. Names that say otherwise are believed. */
+function openEnded(node: Node | undefined): boolean {
+  const inner = node && bare(node);
+  const name =
+    inner?.type === 'Identifier'
+      ? inner.name
+      : inner?.type === 'MemberExpression'
+        ? keyOf(inner.property, inner.computed)
+        : null;
+  return (
+    typeof name === 'string' && /dir|root|folder|base|path/i.test(name) && !/prefix|sep|slash/i.test(name)
+  );
 }
 
 function compared({ left, right, operator }: Extract<Node, { type: 'BinaryExpression' }>): Node[] {
@@ -45,7 +97,8 @@ function compared({ left, right, operator }: Extract<Node, { type: 'BinaryExpres
   return known(bare(left)) && isPlace(bare(right)) ? [right] : [];
 }
 
-const isPlace = (node: Node): boolean => node.type === 'Identifier' || node.type === 'MemberExpression';
+export const isPlace = (node: Node): boolean =>
+  node.type === 'Identifier' || node.type === 'MemberExpression';
 
 /** Parameters of a schema that cannot be any text: numbers, choices, patterns; in zod's words or in JSON Schema's. */
 export function narrowIn(schema: Node, text: string): ReadonlySet<string> {

@@ -1,18 +1,21 @@
 /** Tools of a server in its code: where they are registered, and the function that gets their arguments. */
 import { into, type Made } from './calls.ts';
+import { evaluate } from './evaluate.ts';
 import { type Here, stepAt } from './follow.ts';
 import { narrowIn } from './guards.ts';
 import type { Node } from './parse.ts';
-import { type Fn, NOTHING, type Value } from './value.ts';
+import { type Fn, NOTHING, refValue, type Value } from './value.ts';
 
+/** What a function that is asked for tools is given as their name. */
+export const ASKED_FOR = '@tool';
 const REGISTERS = /^(?:tool|registerTool|addTool)$/;
 const SCHEMA_KEYS = ['inputSchema', 'parameters', 'paramsSchema', 'schema', 'input', 'args'];
 const HANDLER_KEYS = ['handler', 'execute', 'callback', 'run', 'cb', 'handle', 'call', 'invoke'];
 
 /** `server.tool(name, …, handler)`, `registerTool(name, {inputSchema}, handler)`, `setRequestHandler(…, handler)`. */
 export function takeRegistration({ node, name, args }: Made, here: Here): void {
-  if (node.type === 'ImportExpression') return;
-  const fn = args.at(-1)?.fn;
+  if (node.type === 'ImportExpression' || !(name === 'setRequestHandler' || REGISTERS.test(name))) return;
+  const fn = args.at(-1)?.fn ?? wrapped(node.arguments.at(-1), here);
   if (!fn) return;
   if (name === 'setRequestHandler') {
     const [first] = node.arguments;
@@ -22,12 +25,19 @@ export function takeRegistration({ node, name, args }: Made, here: Here): void {
     return;
   }
   const title = args[0]?.text ?? '';
-  if (!REGISTERS.test(name) || args.length < 2 || !/^[\w./-]{1,128}$/.test(title)) return;
+  if (args.length < 2 || !/^[\w./-]{1,128}$/.test(title)) return;
   here.all.tools.add(title);
   const middle = node.arguments.slice(1, -1);
   const schema = middle.findLast((one) => !/^(?:StringLiteral|TemplateLiteral)$/.test(one.type));
   if (!schema) return;
   follow(fn, { tool: title, names: narrowIn(schemaOf(schema) ?? schema, here.module.text) }, here);
+}
+
+/** A function that is handed over through another: `withTelemetry(async (request) => …)`. */
+function wrapped(node: Node | undefined, here: Here): Fn | null {
+  if (node?.type !== 'CallExpression') return null;
+  const found = node.arguments.map((one) => evaluate(one, here).fn).find((one) => one !== null);
+  return found ?? null;
 }
 
 function readsArguments({ node }: Fn, { all, module }: Here): boolean {
@@ -47,21 +57,17 @@ function schemaOf(node: Node): Node | null {
   return null;
 }
 
-/** `{name, inputSchema, handler}`, as many servers list their tools. */
+/** `{name, inputSchema, handler}`, as many servers list their tools; where the handler stands elsewhere, a name at least. */
 export function isHandlerObject(fields: ReadonlyMap<string, Value>): boolean {
-  return (
-    fields.has('name') &&
-    fields.has('description') &&
-    HANDLER_KEYS.some((key) => fields.get(key)?.fn) &&
-    SCHEMA_KEYS.some((key) => fields.has(key))
-  );
+  return fields.has('name') && fields.has('description') && SCHEMA_KEYS.some((key) => fields.has(key));
 }
 
 export function takeTool(fields: ReadonlyMap<string, Value>, node: Node, here: Here): void {
   const tool = fields.get('name')?.text ?? '';
   const fn = HANDLER_KEYS.map((key) => fields.get(key)?.fn).find((one) => one);
-  if (!fn || !/^[\w./-]{1,128}$/.test(tool)) return;
+  if (!/^[\w./-]{1,128}$/.test(tool) || !(fn || fields.has('inputSchema'))) return;
   here.all.tools.add(tool);
+  if (!fn) return;
   follow(fn, { tool, names: narrowIn(schemaOf(node) ?? node, here.module.text) }, here);
 }
 
@@ -84,6 +90,13 @@ function follow(fn: Fn, { tool, names }: Tool, here: Here, shape = (value: Value
 
 /** As the SDK hands it over: `request.params.arguments`. */
 function request(args: Value): Value {
-  const params: Value = { ...NOTHING, fields: new Map([['arguments', args]]) };
+  const name = refValue(ASKED_FOR);
+  const params: Value = {
+    ...NOTHING,
+    fields: new Map([
+      ['arguments', args],
+      ['name', name],
+    ]),
+  };
   return { ...NOTHING, fields: new Map([['params', params]]) };
 }

@@ -31,9 +31,12 @@ export interface CodeText {
 /** What flows from where to where. Says which files were not followed to their end. */
 export function followPackage(files: readonly SourceFile[]): FlowFacts {
   const texts = new Map<string, string>();
-  for (const { path, language, bytes } of files)
-    if (language === 'javascript' && bytes.length <= MAX_TEXT)
-      texts.set(path, Buffer.from(bytes).toString('utf8'));
+  const large: string[] = [];
+  for (const { path, language, bytes } of files) {
+    if (language !== 'javascript') continue;
+    if (bytes.length > MAX_TEXT) large.push(path);
+    else texts.set(path, Buffer.from(bytes).toString('utf8'));
+  }
   const modules = new Map<string, Module | null>();
   let held = 0;
   const open = (path: string): Module | null => {
@@ -46,7 +49,9 @@ export function followPackage(files: readonly SourceFile[]): FlowFacts {
     if (!tree) return null;
     const module = emptyModule(path, text, tree);
     modules.set(path, module);
-    attempt(path, all, () => run(tree.program.body, { all, module, env: module.env, depth: 0, returns: [] }));
+    attempt(path, all, () =>
+      run(tree.program.body, { all, module, env: module.env, depth: 0, tool: '', returns: [] }),
+    );
     return module;
   };
   const all = startFollowing((from, specifier) => {
@@ -68,7 +73,11 @@ export function followPackage(files: readonly SourceFile[]): FlowFacts {
     const module = open(path);
     if (module) attempt(path, all, () => rest(all, module));
   }
-  return { flows: [...all.flows.values()], tools: [...all.tools].sort(), unfollowed: [...all.unfollowed] };
+  return {
+    flows: [...all.flows.values()],
+    tools: [...all.tools].sort(),
+    unfollowed: [...large, ...all.unfollowed],
+  };
 }
 
 /** Functions that nobody called: each on its own, with nothing known of its arguments. */
@@ -76,7 +85,7 @@ function rest(all: Following, module: Module): void {
   for (const item of all.met.values()) {
     if (item.followed || item.module !== module) continue;
     item.followed = true;
-    into(item.fn, [], { all, module, env: item.fn.env, depth: 1, returns: [] });
+    into(item.fn, [], { all, module, env: item.fn.env, depth: 1, tool: '', returns: [] });
   }
 }
 

@@ -1,7 +1,7 @@
 /** Names bound to values: parameters, destructuring, assignment. */
 import type { Here } from './follow.ts';
 import { bare, keyOf, type Node } from './parse.ts';
-import { clean, NOTHING, refValue, type Value, wordsOf } from './value.ts';
+import { anyOf, clean, NOTHING, refValue, union, type Value, wordsOf } from './value.ts';
 
 const ENVIRONMENT = 'the environment';
 
@@ -9,6 +9,8 @@ const ENVIRONMENT = 'the environment';
 export function memberOf(value: Value, key: string | null): Value {
   // One variable, whichever it is.
   if (value.ref === ENVIRONMENT) return NOTHING;
+  if (value.alts.length > 0) return union(value.alts.map((one) => memberOf(one, key)));
+  if (key === null && value.fields) return anyOf(value.fields);
   if (key === null)
     return value.taints.length > 0 ? { ...NOTHING, taints: value.taints, lead: value.lead } : NOTHING;
   const field = value.fields?.get(key);
@@ -100,17 +102,25 @@ function setMember(
 }
 
 /** What was looked at is taken as it should be: the name or member has no unknown words any more. */
-export function checked(node: Node, here: Here, evaluate: Evaluate): void {
+export function checked(node: Node, here: Here, evaluate: Evaluate, seen = new Set<string>()): void {
   const inner = bare(node);
   const how = { here, declare: false, evaluate };
-  if (inner.type === 'Identifier') bind(inner, clean(here.env.get(inner.name) ?? NOTHING), how);
-  else if (inner.type === 'MemberExpression') {
+  if (inner.type === 'Identifier') {
+    if (seen.has(inner.name)) return;
+    seen.add(inner.name);
+    const value = here.env.get(inner.name) ?? NOTHING;
+    bind(inner, clean(value), how);
+    // Who looks at one form has looked at what it was made of.
+    for (const one of value.of) checked(one, here, evaluate, seen);
+  } else if (inner.type === 'MemberExpression') {
     const owner = bare(inner.object);
     const key = keyOf(inner.property, inner.computed);
     const value = owner.type === 'Identifier' ? here.env.get(owner.name) : undefined;
     if (key === null || owner.type !== 'Identifier' || !value) return;
+    // `url.hostname` is a part of what was parsed.
+    if (value.of.length > 0) return checked(owner, here, evaluate, seen);
     const fields = new Map(value.fields ?? []).set(key, NOTHING);
     bind(owner, { ...value, fields }, how);
   } else if (inner.type === 'TemplateLiteral')
-    for (const one of inner.expressions) checked(one, here, evaluate);
+    for (const one of inner.expressions) checked(one, here, evaluate, seen);
 }

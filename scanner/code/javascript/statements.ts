@@ -1,11 +1,17 @@
 /** Statements of a function in their order: branches apart, loops twice, what was looked at is taken as it should be. */
 import { CHECKS } from './apis.ts';
+import { classOf } from './classes.ts';
 import { evaluate, functionValue } from './evaluate.ts';
 import { type Here, spend, stepAt } from './follow.ts';
-import { lookedAt } from './guards.ts';
+import { isPlace, type Look, lookedAt, refuses } from './guards.ts';
+import { ASKED_FOR } from './handlers.ts';
+import { exporting, imports } from './modules.ts';
 import { bare, keyOf, type Node } from './parse.ts';
 import { bind, checked } from './patterns.ts';
-import { NOTHING, refValue, stepped, type Value, wordsOf } from './value.ts';
+import { NOTHING, stepped, wordsOf } from './value.ts';
+
+/** Characters of an expression that is searched for looks. */
+const MAX_LOOK = 500;
 
 /** Runs a list of statements. True where nothing after it is reached. */
 export function run(statements: readonly Node[], here: Here): boolean {
@@ -28,7 +34,7 @@ function hoist(node: Node, here: Here): void {
   else if (node.type === 'ExportNamedDeclaration' && inner.id) here.module.exports.set(inner.id.name, value);
 }
 
-function statement(node: Node, here: Here): boolean {
+export function statement(node: Node, here: Here): boolean {
   spend(here);
   switch (node.type) {
     case 'ExpressionStatement':
@@ -89,8 +95,7 @@ function around(node: Node, here: Here): boolean {
       return false;
     }
     case 'SwitchStatement':
-      evaluate(node.discriminant, here);
-      for (const { consequent } of node.cases) run(consequent, here);
+      switches(node, here);
       return false;
     case 'ImportDeclaration':
       imports(node, here);
@@ -106,6 +111,14 @@ function around(node: Node, here: Here): boolean {
   }
 }
 
+function switches(node: Extract<Node, { type: 'SwitchStatement' }>, here: Here): void {
+  const asked = evaluate(node.discriminant, here).ref === ASKED_FOR;
+  for (const { test, consequent } of node.cases) {
+    const text = asked && test ? evaluate(test, here).text : '';
+    run(consequent, { ...here, tool: text || here.tool });
+  }
+}
+
 function twice(body: Node, here: Here): boolean {
   statement(body, here);
   statement(body, here);
@@ -113,10 +126,18 @@ function twice(body: Node, here: Here): boolean {
 }
 
 function declared(id: Node, init: Node | null, here: Here): void {
-  const value = init ? evaluate(init, here) : NOTHING;
+  const found = init ? evaluate(init, here) : NOTHING;
+  // How a look ended: whoever asks for it has looked.
+  const looks = init && answers(init) && found.taints.length === 0 ? lookedAt(init, here.env) : [];
+  const value = looks.length > 0 ? { ...found, of: looks.map(({ place }) => place) } : found;
   const step = stepAt(here, id, id.type === 'Identifier' ? id.name : 'taken apart');
   bind(id, stepped(value, step), { here, declare: true, evaluate });
 }
+
+/** May this expression say how a look ended? */
+const answers = (node: Node): boolean =>
+  /^(?:Call|OptionalCall|Binary|Logical|Unary)Expression$/.test(bare(node).type) &&
+  (node.end ?? 0) - (node.start ?? 0) < MAX_LOOK;
 
 /** `assertSafe(x);` alone on its line: what it looked at is taken as it should be afterwards. */
 function expression(node: Node, here: Here): void {
@@ -135,107 +156,33 @@ function expression(node: Node, here: Here): void {
 
 function choice(node: Extract<Node, { type: 'IfStatement' }>, here: Here): boolean {
   evaluate(node.test, here);
-  const places = lookedAt(node.test);
+  const looks = lookedAt(node.test, here.env);
   const yes = here.env.branch();
   const no = here.env.branch();
-  const negated = node.test.type === 'UnaryExpression' && node.test.operator === '!';
-  if (!negated) for (const place of places) checked(place, { ...here, env: yes }, evaluate);
-  const ends = statement(node.consequent, { ...here, env: yes });
-  if (ends) for (const place of places) checked(place, { ...here, env: no }, evaluate);
+  const mark = (env: Here['env'], which: (look: Look) => boolean): void => {
+    for (const look of looks) if (which(look)) checked(look.place, { ...here, env }, evaluate);
+  };
+  mark(yes, ({ good }) => good);
+  const tool = askedFor(node.test, here);
+  const ends = statement(node.consequent, { ...here, env: yes, tool });
+  const passed = ({ place, good, either }: Look): boolean =>
+    !good || (ends && either && refuses(node.consequent, place, here.module.text));
+  mark(no, passed);
   const elseEnds = node.alternate ? statement(node.alternate, { ...here, env: no }) : false;
   if (ends && !elseEnds) {
-    for (const place of places) checked(place, here, evaluate);
+    mark(here.env, passed);
     here.env.merge([no]);
   } else here.env.merge([...(ends ? [] : [yes]), ...(elseEnds ? [] : [no])]);
   return ends && elseEnds;
 }
 
-function imports(node: Extract<Node, { type: 'ImportDeclaration' }>, here: Here): void {
-  for (const one of node.specifiers) {
-    const name =
-      one.type === 'ImportSpecifier'
-        ? (keyOf(one.imported, false) ?? '')
-        : one.type === 'ImportDefaultSpecifier'
-          ? 'default'
-          : '*';
-    here.env.declare(one.local.name, importedValue(node.source.value, name, here));
-  }
-}
-
-/** A member of a module: of this package by following it, of any other by its name. */
-export function importedValue(source: string, name: string, { all, module }: Here): Value {
-  if (!source.startsWith('.')) {
-    const ref = source.replace(/^node:/, '');
-    return refValue(name === '*' || name === 'default' ? ref : `${ref}.${name}`);
-  }
-  const other = all.load(module.path, source);
-  if (!other) return NOTHING;
-  if (name === '*') return { ...NOTHING, fields: other.exports };
-  return other.exports.get(name) ?? (name === 'default' ? { ...NOTHING, fields: other.exports } : NOTHING);
-}
-
-type Exporting = Extract<
-  Node,
-  { type: 'ExportNamedDeclaration' | 'ExportDefaultDeclaration' | 'ExportAllDeclaration' }
->;
-
-function exporting(node: Exporting, here: Here): void {
-  const { exports } = here.module;
-  if (node.type === 'ExportAllDeclaration') {
-    for (const [name, value] of importedValue(node.source.value, '*', here).fields ?? [])
-      exports.set(name, value);
-    return;
-  }
-  if (node.type === 'ExportDefaultDeclaration') {
-    const { declaration } = node;
-    if (declaration.type === 'FunctionDeclaration') return;
-    exports.set(
-      'default',
-      declaration.type === 'ClassDeclaration' ? classOf(declaration, here) : evaluate(declaration, here),
-    );
-    return;
-  }
-  if (node.declaration) {
-    statement(node.declaration, here);
-    if (node.declaration.type === 'VariableDeclaration')
-      for (const { id } of node.declaration.declarations)
-        if (id.type === 'Identifier') exports.set(id.name, here.env.get(id.name) ?? NOTHING);
-    if (node.declaration.type === 'ClassDeclaration' && node.declaration.id)
-      exports.set(node.declaration.id.name, here.env.get(node.declaration.id.name) ?? NOTHING);
-  }
-  for (const one of node.specifiers) {
-    if (one.type !== 'ExportSpecifier') continue;
-    const name = keyOf(one.exported, false) ?? '';
-    const local = keyOf(one.local, false) ?? '';
-    exports.set(
-      name,
-      node.source ? importedValue(node.source.value, local, here) : (here.env.get(local) ?? NOTHING),
-    );
-  }
-}
-
-type Class = Extract<Node, { type: 'ClassDeclaration' | 'ClassExpression' }>;
-
-/** A class as one object that all its methods share. */
-export function classOf(node: Class, here: Here): Value {
-  const fields = new Map<string, Value>();
-  const self: Value = { ...NOTHING, fields };
-  for (const item of node.body.body) {
-    if (item.type === 'ClassMethod' || item.type === 'ClassPrivateMethod') {
-      const key =
-        item.type === 'ClassMethod' ? keyOf(item.key, item.computed === true) : `#${item.key.id.name}`;
-      fields.set(key ?? '?', functionValue(item, here, self));
-    } else if ((item.type === 'ClassProperty' || item.type === 'ClassPrivateProperty') && item.value) {
-      const key =
-        item.type === 'ClassProperty' ? keyOf(item.key, item.computed === true) : `#${item.key.id.name}`;
-      fields.set(key ?? '?', evaluate(item.value, { ...here, env: thisIn(here, self) }));
-    }
-  }
-  return self;
-}
-
-export function thisIn({ env }: Here, self: Value): Here['env'] {
-  const inner = env.branch();
-  inner.declare('this', self);
-  return inner;
+/** `name === 'run'` in a function that is asked for tools by their names. */
+function askedFor(test: Node, here: Here): string {
+  const inner = bare(test);
+  if (inner.type === 'LogicalExpression') return askedFor(inner.left, here);
+  if (inner.type !== 'BinaryExpression' || !/^===?$/.test(inner.operator)) return here.tool;
+  if (inner.left.type === 'PrivateName' || !isPlace(bare(inner.left))) return here.tool;
+  return evaluate(inner.left, here).ref === ASKED_FOR
+    ? evaluate(inner.right, here).text || here.tool
+    : here.tool;
 }

@@ -40,8 +40,12 @@ export interface Value {
   readonly lead: boolean;
   readonly fields: Map<string, Value> | null;
   readonly fn: Fn | null;
-  /** Of a schema: names whose values cannot be any text. */
+  /** Of a schema, and of what it parsed: names whose values cannot be any text. */
   readonly narrow: ReadonlySet<string> | null;
+  /** Which of these it is nobody knows: members of a table that are asked for by a computed name. */
+  readonly alts: readonly Value[];
+  /** Places that say the same in another form, or that this answer is about: who looks at it has looked at them. */
+  readonly of: readonly Node[];
 }
 
 export const NOTHING: Value = {
@@ -52,7 +56,11 @@ export const NOTHING: Value = {
   fields: null,
   fn: null,
   narrow: null,
+  alts: [],
+  of: [],
 };
+const MAX_ALTS = 50;
+const MAX_PLACES = 8;
 const MAX_TAINTS = 6;
 const MAX_STEPS = 12;
 const MAX_TEXT = 400;
@@ -77,8 +85,16 @@ export function union(values: readonly Value[]): Value {
     lead: values.some(({ lead }) => lead),
     fields: values.find(({ fields }) => fields !== null)?.fields ?? null,
     fn: values.find(({ fn }) => fn !== null)?.fn ?? null,
-    narrow: null,
+    narrow: values.find(({ narrow }) => narrow !== null)?.narrow ?? null,
+    alts: values.flatMap(({ alts }) => alts).slice(0, MAX_ALTS),
+    of: [...new Set(values.flatMap(({ of }) => of))].slice(0, MAX_PLACES),
   };
+}
+
+/** One of the members, whichever it is. */
+export function anyOf(fields: ReadonlyMap<string, Value>): Value {
+  const alts = [...fields.values()].filter(({ fn, fields: inner }) => fn !== null || inner !== null);
+  return { ...wordsOf([...fields.values()]), alts: alts.slice(0, MAX_ALTS) };
 }
 
 export function mergeTaints(values: readonly Value[]): readonly Taint[] {
@@ -124,6 +140,7 @@ export const clean = (value: Value): Value =>
         taints: value.taints.filter(({ origin }) => origin === 'private'),
         lead: false,
         fields: null,
+        of: [],
       };
 
 /** Names and their values, by scope. A branch keeps what it changes to itself until it is merged. */

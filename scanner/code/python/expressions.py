@@ -71,9 +71,9 @@ class Expressions(Handlers):
         self.value(node.test, frame)
         before = frame.scope
         frame.scope = type(before)(before.vars.copy(), before.parent)
-        if not isinstance(node.test, ast.UnaryOp):
-            for one in self.looked(node.test, frame):
-                self.checked(one, frame)
+        for place, good, _ in self.looked(node.test, frame):
+            if good:
+                self.checked(place, frame)
         yes = self.value(node.body, frame)
         frame.scope = before
         return union([yes, self.value(node.orelse, frame)])
@@ -148,8 +148,9 @@ class Expressions(Handlers):
             self.bind(one.target, self.member(self.value(one.iter, frame), None, frame), frame)
             for test in one.ifs:
                 self.value(test, frame)
-                for place in self.looked(test, frame):
-                    self.checked(place, frame)
+                for place, good, _ in self.looked(test, frame):
+                    if good:
+                        self.checked(place, frame)
         parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
         found = [self.value(one, frame) for one in parts]
         frame.scope = before

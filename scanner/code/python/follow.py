@@ -6,7 +6,7 @@ from expressions import Expressions
 from interfaces import CHECKS, LOOKS
 from values import NOTHING, Fn, Members, Value, all_taints, clean, union
 
-MAX_STEPS, MAX_DEPTH, MAX_FLOWS = 2_000_000, 7, 200
+MAX_STEPS, MAX_DEPTH = 2_000_000, 7
 # What they give back are pieces: to look at one of them says nothing of the rest.
 PARTS = ('split', 'rsplit', 'partition', 'rpartition', 'splitlines')
 
@@ -103,12 +103,17 @@ class Follower(Expressions):
 
     def on_Assert(self, node, frame):
         self.value(node.test, frame)
-        for one in self.looked(node.test, frame):
-            self.checked(one, frame)
+        for place, good, _ in self.looked(node.test, frame):
+            if good:
+                self.checked(place, frame)
         return False
 
     def on_Assign(self, node, frame):
         value = self.value(node.value, frame)
+        if not value.taints and isinstance(node.value, (ast.Call, ast.Compare, ast.BoolOp, ast.UnaryOp, ast.Await)):
+            # How a look ended: whoever asks for it has looked.
+            looks = [place for place, _, _ in self.looked(node.value.value if isinstance(node.value, ast.Await) else node.value, frame)]
+            value = value.but(looks=tuple(looks)) if looks else value
         for target in node.targets:
             self.bind(target, value, frame)
         return False
@@ -157,18 +162,20 @@ class Follower(Expressions):
         before, name = frame.scope, frame.tool
         yes, no = Scope(before.vars.copy(), before.parent), Scope(before.vars.copy(), before.parent)
         frame.scope = yes
-        frame.tool = self.tool_in(node.test, frame) or name
-        if not negated(node.test):
-            for one in places:
-                self.checked(one, frame)
+        frame.tool = self.tool_in(node.test, frame, ast.Eq) or name
+        for place, good, _ in places:
+            if good:
+                self.checked(place, frame)
         ends = self.run(node.body, frame)
-        frame.scope, frame.tool = no, name
-        if ends:
-            for one in places:
-                self.checked(one, frame)
+        # `if name != 'run': raise` leaves one tool alone.
+        rest = (ends and self.tool_in(node.test, frame, ast.NotEq)) or name
+        frame.scope, frame.tool = no, rest
+        for place, good, either in places:
+            if not good or (ends and either and refuses(node.body, place)):
+                self.checked(place, frame)
         other = self.run(node.orelse, frame)
         self.join(before, [one for one, gone in ((yes, ends), (no, other)) if not gone] or [no])
-        frame.scope = before
+        frame.scope, frame.tool = before, rest
         return ends and other
 
     def join(self, before, branches):
@@ -181,10 +188,10 @@ class Follower(Expressions):
             same = all(one is found[0] for one in found)
             before.vars[name] = found[0] if same else union([one for one in found if isinstance(one, Value)])
 
-    def tool_in(self, test, frame):
+    def tool_in(self, test, frame, how):
         """`name == 'run'` in a function that is asked for tools by their names."""
         for one in ast.walk(test):
-            if isinstance(one, ast.Compare) and len(one.ops) == 1 and isinstance(one.ops[0], ast.Eq):
+            if isinstance(one, ast.Compare) and len(one.ops) == 1 and isinstance(one.ops[0], how):
                 sides = [self.value(one.left, frame), self.value(one.comparators[0], frame)]
                 if any(side.name == '@tool' for side in sides):
                     return next((side.text for side in sides if side.text), '')
@@ -267,19 +274,28 @@ class Follower(Expressions):
 
     # Looks that are taken at a value before it is used.
 
-    def looked(self, test, frame):
-        """Places that this condition holds against something known."""
+    def looked(self, test, frame, good=True):
+        """(place, good, either) for places that this condition holds against something known: is it as it should be where the
+        condition holds, or where it does not? `either`: a function says so, and its no may refuse as well."""
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            return self.looked(test.operand, frame, not good)
         found = []
-        for node in ast.walk(test):
-            if isinstance(node, ast.Compare):
-                # `'path' in arguments` says nothing of what they are.
-                found += [one for one in self.compared(node) if not self.is_open(one, frame)]
-            elif isinstance(node, ast.Call):
-                name = called_name(node)
-                if CHECKS.search(name) or name in LOOKS:
-                    found += [one for part in node.args for one in places_in(part)]
-                    if isinstance(node.func, ast.Attribute):
-                        found += places_in(node.func.value)
+        if isinstance(test, ast.Name):
+            value = self.lookup(test.id, frame)
+            return [(place, good, False) for place in value.looks] if isinstance(value, Value) else []
+        if isinstance(test, ast.Compare):
+            # `'path' in arguments` says nothing of what they are.
+            found = [(one, right == good, either) for one, right, either in self.compared(test) if not self.is_open(one, frame)]
+        elif isinstance(test, ast.Call):
+            name = called_name(test)
+            if CHECKS.search(name) or name in LOOKS:
+                places = [one for part in test.args for one in places_in(part)]
+                places += places_in(test.func.value) if isinstance(test.func, ast.Attribute) else []
+                found = [(one, good, True) for one in places]
+        inner = test.values if isinstance(test, ast.BoolOp) else [one for one in ast.iter_child_nodes(test) if isinstance(one, ast.expr)]
+        for one in inner:
+            if not isinstance(one, (ast.Name, ast.Constant)) or isinstance(test, ast.BoolOp):
+                found += self.looked(one, frame, good)
         return found
 
     def is_open(self, place, frame):
@@ -290,12 +306,14 @@ class Follower(Expressions):
         for op, left, right in zip(node.ops, [node.left, *node.comparators], node.comparators):
             if isinstance(op, (ast.In, ast.NotIn)):
                 # `'..' in x` looks at x; `x in ALLOWED` looks at x as well.
-                found += places_in(right) if isinstance(left, ast.Constant) else places_in(left)
+                known = isinstance(left, ast.Constant)
+                places = places_in(right) if known else places_in(left)
+                found += [(one, isinstance(op, ast.In), True) for one in places]
             elif isinstance(op, (ast.Eq, ast.NotEq)):
                 for one, other in ((left, right), (right, left)):
                     known = isinstance(other, ast.Constant) and bool(other.value)
                     root = isinstance(one, ast.Call) and called_name(one) in LOOKS
-                    found += places_in(one) if known or root else []
+                    found += [(place, isinstance(op, ast.Eq), False) for place in (places_in(one) if known or root else [])]
         return found
 
     def checked(self, node, frame, depth=4):
@@ -330,12 +348,10 @@ def called_name(call):
     return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ''
 
 
-def negated(test):
-    if isinstance(test, ast.BoolOp):
-        return any(negated(one) for one in test.values)
-    if isinstance(test, ast.UnaryOp):
-        return True
-    return isinstance(test, ast.Compare) and any(isinstance(op, (ast.NotIn, ast.NotEq)) for op in test.ops)
+def refuses(body, place):
+    """Does what follows a look refuse? It raises, or answers without what was looked at."""
+    last = body[-1]
+    return not isinstance(last, ast.Return) or last.value is None or ast.unparse(place) not in ast.unparse(last.value)
 
 
 def places_in(node):

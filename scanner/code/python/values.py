@@ -23,12 +23,13 @@ class Taint:
 
 class Value:
     """`name`: an interface of others, as `subprocess.run`; `fields`: members by name or place; `fns`: what a call may run;
-    `alts`: objects it may be; `of`: names of variables that it says the same as, in another form."""
-    __slots__ = ('taints', 'name', 'text', 'lead', 'fields', 'fns', 'alts', 'of')
+    `alts`: objects it may be; `of`: names of variables that it says the same as, in another form; `looks`: places
+    that it is the answer about."""
+    __slots__ = ('taints', 'name', 'text', 'lead', 'fields', 'fns', 'alts', 'of', 'looks')
 
-    def __init__(self, taints=(), name=None, text='', lead=False, fields=None, fns=(), alts=(), of=()):
+    def __init__(self, taints=(), name=None, text='', lead=False, fields=None, fns=(), alts=(), of=(), looks=()):
         self.taints, self.name, self.text, self.lead = taints, name, text[:MAX_TEXT], lead
-        self.fields, self.fns, self.alts, self.of = fields, fns, alts, of
+        self.fields, self.fns, self.alts, self.of, self.looks = fields, fns, alts, of, looks
 
     def but(self, **changes):
         known = {key: getattr(self, key) for key in Value.__slots__}
