@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { UnpackedFile } from '../../runtime/store/unpack.ts';
 import { isValid } from '../../schemas/validate.ts';
-import { CODE_VERSION, CodeFacts, MAX_FACTS } from './facts.ts';
+import { CODE_VERSION, CodeFacts, MAX_FACTS, type Mark } from './facts.ts';
 import type { Reader, Reading } from './reader.ts';
 import { type Selection, select } from './select.ts';
 
@@ -39,6 +39,21 @@ export async function analyse(files: readonly UnpackedFile[], reader: Reader): P
   return together(selection, await reader.read(selection.files));
 }
 
+/** Endings under which nobody looks for code. */
+const NO_CODE =
+  /\.(?:png|jpe?g|gif|ico|svg|webp|bmp|woff2?|ttf|eot|pdf|txt|md|dat|bin|log|css|mp[34]|wav|zip|gz)$/i;
+
+/** Files that others run, that reach something, and that are called what no code is called. */
+function disguised({ files }: Selection, read: Reading['files']): Mark[] {
+  return files.flatMap(({ path }, at) => {
+    const one = read[at];
+    const reaches = typeof one === 'object' && one.uses.length > 0;
+    return reaches && NO_CODE.test(path)
+      ? [{ kind: 'code in a file that is called something else', grave: true, path, line: 1, excerpt: '' }]
+      : [];
+  });
+}
+
 function together(selection: Selection, { files: read, flows }: Reading): CodeFacts {
   const facts = read.filter((one) => typeof one !== 'string');
   const most = <T>(what: string, items: readonly T[]): T[] => {
@@ -63,10 +78,7 @@ function together(selection: Selection, { files: read, flows }: Reading): CodeFa
     }),
     uses: most('uses of what is outside it', [...selection.native, ...facts.flatMap(({ uses }) => uses)]),
     flows: most('flows', flows.flows),
-    hidden: most(
-      'hidden places',
-      facts.flatMap(({ hidden }) => hidden),
-    ),
+    hidden: most('hidden places', [...facts.flatMap(({ hidden }) => hidden), ...disguised(selection, read)]),
     secrets: most(
       'secrets',
       facts.flatMap(({ secrets }) => secrets),

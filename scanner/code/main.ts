@@ -1,5 +1,4 @@
-/** The thread that reads code: one package at a time, a word before and after each file, so that what it dies of is known. */
-import { parentPort } from 'node:worker_threads';
+/** The process that reads code: one package at a time, a word before and after each file, so that what it dies of is known. */
 import type { FileFacts } from './facts.ts';
 import { readCode } from './javascript/file.ts';
 import type { FlowFacts } from './javascript/follow.ts';
@@ -18,10 +17,10 @@ export type ReaderAnswer =
   | { readonly index: number; readonly facts: FileFacts }
   | { readonly end: FlowFacts };
 
-const post = (answer: ReaderAnswer): void => parentPort?.postMessage(answer);
+const post = (answer: ReaderAnswer): void => void process.send?.(answer);
 const EMPTY: FileFacts = { uses: [], hidden: [], secrets: [], unread: [] };
 
-parentPort?.on('message', ({ files, from }: ReaderWork) => {
+process.on('message', ({ files, from }: ReaderWork) => {
   for (const [index, file] of files.entries()) {
     if (index < from) continue;
     post({ at: index });

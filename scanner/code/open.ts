@@ -24,7 +24,7 @@ interface Place {
   readonly dir: string;
 }
 
-/** One thread for all of them; `done` ends it. A package that is not among the artifacts has no code. */
+/** One process for all of them; `done` ends it. A package that is not among the artifacts has no code. */
 export function openCode(artifacts: readonly Artifact[], { files, dir }: Place): CodeSource {
   const reader = openReader();
   const digests = new Map(withSources(artifacts).map(({ purl, sha256 }) => [purl, sha256]));

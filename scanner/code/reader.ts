@@ -1,6 +1,7 @@
-/** Code is read on a thread of its own, within limits of time and memory: whatever a file does to its reader ends there. */
+/** Code is read in a process of its own, within limits of time and memory: whatever a file does to its reader ends there. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { extname } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import type { FileFacts } from './facts.ts';
 import type { FlowFacts } from './javascript/follow.ts';
 import type { ReaderAnswer, ReaderWork } from './main.ts';
@@ -15,8 +16,8 @@ export interface ReaderLimits {
 }
 
 export const READER_LIMITS: ReaderLimits = { fileMs: 20_000, packageMs: 180_000, memoryMiB: 1536 };
-/** Deep enough for what compilers write; deeper nesting is an error that is caught. */
-const STACK_MIB = 32;
+/** Of the 8 MiB that systems give: enough for what compilers write; deeper nesting is an error that is caught. */
+const STACK_KIB = 6000;
 /** Files that may end their reader before the rest of a package is left unread. */
 const MAX_ENDS = 5;
 const SPENT = 'other files of its package took all the time';
@@ -33,14 +34,19 @@ export interface Reader {
   close(): Promise<void>;
 }
 
-/** A reader for one package after the other; its thread is started when first asked, and anew after each end. */
+/** A reader for one package after the other; its process is started when first asked, and anew after each end. */
 export function openReader(limits: ReaderLimits = READER_LIMITS): Reader {
-  let worker: Worker | null = null;
+  let worker: ChildProcess | null = null;
   const drop = async (): Promise<void> => {
     const old = worker;
     worker = null;
-    old?.on('error', () => undefined);
-    await old?.terminate();
+    if (!old || old.exitCode !== null || old.signalCode !== null) return;
+    const ended = once(
+      old.on('error', () => undefined),
+      'exit',
+    );
+    old.kill('SIGKILL');
+    await ended;
   };
   return {
     close: drop,
@@ -61,6 +67,7 @@ export function openReader(limits: ReaderLimits = READER_LIMITS): Reader {
           results.push(...files.slice(results.length).map(() => SPENT));
           return { files: whole(results), flows: both(SPENT) };
         }
+        if (worker && (worker.exitCode !== null || worker.signalCode !== null)) worker = null;
         worker ??= startWorker(limits);
         const end = await some(worker, { files, results, limits, late });
         if (typeof end !== 'string') return { files: whole(results), flows: both(end) };
@@ -83,9 +90,12 @@ function together(javascript: FlowFacts | string, python: FlowFacts): FlowFacts 
   };
 }
 
-function startWorker({ memoryMiB }: ReaderLimits): Worker {
-  return new Worker(new URL(`./main${extname(import.meta.url)}`, import.meta.url), {
-    resourceLimits: { maxOldGenerationSizeMb: memoryMiB, stackSizeMb: STACK_MIB },
+/** A thread would not do: memory that runs out at once ends the whole process, with whatever else it was doing. */
+function startWorker({ memoryMiB }: ReaderLimits): ChildProcess {
+  return fork(new URL(`./main${extname(import.meta.url)}`, import.meta.url), {
+    execArgv: [`--max-old-space-size=${memoryMiB}`, `--stack-size=${STACK_KIB}`],
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     env: {},
   });
 }
@@ -100,7 +110,10 @@ interface Progress {
 }
 
 /** Reads on from where the results end. What flows at the end; otherwise why the next file ended the reader. */
-async function some(worker: Worker, { files, results, limits, late }: Progress): Promise<FlowFacts | string> {
+async function some(
+  worker: ChildProcess,
+  { files, results, limits, late }: Progress,
+): Promise<FlowFacts | string> {
   const { promise, resolve } = Promise.withResolvers<FlowFacts | string>();
   let timer: NodeJS.Timeout | undefined;
   const watch = (): void => {
@@ -113,20 +126,23 @@ async function some(worker: Worker, { files, results, limits, late }: Progress):
     else if ('end' in answer) resolve(answer.end);
     else results.push(answer.facts);
   };
-  const broke = (error: NodeJS.ErrnoException): void =>
+  const broke = (error: Error): void => resolve(`its reader was not reached: ${error.message}`.slice(0, 200));
+  const ended = (code: number | null, signal: NodeJS.Signals | null): void =>
     resolve(
-      error.code === 'ERR_WORKER_OUT_OF_MEMORY'
+      signal === 'SIGABRT' || code === 134
         ? `reading it takes more than ${limits.memoryMiB} MiB`
-        : `reading it ended in ${error.name}: ${error.message}`.slice(0, 200),
+        : 'its reader ended without an answer',
     );
-  const ended = (): void => resolve('its reader ended without an answer');
-  worker.on('message', hear).on('error', broke).on('exit', ended);
+  const hearing = (answer: unknown): void => hear(answer as ReaderAnswer);
+  worker.on('message', hearing).on('error', broke).on('exit', ended);
   watch();
-  worker.postMessage({ files, from: results.length } satisfies ReaderWork);
+  worker.send({ files: [...files], from: results.length } satisfies ReaderWork, (error) => {
+    if (error) broke(error);
+  });
   try {
     return await promise;
   } finally {
     clearTimeout(timer);
-    worker.off('message', hear).off('error', broke).off('exit', ended);
+    worker.off('message', hearing).off('error', broke).off('exit', ended);
   }
 }

@@ -102,6 +102,86 @@ describe('code that is made to end its reader', () => {
   });
 });
 
+describe('code that is made not to be found', () => {
+  const MCP = 'from mcp.server.fastmcp import FastMCP\nmcp = FastMCP("x")\n@mcp.tool()\ndef t(x: str):\n    ';
+  const cycle = (one: (at: number, next: number) => string): string =>
+    Array.from({ length: 2000 }, (_, at) => one(at, (at * 7 + 1) % 2000)).join('\n');
+  const files = [
+    file('seven.py', '# -*- coding: utf-7 -*-\n# +AAo-import socket+AAo-'),
+    file('escape.py', '# coding: unicode_escape\n# nothing \\nimport os\\nos.system("id")'),
+    file('latin.py', Buffer.from('# coding: latin-1\nname = "caf\xe9"\nimport socket', 'latin1')),
+    file('bom.py', '\ufeffimport socket'),
+    file('old.py', 'import socket\nprint "x"\nos.system("id")'),
+    file('deep.py', `import socket\n${'('.repeat(50_000)}1${')'.repeat(50_000)}`),
+    file('null.py', 'import socket\0'),
+    file('sixteen.py', Buffer.from('\ufeffimport socket', 'utf16le')),
+    file('alone.pyc', Buffer.from([0xa7, 0x0d, 0x0d, 0x0a])),
+    file('native.cpython-311-x86_64-linux-gnu.so', 'ELF'),
+    file('byte.jsc', 'V8'),
+    file('run.py', 'exec(open("data.txt").read())'),
+    file('data.txt', 'import os\nos.system("id")'),
+    file('index.js', 'require("./logo.png"); require("./lib/plain"); require("./notes.md")'),
+    file('logo.png', 'require("child_process").exec("id")'),
+    file('lib/plain', 'require("net")'),
+    file('notes.md', '# Notes\n\nNothing runs *here*.'),
+    file('start.pth', 'import os; os.system("id")'),
+    file('patch.py', 'import socket, builtins\nsocket.socket.connect = None\nsetattr(builtins, "eval", 1)'),
+    file('patch.js', 'const http = require("http"); http.request = () => 1; globalThis.fetch = () => 2;'),
+    file('both.gif.js', 'GIF89a = 1; require("dgram")'),
+    file('code.js.map', '{"version":3,"sourcesContent":["require(\\"child_process\\")"]}'),
+    file('long.js', Buffer.alloc(10_000_000, 97)),
+    file('names.py', `${MCP}eval(x${'.a'.repeat(5000)})`),
+    file('cycle.py', `${cycle((at, next) => `def f${at}(x): f${next}(x + "${at}")`)}\n${MCP}f0(x)`),
+    file(
+      'cycle.js',
+      `${cycle((at, next) => `function f${at}(x) { f${next}(x + "${at}") }`)} server.tool("t", { x: z.string() }, (a) => f0(a.x)); fetch("https://a.example")`,
+    ),
+  ];
+
+  it('is found, or said not to be read', { timeout: 60_000 }, async () => {
+    const whole = openReader({ fileMs: 20_000, packageMs: 40_000, memoryMiB: 512 });
+    const { uses, hidden, unread, unfollowed } = await analyse(files, whole);
+    await whole.close();
+    const used = Map.groupBy(uses, ({ path }) => path);
+    expect(
+      Object.fromEntries([...used].map(([path, all]) => [path, all.map(({ what }) => what).join(', ')])),
+    ).toEqual({
+      'native.cpython-311-x86_64-linux-gnu.so': 'native.cpython-311-x86_64-linux-gnu.so',
+      'byte.jsc': 'byte.jsc',
+      'seven.py': 'socket',
+      'escape.py': 'os.system',
+      'latin.py': 'socket',
+      'bom.py': 'socket',
+      'old.py': 'socket, os.system',
+      'deep.py': 'socket',
+      'run.py': 'exec, open',
+      'data.txt': 'os.system',
+      'logo.png': 'child_process',
+      'lib/plain': 'net',
+      'start.pth': 'os.system',
+      'patch.py': 'socket, replaces socket.socket.connect, replaces builtins',
+      'patch.js': 'http, replaces http.request, replaces fetch',
+      'both.gif.js': 'dgram',
+      'names.py': 'eval',
+      'cycle.js': 'fetch, a.example',
+    });
+    expect(hidden.map(({ kind, path }) => `${path}: ${kind}`).sort()).toEqual([
+      'data.txt: code in a file that is called something else',
+      'escape.py: text that an encoding of its own makes code',
+      'logo.png: code in a file that is called something else',
+      'seven.py: text that an encoding of its own makes code',
+    ]);
+    expect(unread.map(({ path }) => path).sort()).toEqual([
+      'alone.pyc',
+      'deep.py',
+      'long.js',
+      'null.py',
+      'sixteen.py',
+    ]);
+    expect([...unfollowed].sort()).toEqual(['cycle.js', 'cycle.py', 'names.py']);
+  });
+});
+
 describe('a package that is made to end its reader', () => {
   it.each<[string, Entry[]]>([
     ['a link', [{ path: 'package/a', type: 'SymbolicLink', linkpath: '/etc/passwd' }]],

@@ -304,7 +304,7 @@ def t(x: str):
     const wide = Array.from({ length: 800 }, (_, at) => `def f${at}(x):\n    ${calls(at)}\n`);
     const text = `${SERVER}${wide.join('')}@mcp.tool()\ndef t(x: str): f0(x)\n`;
     const large = `${SERVER}#${'a'.repeat(1024 * 1024)}`;
-    const { flows } = await readPython(python({ 'a.py': text, 'b.py': large }), 2000);
+    const { flows } = await readPython(python({ 'a.py': text, 'b.py': large }), 20_000);
     expect(flows.unfollowed.sort()).toEqual(['a.py', 'b.py']);
   });
 });

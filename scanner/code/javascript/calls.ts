@@ -34,9 +34,7 @@ import {
   type Value,
   wordsOf,
 } from './value.ts';
-
-/** A field that says what calling the value gives. */
-export const GIVES = '()';
+import { bundled, GIVES, wrapped } from './wrapping.ts';
 
 export type Call = Extract<
   Node,
@@ -81,29 +79,6 @@ function byName(node: Call, [first]: readonly Node[], here: Here): Value {
   const value = evaluate(first, here);
   if (value.taints.length > 0) arrive(here, { node, value, sink: 'code', call: 'import' });
   return value.taints.length === 0 && value.text !== '' ? importedValue(value.text, '*', here) : NOTHING;
-}
-
-/** `__commonJS({"a.js"(exports, module) {…}})`, as a bundler writes a module: calling it gives what it exports. */
-function bundled(node: Exclude<Call, { type: 'ImportExpression' }>, here: Here): Value {
-  const [first] = node.arguments;
-  const fn = first ? [...(evaluate(first, here).fields?.values() ?? [])].find((one) => one.fn)?.fn : null;
-  if (!fn) return NOTHING;
-  const exports: Value = { ...NOTHING, fields: new Map() };
-  const module: Value = { ...NOTHING, fields: new Map([['exports', exports]]) };
-  into(fn, [exports, module], { ...here, depth: 0 });
-  return { ...NOTHING, fields: new Map([[GIVES, module.fields?.get('exports') ?? exports]]) };
-}
-
-/** Functions around a function or module that leave it what it is. */
-function wrapped(
-  node: Exclude<Call, { type: 'ImportExpression' }>,
-  { name, owner }: { name: string; owner: Value | null },
-  here: Here,
-): Value {
-  if (name === 'createRequire') return refValue('require');
-  if (name === 'bind' && owner) return owner;
-  const [first] = node.arguments;
-  return first ? evaluate(first, here) : NOTHING;
 }
 
 /** Everything that this call uses of what is unknown. */
@@ -212,6 +187,12 @@ function callbacks({ owner, args, callee }: Made, got: Value | null, here: Here)
   for (const { fn } of args) if (fn) into(fn, passes ? fn.node.params.map(() => given) : [], here);
 }
 
+/** Calls end here; where there was something to follow, that is said. */
+function tooDeep(words: readonly string[], { all, module }: Here): Value {
+  if (words.length > 0) all.unfollowed.add(module.path);
+  return NOTHING;
+}
+
 /** Follows a function of the package with these arguments; what it gives back. */
 export function into(fn: Fn, args: readonly Value[], here: Here): Value {
   const { all } = here;
@@ -224,7 +205,7 @@ export function into(fn: Fn, args: readonly Value[], here: Here): Value {
   const key = `${ids.join(' ')} ${here.tool} ${words.flat().join('|')}`;
   const known = all.results.get(key);
   if (known !== undefined) return known ?? NOTHING;
-  if (here.depth >= MAX_DEPTH) return NOTHING;
+  if (here.depth >= MAX_DEPTH) return tooDeep(words.flat(), here);
   all.results.set(key, null);
   if (met && words.flat().length === 0) met.followed = true;
   const env = new Env(fn.env);

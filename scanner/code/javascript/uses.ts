@@ -16,8 +16,9 @@ const TRANSPORTS = /^(?:StreamableHTTP|SSE|WebSocket)ClientTransport$/;
 export function usesOf(path: string, text: string, tree: Tree): Use[] {
   const uses = new Map<string, Use>();
   const own = declaredIn(tree);
+  const builtins = builtinsIn(tree);
   for (const node of walk(tree.program)) {
-    for (const [capability, what, at] of sightings(node, own)) {
+    for (const [capability, what, at] of [...sightings(node, own), ...replaced(node, builtins)]) {
       const key = `${capability} ${what}`;
       if (uses.has(key)) continue;
       uses.set(key, { capability, what, path, line: lineOf(at), excerpt: lineAround(text, startOf(at)) });
@@ -41,6 +42,44 @@ function declaredIn(tree: Tree): ReadonlySet<string> {
     if (statement.type === 'VariableDeclaration') for (const { id } of statement.declarations) note(id);
   }
   return own;
+}
+
+/** Modules of Node whose members nobody else has any business to replace. */
+const GUARDED = /^(?:node:)?(?:https?|http2|net|tls|dns|fs|fs\/promises|child_process|module|vm)$/;
+
+/** Names of such modules in this file. */
+function builtinsIn(tree: Tree): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  for (const statement of tree.program.body) {
+    if (statement.type === 'ImportDeclaration' && GUARDED.test(statement.source.value))
+      for (const { type, local } of statement.specifiers)
+        if (type !== 'ImportSpecifier') names.set(local.name, statement.source.value);
+    if (statement.type === 'VariableDeclaration')
+      for (const { id, init } of statement.declarations) {
+        const call = init ? bare(init) : null;
+        const [first] = call?.type === 'CallExpression' ? call.arguments : [];
+        if (id.type === 'Identifier' && first?.type === 'StringLiteral' && GUARDED.test(first.value))
+          names.set(id.name, first.value);
+      }
+  }
+  return names;
+}
+
+/** `http.request = mine`: what every other module calls from now on. */
+function* replaced(node: Node, builtins: ReadonlyMap<string, string>): Generator<Sighting> {
+  if (node.type !== 'AssignmentExpression' || node.left.type !== 'MemberExpression') return;
+  const path: string[] = [];
+  let owner: Node = node.left;
+  for (; owner.type === 'MemberExpression'; owner = owner.object)
+    path.unshift(keyOf(owner.property, owner.computed) ?? '?');
+  if (owner.type !== 'Identifier') return;
+  const module = builtins.get(owner.name);
+  const global = /^(?:globalThis|global|window|self)$/.test(owner.name) && GLOBALS.has(path[0] ?? '');
+  const method = GLOBALS.has(owner.name) && path[0] === 'prototype';
+  if (module !== undefined)
+    yield ['dynamic code', `replaces ${module.replace(/^node:/, '')}.${path.join('.')}`, node];
+  else if (global || method)
+    yield ['dynamic code', `replaces ${[...(method ? [owner.name] : []), ...path].join('.')}`, node];
 }
 
 function* sightings(node: Node, own: ReadonlySet<string>): Generator<Sighting> {

@@ -134,6 +134,8 @@ class Handlers:
         if key in self.results:
             return self.results[key] or NOTHING
         if frame.depth >= MAX_DEPTH:
+            if any(all_taints(one) for one in [*args, *named.values(), *opened]):
+                self.package.unfollowed.add(frame.module.path)
             return NOTHING
         self.results[key] = None
         self.met.add(id(node))

@@ -4,6 +4,8 @@ Started by Lockkeeper as `python3 -I -S -B read.py`, with no environment: one li
 with `follow` holds all files of a package, by path: what flows in it is told, as far as it is found in so many `seconds`.
 """
 import ast
+import base64
+import codecs
 import json
 import os
 import re
@@ -32,6 +34,14 @@ MODULES = {
 HOST = re.compile(r'(?:https?|wss?|ftp)://([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d+)?)')
 NAMES_ONLY = re.compile(r'(?:www\.)?(?:json-schema\.org|w3\.org)|schema\.org|tools\.ietf\.org|spdx\.org')
 PRIVATE = re.compile(r'(?:^|/|~/)(\.(?:ssh|aws|gnupg|netrc|npmrc|pypirc|docker|kube|git-credentials))\b|^(/etc/(?:passwd|shadow)|/proc/)')
+
+
+# Words of what is no Python for the parser of this machine: it may be for another.
+IMPORTED = re.compile(r'^[ \t]*(?:from|import)[ \t]+([A-Za-z_]\w*)', re.M)
+CALLED = re.compile(r'(?<![\w.])(eval|exec|__import__|os\.system|os\.popen|os\.exec\w+|os\.spawn\w+)\s*\(')
+# Modules whose members nobody else has any business to replace.
+GUARDED = set('builtins os sys socket ssl subprocess http urllib json importlib logging threading asyncio requests httpx'.split())
+TOO_DEEP = re.compile(r'nested|too (?:many|complex)|overflow|recursion', re.I)
 
 
 class Reader:
@@ -88,6 +98,21 @@ class Reader:
         if kind:
             self.use(kind, name.split('.')[0], node)
 
+    def by_words(self):
+        """What the text says plainly that it reaches."""
+        for found in IMPORTED.finditer(self.text):
+            kind = MODULES.get(found.group(1))
+            if kind:
+                self.use(kind, found.group(1), self.at(found))
+        for found in CALLED.finditer(self.text):
+            self.use('programs' if found.group(1).startswith('os') else 'dynamic code', found.group(1), self.at(found))
+        for found in HOST.finditer(self.text):
+            if not NAMES_ONLY.fullmatch(found.group(1)):
+                self.use('network', found.group(1).lower(), self.at(found))
+
+    def at(self, found):
+        return ast.Pass(lineno=self.text.count('\n', 0, found.start()) + 1)
+
     def see(self, node):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             self.words(node.value, node)
@@ -95,6 +120,24 @@ class Reader:
             self.environment(node)
         elif isinstance(node, ast.Call):
             self.called(node)
+        elif isinstance(node, (ast.Assign, ast.AugAssign)):
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                self.replaced(target, node)
+
+    def replaced(self, target, node):
+        """`socket.socket.connect = mine`: what every other module calls from now on."""
+        owner = target.value if isinstance(target, (ast.Attribute, ast.Subscript)) else None
+        name = owner is not None and isinstance(owner, (ast.Name, ast.Attribute)) and self.imported(owner)
+        if not name or name.split('.')[0] not in GUARDED or name in ('os.environ', 'sys', 'ssl'):
+            return
+        key = target.attr if isinstance(target, ast.Attribute) else ''
+        self.use('dynamic code', f'replaces {name}.{key}'.rstrip('.'), node)
+
+    def imported(self, node):
+        root = node
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        return self.name(node) if isinstance(root, ast.Name) and root.id in self.names else ''
 
     def words(self, text, node):
         for host in HOST.findall(text[:200_000]):
@@ -122,6 +165,10 @@ class Reader:
                 self.hidden.append({'kind': 'text that is decoded and run as code', 'grave': True, **self.place(node)})
         elif name in ('os.system', 'os.popen') or name.startswith(('os.exec', 'os.spawn')):
             self.use('programs', name, node)
+        elif name == 'setattr' and first is not None and isinstance(first, (ast.Name, ast.Attribute)) and self.imported(first).split('.')[0] in GUARDED:
+            self.use('dynamic code', f'replaces {self.name(first)}', node)
+        elif name in ('sys.meta_path.insert', 'sys.meta_path.append', 'sys.path_hooks.insert', 'sys.path_hooks.append', 'sys.addaudithook', 'sys.settrace'):
+            self.use('dynamic code', name, node)
         elif name == 'open':
             self.use('files', 'open', node)
         elif name.endswith(('expanduser', 'Path.home')):
@@ -134,13 +181,38 @@ class Reader:
         return any(one.endswith(('b64decode', 'b85decode', 'a85decode', 'unhexlify', 'fromhex', 'decompress', 'marshal.loads')) for one in names)
 
 
-def read(path, text):
-    reader = Reader(path, text)
+def decoded(one, reader):
+    """The text as Python itself would read it, where a file says that it is no UTF-8."""
+    try:
+        codec = codecs.lookup(one['encoding'])
+        # Signs, and what escapes and shifts would make other signs of.
+        plain = bytes(range(9, 127)) + b'\\x41\\n+AAo-'
+        ordinary = codec.decode(plain)[0] == plain.decode('ascii')
+    except (LookupError, UnicodeError, ValueError):
+        ordinary = False
+    try:
+        text = codecs.decode(base64.b64decode(one['bytes']), one['encoding'])
+    except Exception:
+        # Python would not run it either.
+        return one['text']
+    if not ordinary:
+        reader.hidden.append({'kind': 'text that an encoding of its own makes code', 'grave': True, 'path': one['path'], 'line': 1, 'excerpt': reader.lines[0].strip()[:160]})
+    return text if isinstance(text, str) else one['text']
+
+
+def read(one):
+    path = one['path']
+    reader = Reader(path, one['text'])
     unread = []
+    if 'encoding' in one:
+        reader.text = decoded(one, reader)
+        reader.lines = reader.text.split('\n')
     try:
         reader.read()
-    except SyntaxError:
-        pass
+    except SyntaxError as error:
+        if TOO_DEEP.search(str(error)):
+            unread = [{'path': path, 'reason': 'it is nested too deeply'}]
+        reader.by_words()
     except (RecursionError, MemoryError, ValueError) as error:
         unread = [{'path': path, 'reason': f'reading it ended in {type(error).__name__}'}]
     return {
@@ -155,6 +227,6 @@ def follow(texts, seconds):
 
 for line in sys.stdin:
     one = json.loads(line)
-    answer = follow(one['follow'], one['seconds']) if 'follow' in one else read(one['path'], one['text'])
+    answer = follow(one['follow'], one['seconds']) if 'follow' in one else read(one)
     sys.stdout.write(json.dumps(answer) + '\n')
     sys.stdout.flush()
