@@ -37,6 +37,11 @@ export const capability: Check = {
     facts.baseline === null ? describe(facts) : compare(facts, facts.baseline.closure.artifacts),
 };
 
+/** Native code is known by its file's name, as folders are renamed; a module is the same with promises. */
+function keyOf(name: string, { capability: kind, what }: Use): string {
+  return `${name} ${kind} ${kind === 'native code' ? what.replace(/^.*\//, '') : what.replace(/\/promises$/, '')}`;
+}
+
 interface Reach {
   readonly purl: string;
   readonly name: string;
@@ -79,14 +84,14 @@ async function compare(facts: Facts, before: readonly Artifact[]): Promise<Outco
   const known = new Set<string>();
   for (const purl of changedIn(before, closure.artifacts)) {
     const { name, uses } = await reachOf(purl, facts);
-    for (const use of uses) known.add(`${name} ${use.capability} ${use.what}`);
+    for (const use of uses) known.add(keyOf(name, use));
   }
   const findings: Omit<Finding, 'check'>[] = [];
   const dark: Omit<Finding, 'check'>[] = [];
   const changed = changedIn(closure.artifacts, before);
   for (const purl of changed) {
     const reach = await reachOf(purl, facts);
-    const fresh = reach.uses.filter((use) => !known.has(`${reach.name} ${use.capability} ${use.what}`));
+    const fresh = reach.uses.filter((use) => !known.has(keyOf(reach.name, use)));
     findings.push(...(purl === rootPurl ? inDetail(purl, fresh) : inShort(reach, fresh)));
     dark.push(...unreadIn(reach));
   }
@@ -98,9 +103,14 @@ async function compare(facts: Facts, before: readonly Artifact[]): Promise<Outco
   );
 }
 
-/** The server's own code: a finding for each new capability, all its places as evidence. */
+/** The server's own code: a finding for each new capability, all its places as evidence. Variables are one. */
 function inDetail(purl: string, uses: readonly Use[]): Omit<Finding, 'check'>[] {
-  const groups = Map.groupBy(uses, (use) => `${use.capability}: ${use.what}`);
+  const variables = uses.filter(({ capability: kind }) => kind === 'environment').map(({ what }) => what);
+  const listed = shortened([...new Set(variables)].sort());
+  const groups = Map.groupBy(
+    uses,
+    ({ capability: kind, what }) => `${kind}: ${kind === 'environment' ? listed : what}`,
+  );
   return [...groups].map(([what, places]) => {
     const grave = places.some(isGrave);
     return finding(
@@ -111,13 +121,16 @@ function inDetail(purl: string, uses: readonly Use[]): Omit<Finding, 'check'>[] 
   });
 }
 
+/** So many that a person reads them in one line. */
+const shortened = (words: readonly string[]): string =>
+  `${words.slice(0, 8).join(', ')}${words.length > 8 ? ` and ${words.length - 8} more` : ''}`;
+
 /** A dependency: one finding, with what is new in it. */
 function inShort({ purl, name }: Reach, uses: readonly Use[]): Omit<Finding, 'check'>[] {
   if (uses.length === 0) return [];
   const what = [...new Set(uses.map((use) => `${use.capability}: ${use.what}`))].sort();
   const grave = uses.some(isGrave);
-  const more = what.length > 8 ? ` and ${what.length - 8} more` : '';
-  const message = `${name} newly uses ${what.slice(0, 8).join(', ')}${more}`;
+  const message = `${name} newly uses ${shortened(what)}`;
   return [
     finding(
       grave ? 'medium' : 'low',

@@ -1,7 +1,7 @@
 import type { Evidence, Finding, Severity } from '../../schemas/finding.ts';
 import type { Flow, Sink } from '../code/facts.ts';
 import { type Check, finding, firedOr, gravest, type Outcome } from './check.ts';
-import { type Fresh, freshIn } from './fresh.ts';
+import { type Fresh, freshIn, moved } from './fresh.ts';
 import { place } from './packages.ts';
 
 const SEVERITY: Readonly<Record<Sink, Severity>> = {
@@ -34,7 +34,7 @@ export const argumentFlows: Check = {
   owasp: 'MCP05',
   readsPackage: true,
   readsCode: true,
-  run: (facts) => outcome(freshIn(facts, argumentsOf, keyOf)),
+  run: (facts) => outcome(freshIn(facts, argumentsOf, keysOf)),
 };
 
 /** A flow, never two facts side by side: whoever reads a key and asks its own host is not told of. */
@@ -44,15 +44,18 @@ export const privateFlows: Check = {
   owasp: 'MCP04',
   readsPackage: true,
   readsCode: true,
-  run: (facts) => outcome(freshIn(facts, othersOf, keyOf)),
+  run: (facts) => outcome(freshIn(facts, othersOf, keysOf)),
 };
 
 const argumentsOf = ({ flows }: { flows: readonly Flow[] }): Flow[] =>
   flows.filter(({ origin }) => origin === 'argument');
 const othersOf = ({ flows }: { flows: readonly Flow[] }): Flow[] =>
   flows.filter(({ origin }) => origin !== 'argument');
-const keyOf = ({ origin, tool, what, sink, path }: Flow): string =>
-  [origin, tool, what, sink, path].join(' ');
+/** Where it ends is known by its file, or by its line: files are renamed and put together. */
+const keysOf = ({ origin, tool, what, sink, path, excerpt }: Flow): string[] => {
+  const flow = [origin, tool, what, sink].join(' ');
+  return [`${flow} in ${path}`, ...moved(`${flow} at ${excerpt}`, excerpt)];
+};
 
 async function outcome(reading: Promise<Fresh<Flow>[]>): Promise<Outcome> {
   const fresh = await reading;

@@ -1,5 +1,5 @@
 import { type Check, finding, firedOr, gravest } from './check.ts';
-import { freshIn } from './fresh.ts';
+import { freshIn, moved } from './fresh.ts';
 import { place } from './packages.ts';
 
 /** Keys that were published with the code: whoever has the package has them. The text of a key is not repeated. */
@@ -13,7 +13,7 @@ export const codeSecrets: Check = {
     const fresh = await freshIn(
       facts,
       ({ secrets }) => secrets,
-      ({ kind, path, excerpt }) => `${kind} ${path} ${excerpt}`,
+      ({ kind, path, excerpt }) => [`${kind} ${path} ${excerpt}`, ...moved(`${kind} ${excerpt}`, excerpt)],
     );
     const findings = fresh.flatMap(({ purl, name, items }) =>
       [...Map.groupBy(items, ({ kind }) => kind)].map(([kind, places]) =>

@@ -13,11 +13,14 @@ export interface Fresh<T> {
   readonly items: readonly T[];
 }
 
-/** Only packages whose bytes changed are looked at; without a baseline, all of them. Same bytes say nothing new. */
+/**
+ * Only packages whose bytes changed are looked at; without a baseline, all of them. Same bytes say nothing new. An item is known by
+ * any of its keys: a file that has another name, or a line that is in another file, is not new.
+ */
 export async function freshIn<T>(
   facts: Facts,
   itemsOf: (code: CodeFacts) => readonly T[],
-  keyOf: (item: T) => string,
+  keysOf: (item: T) => readonly string[],
 ): Promise<Fresh<T>[]> {
   const { closure, baseline, rootPurl } = facts;
   const old = new Map<string, CodeFacts[]>();
@@ -31,9 +34,15 @@ export async function freshIn<T>(
     const name = nameOf(purl);
     const code = await facts.code(purl);
     const before = old.get(name) ?? [];
-    const known = new Set(before.flatMap((one) => itemsOf(one).map(keyOf)));
-    const items = itemsOf(code).filter((item) => !known.has(keyOf(item)));
+    const known = new Set(before.flatMap((one) => itemsOf(one).flatMap((item) => keysOf(item))));
+    const items = itemsOf(code).filter((item) => !keysOf(item).some((key) => known.has(key)));
     fresh.push({ purl, name, own: purl === rootPurl, facts: code, before, items });
   }
   return fresh;
 }
+
+/** A line that says so much is the same line wherever it stands. */
+const TELLING = 24;
+
+/** The key by which an item is known in another file; none where its line is too short to tell. */
+export const moved = (key: string, excerpt: string): string[] => (excerpt.length >= TELLING ? [key] : []);

@@ -1,10 +1,12 @@
 import type { Finding } from '../../schemas/finding.ts';
 import { type Check, finding, firedOr, gravest } from './check.ts';
-import { type Fresh, freshIn } from './fresh.ts';
+import { type Fresh, freshIn, moved } from './fresh.ts';
 import { place } from './packages.ts';
 
 /** Bytes that a package may newly have in files no person has read, before it is told. */
 const MACHINE_BYTES = 64 * 1024;
+/** Each of these is something by itself; of the others a whole file is made. */
+const ONE_BY_ONE = /decoded|pushed|not shown/;
 const TEST_FILE = /(?:^|\/)(?:__tests__|tests?|fixtures?|examples?|benchmarks?)\//;
 
 /** Shapes that only hide: obfuscators, escapes, decoded programs, code beyond the window, characters that are not shown. */
@@ -18,7 +20,10 @@ export const hiddenCode: Check = {
     const fresh = await freshIn(
       facts,
       ({ hidden }) => hidden,
-      ({ kind, path }) => `${kind} ${path}`,
+      ({ kind, path, excerpt }) => [
+        ...(ONE_BY_ONE.test(kind) ? [`${kind} at ${excerpt}`] : [`${kind} in ${path}`]),
+        ...moved(`${kind} at ${excerpt}`, excerpt),
+      ],
     );
     const findings = fresh.flatMap((one) => marks(one));
     return firedOr(gravest(findings), `nothing hidden is new in ${fresh.length} packages`);
@@ -51,7 +56,7 @@ export const unreadableCode: Check = {
     const fresh = await freshIn<never>(
       facts,
       () => [],
-      () => '',
+      () => [],
     );
     return firedOr(
       gravest(fresh.flatMap((one) => jump(one))),

@@ -3,7 +3,7 @@ import { Closed } from '../../schemas/common.ts';
 import { type Static, Type } from '../../schemas/type.ts';
 
 /** Raised with every change of what is read out of code: facts that an older reader kept are read anew. */
-export const CODE_VERSION = 6;
+export const CODE_VERSION = 7;
 
 /** Files larger than this are not read, and said to be. */
 export const MAX_FILE_BYTES = 8 * 1024 * 1024;

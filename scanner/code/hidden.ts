@@ -9,6 +9,8 @@ const INVISIBLE = 20;
 /** Spaces before a statement on its own line: it stands beyond the edge of any window. */
 const PUSHED_SPACES = 200;
 const MINIFIED_LINE = 5000;
+/** Places of one kind that are told of one file. */
+const MOST_OF_A_KIND = 20;
 const PACKED = /\beval\s*\(\s*function\s*\(\s*p\s*,\s*a\s*,\s*c\s*,\s*k/;
 /** Private-use planes and variation selectors carry bytes that no editor shows. */
 const UNSEEN = /[\u{E0100}-\u{E01EF}\u{FE00}-\u{FE0F}\u{E0000}-\u{E007F}\u200b\u200c\u2060\u3164\uffa0]/gu;
@@ -56,8 +58,10 @@ interface Seen {
 export function hiddenIn(path: string, text: string, tree: Tree): Mark[] {
   const marks = hiddenInText(path, text);
   const mark = (kind: string, node: Node): void => {
-    if (marks.some((one) => one.kind === kind)) return;
-    marks.push({ kind, grave: true, path, line: lineOf(node), excerpt: lineAround(text, startOf(node)) });
+    const line = lineOf(node);
+    const same = marks.filter((one) => one.kind === kind);
+    if (same.length >= MOST_OF_A_KIND || same.some((one) => one.line === line)) return;
+    marks.push({ kind, grave: true, path, line, excerpt: lineAround(text, startOf(node)) });
   };
   const seen: Seen = { names: new Set(), firstName: null, escaped: 0, firstEscaped: null };
   for (const node of walk(tree.program)) {

@@ -13,20 +13,28 @@ export interface ReaderWork {
 }
 
 export type ReaderAnswer =
-  | { readonly at: number }
+  | {
+      readonly at: number;
+      /** Processor time in milliseconds that the reader took until now. */
+      readonly spentMs: number;
+    }
   | { readonly index: number; readonly facts: FileFacts }
   | { readonly end: FlowFacts };
 
 const post = (answer: ReaderAnswer): void => void process.send?.(answer);
+const spent = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
 const EMPTY: FileFacts = { uses: [], hidden: [], secrets: [], unread: [] };
 
 process.on('message', ({ files, from }: ReaderWork) => {
   for (const [index, file] of files.entries()) {
     if (index < from) continue;
-    post({ at: index });
+    post({ at: index, spentMs: spent() });
     post({ index, facts: read(file) });
   }
-  post({ at: files.length });
+  post({ at: files.length, spentMs: spent() });
   post({ end: followPackage(files) });
 });
 

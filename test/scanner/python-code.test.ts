@@ -299,10 +299,8 @@ def t(x: str):
   });
 
   it('says what it did not follow to its end', async () => {
-    const calls = (at: number): string =>
-      Array.from({ length: 8 }, (_, to) => `f${(at * 7 + to) % 800}(x + "${to}")`).join('; ');
-    const wide = Array.from({ length: 800 }, (_, at) => `def f${at}(x):\n    ${calls(at)}\n`);
-    const text = `${SERVER}${wide.join('')}@mcp.tool()\ndef t(x: str): f0(x)\n`;
+    const chain = Array.from({ length: 20 }, (_, at) => `def f${at}(x): f${at + 1}(x + "a")\n`);
+    const text = `${SERVER}${chain.join('')}@mcp.tool()\ndef t(x: str): f0(x)\n`;
     const large = `${SERVER}#${'a'.repeat(1024 * 1024)}`;
     const { flows } = await readPython(python({ 'a.py': text, 'b.py': large }), 20_000);
     expect(flows.unfollowed.sort()).toEqual(['a.py', 'b.py']);

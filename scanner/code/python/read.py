@@ -87,7 +87,8 @@ class Reader:
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             for one in node.names:
                 self.names[one.asname or one.name] = f'{node.module}.{one.name}'
-            self.module(node.module, node)
+            told = node.module == 'importlib' and all(one.name in ('metadata', 'resources') for one in node.names)
+            self.module('importlib.metadata' if told else node.module, node)
         elif isinstance(node, (ast.With, ast.AsyncWith)):
             for item in node.items:
                 if isinstance(item.optional_vars, ast.Name):
@@ -95,7 +96,8 @@ class Reader:
 
     def module(self, name, node):
         kind = MODULES.get(name.split('.')[0])
-        if kind:
+        # They say what is installed, and run nothing.
+        if kind and not name.startswith(('importlib.metadata', 'importlib.resources')):
             self.use(kind, name.split('.')[0], node)
 
     def by_words(self):
