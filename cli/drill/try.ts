@@ -130,11 +130,18 @@ export function dataOf({ exit, data, stderr }: Said, words: readonly string[]): 
     const { expected, found, next } = error;
     throw new LockkeeperError(error.code as Code, { expected, found, next });
   }
-  const reason = release as { reason?: string } | undefined;
-  throw failure(
-    `lk ${words[0]} to go through`,
-    String(reason?.reason ?? sentence ?? code ?? quote(stderr, 600)),
-  );
+  const { reason } = (release ?? {}) as { reason?: unknown };
+  const kept = typeof reason === 'string' ? refusalIn(reason) : null;
+  if (kept !== null) throw kept;
+  throw failure(`lk ${words[0]} to go through`, String(reason ?? sentence ?? code ?? quote(stderr, 600)));
+}
+
+/** The refusal that a release was rejected with, out of its sentence; null where it is none. */
+function refusalIn(reason: string): LockkeeperError | null {
+  const [, expected, found, next, code = ''] =
+    /^[^:]+: expected (.+?); found (.+)\. ([^.]+)\. \[([A-Z_]+)\]$/s.exec(reason) ?? [];
+  if (expected === undefined || found === undefined || next === undefined) return null;
+  return Object.hasOwn(CODES, code) ? new LockkeeperError(code as Code, { expected, found, next }) : null;
 }
 
 function failure(expected: string, found: string): LockkeeperError {

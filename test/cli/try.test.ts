@@ -29,6 +29,17 @@ describe('a step that is refused', () => {
     );
   });
 
+  it('is refused in the words that its release was rejected with', () => {
+    const reason =
+      'The source is not understood: expected a@9.9.9; found "ETARGET No match for a@9.9.9.". Check the name. [SOURCE_INVALID]';
+    expect(() => dataOf({ ...said, data: { release: { reason } } }, ['publish'])).toThrow(
+      expect.objectContaining({
+        ...{ code: 'SOURCE_INVALID', expected: 'a@9.9.9', next: 'Check the name' },
+        found: '"ETARGET No match for a@9.9.9."',
+      }),
+    );
+  });
+
   it.each([
     [{ release: { reason: 'No such package.' } }, 'found No such package. Look'],
     [{ conclusion: 'refused', sentence: 'The lock has expired.' }, 'found The lock has expired. Look'],
