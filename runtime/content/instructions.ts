@@ -12,13 +12,16 @@ export interface Hit {
   readonly plain: string;
 }
 
+/** Whether a sentence that a phrase was found in, at that place of it, has an honest use for it. */
+export type Honest = (why: string, sentence: string, at: number) => boolean;
+
 /** Each reason once, as the text reads after everything invisible and every line break is taken out. */
-export function phrasesIn(text: string): Hit[] {
+export function phrasesIn(text: string, honest?: Honest): Hit[] {
   const plain = plainOf(text.slice(0, MAX_TEXT));
   const hits = new Map<string, Hit>();
   for (const phrase of TOOL_PHRASES) {
     if (hits.has(phrase.why)) continue;
-    const at = placeOf(phrase, plain);
+    const at = placeOf(phrase, plain, honest);
     if (at !== null) hits.set(phrase.why, { why: phrase.why, at, plain });
   }
   return [...hits.values()];
@@ -39,19 +42,23 @@ function visible(text: string): string {
 }
 
 /** Where the phrase stands, unless its own sentence says the opposite. */
-function placeOf({ pattern, unless }: Phrase, plain: string): number | null {
+function placeOf({ why, pattern, unless }: Phrase, plain: string, honest?: Honest): number | null {
   if (!pattern.test(plain)) return null;
-  for (const found of plain.matchAll(new RegExp(pattern, `${pattern.flags}g`)))
-    if (unless === undefined || !unless.test(sentenceOf(plain, found))) return found.index;
+  for (const found of plain.matchAll(new RegExp(pattern, `${pattern.flags}g`))) {
+    if (unless === undefined && honest === undefined) return found.index;
+    const { from, sentence } = sentenceOf(plain, found);
+    if (!unless?.test(sentence) && !honest?.(why, sentence, found.index - from)) return found.index;
+  }
   return null;
 }
 
 /** From the end of the sentence before to the end of the one that the match ends in. */
-function sentenceOf(plain: string, found: RegExpExecArray): string {
-  const from = plain.slice(0, found.index).search(/[.!?;](?=\s)[^.!?;]*$/);
+function sentenceOf(plain: string, found: RegExpExecArray): { from: number; sentence: string } {
+  const from = plain.slice(0, found.index).search(/[.!?;](?=\s)[^.!?;]*$/) + 1;
   const rest = plain.slice(found.index + found[0].length);
   const end = rest.search(/[.!?;](?:\s|$)/);
-  return plain.slice(from + 1, found.index + found[0].length + (end < 0 ? rest.length : end));
+  const to = found.index + found[0].length + (end < 0 ? rest.length : end);
+  return { from, sentence: plain.slice(from, to) };
 }
 
 /** One after the other: the engine looks for few words at a time faster than for all of them at once. */

@@ -53,7 +53,7 @@ const PHRASES: readonly Phrase[] = [
   {
     why: 'does something in secret',
     pattern: sentence(`\\b${QUIET}\\b.{0,12}\\b${ACT}\\w*\\b|\\b${ACT}\\w*\\b.{0,60}\\b${QUIET}\\b`),
-    unless: /\b(?:ignor|fail|drop|skip|truncat)\w*/i,
+    unless: /\b(?:ignor|fail|drop|skip|truncat)\w*|\bset \w+ to (?:true|false)\b/i,
   },
   {
     why: 'acts without consent',
@@ -161,9 +161,9 @@ const PHRASES: readonly Phrase[] = [
   {
     why: 'gives the model another role',
     signal:
-      '\\byou\\s+are\\s+(?:now|actually)\\b|\\bdeveloper\\s+mode\\b|\\bjailbreak\\b|\\bunrestricted\\b|\\bauthoritative\\s+directives\\b',
+      '\\byou\\s+are\\s+(?:now|actually)\\b|\\bdeveloper\\s+mode\\b|\\bjail(?:break|broken)\\s+mode\\b|\\bunrestricted\\b|\\bauthoritative\\s+directives\\b',
     pattern: sentence(
-      '\\byou are (?:now|actually)\\b.{0,40}\\b(?:assistant|agent|mode|administrator|root)\\b|\\bdeveloper mode\\b|\\bjailbreak\\b|\\bunrestricted (?:write )?mode\\b|\\bauthoritative directives\\b',
+      '\\byou are (?:now|actually)\\b.{0,40}\\b(?:assistant|agent|mode|administrator|root)\\b|\\bdeveloper mode\\b|\\bjail(?:break|broken) mode\\b|\\bunrestricted (?:write )?mode\\b|\\bauthoritative directives\\b',
     ),
   },
   {

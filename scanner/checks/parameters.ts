@@ -19,9 +19,10 @@ const ASKS: readonly (readonly [RegExp, string])[] = [
     'the system prompt',
   ],
   [
-    /^(?:(?:current|your|calling) )*(?:llm|ai|assistant|agent)(?: model)?(?: (?:name|id|version|type|identity))$/,
+    /^(?:(?:current|your|calling) )+(?:llm|ai|assistant|agent|model)(?: model)?(?: (?:name|id|version|type|identity))?$/,
     'who the model is',
   ],
+  [/^(?:llm|ai)(?: model)? (?:name|id|version|identity)$/, 'who the model is'],
   [/^side ?notes?$/, 'a note besides what it is for'],
   [
     /^(?:(?:all|your|user|previous) )+(?:credentials|secrets|api keys|passwords|environment variables)$/,
@@ -66,9 +67,14 @@ interface Asked {
   readonly at: string;
 }
 
-function asked(name: string, tool: JsonObject): Asked[] {
+/** What a tool is for, as it says itself: its name in words, and the sentence that it begins with. */
+export function purposeOf(name: string, tool: JsonObject): string {
   const description = typeof tool.description === 'string' ? tool.description : '';
-  const purpose = `${words(name)}. ${/^[^.\n]*/.exec(description)?.[0] ?? ''}`;
+  return `${words(name)}. ${/^[^.\n]*/.exec(description)?.[0] ?? ''}`;
+}
+
+function asked(name: string, tool: JsonObject): Asked[] {
+  const purpose = purposeOf(name, tool);
   return parametersOf(tool.inputSchema, pointerOf('tools', name, 'inputSchema')).flatMap(
     ({ parameter, at }) => {
       const [, what] = ASKS.find(([pattern]) => pattern.test(words(parameter))) ?? [];

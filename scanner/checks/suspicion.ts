@@ -1,5 +1,6 @@
 import { CUE_NAMES } from '../reading/cues.ts';
 import type { Read } from '../reading/features.ts';
+import { WORD_BY_WORD } from '../reading/gloss.ts';
 import { AGREES, opinionOf, tellsFrom, type Weights, weighedMost, weights } from '../reading/opinion.ts';
 import { type Passage, readingOf } from '../reading/passages.ts';
 import { holds, RULES } from '../reading/rules.ts';
@@ -32,7 +33,9 @@ function run(facts: SurfaceFacts, by = weights()): Outcome {
   const findings = passages.flatMap((passage) => {
     const approved = old(passage);
     const doubts = doubtsIn(passage, tellsFrom(sizes.get(itemOf(passage.at)) ?? 1), by);
-    const known = approved ? reasonsIn(passage).map(({ why, around }) => ({ why, excerpt: around })) : [];
+    const known = approved
+      ? reasonsIn(passage, facts.surface).map(({ why, around }) => ({ why, excerpt: around }))
+      : [];
     return [...known, ...doubts].map(({ why, excerpt }) =>
       finding(approved ? 'info' : 'medium', `${passage.at} ${why}${approved ? ', as approved before' : ''}`, [
         { kind: 'text', at: passage.at, excerpt },
@@ -50,10 +53,13 @@ interface Doubt {
   readonly excerpt: string;
 }
 
+/** What is put into English word by word has to be so much surer: it reads strangely, whatever it says. */
+const CRUDE = 1.5;
+
 /** What rules say of a text, each once; where no rule says anything, the second opinion about its worst place. */
-function doubtsIn({ windows }: Passage, from: number, by: Weights): Doubt[] {
+function doubtsIn({ windows, how }: Passage, from: number, by: Weights): Doubt[] {
   const doubts = new Map<string, string>();
-  let worst = from;
+  let worst = how === WORD_BY_WORD ? from + CRUDE : from;
   let where: readonly Read[] | null = null;
   for (const window of windows) {
     const cues = new Set(window.flatMap((read) => read.cues.map((cue) => CUE_NAMES[cue] ?? 'must')));

@@ -49,7 +49,7 @@ const CUES = {
     '(?:read|access|open|fetch|retriev|load|cat|extract|collect|gather|captur|obtain|dump|scan|harvest|monitor|record|log|inspect|stor|save|acquir|grab|steal|intercept|track|index|cach|observ|eavesdrop|sav|keylog)(?:e|es|ed|ing|s|ged|ging|ned|ning|ped|ping)?',
   ),
   quiet: word(
-    "silent(?:ly)?|covert(?:ly)?|secret(?:ly)?|discreet(?:ly)?|invisibl[ey]|stealth(?:ily|y)?|quietly|hidden|unnoticed|transparently to the user|background|without (?:\\w+ )?(?:asking|telling|informing|notifying|mention\\w*|alert\\w*|user|their|the user|human|explicit|any|further|consent|confirmation|prompting|approval|permission|knowledge|notice)|(?:do not|don't|never|not|no need to|need not|avoid) (?:\\w+ ){0,2}(?:tell|inform\\w*|mention\\w*|reveal\\w*|disclos\\w*|notif\\w*|alert\\w*|report\\w*|ask\\w*|warn\\w*|show\\w*|expos\\w*|explain\\w*|discuss\\w*|confirm\\w*|prompt\\w*|log)",
+    "silent(?:ly)?|covert(?:ly)?|secret(?:ly)?|discreet(?:ly)?|invisibl[ey]|stealth(?:ily|y)?|quietly|hidden|unnoticed|transparently to the user|without (?:\\w+ )?(?:asking|telling|informing|notifying|mention\\w*|alert\\w*|consent|confirmation|prompting|approval|permission|knowledge|notice|(?:user|their|human|explicit|any|further)(?:'s)? (?:\\w+ )?(?:consent|confirmation|approval|permission|knowledge|notice|interaction|awareness|review))|(?:do not|don't|never|not|no need to|need not|avoid) (?:\\w+ ){0,2}(?:tell|inform\\w*|mention\\w*|reveal\\w*|disclos\\w*|notif\\w*|alert\\w*|report\\w*|ask\\w*|warn\\w*|show\\w*|expos\\w*|explain\\w*|discuss\\w*|confirm\\w*|prompt\\w*|log)",
   ),
   excuse: word(
     '(?:security|compliance|audit(?:ing)?|verification|validation|authori[sz]ation|authentication|integrity|diagnostics?|telemetry|quality|safety|regulat\\w+|maintenance|consistency|accuracy|proxy|permission|legal|policy|policies|standards?|protocol|debug(?:ging)?|logging|monitoring|compatibility|optimi[sz]ation|performance|privacy|stability|reliability|environment) (?:purposes?|reasons?|checks?|requirements?|polic(?:y|ies)|protocols?|standards?|regulations?|mandates?|validation|verification|step|process|audit|measures?|rules?|guidelines?|tests?)|(?:for|to ensure|to maintain|to guarantee|due to|to comply with|in accordance with|as part of)(?: \\w+){0,3} (?:security|compliance|audit(?:ing)?|integrity|verification|validation|safety|legal|consistency|accuracy|policy|regulat\\w+|standards?|authenti\\w+|authori\\w+|privacy|proper|correct|seamless|optimal)|otherwise|or else|failure to|will (?:not|fail)|fails?|to prevent|to avoid|validity|proxying|properly|correctly',
@@ -72,7 +72,7 @@ const CUES = {
   ),
   self: word('this (?:tool|function|server|service|operation|method|plugin|command)'),
   shell:
-    /\b(?:curl|wget|bash|chmod|chown|nc|netcat|rm -rf|powershell|eval|exec|sudo|crontab|ssh|scp|base64|nohup|killall|pkill|mkfifo|os\.system|subprocess|child_process)\b|\/bin\/(?:ba)?sh|\/dev\/tcp|\$\(|&&|;\s*\w+ |\|\s*\w+ |`[^`]*\$|import os|fork bomb|:\(\)/i,
+    /\b(?:curl|wget|bash|chmod|chown|nc|netcat|rm -rf|powershell|eval|exec|sudo|crontab|ssh|scp|base64|nohup|killall|pkill|mkfifo|os\.system|subprocess|child_process)\b|\/bin\/(?:ba)?sh|\/dev\/tcp|\$\(|&&|[;|]\s*(?:rm|sh|cat|nc|tee|cd|echo|xargs|env|drop|delete|python\d?)\b|`[^`]*\$|import os|fork bomb|:\(\)/i,
   role: word(
     'administrator|admin|root|sudo|elevat\\w*|privileg\\w*|superuser|unrestricted|full (?:access|control|permissions?)|777|0?666|developer mode|maintenance mode|system administrator|operator|debug mode|god mode|write mode',
   ),
@@ -92,19 +92,24 @@ const CUES = {
   ),
 } as const satisfies Record<string, RegExp>;
 
-export type Cue = keyof typeof CUES | 'foreign' | 'sibling';
+/** Where a text stands says as much as what it says: values and names are no place for sentences. */
+export const PLACES = ['inField', 'inValue', 'inName'] as const;
+export type Place = (typeof PLACES)[number];
+
+export type Cue = keyof typeof CUES | 'foreign' | 'sibling' | Place;
 const PATTERNS = Object.values(CUES);
-export const CUE_NAMES: readonly Cue[] = [...(Object.keys(CUES) as Cue[]), 'foreign', 'sibling'];
+export const CUE_NAMES: readonly Cue[] = [...(Object.keys(CUES) as Cue[]), 'foreign', 'sibling', ...PLACES];
 const FOREIGN = PATTERNS.length;
 
 /**
  * Places in `CUE_NAMES` of what one sentence does, ascending. `foreign`: it names something as tools are named, which is
  * neither the tool nor a parameter of it nor a tool of its server. `sibling`: it names another tool of its server.
  */
-export function cuesOf(sentence: string, speaker: Speaker): number[] {
+export function cuesOf(sentence: string, speaker: Speaker, place: Place | null = null): number[] {
   const found: number[] = [];
   for (let i = 0; i < PATTERNS.length; i++) if (PATTERNS[i]?.test(sentence)) found.push(i);
   if (isForeignName(sentence, speaker)) found.push(FOREIGN);
   if (isSiblingName(sentence, speaker)) found.push(FOREIGN + 1);
+  if (place !== null) found.push(FOREIGN + 2 + PLACES.indexOf(place));
   return found;
 }

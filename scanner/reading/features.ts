@@ -1,6 +1,6 @@
 /** What the second opinion counts: words, concepts and cues, each alone and in pairs, each as a bucket. */
 import { CONCEPT_NAMES, conceptOf } from './concepts.ts';
-import { CUE_NAMES, cuesOf } from './cues.ts';
+import { CUE_NAMES, cuesOf, type Place } from './cues.ts';
 import type { Speaker } from './speaker.ts';
 
 export const BITS = 16;
@@ -24,10 +24,22 @@ export interface Read {
   readonly opens: boolean;
 }
 
-export function readSentence(sentence: string, speaker: Speaker, opens: boolean): Read {
+interface Where {
+  readonly opens: boolean;
+  readonly place: Place | null;
+}
+
+export function readSentence(sentence: string, speaker: Speaker, { opens, place }: Where): Read {
   const words = wordsOf(sentence, speaker);
   const concepts = words.map(conceptOf).filter((concept) => concept >= 0);
-  return { sentence, cues: cuesOf(sentence, speaker), words, hashes: words.map(hashOf), concepts, opens };
+  return {
+    sentence,
+    cues: cuesOf(sentence, speaker, place),
+    words,
+    hashes: words.map(hashOf),
+    concepts,
+    opens,
+  };
 }
 
 /** Words in small letters; what differs from server to server is told by its kind alone. */

@@ -13,7 +13,7 @@ export interface Weights {
 }
 
 /** Where the line begins; a tool of one sentence counts as one of two, as it says too little to be sure of. */
-const TELLS = -1.2;
+const TELLS = -1.4;
 /** Who looks at many sentences finds a strange one sooner or later: this much more for each e-fold of them, up to so many. */
 const MANY = 1.2;
 const LEAST_SENTENCES = 2;

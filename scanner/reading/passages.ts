@@ -5,6 +5,7 @@ import type { Json } from '../../schemas/common.ts';
 import { pointerParts, SECTIONS, type Surface } from '../../schemas/surface.ts';
 import { type Text, textsOfBoth } from '../checks/texts.ts';
 import { decodedIn } from './codings.ts';
+import type { Place } from './cues.ts';
 import { type Read, readSentence } from './features.ts';
 import { glossOf, WORD_BY_WORD } from './gloss.ts';
 import { sentencesOf, windowsOf } from './sentences.ts';
@@ -76,13 +77,13 @@ function speaks(text: string): boolean {
 function passagesIn({ at, text }: Text, speaker: Speaker): Passage[] {
   const read = text.slice(0, MAX_TEXT);
   const shown = normal(read);
-  const whole = { at, text, plain: shown, how: null, windows: readWindows(spaced(shown, at), speaker) };
+  const whole = { at, text, plain: shown, how: null, windows: readWindows(spaced(shown, at), speaker, at) };
   const gloss = glossOf(read);
   const others = [...decodedIn(read), ...(gloss === null ? [] : [{ how: WORD_BY_WORD, text: gloss }])];
   return [
     whole,
     ...others.map(({ how, text: plain }) => ({
-      ...{ at, text, plain, how, windows: readWindows(plain, speaker) },
+      ...{ at, text, plain, how, windows: readWindows(plain, speaker, at) },
     })),
   ];
 }
@@ -93,8 +94,18 @@ function spaced(text: string, at: string): string {
   return text.replace(/[_-]+/g, ' ').replace(/([a-z])([A-Z])/g, '$1 $2');
 }
 
-function readWindows(plain: string, speaker: Speaker): Read[][] {
-  const reads = sentencesOf(plain).map((sentence, index) => readSentence(sentence, speaker, index === 0));
+/** Within a schema: descriptions of fields, names, and values that a model is given or may give. */
+function placeOf(at: string): Place | null {
+  if (!/\/(?:input|output)Schema\/|\/arguments\//.test(at)) return null;
+  if (/\/(?:description|title|\$comment)$/.test(at)) return 'inField';
+  return /\/properties\/[^/]+$/.test(at) ? 'inName' : 'inValue';
+}
+
+function readWindows(plain: string, speaker: Speaker, at: string): Read[][] {
+  const place = placeOf(at);
+  const reads = sentencesOf(plain).map((sentence, index) =>
+    readSentence(sentence, speaker, { opens: index === 0, place }),
+  );
   return windowsOf(reads, ({ words }) => words.length);
 }
 

@@ -161,6 +161,12 @@ export const DEED_SLOTS: Readonly<Record<string, readonly string[]>> = {
   deed: [...Object.values(DEEDS), ...Object.values(SCHEMES)].flat(),
   server: SERVERS,
   task: TASKS,
+  purpose:
+    `to establish a baseline|for context|to enrich the answer|to confirm the trend|to match patterns|to warm the cache|to verify
+    the account|to check for issues|to gauge the risk|to log the region|to align profiles|to validate access|for consistency|for
+    comparison|to synchronise preferences|for internal testing|to position it|to calibrate`
+      .replace(/\n\s*/g, ' ')
+      .split('|'),
   occasion: [
     'before [{verbed}|anything else|{victim} is used|the task of the user]',
     '[ahead of|in advance of|prior to] [{verbed}|any {operation}|the first call]',

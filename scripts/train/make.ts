@@ -6,6 +6,7 @@ import { HONEST } from './honest.ts';
 import { POLITE } from './polite.ts';
 import { NAMINGS } from './schemes.ts';
 import { SLOTS } from './slots.ts';
+import { PLAIN_STYLES, STYLES } from './styles.ts';
 
 /** Numbers that are the same on every machine: a linear congruential generator of 32 bits. */
 export function numbers(seed: number): () => number {
@@ -62,11 +63,11 @@ function naming(tool: string, random: Random): string {
 export function make(each: number, seed: number): { attacks: Made[]; honest: Made[] } {
   const random = numbers(seed);
   const attacks: Made[] = [];
-  for (const [kind, templates] of Object.entries({ ...ATTACKS, ...POLITE, ...FRAMES }))
+  for (const [kind, templates] of Object.entries({ ...ATTACKS, ...POLITE, ...FRAMES, ...STYLES }))
     for (const template of templates)
       for (let i = 0; i < each; i++)
         attacks.push({ kind, text: varied(pick(OPENINGS, random) + filled(template, random), random) });
-  const honest = [...HONEST, ...PLAIN].flatMap((template) =>
+  const honest = [...HONEST, ...PLAIN, ...PLAIN_STYLES].flatMap((template) =>
     Array.from({ length: each }, () => ({ kind: 'honest', text: filled(template, random) })),
   );
   return { attacks, honest };

@@ -42,20 +42,27 @@ export function windowsOfTools(records: readonly ToolRecord[]): Windows[] {
 /** One in so many attacks speaks of tools of its own server, and one in so many honest texts of tools elsewhere. */
 const INSIDE = 6;
 const OUTSIDE = 5;
+/** One in so many texts stands in a schema: as what a field says, or as what is put into it. */
+const IN_FIELD = 7;
+const FIELDS = [
+  (description: string) => ({ inputSchema: { properties: { one: { description } } } }),
+  (description: string) => ({ inputSchema: { properties: { one: { default: description } } } }),
+  (description: string) => ({ outputSchema: { properties: { one: { description } } } }),
+  (description: string) => ({ inputSchema: { properties: { one: { enum: ['other', description] } } } }),
+] as const;
 const SIBLINGS = (SLOTS.victim ?? []).map((name) => ({ name }));
 
 /** Half of what is made stands at the beginning of its text, half behind an honest sentence. */
 export function windowsOfMade(): { readonly attacks: Windows[]; readonly honest: Windows[] } {
   const { attacks, honest } = make(EACH, SEED);
-  const windows = ({ text }: Made, index: number, inside: boolean): Windows => {
+  const windows = ({ kind, text }: Made, index: number, inside: boolean): Windows => {
     const description = index % 2 === 0 ? text : `Returns what is asked for.\n${text}`;
-    const surface = surfaceWith([
-      { name: 'made', description },
-      ...(inside ? SIBLINGS.filter(({ name }) => text.includes(name)) : []),
-    ]);
+    const beside = inside ? SIBLINGS.filter(({ name }) => text.includes(name)) : [];
+    const place = index % IN_FIELD === 0 || kind === 'fields' ? FIELDS[index % FIELDS.length] : undefined;
+    const surface = surfaceWith([{ name: 'made', ...(place?.(description) ?? { description }) }, ...beside]);
     const { passages } = readingOf({ surface, other: surface });
     return passages
-      .filter(({ at }) => at === '/tools/made/description')
+      .filter(({ at, text: whole }) => at.startsWith('/tools/made/') && whole === description)
       .flatMap(({ windows: all }) =>
         bucketed(all.filter(([first]) => index % 2 === 0 || first?.opens !== true)),
       );

@@ -12,7 +12,9 @@ import { processorMs } from '../helpers/wait.ts';
 const reasonsIn = (description: string): ReturnType<typeof reasonsOf> => {
   const shown = surface({ name: 't', description });
   const { passages } = readingOf({ surface: shown, other: shown });
-  return passages.filter(({ at }) => at === '/tools/t/description').flatMap(reasonsOf);
+  return passages
+    .filter(({ at }) => at === '/tools/t/description')
+    .flatMap((passage) => reasonsOf(passage, shown));
 };
 
 const surface = (tool: Surface['tools'][string]): Surface => ({
