@@ -183,8 +183,17 @@ function schemaClass(parts: readonly string[], field: Field): FieldClass {
   if (last === 'default') return { how: 'default', risk: 'contract' };
   const how = boundHow(last, field);
   if (how === 'reordered') return { how, risk: 'cosmetic' };
-  const opens = how === 'widened' && last !== 'required';
+  const opens = (how === 'widened' && last !== 'required') || admits(last, field);
   return { how, risk: opens && !output ? 'risk' : 'contract' };
+}
+
+/** Of values that are exchanged, or a pattern that is another, nobody can say that what is taken was taken before. */
+function admits(keyword: string, { kind, before, after }: Field): boolean {
+  if (kind !== 'changed') return false;
+  if (keyword === 'pattern' || keyword === 'const') return true;
+  if (keyword !== 'enum' && keyword !== 'type') return false;
+  const was = new Set(typed(list(before)));
+  return list(after).some((item) => !was.has(item));
 }
 
 const MOST = /^(?:maxLength|maximum|exclusiveMaximum|maxItems|maxProperties)$/;

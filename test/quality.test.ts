@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { measure, runQuality } from '../bench/quality/command.ts';
 import { dataDir } from '../bench/quality/config.ts';
 import { readSets } from '../bench/quality/records.ts';
-import { gatesOf } from '../bench/quality/score.ts';
+import { countsOf, gatesOf, type Judged } from '../bench/quality/score.ts';
 import type { Json } from '../schemas/common.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 
@@ -110,6 +110,13 @@ describe('the checks of tool text', () => {
     const quality = await measure(readSets(dir));
     const gates = gatesOf(quality);
     expect(gates.filter(({ held }) => held !== true)).toEqual([]);
+    // What nothing was trained on, each at a little less than it was measured.
+    const held = (source: string): Judged[] =>
+      quality.judged.filter(({ record }) => record.source === source);
+    expect(countsOf(held('held-unlike')).warned).toBeGreaterThanOrEqual(33);
+    expect(countsOf(held('held-honest')).warned).toBeLessThanOrEqual(20);
+    expect(countsOf(held('held-honest')).blocked).toBeLessThanOrEqual(1);
+    expect(countsOf(held('held-honest-languages')).warned).toBeLessThanOrEqual(1);
     expect(new Set(quality.patches.map(({ record }) => record.kind)).size).toBe(18);
     const p95 = quality.times[Math.floor(quality.times.length * 0.95)] ?? Number.NaN;
     expect(p95).toBeLessThan(6);

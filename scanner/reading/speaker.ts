@@ -12,9 +12,10 @@ const IDENTIFIER =
   /(?<![\w/.$@-])(?:[a-z][a-z0-9]*(?:[_-][a-z0-9]+)+|[a-z]+(?:[A-Z][a-z0-9]+)+)(?![\w/(=]|\.\w)/g;
 const NAMED =
   /(?<![\w])[`'"]([\w.-]{3,40})[`'"] (?:tool|function|method|operation|command|server|call)\b|\b(?:tool|function) (?:named |called )?[`'"]([\w.-]{3,40})[`'"]|\b(?:the|a|any) ([a-z]+(?:[_-][a-z]+)+|[a-z]+(?:[A-Z][a-z]+)+) (?:tool|function)\b/g;
-/** Names with a hyphen are words as well, unless somebody calls them. */
+/** Names with a hyphen are words as well, unless somebody calls them; a name with brackets behind it is called. */
 const CALLED =
   /\b(?:call|invok|trigger|run|us)(?:e|es|ing|ning|s)? (?:the )?(?:[`'"]([A-Za-z][\w-]{2,40})[`'"]|([a-z]+(?:-[a-z]+)+)(?=[,.;:)]))/g;
+const BRACKETS = /(?<![\w.])([a-z]+(?:_[a-z0-9]+)+)\(\)/g;
 
 /** Whether a sentence names something as tools are named, which is neither this tool nor a parameter of it nor a tool of its server. */
 export function isForeignName(sentence: string, { own, siblings }: Speaker): boolean {
@@ -32,5 +33,6 @@ export function isSiblingName(sentence: string, { siblings }: Speaker): boolean 
 function* namesIn(sentence: string): Generator<string> {
   for (const pattern of [NAMED, CALLED])
     for (const [, ...found] of sentence.matchAll(pattern)) yield* found.filter((name) => name !== undefined);
+  for (const [, name = ''] of sentence.matchAll(BRACKETS)) yield name;
   for (const [name] of sentence.matchAll(IDENTIFIER)) if (name.includes('_')) yield name;
 }

@@ -39,6 +39,8 @@ export function windowsOfTools(records: readonly ToolRecord[]): Windows[] {
   });
 }
 
+/** One in so many texts stands in the tool that it names first. */
+const ITSELF = 8;
 /** One in so many attacks speaks of tools of its own server, and one in so many honest texts of tools elsewhere. */
 const INSIDE = 6;
 const OUTSIDE = 5;
@@ -59,10 +61,14 @@ export function windowsOfMade(): { readonly attacks: Windows[]; readonly honest:
     const description = index % 2 === 0 ? text : `Returns what is asked for.\n${text}`;
     const beside = inside ? SIBLINGS.filter(({ name }) => text.includes(name)) : [];
     const place = index % IN_FIELD === 0 || kind === 'fields' ? FIELDS[index % FIELDS.length] : undefined;
-    const surface = surfaceWith([{ name: 'made', ...(place?.(description) ?? { description }) }, ...beside]);
+    const name = (index % ITSELF === 1 && /\b[a-z]+_[a-z_]+\b/.exec(text)?.[0]) || 'made';
+    const surface = surfaceWith([
+      { name, ...(place?.(description) ?? { description }) },
+      ...beside.filter((one) => one.name !== name),
+    ]);
     const { passages } = readingOf({ surface, other: surface });
     return passages
-      .filter(({ at, text: whole }) => at.startsWith('/tools/made/') && whole === description)
+      .filter(({ at, text: whole }) => at.startsWith(`/tools/${name}/`) && whole === description)
       .flatMap(({ windows: all }) =>
         bucketed(all.filter(([first]) => index % 2 === 0 || first?.opens !== true)),
       );

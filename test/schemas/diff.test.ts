@@ -157,6 +157,15 @@ const rows: readonly Row[] = [
   ],
   ['one more value', takes({ enum: ['a'] }), takes({ enum: ['a', 'b'] }), 'widened', 'risk', 'minor'],
   ['one value less', takes({ enum: ['a', 'b'] }), takes({ enum: ['a'] }), 'narrowed', 'contract', 'major'],
+  [
+    'a value in the place of another',
+    takes({ enum: ['a', 'b'] }),
+    takes({ enum: ['a', 'c'] }),
+    'narrowed',
+    'risk',
+    'major',
+  ],
+  ['a constant for another', takes({ const: 'a' }), takes({ const: 'b' }), 'narrowed', 'risk', 'major'],
   ['no enumeration any more', takes({ enum: ['a'] }), takes({}), 'widened', 'risk', 'minor'],
   ['a wider type', takes({ type: 'integer' }), takes({ type: 'number' }), 'widened', 'risk', 'minor'],
   [
@@ -167,7 +176,7 @@ const rows: readonly Row[] = [
     'risk',
     'minor',
   ],
-  ['another type', takes({ type: 'string' }), takes({ type: 'object' }), 'narrowed', 'contract', 'major'],
+  ['another type', takes({ type: 'string' }), takes({ type: 'object' }), 'narrowed', 'risk', 'major'],
   ['a greater bound', takes({ maxLength: 5 }), takes({ maxLength: 9 }), 'widened', 'risk', 'minor'],
   ['a smaller bound', takes({ maximum: 9 }), takes({ maximum: 5 }), 'narrowed', 'contract', 'major'],
   ['a smaller least', takes({ minimum: 9 }), takes({ minimum: 5 }), 'widened', 'risk', 'minor'],
@@ -186,7 +195,7 @@ const rows: readonly Row[] = [
     takes({ pattern: '^[a-z]+$' }),
     takes({ pattern: '^[A-Z]+$' }),
     'narrowed',
-    'contract',
+    'risk',
     'major',
   ],
   [
