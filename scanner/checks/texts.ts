@@ -35,6 +35,7 @@ export function textsOfBoth({
   readonly other: Surface;
 }): Text[] {
   const first = textsOf(surface);
+  if (other === surface) return first;
   const known = new Set(first.map(({ at, text }) => `${at} ${text}`));
   return [...first, ...textsOf(other).filter(({ at, text }) => !known.has(`${at} ${text}`))];
 }
@@ -42,6 +43,10 @@ export function textsOfBoth({
 /** Whether a text stands at its place word for word as it was approved; nothing does in a first release. */
 export function asApproved(baseline: { readonly surface: Surface } | null): (text: Text) => boolean {
   if (baseline === null) return () => false;
-  const approved = new Set(textsOf(baseline.surface).map(({ at, text }) => `${at} ${text}`));
+  const { surface } = baseline;
+  const approved = approvals.get(surface) ?? new Set(textsOf(surface).map(({ at, text }) => `${at} ${text}`));
+  approvals.set(surface, approved);
   return ({ at, text }) => approved.has(`${at} ${text}`);
 }
+
+const approvals = new WeakMap<Surface, ReadonlySet<string>>();

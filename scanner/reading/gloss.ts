@@ -73,7 +73,8 @@ function folded(sentence: string): string {
 }
 
 function isOther(sentence: string): boolean {
-  const all = folded(sentence).match(/\p{L}+/gu) ?? [];
+  const plain = /^[\0-\x7f]*$/.test(sentence) ? sentence.toLowerCase() : folded(sentence);
+  const all = plain.match(/\p{L}+/gu) ?? [];
   const small = all.filter((word) => SMALL_WORDS.has(word)).length;
   return small >= 2 && small >= SMALL * all.length;
 }

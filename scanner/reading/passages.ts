@@ -50,6 +50,7 @@ export function readingOf({ surface, other }: Shown): Reading {
 
 function readAll(texts: readonly Text[], surface: Surface): Reading {
   const speakers = new Map<string, Speaker>();
+  const told = { surface, siblings: new Set(Object.keys(surface.tools)) };
   const passages: Passage[] = [];
   let left = MOST;
   let unread = 0;
@@ -62,7 +63,7 @@ function readAll(texts: readonly Text[], surface: Surface): Reading {
     left -= text.length;
     const [, section = '', key = ''] = at.split('/');
     const item = `${section}/${key}`;
-    const speaker = speakers.get(item) ?? speakerOf(surface, section, key);
+    const speaker = speakers.get(item) ?? speakerOf(told, section, key);
     speakers.set(item, speaker);
     passages.push(...passagesIn({ at, text }, speaker));
   }
@@ -109,8 +110,13 @@ function readWindows(plain: string, speaker: Speaker, at: string): Read[][] {
   return windowsOf(reads, ({ words }) => words.length);
 }
 
+interface Told {
+  readonly surface: Surface;
+  readonly siblings: ReadonlySet<string>;
+}
+
 /** Names and short values of one item are its own words. */
-function speakerOf(surface: Surface, section: string, key: string): Speaker {
+function speakerOf({ surface, siblings }: Told, section: string, key: string): Speaker {
   const own = new Set<string>();
   const [name = ''] = pointerParts(`/${key}`);
   const listed = SECTIONS.find((one) => one === section);
@@ -126,6 +132,5 @@ function speakerOf(surface: Surface, section: string, key: string): Speaker {
     }
   };
   if (listed && Object.hasOwn(surface[listed], name)) walk(surface[listed][name]);
-  const siblings = new Set(Object.keys(surface.tools).filter((tool) => section !== 'tools' || tool !== name));
   return { name: listed ? name : null, own, siblings };
 }

@@ -53,12 +53,6 @@ export const RULES: readonly Rule[] = [
     unless: ['negated'],
   },
   {
-    why: 'makes harm a condition of another tool',
-    all: ['destroy', 'must', 'trigger', 'excuse'],
-    any: [['foreign', 'otherTool', 'secretPlace', 'shell']],
-    unless: ['negated'],
-  },
-  {
     why: 'sets itself before other tools',
     all: ['prefer', 'tool'],
     any: [
@@ -97,31 +91,12 @@ export const RULES: readonly Rule[] = [
     unless: ['negated'],
   },
   {
-    why: 'moves money or rights elsewhere',
-    all: ['away'],
-    any: [
-      ['money', 'role'],
-      ['must', 'every', 'excuse', 'quiet'],
-      ['send', 'change', 'addto', 'run'],
-    ],
-    unless: ['negated'],
-  },
-  {
     why: 'speaks with the voice of the system',
     all: ['tag'],
     any: [
       ['model', 'must', 'order'],
       ['secretPlace', 'secret', 'away', 'quiet', 'ignore', 'destroy', 'foreign', 'otherTool', 'talk'],
       ['trigger', 'every', 'lasting'],
-    ],
-    unless: ['negated'],
-  },
-  {
-    why: 'stays for the whole session',
-    all: ['lasting', 'every', 'must'],
-    any: [
-      ['send', 'change', 'destroy', 'addto', 'take'],
-      ['quiet', 'away', 'secret', 'secretPlace', 'otherTool'],
     ],
     unless: ['negated'],
   },

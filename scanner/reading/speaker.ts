@@ -4,7 +4,7 @@ export interface Speaker {
   readonly name: string | null;
   /** Names that are its own: itself, its parameters and their values, as they are written. */
   readonly own: ReadonlySet<string>;
-  /** Names of the other tools of its server; none where nobody said. */
+  /** Names of the tools of its server, its own among them; none where nobody said. */
   readonly siblings?: ReadonlySet<string>;
 }
 
@@ -15,6 +15,8 @@ const NAMED =
 /** Names with a hyphen are words as well, unless somebody calls them; a name with brackets behind it is called. */
 const CALLED =
   /\b(?:call|invok|trigger|run|us)(?:e|es|ing|ning|s)? (?:the )?(?:[`'"]([A-Za-z][\w-]{2,40})[`'"]|([a-z]+(?:-[a-z]+)+)(?=[,.;:)]))/g;
+const MARKED =
+  /[`'"]([\w.-]{2,60})[`'"]|\b([A-Za-z][A-Za-z0-9]*(?:[_.-][A-Za-z0-9]+)+|[a-z]+[A-Z]\w*)|\b([a-z]+) (?=tool|function)\b/g;
 const BRACKETS = /(?<![\w.])([a-z]+(?:_[a-z0-9]+)+)\(\)/g;
 
 /** Whether a sentence names something as tools are named, which is neither this tool nor a parameter of it nor a tool of its server. */
@@ -23,10 +25,13 @@ export function isForeignName(sentence: string, { own, siblings }: Speaker): boo
   return false;
 }
 
-/** Whether a sentence names another tool of its own server. */
-export function isSiblingName(sentence: string, { siblings }: Speaker): boolean {
-  if (!siblings || siblings.size === 0) return false;
-  for (const [name] of sentence.matchAll(/[A-Za-z][\w.-]*\w/g)) if (siblings.has(name)) return true;
+/** Whether a sentence names another tool of its own server; one that is a plain word has to be marked as a name. */
+export function isSiblingName(sentence: string, { own, siblings }: Speaker): boolean {
+  if (!siblings || siblings.size < 2) return false;
+  for (const [, quoted, joined, plain] of sentence.matchAll(MARKED)) {
+    const name = quoted ?? joined ?? plain ?? '';
+    if (siblings.has(name) && !own.has(name)) return true;
+  }
   return false;
 }
 

@@ -194,7 +194,7 @@ describe('sentences in other languages', () => {
 });
 
 describe('names of tools', () => {
-  const speaker = { name: 'add', own: new Set(['left']), siblings: new Set(['sub_two']) };
+  const speaker = { name: 'add', own: new Set(['left']), siblings: new Set(['add', 'sub_two']) };
   it.each([
     ['Call `sub_two` first.', ['sibling']],
     ['Call `send_mail` first.', ['foreign']],
