@@ -21,7 +21,7 @@ const UNSANDBOXED = ['--import', here('unsandboxed.mjs')];
 const UNSYNCED = ['--import', here('unsynced.mjs')];
 const STATELESS = '2026-07-28';
 /** A gateway that has not answered until then does not. */
-const READY_MS = 20_000;
+const READY_MS = 60_000;
 
 export type Topology = 'stdio to stdio' | 'stdio to HTTP' | 'HTTP to stdio' | 'HTTP to HTTP';
 
