@@ -31,7 +31,11 @@ const Hash = Closed({
   content: Type.String({ pattern: '^(?:[0-9a-f]{64}|[0-9a-f]{128})$' }),
 });
 const License = Type.Union([
-  Closed({ expression: Word, acknowledgement: Type.Literal('declared') }),
+  /** `concluded`: read from the text of a file. */
+  Closed({
+    expression: Word,
+    acknowledgement: Type.Union([Type.Literal('declared'), Type.Literal('concluded')]),
+  }),
   Closed({ license: Closed({ name: Word, acknowledgement: Type.Literal('declared') }) }),
 ]);
 const Property = Closed({ name: Word, value: Type.String() });

@@ -40,7 +40,7 @@ function evidence(packages: readonly InstalledPackage[]): Parameters<typeof find
   return packages.map(({ purl, licence }) => ({
     kind: 'fact',
     source: purl,
-    value: licence.expression ?? (licence.said === null ? 'nothing is said' : `"${licence.said}"`),
+    value: worded(licence),
   }));
 }
 
@@ -78,14 +78,19 @@ function changed(packages: readonly InstalledPackage[], before: ReadonlyMap<stri
   const fresh = Map.groupBy(packages, ({ purl }) => nameOf(purl));
   return [...fresh].flatMap(([name, some]) => {
     const was = old.get(name);
-    const other = some.filter(({ licence }) => was !== undefined && !was.has(licence.expression));
+    if (was === undefined) return [];
+    const other = some.filter(({ licence }) => !was.has(licence.expression));
     const [first] = other;
-    if (first === undefined || was === undefined) return [];
-    const [from, to] = [[...was].map(worded).join(' and '), worded(first.licence.expression)];
+    if (first === undefined) return [];
+    const [from, to] = [[...was].map(under).join(' and '), under(first.licence.expression)];
     return [finding('medium', `${name} was under ${from}, and is under ${to} now`, evidence(other))];
   });
 }
-
-function worded(licence: string | null): string {
+function under(licence: string | null): string {
   return licence ?? 'a licence that could not be read';
+}
+
+function worded({ expression, said, from }: InstalledPackage['licence']): string {
+  if (expression === null) return said === null ? 'nothing is said' : `"${said}"`;
+  return from === 'text' ? `${expression}, read from its text` : expression;
 }

@@ -7,6 +7,8 @@ export interface Licence {
   readonly expression: string | null;
   /** What is said, where it is no expression; null where nothing is. */
   readonly said: string | null;
+  /** Read from the text of a file; absent for what the package says of itself. */
+  readonly from?: 'text';
 }
 
 export const NO_LICENCE: Licence = { expression: null, said: null };
@@ -87,12 +89,12 @@ export function licenceOfManifest({ license, licenses }: Readonly<Record<string,
   const known = all.flatMap(({ expression }) => expression ?? []);
   const words = all.map(({ expression, said }) => expression ?? said).join(', ');
   if (known.length < all.length) return { expression: null, said: words.slice(0, MAX_SAID) };
-  return licenceIn([...new Set(known)].map((one) => (/ AND /.test(one) ? `(${one})` : one)).join(' OR '));
+  return licenceIn([...new Set(known)].join(' OR '));
 }
 
 function typeOf(value: Json): Json {
   const isObject = value !== null && typeof value === 'object' && !Array.isArray(value);
-  return isObject && Object.hasOwn(value, 'type') ? (value.type ?? null) : value;
+  return isObject ? (value.type ?? null) : value;
 }
 
 const CLASSIFIER = /^License :: (?:OSI Approved :: )?(.+)$/;

@@ -6,6 +6,7 @@ import { isImagePart } from '../../schemas/oci.ts';
 import { isWheel, pypiPurl } from '../../schemas/pypi.ts';
 import type { Artifact, Closure } from '../../schemas/release.ts';
 import { REMOTE_LOCATION } from '../../schemas/remote.ts';
+import { withText } from './licence-text.ts';
 import { NOTHING_TOLD, resolveNpm, type Told, toldByManifest } from './npm.ts';
 import { type Installed, type InstalledPackage, purlOfParts } from './package.ts';
 import { extrasAsked, type ToldByMetadata, toldByMetadata } from './python.ts';
@@ -76,17 +77,26 @@ function ofArtifact(artifact: Artifact, files: readonly UnpackedFile[]): Found {
   const at = artifact.location;
   if (isWheel(artifact)) {
     const file = files.find(({ path }) => /^[^/]+\.dist-info\/METADATA$/.test(path));
-    return { kind: 'PyPI', at, told: toldByMetadata(file?.bytes ?? Buffer.alloc(0)), artifact };
+    const told = toldByMetadata(file?.bytes ?? Buffer.alloc(0));
+    return { kind: 'PyPI', at, told: withText(told, files, file ? besides(file.path) : []), artifact };
   }
   if (isFolder(artifact) && artifact.purl.startsWith('pkg:pypi/')) {
     const file = files.find(({ path }) => path === 'METADATA');
-    return { kind: 'PyPI', at, told: toldByMetadata(file?.bytes ?? Buffer.alloc(0)), artifact };
+    const told = toldByMetadata(file?.bytes ?? Buffer.alloc(0));
+    return { kind: 'PyPI', at, told: withText(told, files, besides('METADATA')), artifact };
   }
   // The manifest of a bundle names its licence as a package.json does.
   const file = ['package.json', ...(isFolder(artifact) ? ['manifest.json'] : [])]
     .flatMap((name) => files.filter(({ path }) => path === name))
     .at(0);
-  return { kind: 'npm', at, told: (file && toldByManifest(file.bytes)) ?? NOTHING_TOLD, artifact };
+  const told = (file && toldByManifest(file.bytes)) ?? NOTHING_TOLD;
+  return { kind: 'npm', at, told: withText(told, files, ['.']), artifact };
+}
+
+/** Where a package has its licence's text: beside the file that tells of it, and of Python's in a folder of their own. */
+function besides(path: string): string[] {
+  const folder = posix.dirname(path);
+  return tellsOf(path) === 'npm' ? [folder] : [folder, posix.join(folder, 'licenses')];
 }
 
 /** Packages that a package brings along in its own archive. */
@@ -98,7 +108,8 @@ function insideOf(artifact: Artifact, files: readonly UnpackedFile[]): { found: 
     if (tellsOf(path) === null || (isWheel(artifact) && path.split('/').length === 2)) continue;
     const one = foundAt(`${artifact.location}/${path}`, bytes);
     if (one === null) mute++;
-    else found.push(one);
+    else if (one.kind === 'npm') found.push({ ...one, told: withText(one.told, files, besides(path)) });
+    else found.push({ ...one, told: withText(one.told, files, besides(path)) });
   }
   const gap = `${mute} of the packages inside of ${artifact.purl} tell no name and version`;
   return { found, gaps: mute > 0 ? [gap] : [] };

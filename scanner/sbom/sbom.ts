@@ -68,11 +68,11 @@ function componentOf(one: InstalledPackage, type: 'library' | 'application'): Sb
   const { at, purl, licence, digests, unpacked } = one;
   const { name, version } = one.shown ?? one;
   const [, group, rest = name] = /^(@[^/]+)\/(.+)$/.exec(name) ?? [];
-  const { expression, said } = licence;
+  const { expression, said, from } = licence;
   const acknowledgement = 'declared';
   const licenses =
     expression !== null
-      ? [{ expression, acknowledgement } as const]
+      ? [{ expression, acknowledgement: from === 'text' ? 'concluded' : acknowledgement } as const]
       : said !== null && said !== ''
         ? [{ license: { name: said, acknowledgement } } as const]
         : [];
