@@ -297,7 +297,9 @@ describe('lk ci', () => {
     const { run } = await world(honest(now()));
     await run('cp mcp.lock before.lock && git init -q . && git add mcp.lock');
     await run('git -c user.name=a -c user.email=a@b.example commit -qm lock');
-    for (const place of ['before.lock', 'HEAD'])
+    // A folder that is called like a branch is in nobody's way.
+    await run('git branch before && mkdir before');
+    for (const place of ['before.lock', 'HEAD', 'before'])
       expect(await run(`lk ci --offline --against ${place}`)).toMatchObject({
         exit: 0,
         stdout: expect.stringContaining(`Nothing differs from ${place}.`),

@@ -13,7 +13,7 @@ export interface Distribution {
 /** Of the text of an os-release file. */
 export function distributionIn(text: string): Distribution | null {
   const of = (key: string): string | undefined =>
-    new RegExp(`^${key}=["']?([A-Za-z0-9._-]{1,64})["']?\\s*$`, 'm').exec(text.slice(0, 65_536))?.[1];
+    new RegExp(`^${key}=["']?([A-Za-z0-9._-]{1,64})["']?\\s*$`, 'm').exec(text)?.[1];
   const id = of('ID');
   return id === undefined ? null : { id: id.toLowerCase(), version: of('VERSION_ID') ?? null };
 }

@@ -22,7 +22,7 @@ export function toldByManifest(bytes: Buffer): Told | null {
   const { name, version } = manifest;
   const sober = isSober(name, version) && /^(?:@[^/@]+\/)?[^/@]+$/.test(String(name));
   const needs = FIELDS.flatMap((field) => {
-    const value = Object.hasOwn(manifest, field) ? manifest[field] : null;
+    const value = manifest[field];
     return value && typeof value === 'object' && !Array.isArray(value) ? Object.keys(value) : [];
   });
   return {

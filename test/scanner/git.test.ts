@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,7 +8,9 @@ import { commitSubmission, findCommit } from '../../cli/repositories.ts';
 import type { Facts } from '../../scanner/checks/check.ts';
 import { commit, wholeTree } from '../../scanner/checks/commit.ts';
 import { readEvidence } from '../../scanner/evidence.ts';
+import { remoteOf } from '../../scanner/git/remote.ts';
 import { type GitFacts, gitSource } from '../../scanner/git/source.ts';
+import { readTree } from '../../scanner/git/tree.ts';
 import type { ScanPorts } from '../../scanner/ports.ts';
 import { rankOf } from '../../scanner/provenance/standing.ts';
 import type { TrustFiles } from '../../scanner/provenance/trust.ts';
@@ -145,6 +148,29 @@ describe('a server out of a git repository', () => {
       (await gitSource(requestFor({ source: await sourceAt(name) }).submission, await place())).closure
         .digest;
     expect(await digest('v1.0.0')).toBe(await digest(ids.first ?? ''));
+  });
+
+  it('of very many links has its files, and says of some of them that they are left out', async () => {
+    const links = 30_000;
+    const lines = [
+      ...[
+        'blob',
+        'mark :1',
+        'data 1',
+        'x',
+        'commit refs/heads/links',
+        'committer a <a@b.example> 1 +0000',
+        'data 0',
+      ],
+      'M 100644 :1 a.txt',
+      ...Array.from({ length: links }, (_, i) => `M 120000 :1 links/${i}`),
+    ];
+    const cwd = git.run('rev-parse', '--show-toplevel');
+    execFileSync('git', ['fast-import', '--quiet'], { cwd, input: `${lines.join('\n')}\n` });
+    const remote = await remoteOf(git.url, PATH);
+    const { files, leftOut } = await readTree(git.run('rev-parse', 'links'), remote, join(cwd, '.git'));
+    expect(files.map(({ path, bytes }) => [path, bytes.toString()])).toEqual([['a.txt', 'x']]);
+    expect([leftOut.length, leftOut[0]]).toEqual([200, 'link links/0']);
   });
 
   it('tells who signed, under keys that are pinned and no others', async () => {

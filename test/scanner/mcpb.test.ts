@@ -73,6 +73,10 @@ for name, field in (('other', b'server/index.mjs'), ('same', b'README')):
     const front = Buffer.from(other);
     front.writeUInt8(0, front.lastIndexOf(Buffer.from([0x75, 0x70])));
     expect(await sentence(readBundle(front, 'it', LIMITS))).toMatch(/^ARCHIVE_HOSTILE .*one name for/);
+    // In the directory alone.
+    const back = Buffer.from(other);
+    back.writeUInt8(0, back.indexOf(Buffer.from([0x75, 0x70])));
+    expect(await sentence(readBundle(back, 'it', LIMITS))).toMatch(/^ARCHIVE_HOSTILE .*one name for/);
     expect((await readBundle(same, 'it', LIMITS)).files.map(({ path }) => path)).toEqual(['README']);
   });
 
@@ -113,6 +117,7 @@ for name, wrap in (('whole', lambda f: f), ('stream', Stream)):
     ['a folder where a file is', entry('manifest.json/x'), 'each path once'],
     ['another name in the local header', entry('good', { ownPath: 'evil' }), 'as the central directory says'],
     ['another size in the local header', patched(plain, 'PK\x03\x04', 22, [1]), 'as the directory has it'],
+    ['an entry that is longer than the directory', patched(plain, 'PK\x01\x02', 31, [255]), 'end inside the'],
     ['a password', patched(patched(plain, 'PK\x03\x04', 6, [1]), 'PK\x01\x02', 8, [1]), 'without a password'],
     ['zip64 in an entry', patched(plain, 'PK\x01\x02', 24, [255, 255, 255, 255]), 'zip64'],
     ['zip64 in the end', patched(plain, 'PK\x05\x06', 16, [255, 255, 255, 255]), 'zip of 32-bit numbers'],

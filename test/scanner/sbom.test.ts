@@ -7,7 +7,7 @@ import { namedTool, toolsOf } from '../../scanner/installed/built.ts';
 import { isAllowed, licenceIn, licenceOfManifest } from '../../scanner/installed/licence.ts';
 import { installedIn } from '../../scanner/installed/list.ts';
 import { toldByManifest } from '../../scanner/installed/npm.ts';
-import type { Installed } from '../../scanner/installed/package.ts';
+import { fedAmong, type Installed, NOTHING_INSTALLED } from '../../scanner/installed/package.ts';
 import { toldByMetadata } from '../../scanner/installed/python.ts';
 import { judge } from '../../scanner/report.ts';
 import { licencesIn, sbomBytes, sbomOf } from '../../scanner/sbom/sbom.ts';
@@ -16,6 +16,7 @@ import type { Json, JsonObject } from '../../schemas/common.ts';
 import { sha256 } from '../../schemas/json.ts';
 import { DEFAULT_POLICY } from '../../schemas/policy.ts';
 import { type Artifact, closureDigest } from '../../schemas/release.ts';
+import { REMOTE_LOCATION } from '../../schemas/remote.ts';
 import { Sbom } from '../../schemas/sbom.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { cycloneDxErrors } from '../helpers/cyclonedx.ts';
@@ -47,10 +48,15 @@ describe('a licence', () => {
     ['SEE LICENSE IN x', null],
     ['', null],
     [7, null],
-    ['('.repeat(400), null],
-    ['MIT OR '.repeat(60_000), null],
   ])('%j is %j', (text, expression) => {
     expect(licenceIn(text).expression).toBe(expression);
+  });
+
+  it('is none in words that are made to take long', () => {
+    const start = performance.now();
+    for (const text of ['('.repeat(400), 'MIT OR '.repeat(60_000), `${'MIT OR '.repeat(100)}MIT`])
+      expect(licenceIn(text).expression).toBeNull();
+    expect(performance.now() - start).toBeLessThan(1500);
   });
 
   it('is told as it is said where it is no expression, on one line and without what cannot be seen', () => {
@@ -76,6 +82,7 @@ describe('a licence', () => {
   it.each<[string[], string | null]>([
     [['License-Expression: MIT OR Apache-2.0', 'License: BSD'], 'MIT OR Apache-2.0'],
     [['license: Apache 2.0'], 'Apache-2.0'],
+    [['License: ISC', 'Classifier: License :: OSI Approved :: MIT License'], 'ISC'],
     [
       ['License: Copyright us\n        all rights', 'Classifier: License :: OSI Approved :: MIT License'],
       'MIT',
@@ -125,6 +132,8 @@ describe('a package.json', () => {
       licence: { expression: 'MIT', said: null },
       needs: ['b', '__proto__'],
     });
+    const long = JSON.stringify({ name: 'a'.repeat(300), version: '1' });
+    expect(toldByManifest(Buffer.from(long))?.name).toBeNull();
     const many = JSON.stringify({
       dependencies: Object.fromEntries(Array.from({ length: 9000 }, (_, i) => [`d${i}`, '1'])),
     });
@@ -186,6 +195,37 @@ describe('what is installed', () => {
     expect(found.packages.at(-1)).toMatchObject({ purl: 'pkg:npm/inside@3.0.0', digests: null });
     expect(found.gaps).toEqual(['1 of the packages inside of pkg:npm/server@1.0.0 tell no name and version']);
     expect(found.unpacked).toMatchObject({ files: 7 });
+  });
+
+  it('counts a package once that its own archive and another one hold, and no package as its own need', async () => {
+    const { installed: found } = await installed({
+      'node_modules/a': [
+        'pkg:npm/a@1.0.0',
+        {
+          'package.json': { dependencies: { a: '1', b: '1' } },
+          'node_modules/b/package.json': { name: 'b', version: '9.9.9' },
+        },
+      ],
+      'node_modules/a/node_modules/b': ['pkg:npm/b@1.0.0', { 'package.json': {} }],
+    });
+    expect(found.packages.map(({ at, version, needs }) => [at, version, needs])).toEqual([
+      ['node_modules/a', '1.0.0', ['node_modules/a/node_modules/b']],
+      ['node_modules/a/node_modules/b', '1.0.0', []],
+    ]);
+  });
+
+  it('is looked up but for what is no package of a registry', async () => {
+    const { installed: found } = await installed({
+      b: ['pkg:generic/b@1.0.0', { 'manifest.json': {} }],
+      'node_modules/a': ['pkg:npm/a@1.0.0', {}],
+    });
+    expect(found.packages.map(({ ecosystem }) => ecosystem)).toEqual(['generic', 'npm']);
+    expect(fedAmong(found.packages).map(({ purl }) => purl)).toEqual(['pkg:npm/a@1.0.0']);
+  });
+
+  it('has no more needs of a Python package than are read', () => {
+    const needs = Array.from({ length: 9000 }, (_, i) => `Requires-Dist: d${i}`);
+    expect(toldByMetadata(metadata(...needs)).needs).toHaveLength(5000);
   });
 
   it('counts needs of an extra of a wheel only where somebody asks for it', async () => {
@@ -253,6 +293,10 @@ describe('a bill of materials', () => {
     expect(named['node_modules/b']).not.toHaveProperty('licenses');
     expect(made.dependencies.find(({ ref }) => ref === 'node_modules/server')?.dependsOn).toHaveLength(2);
     expect(made.compositions[0]?.aggregate).toBe('incomplete');
+    expect(made.metadata.properties).toContainEqual({
+      name: 'lockkeeper:gap',
+      value: '1 of the packages inside of pkg:npm/server@1.0.0 tell no name and version',
+    });
     expect(licencesIn(made).get('pkg:npm/b@1.0.0')).toBe('Apache-2.0');
     expect(licencesIn(made).get('pkg:npm/a@1.0.0')).toBeNull();
   });
@@ -265,6 +309,7 @@ describe('a bill of materials', () => {
     ];
     expect(sbomBytes(one).equals(sbomBytes(two))).toBe(true);
     expect(other.serialNumber).not.toBe(one.serialNumber);
+    for (const { serialNumber } of [one, other]) expect(serialNumber).toMatch(/^urn:uuid:.{14}8.{4}[89ab]/);
     expect(cycloneDxErrors(other)).toEqual([]);
   });
 
@@ -286,6 +331,24 @@ describe('a bill of materials', () => {
     expect(made.components.filter(({ scope }) => scope !== undefined)).toMatchObject([tool]);
     expect(licencesIn(made).has(tool.purl ?? '')).toBe(false);
     expect(toolsOf(closure).map(namedTool)).toMatchObject([{ ecosystem: 'PyPI', name: 'setuptools' }]);
+  });
+
+  it('is of the server itself where a copy of it stands below another package', async () => {
+    const copy = { ...NPM, 'node_modules/a/node_modules/server': NPM['node_modules/server'] as never };
+    expect((await bill(copy)).metadata.component['bom-ref']).toBe('node_modules/server');
+  });
+
+  it('does not know whether it is whole for a server that runs elsewhere', () => {
+    const artifacts = [artifact(REMOTE_LOCATION, 'pkg:generic/remote@1.0.0')];
+    const closure = { digest: closureDigest(artifacts), artifacts };
+    const submission = { name: 'acme/server', version: '1.0.0', source: 'https://a.example/mcp' };
+    const made = sbomOf({
+      submission,
+      closure,
+      rootPurl: 'pkg:generic/remote@1.0.0',
+      installed: NOTHING_INSTALLED,
+    });
+    expect([made.compositions[0]?.aggregate, cycloneDxErrors(made)]).toEqual(['unknown', []]);
   });
 
   it('is held to a schema that sees what is wrong', async () => {
@@ -342,6 +405,15 @@ describe('LK-LIC-01', () => {
     expect(await outcomeOf(KNOWN, { before: [['pkg:npm/other@0.9.0', 'MIT']] })).toMatchObject({
       outcome: 'ok',
     });
+  });
+
+  it('does not know with a list where something could not be read', async () => {
+    const tree = pick('node_modules/server');
+    expect(await outcomeOf(tree, { allowed: ['MIT', 'ISC'] })).toMatchObject({
+      outcome: 'unknown',
+      reason: expect.stringContaining('tell no name and version'),
+    });
+    expect(await outcomeOf(tree)).toMatchObject({ outcome: 'ok' });
   });
 
   it('does not know where nothing was found', async () => {
