@@ -1,7 +1,7 @@
 /** Bundles that are handed in: room is taken before the first byte, and what no release names is swept. */
 import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import { receive, removeHalf, removeOld, type Stored } from '../runtime/store/incoming.ts';
+import { receive, removeHalf, removeOld, type Stored, tooLarge } from '../runtime/store/incoming.ts';
 import { MAX_BUNDLE_BYTES } from '../scanner/mcpb/read.ts';
 import { sized } from '../scanner/text.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
@@ -21,6 +21,8 @@ interface Room {
 export interface BundleLimits {
   readonly perPerson: Room;
   readonly total: Room;
+  /** Bytes of one bundle. */
+  readonly maxBytes: number;
   /** Milliseconds for which a bundle is kept without a release that names it. */
   readonly keepMs: number;
   /** Milliseconds for one upload, and for each pause in it. */
@@ -32,6 +34,7 @@ const GIB = 1024 ** 3;
 export const BUNDLE_LIMITS: BundleLimits = {
   perPerson: { bytes: GIB, bundles: 50, uploads: 2 },
   total: { bytes: 8 * GIB, bundles: 1000, uploads: 8 },
+  maxBytes: MAX_BUNDLE_BYTES,
   keepMs: 24 * 3_600_000,
   uploadMs: 300_000,
   idleMs: 30_000,
@@ -47,10 +50,12 @@ export interface Upload {
   readonly length: number | null;
 }
 
-/** Throws BUNDLES_FULL before anything is read, and what `receive` does. What came of a refused one is gone. */
+/** Throws BUNDLES_FULL and FRAME_TOO_LARGE before anything is read, and what `receive` does. What came of a refused one is gone. */
 export async function takeBundle({ person, body, length }: Upload, deps: Deps): Promise<Stored> {
   const limits = { ...BUNDLE_LIMITS, ...deps.bundles };
-  const bytes = Math.max(1, Math.min(length ?? MAX_BUNDLE_BYTES, MAX_BUNDLE_BYTES));
+  const { maxBytes } = limits;
+  if (length !== null && length > maxBytes) throw tooLarge(maxBytes, `${length} bytes`);
+  const bytes = Math.max(1, length ?? maxBytes);
   const id = randomUUID();
   await withTransaction(deps.pool, async (client) => {
     assertRoom(await heldRoom(client, limits.keepMs), { person, bytes }, limits);
@@ -59,7 +64,7 @@ export async function takeBundle({ person, body, length }: Upload, deps: Deps): 
   try {
     return await receive(body, deps.blobs, {
       id,
-      maxBytes: MAX_BUNDLE_BYTES,
+      maxBytes,
       wholeMs: limits.uploadMs,
       idleMs: limits.idleMs,
       assertBegins,

@@ -1,6 +1,5 @@
 /** Bundles that a submission will name, as a stream of bytes. */
 import { Readable } from 'node:stream';
-import { MAX_BUNDLE_BYTES } from '../../scanner/mcpb/read.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import type { Handlers } from '../app.ts';
 import { takeBundle } from '../bundles.ts';
@@ -21,12 +20,6 @@ export function bundleRoutes(deps: Deps): Handlers {
           next: 'Hand in the file itself: lk publish mcpb:FILE',
         });
       try {
-        if (length !== undefined && Number(length) > MAX_BUNDLE_BYTES)
-          throw new LockkeeperError('FRAME_TOO_LARGE', {
-            expected: `a bundle of at most ${MAX_BUNDLE_BYTES} bytes`,
-            found: length,
-            next: 'Make it smaller',
-          });
         const known = length === undefined ? null : Number(length);
         return await takeBundle({ person: actor.person, body, length: known }, deps);
       } catch (error) {

@@ -130,10 +130,10 @@ function incomingIn({ dir }: Blobs): string {
   return join(dir, 'incoming');
 }
 
-function tooLarge(maxBytes: number): LockkeeperError {
+export function tooLarge(maxBytes: number, found = 'more'): LockkeeperError {
   return new LockkeeperError('FRAME_TOO_LARGE', {
     expected: `at most ${maxBytes} bytes`,
-    found: 'more',
+    found,
     next: 'Make it smaller',
   });
 }
