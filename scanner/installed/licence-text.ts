@@ -7,6 +7,9 @@ import { LATER_UNTOLD, TEXTS } from './licence-texts.ts';
 
 /** Bytes of a file that is read; the longest of these texts has 35,000. */
 const MAX_TEXT_BYTES = 96 * 1024;
+/** Its lines, twice as many as the longest has; and those at its top that may be its title. */
+const MAX_LINES = 1500;
+const TITLE_LINES = 5;
 const MAX_FILES = 20;
 const LICENCE_FILE = /^(?:licen[cs]e|copying|unlicense)(?:[.-][a-z0-9.-]{1,20})?$/i;
 
@@ -21,28 +24,35 @@ const OWNERS: readonly RegExp[] = [
   /(in no event shall )(.{1,80}?)( be liable)/,
 ];
 
-/** The words of a text, without its title, its numbers of paragraphs and whose it is. */
-export function wordsOf(text: string): string {
-  const lines = text
+/** The words of a text, without its numbers of paragraphs and whose it is; and what its title names. */
+export function wordsOf(text: string): { readonly words: string; readonly titles: readonly string[] } {
+  const all = text
     .replace(/^\ufeff/, '')
     .toLowerCase()
-    .split(/\r\n?|\n/)
+    .split(/\r\n?|\n/, MAX_LINES + 1);
+  if (all.length > MAX_LINES) return { words: '', titles: [] };
+  const lines = all
     .map((line) => line.replace(/^[\s*#>/;=~_|•-]+/, '').trim())
-    .filter((line) => !isNotice(line) && !isTitle(line))
-    .map((line) => line.replace(/^(?:\(?(?:\d{1,2}|[a-z])[.)])\s+/, ''));
-  const whole = lines
+    .filter((line) => line !== '' && !isNotice(line));
+  const head = lines.slice(0, TITLE_LINES).map((line) => ({ line, title: titleOf(line) }));
+  const whole = [
+    ...head.flatMap(({ line, title }) => (title === null ? [line] : [])),
+    ...lines.slice(TITLE_LINES),
+  ]
+    .map((line) => line.replace(/^(?:\(?(?:\d{1,2}|[a-z])[.)])\s+/, ''))
     .join(' ')
     .replace(/https?:/g, '')
     .replace(/licence/g, 'license')
     .replace(/[^a-z0-9]+/g, ' ')
     .trim();
-  return OWNERS.reduce(
-    (words, owner) =>
-      words.replace(owner, (all: string, before: string, who: string, after: string) =>
-        CONDITION.test(who) ? all : `${before}them${after}`,
+  const words = OWNERS.reduce(
+    (rest, owner) =>
+      rest.replace(owner, (found: string, before: string, who: string, after: string) =>
+        CONDITION.test(who) ? found : `${before}them${after}`,
       ),
     whole,
   );
+  return { words, titles: head.flatMap(({ title }) => title ?? []).filter((title) => title !== '') };
 }
 
 function isNotice(line: string): boolean {
@@ -52,25 +62,25 @@ function isNotice(line: string): boolean {
   );
 }
 
-function isTitle(line: string): boolean {
+/** Which licence a line names that says no more; empty for one that says `License` alone, null for any other line. */
+function titleOf(line: string): string | null {
   const plain = line
     .replace(/[()*#:_=]/g, ' ')
     .replace(/\s+/g, ' ')
     .trim();
-  if (line.length > 80) return false;
-  return (
-    /^(?:the )?(?:licen[cs]e|mit(?: licen[cs]e)?(?: mit)?)$/.test(plain) ||
-    licenceIn(plain).expression !== null
-  );
+  if (/^(?:the )?licen[cs]e$/.test(plain)) return '';
+  return /^(?:the )?mit(?: licen[cs]e)?(?: mit)?$/.test(plain) ? 'MIT' : licenceIn(plain).expression;
 }
 
 const BY_DIGEST = new Map(
   Object.entries(TEXTS).flatMap(([id, digests]) => digests.map((digest) => [digest, id] as const)),
 );
 
-/** The id of the licence whose text this is, word by word; null for any other text. */
+/** The id of the licence whose text this is, word by word; null for any other text, and under the title of another one. */
 export function licenceOfText(text: string): string | null {
-  return BY_DIGEST.get(createHash('sha256').update(wordsOf(text)).digest('hex')) ?? null;
+  const { words, titles } = wordsOf(text);
+  const id = BY_DIGEST.get(createHash('sha256').update(words).digest('hex')) ?? null;
+  return titles.every((title) => title === id) ? id : null;
 }
 
 /** What a package is under by the files in its folder; where it said something else, that stays. */

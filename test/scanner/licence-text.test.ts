@@ -87,6 +87,9 @@ describe('the text of a licence', () => {
     ['another text behind', `${MIT}\n${MIT}`],
     ['a condition in front', `The Software shall be used for good.\n${MIT}`],
     ['a condition that looks like a notice', `Copyright 2026 us, not for commercial use\n${MIT}`],
+    ['the title of another one', `GPL-3.0-only\n\n${MIT}`],
+    ['another text far below', `${MIT}${'\n'.repeat(2000)}and more`],
+    ['titles of two', `Apache License 2.0\n\n${MIT}`],
     ['a notice that goes on', `Copyright 2026 us ${'and us '.repeat(40)}\n${MIT}`],
     [
       'a condition in the place of a name',
@@ -157,6 +160,8 @@ describe('what is installed', () => {
       [wheel.purl]: [
         file('b-1.0.dist-info/METADATA', 'Name: b\nVersion: 1.0\n'),
         file('b-1.0.dist-info/licenses/LICENSE', MIT),
+        file('b/_vendor/e-2.0.dist-info/METADATA', 'Name: e\nVersion: 2.0\n'),
+        file('b/_vendor/e-2.0.dist-info/COPYING', MIT),
       ],
     };
     const closure = { digest: closureDigest([npm, wheel]), artifacts: [npm, wheel] };
@@ -166,6 +171,7 @@ describe('what is installed', () => {
       ['c', NO_LICENCE],
       ['d', READ],
       ['b', READ],
+      ['e', READ],
     ]);
     const submission = { name: 'acme/a', version: '1.0.0', source: 'npm:a@1.0.0' };
     const made = assertValid(
