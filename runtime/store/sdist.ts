@@ -3,7 +3,7 @@ import { quote } from '../../schemas/errors.ts';
 import { pypiName } from '../../schemas/pypi.ts';
 import { readTarball, type UnpackedFile, type UnpackLimits } from './unpack.ts';
 import { refusal, unzip } from './unzip.ts';
-import { textIn } from './wheel.ts';
+import { fieldIn, textIn } from './wheel.ts';
 
 /** Less than of packages that run: all of it is copied once more where it is built. */
 export const SDIST_LIMITS: UnpackLimits = {
@@ -28,14 +28,12 @@ export async function readSdist(
   const info = textIn(files, 'PKG-INFO');
   if (info === null) throw refusal({ label: file, next: NEXT }, 'a PKG-INFO in its one folder', 'none');
   const [head = ''] = info.split(/\r?\n\r?\n/);
-  const field = (key: string): string =>
-    new RegExp(`^${key}:[ \\t]*(.*?)\\s*$`, 'im').exec(head)?.[1] ?? 'none';
-  const name = field('Name');
+  const name = fieldIn(head, 'Name');
   if (pypiName(file.slice(0, file.lastIndexOf('-'))) === pypiName(name)) return files;
   throw refusal(
     { label: file, next: NEXT },
     'a PKG-INFO of this package',
-    quote(`${name} ${field('Version')}`),
+    quote(`${name} ${fieldIn(head, 'Version')}`),
   );
 }
 

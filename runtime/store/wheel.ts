@@ -74,9 +74,7 @@ function metadataFolder(file: string, files: readonly UnpackedFile[]): string {
     );
   const metadata = textIn(files, `${folder}/METADATA`) ?? '';
   const [head = ''] = metadata.split(/\r?\n\r?\n/);
-  const field = (key: string): string =>
-    new RegExp(`^${key}:[ \\t]*(.*?)\\s*$`, 'im').exec(head)?.[1] ?? 'none';
-  const [told, toldVersion] = [field('Name'), field('Version')];
+  const [told, toldVersion] = [fieldIn(head, 'Name'), fieldIn(head, 'Version')];
   if (pypiName(told) !== named.name || !same(toldVersion, named.version))
     throw hostile(file, 'a METADATA of this name and version', quote(`${told} ${toldVersion}`));
   return folder;
@@ -84,6 +82,11 @@ function metadataFolder(file: string, files: readonly UnpackedFile[]): string {
 
 function same(a: string | undefined, b: string): boolean {
   return a !== undefined && a.replaceAll('_', '-').toLowerCase() === b.replaceAll('_', '-').toLowerCase();
+}
+
+/** What metadata says behind a key; `none` where it says nothing. */
+export function fieldIn(head: string, key: string): string {
+  return new RegExp(`^${key}:(.*)$`, 'im').exec(head)?.[1]?.trim() ?? 'none';
 }
 
 export function textIn(files: readonly UnpackedFile[], path: string): string | null {

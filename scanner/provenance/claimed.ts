@@ -64,9 +64,11 @@ export function claimedByWheel(files: readonly UnpackedFile[]): ClaimedRepositor
   const [head = ''] = (path === undefined ? '' : (textIn(files, path) ?? '')).split(/\r?\n\r?\n/);
   const found = new Map<string, string>();
   for (const line of head.split(/\r?\n/)) {
-    const [, label, address] =
-      /^Project-URL:\s*([^,]+?)\s*,\s*(\S+)\s*$/i.exec(line) ?? /^(Home-page):\s*(\S+)\s*$/i.exec(line) ?? [];
-    if (label === undefined || address === undefined || !LABELS.test(label)) continue;
+    const [, key = '', value = ''] = /^(Project-URL|Home-page):(.*)$/i.exec(line) ?? [];
+    const comma = /^Home/i.test(key) ? -1 : value.indexOf(',');
+    const label = comma < 0 ? key : value.slice(0, comma).trim();
+    const address = value.slice(comma + 1).trim();
+    if (!LABELS.test(label) || /\s/.test(address)) continue;
     const url = URL.canParse(address) ? repositoryUrl(address) : null;
     if (url !== null && found.size < 10 && !found.has(url)) found.set(url, directoryIn(address));
   }

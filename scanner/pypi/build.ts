@@ -19,9 +19,13 @@ const PROGRAM = new URL('./python/build.py', import.meta.url);
 /** How often a backend may ask for more than pyproject.toml says. */
 const MAX_ROUNDS = 3;
 const MAX_REQUIRES = 100;
-/** A name with extras, versions and a marker: no option, no path, no address. */
-const REQUIREMENT =
-  /^[A-Za-z0-9][A-Za-z0-9._-]{0,100}\s*(?:\[[A-Za-z0-9._,\s-]{0,200}\])?\s*\(?\s*(?:[<>=!~]{1,3}\s*[A-Za-z0-9.*+!_-]{1,60}\s*,?\s*){0,10}\)?\s*(?:;[^@\r\n]{0,300})?$/;
+/** Characters of one requirement. */
+const MAX_REQUIREMENT = 1000;
+const CLAUSE = String.raw`[<>=!~]{1,3} ?[\w.*+-]{1,60}(?:![\w.*+-]{1,60})?`;
+/** A name with extras, versions and a marker, in single spaces: no option, no path, no address, and read in one way only. */
+const REQUIREMENT = new RegExp(
+  String.raw`^[A-Za-z0-9][\w.-]{0,100} ?(?:\[[\w., -]{0,200}\])? ?\(? ?(?:${CLAUSE}(?: ?, ?${CLAUSE}){0,9} ?,?)? ?\)? ?(?:;[^@]{0,300})?$`,
+);
 
 export interface BuiltWheel extends Fetched {
   readonly file: string;
@@ -120,15 +124,21 @@ async function inTree<T>(
 }
 
 /** Build requirements as wheels of the same index, each with its digest: none of them is built. */
-async function lockTools(wishes: readonly string[], label: string, world: PypiWorld): Promise<Fetched[]> {
-  if (wishes.length === 0) return [];
-  const bad = wishes.find((one) => !REQUIREMENT.test(one.trim()));
+async function lockTools(given: readonly string[], label: string, world: PypiWorld): Promise<Fetched[]> {
+  if (given.length === 0) return [];
+  const wishes = given.map((one) =>
+    one
+      .slice(0, MAX_REQUIREMENT + 1)
+      .trim()
+      .replace(/\s+/g, ' '),
+  );
+  const bad = given.find((one, at) => one.length > MAX_REQUIREMENT || !REQUIREMENT.test(wishes[at] ?? ''));
   if (bad !== undefined) throw unbuilt(label, `${quote(bad, 200)} as a requirement of its build`);
   if (wishes.length > MAX_REQUIRES) throw unbuilt(label, `${wishes.length} requirements of its build`);
   const { python, options, ports } = world;
   const answer = await choose({
     label: `what builds ${label}`,
-    wishes: wishes.map((one) => one.trim()),
+    wishes,
     ...{ python, options, workDir: ports.workDir },
     ...(ports.resolveMs === undefined ? {} : { ms: ports.resolveMs }),
   });

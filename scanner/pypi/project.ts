@@ -81,8 +81,8 @@ function filesInJson(body: Buffer, base: string): IndexFile[] {
 
 /** The older form: one link a file, the digest behind its #. */
 function filesInHtml(text: string, base: string): IndexFile[] {
-  const root = /<base\s[^>]*href\s*=\s*"([^"]*)"/i.exec(text)?.[1] ?? '';
-  return [...text.matchAll(/<a\s([^>]*)>/gi)].flatMap(([, attributes = '']) => {
+  const root = /<base\s[^<>]*href\s*=\s*"([^"]*)"/i.exec(text)?.[1] ?? '';
+  return [...text.matchAll(/<a\s([^<>]*)>/gi)].flatMap(([, attributes = '']) => {
     const attribute = (name: string): string | null => {
       const found = new RegExp(`(?:^|\\s)${name}\\s*=\\s*(?:"([^"]*)"|'([^']*)')`, 'i').exec(attributes);
       return found ? decoded(found[1] ?? found[2] ?? '') : null;

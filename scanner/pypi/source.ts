@@ -77,15 +77,17 @@ function wheelLaunch(
 }
 
 /** Names and objects of the section `[console_scripts]`. */
-function scriptsIn(text: string): Map<string, string> {
+export function scriptsIn(text: string): Map<string, string> {
   const scripts = new Map<string, string>();
   let section = '';
   for (const line of text.split(/\r?\n/).map((one) => one.trim())) {
     const [, head] = /^\[(.*)\]$/.exec(line) ?? [];
     if (head !== undefined) section = head.trim();
-    const [, name, object] = /^([^=#;]+?)\s*=\s*([^[]+?)\s*(?:\[.*\])?$/.exec(line) ?? [];
-    if (section === 'console_scripts' && name !== undefined && object !== undefined)
-      scripts.set(name, object.replace(/\s+/g, ''));
+    const at = line.indexOf('=');
+    const name = line.slice(0, Math.max(at, 0)).trim();
+    const [object = '', ...extras] = line.slice(at + 1).split('[');
+    if (section !== 'console_scripts' || name === '' || /[#;]/.test(name) || object.trim() === '') continue;
+    if (extras.length === 0 || line.endsWith(']')) scripts.set(name, object.replace(/\s+/g, ''));
   }
   return scripts;
 }
