@@ -3,10 +3,12 @@
  * name that means other bytes than it did, or nothing any more, is told.
  */
 import semver from 'semver';
+import { purlOfSubmission } from '../scanner/submission.ts';
 import type { Offered, Pointed, WatchPorts } from '../scanner/watch/ports.ts';
 import { hasName, hasVersions, hostOf, offeredAt, pointedAt } from '../scanner/watch/watch.ts';
 import { asLockkeeperError, type Code } from '../schemas/errors.ts';
-import type { Submission } from '../schemas/release.ts';
+import { Submission } from '../schemas/release.ts';
+import { assertValid } from '../schemas/validate.ts';
 import { withTransaction } from './db/pool.ts';
 import { insertEvent } from './db/records.ts';
 import { isKnown, listReleases, type ReleaseRow } from './db/releases.ts';
@@ -77,7 +79,11 @@ async function watchVersions(row: ReleaseRow, deps: ScanDeps): Promise<boolean> 
     // What reviewers turned down does not come back by itself.
     if (candidate === null || (await isKnown(deps.pool, row.name, candidate.version))) return null;
     const { version, source } = candidate;
-    return { version, source: typeof source === 'string' ? source : await source() };
+    const wanted = { version, source: typeof source === 'string' ? source : await source() };
+    // What others call their versions may fit no release: that is a reason for one server, and no end for all.
+    const submission = { ...row.submission, ...wanted };
+    purlOfSubmission(assertValid(Submission, submission, `the newest of ${row.name}`, 'SOURCE_INVALID'));
+    return wanted;
   };
   const found = await asked().catch((error: unknown) => problemOf(row, error, deps));
   const problem = typeof found === 'string' ? found : null;

@@ -52,7 +52,13 @@ export async function resolveWheels(
 async function resolveWith(ref: PypiRef, world: PypiWorld, wheels: string): Promise<ResolvedWheels> {
   await assertThere(ref, world);
   const { chosen, built } = await chooseAll(ref, world, wheels);
-  const made = chosen.flatMap(({ file, local }) => (local ? (built.get(file) ?? []) : []));
+  const made = chosen
+    .filter(({ local }) => local)
+    .map(({ file }) => {
+      const wheel = built.get(file);
+      if (wheel !== undefined) return wheel;
+      throw incomplete('wheels of the package index, or built here', `${quote(file, 200)} on this machine`);
+    });
   const fetched = await fetchWheels(
     chosen.filter(({ local }) => !local),
     world,

@@ -17,6 +17,8 @@ export interface Listed {
   readonly uploadedAt?: string;
   /** Which Pythons it is for. */
   readonly requires?: string;
+  /** Where the index says that it is. */
+  readonly url?: string;
   /** What the index answers when asked for its attestations. */
   readonly attestations?: Uint8Array;
 }
@@ -92,7 +94,7 @@ function jsonOf(one: Listed): object {
   const sha256 = promised(one);
   return {
     filename: one.file,
-    url: `../../files/${encodeURIComponent(one.file)}`,
+    url: one.url ?? `../../files/${encodeURIComponent(one.file)}`,
     hashes: sha256 === null ? {} : { sha256 },
     yanked: one.yanked ?? false,
     ...(one.requires === undefined ? {} : { 'requires-python': one.requires }),

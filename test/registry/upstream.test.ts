@@ -3,6 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { ScanDeps } from '../../registry/deps.ts';
 import { type Politely, politely } from '../../registry/polite.ts';
 import { queueUpstreamWatch } from '../../registry/queue.ts';
 import { spreadOf } from '../../registry/schedule.ts';
@@ -99,6 +100,30 @@ describe('what is offered upstream', () => {
     expect(first[0] - Date.now()).toBeLessThan(300_000);
     await queueUpstreamWatch(registry.pool, 300_000);
     expect(await at()).toEqual(first);
+  });
+
+  it('that fits no release is a reason for one server; the others are looked at', async () => {
+    const [server] = servers();
+    if (!server) throw new Error('no database');
+    const { registry, alice, bob } = await startStaffed(server);
+    onTestFinished(() => registry.close());
+    const names = Array.from({ length: 9 }, (_, n) => `acme.tools/odd-${n}`);
+    for (const name of ['acme.tools/w', ...names])
+      await registry.approved('dave', [alice, bob], {
+        name,
+        version: '1.0.0',
+        source: 'npm:@acme/weather@1.0.0',
+      });
+    await registry.pool.query(`update releases set source = 'npm:odd@1.0.0' where name like '%odd%'`);
+    const upstream: ScanDeps['upstream'] = async ({ source }) => {
+      const odd = source === 'npm:odd@1.0.0';
+      return [{ version: '1.1.0', source: `npm:${odd ? 'o'.repeat(500) : '@acme/weather'}@1.1.0` }];
+    };
+    expect(await watchUpstream({ ...registry.deps, upstream })).toBe(1);
+    const { rows } = await registry.pool.query(
+      `select subject from events where action = 'upstream.unknown' order by subject`,
+    );
+    expect(rows.map(({ subject }) => subject)).toEqual(names.map((name) => `${name}@1.0.0`));
   });
 
   it.each([

@@ -162,6 +162,18 @@ describe('a server of an index is refused, and never started, for', () => {
     expect(existsSync(RAN)).toBe(false);
   });
 
+  it('a dependency that is a file of this machine, as the index says', async () => {
+    const words = wheelOf({ name: 'acme-words' });
+    const own = join(mkdtempSync(join(tmpdir(), 'lk-own-')), words.file);
+    writeFileSync(own, words.bytes);
+    onTestFinished(() => rmSync(own));
+    const { refusal } = await served([needing('acme-words'), { ...words, url: pathToFileURL(own).href }]);
+    expect(await refusal()).toMatchObject({
+      code: 'CLOSURE_INCOMPLETE',
+      found: expect.stringContaining('on this machine'),
+    });
+  });
+
   it('bytes that change between the resolver and the fetch', async () => {
     const honest = server();
     const listed = { ...honest } as { -readonly [K in keyof Listed]: Listed[K] };
