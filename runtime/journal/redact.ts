@@ -28,7 +28,12 @@ export function redactText(text: string, key: Buffer): string {
 function walk(value: Json, key: Buffer): Json {
   if (typeof value === 'string') return redactText(value, key);
   if (Array.isArray(value)) {
-    const items = value.map((item, at) => walkItem(item, value[at - 1], key));
+    const [first] = value;
+    // ["Authorization", "…"], as lists of headers have them.
+    const pair = value.length === 2 && typeof first === 'string' && SECRET_NAME.test(first);
+    const items = value.map((item, at) =>
+      pair && at === 1 && item !== null ? hashed(item, key) : walkItem(item, value[at - 1], key),
+    );
     return items.every((item, at) => item === value[at]) ? value : items;
   }
   if (typeof value === 'number')
@@ -85,7 +90,7 @@ function walkItem(item: Json, before: Json | undefined, key: Buffer): Json {
 
 /** `{"name": "Authorization", "value": "…"}`, as headers and variables are often given. */
 function namesSecret(value: JsonObject): boolean {
-  const name = value.name ?? value.key;
+  const name = value.name ?? value.key ?? value.header;
   return typeof name === 'string' && value.value !== undefined && SECRET_NAME.test(name);
 }
 

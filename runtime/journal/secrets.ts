@@ -2,7 +2,7 @@
 
 /** Names of things that hold secrets, as arguments, variables, headers, options and query parameters are called. */
 export const SECRET_NAME =
-  /pass(?:word|phrase|wd|code)?$|^pwd$|^pin$|secret|token|api[_-]?key|access[_-]?key|^auth$|authorization|credential|private[_-]?key|account[_-]?key|cookie|bearer|^otp$|signature|^sig$|session[_-]?id/i;
+  /pass(?:word|phrase|wd|code)|pass$|pwd$|^pin$|secret|token|api[_-]?key|access[_-]?key|^auth$|authorization|credential|private[_-]?key|account[_-]?key|cookie|bearer|^otp$|signature|^sig$|session[_-]?id/i;
 
 /** Forms that issuers gave their secrets so that they can be found, and the general ones: headers, JWT, private keys. */
 const FORMS = [

@@ -7,6 +7,8 @@ import { LockkeeperError } from '../../schemas/errors.ts';
 const FAILURES = 3;
 const FIRST_MS = 1000;
 const LONGEST_MS = 60_000;
+/** How long a trial has to itself; one that nobody hears the end of keeps no other waiting for longer. */
+const TRIAL_MS = 10_000;
 
 export interface BreakerOptions {
   readonly now?: () => number;
@@ -19,6 +21,7 @@ export class Breaker {
   readonly #random: () => number;
   #failures = 0;
   #openUntil = 0;
+  #trialUntil = 0;
   #last = '';
 
   constructor({ now = () => performance.now(), random = Math.random }: BreakerOptions = {}) {
@@ -34,6 +37,7 @@ export class Breaker {
   /** A start, a life or a call that failed. */
   failed(why: string): void {
     this.#last = why;
+    this.#trialUntil = 0;
     if (++this.#failures < FAILURES) return;
     const longest = Math.min(LONGEST_MS, FIRST_MS * 2 ** (this.#failures - FAILURES));
     this.#openUntil = this.#now() + longest * (0.5 + this.#random() / 2);
@@ -44,10 +48,17 @@ export class Breaker {
     this.#failures = 0;
   }
 
-  /** Null when a start may be tried. */
+  /** Null when a start may be tried: while it is half open, by the first who asks. */
   refusal(server: string): LockkeeperError | null {
-    if (this.state !== 'open') return null;
-    const seconds = Math.max(1, Math.ceil((this.#openUntil - this.#now()) / 1000));
+    const { state } = this;
+    if (state === 'closed') return null;
+    const now = this.#now();
+    if (state === 'half-open' && now >= this.#trialUntil) {
+      this.#trialUntil = now + TRIAL_MS;
+      return null;
+    }
+    const until = Math.max(this.#openUntil, this.#trialUntil);
+    const seconds = Math.max(1, Math.ceil((until - now) / 1000));
     return new LockkeeperError('SERVER_RESTING', {
       expected: `${server} to start and answer`,
       found: `${this.#failures} failures in a row, the last: ${this.#last.slice(0, 300)}`,

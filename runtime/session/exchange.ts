@@ -32,6 +32,8 @@ export class Exchange {
   readonly fromServer = new Map<string, Pending>();
   /** Requests of the server that are known to belong to a call of the client, by their key. */
   readonly during = new Map<string, string>();
+  /** Calls whose answers never came through, one for each tool: their server may still tell what it read for them. */
+  readonly unheard = new Map<string, Pending>();
   readonly wishes = new StandingWishes();
   /** Known once the client greeted. */
   state: GateState | null = null;
@@ -93,7 +95,14 @@ export class Exchange {
 
   /** Records that a client's request was asked and got no answer of its server. */
   lost(pending: Pending, message: string): void {
+    this.missed(pending);
     this.note(records.finished(this.scribe, pending, { outcome: 'lost', bytes: 0, message }));
+  }
+
+  /** Its answer does not reach the client. What is no tool counts alike. */
+  missed(pending: Pending): void {
+    const { rule, target = '', giveUp } = pending;
+    if (rule.item && !giveUp) this.unheard.set(rule.item.section === 'tools' ? target : '', pending);
   }
 
   /** Nobody is asked any more: what is in flight is recorded so, and told where there is a reason to tell. */

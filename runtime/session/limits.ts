@@ -9,6 +9,8 @@ const MAX_REREADS = 20;
 export const MAX_NOTICES = 20_000;
 export const MAX_REQUESTS = 2000;
 export const MAX_NOISE = 200;
+/** Bytes of what a server says unasked, in ten seconds: each is read on the thread that serves everybody. */
+export const MAX_SAID_BYTES = 16 * 1024 * 1024;
 const REREAD_DELAY_MS = 25;
 const MAX_WAITING = 1000;
 const MAX_WAITING_BYTES = 32 * 1024 * 1024;
@@ -78,11 +80,12 @@ export class Rate {
     this.#windowMs = windowMs;
   }
 
-  /** Counts one. False once there were too many in this window. */
-  take(): boolean {
+  /** Counts one, or so many. False once there were too many in this window. */
+  take(count = 1): boolean {
     const now = performance.now();
     if (now - this.#from > this.#windowMs) [this.#from, this.#count] = [now, 0];
-    return ++this.#count <= this.#most;
+    this.#count += count;
+    return this.#count <= this.#most;
   }
 }
 

@@ -34,6 +34,7 @@ export class ToClient {
   readonly #over: ToServer['over'];
   readonly #notices = new limits.Rate(limits.MAX_NOTICES, limits.WINDOW_MS);
   readonly #requests = new limits.Rate(limits.MAX_REQUESTS, limits.WINDOW_MS);
+  readonly #said = new limits.Rate(limits.MAX_SAID_BYTES, limits.WINDOW_MS);
   readonly #noise = new limits.Rate(limits.MAX_NOISE, limits.WINDOW_MS);
 
   #judging = false;
@@ -95,8 +96,10 @@ export class ToClient {
     x.fromClient.delete(known.key);
     x.note(records.finished(x.scribe, pending, records.endOf(message, judged.error)));
     this.#flag(judged, pending);
-    if (judged.error) x.toClient(wire.refusalOf(pending.id, judged.error), known.key);
-    else this.#pass(judged.message, pending, known);
+    if (judged.error) {
+      x.missed(pending);
+      x.toClient(wire.refusalOf(pending.id, judged.error), known.key);
+    } else this.#pass(judged.message, pending, known);
     x.settled();
   }
 
@@ -130,7 +133,7 @@ export class ToClient {
     const during = x.during.get(key) ?? x.scribe.session;
     x.during.delete(key);
     if (!x.state || !x.link) return;
-    if (!this.#requests.take()) return x.fail(limits.TOO_LOUD);
+    if (!this.#requests.take() || !this.#said.take(message.bytes.length)) return x.fail(limits.TOO_LOUD);
     const { peer } = x.link;
     const verdict = judgeToClient(message, x.state, x.fromServer);
     if (!verdict.allow) {
@@ -160,7 +163,7 @@ export class ToClient {
   #notice(message: Notification): void {
     const x = this.#x;
     if (!x.state || !x.link) return;
-    if (!this.#notices.take()) return x.fail(limits.TOO_LOUD);
+    if (!this.#notices.take() || !this.#said.take(message.bytes.length)) return x.fail(limits.TOO_LOUD);
     const verdict = judgeToClient(message, x.state, x.fromServer);
     if (!verdict.allow) {
       return x.note(records.refused(x.scribe, message, { direction: 'to-client', error: verdict.error }));
@@ -185,13 +188,13 @@ export class ToClient {
     if (pending) pending.heard = performance.now();
   }
 
-  /** A notice in words brings what its call brings, before the answer does: that of its token, or each in flight. */
+  /** A notice in words brings what its call does (that of its token, or all in flight), and what is unheard. */
   #read({ method, params }: Notification): void {
     const x = this.#x;
     const progress = method === 'notifications/progress' && params.message !== undefined;
     if (!progress && method !== 'notifications/message') return;
     const own = progress ? x.fromClient.get(this.#ofToken(params.progressToken) ?? '') : undefined;
-    for (const { call, rule, target } of own ? [own] : x.fromClient.during())
+    for (const { call, rule, target } of [...(own ? [own] : x.fromClient.during()), ...x.unheard.values()])
       if (rule.item && target !== undefined)
         x.state?.policy?.heard(call, { section: rule.item.section, name: target });
   }

@@ -96,6 +96,10 @@ function act(id, what, token = 't') {
       '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info"}}\n'.repeat(30_000),
     );
     return;
+  } else if (what === 'large notices') {
+    const data = 'x'.repeat(4 * 1024 * 1024);
+    for (let n = 0; n < 8; n++) send({ method: 'notifications/message', params: { level: 'info', data } });
+    return;
   } else if (what === 'secrets') {
     const token = `[${'1,'.repeat(1_000_000)}1]`;
     process.stdout.write(
@@ -193,7 +197,11 @@ createInterface({ input: process.stdin }).on('line', (line) => {
     return send({ method: 'notifications/subscriptions/acknowledged', params: { _meta } });
   }
   if (method === 'notifications/progress') return void appendLog({ method, params });
-  if (method === 'notifications/cancelled') return appendLog({ cancelled: params.requestId });
+  if (method === 'notifications/cancelled') {
+    if (params.requestId === 'tell')
+      send({ method: 'notifications/message', params: { level: 'info', data: 'what it read' } });
+    return appendLog({ cancelled: params.requestId });
+  }
   if (method === 'tools/call') {
     appendLog({ call: params });
     return params.name === 'act'

@@ -48,6 +48,11 @@ describe('a secret that its name gives away', () => {
     ['JSON in a string', { body: `{"user":"a","password":"${secret}"}` }],
     ['JSON in JSON in a string', { body: JSON.stringify(JSON.stringify({ client_secret: secret })) }],
     ['YAML', { file: `db:\n  password: ${secret}\n  port: 5432` }],
+    ['a name and its value in a list', { headers: [['X-Api-Key', secret]] }],
+    ['a header and its value', { headers: [{ header: 'Authorization', value: secret }] }],
+    ['a password said again', { passwordConfirmation: secret }],
+    ['several passwords', { passwords: [secret] }],
+    ['a short name behind another', { db_pwd: secret }],
     ['a connection string', { dsn: `Server=db;AccountKey=${secret};Port=1` }],
   ])('%s', (_, value) => {
     expect(kept(value)).not.toContain(secret);

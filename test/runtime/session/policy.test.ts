@@ -286,6 +286,21 @@ describe('toxic flows', () => {
     });
   });
 
+  it('count what a server tells by itself of a call that was given up', async () => {
+    const flow = new FlowState();
+    const session = await open('', {
+      policy: (locked) => sessionPolicy('everyone: all locked tools', locked, { flow }),
+      ...labelled({ echo: ['sends-out'], act: ['reads-untrusted', 'reads-private'] }),
+    });
+    const never = { name: 'act', arguments: { what: 'never' } };
+    session.send({ id: 'tell', method: 'tools/call', params: never });
+    session.send({ method: 'notifications/cancelled', params: { requestId: 'tell' } });
+    await session.next(({ method }) => method === 'notifications/message');
+    expect(flow.read).toEqual({ untrusted: true, private: true });
+    expect(codeOf(await session.request(2, 'tools/call', echo))).toBe('POLICY_REFUSED');
+    await session.close();
+  });
+
   it('begin with an answer, and not with a call that was refused', async () => {
     const flow = new FlowState();
     const text = 'everyone: tool echo of the test server';

@@ -382,6 +382,7 @@ describe('what waits and what floods', () => {
   it.each([
     ['answers that nobody asked for', 'unbound', 'RATE_LIMITED'],
     ['notices', 'notices', 'RATE_LIMITED'],
+    ['large notices', 'large notices', 'RATE_LIMITED'],
     ['nothing more, though it runs on', 'closeout', 'SERVER_DIED'],
   ])('a server that sends %s ends the session', async (_, what, code) => {
     const session = await openSession();
