@@ -168,6 +168,18 @@ describe('a hostile database of RPM', () => {
     expect(performance.now() - start).toBeLessThan(20_000);
   });
 
+  it('whose few bytes are names by the million is read until there are too many', () => {
+    const none = Array<string>(20_000).fill('');
+    const blobs = Array.from({ length: 52 }, (_, i) =>
+      packageHeader({ name: `p${i}`, more: [texts(1047, none), texts(1049, none)] }),
+    );
+    const { packages, gaps } = read(rpmDatabase(blobs));
+    expect([packages.length, gaps]).toEqual([
+      50,
+      [`${path} is read until its packages need and provide 2000000 things`],
+    ]);
+  });
+
   it('with names that are none has a gap for each', () => {
     const odd = ['a b', '', 'a'.repeat(500)].map((name) => packageHeader({ name }));
     const versions = ['1-2', 'é', ''].map((version) => packageHeader({ name: 'x', version }));

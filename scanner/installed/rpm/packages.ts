@@ -8,6 +8,9 @@ import { rowsOf, Unreadable } from './sqlite.ts';
 const DEFINITION =
   /^CREATE TABLE ['"]?Packages['"]? ?\( ?hnum INTEGER PRIMARY KEY AUTOINCREMENT, ?blob BLOB NOT NULL ?\)$/i;
 
+/** What all packages of one database need and provide together, at most. */
+const MAX_NAMES = 2_000_000;
+
 /** Keys that signatures are checked with stand among the packages. */
 const KEY = 'gpg-pubkey';
 
@@ -15,7 +18,7 @@ const KEY = 'gpg-pubkey';
 export function rpmPackages(bytes: Buffer, { path, on }: Where): Listing & { readonly gaps: string[] } {
   const entries: Entry[] = [];
   const gaps: string[] = [];
-  let odd = 0;
+  let [odd, names] = [0, 0];
   try {
     for (const [, blob] of rowsOf(bytes, 'Packages', DEFINITION)) {
       if (entries.length + odd >= MAX_PACKAGES) {
@@ -23,6 +26,11 @@ export function rpmPackages(bytes: Buffer, { path, on }: Where): Listing & { rea
         break;
       }
       const header = Buffer.isBuffer(blob) ? readHeader(blob) : null;
+      names += header === null ? 0 : header.requires.length + header.provides.length;
+      if (names > MAX_NAMES) {
+        gaps.push(`${path} is read until its packages need and provide ${MAX_NAMES} things`);
+        break;
+      }
       if (header?.name === KEY) continue;
       const entry = header && entryOf(header);
       if (entry) entries.push(entry);
