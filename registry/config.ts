@@ -98,7 +98,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     pattern: /^\/.+$/,
   },
   LOCKKEEPER_UPSTREAM_CRON: {
-    help: 'when to look for new versions upstream (7 * * * *)',
+    help: 'when to look upstream for new versions and for what changed (7 * * * *)',
     pattern: /^[\d*/, -]+$/,
   },
   LOCKKEEPER_ADVISORIES: {
