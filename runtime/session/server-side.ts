@@ -2,6 +2,7 @@
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import type { Era } from '../../schemas/surface.ts';
 import type { Bridge } from '../bridge/ports.ts';
+import { boundTo } from '../gate/gate.ts';
 import type { LiveSurface } from '../gate/surface.ts';
 import { Breaker } from '../lifecycle/breaker.ts';
 import { Supervisor } from '../lifecycle/supervisor.ts';
@@ -49,8 +50,10 @@ export function serverSide(options: SessionOptions, keeping: Keeping, around: Ar
       }),
     handlers: {
       message: (message) => {
-        if (message.kind === 'response') keeping.breaker.succeeded();
         const bridge = around.bridge();
+        // What nobody asked for is no sign of health; behind a bridge, ids are its own.
+        if (message.kind === 'response' && (bridge || boundTo(message, relay.exchange.fromClient)))
+          keeping.breaker.succeeded();
         if (bridge) bridge.hear(message);
         else relay.serverMessage(message);
       },

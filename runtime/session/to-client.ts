@@ -36,7 +36,6 @@ export class ToClient {
   readonly #requests = new limits.Rate(limits.MAX_REQUESTS, limits.WINDOW_MS);
   readonly #said = new limits.Rate(limits.MAX_SAID_BYTES, limits.WINDOW_MS);
   readonly #noise = new limits.Rate(limits.MAX_NOISE, limits.WINDOW_MS);
-
   #judging = false;
   readonly #judged: () => void;
 
@@ -108,7 +107,9 @@ export class ToClient {
     const { rule, method, wish, target, call } = pending;
     if (wish && message.kind === 'response') x.wishes.answered({ method, params: wish });
     const { policy } = x.state ?? {};
-    if (rule.item && target !== undefined) policy?.heard(call, { section: rule.item.section, name: target });
+    // What completes an argument is in no lock: the server made it up.
+    const item = rule.item && target !== undefined ? { section: rule.item.section, name: target } : null;
+    if (item || method === 'completion/complete') policy?.heard(call, item);
     const { bytes, drifts } = answerFor(message, rule, { ...known, sees: policy?.sees });
     for (const drift of drifts) x.note(records.drifted(x.scribe, drift));
     x.toClient(bytes, known.key);
@@ -122,7 +123,8 @@ export class ToClient {
 
   #unasked(message: Response): void {
     const late = message.id !== null && this.#over.delete(wire.idKey(message.id));
-    if (!late && !this.#noise.take()) return this.#x.fail(limits.TOO_LOUD);
+    if (!late && !(this.#noise.take() && this.#said.take(message.bytes.length)))
+      return this.#x.fail(limits.TOO_LOUD);
     const why = `an answer to nothing the client asked: id ${quote(String(message.id), 60)}`;
     this.#x.note(records.unbound(this.#x.scribe, 'to-client', why));
   }

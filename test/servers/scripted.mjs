@@ -91,6 +91,9 @@ function act(id, what, token = 't') {
   else if (what === 'unbound') {
     process.stdout.write('{"jsonrpc":"2.0","id":1000,"result":0}\n'.repeat(1000));
     return;
+  } else if (what === 'large answers') {
+    for (let n = 0; n < 8; n++) send({ id: 1000, result: text('x'.repeat(4 * 1024 * 1024)) });
+    return;
   } else if (what === 'notices') {
     process.stdout.write(
       '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info"}}\n'.repeat(30_000),
@@ -167,7 +170,10 @@ createInterface({ input: process.stdin }).on('line', (line) => {
       id,
       result: {
         protocolVersion: '2025-11-25',
-        capabilities: { tools: { listChanged: true } },
+        capabilities: {
+          tools: { listChanged: true },
+          ...(how === 'completes' ? { prompts: {}, completions: {} } : {}),
+        },
         serverInfo: { name: 'scripted', version: '1' },
         instructions,
       },
@@ -187,6 +193,9 @@ createInterface({ input: process.stdin }).on('line', (line) => {
           how === 'random' ? [{ ...tools()[0], description: `Echo ${process.pid} ${Date.now()}` }] : tools(),
       },
     });
+  if (method === 'prompts/list' && how === 'completes')
+    return send({ id, result: { prompts: [{ name: 'greet', arguments: [{ name: 'who' }] }] } });
+  if (method === 'completion/complete') return send({ id, result: { completion: { values: ['ada'] } } });
   if (method === 'server/discover') {
     const _meta = { 'io.modelcontextprotocol/serverInfo': { name: 'scripted', version: '1' } };
     const said = { capabilities: { tools: { listChanged: true } }, instructions: 'A test server' };

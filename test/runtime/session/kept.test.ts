@@ -119,3 +119,19 @@ describe('a server on demand', () => {
     await session.close();
   });
 });
+
+describe('an answer that nobody asked for', () => {
+  it('closes no breaker', async () => {
+    const breaker = new Breaker();
+    for (let n = 0; n < 2; n++) breaker.failed('it ended');
+    const { session } = await opened(kept({ breaker }));
+    session.send({
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'act', arguments: { what: 'large answers' } },
+    });
+    await session.end;
+    breaker.failed('it ended');
+    expect(breaker.state).toBe('open');
+  });
+});

@@ -8,7 +8,14 @@ import type { JsonObject } from '../../../schemas/common.ts';
 import { LockkeeperError } from '../../../schemas/errors.ts';
 import { pinSurface, type Section, type Surface } from '../../../schemas/surface.ts';
 import { People, sessionPolicy } from '../../helpers/policy.ts';
-import { codeOf, openSession, type Running, type SessionSetup } from '../../helpers/session.ts';
+import {
+  capture,
+  codeOf,
+  openSession,
+  type Running,
+  SCRIPTED,
+  type SessionSetup,
+} from '../../helpers/session.ts';
 import { surface as base, makeEntry } from '../../helpers/trust.ts';
 
 const open = (text: string, setup: SessionSetup = {}): Promise<Running> =>
@@ -298,6 +305,20 @@ describe('toxic flows', () => {
     await session.next(({ method }) => method === 'notifications/message');
     expect(flow.read).toEqual({ untrusted: true, private: true });
     expect(codeOf(await session.request(2, 'tools/call', echo))).toBe('POLICY_REFUSED');
+    await session.close();
+  });
+
+  it('count what completes an argument, which the server makes up', async () => {
+    const flow = new FlowState();
+    const session = await open('', {
+      how: 'completes',
+      surface: await capture([SCRIPTED, 'completes']),
+      policy: (locked) => sessionPolicy('everyone: everything locked', locked, { flow }),
+      ...labelled({ act: ['reads-private', 'reads-untrusted'] }),
+    });
+    const params = { ref: { type: 'ref/prompt', name: 'greet' }, argument: { name: 'who', value: 'a' } };
+    expect(JSON.stringify(await session.request(1, 'completion/complete', params))).toContain('ada');
+    expect(flow.read).toEqual({ untrusted: true, private: true });
     await session.close();
   });
 

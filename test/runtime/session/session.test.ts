@@ -381,6 +381,7 @@ describe('what waits and what floods', () => {
 
   it.each([
     ['answers that nobody asked for', 'unbound', 'RATE_LIMITED'],
+    ['large answers that nobody asked for', 'large answers', 'RATE_LIMITED'],
     ['notices', 'notices', 'RATE_LIMITED'],
     ['large notices', 'large notices', 'RATE_LIMITED'],
     ['nothing more, though it runs on', 'closeout', 'SERVER_DIED'],
