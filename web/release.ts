@@ -48,7 +48,7 @@ async function partsOf(id: string, again: () => Promise<void>): Promise<Node[]> 
   return [
     title,
     ...parts(movedCard(release)),
-    strip(report, diff),
+    strip(report, diff, review),
     head(release, review),
     ...parts(judgedCard(review)),
     ...parts(sinceCard(review)),
@@ -68,16 +68,19 @@ function parts(part: HTMLElement | null): HTMLElement[] {
 }
 
 /** The four numbers that a reviewer looks for first. */
-function strip(report: Report, diff: DiffView): HTMLElement {
+function strip(report: Report, diff: DiffView, { alarms }: ReviewView): HTMLElement {
   const count = (outcome: CheckResult['outcome']): number =>
     report.checks.filter((check) => check.outcome === outcome).length;
   const figure = (value: string, text: string, kind: string): HTMLElement =>
     el('div', { class: `figure ${kind}` }, el('strong', {}, value), text);
   const { artifacts, verified } = report.closure;
+  const since = alarms.filter(({ before, after }) => before !== 'fired' && after === 'fired').length;
+  const fired = count('fired') + since;
+  const when = since > 0 ? `checks fired, ${since} since the scan` : 'checks fired';
   return el(
     'div',
     { class: 'strip' },
-    figure(String(count('fired')), 'checks fired', count('fired') > 0 ? 'fired' : 'ok'),
+    figure(String(fired), when, fired > 0 ? 'fired' : 'ok'),
     figure(String(count('unknown')), 'checks unknown', count('unknown') > 0 ? 'unknown' : 'ok'),
     figure(`${verified} of ${artifacts}`, 'artifacts verified', verified === artifacts ? 'ok' : 'fired'),
     diff.before === null

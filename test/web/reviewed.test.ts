@@ -103,6 +103,7 @@ describe.each(servers().slice(0, 1))('the dashboard', (server) => {
     await shot(page, 'alarms');
     await page.goto(page.url().replace(/#.*$/, `#/release/${judged}`));
     await page.getByText('Judged again, against it').waitFor(WAIT);
+    await page.getByText('checks fired, 1 since the scan').waitFor(WAIT);
     await page.getByText('Approve it again').click();
     for (const reason of await page.locator('input[name^="accept-"]').all()) await reason.fill('not reached');
     await shot(page, 'alarm-accept');
