@@ -95,7 +95,7 @@ function makeJudge({ content = {}, entry, surface, journal: { key } }: ContentOp
       const judged = judgeTexts(message, { rules, key, skip: asked.rule.lists });
       // A mark in the place of a secret may be what the schema does not permit; the client would judge so, too.
       if (judged.hidden && !misfit && misfitOf(judged.message, asked, schemas))
-        return { ...judged, message, hidden: false, error: blocked('secret', 'a place that takes no mark') };
+        return { ...judged, message, hidden: false, error: NO_PLACE };
       return misfit ? { ...judged, found: [{ kind: 'schema', at: '' }, ...judged.found] } : judged;
     },
     aside: (message, { method, target, rule: { greets, lists } }) => {
@@ -171,6 +171,8 @@ interface Judging {
   readonly skip?: string | undefined;
 }
 
+const NO_PLACE = blocked('secret', 'a place that takes no mark');
+
 function judgeTexts<M extends Message>(message: M, { rules, key, skip }: Judging): Judged<M> {
   if (rules.secrets === 'off' && rules.instructions === 'off') return passed(message);
   const look = new Look(rules, key);
@@ -181,7 +183,12 @@ function judgeTexts<M extends Message>(message: M, { rules, key, skip }: Judging
   if (error || look.replaced.size === 0) return { message, found, more, hidden: false, error };
   const id = message.kind === 'notification' ? undefined : message.id;
   const bytes = rewritten(message.bytes, look.replaced, id);
-  return { message: parseMessage(bytes, true) as M, found, more, hidden: true, error: null };
+  try {
+    return { message: parseMessage(bytes, true) as M, found, more, hidden: true, error: null };
+  } catch {
+    // A name with a mark in it is there already, said by a server that was told the mark.
+    return { message, found, more, hidden: false, error: NO_PLACE };
+  }
 }
 
 function contentOf(message: Message): Json {

@@ -186,6 +186,18 @@ describe('the content of answers under a policy', () => {
     expect(refused).toMatchObject([{ code: 'CONTENT_BLOCKED', direction: 'to-client' }]);
   });
 
+  it('keeps an answer back where a name with the mark in it stands beside the secret’s own', async () => {
+    const session = await open({ secrets: 'hide' });
+    const name = `password=${secret}`;
+    const { result } = await call(session, 'say', said(name));
+    const [{ text: marked = '' } = {}] = (result as { content: { text?: string }[] }).content;
+    const both = { content: [], structuredContent: { [name]: 1, [marked]: 2 } };
+    expect(codeOf(await call(session, 'say', both, 2))).toBe('CONTENT_BLOCKED');
+    expect(codeOf(await call(session, 'say', said('still here'), 3))).toBeUndefined();
+    expect(everything(session)).not.toContain(secret);
+    await session.close();
+  });
+
   it('keeps a notice back that carries a secret, and hides it where that suffices', async () => {
     const notice = { jsonrpc: '2.0', method: 'notifications/message', params: { data: `t ${secret}` } };
     for (const secrets of ['block', 'hide'] as const) {
