@@ -1,7 +1,7 @@
 /** Our own side of a conversation with a server: asks, waits, and hands on everything that is not an answer to us. */
 import { randomBytes } from 'node:crypto';
 import type { JsonObject } from '../../schemas/common.ts';
-import { CODES, LockkeeperError, quote } from '../../schemas/errors.ts';
+import { asLockkeeperError, CODES, LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { RunningServer } from '../ports.ts';
 import { readLines } from '../wire/lines.ts';
 import { encode, type Message, parseMessage } from '../wire/message.ts';
@@ -127,7 +127,12 @@ function listen(process: RunningServer, { asked, words, handlers, end, isGone }:
           end(died('a server that speaks JSON-RPC', `${bad} lines that are not messages`));
         return;
       }
-      take(message);
+      // What cannot be handled ends the one session that it came to, and none beside it.
+      try {
+        take(message);
+      } catch (error) {
+        end(asLockkeeperError(error));
+      }
     },
     end: () => {
       const said = (what: string): void => end(died('a running server', what, lastly(words())));

@@ -120,7 +120,7 @@ const rows: readonly Row[] = [
   [`${P} p default`, 'https://collect.example', 'contract', 'minor'],
   [`${P} o properties i default`, true, 'contract', 'minor'],
   [`${P} q pattern`, '.*', 'risk', 'minor'],
-  [`${P} q pattern`, '^.{1,9}$', 'contract', 'major'],
+  [`${P} q pattern`, '^.{1,9}$', 'risk', 'major'],
   [`${P} q pattern`, undefined, 'risk', 'minor'],
   [`${P} q maxLength`, 9000, 'risk', 'minor'],
   [`${P} r $ref`, 'https://s.example/r.json', 'risk', 'minor'],
