@@ -659,6 +659,7 @@ describe.each(servers())('advisories on $name', (server) => {
       source.hold([ghsa('GHSA-made-upup-stay', 'p', { modified: ago(1) })]);
       await tick();
       spoil(source);
+      feed = openFeed(source.url, { tmp, limits: { answerMs: 1000, archiveMs: 1000 } });
       await expect(tick()).rejects.toMatchObject({
         code: expect.stringMatching(/^(ADVISORIES_UNREACHABLE|DOCUMENT_INVALID)$/),
       });

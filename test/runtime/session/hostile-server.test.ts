@@ -127,7 +127,7 @@ const rows: Readonly<Record<string, Row>> = {
   good: { what: 'nothing', call: 'result', ends: null },
   line: { what: 'a line without an end', call: 'FRAME_TOO_LARGE', ends: 'FRAME_TOO_LARGE' },
   frame: { what: 'an answer of 100 MB', call: 'FRAME_TOO_LARGE', ends: 'FRAME_TOO_LARGE' },
-  frames: { what: 'three notices of 30 MB', call: 'result', ends: null },
+  frames: { what: 'three notices of 30 MB', call: 'RATE_LIMITED', ends: 'RATE_LIMITED' },
   storm: { what: '5,000 notices of changed lists at once', call: 'result', ends: null },
   restless: { what: 'lists that change for ever', call: 'RATE_LIMITED', ends: 'RATE_LIMITED' },
   requests: { what: '100,000 requests to the client', call: 'RATE_LIMITED', ends: 'RATE_LIMITED' },
