@@ -2,6 +2,7 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import type { Paint } from '../scanner/text.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
+import { nearest } from '../schemas/slip.ts';
 import type { Api } from './api.ts';
 import type { CliConfig } from './config.ts';
 import type { Home } from './home.ts';
@@ -77,21 +78,28 @@ export function parseWords(
       strict: true,
     });
   } catch (cause) {
-    throw usage(name, command, (cause as Error).message.split('. ')[0] ?? 'other words', cause);
+    const found = (cause as Error).message.split('. ')[0] ?? 'other words';
+    const [, option] = /^Unknown option '--([^']+)'/.exec(found) ?? [];
+    const meant = option && nearest(option, Object.keys({ ...command.options, ...GLOBAL }));
+    throw usage(name, command, { found, meant: meant ? `Did you mean --${meant}? ` : '', cause });
   }
   const [least, most] = command.arity;
   const { positionals: words, values } = parsed;
   if (values.help !== true && (words.length < least || words.length > most)) {
-    throw usage(name, command, words.length === 0 ? 'nothing after the verb' : words.join(' '));
+    throw usage(name, command, { found: words.length === 0 ? 'nothing after the verb' : words.join(' ') });
   }
   return { words, values };
 }
 
-function usage(name: string, command: Command, found: string, cause?: unknown): LockkeeperError {
+function usage(
+  name: string,
+  command: Command,
+  { found, meant = '', cause }: { readonly found: string; readonly meant?: string; readonly cause?: unknown },
+): LockkeeperError {
   return new LockkeeperError('USAGE', {
     expected: `lk ${name} ${command.words}`.trim(),
     found,
-    next: `See: lk ${name} --help`,
+    next: `${meant}See: lk ${name} --help`,
     cause,
   });
 }

@@ -1,6 +1,7 @@
 /** lk: argv -> one verb -> one result, printed in one place, one exit code. */
-import { asLockkeeperError, CODES, LockkeeperError } from '../schemas/errors.ts';
+import { asLockkeeperError, CODES, LockkeeperError, quote } from '../schemas/errors.ts';
 import { problemOf } from '../schemas/problem.ts';
+import { nearest } from '../schemas/slip.ts';
 import { VERSION } from '../schemas/version.ts';
 import { type Api, openApi } from './api.ts';
 import { type Command, type Context, flag, parseWords, type Result, text, type Values } from './command.ts';
@@ -75,10 +76,11 @@ async function withOthers(error: unknown, home: Home): Promise<unknown> {
 async function findCommand(name: string): Promise<Command> {
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (load) return load();
+  const meant = nearest(name, Object.keys(commands));
   throw new LockkeeperError('USAGE', {
-    expected: `one of ${Object.keys(commands).join(', ')}`,
-    found: name,
-    next: 'See: lk --help',
+    expected: 'one of the verbs that lk --help lists',
+    found: quote(name),
+    next: meant === undefined ? 'See: lk --help' : `Did you mean lk ${meant}? All verbs: lk --help`,
   });
 }
 

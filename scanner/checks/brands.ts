@@ -1,4 +1,5 @@
 /** Names that people trust, and where those who own them keep their packages. Short: each line is a claim to keep true. */
+import { isSlip as isOneSlip } from '../../schemas/slip.ts';
 
 export interface Brand {
   /** As it stands in names of packages. */
@@ -96,13 +97,5 @@ const WORDS = new Set(
 
 /** One letter more, less, other, or two changed places, and no word of its own. */
 export function isSlip(a: string, b: string): boolean {
-  if (a === b || WORDS.has(a) || Math.abs(a.length - b.length) > 1) return false;
-  let start = 0;
-  while (start < a.length && a[start] === b[start]) start++;
-  let end = 0;
-  const shorter = Math.min(a.length, b.length) - start;
-  while (end < shorter && a.at(-1 - end) === b.at(-1 - end)) end++;
-  const [left, right] = [a.slice(start, a.length - end), b.slice(start, b.length - end)];
-  if (left.length <= 1 && right.length <= 1) return true;
-  return left.length === 2 && left[0] === right[1] && left[1] === right[0];
+  return !WORDS.has(a) && isOneSlip(a, b);
 }

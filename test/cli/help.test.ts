@@ -1,7 +1,10 @@
 /** The overview of lk: every verb is found in it, and a line of it fits a terminal. */
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
+import { parseWords } from '../../cli/command.ts';
 import { commands } from '../../cli/commands/index.ts';
 import { GROUPS, helpOf, overview } from '../../cli/help.ts';
+import { lk } from '../../cli/lk.ts';
+import { nearest } from '../../schemas/slip.ts';
 
 const same = (word: string): string => word;
 const paint = { bold: same, dim: same, red: same, green: same, yellow: same };
@@ -24,4 +27,44 @@ it('shows an example of each verb that begins with what it is about', async () =
       name,
     ).toBe(true);
   }
+});
+
+it.each([
+  ['aprove', 'approve'],
+  ['lokc', 'lock'],
+  ['verfy', 'verify'],
+  ['Ci', 'ci'],
+  ['policies', 'policy'],
+  ['dash', 'dashboard'],
+  ['gateways', 'gateway'],
+  ['a', undefined],
+  ['', undefined],
+  ['zebra', undefined],
+  [`${'a'.repeat(100_000)}`, undefined],
+])('knows which verb was meant by %.12s', (word, verb) => {
+  expect(nearest(word, Object.keys(commands))).toBe(verb);
+});
+
+it.each([
+  [['aprove'], 'found "aprove". Did you mean lk approve? All verbs: lk --help. [USAGE]\n'],
+  [['help', 'aprove'], 'Did you mean lk approve? All verbs: lk --help. [USAGE]\n'],
+  [['zebra'], 'found "zebra". See: lk --help. [USAGE]\n'],
+])('refuses %j with the verb that was meant, in one line', async (words, end) => {
+  const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  try {
+    expect(await lk(words, { HOME: '/nonexistent' })).toBe(2);
+    expect(write.mock.calls).toEqual([[expect.stringContaining(end)]]);
+    expect(write.mock.calls[0]?.[0]).not.toContain('serve, login');
+  } finally {
+    write.mockRestore();
+  }
+});
+
+it('refuses an option that no verb has with the one that was meant', async () => {
+  const ci = await commands.ci?.();
+  if (ci === undefined) throw new Error('no verb ci');
+  expect(() => parseWords('ci', ci, ['--agianst', 'main'])).toThrow(
+    'Did you mean --against? See: lk ci --help.',
+  );
+  expect(() => parseWords('ci', ci, ['--zebra'])).toThrow("Unknown option '--zebra'. See: lk ci --help.");
 });
