@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AuditBody } from '../schemas/audit.ts';
 import { clients } from './clients/all.ts';
 import { type Client, FACES } from './clients/client.ts';
-import { openStage, runTable, type Stage, takeOne } from './clients/command.ts';
+import { openStage, type Stage, takeOne } from './clients/command.ts';
 import { installed } from './clients/install.ts';
 import { judge, nameOf, type Taken } from './clients/judge.ts';
 import { openModel } from './clients/model.ts';
@@ -187,15 +187,5 @@ describe('docs/clients.md', () => {
       const path = join(root, 'node_modules', name, 'package.json');
       expect(existsSync(path) && JSON.parse(readFileSync(path, 'utf8')).version).toBe(version);
     }
-  });
-});
-
-describe('the command', () => {
-  it('does not run for words that it does not know', async () => {
-    const said: string[] = [];
-    const hear = { out: () => undefined, say: (line: string) => void said.push(line) };
-    expect(await runTable(['no-such-client'], hear)).toBe(2);
-    expect(await runTable(['--jsno'], hear)).toBe(2);
-    expect(said.join()).toContain('npm run clients');
   });
 });

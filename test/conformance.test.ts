@@ -1,6 +1,6 @@
 /** The conformance suite through every way; npm run conformance prints the same. Comparing is proved by what loses. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { baseline, runTable, takeAll, type Way } from './conformance/command.ts';
+import { baseline, takeAll, type Way } from './conformance/command.ts';
 import { type Loss, openPassthrough } from './conformance/hops.ts';
 import { DIRECT, differences, judge, type Known, readBaseline, type Taken } from './conformance/judge.ts';
 import { type Check, REVISIONS, runSuite } from './conformance/suite.ts';
@@ -144,16 +144,6 @@ describe('the judgement', () => {
 });
 
 describe('the command', () => {
-  const streams = { out: () => undefined, say: () => undefined };
-
-  it('does not run for words that it does not know', async () => {
-    const said: string[] = [];
-    const hear = { out: () => undefined, say: (line: string) => void said.push(line) };
-    expect(await runTable(['no-such-way'], hear)).toBe(2);
-    expect(await runTable(['--jsno'], streams)).toBe(2);
-    expect(said.join()).toContain('npm run conformance');
-  });
-
   it('ends where the suite reaches nobody: what was not checked has not passed', async () => {
     const { conforms, checks } = await runSuite('http://127.0.0.1:9/mcp', '2026-07-28');
     expect(conforms).toBe(false);

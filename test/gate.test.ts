@@ -1,7 +1,7 @@
 /** Every control of the gate at every face; npm run gate takes each of them out as well. */
 import { describe, expect, it } from 'vitest';
 import { rows } from './gate/all.ts';
-import { runGate, takeOut } from './gate/command.ts';
+import { takeOut } from './gate/command.ts';
 import { FACES } from './gate/faces.ts';
 import { mutations } from './gate/mutations.ts';
 import { judge, nameOf } from './gate/row.ts';
@@ -26,13 +26,5 @@ describe('the gate', () => {
     const noticed = await takeOut(chosen, () => undefined);
     expect(noticed.length).toBe(3);
     expect(noticed.flatMap(({ unnoticed, stale }) => [...unnoticed, ...stale])).toEqual([]);
-  });
-
-  it('has no row that nobody knows', async () => {
-    const said: string[] = [];
-    const streams = { out: () => undefined, say: (line: string) => void said.push(line) };
-    expect(await runGate(['no such row'], streams)).toBe(2);
-    expect(await runGate(['--all'], streams)).toBe(2);
-    expect(said.join()).toContain('npm run gate');
   });
 });

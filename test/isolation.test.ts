@@ -1,7 +1,7 @@
 /** The table of isolation, row by row; npm run isolation prints the same. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { proofs } from './isolation/all.ts';
-import { type Judged, judgeAll, runTable } from './isolation/command.ts';
+import { type Judged, judgeAll } from './isolation/command.ts';
 import { judge, type Proof } from './isolation/proof.ts';
 
 describe('the table of isolation', () => {
@@ -50,12 +50,5 @@ describe('a proof', () => {
     expect(of('podman', { failed: true }, broke)).toBe('BROKEN');
     expect(of('bubblewrap', held, { broke: false, absent: true })).toBe('explained');
     if (process.getuid?.() === 0) expect(of('bubblewrap', held, held)).toBe('BROKEN');
-  });
-
-  it('that nobody knows is not made', async () => {
-    const said: string[] = [];
-    const streams = { out: () => undefined, say: (line: string) => void said.push(line) };
-    expect(await runTable(['no-such-proof'], streams)).toBe(2);
-    expect(said.join()).toContain('npm run isolation');
   });
 });

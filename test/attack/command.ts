@@ -4,30 +4,27 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { table } from '../../cli/output.ts';
 import { startEmbedded } from '../../registry/embedded.ts';
+import { asked, counting, type Streams } from '../helpers/show.ts';
 import { makeTemplate, type TestServer } from '../setup/postgres.ts';
 import { rows } from './all.ts';
 import { judge, type Row, type Verdict } from './row.ts';
 import { openWorld } from './world.ts';
 
-export interface Streams {
-  readonly out: (text: string) => void;
-  /** For people, while it runs. */
-  readonly say: (line: string) => void;
-}
-
-const USAGE = 'npm run attack [-- --json] [-- WORD…]: only the rows whose id begins with one of the words';
+/** Attacks between two words about how far it is. */
+const SAID_EVERY = 20;
 
 /** Returns the exit code: 0 if every row holds, 1 if one does not, 2 for words it does not know. */
-export async function runMatrix(words: readonly string[], { out, say }: Streams): Promise<number> {
-  const json = words.includes('--json');
-  const wanted = words.filter((word) => word !== '--json');
-  const chosen = rows.filter(({ id }) => wanted.length === 0 || wanted.some((word) => id.startsWith(word)));
-  if (wanted.some((word) => !rows.some(({ id }) => id.startsWith(word)))) {
-    say(USAGE);
-    return 2;
-  }
+export async function runMatrix(words: readonly string[], streams: Streams): Promise<number> {
+  const show = { name: 'attack', of: 'the attacks', names: rows.map(({ id }) => id) };
+  const want = asked(words, show, streams);
+  if (typeof want === 'number') return want;
+  const { json } = want;
+  const { out, say } = streams;
+  const chosen = rows.filter(({ id }) => want.isWanted(id));
   const began = performance.now();
-  const verdicts = await withDatabase((database) => judgeAll(chosen, database));
+  say(`${chosen.length} attacks, before a database and keys of their own`);
+  const tell = counting(say, chosen.length, SAID_EVERY);
+  const verdicts = await withDatabase((database) => judgeAll(chosen, database, tell));
   const seconds = Math.round((performance.now() - began) / 100) / 10;
   const failed = verdicts.filter(({ held }) => !held);
   out(
@@ -38,11 +35,18 @@ export async function runMatrix(words: readonly string[], { out, say }: Streams)
   return failed.length === 0 ? 0 : 1;
 }
 
-async function judgeAll(chosen: readonly Row[], database: TestServer): Promise<Verdict[]> {
+async function judgeAll(
+  chosen: readonly Row[],
+  database: TestServer,
+  tell: (line: string) => void,
+): Promise<Verdict[]> {
   const { world, close } = await openWorld(database);
   try {
     const verdicts: Verdict[] = [];
-    for (const row of chosen) verdicts.push(await judge(row, world));
+    for (const row of chosen) {
+      tell(row.id);
+      verdicts.push(await judge(row, world));
+    }
     return verdicts;
   } finally {
     await close();

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { table } from '../../cli/output.ts';
 import type { AuditBody } from '../../schemas/audit.ts';
-import type { Streams } from '../attack/command.ts';
+import { asked, counting, type Streams } from '../helpers/show.ts';
 import { clients } from './all.ts';
 import { type Client, FACES, type Face } from './client.ts';
 import { installed } from './install.ts';
@@ -10,9 +10,6 @@ import { callIn, endOf, judge, nameOf, type Row } from './judge.ts';
 import { type Model, openModel } from './model.ts';
 import { visit } from './visit.ts';
 import { openWorld, SERVERS, type ServerAlias, type World } from './world.ts';
-
-const USAGE =
-  'npm run clients [-- --json] [-- WORD…]: only the clients whose name begins with one of the words';
 
 /** Milliseconds that records may come after the client has ended. */
 const RECORDS = 20_000;
@@ -62,31 +59,30 @@ async function settled(world: World, since: Date, message: string): Promise<Audi
 }
 
 /** Returns the exit code: 0 if every row holds or is explained, 1 if one does not, 2 for words it does not know. */
-export async function runTable(words: readonly string[], { out, say }: Streams): Promise<number> {
-  const json = words.includes('--json');
-  const wanted = words.filter((word) => word !== '--json').map((word) => word.toLowerCase());
-  const chosen = clients.filter(
-    (client) => wanted.length === 0 || wanted.some((word) => nameOf(client).toLowerCase().startsWith(word)),
-  );
-  if (chosen.length === 0 || wanted.some((word) => word.startsWith('-'))) {
-    say(USAGE);
-    return 2;
-  }
+export async function runTable(words: readonly string[], streams: Streams): Promise<number> {
+  const want = asked(words, { name: 'clients', of: 'the clients', names: clients.map(nameOf) }, streams);
+  if (typeof want === 'number') return want;
+  const { json } = want;
+  const { out, say } = streams;
+  const chosen = clients.filter((client) => want.isWanted(nameOf(client)));
   const began = performance.now();
   const modules = new Map<Client, string>();
   for (const client of chosen) modules.set(client, await installed(client, say));
   const stage = await openStage(say);
   const rows: Row[] = [];
+  const places = SERVERS.flatMap((server) =>
+    FACES.filter((face) => face !== 'all' || server === 'docs').map((face) => ({ face, server })),
+  );
+  const tell = counting(say, chosen.length * places.length);
   try {
     for (const client of chosen)
-      for (const server of SERVERS)
-        for (const face of FACES.filter((each) => each !== 'all' || server === 'docs')) {
-          say(`${nameOf(client)}: ${face}, ${server}`);
-          const at = { modules: modules.get(client) ?? '', face, server };
-          const { row, said } = await takeOne(stage, client, at);
-          if (row.wrong.length > 0) say(`${row.wrong.join('; ')}\n${said}`);
-          rows.push(row);
-        }
+      for (const { face, server } of places) {
+        tell(`${nameOf(client)}, ${face}, ${server}`);
+        const at = { modules: modules.get(client) ?? '', face, server };
+        const { row, said } = await takeOne(stage, client, at);
+        if (row.wrong.length > 0) say(`${row.wrong.join('; ')}\n${said}`);
+        rows.push(row);
+      }
   } finally {
     await stage.close();
   }

@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { table } from '../../cli/output.ts';
-import type { Streams } from '../attack/command.ts';
-import { clientWays, readAllUnplayed, takeClients } from './clients.ts';
+import { asked, counting, type Streams } from '../helpers/show.ts';
+import { type ClientWay, clientWays, readAllUnplayed, takeClients } from './clients.ts';
 import { type Hop, openFixture } from './hops.ts';
 import { DIRECT, type Judged, judge, type Known, readBaseline, type Taken, type Unplayed } from './judge.ts';
 import { REVISIONS, type Revision, runSuite } from './suite.ts';
@@ -16,9 +16,6 @@ export interface Way {
   readonly revisions?: readonly Revision[];
   open(direct: string): Promise<Hop>;
 }
-
-const USAGE =
-  'npm run conformance [-- --json] [-- WORD…]: only the ways that begin with one of the words, and direct';
 
 const nothing: Way['open'] = async (url) => ({ url, close: async () => undefined });
 
@@ -55,20 +52,19 @@ export async function baseline(): Promise<readonly Known[]> {
 }
 
 /** Returns the exit code: 0 if nothing differs but what is explained, 1 if something does, 2 for unknown words. */
-export async function runTable(words: readonly string[], { out, say }: Streams): Promise<number> {
-  const json = words.includes('--json');
-  const wanted = words.filter((word) => word !== '--json');
-  const isWanted = ({ name }: { readonly name: string }): boolean =>
-    wanted.length === 0 || wanted.some((word) => name.startsWith(word));
-  const [chosen, clients] = [ways.filter(isWanted), clientWays.filter(isWanted)];
-  if (chosen.length + clients.length === 0 || wanted.some((word) => word.startsWith('-'))) {
-    say(USAGE);
-    return 2;
-  }
+export async function runTable(words: readonly string[], streams: Streams): Promise<number> {
+  const names = [...ways, ...clientWays].map(({ name }) => name);
+  const want = asked(words, { name: 'conformance', of: 'the ways to a server', names }, streams);
+  if (typeof want === 'number') return want;
+  const { json } = want;
+  const { out, say } = streams;
+  const chosen = ways.filter(({ name }) => want.isWanted(name));
+  const clients = clientWays.filter(({ name }) => want.isWanted(name));
   const began = performance.now();
+  const tell = counting(say, runsOf(chosen) + runsOf(clients));
   const taken = [
-    ...(chosen.length > 0 ? await takeAll(chosen, REVISIONS, say) : []),
-    ...(clients.length > 0 ? await takeClients(clients, REVISIONS, say) : []),
+    ...(chosen.length > 0 ? await takeAll(chosen, REVISIONS, tell) : []),
+    ...(clients.length > 0 ? await takeClients(clients, REVISIONS, tell) : []),
   ];
   const judged = judge(taken, await baseline());
   const seconds = Math.round((performance.now() - began) / 100) / 10;
@@ -77,7 +73,7 @@ export async function runTable(words: readonly string[], { out, say }: Streams):
   out(
     json
       ? `${JSON.stringify({ conclusion: ok ? 'ok' : 'broken', seconds, ...rest, unplayed: left })}\n`
-      : `${textOf(judged, { seconds, left })}\n`,
+      : `${textOf(judged, { seconds, left, taken })}\n`,
   );
   return ok ? 0 : 1;
 }
@@ -85,9 +81,27 @@ export async function runTable(words: readonly string[], { out, say }: Streams):
 interface Beside {
   readonly seconds: number;
   readonly left: readonly Unplayed[];
+  readonly taken: readonly Taken[];
 }
 
-function textOf({ verdicts, stale, ok }: Judged, { seconds, left }: Beside): string {
+/** What fails with the server by itself though it conforms: what the revision does not require. */
+function failingAlone({ way, revision, run }: Taken): string[] {
+  const failing = run.checks.filter(({ status }) => status === 'FAILURE');
+  if (failing.length === 0 || !run.conforms) return [];
+  const by = [...Map.groupBy(failing, ({ scenario }) => scenario)];
+  const counts = by.map(([scenario, all]) => `${scenario} (${all.length})`).join(', ');
+  return [
+    `${way} ${revision}: the ${failing.length} that fail, fail with the server by itself, of what the revision does not require: ${counts}`,
+  ];
+}
+
+/** Runs of the suite: each way in each of its revisions, and the direct one that they are held against. */
+function runsOf(all: readonly (Way | ClientWay)[]): number {
+  const each = all.map((way) => ('revisions' in way && way.revisions ? way.revisions : REVISIONS).length);
+  return all.length === 0 ? 0 : each.reduce((sum, count) => sum + count, REVISIONS.length);
+}
+
+function textOf({ verdicts, stale, ok }: Judged, { seconds, left, taken }: Beside): string {
   const rows = verdicts.map(({ way, revision, passed, failed, verdict, differences }) => [
     way,
     revision,
@@ -97,17 +111,25 @@ function textOf({ verdicts, stale, ok }: Judged, { seconds, left }: Beside): str
     verdict,
   ]);
   const found = verdicts.flatMap(({ way, revision, differences }) =>
-    differences.map(
-      ({ check, direct, through, said, why }) =>
-        `${way} ${revision} ${check}: ${direct} directly, ${through} here. ${why ?? said}`,
-    ),
+    [...Map.groupBy(differences, ({ why }) => why)].flatMap(([why, same]) => [
+      `${way} ${revision}: ${why ?? 'NOT EXPLAINED.'}`,
+      ...same.map(
+        ({ check, direct, through, said }) =>
+          `  ${check}: ${direct} directly, ${through} here${why === undefined && said ? `: ${said}` : ''}`,
+      ),
+    ]),
   );
+  const unplayed = [...Map.groupBy(left, ({ why }) => why)].flatMap(([why, same]) => [
+    `not played: ${why}`,
+    ...same.map(({ scenario }) => `  ${scenario}`),
+  ]);
   return [
     table(['WAY', 'REVISION', 'PASSED', 'FAILED', 'DIFFERENCES', 'VERDICT'], rows),
     '',
     ...found,
-    ...left.map(({ scenario, why }) => `not played: ${scenario}. ${why}`),
+    ...unplayed,
     ...stale.map(({ way, revision, check }) => `stale in baseline.json: ${way} ${revision} ${check}`),
+    ...taken.filter(({ way }) => way === DIRECT).flatMap(failingAlone),
     ok ? `Nothing differs but what is explained (${seconds} s).` : `Something differs (${seconds} s).`,
   ].join('\n');
 }

@@ -65,9 +65,15 @@ export async function judge(row: Row, face: FaceName): Promise<Verdict> {
 }
 
 /** Every row at every face. */
-export async function judgeAll(rows: readonly Row[]): Promise<Verdict[]> {
+export async function judgeAll(
+  rows: readonly Row[],
+  tell: (line: string) => void = () => undefined,
+): Promise<Verdict[]> {
   const verdicts: Verdict[] = [];
-  for (const row of rows) verdicts.push(...(await Promise.all(FACES.map((face) => judge(row, face)))));
+  for (const row of rows) {
+    tell(nameOf(row));
+    verdicts.push(...(await Promise.all(FACES.map((face) => judge(row, face)))));
+  }
   return verdicts;
 }
 

@@ -1,22 +1,22 @@
 /** The table as a command: every proof in every driver that this machine has, and without any. */
 import { table } from '../../cli/output.ts';
 import { allDrivers } from '../../runtime/isolation/select.ts';
-import type { Streams } from '../attack/command.ts';
 import { egressRows } from '../egress/all.ts';
 import { egressClosing, egressTable, judgeEgress } from '../egress/command.ts';
+import { asked, type Streams } from '../helpers/show.ts';
 import { proofs } from './all.ts';
 import { barePlace, type Place, sandboxPlace } from './place.ts';
 import { type Answer, answerOf, judge, type Proof, type Verdict } from './proof.ts';
 import { openStage, type Stage } from './stage.ts';
+
+/** The word for all rows of egress. */
+const ALL_EGRESS = 'egress';
 
 export interface Judged {
   readonly verdicts: readonly Verdict[];
   /** Drivers that are not here, and why. */
   readonly absent: readonly { readonly driver: string; readonly why: string }[];
 }
-
-const USAGE =
-  'npm run isolation [-- --json] [-- WORD…]: only the proofs and the rows of egress that begin with one of the words; "egress" is all of the latter';
 
 /** The proofs in all drivers that work here. gVisor counts once, by whichever engine has it. */
 export async function judgeAll(chosen: readonly Proof[], say: (line: string) => void): Promise<Judged> {
@@ -59,16 +59,16 @@ async function answersOf(chosen: readonly Proof[], place: Place, stage: Stage): 
 }
 
 /** Returns the exit code: 0 if everything is held or explained, 1 if not, 2 for words it does not know. */
-export async function runTable(words: readonly string[], { out, say }: Streams): Promise<number> {
-  const json = words.includes('--json');
-  const wanted = words.filter((word) => word !== '--json');
-  const isWanted = (id: string): boolean => wanted.length === 0 || wanted.some((word) => id.startsWith(word));
-  const chosen = proofs.filter(({ id }) => isWanted(id));
-  const rows = wanted.includes('egress') ? egressRows : egressRows.filter(({ id }) => isWanted(id));
-  if (chosen.length + rows.length === 0 || wanted.some((word) => word.startsWith('-'))) {
-    say(USAGE);
-    return 2;
-  }
+export async function runTable(words: readonly string[], streams: Streams): Promise<number> {
+  const names = [...proofs.map(({ id }) => id), ALL_EGRESS, ...egressRows.map(({ id }) => id)];
+  const want = asked(words, { name: 'isolation', of: 'the proofs and the rows of egress', names }, streams);
+  if (typeof want === 'number') return want;
+  const { json } = want;
+  const { out, say } = streams;
+  const chosen = proofs.filter(({ id }) => want.isWanted(id));
+  const rows = want.words.includes(ALL_EGRESS)
+    ? egressRows
+    : egressRows.filter(({ id }) => want.isWanted(id));
   const began = performance.now();
   const judged = chosen.length === 0 ? { verdicts: [], absent: [] } : await judgeAll(chosen, say);
   const egress = await judgeEgress(rows, say);

@@ -1,14 +1,18 @@
 /** Kills as a command: so many runtimes killed at random moments, and what each left behind. */
 import { parseArgs } from 'node:util';
-import type { Streams } from '../attack/command.ts';
+import type { Streams } from '../helpers/show.ts';
 import { Field } from './field.ts';
 import { type Kept, openKept } from './kept.ts';
 import { counted, type Kills, standing, Tally, told } from './tally.ts';
 
-const USAGE =
-  'npm run kills [-- --json] [-- --seed N] [-- --parallel N] [-- --kept FILE] [-- COUNT]: runtimes to kill, 1000 ' +
-  'where none is named; so many lives side by side, 1 where none is named; FILE keeps each kill, and a run that ' +
-  'names it again goes on from there';
+const USAGE = `npm run kills -- [--json] [--seed N] [--parallel N] [--kept FILE] [COUNT]
+
+  COUNT       runtimes to kill (default: 1000)
+  --parallel  lives side by side (default: 1)
+  --kept      keeps each kill in this file; a run that names it again goes on from there
+  --seed      the same number, the same moments (default: another one each time)
+  --json      one object in the place of the sums
+`;
 const SAID_EVERY = 25;
 const MOST_PARALLEL = 16;
 
@@ -125,6 +129,10 @@ export async function runKills(
   { out, say }: Streams,
   stop?: AbortSignal,
 ): Promise<number> {
+  if (words.includes('--help') || words.includes('-h')) {
+    out(USAGE);
+    return 0;
+  }
   const run = asked(words);
   if (!run) {
     say(USAGE);
