@@ -76,7 +76,7 @@ function helpOf({ name, of, names, flags = {} }: Show): string {
     ...Object.entries(options).map(([option, what]) => `  ${option.padEnd(width)}  ${what}`),
     '',
     `${of[0]?.toUpperCase()}${of.slice(1)}:`,
-    ...lines.map((line) => `  ${line}`),
+    `  ${lines.join(',\n  ')}`,
     '',
   ].join('\n');
 }

@@ -7,7 +7,11 @@ import { type Incident, incidents } from './rows.ts';
 
 /** Returns the exit code: 0 if each row is stopped or says why not, 1 if one is not, 2 for words it does not know. */
 export async function runIncidents(words: readonly string[], streams: Streams): Promise<number> {
-  const names = [...incidents, ...controls].map(({ id }) => id);
+  const names = [
+    ...incidents.map(({ id }) => id),
+    ...Object.keys(OUT_OF_REACH),
+    ...controls.map(({ id }) => id),
+  ];
   const want = asked(words, { name: 'incidents', of: 'the rows', names }, streams);
   if (typeof want === 'number') return want;
   const { out, say } = streams;
@@ -20,10 +24,11 @@ export async function runIncidents(words: readonly string[], streams: Streams): 
   const broken = outcomes.filter(({ silent, lockable }) => silent.length > 0 || lockable).length;
   const conclusion = broken === 0 ? 'ok' : 'broken';
   const replays = outcomes.length;
+  const beyond = Object.entries(OUT_OF_REACH).filter(([id]) => want.isWanted(id));
   out(
     want.json
-      ? `${JSON.stringify({ conclusion, seconds, replays, stopped, incidents: outcomes, outOfReach: OUT_OF_REACH })}\n`
-      : `${tableOf(outcomes)}\n${stopped} of ${replays} replays stopped (${seconds} s)\n`,
+      ? `${JSON.stringify({ conclusion, seconds, replays, stopped, incidents: outcomes, outOfReach: Object.fromEntries(beyond) })}\n`
+      : `${tableOf(outcomes, beyond)}\n${stopped} of ${replays} replays stopped (${seconds} s)\n`,
   );
   return broken === 0 ? 0 : 1;
 }
@@ -63,7 +68,7 @@ async function outcomesOf(
   return outcomes.sort((a, b) => numberOf(a.id) - numberOf(b.id) || (a.id < b.id ? -1 : 1));
 }
 
-function tableOf(outcomes: readonly Outcome[]): string {
+function tableOf(outcomes: readonly Outcome[], beyond: readonly (readonly [string, string])[]): string {
   const rows = outcomes.map(({ id, what, stoppedBy, advised, silent, lockable }) => [
     id,
     what,
@@ -72,7 +77,7 @@ function tableOf(outcomes: readonly Outcome[]): string {
     silent.join(' ') || '-',
     lockable ? 'yes' : 'no',
   ]);
-  const outside = Object.entries(OUT_OF_REACH).map(([id, why]) => `Row ${id} is out of reach: ${why}.`);
+  const outside = beyond.map(([id, why]) => `Row ${id} is out of reach: ${why}.`);
   const heads = ['ROW', 'INCIDENT', 'STOPPED BY', 'ADVISED BY', 'SILENT', 'GOES THROUGH'];
   return [table(heads, rows), '', ...outside].join('\n');
 }
