@@ -14,7 +14,7 @@ export interface Plan {
   readonly rounds: number;
   /** Each case is called for so long in each round, at each width. */
   readonly turnMs: number;
-  /** And before the first round, at the widest. */
+  /** And before the first round, at each width. */
   readonly warmUpMs: number;
 }
 
@@ -93,7 +93,9 @@ export async function measure(
     }
   };
   say(`warming up ${cases.length} cases`);
-  for (const one of cases) await take(one, { width: 32, ms: plan.warmUpMs });
+  // What is done once a call is hot after a second of many at once, what is done once a turn is not.
+  for (const width of WIDTHS.toReversed())
+    for (const one of cases) await take(one, { width, ms: plan.warmUpMs });
   for (let round = 1; round <= plan.rounds; round++)
     for (const width of WIDTHS) {
       say(`round ${round} of ${plan.rounds}, ${width} at once`);
