@@ -3,7 +3,8 @@ import { type Leaf, lastName } from './leaves.ts';
 import type { Truth } from './predicate.ts';
 
 const NAME = /host|ur[il]|domain|endpoint|site|address|server|link|href|webhook|origin/i;
-const VALUE = /^[a-z][a-z0-9+.-]*:\/\/|^\/\/[^/]/i;
+/** An address, also where a reader first puts it right: spaces before it, slashes that lean or are missing. */
+const VALUE = /^[\s\u0000-\u001f]*(?:[a-z][a-z0-9+.-]*:\/\/|(?:https?|wss?|ftp):\S|[/\\]{2}[^/\\])/i;
 /** Schemes whose hosts the URL standard brings into one form. */
 const SPECIAL = new Set(['http:', 'https:', 'ws:', 'wss:', 'ftp:']);
 const LABELS = /^(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*$/;

@@ -24,9 +24,18 @@ export function leavesOf(args: Json): readonly Leaf[] | null {
   return walk(args, '') ? leaves : null;
 }
 
-/** Values of one argument, and those inside of it. */
+/** Values of one argument, and those inside of it: of every name that a program could take for this one. */
 export function under(leaves: readonly Leaf[], argument: string): readonly Leaf[] {
-  return leaves.filter(({ name }) => name === argument || name.startsWith(`${argument}.`));
+  const wanted = folded(argument);
+  return leaves.filter((leaf) => {
+    const name = folded(leaf.name);
+    return name === wanted || name.startsWith(`${wanted}.`);
+  });
+}
+
+/** Without the size of letters, as decoders of JSON compare names that do not tell it apart (`ſ` is an `s` to them). */
+function folded(name: string): string {
+  return name.toUpperCase().toLowerCase();
 }
 
 /** The last part of a dotted name. */

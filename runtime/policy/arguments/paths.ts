@@ -28,7 +28,7 @@ export function normalised(path: string): string {
 export function pathTruth(value: string, folders: readonly string[]): Truth {
   const readings = readingsOf(value);
   if (readings === null) return 'unknown';
-  const truths = readings.map((path) => plainTruth(path, folders));
+  const truths = readings.flatMap((path) => [plainTruth(path, folders), patternTruth(path, folders)]);
   const [first = 'unknown'] = truths;
   return truths.every((truth) => truth === first) ? first : 'unknown';
 }
@@ -69,6 +69,17 @@ function fromUrl(text: string): string | null {
   const match = /^file:(?:\/\/(?:localhost)?)?(\/.*)$/.exec(text);
   const path = match?.[1];
   return path === undefined || path.startsWith('//') || /[?#]/.test(path) ? null : path;
+}
+
+/** As a pattern of names (`*`, `?`, `[…]`, `{…}`) may be meant as well: it fits only what begins as it does. */
+function patternTruth(path: string, folders: readonly string[]): Truth {
+  const mark = path.search(/[*?[{]/);
+  if (mark === -1) return plainTruth(path, folders);
+  const head = posix.normalize(path.slice(0, mark));
+  if (/[/{,[]\.\.(?:[/},\]]|$)/.test(path.slice(mark))) return 'unknown';
+  const above = head.slice(0, head.lastIndexOf('/')) || '/';
+  if (folders.some((folder) => isBelow(above, folder))) return 'yes';
+  return folders.some((folder) => `${folder}/`.startsWith(head)) ? 'unknown' : 'no';
 }
 
 /** On the way up and down again every folder has to be on the same side; else a link could have led elsewhere. */

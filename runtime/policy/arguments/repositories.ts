@@ -14,15 +14,17 @@ export function isRepository(text: string): boolean {
 
 /** Each repository that is named, as `owner/name` where an owner stands beside a name. `named`: these are meant. */
 export function repositoriesIn(leaves: readonly Leaf[], named: boolean): readonly Leaf[] {
-  const owners = new Map(
-    leaves.filter((leaf) => OWNER.test(lastName(leaf))).map((leaf) => [folderOf(leaf), leaf.value]),
-  );
+  const owners = leaves.filter((leaf) => OWNER.test(lastName(leaf)));
   return leaves
     .filter((leaf) => !OWNER.test(lastName(leaf)) && (named || REPOSITORY.test(lastName(leaf))))
-    .map((leaf) => {
-      const owner = owners.get(folderOf(leaf));
-      const joined = typeof owner === 'string' && typeof leaf.value === 'string' && !leaf.value.includes('/');
-      return joined ? { name: leaf.name, value: `${owner}/${leaf.value}` } : leaf;
+    .flatMap((leaf) => {
+      const { name, value } = leaf;
+      const beside = owners.filter((owner) => folderOf(owner) === folderOf(leaf));
+      if (beside.length === 0 || typeof value !== 'string' || value.includes('/')) return [leaf];
+      // Which of two owners is meant only the server knows: each of them is one repository.
+      return beside.map((owner) =>
+        typeof owner.value === 'string' ? { name, value: `${owner.value}/${value}` } : leaf,
+      );
     });
 }
 

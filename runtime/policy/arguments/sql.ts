@@ -20,9 +20,13 @@ export const SQL_VERBS: ReadonlySet<string> = new Set([
   'describe',
 ]);
 
+/** Words of other statements: T-SQL takes a second one without a semicolon before it. */
+const ACTING =
+  /\b(?:alter|backup|create|dbcc|delete|deny|drop|exec|execute|grant|insert|kill|merge|reconfigure|restore|revert|revoke|setuser|shutdown|truncate|update|updatetext|waitfor|writetext|(?:dis|en)able\s+trigger)\b/g;
+/** Statements that have no such word but their own. */
+const PLAIN = new Set(['select', 'insert', 'update', 'delete', 'drop', 'truncate']);
 /** A SELECT with one of these in it does more than read. */
-const NOT_READING =
-  /\b(?:into|outfile|dumpfile|update|insert|delete|merge|lock|share|procedure|exec|execute)\b/;
+const NOT_READING = /\b(?:into|outfile|dumpfile|lock|share|procedure)\b/;
 const MAX_CHARACTERS = 100_000;
 
 export function looksLikeSql(leaf: Leaf): boolean {
@@ -35,7 +39,7 @@ export function sqlTruth(value: string, verbs: readonly string[]): Truth {
   return verbs.includes(verb) ? 'yes' : 'no';
 }
 
-/** Null for several statements, comments, WITH, EXPLAIN, quoting that databases differ in, and words it does not know. */
+/** Null for several statements, comments, WITH, EXPLAIN, quoting that databases differ in, and words that say more. */
 export function verbOf(sql: string): string | null {
   const bare = withoutQuoted(sql);
   if (bare === null) return null;
@@ -43,7 +47,9 @@ export function verbOf(sql: string): string | null {
   if (one.includes(';') || /--|\/\*|\*\/|#|\$|\\|[^\x20-\x7e\s]/.test(one)) return null;
   const [first] = /^[a-z]+(?=[\s("]|$)/.exec(one.toLowerCase()) ?? [];
   if (first === undefined || !SQL_VERBS.has(first)) return null;
-  return first === 'select' && NOT_READING.test(one.toLowerCase()) ? null : first;
+  const words = one.toLowerCase();
+  if (PLAIN.has(first) && (words.match(ACTING) ?? []).some((word) => word !== first)) return null;
+  return first === 'select' && NOT_READING.test(words) ? null : first;
 }
 
 /** The text with each quoted piece made empty; null for one that does not end, or that holds a backslash. */
@@ -52,11 +58,19 @@ function withoutQuoted(sql: string): string | null {
   let bare = '';
   for (let at = 0; at < sql.length; at++) {
     const mark = sql.charAt(at);
+    if (mark === '[') {
+      const piece = bracketed(sql, at);
+      if (piece === null) return null;
+      bare += piece;
+      at += piece.length - 1;
+      continue;
+    }
     if (mark !== "'" && mark !== '"' && mark !== '`') {
       bare += mark;
       continue;
     }
-    const end = endOfQuoted(sql, at);
+    // Oracle's q'[…]' ends where no other text does.
+    const end = /q/i.test(sql.charAt(at - 1)) ? null : endOfQuoted(sql, at);
     if (end === null) return null;
     // A string that another reader ends elsewhere could hold a statement of its own.
     if (/[\\]/.test(sql.slice(at, end))) return null;
@@ -64,6 +78,13 @@ function withoutQuoted(sql: string): string | null {
     at = end;
   }
   return bare;
+}
+
+/** In some databases square brackets quote a name: null where a mark is inside of them, which begins nothing there. */
+function bracketed(sql: string, at: number): string | null {
+  const end = sql.indexOf(']', at);
+  const piece = sql.slice(at, end + 1);
+  return end === -1 || /['"`]/.test(piece) ? null : piece;
 }
 
 /** Where a quoted piece ends; a doubled mark stands for itself. */

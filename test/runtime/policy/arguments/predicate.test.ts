@@ -46,6 +46,17 @@ describe('paths', () => {
     ['file://other/data/x', 'maybe'],
     ['file:///data/x?y', 'maybe'],
     ['https://a.example/data', 'maybe'],
+    ['/data/**/*.ts', 'surely'],
+    ['/data/[id]/x', 'surely'],
+    ['/etc/*', 'no'],
+    ['/etc/[id]/{a,b}', 'no'],
+    ['/*', 'maybe'],
+    ['/d?ta/x', 'maybe'],
+    ['/{data,etc}/passwd', 'maybe'],
+    ['/data/{a,../../etc}', 'maybe'],
+    ['/data/{..,a}/etc', 'maybe'],
+    ['/data/[...slug]/x', 'surely'],
+    ['/data*/x', 'maybe'],
     [null, 'maybe'],
     [{ odd: 1 }, 'maybe'],
     [[], 'maybe'],
@@ -105,6 +116,10 @@ describe('hosts', () => {
     expect(truth('hosts are example.com', { url: 'https://example.com/', note: 'x' })).toBe('surely');
     expect(truth('hosts are example.com', { note: 'https://evil.test/' })).toBe('no');
     expect(truth('hosts are example.com', { host: 'example.com', to: ['wss://evil.test'] })).toBe('maybe');
+    // What readers of addresses put right is looked at as an address, and not certain.
+    for (const note of [' https://evil.test/', '\thttps:evil.test', 'https:\\\\evil.test', '\\/evil.test'])
+      expect(truth('hosts are evil.test', { note })).toBe('maybe');
+    expect(truth('hosts are evil.test', { note: 'http: a word of text' })).toBe('no');
   });
 });
 
@@ -123,6 +138,11 @@ describe('repositories', () => {
     [{ owner: 'acme', repo: '..' }, 'maybe'],
     [{ repo: 'https://x@github.com/acme/site' }, 'maybe'],
     [{ other: 'x' }, 'no'],
+    [{ owner: 'evil', org: 'acme', repo: 'site' }, 'maybe'],
+    [{ org: 'acme', owner: 'evil', repo: 'site' }, 'maybe'],
+    [{ owner: 'acme', org: 'acme', repo: 'site' }, 'surely'],
+    [{ owner: 'acme', org: { login: 'evil' }, repo: 'site' }, 'surely'],
+    [{ owner: 'acme', org: 5, repo: 'site' }, 'maybe'],
   ])('%j: %s', (args, expected) => {
     expect(truth('repositories are acme/site', args)).toBe(expected);
   });
@@ -160,6 +180,23 @@ describe('statements', () => {
     ['selectx', null],
     ['call p()', null],
     ['', null],
+    // Databases that need no semicolon between two statements.
+    ['select 1 drop table t', null],
+    ['select 1\nTRUNCATE TABLE t', null],
+    ['select 1 shutdown', null],
+    ['update t set a = 1 drop table t', null],
+    ['insert into t values (1) exec p', null],
+    ['delete from t disable trigger all on t', null],
+    ['drop table t delete from u', null],
+    ['select dropped, create_date, "drop" from t', 'select'],
+    ['insert into t select a from u', 'insert'],
+    ['update t set a = 1 update u set b = 2', 'update'],
+    ['show create table t', 'show'],
+    // Databases in which square brackets quote a name, and q a text.
+    ["select 1 as [x'] ; drop table t; select 1 as [']", null],
+    ["select q'[']' ; drop table t; --'", null],
+    ["select a[1], [b c] from t where d = '['", 'select'],
+    ['select a[1', null],
   ])('%j: %s', (sql, verb) => {
     expect(verbOf(sql)).toBe(verb);
   });
@@ -187,6 +224,11 @@ describe('values', () => {
     ['env is prod', null, 'maybe'],
     ['env is prod', 'prod', 'maybe'],
     ['__proto__ is x', { env: 'x' }, 'maybe'],
+    // Some programs do not tell large letters from small ones in names: the last one counts for them.
+    ['env is prod', { env: 'prod', Env: 'test' }, 'maybe'],
+    ['env is prod', { ENV: 'prod' }, 'surely'],
+    ['path is below /data', { path: '/data/x', PATH: '/etc/x' }, 'maybe'],
+    ['options.mask is x', { options: { mask: 'x' }, Optionſ: { maſK: 'b' } }, 'maybe'],
   ])('%s in %j: %s', (text, args, expected) => {
     expect(truth(text, args)).toBe(expected);
   });
@@ -215,6 +257,8 @@ describe('a condition', () => {
       '%25'.repeat(1e5),
       `/${'../'.repeat(1e5)}`,
       "'".repeat(99_999),
+      `select ${'['.repeat(99_900)}]`,
+      `select ${"a'b'".repeat(20_000)}`,
     ])
       for (const text of [
         'x is below /a',
