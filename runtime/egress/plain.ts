@@ -73,7 +73,7 @@ export async function plain(incoming: IncomingMessage, outgoing: ServerResponse,
       timeout: IDLE_MS,
       insecureHTTPParser: false,
       maxHeaderSize: MAX_HEAD,
-      headers: { ...onwards(incoming.headers), host: named },
+      headers: { ...onwards(incoming.headers), ...framingOf(incoming.headers), host: named },
     },
     (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502, onwards(answer.headers));
@@ -87,6 +87,11 @@ export async function plain(incoming: IncomingMessage, outgoing: ServerResponse,
   outside.on('upgrade', () => outside.destroy());
   outgoing.on('close', () => outside.destroy());
   incoming.pipe(outside);
+}
+
+/** A body of a GET would go out without a frame of its own, and be read as the next request. */
+function framingOf(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  return headers['transfer-encoding'] === undefined ? {} : { 'transfer-encoding': 'chunked' };
 }
 
 /** Without what ends here, and what `connection` says ends here. */
