@@ -72,7 +72,8 @@ export class Doors {
     const next = new Map<string, Standing>();
     for (const [alias, ready] of prepared) {
       const path = `/servers/${alias}/mcp`;
-      const identity = digestOf(identityOf(ready, [trusted.root.version, policy.digest]));
+      const above = { root: trusted.root.version, policy: policy.digest, environment: lock.environment };
+      const identity = digestOf(identityOf(ready, above));
       const before = this.#standing.get(path);
       const made = (): Standing => ({
         alias,
@@ -151,8 +152,11 @@ export class Doors {
 }
 
 /** Approvals may be renewed and the lock signed anew: what runs is the same. */
-function identityOf({ entry }: Prepared, above: readonly Json[]): Json {
+export function identityOf(
+  { entry }: Pick<Prepared, 'entry'>,
+  above: { readonly root: number; readonly policy: string; readonly environment: string },
+): Json {
   const { server, version, closure, surface, permissions, launch, request } = entry;
   const what = { server, version, closure: closure.digest, surface: surface.digest };
-  return { ...what, permissions, launch, request, above: [...above] } as unknown as Json;
+  return { ...what, permissions, launch, request, above } as unknown as Json;
 }
