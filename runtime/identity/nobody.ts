@@ -1,12 +1,13 @@
-/** One person on their own machine: without a credential, whoever can reach loopback is the signed-in person. */
+/** One person on their own machine: without a credential, every program of theirs is the signed-in person. */
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Caller } from '../gate/caller.ts';
+import { assertOwnUser } from './behind.ts';
 import type { Identified } from './identified.ts';
 import { type IdentityRequest, relayOf, valuesOf } from './shown.ts';
 import { isLoopbackAddress, isLoopbackName } from './url.ts';
 
-/** Throws UNAUTHENTICATED for a request that did not begin on this machine, or that a page of another site sent. */
-export function identifyNobody(request: IdentityRequest, person: Caller): Identified {
+/** Throws UNAUTHENTICATED for a request of another machine or another user of this one, or of another site's page. */
+export async function identifyNobody(request: IdentityRequest, person: Caller): Promise<Identified> {
   const { remoteAddress } = request.socket;
   if (!isLoopbackAddress(remoteAddress))
     throw refused('a request from this machine', remoteAddress ?? 'no address');
@@ -17,6 +18,7 @@ export function identifyNobody(request: IdentityRequest, person: Caller): Identi
     throw refused('one Host of this machine', hosts.join(', ') || 'none');
   const foreign = valuesOf(request, 'origin').find((origin) => !isHere(origin));
   if (foreign !== undefined) throw refused('a page of this machine, or none', `the origin ${foreign}`);
+  await assertOwnUser(request.socket);
   return { caller: person, servers: null, principal: JSON.stringify(['nobody', person.user]), expires: null };
 }
 

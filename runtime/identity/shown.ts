@@ -1,6 +1,7 @@
 /** What a request shows of who sends it: one credential, in the one place for it. */
 import type { X509Certificate } from 'node:crypto';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import type { Ends } from './behind.ts';
 import { type PeerSocket, shownCertificate } from './certificate.ts';
 
 /** The parts of an `IncomingMessage` that are looked at. */
@@ -8,7 +9,7 @@ export interface IdentityRequest {
   /** Names and values in turn, as they came. */
   readonly rawHeaders: readonly string[];
   readonly url?: string | undefined;
-  readonly socket: PeerSocket & { readonly remoteAddress?: string | undefined };
+  readonly socket: PeerSocket & Ends;
 }
 
 export type Shown =

@@ -1,5 +1,6 @@
 /** An identity with a clock that can be moved, and requests as a socket would bring them. */
 import type { X509Certificate } from 'node:crypto';
+import type { Ends } from '../../runtime/identity/behind.ts';
 import type { Identified } from '../../runtime/identity/identified.ts';
 import { type Identity, openIdentity } from '../../runtime/identity/identity.ts';
 import type { Refusal } from '../../runtime/identity/refusal.ts';
@@ -39,16 +40,22 @@ export interface TestRequest {
   readonly url?: string;
   readonly headers?: readonly (readonly [string, string])[];
   readonly from?: string;
+  /** What was accepted, for who has to be found behind it. */
+  readonly socket?: Ends;
   readonly certificate?: X509Certificate;
   readonly authorized?: boolean;
 }
 
 export function requestWith(wanted: TestRequest): IdentityRequest {
   const { url = '/mcp', headers = [], from = '192.0.2.7', certificate, authorized = false } = wanted;
+  const { remoteAddress = from, remotePort, localAddress, localPort } = wanted.socket ?? {};
   return {
     url,
     rawHeaders: headers.flat(),
-    socket: { remoteAddress: from, authorized, getPeerX509Certificate: () => certificate },
+    socket: {
+      ...{ remoteAddress, remotePort, localAddress, localPort },
+      ...{ authorized, getPeerX509Certificate: () => certificate },
+    },
   };
 }
 

@@ -6,6 +6,7 @@ import { createServer, request as httpsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { assertOwnUser } from '../../../runtime/identity/behind.ts';
 import { namesIn } from '../../../runtime/identity/certificate.ts';
 import type { Identification } from '../../../runtime/identity/identity.ts';
 import { addToken, listTokens, removeToken } from '../../../runtime/identity/tokens.ts';
@@ -20,6 +21,7 @@ import {
   type TestIdentity,
   testIdentity,
 } from '../../helpers/identity.ts';
+import { acceptedAt, acceptedFrom } from '../../helpers/loopback.ts';
 import { tempDir } from '../../helpers/session.ts';
 
 const soon = (): string => new Date(Date.now() + 3_600_000).toISOString();
@@ -248,18 +250,46 @@ describe('nobody', () => {
   it('is the signed-in person, from this machine', async () => {
     const identity = await testIdentity({ resource: here, nobody: 'loopback' });
     expect(identity).toMatchObject({ loopbackOnly: true, metadata: null, tls: null });
-    for (const from of ['127.0.0.1', '::1', '::ffff:127.0.0.1'])
-      expect((await accepted(identity, local(undefined, from))).caller).toMatchObject({
-        user: 'ada',
-        via: 'nobody',
-      });
-    await accepted(
-      identity,
-      local([
-        ['host', 'localhost'],
-        ['origin', 'http://localhost:3000'],
-      ]),
-    );
+    for (const [listen, to] of [
+      ['127.0.0.1', '127.0.0.1'],
+      ['::', '::1'],
+      ['::', '127.0.0.1'],
+    ] as const) {
+      await using socket = await acceptedAt(listen, to);
+      for (const headers of [
+        [['Host', '127.0.0.1:7412']],
+        [
+          ['host', 'localhost'],
+          ['origin', 'http://localhost:3000'],
+        ],
+      ] as const)
+        expect((await accepted(identity, requestWith({ headers, socket }))).caller).toMatchObject({
+          user: 'ada',
+          via: 'nobody',
+        });
+    }
+  });
+
+  it('is not another user of this machine', async () => {
+    const own = process.getuid?.() ?? 0;
+    await using socket = own === 0 ? await acceptedFrom(65_534) : await acceptedAt('127.0.0.1', '127.0.0.1');
+    const found = `one of the user ${own === 0 ? 65_534 : own}`;
+    await expect(assertOwnUser(socket, own === 0 ? 0 : own + 1)).rejects.toMatchObject({ found });
+    if (own !== 0) return;
+    const identity = await testIdentity({ resource: here, nobody: 'loopback' });
+    const request = requestWith({ headers: [['Host', 'localhost']], socket });
+    expect(await refused(identity, request)).toMatchObject({ status: 401, error: { found } });
+  });
+
+  it('is not let in from a connection that its program closed, which the kernel lists as root’s', async () => {
+    const identity = await testIdentity({ resource: here, nobody: 'loopback' });
+    await using socket = await acceptedAt('127.0.0.1', '127.0.0.1');
+    await socket.closeOther();
+    const request = requestWith({ headers: [['Host', 'localhost']], socket });
+    expect(await refused(identity, request)).toMatchObject({
+      status: 401,
+      error: { found: expect.stringContaining('names no user') },
+    });
   });
 
   it.each([

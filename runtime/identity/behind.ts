@@ -1,0 +1,77 @@
+/** Which user of this machine holds the other end of a connection over loopback, as the kernel lists sockets (proc_net_tcp). */
+import { readFile } from 'node:fs/promises';
+import { endianness } from 'node:os';
+import { LockkeeperError } from '../../schemas/errors.ts';
+
+/** Both ends, as the socket that was accepted knows them. */
+export interface Ends {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+}
+
+/** Sockets of version 4 and of version 6, where a program of version 4 may be listed as well. */
+const LISTS = ['/proc/net/tcp', '/proc/net/tcp6'];
+const ROOT = 0;
+const MAPPED = '0000000000000000FFFF0000';
+/** Looked up once for each connection: it stays with the two sockets that it began with. */
+const known = new WeakMap<Ends, Promise<number | null>>();
+
+/**
+ * Only this user and root, who may do everything in any case, are the person of this process. Throws UNAUTHENTICATED for
+ * others, and where it cannot be told. On other systems than Linux nobody can be told apart.
+ */
+export async function assertOwnUser(ends: Ends, own = process.getuid?.()): Promise<void> {
+  if (process.platform !== 'linux') return;
+  const found = known.get(ends) ?? userBehind(ends);
+  known.set(ends, found);
+  const user = await found;
+  if (user !== null && (user === own || user === ROOT)) return;
+  throw new LockkeeperError('UNAUTHENTICATED', {
+    expected: `a program of the user ${own}, as this gateway is for one person`,
+    found: user === null ? 'a connection that the kernel names no user of' : `one of the user ${user}`,
+    next: 'Configure tokens, issuers or certificates for others',
+  });
+}
+
+/** Null where it is in no list: closed on the other side, or in another network. */
+async function userBehind(ends: Ends): Promise<number | null> {
+  for (const list of LISTS) {
+    const user = userIn(await readFile(list, 'latin1').catch(() => ''), ends);
+    if (user !== null) return user;
+  }
+  return null;
+}
+
+/**
+ * `list`: number, local end, far end, state, queues, timer, tries, user, time, inode. A socket that its program closed has
+ * no inode, and no user any more: it is listed as root's.
+ */
+export function userIn(
+  list: string,
+  { remoteAddress, remotePort, localAddress, localPort }: Ends,
+): number | null {
+  const from = endsOf(remoteAddress, remotePort);
+  const to = endsOf(localAddress, localPort);
+  for (const line of list.split('\n')) {
+    const [, near = '', far = '', , , , , user, , inode] = line.trim().split(/\s+/);
+    if (!from.includes(near) || !to.includes(far)) continue;
+    return inode === undefined || inode === '0' ? null : Number(user);
+  }
+  return null;
+}
+
+/** An end as it may be listed; none for what is no address of loopback. */
+function endsOf(address = '', port = 0): string[] {
+  const at = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  if (address === '::1') return [`${'0'.repeat(24)}${word([0, 0, 0, 1])}${at}`];
+  const plain = word((address.replace(/^::ffff:/, '').match(/\d+/g) ?? []).map(Number));
+  return plain.length === 8 ? [`${plain}${at}`, `${MAPPED}${plain}${at}`] : [];
+}
+
+/** Four bytes in the order that this machine has them in. */
+function word(bytes: readonly number[]): string {
+  const order = endianness() === 'LE' ? [...bytes].reverse() : bytes;
+  return order.map((byte) => byte.toString(16).toUpperCase().padStart(2, '0')).join('');
+}
