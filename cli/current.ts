@@ -5,7 +5,7 @@ import { factsOf } from '../runtime/trust/entry.ts';
 import type { VerifiedLock } from '../runtime/trust/lock.ts';
 import type { TrustedRoot } from '../runtime/trust/root.ts';
 import { LockCheckView } from '../schemas/api.ts';
-import { CODES, type Code, LockkeeperError } from '../schemas/errors.ts';
+import { asLockkeeperError, CODES, type Code, LockkeeperError } from '../schemas/errors.ts';
 import type { Intent } from '../schemas/intent.ts';
 import { LogProof, LogView } from '../schemas/log.ts';
 import { parseNote, readCheckpoint } from '../schemas/note.ts';
@@ -25,12 +25,18 @@ export function isVerdict(code: Code): boolean {
 /** What the registry says today, by `server@version`. */
 export type States = ReadonlyMap<string, string>;
 
+export interface Asked {
+  readonly intent: Intent;
+  readonly verified: VerifiedLock;
+  readonly told?: (states: States) => void;
+  /** Hears of an entry that is refused, each as soon as it is known; without it, the first one is thrown. */
+  readonly refused?: (alias: string, error: LockkeeperError) => void;
+}
+
 /** Asks the registry what it says of these releases today; `told` hears it before anything is refused. Throws RELEASE_REVOKED, LOCK_EQUIVOCATION and the like. */
-export async function assertCurrent(
-  context: Context,
-  api: Api,
-  { intent, verified, told }: { intent: Intent; verified: VerifiedLock; told?: (states: States) => void },
-): Promise<States> {
+export async function assertCurrent(context: Context, api: Api, asked: Asked): Promise<States> {
+  const { intent, verified, told } = asked;
+  const refused = asked.refused ?? thrown;
   const now = context.now();
   const entries = Object.values(verified.lock.servers);
   const body = {
@@ -44,17 +50,18 @@ export async function assertCurrent(
     check.states.map((item) => [`${item.server}@${item.version}`, item.state ?? 'unknown']),
   );
   told?.(states);
-  for (const { server, version } of entries) {
+  for (const [alias, { server, version }] of Object.entries(verified.lock.servers)) {
     const state = states.get(`${server}@${version}`) ?? 'unknown';
     if (state === 'approved' || state === 'deprecated') continue;
-    throw new LockkeeperError('RELEASE_REVOKED', {
+    const error = new LockkeeperError('RELEASE_REVOKED', {
       expected: `${server} ${version} approved`,
       found: `it is ${state} at ${intent.registry}`,
       next: 'Run: lk lock (it takes the newest approved version that fits), or take it out: lk remove ALIAS',
     });
+    refused(alias, error);
   }
   const today = (await rootOfToday(context, api, intent.trust)).trusted;
-  assertStillApproved(verified, { intent, today, now });
+  assertStillApproved(verified, { intent, today, now, refused });
   await assertKnown(context, { intent, verified }, check);
   await assertLogGrew(context, api, { intent, verified, today });
   return states;
@@ -122,14 +129,23 @@ async function assertLogGrew(
 /** The approvals once more, against the root of today: who left since the lock was signed no longer counts. */
 function assertStillApproved(
   verified: VerifiedLock,
-  { intent, today, now }: { intent: Intent; today: TrustedRoot; now: Date },
+  of: { intent: Intent; today: TrustedRoot; now: Date; refused: NonNullable<Asked['refused']> },
 ): void {
+  const { intent, today, now, refused } = of;
   const { evidence } = verified.file;
-  for (const { entry } of verified.entries.values()) {
+  for (const [alias, { entry }] of verified.entries) {
     const given = entry.approvals
       .map((digest) => evidence.approvals[digest])
       .filter((one) => one !== undefined);
     const counting = given.filter((envelope) => opened(envelope, today) !== null);
-    assertApproved(counting, today, { facts: factsOf(entry), environment: intent.environment, now });
+    try {
+      assertApproved(counting, today, { facts: factsOf(entry), environment: intent.environment, now });
+    } catch (thrown) {
+      refused(alias, asLockkeeperError(thrown));
+    }
   }
+}
+
+function thrown(_alias: string, error: LockkeeperError): never {
+  throw error;
 }

@@ -13,20 +13,17 @@ import type { OnRevoke } from '../runtime/session/quarantine.ts';
 import { openBlobs } from '../runtime/store/blobs.ts';
 import { assertAnswers } from '../runtime/trust/answers.ts';
 import type { VerifiedEntry } from '../runtime/trust/entry.ts';
-import { asLockkeeperError, LockkeeperError, quote } from '../schemas/errors.ts';
+import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { sha256 } from '../schemas/json.ts';
 import { isLocal } from '../schemas/release.ts';
 import type { Api } from './api.ts';
 import { readAuditConfig } from './audit-config.ts';
 import { type Context, text, type Values } from './command.ts';
-import { assertCurrent, isVerdict } from './current.ts';
 import { fleetReporter, type RunningReporter, type tellOf } from './fleet.ts';
 import { type OpenedProject, openProject, type Project, projectOf } from './project.ts';
+import { assertSome, type Refused, refusedToday } from './refused.ts';
 import { tellSinks } from './sinks.ts';
 import { countSinks, openTelemetry, type Telemetry } from './telemetry.ts';
-
-/** How long a start waits for the registry's word, ms. */
-const ASK_MS = 2500;
 
 /** Options of each verb that starts servers. */
 export const RUNTIME_OPTIONS = { isolation: { type: 'string' }, 'on-revoke': { type: 'string' } } as const;
@@ -39,6 +36,8 @@ export const RUNTIME_HELP = {
 export interface Runtime {
   readonly project: Project;
   readonly opened: OpenedProject;
+  /** Locked servers that the registry says no to today, by alias. At least one that is wanted is not among them. */
+  readonly refused: Refused;
   /** Null where nobody is signed in to the registry of the lock. */
   readonly api: Api | null;
   readonly onRevoke: OnRevoke;
@@ -70,10 +69,12 @@ export async function openRuntime(
   const project = projectOf(context, values);
   const opened = await openProject(context, project, { ask: true });
   assertAnswers(opened.verified.lock, opened.intent);
-  const driver = await driverFor(assertServes(opened), values);
+  const wanted = assertServes(opened);
+  const driver = await driverFor(wanted, values);
   const { registry } = opened.intent;
   const api = await context.api(registry).catch(() => null);
-  await assertNotRevoked(context, api, opened);
+  const refused = await refusedToday(context, api, opened);
+  assertSome(wanted, opened, refused);
   const blobs = await openBlobs(join(context.home.storeDir, 'blobs'));
   const person = await personOf(context, values, registry);
   const journals = folderOf(context, registry, person.user);
@@ -90,7 +91,8 @@ export async function openRuntime(
   const unsettle = settle();
   const fleet = fleetReporter({ home: context.home.dir, api, runtime: journal.id, host: hostname(), say });
   return {
-    ...{ project, opened, api, onRevoke, person, journal, sinks, fleet, telemetry, say, stop: untilSignal() },
+    ...{ project, opened, refused, api, onRevoke, person },
+    ...{ journal, sinks, fleet, telemetry, say, stop: untilSignal() },
     around: {
       driver,
       projectDir: project.dir,
@@ -158,26 +160,6 @@ export function instanceOf(
     lockVersion: verified.lock.version,
     project: intent.project,
   };
-}
-
-/**
- * A registry that is asked and says no is believed at once. One that does not answer is passed over: the lock's own end
- * limits for how long. A lock that is older than the newest one is no reason, a replaced one is.
- */
-export async function assertNotRevoked(
-  context: Context,
-  api: Api | null,
-  opened: OpenedProject,
-): Promise<void> {
-  if (!api)
-    return context.say('lk: not signed in to the registry of this lock; it is not asked about revocations');
-  try {
-    await assertCurrent(context, api.within(ASK_MS), opened);
-  } catch (thrown) {
-    const error = asLockkeeperError(thrown);
-    if (isVerdict(error.code)) throw error;
-    context.say(`lk: the registry was not asked about revocations: ${error.message}`);
-  }
 }
 
 function onRevokeOf(values: Values): OnRevoke {

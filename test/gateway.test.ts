@@ -1,7 +1,7 @@
 /** `lk gateway` as people meet it: a locked server over HTTP, a lock that changes under it, a revocation. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -25,30 +25,37 @@ describe('lk gateway', () => {
   let gateway: ChildProcessWithoutNullStreams;
   let url: string;
   let stderr = '';
+  const started: ChildProcessWithoutNullStreams[] = [];
+  const lk = (...words: string[]): ChildProcessWithoutNullStreams => {
+    const env = { ...process.env, LOCKKEEPER_HOME: join(dir, 'machines/erin'), NO_COLOR: '1' };
+    const child = spawn(process.execPath, [MAIN, ...words], { cwd: join(dir, 'project'), env });
+    started.push(child);
+    return child;
+  };
+  /** The first line of data that it writes. */
+  const lineOf = async (child: ChildProcessWithoutNullStreams): Promise<string> => {
+    let stdout = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    await until(() => stdout.includes('\n') || child.exitCode !== null);
+    return stdout;
+  };
 
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'lk-gateway-'));
-    founded = await foundEcho(dir, { database: await databaseUrl() });
+    founded = await foundEcho(dir, { database: await databaseUrl(), also: ['neighbour'] });
     company = founded.company;
     writeFileSync(join(dir, 'project/lockkeeper.policy'), 'everyone: all locked tools\n');
     await company.must('erin', 'lock');
-    const env = { ...process.env, LOCKKEEPER_HOME: join(dir, 'machines/erin'), NO_COLOR: '1' };
-    gateway = spawn(process.execPath, [MAIN, 'gateway', '--listen', '127.0.0.1:0', '--json'], {
-      cwd: join(dir, 'project'),
-      env,
-    });
-    let stdout = '';
-    gateway.stdout.on('data', (chunk: Buffer) => {
-      stdout += chunk.toString();
-    });
+    gateway = lk('gateway', '--listen', '127.0.0.1:0', '--json');
     gateway.stderr.on('data', (chunk: Buffer) => {
       stderr += chunk.toString();
     });
-    await until(() => (stdout + stderr).includes('\n'));
-    url = (JSON.parse(stdout) as { servers: string[] }).servers[0] ?? '';
+    url = (JSON.parse(await lineOf(gateway)) as { servers: string[] }).servers[0] ?? '';
   });
   afterAll(async () => {
-    gateway?.kill('SIGKILL');
+    for (const child of started) child.kill('SIGKILL');
     await founded?.close();
     rmSync(dir, { recursive: true, force: true });
   });
@@ -114,12 +121,60 @@ describe('lk gateway', () => {
     await expect.poll(async () => (await client.post({ id: 2, method: 'tools/list' })).status).toBe(404);
     const again = await post(url, { id: 1, method: 'initialize', params: INITIALIZE });
     expect(await again.text()).toContain('RELEASE_REVOKED');
-    const closed = once(gateway, 'close') as Promise<[number]>;
-    gateway.kill('SIGTERM');
-    expect((await closed)[0]).toBe(0);
     const { records } = (await company.must('alice', 'audit', '--kind', 'quarantined')) as unknown as {
       records: AuditRecord[];
     };
     expect(records.length).toBeGreaterThan(0);
+  });
+
+  it('refuses the revoked one by name under a lock that is read again, and serves its neighbour', async () => {
+    const neighbour = await httpClient(url.replace('echo', 'neighbour'));
+    await neighbour.request(1, 'tools/call', { name: 'echo', arguments: {} });
+    const now = new Date();
+    utimesSync(join(dir, 'project/mcp.lock'), now, now);
+    await expect.poll(() => stderr).toMatch(/is taken over: neighbour$/m);
+    expect(stderr).toContain('lk: echo is refused: ');
+    const [answer] = await neighbour.request(2, 'tools/call', { name: 'echo', arguments: {} });
+    expect(answer?.result).toMatchObject(REACHED);
+    const shut = await post(url, { id: 1, method: 'initialize', params: INITIALIZE });
+    expect(shut.status).toBe(422);
+    expect(await shut.text()).toContain('RELEASE_REVOKED');
+    const closed = once(gateway, 'close') as Promise<[number]>;
+    gateway.kill('SIGTERM');
+    expect((await closed)[0]).toBe(0);
+  });
+
+  it('starts with the neighbours of a revoked one, and so does lk run', async () => {
+    const again = lk('gateway', '--listen', '127.0.0.1:0', '--json');
+    const { url: base, servers } = JSON.parse(await lineOf(again)) as { url: string; servers: string[] };
+    expect(servers).toEqual([`${base}/servers/neighbour/mcp`, `${base}/mcp`]);
+    const all = await httpClient(`${base}/mcp`);
+    const [list] = await all.request(1, 'tools/list');
+    expect(JSON.stringify(list)).not.toContain('echo__echo');
+    const [reached] = await all.request(2, 'tools/call', { name: 'neighbour__echo', arguments: {} });
+    expect(reached?.result).toMatchObject(REACHED);
+    const [refused] = await all.request(3, 'tools/call', { name: 'echo__echo', arguments: {} });
+    expect(codeOf(refused ?? {})).toBe('RELEASE_REVOKED');
+    const shut = await post(`${base}/servers/echo/mcp`, { id: 1, method: 'initialize', params: INITIALIZE });
+    expect(await shut.text()).toContain('RELEASE_REVOKED');
+    again.kill('SIGTERM');
+    const run = lk('run', 'neighbour');
+    const hello = { jsonrpc: '2.0', id: 1, method: 'initialize', params: INITIALIZE };
+    run.stdin.write(`${JSON.stringify(hello)}\n`);
+    expect(await lineOf(run)).toContain('serverInfo');
+    expect(await company.lk('erin', 'run', 'echo')).toMatchObject({
+      exit: 3,
+      data: { error: { code: 'RELEASE_REVOKED' } },
+    });
+    const gate = await company.lk('erin', 'ci');
+    expect([gate.exit, gate.data.code]).toEqual([3, 'RELEASE_REVOKED']);
+  });
+
+  it('starts nothing where all of a lock is revoked', async () => {
+    await company.must('alice', 'revoke', 'neighbour@1.0.0', '--reason', 'as well');
+    const none = lk('gateway', '--listen', '127.0.0.1:0', '--json');
+    expect(await lineOf(none)).toContain('RELEASE_REVOKED');
+    await until(() => none.exitCode !== null);
+    expect(none.exitCode).toBe(3);
   });
 });

@@ -17,8 +17,9 @@ import { Doors } from '../gateway/doors.ts';
 import { watchLock } from '../gateway/reload.ts';
 import { listenAt } from '../listen.ts';
 import { type OpenedProject, openProject, projectOf, remember } from '../project.ts';
+import { refusedToday } from '../refused.ts';
 import { revocationsOf } from '../revocations.ts';
-import { assertNotRevoked, openRuntime, RUNTIME_HELP, RUNTIME_OPTIONS, type Runtime } from '../runtime.ts';
+import { openRuntime, RUNTIME_HELP, RUNTIME_OPTIONS, type Runtime } from '../runtime.ts';
 
 export const gateway: Command = {
   summary: 'serve all locked servers over HTTP to many clients, isolated and recorded',
@@ -55,7 +56,7 @@ export const gateway: Command = {
 };
 
 async function serve(context: Context, runtime: Runtime, config: OpenedConfig): Promise<void> {
-  const { opened, api, say, stop } = runtime;
+  const { opened, refused, api, say, stop } = runtime;
   const aliases = [...opened.verified.entries.keys()];
   assertLocked(config, aliases);
   const instances = new Instances(config.instances);
@@ -75,7 +76,7 @@ async function serve(context: Context, runtime: Runtime, config: OpenedConfig): 
     }),
     revocations: api && sharedSource(revocationsOf(api, { say }), stop),
   });
-  const first = await doors.of(opened);
+  const first = await doors.of(opened, refused);
   const running = await listen(runtime, config, { doors: first, watched });
   runtime.telemetry.metrics.gauge(
     'gateway_sessions',
@@ -89,11 +90,12 @@ async function serve(context: Context, runtime: Runtime, config: OpenedConfig): 
     const reload = async (): Promise<string> => {
       const newer = await openProject(context, runtime.project, { ask: true });
       assertServes(newer);
-      await assertNotRevoked(context, api, newer);
-      const next = await doors.of(newer);
+      const refusedNow = await refusedToday(context, api, newer);
+      const next = await doors.of(newer, refusedNow);
       await running.replace(next);
       await remember(context, newer.intent, newer.verified);
-      return `lock ${newer.verified.lock.version} is taken over: ${[...newer.verified.entries.keys()].join(', ')}`;
+      const served = [...newer.verified.entries.keys()].filter((alias) => !refusedNow.has(alias));
+      return `lock ${newer.verified.lock.version} is taken over: ${served.join(', ') || '(none is served)'}`;
     };
     await watchLock({ project: runtime.project, reload, say, stop });
   } finally {
@@ -168,11 +170,12 @@ function assertServes({ verified }: OpenedProject): VerifiedEntry[] {
 }
 
 function welcome(context: Context, { url }: Gateway, doors: ReadonlyMap<string, Door>): void {
-  const urls = [...doors.keys()].map((path) => `${url}${path}`);
+  const open = [...doors].filter(([, { closed }]) => closed === undefined).map(([path]) => path);
+  const urls = open.map((path) => `${url}${path}`);
   if (context.json) return void process.stdout.write(`${JSON.stringify({ url, servers: urls })}\n`);
   context.say(`The gateway listens on ${url}`);
   for (const each of urls) context.say(`  ${each}`);
-  const [, , alias = 'all'] = [...doors.keys()][0]?.split('/') ?? [];
+  const [, , alias = 'all'] = open[0]?.split('/') ?? [];
   context.say(`A client is given one of them, such as: claude mcp add --transport http ${alias} ${urls[0]}`);
   context.say('Each call is judged by the lock and written down before it is made. Ctrl-C ends it.');
 }

@@ -1,7 +1,7 @@
 /** The doors of a project: one for each locked server, prepared before anything listens. */
 import { NOBODY_TO_ASK } from '../../runtime/gate/people.ts';
 import { allDoor } from '../../runtime/gateway/all/door.ts';
-import { serverDoor } from '../../runtime/gateway/door.ts';
+import { closedDoor, serverDoor } from '../../runtime/gateway/door.ts';
 import type { Instances } from '../../runtime/gateway/instances.ts';
 import type { Door } from '../../runtime/gateway/ports.ts';
 import type { Upstream } from '../../runtime/identity/upstream.ts';
@@ -20,6 +20,7 @@ import { digestOf } from '../../schemas/json.ts';
 import { callApprovalsOf } from '../call-approvals.ts';
 import { tellOf } from '../fleet.ts';
 import type { OpenedProject } from '../project.ts';
+import type { Refused } from '../refused.ts';
 import { entryNamed, instanceOf, type Runtime } from '../runtime.ts';
 
 const PROBES: Probes = { everyMs: 30_000, timeoutMs: 10_000, failures: 3 };
@@ -58,20 +59,23 @@ export class Doors {
 
   /**
    * The doors of this lock by path. One whose release, launch, permissions and policy stay the same stays the same door,
-   * so that what goes through it goes on. Throws POLICY_MISSING and what preparing throws, and then nothing has changed.
+   * so that what goes through it goes on; that of a refused one is closed. Throws POLICY_MISSING and what preparing throws,
+   * and then nothing has changed.
    */
-  async of(opened: OpenedProject): Promise<ReadonlyMap<string, Door>> {
+  async of(opened: OpenedProject, refused: Refused): Promise<ReadonlyMap<string, Door>> {
     const { lock, digest, entries, trusted } = opened.verified;
     const prepared = new Map<string, Prepared>();
-    for (const [alias, verified] of entries)
+    for (const [alias, verified] of entries) {
+      if (refused.has(alias)) continue;
       prepared.set(alias, await prepare(this.#kept.runtime.prepareOptions(verified, digest)));
+    }
     const policy = requiredPolicy(
       lock,
       new Map([...prepared].map(([alias, { surface }]) => [alias, surface])),
     );
     const next = new Map<string, Standing>();
     for (const [alias, ready] of prepared) {
-      const path = `/servers/${alias}/mcp`;
+      const path = pathOf(alias);
       const above = { root: trusted.root.version, policy: policy.digest, environment: lock.environment };
       const identity = digestOf(identityOf(ready, above));
       const before = this.#standing.get(path);
@@ -88,17 +92,18 @@ export class Doors {
     this.#standing = next;
     this.expires = runsUntil(lock, trusted);
     const each = new Map([...next].map(([path, { door }]) => [path, door]));
-    return each.set(ALL, this.#all(next, same));
+    for (const [alias, error] of refused) each.set(pathOf(alias), closedDoor(alias, error));
+    return each.set(ALL, same && this.#whole ? this.#whole : this.#all(next, refused));
   }
 
-  /** The door to all: the same one while every server’s is. */
-  #all(standing: ReadonlyMap<string, Standing>, same: boolean): Door {
-    if (same && this.#whole) return this.#whole;
+  /** The door to all: a new one where any server’s is. */
+  #all(standing: ReadonlyMap<string, Standing>, refused: Refused): Door {
     const { journal, say } = this.#kept.runtime;
     const parts = [...standing.values()];
     const { door, ambiguous } = allDoor({
       doors: new Map(parts.map((part) => [part.alias, part.door])),
       surfaces: new Map(parts.map((part) => [part.alias, part.prepared.surface])),
+      refused,
       journal,
     });
     if (ambiguous.length > 0)
@@ -149,6 +154,10 @@ export class Doors {
       },
     });
   }
+}
+
+function pathOf(alias: string): string {
+  return `/servers/${alias}/mcp`;
 }
 
 /** Approvals may be renewed and the lock signed anew: what runs is the same. */

@@ -1,4 +1,5 @@
 /** The door to one locked server: a conversation for each session, its server started when a call needs it. */
+import type { LockkeeperError } from '../../schemas/errors.ts';
 import type { Caller } from '../gate/caller.ts';
 import type { CallApprovals } from '../gate/people.ts';
 import type { Breaker } from '../lifecycle/breaker.ts';
@@ -60,4 +61,12 @@ export function serverDoor(options: DoorOptions): Door {
       };
     },
   };
+}
+
+/** The door to a locked server that is refused: a request is told why, and nothing is behind it. */
+export function closedDoor(alias: string, closed: LockkeeperError): Door {
+  const open = (): never => {
+    throw closed;
+  };
+  return { alias, eras: [], mirrored: () => [], closed, open };
 }

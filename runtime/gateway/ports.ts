@@ -32,6 +32,8 @@ export interface Door {
   mirrored(tool: string): readonly Mirrored[];
   /** Which locked server it leads to; null: to all of them. */
   readonly alias: string | null;
+  /** Why nobody is let in: every request is refused with it. */
+  readonly closed?: LockkeeperError;
   open(visit: Visit, port: ClientPort): Backend;
 }
 

@@ -126,6 +126,7 @@ class Face {
       const paths = [...this.#doors].filter(([, each]) => reaches(who, each)).map(([each]) => each);
       throw new HttpRefusal(404, nothingThere(path, paths));
     }
+    if (door.closed) throw door.closed;
     this.#present.add({ request, response, who });
     const at = { path, door, who };
     if (request.method === 'POST') return this.#post(request, response, { at, seen });

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openApi } from '../../cli/api.ts';
 import type { Context } from '../../cli/command.ts';
-import { assertCurrent, isVerdict, type States } from '../../cli/current.ts';
+import { type Asked, assertCurrent, isVerdict, type States } from '../../cli/current.ts';
 import { openHome } from '../../cli/home.ts';
 import type { OpenedProject } from '../../cli/project.ts';
 import { verifyLock } from '../../runtime/trust/lock.ts';
@@ -74,7 +74,12 @@ describe('what the registry says of a lock today', () => {
   });
   beforeAll(() => new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve)));
   afterAll(() => void server.close());
-  const ask = async (check: Partial<LockCheckView>, root = makeRoot(), now = NOW): Promise<string> => {
+  const ask = async (
+    check: Partial<LockCheckView>,
+    root = makeRoot(),
+    now = NOW,
+    refused?: Asked['refused'],
+  ): Promise<string> => {
     told = { check: { ...good, ...check }, root };
     const registry = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const intent = {
@@ -91,6 +96,7 @@ describe('what the registry says of a lock today', () => {
     heard = new Map();
     return assertCurrent(context, openApi(registry, null), {
       ...opened,
+      ...(refused ? { refused } : {}),
       told: (states) => void (heard = states),
     }).then(
       () => 'ok',
@@ -118,6 +124,21 @@ describe('what the registry says of a lock today', () => {
     ['in another lock of this version', 'LOCK_EQUIVOCATION', { latest: { version: 7, digest: OTHER } }],
   ])('a release that is %s: %s', async (_, code, check) => {
     expect(await ask(check)).toBe(code);
+  });
+
+  it('keeps what it refused of single releases when the rest could not be asked', async () => {
+    const refused: [string, string][] = [];
+    const keep = (alias: string, { code }: { code: string }): void => void refused.push([alias, code]);
+    expect(await ask(stateOf('revoked'), makeRoot(), NOW, keep)).toBe('ok');
+    expect(await ask({}, without('bob'), NOW, keep)).toBe('ok');
+    expect(await ask({ ...stateOf('revoked'), known: false }, makeRoot(), NOW, keep)).toBe(
+      'LOCK_EQUIVOCATION',
+    );
+    expect(refused).toEqual([
+      ['weather', 'RELEASE_REVOKED'],
+      ['weather', 'APPROVAL_THRESHOLD'],
+      ['weather', 'RELEASE_REVOKED'],
+    ]);
   });
 
   it('is told of what it says before it is refused', async () => {

@@ -1,4 +1,4 @@
-/** A company whose one server, `echo`, is published, approved and asked for; the lock is left to whoever needs it. */
+/** A company whose one server, `echo`, and others like it, are published, approved and asked for; the lock is left to whoever needs it. */
 import { chmodSync } from 'node:fs';
 import { type Company, foundCompany } from '../../cli/drill/company.ts';
 import { plain } from '../scanner/harness.ts';
@@ -16,10 +16,15 @@ export async function joins(company: Company, person: string, roles: string): Pr
 }
 
 /** Alice reviews and audits, erin develops; the project stands in `dir`/project. */
-export async function foundEcho(dir: string, more: { database?: string } = {}): Promise<EchoCompany> {
+export async function foundEcho(
+  dir: string,
+  { also = [], ...more }: { database?: string; also?: readonly string[] } = {},
+): Promise<EchoCompany> {
+  const names = ['echo', ...also];
   chmodSync(dir, 0o755);
   const tool = { name: 'echo', description: 'Echo', inputSchema: { type: 'object' } };
-  const npm = await startNpmRegistry([plain({ tools: [tool] }, { name: '@acme/echo' })]);
+  const packages = names.map((name) => plain({ tools: [tool] }, { name: `@acme/${name}` }));
+  const npm = await startNpmRegistry(packages);
   const environment = process.env;
   const company = await foundCompany({ dir, npmRegistry: npm.url, environment, trial: true, ...more });
   for (const [person, roles] of [
@@ -29,11 +34,13 @@ export async function foundEcho(dir: string, more: { database?: string } = {}): 
     await joins(company, person, roles);
   }
   for (const verb of ['new', 'enrol']) await company.must('alice', 'keys', verb);
-  await company.must('admin', 'publish', 'npm:@acme/echo@1.0.0');
   const accept = ['LK-MNT-01', 'LK-REL-01', 'LK-ART-02'].flatMap((id) => ['--accept', `${id}=looked at`]);
-  const first = await company.lk('alice', 'approve', 'echo');
-  if (first.exit !== 0) await company.must('alice', 'approve', 'echo', ...accept);
-  await company.must('erin', 'add', 'echo');
+  for (const name of names) {
+    await company.must('admin', 'publish', `npm:@acme/${name}@1.0.0`);
+    const first = await company.lk('alice', 'approve', name);
+    if (first.exit !== 0) await company.must('alice', 'approve', name, ...accept);
+    await company.must('erin', 'add', name);
+  }
   return {
     company,
     close: async () => {

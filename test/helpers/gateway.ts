@@ -132,7 +132,7 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
   const surfaces = new Map(servers.map(([alias]) => [alias, surfaceOf(alias)]));
   const each = new Map(servers.map(([alias]) => [alias, doors.get(`/servers/${alias}/mcp`)]));
   const every = new Map([...each].flatMap(([alias, door]) => (door ? [[alias, door] as const] : [])));
-  doors.set('/mcp', allDoor({ doors: every, surfaces, journal }).door);
+  doors.set('/mcp', allDoor({ doors: every, surfaces, refused: new Map(), journal }).door);
   setup.doors?.(doors);
   const gateway = await openGateway({
     host: '127.0.0.1',

@@ -33,6 +33,8 @@ export interface AllOptions {
   readonly names: Names;
   readonly hello: Hello;
   readonly eras: readonly Era[];
+  /** Why nobody is asked under these aliases. */
+  readonly closed: ReadonlyMap<string, LockkeeperError>;
   readonly journal: Journal;
 }
 
@@ -104,10 +106,8 @@ export class All implements Backend {
         );
         return;
       }
-      const { alias, message: routed } = route(message, {
-        era: this.#era ?? 'session',
-        names: this.#o.names,
-      });
+      const { names, closed } = this.#o;
+      const { alias, message: routed } = route(message, { era: this.#era ?? 'session', names, closed });
       this.#asked.set(key, alias);
       this.#parts.of(alias).take(routed);
     } catch (thrown) {

@@ -1,4 +1,5 @@
 /** The door to all locked servers as one. */
+import type { LockkeeperError } from '../../../schemas/errors.ts';
 import type { Era, Surface } from '../../../schemas/surface.ts';
 import type { Journal } from '../../journal/journal.ts';
 import type { Door } from '../ports.ts';
@@ -10,11 +11,13 @@ export interface AllDoorOptions {
   /** By alias; the very doors that lead to one server each. */
   readonly doors: ReadonlyMap<string, Door>;
   readonly surfaces: ReadonlyMap<string, Surface>;
+  /** Locked servers that are refused, by alias: their names are refused in the same words. */
+  readonly refused: ReadonlyMap<string, LockkeeperError>;
   readonly journal: Journal;
 }
 
 /** The eras that every one of them speaks. Throws NAME_AMBIGUOUS. */
-export function allDoor({ doors, surfaces, journal }: AllDoorOptions): {
+export function allDoor({ doors, surfaces, refused, journal }: AllDoorOptions): {
   readonly door: Door;
   /** Addresses that are not served here because several servers have them. */
   readonly ambiguous: readonly string[];
@@ -40,7 +43,8 @@ export function allDoor({ doors, surfaces, journal }: AllDoorOptions): {
       const reached = new Map([...doors].filter(([alias]) => servers === null || servers.includes(alias)));
       const seen = new Map([...surfaces].filter(([alias]) => reached.has(alias)));
       const own = reached.size === doors.size ? hello : helloOfAll(seen);
-      return new All({ doors: reached, names, hello: own, eras, journal }, visit, port);
+      const closed = new Map([...refused].filter(([alias]) => servers === null || servers.includes(alias)));
+      return new All({ doors: reached, names, hello: own, eras, closed, journal }, visit, port);
     },
   };
   return { door, ambiguous: names.ambiguous };

@@ -5,7 +5,7 @@ import type { Era, Section } from '../../../schemas/surface.ts';
 import { LIST_METHOD, REQUESTS_TO_SERVER } from '../../gate/methods.ts';
 import { isObject, type Request } from '../../wire/message.ts';
 import { splice } from '../../wire/splice.ts';
-import type { Names } from './names.ts';
+import { type Names, qualified } from './names.ts';
 
 export interface Routed {
   readonly alias: string;
@@ -19,13 +19,20 @@ export function listedBy(method: string): Section | undefined {
   return LISTS.get(method);
 }
 
-/** Throws TOOL_REFUSED, NAME_AMBIGUOUS, FRAME_INVALID or METHOD_REFUSED. */
-export function route(
-  message: Request,
-  { era, names }: { readonly era: Era; readonly names: Names },
-): Routed {
+export interface Routing {
+  readonly era: Era;
+  readonly names: Names;
+  /** Why nobody is asked under these aliases. */
+  readonly closed: ReadonlyMap<string, LockkeeperError>;
+}
+
+/** Throws TOOL_REFUSED, NAME_AMBIGUOUS, FRAME_INVALID, METHOD_REFUSED, or why the server that is named is closed. */
+export function route(message: Request, { era, names, closed }: Routing): Routed {
   const { method, params } = message;
   if (!Object.hasOwn(REQUESTS_TO_SERVER[era], method)) throw refused(method);
+  const named = isObject(params.ref) ? params.ref.name : params.name;
+  for (const [alias, error] of closed)
+    if (typeof named === 'string' && named.startsWith(qualified(alias, ''))) throw error;
   switch (method) {
     case 'tools/call':
       return renamed(message, ['name'], names.owner('tools', textOf(params.name, 'a name')));
