@@ -38,7 +38,7 @@ export interface Pending {
   readonly token?: Id;
   /** Connections that were made while it alone was in flight. */
   reached?: Set<string>;
-  /** The parameters of a request that asks for something once and for all. */
+  /** The parameters of a request, where they are needed once it is answered. */
   readonly wish?: JsonObject;
   /** Of a call that waits for people: they need not decide any more. */
   readonly giveUp?: () => void;

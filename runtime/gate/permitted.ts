@@ -1,13 +1,13 @@
 /** Step 7: what the policy says of a request. Requests that name no item of a server are not its matter. */
-import type { Digest, Json } from '../../schemas/common.ts';
+import type { Digest, Json, JsonObject } from '../../schemas/common.ts';
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import type { Section } from '../../schemas/surface.ts';
 import type { Decision } from '../policy/open.ts';
 import type { GatePolicy, ItemCall } from '../policy/session.ts';
 import { isObject, type Request } from '../wire/message.ts';
-import type { GateState } from './gate.ts';
+import type { GateState, Pending } from './gate.ts';
 import type { MethodRule } from './methods.ts';
-import { matchesTemplate } from './template.ts';
+import { filledIn, matchesTemplate } from './template.ts';
 
 /** As records carry it. */
 export interface Decided {
@@ -78,16 +78,41 @@ function templatesOf(uri: string, { entry, live }: GateState): string[] {
   );
 }
 
-/** Completing what one may not use would tell of it. */
-function judgeCompletion(message: Request, policy: GatePolicy, state: GateState): Permission | null {
-  const { ref } = message.params;
+/** Completing is judged as the use that it completes, with what is filled in so far, as it stands. */
+function judgeCompletion({ params }: Request, policy: GatePolicy, state: GateState): Permission | null {
+  const call = completed(params, state);
+  return call && permissionOf(policy, call, policy.judge(call));
+}
+
+export interface Seeing {
+  /** What lists may show of what is locked. */
+  readonly sees: ((section: Section, key: string) => boolean) | undefined;
+  /** Whether a value that completes an argument would be permitted in its place; absent: nothing was completed. */
+  readonly fits?: (value: string) => boolean;
+}
+
+/** What of an answer the policy lets its caller see. */
+export function seeing({ method, wish }: Pending, state: GateState | null): Seeing {
+  const policy = state?.policy;
+  if (!state || !policy || method !== 'completion/complete' || !wish) return { sees: policy?.sees };
+  const { argument } = wish;
+  const fits = (value: string): boolean => {
+    const call = completed(isObject(argument) ? { ...wish, argument: { ...argument, value } } : wish, state);
+    return call !== null && passes(call, policy.judge(call));
+  };
+  return { sees: policy.sees, fits };
+}
+
+/** The use of a prompt or resource with the arguments that a completion names. Null for what the gate refuses before. */
+function completed({ ref, argument, context }: JsonObject, { live }: GateState): ItemCall | null {
   if (!isObject(ref)) return null;
-  const name = ref.type === 'ref/prompt' ? ref.name : ref.uri;
-  if (typeof name !== 'string') return null;
-  const listed =
-    state.live.standing('resourceTemplates', name) === 'locked' ? 'resourceTemplates' : 'resources';
-  const section: Section = ref.type === 'ref/prompt' ? 'prompts' : listed;
-  const seen = policy.sees(section, name);
-  const decision: Decision = { effect: seen ? 'allow' : 'deny', rule: 'as what it completes' };
-  return permissionOf(policy, { section, name, arguments: {} }, decision);
+  const { name, value } = isObject(argument) ? argument : {};
+  const before = isObject(context) && isObject(context.arguments) ? context.arguments : {};
+  const filled = typeof name === 'string' && value !== undefined ? { ...before, [name]: value } : before;
+  const { name: prompt, uri } = ref;
+  if (ref.type === 'ref/prompt')
+    return typeof prompt === 'string' ? { section: 'prompts', name: prompt, arguments: filled } : null;
+  if (typeof uri !== 'string') return null;
+  const section = live.standing('resourceTemplates', uri) === 'locked' ? 'resourceTemplates' : 'resources';
+  return { section, name: uri, arguments: { uri: filledIn(uri, filled) } };
 }

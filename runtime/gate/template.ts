@@ -3,6 +3,8 @@
  * walking both with the set of places the template may have got to, so that no template and no URI takes long.
  */
 
+import type { JsonObject } from '../../schemas/common.ts';
+
 interface Variable {
   readonly allowed: RegExp;
   readonly least: 0 | 1;
@@ -38,6 +40,19 @@ export function matchesTemplate(template: string, uri: string): boolean {
     if (places.size === 0) return false;
   }
   return places.has(uri.length);
+}
+
+/** The beginning of the URI that these values make of a template: up to the first variable that has none, or is of no simple kind. */
+export function filledIn(template: string, values: JsonObject): string {
+  let uri = '';
+  for (const part of template.split(/(\{[^{}]*\})/)) {
+    const [, reserved, name = ''] = /^\{(\+?)([\w.%]+)\}$/.exec(part) ?? [];
+    const value = Object.hasOwn(values, name) ? values[name] : undefined;
+    if (!part.startsWith('{')) uri += part;
+    else if (typeof value !== 'string') return uri;
+    else uri += reserved === '+' ? value : encodeURIComponent(value.toWellFormed());
+  }
+  return uri;
 }
 
 function piecesOf(template: string): Piece[] {

@@ -4,15 +4,15 @@ import { LockkeeperError } from '../../schemas/errors.ts';
 import { canonical } from '../../schemas/json.ts';
 import { KEY_OF, type Section } from '../../schemas/surface.ts';
 import type { MethodRule } from '../gate/methods.ts';
+import type { Seeing } from '../gate/permitted.ts';
 import { type Drift, filterPage, type LiveSurface } from '../gate/surface.ts';
 import { encode, isObject, parseMessage, type Response, refusalOf } from '../wire/message.ts';
 
-export interface Known {
+/** Without a policy, all of it may be seen. */
+export interface Known extends Partial<Seeing> {
   readonly live: LiveSurface;
   /** The greeting that was compared with the lock. */
   readonly hello: JsonObject;
-  /** What lists may show of what is locked; absent: all of it. */
-  readonly sees?: ((section: Section, key: string) => boolean) | undefined;
 }
 
 export interface Answer {
@@ -20,6 +20,8 @@ export interface Answer {
   readonly drifts: readonly Drift[];
 }
 
+/** In one answer, by the protocol. */
+const MAX_VALUES = 100;
 const UNREADABLE = new LockkeeperError('SURFACE_UNREADABLE', {
   expected: 'a list that can be compared with the lock',
   found: 'something else',
@@ -39,7 +41,19 @@ export function answerFor(message: Response, rule: MethodRule, known: Known): An
     const same = inOneWay(message) && canonical(message.result) === canonical(known.hello);
     return same ? whole : { bytes: refusalOf(message.id, REGREETED), drifts: [] };
   }
+  if (known.fits) return { bytes: completed(message, known.fits), drifts: [] };
   return rule.lists === undefined ? whole : listed(rule.lists, message, known);
+}
+
+/** Values that complete an argument, without those that would be refused in its place, and what is beyond the protocol's bound. */
+function completed(message: Result, fits: NonNullable<Seeing['fits']>): Buffer {
+  const { id, result } = message;
+  const { total: _, ...said } = isObject(result) && isObject(result.completion) ? result.completion : {};
+  const values = Array.isArray(said.values) ? said.values : [];
+  const kept = values.slice(0, MAX_VALUES).filter((value) => typeof value === 'string' && fits(value));
+  if (kept.length === values.length && Array.isArray(said.values) && inOneWay(message)) return message.bytes;
+  const rest = isObject(result) ? result : {};
+  return encode({ jsonrpc: '2.0', id, result: { ...rest, completion: { ...said, values: kept } } });
 }
 
 type Result = Extract<Response, { kind: 'response' }>;

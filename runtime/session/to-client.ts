@@ -4,6 +4,7 @@ import type { Json } from '../../schemas/common.ts';
 import { quote } from '../../schemas/errors.ts';
 import { boundTo, judgeToClient, type Pending } from '../gate/gate.ts';
 import { STALE_BY } from '../gate/methods.ts';
+import { seeing } from '../gate/permitted.ts';
 import type { Judged } from '../gate/results.ts';
 import type { Message, Notification, Request, Response } from '../wire/message.ts';
 import * as wire from '../wire/message.ts';
@@ -110,7 +111,7 @@ export class ToClient {
     // What completes an argument is in no lock: the server made it up.
     const item = rule.item && target !== undefined ? { section: rule.item.section, name: target } : null;
     if (item || method === 'completion/complete') policy?.heard(call, item);
-    const { bytes, drifts } = answerFor(message, rule, { ...known, sees: policy?.sees });
+    const { bytes, drifts } = answerFor(message, rule, { ...known, ...seeing(pending, x.state) });
     for (const drift of drifts) x.note(records.drifted(x.scribe, drift));
     x.toClient(bytes, known.key);
   }

@@ -175,7 +175,12 @@ function tokenOf(params: wire.Request['params']): { token?: wire.Id } {
   return typeof token === 'string' || typeof token === 'number' ? { token } : {};
 }
 
-const WISHES = new Set(['logging/setLevel', 'resources/subscribe', 'resources/unsubscribe']);
+const WISHES = new Set([
+  'logging/setLevel',
+  'resources/subscribe',
+  'resources/unsubscribe',
+  'completion/complete',
+]);
 
 function wishOf({ method, params }: wire.Request): { wish?: wire.Request['params'] } {
   return WISHES.has(method) ? { wish: params } : {};

@@ -195,7 +195,10 @@ createInterface({ input: process.stdin }).on('line', (line) => {
     });
   if (method === 'prompts/list' && how === 'completes')
     return send({ id, result: { prompts: [{ name: 'greet', arguments: [{ name: 'who' }] }] } });
-  if (method === 'completion/complete') return send({ id, result: { completion: { values: ['ada'] } } });
+  if (method === 'completion/complete') {
+    appendLog({ completed: params.argument });
+    return send({ id, result: { completion: { values: ['ada', 'bob', 7], total: 3 } } });
+  }
   if (method === 'server/discover') {
     const _meta = { 'io.modelcontextprotocol/serverInfo': { name: 'scripted', version: '1' } };
     const said = { capabilities: { tools: { listChanged: true } }, instructions: 'A test server' };

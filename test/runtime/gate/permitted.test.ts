@@ -99,6 +99,56 @@ describe('step 7', () => {
     expect(said(call, text)).toBe(expected);
   });
 
+  const who = 'everyone: prompt greet of the test server, where who is ada';
+  const note = 'everyone: resource note://{id} of the test server, where uri is "note://7"';
+  const not = `${EVERYTHING}\neveryone: not prompt greet of the test server, where who is ada`;
+  const prompt = { type: 'ref/prompt', name: 'greet' };
+  const page = (uri: string): JsonObject => ({ type: 'ref/resource', uri });
+  it.each<[string, JsonObject, string, string]>([
+    ['the value that is permitted', { ref: prompt, argument: { name: 'who', value: 'ada' } }, who, 'allowed'],
+    ['another value', { ref: prompt, argument: { name: 'who', value: 'eve' } }, who, 'POLICY_REFUSED'],
+    ['a part of it', { ref: prompt, argument: { name: 'who', value: 'ad' } }, who, 'POLICY_REFUSED'],
+    ['no value', { ref: prompt }, who, 'POLICY_REFUSED'],
+    [
+      'a value that is no text',
+      { ref: prompt, argument: { name: 'who', value: ['eve'] } },
+      who,
+      'POLICY_REFUSED',
+    ],
+    ['another argument', { ref: prompt, argument: { name: 'how', value: 'ada' } }, who, 'POLICY_REFUSED'],
+    [
+      'another argument, beside the permitted one',
+      { ref: prompt, argument: { name: 'how', value: '' }, context: { arguments: { who: 'ada' } } },
+      who,
+      'allowed',
+    ],
+    [
+      'a value in the place of the permitted one',
+      { ref: prompt, argument: { name: 'who', value: 'eve' }, context: { arguments: { who: 'ada' } } },
+      who,
+      'POLICY_REFUSED',
+    ],
+    ['a refused value', { ref: prompt, argument: { name: 'who', value: 'ada' } }, not, 'POLICY_REFUSED'],
+    ['a value left out', { ref: prompt, argument: { name: 'how', value: '' } }, not, 'POLICY_REFUSED'],
+    ['one not refused', { ref: prompt, argument: { name: 'who', value: 'eve' } }, not, 'allowed'],
+    [
+      'the permitted URI',
+      { ref: page('note://{id}'), argument: { name: 'id', value: '7' } },
+      note,
+      'allowed',
+    ],
+    ['another', { ref: page('note://{id}'), argument: { name: 'id', value: '8' } }, note, 'POLICY_REFUSED'],
+    ['half of it', { ref: page('note://{id}') }, note, 'POLICY_REFUSED'],
+    [
+      'one that is the same only as it stands',
+      { ref: page('note://{+any}'), argument: { name: 'any', value: '//evil' } },
+      `${EVERYTHING}\neveryone: not resource note://{+any} of the test server, where uri is "note:////evil"`,
+      'POLICY_REFUSED',
+    ],
+  ])('completes what would be permitted: %s', (_, params, text, expected) => {
+    expect(said(request('completion/complete', params), text)).toBe(expected);
+  });
+
   it('says by which policy and rule it decided', () => {
     const state = stateWith('everyone: all locked tools');
     const policy = state.policy?.digest;

@@ -4,7 +4,7 @@ import { Breaker } from '../../../runtime/lifecycle/breaker.ts';
 import { FlowState } from '../../../runtime/policy/flows.ts';
 import { answerFor } from '../../../runtime/session/answers.ts';
 import { encode, parseMessage, type Response } from '../../../runtime/wire/message.ts';
-import type { JsonObject } from '../../../schemas/common.ts';
+import type { Json, JsonObject } from '../../../schemas/common.ts';
 import { LockkeeperError } from '../../../schemas/errors.ts';
 import { pinSurface, type Section, type Surface } from '../../../schemas/surface.ts';
 import { People, sessionPolicy } from '../../helpers/policy.ts';
@@ -51,6 +51,25 @@ describe('lists and calls', () => {
       expect(session.calls().map(({ call }) => (call as JsonObject).name)).toEqual(seen);
       await session.close();
     }
+  });
+
+  it('completing is judged as the use: what may not be asked with does not reach the server, what may not come is left out', async () => {
+    const completes = async (text: string, value: string): Promise<[Json | undefined, number]> => {
+      const session = await open(text, { how: 'completes', surface: await capture([SCRIPTED, 'completes']) });
+      const params = { ref: { type: 'ref/prompt', name: 'greet' }, argument: { name: 'who', value } };
+      const { result, ...answer } = await session.request(1, 'completion/complete', params);
+      await session.close();
+      const asked = session.calls().filter(({ completed }) => completed !== undefined).length;
+      return [(result as JsonObject | undefined)?.completion ?? (codeOf(answer) as string), asked];
+    };
+    const all = 'everyone: everything locked';
+    expect(await completes(all, 'a')).toEqual([{ values: ['ada', 'bob'] }, 1]);
+    expect(
+      await completes(`${all}\neveryone: not prompt greet of the test server, where who is bob`, 'b'),
+    ).toEqual([{ values: ['ada'] }, 1]);
+    const only = 'everyone: prompt greet of the test server, where who is bob';
+    expect(await completes(only, 'bob')).toEqual([{ values: ['bob'] }, 1]);
+    expect(await completes(only, 'ada')).toEqual(['POLICY_REFUSED', 0]);
   });
 
   it('a refused call is one record, with its caller, policy, rule and code; an allowed one carries its rule', async () => {
