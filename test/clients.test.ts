@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { overtaken } from '../runtime/session/era.ts';
 import type { AuditBody } from '../schemas/audit.ts';
 import { clients } from './clients/all.ts';
 import { type Client, FACES } from './clients/client.ts';
@@ -114,6 +115,32 @@ describe('the judgement', () => {
     ],
   ])('does not hold: %s', (why, change) => {
     expect(judge({ ...good, ...change }).wrong.join('; ')).toContain(why);
+  });
+
+  it('takes a session for the other era only where the client did not wait for the answer', () => {
+    const refused: AuditBody = {
+      ...about,
+      kind: 'request.refused',
+      method: 'server/discover',
+      message: overtaken().message,
+    };
+    const hasty: Taken = {
+      ...good,
+      client: { ...client, opens: 'server/discover' },
+      records: [refused, started, list, call, end],
+    };
+    expect(judge(hasty)).toMatchObject({
+      wrong: [],
+      explained: [expect.stringContaining('before its server')],
+    });
+    for (const change of [
+      { face: 'http' as const },
+      { records: [{ ...refused, message: 'another reason' }, started, list, call, end] },
+      { records: [{ ...started, method: 'server/discover' }, list, call, end] },
+    ])
+      expect(judge({ ...hasty, ...change }).wrong.join()).toContain(
+        'it called in the era session, not stateless',
+      );
   });
 
   it('takes a missing end for what is named, over stdio alone', () => {

@@ -1,4 +1,5 @@
 /** What the journal says of one run, and whether that and what the client printed is what it should be. */
+import { overtaken } from '../../runtime/session/era.ts';
 import type { AuditBody } from '../../schemas/audit.ts';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import type { Era } from '../../schemas/surface.ts';
@@ -75,12 +76,13 @@ export function judge({ client, face, server, message, said, records, beyond }: 
   const listed = records.some(({ kind, method }) => kind === 'request.finished' && method === 'tools/list');
   const unended = call !== undefined && end === undefined;
   const isExplained = unended && face === 'stdio' && client.leaves !== undefined;
+  const isHasty = face === 'stdio' && era === 'session' && expected === 'stateless' && didNotWait(records);
   const claims: readonly (readonly [boolean, string])[] = [
     [call !== undefined, 'no call is in the journal'],
     [!unended || isExplained, 'the journal does not say how the call ended'],
     [end === undefined || end.outcome === 'ok', `the call ended ${end?.outcome}`],
     [opened === opens, `it began with ${opened ?? 'nothing'}, not ${opens}`],
-    [era === expected, `it called in the era ${era}, not ${expected}`],
+    [era === expected || isHasty, `it called in the era ${era}, not ${expected}`],
     [listed, 'it listed no tools'],
     [who?.name === client.calls, `it called itself ${who?.name ?? 'nothing'}, not ${client.calls}`],
     [who?.version === client.version, `it was version ${who?.version ?? 'none'}, not ${client.version}`],
@@ -99,8 +101,24 @@ export function judge({ client, face, server, message, said, records, beyond }: 
     recorded: end?.outcome ?? (call ? 'as made' : 'no'),
     beyond,
     wrong: claims.filter(([holds]) => !holds).map(([, why]) => why),
-    explained: isExplained ? [`no record of how the call ended: ${client.leaves}`] : [],
+    explained: [
+      ...(isExplained ? [`no record of how the call ended: ${client.leaves}`] : []),
+      ...(isHasty
+        ? ['it asked which eras there are, and began a session before its server had started']
+        : []),
+    ],
   };
+}
+
+/** Whether its server/discover was not refused for anything but that a session was begun before the answer. */
+function didNotWait(records: readonly AuditBody[]): boolean {
+  const begun = records.some(
+    ({ kind, detail }) => kind === 'session.started' && isObject(detail) && detail.era === 'session',
+  );
+  const asked = records.filter(
+    ({ method, kind }) => method === 'server/discover' && kind === 'request.refused',
+  );
+  return begun && asked.length > 0 && asked.every(({ message }) => message === overtaken().message);
 }
 
 /** The era of a call and who made it: by its own envelope, or by the greeting of its session. */
