@@ -12,6 +12,7 @@ import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { IsolationDriver, LaunchPlan, SandboxedProcess } from '../ports.ts';
 import { bridgeWords, commandOf, containerSettings, environmentOf } from './container-words.ts';
 import { detectEngine, type Engine, envFile, inspect, runtimeWords, saidAndWanted } from './engine.ts';
+import { guarded, ownerWords, sweepContainers } from './guard.ts';
 import { ensureImage } from './image.ts';
 import { ensureCopy } from './image-copy.ts';
 import { assertAsPlanned, type Facts, foundFacts, type Means, wantedFacts } from './inspect.ts';
@@ -42,8 +43,12 @@ export function container(options: ContainerOptions): IsolationDriver {
   return {
     name: options.runtime ?? options.engine,
     detect: async () => {
-      await sweepSecrets();
-      return detectEngine(options);
+      const [status] = await Promise.all([
+        detectEngine(options),
+        sweepSecrets(),
+        sweepContainers(options.engine),
+      ]);
+      return status;
     },
     start: (plan) => start(plan, options),
   };
@@ -69,14 +74,17 @@ async function start(asked: LaunchPlan, options: ContainerOptions): Promise<Sand
   const laid = await laidOut(plan.secrets ?? [], UID);
   // Podman's monitor leaves a file where it was started when a container runs out of memory.
   const cwd = await mkdtemp(join(tmpdir(), 'lockkeeper-container-'));
+  const unguard = guarded(engine, name);
   const remove = async (): Promise<void> => {
     await run(engine, ['rm', '--force', name]).catch(() => undefined);
+    unguard();
     await laid.remove();
     await rm(cwd, { recursive: true, force: true });
   };
   try {
     const bridge = await bridgeWords(plan, options.nodePath);
-    const words = [...runtime.create, ...containerSettings(plan, engine), ...bridge, ...laid.words];
+    const settings = [...containerSettings(plan, engine), ...ownerWords()];
+    const words = [...runtime.create, ...settings, ...bridge, ...laid.words];
     await withEnvFile(env, (file) =>
       makeContainer(engine, [
         ...[...runtime.global, 'create', '--rm', '--interactive', '--name', name],

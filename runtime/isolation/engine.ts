@@ -66,7 +66,11 @@ export async function runtimeWords({
 
 interface Inspected {
   readonly State: { readonly Pid: number; readonly Running: boolean };
-  readonly Config: { readonly Env: readonly string[]; readonly User: string };
+  readonly Config: {
+    readonly Env: readonly string[];
+    readonly User: string;
+    readonly Labels?: Readonly<Record<string, string>> | null;
+  };
   readonly HostConfig: {
     readonly Memory: number;
     readonly PidsLimit: number;

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -7,9 +7,12 @@ import { describe, expect, it } from 'vitest';
 import { container } from '../../../runtime/isolation/container.ts';
 import { containerSettings, environmentOf } from '../../../runtime/isolation/container-words.ts';
 import { envFile } from '../../../runtime/isolation/engine.ts';
+import { ownerWords } from '../../../runtime/isolation/guard.ts';
+import { ensureImage } from '../../../runtime/isolation/image.ts';
 import { PROFILE_PATH } from '../../../runtime/isolation/seccomp.ts';
 import type { LaunchPlan } from '../../../runtime/ports.ts';
 import { openDir, planFor } from '../../helpers/sandbox.ts';
+import { until } from '../../helpers/wait.ts';
 
 const driver = container({ engine: 'podman', nodePath: process.execPath });
 const PROBE = `
@@ -56,6 +59,45 @@ describe('the container driver on Podman', () => {
         encoding: 'utf8',
       }).stdout,
     ).toBe('');
+  });
+});
+
+describe('a container whose runtime is killed', () => {
+  const named = (name: string): string =>
+    spawnSync('podman', ['ps', '--all', '--filter', `name=${name}`, '--format', '{{.Names}}'], {
+      encoding: 'utf8',
+    }).stdout.trim();
+
+  it('is removed at once, whatever the server in it minds', async () => {
+    const id = `killed-${process.pid}`;
+    const program = fileURLToPath(new URL('../../helpers/deaf-container.ts', import.meta.url));
+    const runtime = spawn(process.execPath, [program, id], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(runtime.stdout, 'data');
+    expect(named(id)).toBe(`lockkeeper-${id}`);
+    runtime.kill('SIGKILL');
+    await until(() => named(id) === '');
+  });
+
+  it('is removed by the next start where nothing else did, and those of others are left to them', async () => {
+    const image = await ensureImage('podman', process.execPath, null);
+    const [word = '', label = ''] = ownerWords();
+    const [pid = '', began = '', ids = ''] = label.slice(label.indexOf('=') + 1).split(' ');
+    const boot = began.slice(began.indexOf('@'));
+    const owners = {
+      gone: `${pid} 1${boot} ${ids}`,
+      running: `${pid} ${began} ${ids}`,
+      elsewhere: `${pid} 1${boot} pid:[1]`,
+      before: `${pid} 1@another-boot ${ids}`,
+    };
+    const nameOf = (owner: string): string => `lockkeeper-${owner}-${process.pid}`;
+    for (const [owner, said] of Object.entries(owners)) {
+      const words = ['create', '--name', nameOf(owner), word, `lockkeeper.runtime=${said}`, image];
+      execFileSync('podman', [...words, 'true']);
+    }
+    await driver.detect();
+    const stay = Object.keys(owners).filter((owner) => named(nameOf(owner)) !== '');
+    execFileSync('podman', ['rm', '--force', ...stay.map(nameOf)]);
+    expect(stay).toEqual(['running', 'elsewhere', 'before']);
   });
 });
 
