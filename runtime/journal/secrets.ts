@@ -1,4 +1,5 @@
 /** What looks like a secret in a text: by its own form, or by the name that stands before it. */
+import { layersOf } from './coded.ts';
 
 /** Names of things that hold secrets, as arguments, variables, headers, options and query parameters are called. */
 export const SECRET_NAME =
@@ -40,29 +41,58 @@ export function announcesSecret(word: string): boolean {
   return /^--?[\w-]{1,64}$/.test(word) && SECRET_NAME.test(word.replace(/^-+/, ''));
 }
 
-/** The text with each secret replaced by `hash(secret)`; one whose form gives it away takes the whole text with it. */
+/**
+ * The text with each secret replaced by `hash(secret)`; one whose form gives it away takes the whole text with it. What is
+ * written in codes is read as well.
+ */
 export function hideSecrets(text: string, hash: (secret: string) => string): string {
   if (SECRET_FORM.test(text)) return hash(text);
   const plain = text.toWellFormed();
-  // Nothing in it separates a name from a value.
-  if (!/[=:]|--?\w/.test(plain)) return plain;
-  return hideNamed(
-    plain.replace(USERINFO, (found) => `${found.slice(0, found.indexOf('://') + 3)}${hash(found)}@`),
-    hash,
-  );
+  const shown = replaced(plain, secretsIn(plain), hash);
+  if (!/[%&\\]/.test(shown)) return shown;
+  const found: Secret[] = [];
+  for (const { text: read, at } of layersOf(shown)) {
+    if (SECRET_FORM.test(read)) return hash(text);
+    for (const { from, to, secret } of secretsIn(read)) found.push({ from: at(from), to: at(to), secret });
+  }
+  return replaced(shown, found, hash);
 }
 
-function hideNamed(text: string, hash: (secret: string) => string): string {
+interface Secret {
+  readonly from: number;
+  readonly to: number;
+  readonly secret: string;
+}
+
+function replaced(text: string, secrets: readonly Secret[], hash: (secret: string) => string): string {
+  if (secrets.length === 0) return text;
   let shown = '';
-  let from = 0;
-  for (const { 0: found, 1: name = '', index } of text.matchAll(NAME)) {
-    const at = index + found.length;
-    if (index < from || !SECRET_NAME.test(name)) continue;
-    VALUE.lastIndex = at;
-    const value = VALUE.exec(text)?.[0];
-    if (value === undefined || value.startsWith('[secret')) continue;
-    shown += `${text.slice(from, at)}${hash(value)}`;
-    from = at + value.length;
+  let end = 0;
+  for (const { from, to, secret } of secrets.toSorted((a, b) => a.from - b.from || b.to - a.to)) {
+    if (from >= end) shown += `${text.slice(end, from)}${hash(secret)}`;
+    end = Math.max(end, to);
   }
-  return shown + text.slice(from);
+  return shown + text.slice(end);
+}
+
+/** Names and passwords in addresses, and what stands behind the name of a secret. */
+function secretsIn(text: string): Secret[] {
+  // Nothing in it separates a name from a value.
+  if (!/[=:]|--?\w/.test(text)) return [];
+  const found: Secret[] = [];
+  for (const { 0: all, index } of text.matchAll(USERINFO)) {
+    const from = index + all.indexOf('://') + 3;
+    found.push({ from, to: index + all.length - 1, secret: all });
+  }
+  let end = 0;
+  for (const { 0: name, 1: called = '', index } of text.matchAll(NAME)) {
+    const from = index + name.length;
+    if (index < end || !SECRET_NAME.test(called)) continue;
+    VALUE.lastIndex = from;
+    const secret = VALUE.exec(text)?.[0];
+    if (secret === undefined || secret.startsWith('[secret')) continue;
+    end = from + secret.length;
+    found.push({ from, to: end, secret });
+  }
+  return found;
 }

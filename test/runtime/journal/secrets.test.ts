@@ -53,6 +53,25 @@ describe('a secret that its name gives away', () => {
     ['a password said again', { passwordConfirmation: secret }],
     ['several passwords', { passwords: [secret] }],
     ['a short name behind another', { db_pwd: secret }],
+    [
+      'a query inside of a query',
+      { url: `https://a.example/?to=https%3A%2F%2Fb.example%2F%3Ftoken%3D${secret}%26z%3D1` },
+    ],
+    ['a query coded twice', { url: `https://a.example/?to=%252Fx%253Ftoken%253D${secret}%2526z%253D1` }],
+    ['JSON in a query', { url: `https://a.example/?q=%7B%22password%22%3A%22${secret}%22%7D` }],
+    ['JSON in a query, coded twice', { url: `a?q=%257b%2522password%2522%253a%2522${secret}%2522%257d` }],
+    ['a name in codes', { body: `x=1&p%61ss%77ord=${secret}` }],
+    ['an address in a query', { url: `https://a.example/?to=https%3A%2F%2Fme%3A${secret}%40b.example%2F` }],
+    ['JSON in HTML', { body: `<p data-x="{&quot;token&quot;:&quot;${secret}&quot;}">` }],
+    ['references by number', { body: `&#34;token&#34;&#58;&#34;${secret}&#34; &#x22;` }],
+    ['references by number, base 16', { body: `token&#x3D;${secret}` }],
+    ['escapes of JSON', { body: `{"a":"token\\u003d${secret}"}` }],
+    [
+      'JSON in JSON in JSON in a string',
+      { body: JSON.stringify(JSON.stringify(JSON.stringify({ token: secret }))) },
+    ],
+    ['HTML in a query', { url: `a?q=token%26equals%3B${secret}` }],
+    ['a header in a query', { url: `a?h=Authorization%3A%20Bearer%20${secret}` }],
     ['a connection string', { dsn: `Server=db;AccountKey=${secret};Port=1` }],
   ])('%s', (_, value) => {
     expect(kept(value)).not.toContain(secret);
@@ -66,12 +85,23 @@ describe('a secret that its name gives away', () => {
     );
   });
 
+  it('leaves as much of a text in codes, with the same mark for the same secret', () => {
+    const [, mark = ''] = /(\[secret .*\])/.exec(redactText('token=abc', key)) ?? [];
+    const url = (secret: string): string =>
+      `https://a.example/?page=2&to=%2Fx%3Ftoken%3D${secret}%26z%3D1&q=%41`;
+    expect(redactText(url('abc'), key)).toBe(url(mark));
+    expect(redactText(`&quot;p&#97;ss&quot;&colon; abc &amp; token=abc`, key)).toBe(
+      `&quot;p&#97;ss&quot;&colon; ${mark} &amp; token=${mark}`,
+    );
+  });
+
   it.each([
     'SELECT id FROM users WHERE name = 3',
     'https://a.example/path?q=secretary&page=2',
     'read --depth 3 /srv/x',
     'task-list-of-everything-in-this-project',
     'a=b; c: d',
+    'https://a.example/?q=100%25%20of%3Dit&amp;page%3D2 &bogus; \\u0041 %e4%b8%80 %',
   ])('takes nothing from %s', (text) => {
     expect(redactText(text, key)).toBe(text);
   });
@@ -87,6 +117,12 @@ describe('the work of hiding', () => {
     ['openings of forms', 'eyJaaaaaaaa.'.repeat(300_000)],
     ['beginnings of web tokens in one word', 'eyJaaaaaaaa-'.repeat(90_000)],
     ['names of secrets', 'token='.repeat(600_000)],
+    ['codes within codes', '%25'.repeat(1_300_000)],
+    ['names of secrets in codes', 'token%3D'.repeat(500_000)],
+    ['names of secrets in codes, with values', 'token%3Da%26'.repeat(300_000)],
+    ['openings of codes', '&#'.repeat(2_000_000)],
+    ['many zeros', '&#0000000'.repeat(400_000)],
+    ['backslashes', '\\\\'.repeat(2_000_000)],
   ])('is bounded for %s', (_, text) => {
     const spent = processorMs();
     redact({ text }, key);
