@@ -7,8 +7,8 @@ import { LockkeeperError } from '../../schemas/errors.ts';
 const FAILURES = 3;
 const FIRST_MS = 1000;
 const LONGEST_MS = 60_000;
-/** How long a trial has to itself; one that nobody hears the end of keeps no other waiting for longer. */
-const TRIAL_MS = 10_000;
+/** How long a trial that started may wait for its first answer before another one is let through. */
+const ANSWER_MS = 10_000;
 
 export interface BreakerOptions {
   readonly now?: () => number;
@@ -21,7 +21,8 @@ export class Breaker {
   readonly #random: () => number;
   #failures = 0;
   #openUntil = 0;
-  #trialUntil = 0;
+  /** Who tries it, while it is half open, and until when nobody else does: without end while it starts, which has its own bounds. */
+  #trial: { readonly by: object; until: number } | null = null;
   #last = '';
 
   constructor({ now = () => performance.now(), random = Math.random }: BreakerOptions = {}) {
@@ -37,7 +38,7 @@ export class Breaker {
   /** A start, a life or a call that failed. */
   failed(why: string): void {
     this.#last = why;
-    this.#trialUntil = 0;
+    this.#trial = null;
     if (++this.#failures < FAILURES) return;
     const longest = Math.min(LONGEST_MS, FIRST_MS * 2 ** (this.#failures - FAILURES));
     this.#openUntil = this.#now() + longest * (0.5 + this.#random() / 2);
@@ -46,23 +47,36 @@ export class Breaker {
   /** A good answer on the real path. */
   succeeded(): void {
     this.#failures = 0;
+    this.#trial = null;
   }
 
-  /** Null when a start may be tried: while it is half open, by the first who asks. */
-  refusal(server: string): LockkeeperError | null {
+  /** The one that was let through stands, and is to answer. */
+  started(by: object): void {
+    if (this.#trial?.by === by) this.#trial.until = this.#now() + ANSWER_MS;
+  }
+
+  /** The one that was let through goes, and nobody will hear how it would have ended: another may try. */
+  left(by: object): void {
+    if (this.#trial?.by === by) this.#trial = null;
+  }
+
+  /** Null when `by` may try a start: while it is half open, the first who asks. */
+  refusal(server: string, by: object): LockkeeperError | null {
     const { state } = this;
     if (state === 'closed') return null;
     const now = this.#now();
-    if (state === 'half-open' && now >= this.#trialUntil) {
-      this.#trialUntil = now + TRIAL_MS;
+    if (state === 'half-open' && (this.#trial?.until ?? 0) <= now) {
+      this.#trial = { by, until: Number.POSITIVE_INFINITY };
       return null;
     }
-    const until = Math.max(this.#openUntil, this.#trialUntil);
-    const seconds = Math.max(1, Math.ceil((until - now) / 1000));
+    const { until = 0 } = this.#trial ?? {};
+    const seconds = Math.max(1, Math.ceil((Math.max(this.#openUntil, until) - now) / 1000));
     return new LockkeeperError('SERVER_RESTING', {
       expected: `${server} to start and answer`,
       found: `${this.#failures} failures in a row, the last: ${this.#last.slice(0, 300)}`,
-      next: `It is tried again in ${seconds} s; see what it says with: lk ps`,
+      next: Number.isFinite(seconds)
+        ? `It is tried again in ${seconds} s; see what it says with: lk ps`
+        : 'It is tried right now: ask again in a moment; see what it says with: lk ps',
     });
   }
 }

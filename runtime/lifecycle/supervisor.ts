@@ -137,7 +137,7 @@ export class Supervisor<Greeted> {
     await this.#stopping;
     const { breaker, server, start, handlers } = this.#o;
     if (this.#over) throw over(server);
-    const refused = breaker.refusal(server);
+    const refused = breaker.refusal(server, this);
     if (refused) throw refused;
     this.#move('wanted', 'a message needs it');
     try {
@@ -160,6 +160,7 @@ export class Supervisor<Greeted> {
       throw error;
     }
     this.#misses = 0;
+    this.#o.breaker.started(this);
     this.#move('greeted', 'it is the locked one');
     this.#watch(live);
     return live.greeted;
@@ -185,6 +186,7 @@ export class Supervisor<Greeted> {
     clearTimeout(this.#idle);
     this.#o.spare?.(null);
     clearInterval(this.#probing);
+    this.#o.breaker.left(this);
     const live = this.#live;
     this.#live = null;
     if (live) this.#stopping = this.#end(live.process, graceMs);

@@ -1,5 +1,8 @@
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Breaker } from '../../../runtime/lifecycle/breaker.ts';
+import { Supervisor } from '../../../runtime/lifecycle/supervisor.ts';
+import { plainProcess, SCRIPTED } from '../../helpers/session.ts';
 
 function opened(): { breaker: Breaker; pass: (ms: number) => void; may: () => boolean } {
   let now = 0;
@@ -10,7 +13,7 @@ function opened(): { breaker: Breaker; pass: (ms: number) => void; may: () => bo
     pass: (ms) => {
       now += ms;
     },
-    may: () => breaker.refusal('acme') === null,
+    may: () => breaker.refusal('acme', {}) === null,
   };
 }
 
@@ -21,7 +24,7 @@ describe('a breaker that is half open', () => {
     pass(500);
     expect(breaker.state).toBe('half-open');
     expect([may(), may(), may()]).toEqual([true, false, false]);
-    expect(breaker.refusal('acme')?.code).toBe('SERVER_RESTING');
+    expect(breaker.refusal('acme', {})?.code).toBe('SERVER_RESTING');
   });
 
   it('lets everybody through once the trial answered, and nobody once it failed', () => {
@@ -36,11 +39,73 @@ describe('a breaker that is half open', () => {
     expect([may(), may(), breaker.state]).toEqual([true, true, 'closed']);
   });
 
-  it('lets another try where nobody hears how a trial ended', () => {
-    const { pass, may } = opened();
+  it('waits for a trial as long as it starts, and ten seconds for its first answer', () => {
+    const { breaker, pass, may } = opened();
     pass(500);
-    expect([may(), may()]).toEqual([true, false]);
+    const trial = {};
+    expect(breaker.refusal('acme', trial)).toBeNull();
+    pass(600_000);
+    expect(may()).toBe(false);
+    expect(breaker.refusal('acme', {})?.next).toContain('right now');
+    breaker.started({});
+    breaker.left({});
     pass(10_000);
+    expect(may()).toBe(false);
+    breaker.started(trial);
+    pass(9999);
+    expect(may()).toBe(false);
+    pass(1);
     expect([may(), may()]).toEqual([true, false]);
+  });
+
+  it('lets another try once the one that tried is gone', () => {
+    const { breaker, pass, may } = opened();
+    pass(500);
+    const trial = {};
+    expect(breaker.refusal('acme', trial)).toBeNull();
+    breaker.left(trial);
+    expect([may(), may()]).toEqual([true, false]);
+  });
+});
+
+describe('what keeps a server', () => {
+  it('tells the breaker when its trial stands and when it goes', async () => {
+    const { breaker, pass } = opened();
+    pass(500);
+    const doors: PromiseWithResolvers<void>[] = [];
+    const made = (): Supervisor<true> => {
+      const door = Promise.withResolvers<void>();
+      doors.push(door);
+      return new Supervisor<true>({
+        server: 'acme',
+        start: () => door.promise.then(() => plainProcess([SCRIPTED, 'good'])),
+        handlers: {
+          message: () => undefined,
+          badLine: () => undefined,
+          full: () => undefined,
+          drained: () => undefined,
+        },
+        greet: async () => true,
+        probe: async () => undefined,
+        lost: () => undefined,
+        changed: () => undefined,
+        breaker,
+        probes: null,
+        idleMs: null,
+      });
+    };
+    const [slow, other] = [made(), made()];
+    const started = slow.want();
+    await setImmediate();
+    pass(300_000);
+    await expect(other.want()).rejects.toMatchObject({ code: 'SERVER_RESTING' });
+    doors[0]?.resolve();
+    await started;
+    pass(9999);
+    await expect(other.want()).rejects.toMatchObject({ code: 'SERVER_RESTING' });
+    await slow.end('its client is gone', 0);
+    doors[1]?.resolve();
+    await other.want();
+    await other.end('done', 0);
   });
 });

@@ -44,9 +44,9 @@ describe('the breaker', () => {
     const { breaker } = made();
     breaker.failed('one');
     breaker.failed('two');
-    expect(breaker.refusal('acme')).toBeNull();
+    expect(breaker.refusal('acme', breaker)).toBeNull();
     breaker.failed('it ended (exit 1)');
-    expect(breaker.refusal('acme')).toMatchObject({
+    expect(breaker.refusal('acme', breaker)).toMatchObject({
       code: 'SERVER_RESTING',
       found: '3 failures in a row, the last: it ended (exit 1)',
     });
@@ -63,7 +63,7 @@ describe('the breaker', () => {
     at(1499);
     expect(breaker.state).toBe('open');
     at(1500);
-    expect(breaker.refusal('acme')).toBeNull();
+    expect(breaker.refusal('acme', breaker)).toBeNull();
     breaker.succeeded();
     expect(breaker.state).toBe('closed');
   });
