@@ -29,7 +29,7 @@ export interface SupervisorOptions<Greeted> {
   readonly handlers: Pick<PeerHandlers, 'message' | 'badLine' | 'full' | 'drained'>;
   /** Says hello and compares with the lock. What it throws ends this instance. */
   readonly greet: (peer: Peer) => Promise<Greeted>;
-  /** Asks for a sign of life. */
+  /** Asks for a sign of life. Throws where none comes. */
   readonly probe: (peer: Peer, timeoutMs: number) => Promise<unknown>;
   /** It died while it was in use, or between its start and the first word to it. */
   readonly lost: (error: LockkeeperError) => void;

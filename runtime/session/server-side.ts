@@ -12,6 +12,7 @@ import type { Link } from './link.ts';
 import type { Keeping, SessionOptions } from './options.ts';
 import type { Peer } from './peer.ts';
 import type { Deafness } from './pressure.ts';
+import { pulseOf } from './pulse.ts';
 import * as records from './records.ts';
 import type { Relay } from './relay.ts';
 
@@ -36,7 +37,7 @@ export interface Around {
 
 export function serverSide(options: SessionOptions, keeping: Keeping, around: Around): Supervisor<Link> {
   const { journal, start, entry, onState } = options;
-  const { scribe, relay, deafness, era, lost } = around;
+  const { scribe, relay, deafness, lost } = around;
   const supervisor = new Supervisor<Link>({
     ...keeping,
     server: `${entry.server} ${entry.version}`,
@@ -62,8 +63,7 @@ export function serverSide(options: SessionOptions, keeping: Keeping, around: Ar
       drained: () => deafness.drained(),
     },
     greet: (peer) => greet(peer, options, around),
-    // The stateless era knows no ping: there, a server that ends is all that can be seen.
-    probe: async (peer, timeoutMs) => era() === 'session' && (await peer.ask('ping', {}, timeoutMs)),
+    probe: pulseOf(options, around),
     lost,
     changed: (change) => {
       journal.note(records.stateChanged(scribe, change, supervisor.process?.isolation));

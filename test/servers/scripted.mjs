@@ -41,9 +41,9 @@ const late = [];
 let asking;
 
 function act(id, what, token = 't') {
-  if (what === 'change') {
+  if (what === 'change' || what === 'change unsaid') {
     changed = true;
-    send({ method: 'notifications/tools/list_changed' });
+    if (what === 'change') send({ method: 'notifications/tools/list_changed' });
   } else if (what === 'sample')
     send({ id: 'srv-1', method: 'sampling/createMessage', params: { messages: [] } });
   else if (what === 'ask') {

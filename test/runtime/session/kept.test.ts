@@ -3,13 +3,27 @@ import { describe, expect, it } from 'vitest';
 import { Breaker } from '../../../runtime/lifecycle/breaker.ts';
 import type { State } from '../../../runtime/lifecycle/states.ts';
 import type { Keeping } from '../../../runtime/session/options.ts';
+import { NEWER, sessionWith } from '../../helpers/eras.ts';
 import { codeOf, openSession, plainProcess, type Running, SCRIPTED } from '../../helpers/session.ts';
 import { until } from '../../helpers/wait.ts';
 
+const ASKED = {
+  _meta: {
+    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    'io.modelcontextprotocol/clientCapabilities': {},
+  },
+};
 const CALL = { name: 'echo', arguments: { message: 'hi' } };
 
 function kept(more: Partial<Keeping> = {}): Keeping {
   return { onDemand: true, breaker: new Breaker(), probes: null, idleMs: null, ...more };
+}
+
+/** Throws where no server runs: 0 would be this process and all around it. */
+function pidOf(session: Running): number {
+  const pid = session.process()?.pid;
+  if (pid === undefined) throw new Error('no server runs');
+  return pid;
 }
 
 async function opened(
@@ -81,7 +95,7 @@ describe('a server on demand', () => {
   it('is started again after its death; what was in flight is told and recorded', async () => {
     const { session, states, starts } = await opened(kept());
     await session.request(1, 'tools/call', CALL);
-    process.kill(session.process()?.pid ?? 0, 'SIGKILL');
+    process.kill(pidOf(session), 'SIGKILL');
     await until(() => states.at(-1) === 'DEAD');
     expect((await session.request(2, 'tools/call', CALL)).error).toBeUndefined();
     expect(starts()).toBe(2);
@@ -92,7 +106,7 @@ describe('a server on demand', () => {
     const { session, states, starts } = await opened(kept());
     for (const id of [1, 2, 3, 4, 5]) {
       expect((await session.request(id, 'tools/call', CALL)).error).toBeUndefined();
-      process.kill(session.process()?.pid ?? 0, 'SIGKILL');
+      process.kill(pidOf(session), 'SIGKILL');
       await until(() => states.at(-1) === 'DEAD');
     }
     expect(starts()).toBe(5);
@@ -112,10 +126,50 @@ describe('a server on demand', () => {
   it('that hangs is seen by its own probes: degraded, then dead', async () => {
     const { session, states } = await opened(kept({ probes: { everyMs: 50, timeoutMs: 50, failures: 2 } }));
     await session.request(1, 'tools/call', CALL);
-    process.kill(session.process()?.pid ?? 0, 'SIGSTOP');
+    process.kill(pidOf(session), 'SIGSTOP');
     await until(() => states.at(-1) === 'DEAD');
     expect(states).toEqual(['STARTING', 'READY', 'DEGRADED', 'DEAD']);
     expect((await session.request(2, 'tools/call', CALL)).error).toBeUndefined();
+    await session.close();
+  });
+});
+
+describe('a tool that changes without a word', () => {
+  it('is found out by the questions that its server is asked, and called no more; it is recorded once', async () => {
+    const { session } = await opened(kept({ probes: { everyMs: 20, timeoutMs: 5000, failures: 3 } }));
+    await session.request(1, 'tools/call', { name: 'act', arguments: { what: 'change unsaid' } });
+    const drifts = async (): Promise<unknown[]> =>
+      (await session.records()).filter(({ kind }) => kind === 'surface.drift').map(({ target }) => target);
+    await expect.poll(drifts).toEqual(['echo']);
+    expect(codeOf(await session.request(2, 'tools/call', CALL))).toBe('TOOL_DRIFTED');
+    expect(session.received.some(({ method }) => method !== undefined)).toBe(false);
+    await session.close();
+    expect(session.calls().length).toBe(1);
+    expect(await drifts()).toEqual(['echo']);
+  });
+
+  it('is hidden from the client that asks for the list first, and called no more', async () => {
+    const { session } = await opened(kept());
+    await session.request(1, 'tools/call', { name: 'act', arguments: { what: 'change unsaid' } });
+    expect(JSON.stringify(await session.request(2, 'tools/list'))).not.toContain('echo');
+    expect(codeOf(await session.request(3, 'tools/call', CALL))).toBe('TOOL_DRIFTED');
+    await session.close();
+    expect(session.calls().length).toBe(1);
+  });
+});
+
+describe('a server of the stateless era that hangs', () => {
+  it('is seen by what it is asked as well', async () => {
+    const states: State[] = [];
+    const session = await sessionWith(NEWER, {
+      keeping: kept({ probes: { everyMs: 50, timeoutMs: 500, failures: 2 } }),
+      onState: ({ to }) => void states.push(to),
+    });
+    const plain = { name: 'plain', arguments: {}, ...ASKED };
+    expect((await session.request(1, 'tools/call', plain)).error).toBeUndefined();
+    process.kill(pidOf(session), 'SIGSTOP');
+    await until(() => states.at(-1) === 'DEAD');
+    expect((await session.request(2, 'tools/call', plain)).error).toBeUndefined();
     await session.close();
   });
 });
