@@ -4,13 +4,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:net';
 import { basename, join } from 'node:path';
 import type { AuditBody } from '../../schemas/audit.ts';
+import { type Claim, claim } from './claim.ts';
 import { SEGMENT, type SegmentLimits, segmentName } from './limits.ts';
 import { damaged, type Place, readSegment, type Step, segmentsOf } from './read.ts';
 import { Recent } from './recent.ts';
-import { broken, type Tail, Writer } from './writer.ts';
+import { type Tail, Writer } from './writer.ts';
 
 export { readJournal, verifyJournal } from './read.ts';
 
@@ -40,31 +40,22 @@ export interface Journal {
 export async function openJournal(root: string, limits: SegmentLimits = SEGMENT): Promise<Journal> {
   await mkdir(root, { recursive: true, mode: 0o700 });
   for (const name of (await readdir(root)).filter((entry) => /^j-[0-9a-f]{16}$/.test(entry)).sort()) {
-    const hold = await claim(name);
-    if (hold) return open({ dir: join(root, name), id: name, hold, limits });
+    const dir = join(root, name);
+    const hold = claim(dir);
+    if (hold) return open({ dir, id: name, hold, limits });
   }
   const id = `j-${randomBytes(8).toString('hex')}`;
-  const hold = await claim(id);
-  if (!hold) throw broken('a new journal', 'its name is taken');
-  await mkdir(join(root, id), { mode: 0o700 });
-  return open({ dir: join(root, id), id, hold, limits });
+  const dir = join(root, id);
+  await mkdir(dir, { mode: 0o700 });
+  // Between the two, another process that looks for a free one may take it.
+  const hold = claim(dir);
+  return hold ? open({ dir, id, hold, limits }) : openJournal(root, limits);
 }
 
 /** Takes one journal that nobody writes, as its process left it; null while somebody does. */
 export async function takeJournal(dir: string, limits: SegmentLimits = SEGMENT): Promise<Journal | null> {
-  const id = basename(dir);
-  const hold = await claim(id);
-  return hold && open({ dir, id, hold, limits });
-}
-
-/** The kernel keeps the claim: an abstract socket goes with its process, however that ends. */
-function claim(id: string): Promise<Server | null> {
-  const server = createServer((socket) => socket.destroy());
-  server.unref();
-  return new Promise((resolve) => {
-    server.once('error', () => resolve(null));
-    server.listen(`\0lockkeeper-${process.getuid?.() ?? 0}-${id}`, () => resolve(server));
-  });
+  const hold = claim(dir);
+  return hold && open({ dir, id: basename(dir), hold, limits });
 }
 
 /** Only the last segment is read, unless a crash left it without a record. */
@@ -95,7 +86,7 @@ async function keyOf(dir: string): Promise<Buffer> {
 interface Taken {
   readonly dir: string;
   readonly id: string;
-  readonly hold: Server;
+  readonly hold: Claim;
   readonly limits: SegmentLimits;
 }
 

@@ -8,6 +8,8 @@ import {
   fsyncSync,
   ftruncateSync,
   openSync,
+  type Stats,
+  statSync,
   write,
   writeSync,
 } from 'node:fs';
@@ -22,7 +24,9 @@ const SMALL_BYTES = 256 * 1024;
 const ROOM_BYTES = 256 * 1024;
 
 export class SegmentFile {
+  readonly #path: string;
   readonly #fd: number;
+  readonly #own: Pick<Stats, 'dev' | 'ino'>;
   #bytes: number;
   /** Bytes of the file: its records, and behind them the room for more. */
   #size: number;
@@ -30,7 +34,8 @@ export class SegmentFile {
 
   /** Continues a file behind its first `bytes`, or begins one. What is behind them goes. */
   constructor(dir: string, name: string, bytes: number) {
-    this.#fd = openSync(join(dir, name), constants.O_WRONLY | constants.O_CREAT, 0o600);
+    this.#path = join(dir, name);
+    this.#fd = openSync(this.#path, constants.O_WRONLY | constants.O_CREAT, 0o600);
     this.#bytes = this.#size = bytes;
     // A file is durable when its folder's entry is: a synced record in a file that a crash forgets is none.
     for (const folder of [dir, dirname(dir)]) {
@@ -38,7 +43,9 @@ export class SegmentFile {
       fsyncSync(at);
       closeSync(at);
     }
-    if (fstatSync(this.#fd).size > bytes) ftruncateSync(this.#fd, bytes);
+    const there = fstatSync(this.#fd);
+    this.#own = there;
+    if (there.size > bytes) ftruncateSync(this.#fd, bytes);
     // What a killed process wrote may not be on the disk yet, and is about to be continued and told.
     if (bytes > 0) fdatasyncSync(this.#fd);
   }
@@ -98,10 +105,11 @@ export class SegmentFile {
     this.#assertThere();
   }
 
-  /** A file that was removed or cut while it was open keeps no record, whatever the disk says. */
+  /** A file that is no longer under its name, or was cut while it was open, keeps no record for those who look for it. */
   #assertThere(): void {
-    const { nlink, size } = fstatSync(this.#fd);
-    if (nlink === 0) throw new Error('the journal was removed while it was written');
+    const { dev, ino, size = 0 } = statSync(this.#path, { throwIfNoEntry: false }) ?? {};
+    if (dev !== this.#own.dev || ino !== this.#own.ino)
+      throw new Error('the journal was removed, moved or replaced while it was written');
     if (size !== this.#size)
       throw new Error(`the journal has ${size} bytes where ${this.#size} were written`);
   }

@@ -1,9 +1,20 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openJournal } from '../../../runtime/journal/journal.ts';
+import { openJournal, takeJournal } from '../../../runtime/journal/journal.ts';
 import { readJournal, verifyJournal } from '../../../runtime/journal/read.ts';
 import type { AuditBody } from '../../../schemas/audit.ts';
 import { tempDir } from '../../helpers/session.ts';
@@ -18,6 +29,7 @@ const body = (n: number): AuditBody => ({
   subject: null,
   call: String(n),
 });
+const WRITER = join(import.meta.dirname, '../../helpers/journal-writer.ts');
 const segmentOf = (root: string): string => {
   const [name = ''] = readdirSync(root);
   return join(root, name, '000001.ndjson');
@@ -54,6 +66,40 @@ describe('the journal', () => {
     const again = await openJournal(root);
     expect(open.map((journal) => journal.id)).toContain(again.id);
     await again.close();
+  });
+
+  it('is not taken by another process in another network, which the kernel tells, until that is gone', async () => {
+    const root = tempDir();
+    const words = ['--net', '--map-root-user', process.execPath, WRITER, 'count', root];
+    const writer = spawn('unshare', words);
+    const ended = once(writer, 'close');
+    let said = '';
+    writer.stdout.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    await until(() => said.includes('\n') || writer.exitCode !== null);
+    const [name = ''] = readdirSync(root);
+    const dir = join(root, name);
+    expect(await takeJournal(dir)).toBeNull();
+    const own = await openJournal(root);
+    expect(own.dir).not.toBe(dir);
+    await own.close();
+    writer.kill('SIGKILL');
+    await ended;
+    const taken = await takeJournal(dir);
+    expect(taken?.dir).toBe(dir);
+    await taken?.close();
+    await verifyJournal(root);
+  });
+
+  it('is not opened where nobody can tell whether it is written', async () => {
+    const root = tempDir();
+    const journal = await openJournal(root);
+    await journal.close();
+    rmSync(join(journal.dir, 'writer.lock'));
+    mkdirSync(join(journal.dir, 'writer.lock'));
+    await expect(openJournal(root)).rejects.toMatchObject({ code: 'JOURNAL_BROKEN' });
+    expect(readdirSync(root)).toEqual([journal.id]);
   });
 
   it('cuts a line that a crash tore, and says so', async () => {
@@ -100,6 +146,22 @@ describe('the journal', () => {
 describe('a journal that somebody touches while it is written', () => {
   it.each<[string, (root: string) => void]>([
     ['removed', (root) => rmSync(root, { recursive: true })],
+    [
+      'removed under its name, and is elsewhere under another one',
+      (root) => {
+        linkSync(segmentOf(root), join(root, 'other'));
+        rmSync(segmentOf(root));
+      },
+    ],
+    ['moved', (root) => renameSync(segmentOf(root), join(root, 'other'))],
+    ['moved with its folder', (root) => renameSync(root, `${root}-elsewhere`)],
+    [
+      'replaced by a copy',
+      (root) => {
+        renameSync(segmentOf(root), join(root, 'other'));
+        copyFileSync(join(root, 'other'), segmentOf(root));
+      },
+    ],
     ['cut short', (root) => truncateSync(segmentOf(root), 10)],
     ['added to', (root) => appendFileSync(segmentOf(root), 'x')],
   ])(
@@ -150,8 +212,6 @@ describe('reading a journal', () => {
     await journal.close();
   });
 });
-
-const WRITER = join(import.meta.dirname, '../../helpers/journal-writer.ts');
 
 describe('the journal and the machine', () => {
   it('refuses everything once the disk is full, and the chain still verifies', async () => {
