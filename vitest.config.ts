@@ -4,7 +4,7 @@ import { LongestFirst } from './test/setup/sequence.ts';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/setup/compiled.ts', 'test/setup/postgres.ts'],
+    globalSetup: ['test/setup/ended.ts', 'test/setup/compiled.ts', 'test/setup/postgres.ts'],
     // Tests wait for what is said or seen; these bounds alone end what never comes.
     testTimeout: 400_000,
     hookTimeout: 400_000,

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
-import { mayTryAgain, reportersTo, resultOf } from './again.mjs';
+import { mayTryAgain, resultOf, tellingTo } from './again.mjs';
 import { install, node24, root } from './node24.mjs';
 
 const PARTS = {
@@ -33,13 +33,15 @@ install();
 debian();
 const node = node24();
 const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` };
-const run = (...words) => spawnSync(node, words, { cwd: root, env, stdio: 'inherit' }).status ?? 1;
+const run = (words, more = {}) =>
+  spawnSync(node, words, { cwd: root, env: { ...env, ...more }, stdio: 'inherit' }).status ?? 1;
 
 /** What vitest says of `words`. */
 function tested(words) {
   const folder = mkdtempSync(join(tmpdir(), 'lockkeeper-tests-'));
   const results = join(folder, 'results');
-  const code = run('node_modules/vitest/vitest.mjs', 'run', ...reportersTo(results), ...words);
+  const telling = tellingTo(results);
+  const code = run(['node_modules/vitest/vitest.mjs', 'run', ...telling.words, ...words], telling.env);
   const result = resultOf(code, results);
   rmSync(folder, { recursive: true, force: true });
   return result;
@@ -47,7 +49,7 @@ function tested(words) {
 
 const words = process.argv.slice(2);
 const say = (line) => process.stdout.write(`\n${line}\n`);
-const checked = words.length > 0 ? 0 : run('scripts/check.ts');
+const checked = words.length > 0 ? 0 : run(['scripts/check.ts']);
 const first = tested(words);
 let { code, passed, failed } = first;
 const { files } = first;
