@@ -1,4 +1,5 @@
 /** The process that reads code: one package at a time, a word before and after each file, so that what it dies of is known. */
+import { flushCompileCache } from 'node:module';
 import type { FileFacts } from './facts.ts';
 import { readCode } from './javascript/file.ts';
 import type { FlowFacts } from './javascript/follow.ts';
@@ -36,6 +37,8 @@ process.on('message', ({ files, from }: ReaderWork) => {
   }
   post({ at: files.length, spentMs: spent() });
   post({ end: followPackage(files) });
+  // This process is killed when it is done: what Node compiled of its modules is there for the next one now, or never.
+  flushCompileCache();
 });
 
 function read({ path, language, bytes }: SourceFile): FileFacts {

@@ -2,7 +2,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { extname } from 'node:path';
+import { getCompileCacheDir } from 'node:module';
+import { dirname, extname } from 'node:path';
 import type { FileFacts } from './facts.ts';
 import type { FlowFacts } from './javascript/follow.ts';
 import type { ReaderAnswer, ReaderWork } from './main.ts';
@@ -113,13 +114,18 @@ function together(javascript: FlowFacts | string, python: FlowFacts): FlowFacts 
   };
 }
 
-/** A thread would not do: memory that runs out at once ends the whole process, with whatever else it was doing. */
+/**
+ * A thread would not do: memory that runs out at once ends the whole process, with whatever else it was doing. Nothing
+ * of the environment is told but where this process, if anywhere, keeps what Node compiled of modules.
+ */
 function startWorker({ memoryMiB }: ReaderLimits): ChildProcess {
+  // Node answers with the folder of its own version, which stands in the one that it was given.
+  const compiled = getCompileCacheDir();
   return fork(new URL(`./main${extname(import.meta.url)}`, import.meta.url), {
     execArgv: [`--max-old-space-size=${memoryMiB}`, `--stack-size=${STACK_KIB}`],
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-    env: {},
+    env: compiled === undefined ? {} : { NODE_COMPILE_CACHE: dirname(compiled) },
   });
 }
 

@@ -28,7 +28,7 @@ const READER = join(import.meta.dirname, 'size-reader.ts');
 async function read(world: World, at: { lock: string; home: string }): Promise<Cost> {
   const child = fork(READER, [at.lock, at.home, JSON.stringify(pin)], {
     execArgv: ['--disable-warning=ExperimentalWarning'],
-    env: { ...process.env, NODE_COMPILE_CACHE: join(world.dir, 'compiled') },
+    env: { NODE_COMPILE_CACHE: join(world.dir, 'compiled'), ...process.env },
   });
   const ended = once(child, 'exit');
   const [cost] = (await Promise.race([once(child, 'message'), ended])) as [Cost];

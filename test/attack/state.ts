@@ -33,7 +33,7 @@ async function killOnce(world: World, { dir, audience, before }: Writer): Promis
   const child = fork(WRITER, [dir, audience, String(before)], {
     execArgv: ['--disable-warning=ExperimentalWarning'],
     // Fifty starts of the same program.
-    env: { ...process.env, NODE_COMPILE_CACHE: join(world.dir, 'compiled') },
+    env: { NODE_COMPILE_CACHE: join(world.dir, 'compiled'), ...process.env },
   });
   const ended = once(child, 'exit');
   let told = before;

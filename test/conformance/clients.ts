@@ -1,4 +1,4 @@
-/** The suite's client scenarios: a client of the SDK by itself, and the same one through the gateway. One after the other. */
+/** The suite's client scenarios: a client of the SDK by itself, and the same one through the gateway. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CLIENT_DIRECT, readUnplayed, type Taken, type Unplayed } from './judge.ts';
@@ -55,21 +55,23 @@ export async function required(revision: Revision): Promise<string[]> {
   return [...listed, ...ALSO[revision]];
 }
 
-/** Runs every scenario that can pass a hop, by each way. Throws for one that nobody plays. */
+/** Runs every scenario that can pass a hop, by each way, side by side. Throws for one that nobody plays. */
 export async function takeClients(
   chosen: readonly ClientWay[],
   revisions: readonly Revision[] = REVISIONS,
   say: (line: string) => void = () => undefined,
 ): Promise<Taken[]> {
-  const taken: Taken[] = [];
-  for (const { name, word } of [{ name: CLIENT_DIRECT, word: 'direct' }, ...chosen]) {
+  const all = [{ name: CLIENT_DIRECT, word: 'direct' }, ...chosen];
+  const take = async ({ name, word }: ClientWay): Promise<Taken[]> => {
+    const taken: Taken[] = [];
     for (const revision of revisions) {
       say(`${name}: ${revision}`);
       const scenarios = await playable(revision);
       taken.push({ way: name, revision, run: await runClient(commandOf(word), scenarios, revision) });
     }
-  }
-  return taken;
+    return taken;
+  };
+  return (await Promise.all(all.map(take))).flat();
 }
 
 /** The client that the suite starts; it adds the address. */

@@ -26,16 +26,21 @@ const MANY = new Set([
   'signature',
 ]);
 
+/** Of the places of a value, those that one document has changed; over the documents of a table all have their turn. */
+const PLACES = 2;
+
 /** One document per change; of a registry's answer, changes within one attestation. */
 export function* changes(bytes: Uint8Array, index?: number): Generator<Change> {
   const document = JSON.parse(Buffer.from(bytes).toString('utf8'));
   const within = index === undefined ? document : document.attestations[index].bundle;
+  let turn = bytes.length;
   for (const { holder, key, path } of leaves(within, '')) {
     if (UNUSED.test(path)) continue;
     const original = holder[key] as string;
     const field = /\d+$/.test(key) ? (path.split('.').at(-2) ?? '') : key;
-    for (const changed of variants(original, field)) {
-      holder[key] = changed;
+    const all = variants(original, field);
+    for (let place = 0; place < Math.min(PLACES, all.length); place++) {
+      holder[key] = all[turn++ % all.length] ?? '';
       yield { path, bytes: Buffer.from(JSON.stringify(document)) };
     }
     holder[key] = original;

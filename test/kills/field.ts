@@ -115,7 +115,7 @@ export class Field {
     mkdirSync(home, { recursive: true });
     const env = {
       PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
-      NODE_COMPILE_CACHE: join(this.#root, 'compiled'),
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(this.#root, 'compiled'),
       LK_TEST_SYNCED: join(home, 'synced'),
     };
     const child = spawn(process.execPath, ['--import', PRELOAD, RUNTIME], { env });

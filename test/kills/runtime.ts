@@ -3,6 +3,7 @@
  * does, sweeping first, and tells its address.
  */
 import { chmodSync, mkdirSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Journal } from '../../runtime/journal/journal.ts';
@@ -20,6 +21,8 @@ export interface Life {
   readonly hasty: boolean;
 }
 
+// For the lives that follow: this one does not come to its end.
+flushCompileCache();
 const lines = createInterface({ input: process.stdin });
 const [line] = await new Promise<[string]>((resolve) => lines.once('line', (text) => resolve([text])));
 const { home, mark, surface, hasty } = JSON.parse(line) as Life;

@@ -68,7 +68,7 @@ describe('a changed byte', () => {
       count++;
       if (verdictOn({ ...input, bytes }, policy) === 'valid') passed.push(path);
     }
-    expect(count).toBeGreaterThan(20);
+    expect(count).toBeGreaterThan(10);
     expect(passed).toEqual([]);
   });
 
