@@ -36,10 +36,14 @@ function walk(value: Json, key: Buffer): Json {
     );
     return items.every((item, at) => item === value[at]) ? value : items;
   }
-  if (typeof value === 'number')
-    return Number.isInteger(value) && !Number.isSafeInteger(value) ? String(value) : value;
+  if (typeof value === 'number') return hasForm(value) ? value : String(value);
   if (value === null || typeof value !== 'object') return value;
   return walkObject(value, key);
+}
+
+/** Whether a record can carry it as a number: 1e400 is read as one that JSON has no words for. */
+function hasForm(value: number): boolean {
+  return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value));
 }
 
 /** The very object where there is nothing to hide in it, which is nearly always. */

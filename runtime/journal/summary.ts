@@ -37,7 +37,8 @@ export function summaryOf(message: Response, key: Buffer): ResultSummary {
   if (!isObject(result)) return { digest };
   const items = contentOf(result);
   const { structuredContent } = result;
-  const structured = structuredContent !== undefined && message.bytes.length <= STRUCTURED;
+  const small = structuredContent !== undefined && message.bytes.length <= STRUCTURED;
+  const structured = small ? formOf(structuredContent) : null;
   const lists = LISTS.flatMap((name) => {
     const list = result[name];
     return Array.isArray(list) ? [[name, list.length] as const] : [];
@@ -48,9 +49,18 @@ export function summaryOf(message: Response, key: Buffer): ResultSummary {
     ...(result.isError === true ? { isError: true } : {}),
     ...(items.length > 0 ? { content: kindsOf(items) } : {}),
     ...(resources.length > 0 ? { resources } : {}),
-    ...(structured ? { structured: keyed(canonical(structuredContent), key) } : {}),
+    ...(structured === null ? {} : { structured: keyed(structured, key) }),
     ...(lists.length > 0 ? { lists: Object.fromEntries(lists) } : {}),
   };
+}
+
+/** Null for what has no canonical form, such as a number beyond all: the answer's digest covers it. */
+function formOf(value: Json): string | null {
+  try {
+    return canonical(value);
+  } catch {
+    return null;
+  }
 }
 
 function keyed(value: string | Buffer, key: Buffer): string {

@@ -1,7 +1,7 @@
 /** What a server says, on its way to the client: bound to what was asked, compared with the lock, recorded. */
 import { randomUUID } from 'node:crypto';
 import type { Json } from '../../schemas/common.ts';
-import { quote } from '../../schemas/errors.ts';
+import { asLockkeeperError, quote } from '../../schemas/errors.ts';
 import { boundTo, judgeToClient, type Pending } from '../gate/gate.ts';
 import { STALE_BY } from '../gate/methods.ts';
 import { seeing } from '../gate/permitted.ts';
@@ -48,12 +48,8 @@ export class ToClient {
     this.#judged = judged;
   }
 
-  /** Said after a revocation: it goes nowhere. */
-  unheard(): void {
-    this.#unheard('said by the server of a revoked release');
-  }
-
-  #unheard(why: string): void {
+  /** It goes nowhere. */
+  unheard(why = 'said by the server of a revoked release'): void {
     if (this.#noise.take()) this.#x.note(records.unbound(this.#x.scribe, 'to-client', why));
   }
 
@@ -80,21 +76,23 @@ export class ToClient {
       return this.#answered(message, { pending, known, judged: x.content.answer(message, pending) });
     this.#judging = true;
     const letGo = link.peer.hold();
-    void judging.then((judged) => {
+    const told = judging.then((judged) => {
       this.#judging = false;
       // Meanwhile it may have been cancelled, given up or revoked, and is recorded so.
       const stands = x.fromClient.get(known.key) === pending && !x.sealedTo(message);
       if (stands) this.#answered(message, { pending, known, judged });
       else this.#unasked(message);
       this.#judged();
-      letGo();
     });
+    // What cannot be handled ends this session, and none beside it.
+    void told.catch((thrown: unknown) => x.fail(asLockkeeperError(thrown))).finally(letGo);
   }
 
   #answered(message: Response, { pending, known, judged }: Answered): void {
     const x = this.#x;
+    const end = records.finished(x.scribe, pending, records.endOf(message, judged.error));
     x.fromClient.delete(known.key);
-    x.note(records.finished(x.scribe, pending, records.endOf(message, judged.error)));
+    x.note(end);
     this.#flag(judged, pending);
     if (judged.error) {
       x.missed(pending);
@@ -173,7 +171,7 @@ export class ToClient {
     }
     const stray = this.#stray(message);
     this.#atIt(message);
-    if (stray) return this.#unheard(stray);
+    if (stray) return this.unheard(stray);
     const judged = x.content.said(message);
     const { error } = judged;
     this.#flag(judged, message);

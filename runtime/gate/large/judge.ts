@@ -65,11 +65,13 @@ export async function judgeLarge(
 ): Promise<Judged<Response>> {
   const { promise, resolve } = Promise.withResolvers<Omit<LargeAnswer, 'number'>>();
   const number = ++last;
-  const bytes = Uint8Array.from(message.bytes);
   waiting.set(number, resolve);
-  clearTimeout(idle);
-  thread ??= start();
-  thread.postMessage({ number, bytes, asked, options } satisfies LargeWork, [bytes.buffer]);
+  try {
+    give({ number, bytes: Uint8Array.from(message.bytes), asked, options });
+  } catch (thrown) {
+    waiting.delete(number);
+    resolve({ failed: (thrown as Error).message });
+  }
   const { judged, failed = 'it ended' } = await promise;
   if (!judged) {
     const error = blocked('unread', `an answer that could not be judged (${failed.slice(0, 200)})`);
@@ -81,6 +83,13 @@ export async function judgeLarge(
     message: judged.bytes ? (parseMessage(Buffer.from(judged.bytes), true) as Response) : message,
     ...{ found, more, hidden, error: error && new LockkeeperError(error.code, error) },
   };
+}
+
+/** Throws where the machine has no room for another thread. */
+function give(work: LargeWork): void {
+  clearTimeout(idle);
+  thread ??= start();
+  thread.postMessage(work, [work.bytes.buffer]);
 }
 
 /** It keeps no process alive: whoever waits for an answer has a client and a server that do. */

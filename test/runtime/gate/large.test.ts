@@ -67,4 +67,13 @@ describe('a large answer', () => {
     expect(await first).toMatchObject({ hidden: false, error: { code: 'CONTENT_BLOCKED' } });
     expect(await second).toMatchObject({ error: null });
   });
+
+  it('that the thread cannot even be given does not pass, and fails nothing else', async () => {
+    const noData = { read: { ...TOOL, inputSchema: () => true } } as unknown as typeof surface.tools;
+    const key = Buffer.alloc(32);
+    const judge = contentJudge({ entry: { server: 'a/b' }, surface: { tools: noData }, journal: { key } });
+    const judged = await judge.aside(answer(50_000), asked);
+    expect(judged).toMatchObject({ hidden: false, error: { code: 'CONTENT_BLOCKED' } });
+    expect(await judgeBy({}).aside(answer(50_000), asked)).toMatchObject({ error: null });
+  });
 });
