@@ -121,6 +121,8 @@ class Face {
       throw new HttpRefusal(status, error, { headers });
     }
     seen.caller = who.caller;
+    // Gone while it was asked who they are: nobody is there to be answered, and nothing would ever end it.
+    if (response.closed && request.method !== 'DELETE') return;
     const door = this.#doors.get(path);
     if (!door || !reaches(who, door)) {
       const paths = [...this.#doors].filter(([, each]) => reaches(who, each)).map(([each]) => each);

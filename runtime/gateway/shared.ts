@@ -79,6 +79,8 @@ export class Shared implements ClientPort {
   async take(message: Request | Notification, response: ServerResponse): Promise<void> {
     this.lastUsed = performance.now();
     await this.#turn.free;
+    // Closing is how a request is cancelled here, also one that waits for its turn.
+    if (response.closed) return;
     if (this.#over) throw new HttpRefusal(503, this.#over);
     if (message.kind === 'notification') {
       // Here a request is cancelled by closing its answer: ids of other connections name nothing.

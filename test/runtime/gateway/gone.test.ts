@@ -1,0 +1,107 @@
+/** Clients that are gone before they are known, or before it is their turn: nothing is kept for them. */
+import type { IncomingMessage } from 'node:http';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { ClientPort } from '../../../runtime/session/options.ts';
+import type { Message } from '../../../runtime/wire/message.ts';
+import {
+  callsIn,
+  type GatewaySetup,
+  httpClient,
+  type RunningGateway,
+  startGateway,
+  stateless,
+} from '../../helpers/gateway.ts';
+import { rawRequest, rawSocket } from '../../helpers/raw-http.ts';
+import { until } from '../../helpers/wait.ts';
+
+let gateway: RunningGateway;
+afterEach(() => gateway.close());
+
+const caller = { user: 'erin', teams: [], via: 'token', actors: [] } as const;
+
+const isGone = ({ headers }: IncomingMessage): boolean => headers['x-gone'] !== undefined;
+
+/** A gateway that takes as long to know who calls as the client `x-gone` stays. */
+async function started(asked: IncomingMessage[] = [], doors?: GatewaySetup['doors']): Promise<string> {
+  const identify = async (request: IncomingMessage) => {
+    asked.push(request);
+    if (isGone(request) && !request.socket.closed)
+      await new Promise((resolve) => request.socket.once('close', resolve));
+    return { caller, servers: null, principal: 'erin', expires: null };
+  };
+  const options = { askedMs: 20, identify: identify as never };
+  gateway = await startGateway({ options, ...(doors ? { doors } : {}) });
+  return `${gateway.url}/servers/weather/mcp`;
+}
+
+describe('a client that goes while it is asked who it is', () => {
+  it('holds no stream, and is asked no more', async () => {
+    const asked: IncomingMessage[] = [];
+    const url = await started(asked);
+    const client = await httpClient(url);
+    const session = `mcp-session-id: ${client.session}`;
+    const body = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}';
+    for (const method of ['GET', 'POST']) {
+      const socket = await rawSocket(url);
+      const lines = [session, 'x-gone: 1', 'accept: application/json, text/event-stream'];
+      socket.write(rawRequest(url, { method, lines, body: method === 'GET' ? '' : body }));
+      await until(() => asked.some((one) => isGone(one) && one.method === method));
+      socket.resetAndDestroy();
+    }
+    const gone = asked.filter(isGone);
+    await until(() => gone.every(({ socket }) => socket.closed));
+    const headers = { ...client.headers, accept: 'text/event-stream' };
+    const stream = await fetch(url, { headers });
+    expect(stream.status).toBe(200);
+    const listener = asked.at(-1);
+    await until(() => asked.filter((one) => one === listener).length > 3);
+    expect(gone.map((one) => asked.filter((other) => other === one).length)).toEqual([1, 1]);
+    await stream.body?.cancel();
+  });
+
+  it('ends its session all the same', async () => {
+    const asked: IncomingMessage[] = [];
+    const url = await started(asked);
+    const client = await httpClient(url);
+    const socket = await rawSocket(url);
+    const lines = [`mcp-session-id: ${client.session}`, 'x-gone: 1'];
+    socket.write(rawRequest(url, { method: 'DELETE', lines }));
+    await until(() => asked.some(isGone));
+    socket.resetAndDestroy();
+    await until(() => gateway.sessions === 0);
+    expect(callsIn(gateway, 'weather')).toBe('');
+  });
+});
+
+describe('a client of the stateless era that goes while the server does not read', () => {
+  it('has cancelled what it asked: it is not asked later, and holds no place', async () => {
+    const asked: IncomingMessage[] = [];
+    const taken: Message[] = [];
+    let port: ClientPort | undefined;
+    const url = await started(asked, (doors) => {
+      const path = '/servers/weather/mcp';
+      const door = doors.get(path);
+      if (!door) throw new Error('no door');
+      const open: typeof door.open = (visit, client) => {
+        port = client;
+        client.pause();
+        const backend = door.open(visit, client);
+        return { ...backend, run: () => backend.run(), take: (message) => void taken.push(message) };
+      };
+      doors.set(path, { ...door, open });
+    });
+    const abort = new AbortController();
+    const listen = { id: 1, method: 'subscriptions/listen', params: { notifications: {} } };
+    const over = stateless(url, listen, { 'x-listens': '1' }, abort.signal).catch(() => 'over');
+    const listening = await until(() => asked.find(({ headers }) => headers['x-listens'] && port));
+    abort.abort();
+    expect(await over).toBe('over');
+    await until(() => listening.socket.closed);
+    port?.resume();
+    const next = stateless(url, { id: 2, method: 'tools/list' });
+    await until(() => taken.length > 0);
+    expect(taken.map((message) => 'method' in message && message.method)).toEqual(['tools/list']);
+    await gateway.close();
+    await next;
+  });
+});
