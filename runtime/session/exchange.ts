@@ -3,7 +3,7 @@ import type { AuditBody } from '../../schemas/audit.ts';
 import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts';
 import type { GateState, Pending } from '../gate/gate.ts';
 import type { ContentJudge } from '../gate/results.ts';
-import { type Message, refusalOf } from '../wire/message.ts';
+import { encode, type Message, refusalOf } from '../wire/message.ts';
 import { InFlight } from './in-flight.ts';
 import type { Link } from './link.ts';
 import type { OnRevoke } from './quarantine.ts';
@@ -112,7 +112,18 @@ export class Exchange {
       this.lost(pending, why);
       if (error) this.toClient(refusalOf(pending.id, error), key);
     }
+    for (const pending of this.fromServer.values()) {
+      this.lost(pending, why);
+      // A server that is started again may count from one: an answer to this would be taken for one to its next question.
+      if (error) this.aside(takenBack(pending), null);
+    }
     this.fromClient.clear();
     this.fromServer.clear();
   }
+}
+
+/** To the client that was asked. */
+function takenBack({ id }: Pending): Buffer {
+  const params = { requestId: id, reason: 'whoever asked is gone' };
+  return encode({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
 }

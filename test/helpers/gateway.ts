@@ -39,6 +39,8 @@ export interface GatewaySetup {
   /** Of every server's door. */
   readonly door?: Partial<DoorOptions>;
   readonly doors?: (doors: Map<string, Door>) => void;
+  /** How long one server may take for what all are asked, ms. */
+  readonly askMs?: number;
   /** Where it keeps its journal. Default: a new folder. */
   readonly dir?: string;
   /** Of another server than the scripted one. */
@@ -132,7 +134,8 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
   const surfaces = new Map(servers.map(([alias]) => [alias, surfaceOf(alias)]));
   const each = new Map(servers.map(([alias]) => [alias, doors.get(`/servers/${alias}/mcp`)]));
   const every = new Map([...each].flatMap(([alias, door]) => (door ? [[alias, door] as const] : [])));
-  doors.set('/mcp', allDoor({ doors: every, surfaces, refused: new Map(), journal }).door);
+  const asked = setup.askMs === undefined ? {} : { askMs: setup.askMs };
+  doors.set('/mcp', allDoor({ doors: every, surfaces, refused: new Map(), journal, ...asked }).door);
   setup.doors?.(doors);
   const gateway = await openGateway({
     host: '127.0.0.1',

@@ -39,6 +39,7 @@ function tools() {
 
 const late = [];
 let asking;
+let lists = 'good';
 
 function act(id, what, token = 't') {
   if (what === 'change' || what === 'change unsaid') {
@@ -60,7 +61,8 @@ function act(id, what, token = 't') {
       send({ method: 'notifications/cancelled', params: { requestId: 1 } });
       send({ id, result: text('withdrew') });
     }, 300);
-  } else if (what === 'stray')
+  } else if (what.startsWith('lists ')) lists = what.slice(6);
+  else if (what === 'stray')
     send({ method: 'notifications/progress', params: { progressToken: 'nobody', progress: 1 } });
   else if (what === 'last words') {
     process.stderr.write('the key is sk-lastwords\n');
@@ -184,6 +186,12 @@ createInterface({ input: process.stdin }).on('line', (line) => {
       id,
       result: { tools: params.cursor ? [] : tools(), nextCursor: `${Number(params.cursor ?? 0) + 1}` },
     });
+  if (method === 'tools/list' && lists === 'never') return appendLog({ unlisted: id });
+  if (method === 'tools/list' && lists === 'again') {
+    const page = Number(params.cursor ?? 0) + 1;
+    const next = page < 5 ? { nextCursor: `${page}` } : {};
+    return send({ id, result: { tools: Array.from({ length: 50 }, () => tools()[0]), ...next } });
+  }
   if (method === 'tools/list' && how === 'restless') send({ method: 'notifications/tools/list_changed' });
   if (method === 'tools/list')
     return send({

@@ -36,6 +36,8 @@ export interface AllOptions {
   /** Why nobody is asked under these aliases. */
   readonly closed: ReadonlyMap<string, LockkeeperError>;
   readonly journal: Journal;
+  /** How long one server may take for what all are asked, ms. */
+  readonly askMs?: number | undefined;
 }
 
 export class All implements Backend {
@@ -57,9 +59,7 @@ export class All implements Backend {
     const { caller } = visit.who;
     this.#scribe = { journal: options.journal, session: randomUUID(), caller, subject: null };
     this.#parts = new Parts({
-      doors: options.doors,
-      visit,
-      port,
+      ...{ doors: options.doors, visit, port, askMs: options.askMs },
       greeting: () => (this.#era === 'session' ? this.#first : null),
       answered: (key) => void this.#asked.delete(key),
       ended: (alias, error) => this.#unanswered(alias, error),
@@ -163,9 +163,11 @@ export class All implements Backend {
     const asked = _meta === undefined ? {} : { _meta: withoutToken(_meta) };
     const { doors, names } = this.#o;
     const lists = await Promise.all(
-      [...doors.keys()].map(async (alias) =>
-        shown(section, await this.#parts.of(alias).list(method, section, asked), { alias, names }),
-      ),
+      [...doors.keys()].map(async (alias) => {
+        const items = await this.#parts.of(alias).list(method, section, asked);
+        if (!items) this.#unbound(`${method} of ${alias}, which took too long`, 'to-client');
+        return shown(section, items ?? [], { alias, names });
+      }),
     );
     return this.#told({ [section]: lists.flat() });
   }
@@ -218,8 +220,8 @@ export class All implements Backend {
     if (typeof alias === 'string') this.#parts.of(alias).take(message);
   }
 
-  #unbound(why: string): void {
-    this.#o.journal.note(records.unbound(this.#scribe, 'to-server', why));
+  #unbound(why: string, direction: 'to-server' | 'to-client' = 'to-server'): void {
+    this.#o.journal.note(records.unbound(this.#scribe, direction, why));
   }
 
   #unanswered(alias: string, error: LockkeeperError | null): void {

@@ -14,10 +14,11 @@ export interface AllDoorOptions {
   /** Locked servers that are refused, by alias: their names are refused in the same words. */
   readonly refused: ReadonlyMap<string, LockkeeperError>;
   readonly journal: Journal;
+  readonly askMs?: number;
 }
 
 /** The eras that every one of them speaks. Throws NAME_AMBIGUOUS. */
-export function allDoor({ doors, surfaces, refused, journal }: AllDoorOptions): {
+export function allDoor({ doors, surfaces, refused, journal, askMs }: AllDoorOptions): {
   readonly door: Door;
   /** Addresses that are not served here because several servers have them. */
   readonly ambiguous: readonly string[];
@@ -44,7 +45,7 @@ export function allDoor({ doors, surfaces, refused, journal }: AllDoorOptions): 
       const seen = new Map([...surfaces].filter(([alias]) => reached.has(alias)));
       const own = reached.size === doors.size ? hello : helloOfAll(seen);
       const closed = new Map([...refused].filter(([alias]) => servers === null || servers.includes(alias)));
-      return new All({ doors: reached, names, hello: own, eras, closed, journal }, visit, port);
+      return new All({ doors: reached, names, hello: own, eras, closed, journal, askMs }, visit, port);
     },
   };
   return { door, ambiguous: names.ambiguous };

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { Json, JsonObject } from '../../../schemas/common.ts';
 import { LockkeeperError } from '../../../schemas/errors.ts';
+import { KEY_OF, type Section } from '../../../schemas/surface.ts';
 import type { ClientPort } from '../../session/options.ts';
 import { encode, idKey, isObject, type Message, parseMessage } from '../../wire/message.ts';
 import type { Backend } from '../ports.ts';
@@ -13,8 +14,11 @@ export interface PartHandlers {
   readonly pause: () => void;
   readonly resume: () => void;
   readonly ended: (error: LockkeeperError | null) => void;
+  /** How long one server may take for what all of them are asked, ms: the others are not kept waiting for ever. */
+  readonly askMs: number;
 }
 
+export const ASK_MS = 20_000;
 const MAX_PAGES = 1000;
 
 export class Part implements ClientPort {
@@ -51,29 +55,49 @@ export class Part implements ClientPort {
     this.#backend.take({ kind: 'notification', method, params, bytes });
   }
 
-  /** Asks as the client, in a name that no client can guess. Never rejects: a refusal is an answer as well. */
-  ask(method: string, params: JsonObject): Promise<Message> {
+  /**
+   * Asks as the client, in a name that no client can guess. Never rejects: a refusal is an answer as well. Null where none
+   * came in time; what still comes then answers nothing.
+   */
+  ask(method: string, params: JsonObject, ms = this.#handlers.askMs): Promise<Message | null> {
     const id = `${this.#prefix}:${++this.#count}`;
     const bytes = encode({ jsonrpc: '2.0', id, method, params });
     return new Promise((resolve) => {
-      this.#asked.set(idKey(id), resolve);
+      const late = setTimeout(() => {
+        this.#asked.delete(idKey(id));
+        this.tell('notifications/cancelled', { requestId: id, reason: 'it took too long' });
+        resolve(null);
+      }, ms).unref();
+      this.#asked.set(idKey(id), (answer) => {
+        clearTimeout(late);
+        resolve(answer);
+      });
       this.#backend.take({ kind: 'request', id, method, params, bytes });
     });
   }
 
-  /** Every page of a list. Empty where it is refused: what is not shown is not called either. */
-  async list(method: string, member: string, params: JsonObject): Promise<Json[]> {
-    const items: Json[] = [];
+  /**
+   * Every page of a list, each item once, however often its server names it. Empty where it is refused: what is not shown
+   * is not called either. Null where it does not end in time.
+   */
+  async list(method: string, section: Section, params: JsonObject): Promise<Json[] | null> {
+    const items = new Map<Json | undefined, Json>();
+    const late = performance.now() + this.#handlers.askMs;
     let cursor: Json | undefined;
     for (let page = 0; page < MAX_PAGES; page++) {
-      const answer = await this.ask(method, cursor === undefined ? params : { ...params, cursor });
-      if (answer.kind !== 'response' || !isObject(answer.result)) return items;
-      const { [member]: more, nextCursor } = answer.result;
-      if (Array.isArray(more)) items.push(...more);
-      if (typeof nextCursor !== 'string') return items;
+      const asked = cursor === undefined ? params : { ...params, cursor };
+      const answer = await this.ask(method, asked, late - performance.now());
+      if (answer === null) return null;
+      if (answer.kind !== 'response' || !isObject(answer.result)) break;
+      const { [section]: more, nextCursor } = answer.result;
+      for (const item of Array.isArray(more) ? more : []) {
+        const key = isObject(item) ? item[KEY_OF[section]] : undefined;
+        if (!items.has(key)) items.set(key, item);
+      }
+      if (typeof nextCursor !== 'string') break;
       cursor = nextCursor;
     }
-    return items;
+    return [...items.values()];
   }
 
   send(bytes: Buffer, about: string | null, source: Readable | undefined): void {

@@ -6,9 +6,9 @@ import type { ClientPort, SessionEnd } from '../../session/options.ts';
 import { type Id, idKey, type Notification } from '../../wire/message.ts';
 import { splice, textAt } from '../../wire/splice.ts';
 import type { Door, Visit } from '../ports.ts';
-import { Part } from './part.ts';
+import { ASK_MS, Part } from './part.ts';
 
-/** Requests of servers that a client has not answered. */
+/** Requests of one server that a client has not answered. */
 const MAX_ASKED_BACK = 256;
 
 export interface PartsOptions {
@@ -19,6 +19,7 @@ export interface PartsOptions {
   readonly greeting: () => JsonObject | null;
   readonly answered: (key: string) => void;
   readonly ended: (alias: string, error: LockkeeperError | null) => void;
+  readonly askMs?: number | undefined;
 }
 
 interface AskedBack {
@@ -67,6 +68,7 @@ export class Parts {
       pause: () => this.#pause(alias),
       resume: () => this.#resume(alias),
       ended: (error) => this.#ended(alias, part, error),
+      askMs: this.#o.askMs ?? ASK_MS,
     });
     this.#open.set(alias, part);
     const first = greeting();
@@ -117,8 +119,7 @@ export class Parts {
       if (notice) port.aside(notice, about, source);
       return;
     }
-    const [oldest] = this.#askedBack.keys();
-    if (this.#askedBack.size >= MAX_ASKED_BACK && oldest !== undefined) this.#askedBack.delete(oldest);
+    this.#makeRoom(alias);
     const ours = ++this.#count;
     const token = textAt(bytes, TOKEN);
     this.#askedBack.set(idKey(ours), {
@@ -128,6 +129,14 @@ export class Parts {
     });
     const changes = [['id'], TOKEN].map((path) => ({ path, value: ours }));
     port.aside(splice(bytes, changes), about, source);
+  }
+
+  /** Whoever asks too much loses its own oldest question, and nobody else's. */
+  #makeRoom(alias: string): void {
+    if (this.#askedBack.size < MAX_ASKED_BACK) return;
+    const own = [...this.#askedBack].filter(([, asked]) => asked.alias === alias);
+    const [oldest] = own;
+    if (own.length >= MAX_ASKED_BACK && oldest) this.#askedBack.delete(oldest[0]);
   }
 
   /** A question that its server takes back has another id with the client; null: the client has none such. */
