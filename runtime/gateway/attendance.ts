@@ -25,10 +25,12 @@ export class Attendance {
     this.#timer.unref();
   }
 
-  /** Until it is answered. */
-  add(present: Present): void {
+  /** Until it is answered. False of who went meanwhile: nothing would ever end what is begun for them. */
+  add(present: Present): boolean {
+    if (present.response.closed) return false;
     this.#present.add(present);
     present.response.on('close', () => this.#present.delete(present));
+    return true;
   }
 
   close(): void {

@@ -121,15 +121,13 @@ class Face {
       throw new HttpRefusal(status, error, { headers });
     }
     seen.caller = who.caller;
-    // Gone while it was asked who they are: nobody is there to be answered, and nothing would ever end it.
-    if (response.closed && request.method !== 'DELETE') return;
     const door = this.#doors.get(path);
     if (!door || !reaches(who, door)) {
       const paths = [...this.#doors].filter(([, each]) => reaches(who, each)).map(([each]) => each);
       throw new HttpRefusal(404, nothingThere(path, paths));
     }
     if (door.closed) throw door.closed;
-    this.#present.add({ request, response, who });
+    if (!this.#present.add({ request, response, who }) && request.method !== 'DELETE') return;
     const at = { path, door, who };
     if (request.method === 'POST') return this.#post(request, response, { at, seen });
     if (request.method === 'GET') return this.#listen(request, response, at);
