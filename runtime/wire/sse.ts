@@ -21,6 +21,8 @@ const CR = 13;
 const COLON = 58;
 const SPACE = 32;
 const NEWLINE = Buffer.from('\n');
+/** Lines of data that are joined as soon as there are so many: a short line that is held alone costs more than it says. */
+const TOGETHER = 1024;
 const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
@@ -35,7 +37,9 @@ export class SseReader {
   /** A carriage return ended the last line: a line feed right behind it belongs to it. */
   #afterReturn = false;
   #first = true;
+  /** Lines that are joined, and those behind them. */
   #data: Buffer[] = [];
+  #lines: Buffer[] = [];
   #dataBytes = 0;
   #event = '';
   #id: string | null = null;
@@ -47,7 +51,7 @@ export class SseReader {
 
   /** Has something begun that has not ended? */
   get partial(): boolean {
-    return this.#held > 0 || this.#data.length > 0;
+    return this.#held > 0 || this.#dataBytes > 0;
   }
 
   get lastId(): string | null {
@@ -105,7 +109,7 @@ export class SseReader {
     if (name === 'data') {
       // An empty line of data counts too: what is kept of it is not free.
       this.#dataBytes += value.length + 1;
-      this.#data.push(value);
+      if (this.#lines.push(value) === TOGETHER) this.#join();
     } else if (name === 'event') this.#event = value.toString('utf8');
     else if (name === 'id' && !value.includes(0)) this.#id = value.toString('utf8');
     else if (name === 'retry') this.#retry(value.toString('latin1'));
@@ -115,17 +119,26 @@ export class SseReader {
     if (/^[0-9]{1,9}$/.test(text)) this.#on.retry?.(Number(text));
   }
 
+  #join(): void {
+    this.#data.push(joined(this.#lines));
+    this.#lines = [];
+  }
+
   #dispatch(): void {
-    const [data, event] = [this.#data, this.#event];
-    this.#data = [];
+    const [data, event] = [[...this.#data, ...this.#lines], this.#event];
+    [this.#data, this.#lines] = [[], []];
     this.#dataBytes = 0;
     this.#event = '';
-    const [only] = data;
-    if (only === undefined) return;
-    const whole =
-      data.length === 1 ? only : Buffer.concat(data.flatMap((line, at) => (at ? [NEWLINE, line] : [line])));
-    this.#on.event({ event: event === '' ? 'message' : event, data: whole, id: this.#id });
+    if (data.length === 0) return;
+    this.#on.event({ event: event === '' ? 'message' : event, data: joined(data), id: this.#id });
   }
+}
+
+/** The very line where there is one. */
+function joined(lines: readonly Buffer[]): Buffer {
+  const [only] = lines;
+  if (only && lines.length === 1) return only;
+  return Buffer.concat(lines.flatMap((line, at) => (at ? [NEWLINE, line] : [line])));
 }
 
 function tooLarge(maxBytes: number): LockkeeperError {
