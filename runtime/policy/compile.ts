@@ -67,9 +67,10 @@ function ready({ rules, exempt }: Parsed): Compiled[] {
       return compiled({ id: `${rule.line}.${index + 1}`, rule: name, line: rule.line, cedar, ask: rule.ask });
     }),
   );
-  const cedar = flowsCedar(exempt.flatMap(({ who }) => who));
-  const flows = { id: 'flows', rule: FLOWS_RULE, line: exempt[0]?.line ?? 1, cedar, ask: null };
-  return [...lines, compiled(flows)];
+  const flows = flowsCedar(exempt.flatMap(({ who }) => who)).map((cedar, index) =>
+    compiled({ id: `flows.${index + 1}`, rule: FLOWS_RULE, line: exempt[0]?.line ?? 1, cedar, ask: null }),
+  );
+  return [...lines, ...flows];
 }
 
 function ofRaw({ text, line, json, ask, id }: RawPolicy, index: number): Compiled {

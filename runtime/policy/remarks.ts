@@ -1,5 +1,6 @@
 /** What of a policy that is understood is still likely to be a mistake. */
 import type { CompiledPolicy } from './compile.ts';
+import { FLOWS_RULE } from './rules.ts';
 import { sliceFor } from './slice.ts';
 import { momentOf } from './time.ts';
 import type { Known } from './world.ts';
@@ -35,7 +36,7 @@ export function remarksOf(compiled: CompiledPolicy, at: RemarkContext): Remark[]
 function neverMatching({ policies }: CompiledPolicy, { environment, world }: RemarkContext): Remark[] {
   const lines = new Map<number, boolean>();
   for (const policy of policies) {
-    if (policy.id === 'flows') continue;
+    if (policy.rule === FLOWS_RULE) continue;
     const fits = [...world.values()].some((item) => sliceFor([policy], item, environment).length > 0);
     lines.set(policy.line, (lines.get(policy.line) ?? false) || fits);
   }

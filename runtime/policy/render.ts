@@ -75,12 +75,18 @@ function any(terms: readonly string[]): string[] {
 }
 
 /** A session that has read both may not send out, but for those whom a line lets. */
-export function flowsCedar(exempt: readonly Who[]): string {
+export function flowsCedar(exempt: readonly Who[]): string[] {
   const terms = exempt.map((who) =>
     who.kind === 'everyone' ? 'principal.vouched' : who.kind === 'anyone' ? 'true' : principalOf(who),
   );
   const unless = terms.length === 0 ? '' : `\nunless { ${terms.join(' || ')} }`;
-  return `forbid (principal, action == Action::"call", resource)\nwhen { resource.sendsOut && context.readUntrusted && context.readPrivate }${unless};`;
+  const when = `\nwhen { resource.sendsOut && context.readUntrusted && context.readPrivate }${unless};`;
+  const scopes = [
+    'action == Action::"call", resource',
+    'action == Action::"get", resource',
+    'action == Action::"read", resource is Template',
+  ];
+  return scopes.map((scope) => `forbid (principal, ${scope})${when}`);
 }
 
 /** A string of Cedar. The text of a policy holds no control characters, so that this is JSON's form. */

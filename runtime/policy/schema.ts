@@ -13,6 +13,8 @@ const CONTEXT = `{
   }`;
 
 const ITEM = '{ name: String, server: String }';
+/** What somebody fills in, and its server hears. */
+const FILLED = '{ name: String, server: String, sendsOut: Bool }';
 
 export const CEDAR_SCHEMA = `entity Team;
 entity User in [Team] { vouched: Bool };
@@ -27,9 +29,9 @@ entity Tool in [Server] {
   readsPrivate: Bool,
   sendsOut: Bool
 };
-entity Prompt in [Server] ${ITEM};
+entity Prompt in [Server] ${FILLED};
 entity Resource in [Server] ${ITEM};
-entity Template in [Server] ${ITEM};
+entity Template in [Server] ${FILLED};
 action call appliesTo { principal: User, resource: Tool, context: ${CONTEXT} };
 action get appliesTo { principal: User, resource: Prompt, context: ${CONTEXT} };
 action read appliesTo { principal: User, resource: [Resource, Template], context: ${CONTEXT} };

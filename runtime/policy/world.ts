@@ -55,13 +55,16 @@ export function worldOf(
   for (const [server, entry] of entries) {
     const text = texts.get(server);
     if (text === undefined) continue;
-    for (const kind of SECTIONS) {
-      for (const name of Object.keys(entry.surface[kind])) {
-        const traits = kind === 'tools' ? traitsOf(name, { entry, text, unlabelled }) : {};
-        const known = knownOf({ server, kind, name }, traits);
-        world.set(keyOf(known), known);
-      }
-    }
+    const namesOf = (kind: Section): string[] => Object.keys(entry.surface[kind]);
+    const tools = namesOf('tools').map((name) =>
+      knownOf({ server, kind: 'tools', name }, traitsOf(name, { entry, text, unlabelled })),
+    );
+    const sendsOut = sends(tools, unlabelled);
+    const others = SECTIONS.filter((kind) => kind !== 'tools').flatMap((kind) =>
+      // A fixed address carries nothing of what was read; what is put into a template or a prompt does.
+      namesOf(kind).map((name) => knownOf({ server, kind, name }, kind === 'resources' ? {} : { sendsOut })),
+    );
+    for (const known of [...tools, ...others]) world.set(keyOf(known), known);
   }
   return world;
 }
@@ -128,6 +131,12 @@ export function readsOf(
       implied.includes('reads-untrusted') || tools.some((tool) => tool.attributes.readsUntrusted === true),
     private: implied.includes('reads-private') || tools.some((tool) => tool.attributes.readsPrivate === true),
   };
+}
+
+/** Whether what is no tool of a server sends out: as all of its tools together. */
+function sends(tools: readonly Known[], unlabelled: Unlabelled): boolean {
+  if (tools.length === 0) return impliedLabels(unlabelled, true).includes('sends-out');
+  return tools.some((tool) => tool.attributes.sendsOut === true);
 }
 
 /** An open world writes what one reads and hears what one sends; what is not of the open world is one's own. */

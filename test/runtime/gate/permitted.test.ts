@@ -164,6 +164,21 @@ describe('step 7', () => {
     expect(refused.allow ? '' : refused.error.message).toContain('ask those who keep lockkeeper.policy');
   });
 
+  it('refuses what carries words to a server after reading, and lets what is fixed pass', () => {
+    const flow = new FlowState();
+    const state = stateWith(EVERYTHING, flow);
+    flow.saw({ untrusted: true, private: true }, { call: 's/1', what: 'web/fetch' });
+    for (const call of [CALL, GET, TEMPLATE, PROMPT, PAGE]) {
+      const verdict = judgeToServer(call, state);
+      expect(verdict).toMatchObject({
+        allow: false,
+        decision: { rule: 'toxic flows' },
+        detail: { read: { untrusted: { call: 's/1' } } },
+      });
+    }
+    for (const call of [READ, SUBSCRIBE, LIST]) expect(judgeToServer(call, state).allow).toBe(true);
+  });
+
   it('refuses to send out after reading, and names the calls that brought it', () => {
     const flow = new FlowState();
     const state = stateWith('everyone: all locked tools', flow);

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { openPolicy } from '../../../runtime/policy/open.ts';
 import { LockkeeperError } from '../../../schemas/errors.ts';
+import type { ToolLabels } from '../../../schemas/release.ts';
+import type { Section } from '../../../schemas/surface.ts';
 import { callerOf, callOf, effectOf, entriesWith, policyOf, sourceOf } from '../../helpers/policy.ts';
 
 const TEAMS = `team interns = ada@example.com
@@ -265,6 +267,22 @@ describe('toxic flows', () => {
   it('what is not labelled counts as all, or as none, where the policy says so', () => {
     expect(effect('toxic flows: unlabelled tools count as all', 'docs/edit')).toBe('deny');
     expect(effect('toxic flows: unlabelled tools count as none', 'docs/search')).toBe('allow');
+  });
+
+  it('what is put into a prompt or a template goes out as well, where a tool of the server sends out', () => {
+    const of = (kind: Section, name: string, labels: ToolLabels = {}, text = ''): string =>
+      policyOf(`${TEAMS}everyone: everything locked\n${text}`, {
+        entries: entriesWith({ docs: labels }),
+      }).judge({ ...callOf('ada@example.com', '', { read }), item: { server: 'docs', kind, name } }).rule;
+    for (const [kind, name] of [
+      ['prompts', 'summary'],
+      ['resourceTemplates', 'docs://{page}'],
+    ] as const) {
+      expect(of(kind, name)).toBe('toxic flows');
+      expect(of(kind, name, { search: [], edit: [] })).toContain('everything locked');
+      expect(of(kind, name, {}, 'interns: may send out after reading')).toContain('everything locked');
+    }
+    expect(of('resources', 'docs://index')).toContain('everything locked');
   });
 
   it('one of both is not enough', () => {
