@@ -4,7 +4,7 @@ import { alone } from '../runtime/store/alone.ts';
 import { writeAtomic } from '../runtime/store/atomic.ts';
 import type { SeenLock } from '../runtime/trust/freshness.ts';
 import { assertRemembered, type RootMemory, remembering, type Shown } from '../runtime/trust/memory.ts';
-import { Closed, Digest, Instant, KeyId, Person } from '../schemas/common.ts';
+import { Closed, Digest, Instant, KeyId, Person, ServerName, Version } from '../schemas/common.ts';
 import { Envelope } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import { parseFile, sha256 } from '../schemas/json.ts';
@@ -61,6 +61,10 @@ const SignedRoots = Closed({ digests: Type.Array(Digest, { maxItems: 1000 }) });
 /** The newest checkpoint that lay at a place. */
 const SeenPublished = Closed({ place: Type.String(), note: Type.String({ maxLength: 65_536 }) });
 
+/** A release that was revoked, as it was told here. */
+const HeardRevoked = Closed({ server: ServerName, version: Version, said: Type.String({ maxLength: 1000 }) });
+type HeardRevoked = Static<typeof HeardRevoked>;
+
 export interface Home extends KeyFiles {
   readonly dir: string;
   readonly storeDir: string;
@@ -83,6 +87,10 @@ export interface Home extends KeyFiles {
   /** The newest note that this machine saw at a place where checkpoints are published. */
   published(place: string): Promise<string | null>;
   sawPublished(place: string, note: string): Promise<void>;
+  /** Kept for good: what is revoked stays revoked. */
+  heardRevoked(registry: string, heard: HeardRevoked): Promise<void>;
+  /** What was heard of the release; null where nothing was. */
+  revokedBefore(registry: string, release: Omit<HeardRevoked, 'said'>): Promise<string | null>;
   /** In the place of all of them, for a registry that was rebuilt on purpose. */
   beganRoots(registry: string, shown: Shown, now: Date): Promise<void>;
 }
@@ -152,10 +160,26 @@ export function openHome(dir: string): Home {
       }),
     published: async (place) => (await readMemory(publishedPath(place), SeenPublished))?.note ?? null,
     sawPublished: (place, note) => keepLarger(publishedPath(place), { place, note }),
+    ...revocations(about),
     beganRoots: (registry, { trusted }, now) =>
       alone(rootsPath(registry), () =>
         writeRoots(rootsPath(registry), { ...remembering(trusted, null, now), began: now.toISOString() }),
       ),
+  };
+}
+
+function revocations(
+  about: (what: string, registry: string) => string,
+): Pick<Home, 'heardRevoked' | 'revokedBefore'> {
+  const pathOf = (registry: string, { server, version }: Omit<HeardRevoked, 'said'>): string =>
+    about(`revoked-${sha256(`${server}@${version}`).slice(7, 39)}`, registry);
+  return {
+    heardRevoked: async (registry, heard) => {
+      const path = pathOf(registry, heard);
+      if ((await readIfThere(path)) === null) await writeAtomic(path, `${JSON.stringify(heard)}\n`, 0o600);
+    },
+    revokedBefore: async (registry, release) =>
+      (await readMemory(pathOf(registry, release), HeardRevoked))?.said ?? null,
   };
 }
 

@@ -15,6 +15,7 @@ import { type Command, type Context, text } from '../command.ts';
 import { assertLocked, type OpenedConfig, readGatewayConfig, tlsOf } from '../gateway/config.ts';
 import { Doors } from '../gateway/doors.ts';
 import { watchLock } from '../gateway/reload.ts';
+import { remembering } from '../heard.ts';
 import { listenAt } from '../listen.ts';
 import { type OpenedProject, openProject, projectOf, remember } from '../project.ts';
 import { refusedToday } from '../refused.ts';
@@ -57,6 +58,7 @@ export const gateway: Command = {
 
 async function serve(context: Context, runtime: Runtime, config: OpenedConfig): Promise<void> {
   const { opened, refused, api, say, stop } = runtime;
+  const place = { home: context.home, registry: opened.intent.registry, say };
   const aliases = [...opened.verified.entries.keys()];
   assertLocked(config, aliases);
   const instances = new Instances(config.instances);
@@ -74,7 +76,7 @@ async function serve(context: Context, runtime: Runtime, config: OpenedConfig): 
       now: context.now,
       onTrouble: (error) => say(error.message),
     }),
-    revocations: api && sharedSource(revocationsOf(api, { say }), stop),
+    revocations: api && sharedSource(remembering(revocationsOf(api, { say }), place), stop),
   });
   const first = await doors.of(opened, refused);
   const running = await listen(runtime, config, { doors: first, watched });

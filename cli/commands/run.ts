@@ -8,6 +8,7 @@ import { callApprovalsOf } from '../call-approvals.ts';
 import { type Command, text, type Values } from '../command.ts';
 import { readContentControls } from '../content-config.ts';
 import { tellOf } from '../fleet.ts';
+import { remembering } from '../heard.ts';
 import { droppedSentence } from '../policy-file.ts';
 import { remember } from '../project.ts';
 import { revocationsOf } from '../revocations.ts';
@@ -33,6 +34,7 @@ export const run: Command = {
     const content = await readContentControls(context.config.content);
     const runtime = await openRuntime(context, values, ({ verified }) => [entryNamed(verified, alias)]);
     const { opened, api, around, person, journal, fleet, say } = runtime;
+    const place = { home: context.home, registry: opened.intent.registry, say };
     try {
       const { lock, digest, trusted } = opened.verified;
       const expires = runsUntil(lock, trusted);
@@ -43,7 +45,7 @@ export const run: Command = {
         ...runtime.prepareOptions(verified, digest),
         ...around,
         trusted,
-        revocations: api && revocationsOf(api, { say }),
+        revocations: api && remembering(revocationsOf(api, { say }), place),
         onRevoke: runtime.onRevoke,
         lockExpires: () => expires,
         caller: person,

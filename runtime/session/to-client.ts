@@ -106,9 +106,8 @@ export class ToClient {
     const { rule, method, wish, target, call } = pending;
     if (wish && message.kind === 'response') x.wishes.answered({ method, params: wish });
     const { policy } = x.state ?? {};
-    // Judged by what was read before it.
     const { bytes, drifts } = answerFor(message, rule, { ...known, ...seeing(pending, x.state) });
-    // What completes an argument is in no lock: the server made it up.
+    // Heard once it is judged by what was before. What completes an argument is in no lock: the server made it up.
     const item = rule.item && target !== undefined ? { section: rule.item.section, name: target } : null;
     if (item || method === 'completion/complete') policy?.heard(call, item);
     for (const drift of drifts) x.note(records.drifted(x.scribe, drift));
