@@ -1,5 +1,6 @@
 /** Which paths of this machine may be shown to a server. Judged after realpath, so that a link cannot lead elsewhere. */
 import { realpath, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 
@@ -17,8 +18,12 @@ const SYSTEM = [
   '/sys',
   '/usr',
   '/var/run',
+  '/var/lib/containerd',
+  '/var/lib/containers',
   '/var/lib/docker',
+  '/var/lib/kubelet',
   '/var/lib/lockkeeper',
+  '/var/spool/cron',
 ];
 const WHOLE = ['/', '/home', '/root', '/var', '/var/lib', '/opt', '/srv', '/mnt', '/media', '/tmp', '/Users'];
 const SECRET_PARTS = new Set([
@@ -35,6 +40,9 @@ const SECRET_PARTS = new Set([
   '.pgpass',
   '.bash_history',
 ]);
+
+/** A name with a dot in a home folder. */
+const DOT = /^\/(?:root|(?:home|Users)\/[^/]+)\/\.(?!\.(?:\/|$))/;
 
 /** What of a project decides what runs: whoever writes it chooses the next server, or code on this machine. */
 const OWN_FILES = ['lockkeeper.json', 'mcp.lock', '.git'];
@@ -68,10 +76,18 @@ export async function checkMount(source: string, { projectDir, homes, mode }: Mo
   const outside = !isWithin(real, project);
   const secret = (outside ? real : relative(project, real)).split('/').find((part) => SECRET_PARTS.has(part));
   if (secret !== undefined) throw refuse(`it leads into ${secret}, where credentials live`);
+  const person = await realpath(homedir()).catch(homedir);
   for (const home of homes) {
     const own = await realpath(home).catch(() => home);
     if (isWithin(own, real)) throw refuse(`it holds ${quote(own)}, which is not for servers`);
+    // Keys, sign-ins and journals lie there, whatever it is called.
+    if (own !== person && isWithin(real, own))
+      throw refuse(`it is in ${quote(own)}, which is not for servers`);
   }
+  if (outside && (DOT.test(real) || DOT.test(`/home/me/${relative(person, real)}`)))
+    throw refuse(
+      `it leads to ${quote(real)}, settings of a person: what shells run, and what programs log in with`,
+    );
   if (outside && isWithin(resolve(source), resolve(projectDir)))
     throw refuse(`a link in the project leads out of it, to ${quote(real)}`, 'Name the folder itself');
   const kept = OWN_FILES.map((name) => join(project, name)).find(

@@ -4,13 +4,16 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkMount, type MountContext } from '../../../runtime/isolation/mounts.ts';
@@ -317,6 +320,28 @@ describe('mounts', () => {
       });
     }
     expect(await checkMount(dir, contextOf(dir))).toBe(dir);
+  });
+
+  it('refuses settings of a person, and the folder of Lockkeeper whatever it is called', async () => {
+    const dir = openDir();
+    const kept = join(dir, 'lk');
+    mkdirSync(join(kept, 'keys'), { recursive: true });
+    const at = { projectDir: openDir(), homes: [kept, homedir()], mode: 'ro' as const };
+    await expect(checkMount(join(kept, 'keys'), at)).rejects.toMatchObject({
+      found: expect.stringContaining('which is not for servers'),
+    });
+    const own = mkdtempSync(join(homedir(), '.lk-test-'));
+    const plain = mkdtempSync(join(homedir(), 'lk-test-'));
+    try {
+      await expect(checkMount(own, at)).rejects.toMatchObject({
+        found: expect.stringContaining('settings of a person'),
+      });
+      expect(await checkMount(plain, at)).toBe(plain);
+      // A project may lie there, and its folders are its own.
+      expect(await checkMount(own, { ...at, projectDir: own })).toBe(own);
+    } finally {
+      for (const made of [own, plain]) rmSync(made, { recursive: true });
+    }
   });
 
   it('refuses a folder that became a link to elsewhere', async () => {
