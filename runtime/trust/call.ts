@@ -82,9 +82,10 @@ export function assertDecides({ approval, person }: OpenedCallApproval, call: Ca
   assertNotCaller(person, call.user);
 }
 
-/** Nobody approves their own call, also where this machine vouches for their name alone. */
+/** Nobody approves their own call, whoever vouches for their name: this machine (`local:`), or an issuer with a prefix. */
 export function assertNotCaller(person: string, user: string): void {
-  if (user.toLowerCase().replace(/^local:/, '') !== person) return;
+  const name = user.toLowerCase();
+  if (name !== person && !name.endsWith(`:${person}`)) return;
   throw new LockkeeperError('APPROVAL_REQUESTER', {
     expected: `an approval by others than ${quote(user, 64)}, who makes the call`,
     found: `one by ${person}`,

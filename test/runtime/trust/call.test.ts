@@ -83,7 +83,7 @@ describe('an approval of a call', () => {
     expect(refusalOf([other], call)).toBe('DOCUMENT_INVALID');
   });
 
-  it.each(['alice', 'Alice', 'local:alice'])('is not by whoever makes the call: %s', (user) => {
+  it.each(['alice', 'Alice', 'local:alice', 'corp:alice'])('is not by whoever makes the call: %s', (user) => {
     const call = facts({ user });
     expect(refusalOf([approvalOfCall(alice, call)], call)).toBe('APPROVAL_REQUESTER');
     expect(refusalOf([approvalOfCall(bob, call)], call)).toBe('approved');
