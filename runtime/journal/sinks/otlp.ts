@@ -6,7 +6,7 @@ import { type Level, levelOf, uidOf } from '../formats/facts.ts';
 import { type Rendering, render } from '../formats/render.ts';
 import { clean, jsonLine } from '../formats/text.ts';
 import type { Sink, Taken } from './port.ts';
-import { type PostOptions, poster } from './post.ts';
+import { fitting, type PostOptions, poster } from './post.ts';
 
 export interface OtlpOptions extends PostOptions {
   readonly headers: Readonly<Record<string, string>>;
@@ -32,7 +32,6 @@ export function otlpSink({ headers, rendering, now, ...to }: OtlpOptions): Sink 
     name: to.name,
     deliver: async (records) => {
       const observed = nanos(now());
-      const logRecords = records.map((record) => logRecord(record, rendering, observed));
       const resource = {
         attributes: [
           text('service.name', 'lockkeeper'),
@@ -41,9 +40,12 @@ export function otlpSink({ headers, rendering, now, ...to }: OtlpOptions): Sink 
           text('host.name', rendering.host),
         ],
       };
-      const scopeLogs = [{ scope: { name: 'lockkeeper.audit', version: VERSION }, logRecords }];
-      const body = jsonLine({ resourceLogs: [{ resource, scopeLogs }] });
-      const answer = await post(body, { ...headers, 'content-type': 'application/json' });
+      const scope = { name: 'lockkeeper.audit', version: VERSION };
+      const answer = await fitting(rendering, records.length, (fit) => {
+        const logRecords = records.map((record) => logRecord(record, fit, observed));
+        const body = jsonLine({ resourceLogs: [{ resource, scopeLogs: [{ scope, logRecords }] }] });
+        return post(body, { ...headers, 'content-type': 'application/json' });
+      });
       return { upTo: records.at(-1)?.seq ?? 0, ...refusedOf(answer) };
     },
     close: async () => close(),

@@ -1,6 +1,7 @@
 /** One POST to a fixed address: no redirect is followed, no answer grows, none is waited for without end. */
 import type { IncomingMessage } from 'node:http';
 import { http, https } from '../../lazy.ts';
+import type { Rendering } from '../formats/render.ts';
 import { Undelivered } from './port.ts';
 
 const TIMEOUT_MS = 10_000;
@@ -48,6 +49,25 @@ export function poster({ name, url, ca, timeoutMs = TIMEOUT_MS }: PostOptions): 
       }),
     close: () => agent.destroy(),
   };
+}
+
+/** Bytes below which a record is not made smaller. */
+const LEAST_BYTES = 4096;
+
+/** A record that is too large for its receiver by itself is offered with less of its texts, so that those behind it pass. */
+export async function fitting<T>(
+  rendering: Rendering,
+  count: number,
+  send: (rendering: Rendering) => Promise<T>,
+): Promise<T> {
+  for (let { maxBytes } = rendering; ; maxBytes = Math.floor(maxBytes / 8)) {
+    try {
+      return await send({ ...rendering, maxBytes });
+    } catch (error) {
+      const tooLarge = error instanceof Undelivered && error.tooLarge;
+      if (!tooLarge || count > 1 || maxBytes <= LEAST_BYTES) throw error;
+    }
+  }
 }
 
 async function read(name: string, answer: IncomingMessage): Promise<string> {

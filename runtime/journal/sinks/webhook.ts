@@ -1,8 +1,9 @@
 /** Records as a signed POST. */
 import { createHmac } from 'node:crypto';
+import type { AuditRecord } from '../../../schemas/audit.ts';
 import { type Rendering, render } from '../formats/render.ts';
 import type { Sink } from './port.ts';
-import { type PostOptions, poster } from './post.ts';
+import { fitting, type PostOptions, poster } from './post.ts';
 
 export interface WebhookOptions extends PostOptions {
   readonly secret: Buffer;
@@ -22,24 +23,30 @@ export function webhookSink({ secret, rendering, now, ...to }: WebhookOptions): 
   return {
     name: to.name,
     deliver: async (records) => {
-      const lines = records.map((record) => render(record, rendering));
-      const items = rendering.format === 'cef' ? lines.map((line) => JSON.stringify(line)) : lines;
-      const [first, last] = [records[0], records.at(-1)];
-      const head = JSON.stringify({
-        lockkeeper: 'records/v1',
-        format: rendering.format,
-        runtime: first?.body.runtime,
-        from: first?.seq,
-        to: last?.seq,
+      await fitting(rendering, records.length, (fit) => {
+        const body = bodyOf(records, fit);
+        const seconds = Math.floor(now().getTime() / 1000);
+        return post(body, {
+          'content-type': 'application/json',
+          [SIGNATURE_HEADER]: signatureOf(secret, seconds, body),
+        });
       });
-      const body = `${head.slice(0, -1)},"records":[${items.join(',')}]}`;
-      const seconds = Math.floor(now().getTime() / 1000);
-      await post(body, {
-        'content-type': 'application/json',
-        [SIGNATURE_HEADER]: signatureOf(secret, seconds, body),
-      });
-      return { upTo: last?.seq ?? 0 };
+      return { upTo: records.at(-1)?.seq ?? 0 };
     },
     close: async () => close(),
   };
+}
+
+function bodyOf(records: readonly AuditRecord[], rendering: Rendering): string {
+  const lines = records.map((record) => render(record, rendering));
+  const items = rendering.format === 'cef' ? lines.map((line) => JSON.stringify(line)) : lines;
+  const [first, last] = [records[0], records.at(-1)];
+  const head = JSON.stringify({
+    lockkeeper: 'records/v1',
+    format: rendering.format,
+    runtime: first?.body.runtime,
+    from: first?.seq,
+    to: last?.seq,
+  });
+  return `${head.slice(0, -1)},"records":[${items.join(',')}]}`;
 }

@@ -129,8 +129,24 @@ describe('a webhook', () => {
     const receiver = keep(await httpReceiver());
     receiver.answers.push({ status, headers: headers as Record<string, string> });
     const sink = await make({ kind: 'webhook', url: `${receiver.url}/`, secret: 'env:HOOK' });
-    await expect(sink.deliver(records(1, 1))).rejects.toMatchObject({ code: 'SINK_FAILED', ...hints });
-    expect(await sink.deliver(records(1, 1))).toEqual({ upTo: 1 });
+    await expect(sink.deliver(records(1, 2))).rejects.toMatchObject({ code: 'SINK_FAILED', ...hints });
+    expect(await sink.deliver(records(1, 2))).toEqual({ upTo: 2 });
+  });
+
+  it.each(['webhook', 'otlp'] as const)('gets less of a record that is too large alone: %s', async (kind) => {
+    const receiver = keep(await httpReceiver());
+    const url = `${receiver.url}/`;
+    const sink = await make(kind === 'otlp' ? { kind, url } : { kind, url, secret: 'env:HOOK' });
+    const large = link(1, null, bodyOf(1, { target: 'echo', arguments: { text: 'x'.repeat(100_000) } }));
+    receiver.answers.push({ status: 413 }, { status: 413 });
+    expect(await sink.deliver([large])).toEqual({ upTo: 1 });
+    const [first = 0, second = 0, third = 0] = receiver.posts.map(({ body }) => body.length);
+    expect([first > 100_000, second < 50_000, third < 10_000]).toEqual([true, true, true]);
+    expect(receiver.posts[2]?.body).toMatch(/\\?"cut\\?":true/);
+    // What takes not even that is not asked for ever.
+    receiver.answers.push(...Array.from({ length: 9 }, () => ({ status: 413 })));
+    await expect(sink.deliver([large])).rejects.toMatchObject({ tooLarge: true });
+    expect(receiver.posts.length).toBeLessThan(8);
   });
 
   it('leads nowhere else: a redirect is not followed', async () => {
