@@ -1,6 +1,7 @@
 /**
- * Large answers are judged on a thread of their own: a schema may take 0.3 s for eight megabytes, and whatever else this
- * process serves would wait that long. Never rejects: what could not be judged may not pass.
+ * Large answers are judged on threads of their own: a schema may take 0.3 s for eight megabytes, and whatever else this
+ * process serves would wait that long. There are two: one takes any answer, the other the smaller ones alone, each in the
+ * order they came, one at a time. A session has one answer here at once. Never rejects: what could not be judged may not pass.
  */
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -13,9 +14,10 @@ import type { Asked, Judged } from '../results.ts';
 
 /** Bytes of an answer from which on asking another thread is worth it: some 10 ms of judging. */
 export const LARGE_BYTES = 256 * 1024;
+/** Up to here it is judged in a tenth of a second or so: it need not wait for one that takes longer. */
+const SMALLER_BYTES = 2 * 1024 * 1024;
 /** A thread that has nothing to do is ended after so long: it holds some 20 MiB. */
 const IDLE_MS = 30_000;
-const MEMORY_MIB = 1024;
 
 /** What an answer is judged by: plain data, as it has to reach the thread. */
 export interface LargeOptions {
@@ -27,7 +29,6 @@ export interface LargeOptions {
 }
 
 export interface LargeWork {
-  readonly number: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly asked: Asked;
   readonly options: LargeOptions;
@@ -45,33 +46,27 @@ export interface LargeJudged extends Pick<Judged<Response>, 'found' | 'more'> {
 }
 
 export interface LargeAnswer {
-  readonly number: number;
   readonly judged?: LargeJudged;
   /** Why it was not judged. */
   readonly failed?: string;
 }
 
-type Settle = (answer: Omit<LargeAnswer, 'number'>) => void;
+interface Waiting extends Omit<LargeWork, 'bytes'> {
+  readonly message: Response;
+  readonly settle: (answer: LargeAnswer) => void;
+}
 
-const waiting = new Map<number, Settle>();
-let thread: Worker | null = null;
-let last = 0;
-let idle: NodeJS.Timeout | undefined;
+/** What no thread has taken yet, in the order it came: its bytes are held once, by its session. */
+const queue: Waiting[] = [];
 
 export async function judgeLarge(
   message: Response,
   asked: Asked,
   options: LargeOptions,
 ): Promise<Judged<Response>> {
-  const { promise, resolve } = Promise.withResolvers<Omit<LargeAnswer, 'number'>>();
-  const number = ++last;
-  waiting.set(number, resolve);
-  try {
-    give({ number, bytes: Uint8Array.from(message.bytes), asked, options });
-  } catch (thrown) {
-    waiting.delete(number);
-    resolve({ failed: (thrown as Error).message });
-  }
+  const { promise, resolve: settle } = Promise.withResolvers<LargeAnswer>();
+  queue.push({ message, asked, options, settle });
+  for (const lane of LANES) lane.next();
   const { judged, failed = 'it ended' } = await promise;
   if (!judged) {
     const error = blocked('unread', `an answer that could not be judged (${failed.slice(0, 200)})`);
@@ -85,36 +80,73 @@ export async function judgeLarge(
   };
 }
 
-/** Throws where the machine has no room for another thread. */
-function give(work: LargeWork): void {
-  clearTimeout(idle);
-  thread ??= start();
-  thread.postMessage(work, [work.bytes.buffer]);
+class Lane {
+  readonly #most: number;
+  readonly #memoryMib: number;
+  #thread: Worker | null = null;
+  #judging: Waiting | null = null;
+  #idle: NodeJS.Timeout | undefined;
+
+  /** `most`: bytes of an answer that it takes. */
+  constructor(most: number, memoryMib: number) {
+    this.#most = most;
+    this.#memoryMib = memoryMib;
+  }
+
+  /** Takes the first one that is for it, if it has nothing to do. */
+  next(): void {
+    if (this.#judging) return;
+    const at = queue.findIndex(({ message }) => message.bytes.length <= this.#most);
+    const [work] = at < 0 ? [] : queue.splice(at, 1);
+    if (!work) return;
+    this.#judging = work;
+    clearTimeout(this.#idle);
+    try {
+      this.#give(work);
+    } catch (thrown) {
+      this.#judging = null;
+      work.settle({ failed: (thrown as Error).message });
+      setImmediate(() => this.next());
+    }
+  }
+
+  /** Throws where the machine has no room for another thread. */
+  #give({ message, asked, options }: Waiting): void {
+    this.#thread ??= this.#start();
+    const bytes = Uint8Array.from(message.bytes);
+    this.#thread.postMessage({ bytes, asked, options } satisfies LargeWork, [bytes.buffer]);
+  }
+
+  /** It keeps no process alive: whoever waits for an answer has a client and a server that do. */
+  #start(): Worker {
+    const worker = new Worker(new URL(`./main${extname(import.meta.url)}`, import.meta.url), {
+      resourceLimits: { maxOldGenerationSizeMb: this.#memoryMib },
+      env: {},
+    });
+    worker.unref();
+    worker.on('message', (answer: LargeAnswer) => this.#done(answer));
+    worker.on('error', (error) => this.#end(worker, error.message));
+    worker.on('exit', () => this.#end(worker, 'it ended'));
+    return worker;
+  }
+
+  #done(answer: LargeAnswer): void {
+    const work = this.#judging;
+    this.#judging = null;
+    work?.settle(answer);
+    const worker = this.#thread;
+    if (worker) this.#idle = setTimeout(() => this.#end(worker, 'it was idle'), IDLE_MS).unref();
+    this.next();
+  }
+
+  /** What it was at is not judged; the next one is, by another thread. */
+  #end(worker: Worker, failed: string): void {
+    if (this.#thread !== worker) return;
+    this.#thread = null;
+    void worker.terminate();
+    this.#done({ failed });
+  }
 }
 
-/** It keeps no process alive: whoever waits for an answer has a client and a server that do. */
-function start(): Worker {
-  const worker = new Worker(new URL(`./main${extname(import.meta.url)}`, import.meta.url), {
-    resourceLimits: { maxOldGenerationSizeMb: MEMORY_MIB },
-    env: {},
-  });
-  worker.unref();
-  worker.on('message', ({ number, ...answer }: LargeAnswer) => {
-    waiting.get(number)?.(answer);
-    waiting.delete(number);
-    if (waiting.size > 0) return;
-    idle = setTimeout(() => end(worker, 'it was idle'), IDLE_MS).unref();
-  });
-  worker.on('error', (error) => end(worker, error.message));
-  worker.on('exit', () => end(worker, 'it ended'));
-  return worker;
-}
-
-/** Nothing that was given to it is judged any more. */
-function end(worker: Worker, failed: string): void {
-  if (thread !== worker) return;
-  thread = null;
-  for (const settle of waiting.values()) settle({ failed });
-  waiting.clear();
-  void worker.terminate();
-}
+/** The smaller ones first: where both are free, the other stays so for one that only it takes. */
+const LANES = [new Lane(SMALLER_BYTES, 256), new Lane(Number.POSITIVE_INFINITY, 1024)];

@@ -1,4 +1,4 @@
-/** The thread that judges large answers, one after the other: from their bytes, by the same judge as every other. */
+/** A thread that judges large answers, one after the other: from their bytes, by the same judge as every other. */
 import { parentPort } from 'node:worker_threads';
 import type { LockkeeperError } from '../../../schemas/errors.ts';
 import { parseMessage, type Response } from '../../wire/message.ts';
@@ -7,13 +7,13 @@ import type { LargeAnswer, LargeJudged, LargeWork } from './judge.ts';
 
 parentPort?.on('message', (work: LargeWork) => parentPort?.postMessage(answerTo(work)));
 
-function answerTo({ number, bytes, asked, options }: LargeWork): LargeAnswer {
+function answerTo({ bytes, asked, options }: LargeWork): LargeAnswer {
   try {
     const judge = contentJudge({ ...options, journal: { key: Buffer.from(options.key) } });
     const message = parseMessage(Buffer.from(bytes.buffer), true) as Response;
-    return { number, judged: told(judge.answer(message, asked)) };
+    return { judged: told(judge.answer(message, asked)) };
   } catch (error) {
-    return { number, failed: (error as Error).message };
+    return { failed: (error as Error).message };
   }
 }
 

@@ -59,6 +59,20 @@ describe('a large answer', () => {
     expect(aside?.message.bytes.equals(here.message.bytes)).toBe(true);
   });
 
+  it('of one session waits for no larger one of another', async () => {
+    const judge = judgeBy({ maxResultBytes: 32 * 1024 * 1024 });
+    const order: string[] = [];
+    const all = [250_000, 250_000, 250_000, 30_000, 30_000].map(async (rows, at) => {
+      const large = answer(rows);
+      const judged = await judge.aside(large, asked);
+      order.push(rows > 100_000 ? 'larger' : `smaller ${at}`);
+      return judged?.message === large && judged.error === null;
+    });
+    expect(await Promise.all(all)).toEqual(all.map(() => true));
+    expect(order.at(-1)).toBe('larger');
+    expect(order.filter((one) => one !== 'larger')).toEqual(['smaller 3', 'smaller 4']);
+  });
+
   it('that the thread cannot judge does not pass, and the next one is judged again', async () => {
     const judge = judgeBy({});
     const large = answer(50_000);
