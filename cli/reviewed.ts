@@ -25,7 +25,7 @@ export function dueText(
 
 /** Around the list of what waits: what stands against releases that run goes first, the rest below. */
 export function attentionLines(attention: Attention): { first: string[]; below: string[] } {
-  const { due, orphaned, held, trustFiles, judged, failed, moved, unwatched } = attention;
+  const { due, orphaned, held, trustFiles, judged, failed, unwatched } = attention;
   const head = ({ id, name, version }: { id: number; name: string; version: string }): string =>
     `${name} ${version} (release ${id})`;
   return {
@@ -36,10 +36,6 @@ export function attentionLines(attention: Attention): { first: string[]; below: 
         ...one.alarms.map((alarm) => `  ${alarmText(alarm)}`),
         `  ${answerText(one.id, one.alarms)}`,
       ]),
-      ...moved.map(
-        (one) =>
-          `${head(one)}: since ${day(one.since)} ${one.found}. What runs is what was approved; ask who keeps it, and if it stays so: lk revoke ${one.id} --reason TEXT`,
-      ),
       ...failed.map(
         (one) =>
           `${head(one)} could not be looked at again, ${one.attempts === 1 ? 'once' : `${one.attempts} times`} until ${day(one.since)}: ${one.reason.replace(/\.$/, '')}. Try again: lk review ${one.id} --rescan`,

@@ -8,7 +8,7 @@ import { failedLooks } from './db/failed-looks.ts';
 import { listServers } from './db/servers.ts';
 import { listStandings, type StandingRow } from './db/standings.ts';
 import { listTrustFiles } from './db/trust-files.ts';
-import { type LookRow, openLooks } from './db/upstream-looks.ts';
+import { openLooks } from './db/upstream-looks.ts';
 import type { Deps } from './deps.ts';
 import { DUE_DAYS } from './expiry.ts';
 import { lastEnd, reviewBy } from './standing.ts';
@@ -32,13 +32,15 @@ export async function attention({ pool, trust }: Pick<Deps, 'pool' | 'trust'>): 
   const failed = (await failedLooks(pool)).map(({ attempts, reason, since, ...row }) => ({
     ...{ ...headOf(row), attempts, reason, since: since.toISOString() },
   }));
-  const looks = await openLooks(pool);
+  const unwatched = (await openLooks(pool)).map(({ problem, since, ...row }) => ({
+    ...{ ...headOf(row), reason: problem, since: since.toISOString() },
+  }));
   const pins = trusted.root.trustRoots;
   const trustFiles = (await listTrustFiles(pool))
     .filter(({ name, digest }) => pins[name] !== digest)
     .map(({ name, since }) => ({ name, since: since.toISOString() }));
   return {
-    ...{ judged, failed, trustFiles, moved: movedAmong(looks), unwatched: unwatchedAmong(looks) },
+    ...{ judged, failed, trustFiles, unwatched },
     ...{ due: dueAmong(approved, trusted, new Date()) },
     orphaned: await listServers(pool, { orphaned: true }),
     held: (await heldReleases(pool)).map(headOf),
@@ -47,22 +49,6 @@ export async function attention({ pool, trust }: Pick<Deps, 'pool' | 'trust'>): 
 
 function headOf({ id, name, version }: Pick<StandingRow, 'id' | 'name' | 'version'>) {
   return { id: Number(id), name, version };
-}
-
-function movedAmong(looks: readonly LookRow[]): Attention['moved'] {
-  return looks.flatMap(({ state, found, since, ...row }) =>
-    since === null || state === null || state === 'same'
-      ? []
-      : [{ ...headOf(row), state, found: found ?? '', since: since.toISOString() }],
-  );
-}
-
-function unwatchedAmong(looks: readonly LookRow[]): Attention['unwatched'] {
-  return looks.flatMap(({ problem, problem_since: since, ...row }) =>
-    problem === null || since === null
-      ? []
-      : [{ ...headOf(row), reason: problem, since: since.toISOString() }],
-  );
 }
 
 function dueAmong(approved: readonly StandingRow[], trusted: TrustedRoot, now: Date): Attention['due'] {

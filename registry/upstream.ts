@@ -138,7 +138,8 @@ async function keep(
     const person = SELF;
     const subject = `${row.name}@${row.version}`;
     const { state, found, problem, what } = look;
-    const told = state !== null && state !== (before?.state ?? 'same');
+    const again = state === 'moved' && found !== before?.found;
+    const told = state !== null && (state !== (before?.state ?? 'same') || again);
     if (told) await insertEvent(client, { person, action: TOLD[state], subject, detail: { found } });
     if (problem !== null && (before?.problem ?? null) === null)
       await insertEvent(client, { person, action: 'upstream.unknown', subject, detail: { what, problem } });

@@ -6,7 +6,7 @@ import { type Static, Type } from './type.ts';
 
 export const Outcome = Type.Union([Type.Literal('ok'), Type.Literal('fired'), Type.Literal('unknown')]);
 
-/** One check that ends otherwise today than in the report that was approved, and not for the better. */
+/** One check that ends otherwise today than in the report that was approved, and not for the better; or its source does. */
 export const Alarm = Closed({
   id: CheckId,
   title: Type.String(),
@@ -35,23 +35,12 @@ export const FailedLook = Closed({
 });
 export type FailedLook = Static<typeof FailedLook>;
 
-/** Where an approved release comes from, what its name means is no longer what was approved. What runs is. */
-export const Moved = Closed({
-  ...Head,
-  state: Type.Union([Type.Literal('moved'), Type.Literal('gone')]),
-  found: Type.String(),
-  since: Instant,
-});
-export type Moved = Static<typeof Moved>;
-
 /** GET /v1/attention */
 export const Attention = Closed({
   /** Approved releases that are judged otherwise today, those that would not pass first; until enough people accepted it. */
   judged: Type.Array(Closed({ ...Head, gates: Type.Boolean(), alarms: Type.Array(Alarm, { minItems: 1 }) })),
   /** Approved releases that could not be looked at again. */
   failed: Type.Array(FailedLook),
-  /** Tags and files that are no longer what was approved. */
-  moved: Type.Array(Moved),
   /** Approved releases of which nobody knows whether there is a newer one, or whether their name still means them. */
   unwatched: Type.Array(Closed({ ...Head, reason: Type.String(), since: Instant })),
   /** Approved releases whose approvals end soon, the most urgent first. */

@@ -43,8 +43,8 @@ export function attentionCard({ due, orphaned, trustFiles, unwatched }: Attentio
 }
 
 /** What stands against releases that run: above everything else. Null for nothing. */
-export function alarmCard({ held, judged, failed, moved }: Attention): HTMLElement | null {
-  if (held.length + judged.length + failed.length + moved.length === 0) return null;
+export function alarmCard({ held, judged, failed }: Attention): HTMLElement | null {
+  if (held.length + judged.length + failed.length === 0) return null;
   const linked = ({ id, name, version }: { id: number; name: string; version: string }): HTMLElement =>
     el('a', { href: `#/release/${id}` }, `${name} ${version}`);
   const rows = [
@@ -57,16 +57,6 @@ export function alarmCard({ held, judged, failed, moved }: Attention): HTMLEleme
         tag(one.gates ? 'fired' : 'unknown', one.gates ? 'would not pass today' : 'new warnings'),
         ...one.alarms.map((alarm) => el('p', {}, ...alarmParts(alarm))),
         soft('Open it to revoke it, or to approve it again with a reason for each.'),
-      ),
-    ]),
-    ...moved.map((one): Child[] => [
-      linked(one),
-      el(
-        'div',
-        {},
-        tag('fired', `${one.state} upstream`),
-        el('p', {}, `Since ${date(one.since)}: ${one.found}.`),
-        soft('What runs is what was approved. Ask who keeps it; open it to revoke it.'),
       ),
     ]),
     ...failed.map((one): Child[] => [

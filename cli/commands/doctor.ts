@@ -92,9 +92,9 @@ const CHECKS: Readonly<Record<string, (context: Context) => Promise<string>>> = 
     const api = await context.api();
     const { roles } = await api.call('me', Me);
     if (!roles.some((role) => role !== 'runtime')) return 'not asked: this sign-in is a runtime’s';
-    const { orphaned, due, held, judged, moved, failed } = await api.call('attention', Attention);
+    const { orphaned, due, held, judged, failed } = await api.call('attention', Attention);
     const names = orphaned.map(({ name, owner }) => `${name} (${owner} left)`).join(', ');
-    const against = new Set([...held, ...judged, ...moved, ...failed].map(({ id }) => id)).size;
+    const against = new Set([...held, ...judged, ...failed].map(({ id }) => id)).size;
     const review = [
       ...(against > 0 ? [`; something stands against ${counted(against, 'release')} (lk review)`] : []),
       ...(due.length > 0 ? [`; ${counted(due.length, 'release')} due for re-review (lk review)`] : []),

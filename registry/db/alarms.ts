@@ -1,4 +1,7 @@
-/** Checks of approved releases that end otherwise today. One row for each; the newest judgement decides which there are. */
+/**
+ * Checks of approved releases that end otherwise today. One row for each; the newest judgement decides which there are. What
+ * the schedule last saw of where one comes from is one more: what its name means is no longer what was approved.
+ */
 import type { Alarm } from '../../schemas/attention.ts';
 import type { Client } from './pool.ts';
 
@@ -34,12 +37,21 @@ export async function putAlarms(
     );
 }
 
+/** Where a release comes from, as a check that people answer by its name. */
+export const MOVED = 'LK-UPS-01';
+const MOVED_TITLE = 'Its source has what was approved';
+
 /** Of these releases, those that gate first. */
 export async function listAlarms(client: Client, releaseIds: readonly string[]): Promise<AlarmRow[]> {
   const { rows } = await client.query<AlarmRow>(
     `select release_id as "releaseId", check_id as id, title, before, after, gates, message, because, since
-     from alarms where release_id = any($1) order by gates desc, check_id`,
-    [releaseIds],
+     from alarms where release_id = any($1)
+     union all
+     select release_id, $2, $3, 'ok', 'fired', false, coalesce(found, '') || '. What runs is what was approved',
+       array[case state when 'gone' then 'its name there is gone' else 'its name there was moved' end], since
+     from upstream_looks where release_id = any($1) and what = 'name' and state in ('moved', 'gone')
+     order by gates desc, id`,
+    [releaseIds, MOVED, MOVED_TITLE],
   );
   return rows;
 }

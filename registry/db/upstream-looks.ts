@@ -20,7 +20,7 @@ export async function lookAt(client: Client, releaseId: string, what: What): Pro
   return rows[0] ?? null;
 }
 
-/** Instants stay while state and problem do. */
+/** Instants stay while state, what was found and problem do: a name that is moved once more is another matter. */
 export async function putLook(
   client: Client,
   releaseId: string,
@@ -31,27 +31,26 @@ export async function putLook(
      values ($1, $2, $3, $4, case when $3::text is not null then now() end, $5, $6, case when $6::text is not null then now() end)
      on conflict (release_id, what) do update set state = excluded.state, found = excluded.found, kept = excluded.kept,
        problem = excluded.problem, asked_at = now(),
-       since = case when l.state = excluded.state then l.since else excluded.since end,
+       since = case when l.state = excluded.state and (l.state = 'same' or l.found = excluded.found) then l.since else excluded.since end,
        problem_since = case when l.problem is not null and excluded.problem is not null then l.problem_since else excluded.problem_since end`,
     [releaseId, what, state, found, kept, problem],
   );
 }
 
-export interface LookRow extends Look {
+export interface OpenLook {
   readonly id: string;
   readonly name: string;
   readonly version: string;
-  readonly what: What;
-  readonly since: Date | null;
-  readonly problem_since: Date | null;
+  readonly problem: string;
+  readonly since: Date;
 }
 
-/** Of approved releases: what is not as it was, and what could not be asked. */
-export async function openLooks(client: Client): Promise<LookRow[]> {
-  const { rows } = await client.query<LookRow>(
-    `select r.id, r.name, r.version, l.what, l.state, l.found, l.kept, l.since, l.problem, l.problem_since
+/** Of approved releases: what could not be asked. */
+export async function openLooks(client: Client): Promise<OpenLook[]> {
+  const { rows } = await client.query<OpenLook>(
+    `select r.id, r.name, r.version, l.problem, l.problem_since as since
      from upstream_looks l join releases r on r.id = l.release_id
-     where r.state = 'approved' and (l.state in ('moved', 'gone') or l.problem is not null)
+     where r.state = 'approved' and l.problem is not null
      order by r.name, r.id, l.what`,
   );
   return rows;

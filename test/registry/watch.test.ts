@@ -66,6 +66,13 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
       (await registry.call('alice', 'GET', '/v1/attention')).body,
       'what is looked after',
     );
+  /** What stands against a release because of where it comes from. */
+  const moved = async (): Promise<{ id: number; because: string | undefined; found: string }[]> =>
+    (await attention()).judged.flatMap(({ id, alarms }) =>
+      alarms.map(({ because, message }) => ({
+        ...{ id, because: because[0], found: message.replace('. What runs is what was approved', '') },
+      })),
+    );
   const events = async (id: number): Promise<string[]> =>
     (
       await registry.pool.query<{ action: string }>(
@@ -95,7 +102,7 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
     const id = await approved(`git:${git.url}#v1.0.0@${first}`, 'acme.tools/git');
     over(id);
     const watch = watching();
-    expect([await watch(), (await attention()).moved, await events(id)]).toEqual([0, [], []]);
+    expect([await watch(), await moved(), await events(id)]).toEqual([0, [], []]);
 
     const second = git.commit({ 'package.json': '{"a":1}' });
     for (const tag of ['v1.1.0', 'news-9.0.0', 'nonsense']) git.run('tag', '-a', '-m', 'a tag', tag);
@@ -104,18 +111,56 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
     expect([await watch(), await watch()]).toEqual([1, 0]);
     expect(await candidates('acme.tools/git')).toEqual([`git:${git.url}#v1.1.0@${second}`]);
     const found = `the tag v1.0.0, approved at ${first}, is at ${second}`;
-    expect((await attention()).moved).toMatchObject([{ id, state: 'moved', found }]);
+    expect(await moved()).toMatchObject([{ id, because: 'its name there was moved', found }]);
     expect(attentionLines(await attention()).first.join('\n')).toContain(`${found}. What runs is what was`);
 
     git.run('tag', '-d', 'v1.0.0');
     git.push();
     await watch();
-    expect((await attention()).moved).toMatchObject([{ id, state: 'gone' }]);
+    expect(await moved()).toMatchObject([{ id, because: 'its name there is gone' }]);
     git.run('tag', 'v1.0.0', first);
     git.push();
     await watch();
-    expect((await attention()).moved).toEqual([]);
+    expect(await moved()).toEqual([]);
     expect(await events(id)).toEqual(['upstream.moved', 'upstream.gone', 'upstream.back']);
+  });
+
+  it('of which a moved tag is known to enough people is told no more, until it is moved to somewhere else', async () => {
+    const git = await startGitServer();
+    onTestFinished(() => git.close());
+    const first = git.commit({ 'package.json': '{}' });
+    git.run('tag', 'v1.0.0', git.commit({ 'package.json': '{"a":1}' }));
+    git.push();
+    const id = await approved(`git:${git.url}#v1.0.0@${first}`, 'acme.tools/known');
+    over(id);
+    const watch = watching();
+    await watch();
+    const lines = attentionLines(await attention()).first.join('\n');
+    expect(lines).toContain(`lk approve ${id} --accept "LK-UPS-01=REASON"`);
+    const accepting = async (key: Key | undefined): Promise<number> => {
+      const { body } = await registry.call(key?.person ?? '', 'GET', `/v1/releases/${id}/statement`);
+      const open = [...(body.missing as string[]), 'LK-UPS-01'];
+      const { status } = await registry.approve(key as Key, id, (approval) => {
+        approval.predicate.accepts = Object.fromEntries(
+          open.map((check) => [check, 'the tag was signed anew']),
+        );
+      });
+      return status;
+    };
+    expect(await accepting(keys[0])).toBe(200);
+    expect((await attention()).judged).toMatchObject([
+      { id, gates: false, alarms: [{ accepted: ['alice'] }] },
+    ]);
+    expect(await accepting(keys[1])).toBe(200);
+    expect([await watch(), await moved()]).toEqual([0, []]);
+    const { alarms } = (await registry.call('alice', 'GET', `/v1/releases/${id}/review`)).body;
+    expect(alarms).toMatchObject([{ id: 'LK-UPS-01', accepted: ['alice', 'bob'] }]);
+
+    git.run('tag', '-f', 'v1.0.0', git.commit({ 'package.json': '{"a":2}' }));
+    git.push();
+    await watch();
+    expect((await attention()).judged).toMatchObject([{ id, alarms: [{ id: 'LK-UPS-01', accepted: [] }] }]);
+    expect(await events(id)).toEqual(['upstream.moved', 'upstream.moved']);
   });
 
   it('stays as it was last seen while nobody can be asked, which is told with its reason, once', async () => {
@@ -131,8 +176,8 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
     await git.close();
     await watch();
     await watch();
-    const { moved, unwatched } = await attention();
-    expect(moved).toMatchObject([{ id, state: 'moved' }]);
+    const { unwatched } = await attention();
+    expect(await moved()).toMatchObject([{ id, because: 'its name there was moved' }]);
     expect(unwatched).toMatchObject([{ id }, { id }]);
     expect(unwatched[0]?.reason).toContain(git.url);
     expect(attentionLines(await attention()).below.join('\n')).toContain('not known upstream since');
@@ -164,16 +209,16 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
 
     place.put(other, '1.0.0');
     await watch();
-    expect((await attention()).moved).toMatchObject([
+    expect(await moved()).toMatchObject([
       { id, found: `the tag 1.0.0, approved as ${own.digest}, is ${other.digest}` },
     ]);
     // An index that names it is the same image for one more machine.
     place.put(indexOf([named(own), named(other)]), '1.0.0');
     await watch();
-    expect((await attention()).moved).toEqual([]);
+    expect(await moved()).toEqual([]);
     place.untag('1.0.0');
     await watch();
-    expect((await attention()).moved).toMatchObject([{ id, state: 'gone' }]);
+    expect(await moved()).toMatchObject([{ id, because: 'its name there is gone' }]);
     expect(await events(id)).toEqual([
       'upstream.unknown',
       ...['upstream.moved', 'upstream.back', 'upstream.gone'],
@@ -249,14 +294,14 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
     files.set(pathOf('1.0.0'), told);
     await watch();
     await watch();
-    expect((await attention()).moved).toMatchObject([{ id, state: 'moved' }]);
+    expect(await moved()).toMatchObject([{ id, because: 'its name there was moved' }]);
     expect(sent.filter((path) => path === pathOf('1.0.0'))).toHaveLength(2);
     files.delete(pathOf('1.0.0'));
     await watch();
-    expect((await attention()).moved).toMatchObject([{ id, state: 'gone' }]);
+    expect(await moved()).toMatchObject([{ id, because: 'its name there is gone' }]);
     files.set(pathOf('1.0.0'), own);
     await watch();
-    expect((await attention()).moved).toEqual([]);
+    expect(await moved()).toEqual([]);
     expect(await events(id)).toEqual(['upstream.moved', 'upstream.gone', 'upstream.back']);
   });
 
@@ -295,7 +340,7 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
     over(file);
     expect(await watching()()).toBe(1);
     expect(await candidates('acme.tools/bare')).toEqual([`git:${git.url}#v2.0.0@${first}`]);
-    const { moved, unwatched } = await attention();
-    expect([moved, unwatched]).toEqual([[], []]);
+    const { unwatched } = await attention();
+    expect([await moved(), unwatched]).toEqual([[], []]);
   });
 });

@@ -95,7 +95,7 @@ describe.each(servers().slice(0, 1))('the dashboard', (server) => {
       /LK-ADV-02 Known vulnerabilities: ok then, fired now, gates; since 20.*advisories: GHSA/,
     );
     expect(text).toMatch(/once until 20.*the registry did not answer.*lk review [0-9]+ --rescan/);
-    expect(text).toMatch(/moved upstream.*the tag v1\.0\.0, approved at 1111111/);
+    expect(text).toMatch(/LK-UPS-01 .*its name there was moved: the tag v1\.0\.0, approved at 1111111/);
     const below = page.locator('section').filter({ hasText: 'To look after' });
     expect(await below.textContent()).toMatch(/not known upstream since 20.*git\.example did not answer/);
     const first = await page.locator('section').first().textContent();
@@ -103,12 +103,17 @@ describe.each(servers().slice(0, 1))('the dashboard', (server) => {
     await shot(page, 'alarms');
     await page.goto(page.url().replace(/#.*$/, `#/release/${judged}`));
     await page.getByText('Judged again, against it').waitFor(WAIT);
-    await page.getByText('checks fired, 1 since the scan').waitFor(WAIT);
+    await page.getByText('checks fired, 2 since the scan').waitFor(WAIT);
     await page.getByText('Approve it again').click();
     for (const reason of await page.locator('input[name^="accept-"]').all()) await reason.fill('not reached');
     await shot(page, 'alarm-accept');
     await page.getByRole('button', { name: 'Sign the approval' }).click();
-    await page.getByText('(accepted by carol)').waitFor(WAIT);
+    for (const id of ['LK-ADV-02', 'LK-UPS-01'])
+      await page
+        .locator('p')
+        .filter({ hasText: id })
+        .filter({ hasText: '(accepted by carol)' })
+        .waitFor(WAIT);
   });
 
   it('shows what changed since a release was approved', async () => {
