@@ -32,6 +32,8 @@ export const AuditKind = Type.Union([
   Type.Literal('content.flagged'),
   /** A call of one era whose server speaks the other asks its client, or is given the answers. */
   Type.Literal('call.round'),
+  /** A call that became a task has its outcome; `call` joins it with what made it. */
+  Type.Literal('task.finished'),
 ]);
 export type AuditKind = Static<typeof AuditKind>;
 

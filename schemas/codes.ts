@@ -135,6 +135,8 @@ export const CODES = {
   TOOL_REFUSED: { status: 403, exit: 3, title: 'The tool is not in the lock' },
   TOOL_DRIFTED: { status: 403, exit: 3, title: 'The tool is not the locked one' },
   POLICY_REFUSED: { status: 403, exit: 3, title: 'The policy does not permit it' },
+  TASK_UNKNOWN: { status: 404, exit: 3, title: 'The task is not one of this session' },
+  TASK_UNDECLARED: { status: 400, exit: 3, title: 'The client did not say that it knows tasks' },
   ARGUMENTS_INVALID: { status: 400, exit: 3, title: 'The arguments do not fit the locked schema' },
   ROUND_REFUSED: { status: 403, exit: 3, title: 'The question and its answer do not belong together' },
   RESULT_INVALID: { status: 502, exit: 3, title: 'The answer is not one that was locked' },

@@ -15,10 +15,19 @@ import {
   REQUESTS_TO_CLIENT,
   REQUESTS_TO_SERVER,
 } from './methods.ts';
-import { type Ask, type Decided, judgePolicy, type Permission } from './permitted.ts';
-import { drifted, duplicateId, expired, notLocked, tooMany, unknownMethod } from './refusals.ts';
+import { type Ask, type Decided, judgePolicy, judgeTaskPolicy, type Permission } from './permitted.ts';
+import {
+  drifted,
+  duplicateId,
+  expired,
+  notLocked,
+  tooMany,
+  tooManyTasks,
+  unknownMethod,
+} from './refusals.ts';
 import type { ArgumentCheck } from './schema.ts';
 import type { LiveSurface } from './surface.ts';
+import * as tasks from './tasks.ts';
 import { matchesTemplate } from './template.ts';
 
 /** Calls in flight in one session and direction. */
@@ -42,6 +51,10 @@ export interface Pending {
   readonly wish?: JsonObject;
   /** Of a call that waits for people: they need not decide any more. */
   readonly giveUp?: () => void;
+  /** A call whose answer may be a task. */
+  readonly making?: tasks.Making;
+  /** The task that it is about. */
+  readonly task?: tasks.Task;
 }
 
 export interface GateState {
@@ -56,6 +69,8 @@ export interface GateState {
   readonly fromClient: ReadonlyMap<string, Pending>;
   /** Absent where the lock carries none. */
   readonly policy?: GatePolicy;
+  /** Absent: there are none. */
+  readonly tasks?: tasks.TaskBook;
 }
 
 export type Verdict =
@@ -66,6 +81,8 @@ export type Verdict =
       readonly decision?: Decided;
       /** 9 people have to let it pass first. */
       readonly ask?: Ask;
+      readonly making?: tasks.Making;
+      readonly task?: tasks.Task;
     }
   | {
       readonly allow: false;
@@ -93,15 +110,20 @@ export function judgeToServer(message: Request | Notification, state: GateState)
   if (state.now() >= state.lockExpires) return refuse(expired(entry, state.lockExpires));
   // 5 method known in this era and direction
   if (message.kind === 'notification') {
-    return NOTICES_TO_SERVER.has(message.method)
-      ? { allow: true, rule: {}, target: undefined }
-      : refuse(unknownMethod(message.method, 'to the server'));
+    if (!NOTICES_TO_SERVER.has(message.method)) return refuse(unknownMethod(message.method, 'to the server'));
+    const error = tasks.judgeMentions(message, state);
+    return error ? refuse(error) : { allow: true, rule: {}, target: undefined };
   }
   const rule = own(REQUESTS_TO_SERVER[era], message.method);
   if (!rule) return refuse(unknownMethod(message.method, `to the server, protocol era ${era}`));
+  if (rule.task) return judgeAboutTask(message, rule, state);
   // 6 item in the lock and unchanged
   const target = targetOf(rule, message);
-  const itemError = judgeItem(rule, target, state) ?? judgeReference(message, state);
+  const itemError =
+    judgeItem(rule, target, state) ??
+    judgeReference(message, state) ??
+    tasks.judgeMentions(message, state) ??
+    tasks.judgeWish(message, target ?? '', state);
   if (itemError) return refuse(itemError, target);
   // 7 permitted by the policy
   const judged = judgePolicy(message, rule, state);
@@ -114,16 +136,31 @@ export function judgeToServer(message: Request | Notification, state: GateState)
     );
     if (error) return refuse(error, target, judged);
   }
-  // 10 concurrency
+  // 10 concurrency, and tasks that are not over
+  if (state.fromClient.size >= MAX_IN_FLIGHT) return refuse(tooMany(MAX_IN_FLIGHT), target, judged);
+  const made = tasks.makingOf(message, target ?? '', state);
+  if (made && !state.tasks?.hasRoom(made.bytes)) return refuse(tooManyTasks(), target, judged);
+  const decided = judged ? { decision: judged.decision } : {};
+  const making = made ? { making: { ...made, people: judged?.ask?.people ?? 0 } } : {};
+  return { allow: true, rule, target, ...decided, ...(judged?.ask ? { ask: judged.ask } : {}), ...making };
+}
+
+/** Steps 5 to 10 for what is about a task: permitted as the call that made it would be now. */
+function judgeAboutTask(message: Request, rule: MethodRule, state: GateState): Verdict {
+  const task = tasks.judgeTask(message, state);
+  if (task instanceof LockkeeperError) return refuse(task);
+  const target = task?.maker.target;
+  const judged = task && judgeTaskPolicy(message.method, task, state);
+  if (judged?.error) return refuse(judged.error, target, judged);
   if (state.fromClient.size >= MAX_IN_FLIGHT) return refuse(tooMany(MAX_IN_FLIGHT), target, judged);
   const decided = judged ? { decision: judged.decision } : {};
-  return { allow: true, rule, target, ...decided, ...(judged?.ask ? { ask: judged.ask } : {}) };
+  return { allow: true, rule, target, ...decided, ...(task ? { task } : {}) };
 }
 
 /** A message that the server starts: a request to the client, or a notice. */
 export function judgeToClient(
   message: Request | Notification,
-  state: Pick<GateState, 'era' | 'clientCapabilities'>,
+  state: Pick<GateState, 'era' | 'clientCapabilities' | 'tasks'>,
   inFlight: ReadonlyMap<string, Pending>,
 ): Verdict {
   if (message.kind === 'notification') {
@@ -143,6 +180,8 @@ export function judgeToClient(
       }),
     );
   }
+  const error = tasks.judgeQuestion(message, state.tasks);
+  if (error) return refuse(error);
   if (inFlight.size >= MAX_IN_FLIGHT) return refuse(tooMany(MAX_IN_FLIGHT));
   return { allow: true, rule, target: undefined };
 }

@@ -8,6 +8,8 @@ export interface MethodRule {
   readonly item?: { readonly section: Section; readonly parameter: string };
   /** Describes the server: the answer has to be the one that was compared with the lock. */
   readonly greets?: true;
+  /** About a task, or about all: what its answer brings is its state, what its tool said (inside of its state or bare), nothing. */
+  readonly task?: 'state' | 'inlined' | 'result' | 'ack' | 'list';
   /** The client must have declared this capability before a server may ask. */
   readonly capability?: string;
 }
@@ -32,8 +34,19 @@ export const REQUESTS_TO_SERVER: Readonly<Record<'session' | 'stateless', Table>
     'logging/setLevel': {},
     'resources/subscribe': { item: { section: 'resources', parameter: 'uri' } },
     'resources/unsubscribe': { item: { section: 'resources', parameter: 'uri' } },
+    'tasks/get': { task: 'state' },
+    'tasks/result': { task: 'result' },
+    'tasks/cancel': { task: 'state' },
+    'tasks/list': { task: 'list' },
   },
-  stateless: { ...COMMON, 'server/discover': { greets: true }, 'subscriptions/listen': {} },
+  stateless: {
+    ...COMMON,
+    'server/discover': { greets: true },
+    'subscriptions/listen': {},
+    'tasks/get': { task: 'inlined' },
+    'tasks/update': { task: 'ack' },
+    'tasks/cancel': { task: 'ack' },
+  },
 };
 
 export const NOTICES_TO_SERVER: ReadonlySet<string> = new Set([
@@ -60,6 +73,14 @@ export const NOTICES_TO_CLIENT: ReadonlySet<string> = new Set([
   'notifications/resources/updated',
   'notifications/elicitation/complete',
   'notifications/subscriptions/acknowledged',
+  'notifications/tasks',
+  'notifications/tasks/status',
+]);
+
+/** Notices that carry the state of a task. */
+export const TASK_NOTICES: ReadonlySet<string> = new Set([
+  'notifications/tasks',
+  'notifications/tasks/status',
 ]);
 
 /** Sections that a list_changed notice makes stale. */

@@ -7,6 +7,7 @@ import type { GatePolicy, ItemCall } from '../policy/session.ts';
 import { isObject, type Request } from '../wire/message.ts';
 import type { GateState, Pending } from './gate.ts';
 import type { MethodRule } from './methods.ts';
+import type { Task } from './tasks.ts';
 import { filledIn, matchesTemplate } from './template.ts';
 
 /** As records carry it. */
@@ -39,6 +40,24 @@ export function judgePolicy(message: Request, rule: MethodRule, state: GateState
   if (first === undefined) return null;
   const { call, decision } = judged.find((one) => !passes(one.call, one.decision)) ?? first;
   return permissionOf(policy, call, decision);
+}
+
+/**
+ * What is about a task, as the call that made it: by its arguments, and by what the session had read then, as nothing that it
+ * has read since goes out with it. What the client says to a running task does go out. People are not asked twice.
+ */
+export function judgeTaskPolicy(
+  method: string,
+  { maker: { target: name, making } }: Task,
+  { policy }: Pick<GateState, 'policy'>,
+): Permission | null {
+  if (policy === undefined) return null;
+  const call: ItemCall = { section: 'tools', name, arguments: making.arguments };
+  const decision = policy.judge(call, method === 'tasks/update' ? undefined : making.read);
+  const asked = decision.effect === 'ask' && (decision.people ?? 2) <= making.people;
+  const judged = { policy: policy.digest as Digest, rule: decision.rule };
+  if (decision.effect === 'allow' || asked) return { error: null, decision: judged, ask: null };
+  return { ...permissionOf(policy, call, decision), error: policy.refusal(call, decision), ask: null };
 }
 
 /** People are asked about calls of tools alone. */

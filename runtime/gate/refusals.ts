@@ -57,6 +57,22 @@ export function tooMany(most: number): LockkeeperError {
   });
 }
 
+export function tooManyTasks(): LockkeeperError {
+  return new LockkeeperError('RATE_LIMITED', {
+    expected: 'few tasks of one session that are not over',
+    found: 'one more, or a larger one, than may be',
+    next: 'Fetch what is done, or cancel what is not needed',
+  });
+}
+
+export function clientTask(): LockkeeperError {
+  return new LockkeeperError('METHOD_REFUSED', {
+    expected: 'a question that is answered at once',
+    found: 'one that asks its client for a task',
+    next: 'Ask without a task',
+  });
+}
+
 export function expired(entry: LockEntry, at: number): LockkeeperError {
   return new LockkeeperError('LOCK_EXPIRED', {
     expected: `a lock of ${entry.server} that is still valid`,

@@ -13,6 +13,7 @@ import { isObject, type Message, parseMessage, type Response } from '../wire/mes
 import type { Pending } from './gate.ts';
 import { judgeLarge, LARGE_BYTES } from './large/judge.ts';
 import { lockedSchemas, problemsIn } from './schema.ts';
+import { taskIn, toldInside } from './tasks.ts';
 
 export interface Judged<M extends Message> {
   /** The very message where nothing is hidden in it. */
@@ -27,7 +28,8 @@ export interface Judged<M extends Message> {
 
 /** What of a question its answer is judged by. */
 export interface Asked extends Pick<Pending, 'method' | 'target'> {
-  readonly rule: Pick<Pending['rule'], 'greets' | 'lists'>;
+  readonly rule: Pick<Pending['rule'], 'greets' | 'lists' | 'task'>;
+  readonly making?: Pick<NonNullable<Pending['making']>, 'era'>;
 }
 
 export interface ContentJudge {
@@ -37,8 +39,8 @@ export interface ContentJudge {
   answer(message: Response, asked: Asked): Judged<Response>;
   /** The same on another thread, for an answer that would hold up this one; null for any other. Never rejects. */
   aside(message: Response, asked: Asked): Promise<Judged<Response>> | null;
-  /** What a server says besides: its requests and notices. */
-  said<M extends Message>(message: M): Judged<M>;
+  /** What a server says besides: its requests and notices; the state of a task with what its `tool` said inside. */
+  said<M extends Message>(message: M, tool?: string): Judged<M>;
   /** What a client answers to its server. */
   told(message: Response): Judged<Response>;
 }
@@ -98,12 +100,13 @@ function makeJudge({ content = {}, entry, surface, journal: { key } }: ContentOp
         return { ...judged, message, hidden: false, error: NO_PLACE };
       return misfit ? { ...judged, found: [{ kind: 'schema', at: '' }, ...judged.found] } : judged;
     },
-    aside: (message, { method, target, rule: { greets, lists } }) => {
+    aside: (message, { method, target, rule: { greets, lists, task }, making }) => {
       if (message.bytes.length < LARGE_BYTES || tooLarge(message, rules) || greets) return null;
       const tool =
         target !== undefined && Object.hasOwn(surface.tools, target) ? surface.tools[target] : null;
       const tools = tool && target !== undefined ? { [target]: tool } : {};
-      const asked = { method, target, rule: lists ? { lists } : {} };
+      const rule = { ...(lists ? { lists } : {}), ...(task ? { task } : {}) };
+      const asked = { method, target, rule, ...(making ? { making: { era: making.era } } : {}) };
       return judgeLarge(message, asked, {
         content,
         entry: { server },
@@ -111,7 +114,13 @@ function makeJudge({ content = {}, entry, surface, journal: { key } }: ContentOp
         key: bytesOf(key),
       });
     },
-    said: (message) => judgeSaid(message, rules),
+    said: (message, name) => {
+      const judged = judgeSaid(message, rules);
+      const inside = name !== undefined && 'params' in message ? toldInside(message.params) : undefined;
+      const misfit = name === undefined ? null : misfitIn(inside, name, schemas);
+      const error = judged.error ?? (rules.outputSchema === 'refuse' ? misfit : null);
+      return misfit ? { ...judged, error, found: [{ kind: 'schema', at: '' }, ...judged.found] } : judged;
+    },
     told: (message) => judgeSaid(message, { ...rules, instructions: 'off' }),
   };
 }
@@ -138,16 +147,23 @@ function tooLarge({ bytes }: Message, { maxResultBytes }: ContentRules): Lockkee
 
 type Schemas = ReturnType<typeof lockedSchemas>;
 
+function misfitOf(message: Response, asked: Asked, schemas: Schemas): LockkeeperError | null {
+  if (message.kind === 'error' || asked.target === undefined) return null;
+  return misfitIn(toldBy(message.result, asked), asked.target, schemas);
+}
+
+/** What a tool said in an answer; undefined where it has said nothing yet. */
+function toldBy(result: Json, { method, rule, making }: Asked): Json | undefined {
+  if (rule.task === 'result') return result;
+  if (rule.task !== undefined) return rule.task === 'inlined' ? toldInside(result) : undefined;
+  if (method !== 'tools/call' || (isObject(result) && isUnfinished(result))) return undefined;
+  return making && taskIn(result, making.era) ? undefined : result;
+}
+
 /** A tool with a locked output schema answers with structured content that fits it, or says that it failed. */
-function misfitOf(
-  message: Response,
-  { method, target }: Pick<Pending, 'method' | 'target'>,
-  schemas: Schemas,
-): LockkeeperError | null {
-  if (message.kind === 'error' || method !== 'tools/call' || target === undefined) return null;
-  const schema = schemas(target);
-  const { result } = message;
-  if (!schema || (isObject(result) && (result.isError === true || isUnfinished(result)))) return null;
+function misfitIn(result: Json | undefined, target: string, schemas: Schemas): LockkeeperError | null {
+  const schema = result === undefined ? undefined : schemas(target);
+  if (!schema || (isObject(result) && result.isError === true)) return null;
   const content = isObject(result) ? result.structuredContent : undefined;
   const problems = content === undefined ? null : schema.problems(content);
   if (problems?.length === 0) return null;

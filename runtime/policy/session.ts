@@ -5,7 +5,7 @@ import type { Section } from '../../schemas/surface.ts';
 import type { Caller } from '../gate/caller.ts';
 import type { CallApprovals } from '../gate/people.ts';
 import type { FlowState } from './flows.ts';
-import type { Decision, Policy } from './open.ts';
+import type { Decision, Policy, Read } from './open.ts';
 import { FLOWS_RULE } from './rules.ts';
 
 export interface SessionPolicy {
@@ -28,7 +28,10 @@ export interface ItemCall {
 export interface GatePolicy {
   readonly digest: string;
   readonly approvals: CallApprovals;
-  judge(call: ItemCall): Decision;
+  /** What the session has read so far. */
+  readonly read: Read;
+  /** `read`: as of another moment than now. */
+  judge(call: ItemCall, read?: Read): Decision;
   /** Whether some call of it could pass: what lists show. */
   sees(section: Section, name: string): boolean;
   refusal(call: Omit<ItemCall, 'arguments'>, decision: Decision): LockkeeperError;
@@ -47,13 +50,16 @@ export function gatePolicyOf({ policy, server, flow, approvals }: SessionPolicy,
   return {
     digest: policy.digest,
     approvals,
-    judge: ({ section, name, arguments: args }) =>
+    get read() {
+      return flow.read;
+    },
+    judge: ({ section, name, arguments: args }, read = flow.read) =>
       policy.judge({
         caller,
         item: itemOf(section, name),
         arguments: args,
         now: new Date(),
-        read: flow.read,
+        read,
       }),
     sees: (section, name) => {
       const { effect } = policy.canSee(caller, itemOf(section, name));

@@ -6,6 +6,7 @@ import { KEY_OF, type Section } from '../../schemas/surface.ts';
 import type { MethodRule } from '../gate/methods.ts';
 import type { Seeing } from '../gate/permitted.ts';
 import { type Drift, filterPage, type LiveSurface } from '../gate/surface.ts';
+import { offeredIn, type TaskTerms } from '../gate/task-terms.ts';
 import { encode, isObject, parseMessage, type Response, refusalOf } from '../wire/message.ts';
 
 /** Without a policy, all of it may be seen. */
@@ -13,11 +14,16 @@ export interface Known extends Partial<Seeing> {
   readonly live: LiveSurface;
   /** The greeting that was compared with the lock. */
   readonly hello: JsonObject;
+  /** Whether a task is this client's; absent: none is. */
+  readonly owns?: (id: Json) => boolean;
+  readonly tasks?: Pick<TaskTerms, 'methods'> | undefined;
 }
 
 export interface Answer {
   readonly bytes: Buffer;
   readonly drifts: readonly Drift[];
+  /** Tasks that were left out. */
+  readonly strangers?: number;
 }
 
 /** In one answer, by the protocol. */
@@ -39,9 +45,11 @@ export function answerFor(message: Response, rule: MethodRule, known: Known): An
   if (message.kind === 'error' || message.id === null) return whole;
   if (rule.greets) {
     const same = inOneWay(message) && canonical(message.result) === canonical(known.hello);
-    return same ? whole : { bytes: refusalOf(message.id, REGREETED), drifts: [] };
+    if (!same) return { bytes: refusalOf(message.id, REGREETED), drifts: [] };
+    return known.tasks?.methods.size ? whole : { ...whole, bytes: withoutTasks(message) };
   }
   if (known.fits) return { bytes: completed(message, known.fits), drifts: [] };
+  if (rule.task === 'list') return ownTasks(message, known);
   return rule.lists === undefined ? whole : listed(rule.lists, message, known);
 }
 
@@ -54,6 +62,25 @@ function completed(message: Result, fits: NonNullable<Seeing['fits']>): Buffer {
   if (kept.length === values.length && Array.isArray(said.values) && inOneWay(message)) return message.bytes;
   const rest = isObject(result) ? result : {};
   return encode({ jsonrpc: '2.0', id, result: { ...rest, completion: { ...said, values: kept } } });
+}
+
+/** A greeting of a server whose lock has no tasks in this era: none are offered. */
+function withoutTasks({ id, result, bytes }: Result): Buffer {
+  if (!isObject(result) || !isObject(result.capabilities)) return bytes;
+  const { capabilities } = result;
+  const offered = offeredIn('stateless', { capabilities, capture: { eras: [] } });
+  if (canonical(offered) === canonical(capabilities)) return bytes;
+  return encode({ jsonrpc: '2.0', id, result: { ...result, capabilities: offered } });
+}
+
+/** Without the tasks of others, which a server that many use may list as well. */
+function ownTasks({ id, result, bytes }: Result, { owns = () => false }: Known): Answer {
+  const tasks = isObject(result) ? result.tasks : undefined;
+  if (!isObject(result) || !Array.isArray(tasks)) return { bytes: refusalOf(id, UNREADABLE), drifts: [] };
+  const own = tasks.filter((task) => isObject(task) && owns(task.taskId ?? null));
+  const strangers = tasks.length - own.length;
+  if (strangers === 0) return { bytes, drifts: [] };
+  return { bytes: encode({ jsonrpc: '2.0', id, result: { ...result, tasks: own } }), drifts: [], strangers };
 }
 
 type Result = Extract<Response, { kind: 'response' }>;

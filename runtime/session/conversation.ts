@@ -136,8 +136,8 @@ export class Conversation {
   }
 
   #busy(busy: boolean): void {
-    const { wishes } = this.#relay.exchange;
-    this.#server.busy = busy || wishes.subscribed || this.#bridged?.bridge.isWaiting === true;
+    const { needed } = this.#relay.exchange;
+    this.#server.busy = busy || needed || this.#bridged?.bridge.isWaiting === true;
     if (!busy) this.#finishWhenIdle();
   }
 

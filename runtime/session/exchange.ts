@@ -9,6 +9,7 @@ import type { Link } from './link.ts';
 import type { OnRevoke } from './quarantine.ts';
 import * as records from './records.ts';
 import { StandingWishes } from './standing.ts';
+import { Tasks } from './tasks.ts';
 
 export interface ExchangeOptions {
   readonly scribe: records.Scribe;
@@ -35,6 +36,11 @@ export class Exchange {
   /** Calls whose answers never came through, one for each tool: their server may still tell what it read for them. */
   readonly unheard = new Map<string, Pending>();
   readonly wishes = new StandingWishes();
+  readonly tasks = new Tasks({
+    ended: ({ maker }, end) =>
+      this.note({ ...records.finished(this.scribe, maker, end), kind: 'task.finished' }),
+    changed: () => this.settled(),
+  });
   /** Known once the client greeted. */
   state: GateState | null = null;
   /** There while the server runs and is known to be the locked one. */
@@ -70,6 +76,11 @@ export class Exchange {
     this.#o.fail(error);
   }
 
+  /** The server is in use though nothing is in flight. */
+  get needed(): boolean {
+    return this.wishes.subscribed || this.tasks.open.length > 0;
+  }
+
   /** What a sealed session does not let through; null when it may pass. */
   sealedTo(message: Message): LockkeeperError | null {
     const answers = message.kind === 'response' || message.kind === 'error';
@@ -102,7 +113,8 @@ export class Exchange {
   /** Its answer does not reach the client. What is no tool counts alike. */
   missed(pending: Pending): void {
     const { rule, target = '', giveUp } = pending;
-    if (rule.item && !giveUp) this.unheard.set(rule.item.section === 'tools' ? target : '', pending);
+    if ((rule.item || rule.task) && !giveUp)
+      this.unheard.set(rule.item && rule.item.section !== 'tools' ? '' : target, pending);
   }
 
   /** Nobody is asked any more: what is in flight is recorded so, and told where there is a reason to tell. */
@@ -119,6 +131,7 @@ export class Exchange {
     }
     this.fromClient.clear();
     this.fromServer.clear();
+    this.tasks.lose(why);
   }
 }
 

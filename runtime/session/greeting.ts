@@ -4,6 +4,7 @@ import type { Era } from '../../schemas/surface.ts';
 import type { GateState } from '../gate/gate.ts';
 import { argumentCheck } from '../gate/schema.ts';
 import type { LiveSurface } from '../gate/surface.ts';
+import { taskTerms } from '../gate/task-terms.ts';
 import { gatePolicyOf } from '../policy/session.ts';
 import { isObject, type Request } from '../wire/message.ts';
 import type { Exchange } from './exchange.ts';
@@ -21,6 +22,7 @@ export function gateStateOf(
   { era, live, exchange }: Greeted,
 ): GateState {
   const declared = first.params.capabilities;
+  const { tasks } = exchange;
   return {
     entry,
     era,
@@ -32,6 +34,11 @@ export function gateStateOf(
     clientCapabilities: isObject(declared) ? declared : {},
     now: Date.now,
     fromClient: exchange.fromClient,
+    tasks: {
+      ...taskTerms(surface, entry, era),
+      of: (id) => tasks.of(id),
+      hasRoom: (bytes) => tasks.hasRoom(bytes),
+    },
     ...(policy ? { policy: gatePolicyOf(policy, caller) } : {}),
   };
 }

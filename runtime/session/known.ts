@@ -2,6 +2,7 @@
 import type { JsonObject } from '../../schemas/common.ts';
 import type { Era, Section, Surface } from '../../schemas/surface.ts';
 import type { MethodRule } from '../gate/methods.ts';
+import { offeredIn } from '../gate/task-terms.ts';
 import type { Request } from '../wire/message.ts';
 import { STATELESS_VERSION } from './capture.ts';
 
@@ -9,8 +10,13 @@ import { STATELESS_VERSION } from './capture.ts';
 const TTL_MS = 60_000;
 
 /** The greeting of the session era as the lock has it. */
-export function helloOf({ capabilities, serverInfo, instructions }: Surface): JsonObject {
-  return { capabilities, serverInfo, ...(instructions === null ? {} : { instructions }) };
+export function helloOf(surface: Surface): JsonObject {
+  const { serverInfo, instructions } = surface;
+  return {
+    capabilities: offeredIn('session', surface),
+    serverInfo,
+    ...(instructions === null ? {} : { instructions }),
+  };
 }
 
 /** The result of a request that the lock alone answers; null where only the live server can. */
@@ -28,8 +34,8 @@ export function knownResult(
 
 /** What is discovered of a server in the stateless era, as the lock has it. */
 export function discovered(surface: Surface): JsonObject {
-  const { capabilities, instructions } = surface;
-  const said = { supportedVersions: [STATELESS_VERSION], capabilities };
+  const { instructions } = surface;
+  const said = { supportedVersions: [STATELESS_VERSION], capabilities: offeredIn('stateless', surface) };
   return instructions === null ? said : { ...said, instructions };
 }
 

@@ -44,11 +44,16 @@ export class Overdue {
     if (fromClient.size === 0) return this.end();
     const now = performance.now();
     for (const [key, pending] of fromClient) {
-      if (pending.giveUp || pending.method === LISTEN) continue;
+      if (pending.giveUp || pending.method === LISTEN || this.#waitsForTask(pending)) continue;
       // While the server waits for its client, nobody waits for the server.
       if (fromServer.size > 0) pending.heard = now;
       else if (now - (pending.heard ?? pending.since) > this.#o.callMs) this.#give(key, pending);
     }
+  }
+
+  /** A result is waited for as long as its task may live. */
+  #waitsForTask({ method, task }: Pending): boolean {
+    return method === 'tasks/result' && task !== undefined && this.#x.tasks.of(task.id) === task;
   }
 
   /** Its record, then the word to both sides. */

@@ -79,7 +79,13 @@ function argumentsOf({ method, params }: Request | Notification): Json {
 export function forwarded(
   scribe: Scribe,
   message: Request | Notification,
-  at: { direction: Direction; call?: string; target?: string | undefined; decision?: Decided | undefined },
+  at: {
+    direction: Direction;
+    call?: string;
+    target?: string | undefined;
+    decision?: Decided | undefined;
+    task?: Pending['task'];
+  },
 ): AuditBody {
   const kind = message.kind === 'request' ? 'request.forwarded' : 'notice.forwarded';
   const made: Partial<AuditBody> = { direction: at.direction, method: message.method };
@@ -87,6 +93,7 @@ export function forwarded(
   if (at.call !== undefined) made.call = at.call;
   if (at.decision !== undefined) made.decision = at.decision;
   addSaid(made, scribe, message);
+  if (at.task) made.detail = { ...(isObject(made.detail) ? made.detail : {}), task: at.task.maker.call };
   made.bytes = message.bytes.length;
   return body(scribe, kind, made);
 }
@@ -124,6 +131,7 @@ export function finished(scribe: Pen, pending: Pending, at: End): AuditBody {
   if (at.answer !== undefined) made.result = summaryOf(at.answer, scribe.journal.key);
   if (at.code !== undefined) made.code = at.code;
   if (at.message !== undefined) made.message = at.message;
+  if (pending.task) made.detail = { task: pending.task.maker.call };
   return body(scribe, 'request.finished', made);
 }
 
@@ -221,7 +229,8 @@ export function quarantined(scribe: Scribe, revoked: Revoked, onRevoke: string):
   });
 }
 
-interface End {
+/** How a call ended. */
+export interface End {
   readonly outcome: 'ok' | 'error' | 'lost' | 'refused';
   readonly bytes: number;
   readonly code?: string;

@@ -84,6 +84,7 @@ export class Relay {
     this.#waking = false;
     this.#waitingServer.take();
     this.#behind.take();
+    this.exchange.tasks.lose(error?.message ?? 'its server was stopped');
     if (!error) return;
     this.exchange.abandon(error.message, error);
     for (const message of this.#waitingClient.take()) this.#toServer.refuse(message, error);

@@ -4,8 +4,9 @@ import type { Json } from '../../schemas/common.ts';
 import { asLockkeeperError, quote } from '../../schemas/errors.ts';
 import { boundTo, judgeToClient, type Pending } from '../gate/gate.ts';
 import { STALE_BY } from '../gate/methods.ts';
-import { seeing } from '../gate/permitted.ts';
+import { judgeTaskPolicy, seeing } from '../gate/permitted.ts';
 import type { Judged } from '../gate/results.ts';
+import { judgeTaskAnswer } from '../gate/tasks.ts';
 import type { Message, Notification, Request, Response } from '../wire/message.ts';
 import * as wire from '../wire/message.ts';
 import { answerFor, type Known } from './answers.ts';
@@ -14,9 +15,7 @@ import * as limits from './limits.ts';
 import * as records from './records.ts';
 import type { Rereading } from './rereads.ts';
 import type { ToServer } from './to-server.ts';
-
-/** Names the request of the client, in the stateless era, that asked for a notice. */
-const SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId';
+import { aboutOf, askedIn, progressOf, strayFrom, subscriptionOf, toldTask } from './whose.ts';
 
 interface Answered {
   readonly pending: Pending;
@@ -90,14 +89,18 @@ export class ToClient {
 
   #answered(message: Response, { pending, known, judged }: Answered): void {
     const x = this.#x;
-    const end = records.finished(x.scribe, pending, records.endOf(message, judged.error));
+    const said = judged.message;
+    const misbound = said.kind === 'response' ? judgeTaskAnswer(said.result, pending, x.tasks) : null;
+    const error = judged.error ?? misbound;
+    const end = records.finished(x.scribe, pending, records.endOf(message, error));
     x.fromClient.delete(known.key);
     x.note(end);
     this.#flag(judged, pending);
-    if (judged.error) {
+    if (error) {
       x.missed(pending);
-      x.toClient(wire.refusalOf(pending.id, judged.error), known.key);
-    } else this.#pass(judged.message, pending, known);
+      x.tasks.keptBack(pending, message, error);
+      x.toClient(wire.refusalOf(pending.id, error), known.key);
+    } else this.#pass(said, pending, known);
     x.settled();
   }
 
@@ -106,12 +109,23 @@ export class ToClient {
     const { rule, method, wish, target, call } = pending;
     if (wish && message.kind === 'response') x.wishes.answered({ method, params: wish });
     const { policy } = x.state ?? {};
-    const { bytes, drifts } = answerFor(message, rule, { ...known, ...seeing(pending, x.state) });
+    const shows = { ...seeing(pending, x.state), owns: (id: Json) => this.#owns(id), tasks: x.state?.tasks };
+    const { bytes, drifts, strangers = 0 } = answerFor(message, rule, { ...known, ...shows });
     // Heard once it is judged by what was before. What completes an argument is in no lock: the server made it up.
-    const item = rule.item && target !== undefined ? { section: rule.item.section, name: target } : null;
-    if (item || method === 'completion/complete') policy?.heard(call, item);
+    const section = rule.task ? 'tools' : rule.item?.section;
+    const item = section && target !== undefined ? { section, name: target } : null;
+    if (item || rule.task || method === 'completion/complete') policy?.heard(call, item);
     for (const drift of drifts) x.note(records.drifted(x.scribe, drift));
+    if (strangers > 0) this.unheard(`${strangers} tasks in a list that are not this client’s`);
+    x.tasks.answered(pending, message);
     x.toClient(bytes, known.key);
+  }
+
+  /** Of this client, and its call would be permitted now. */
+  #owns(id: Json): boolean {
+    const { state, tasks } = this.#x;
+    const task = typeof id === 'string' ? tasks.of(id) : null;
+    return task !== null && state !== null && !judgeTaskPolicy('tasks/get', task, state)?.error;
   }
 
   #flag(judged: Judged<Message>, of: Pick<Pending, 'method'> & Partial<Pending>): void {
@@ -131,7 +145,7 @@ export class ToClient {
   #request(message: Request): void {
     const x = this.#x;
     const key = wire.idKey(message.id);
-    const during = x.during.get(key) ?? x.scribe.session;
+    const during = x.during.get(key) ?? askedIn(message, x) ?? x.scribe.session;
     x.during.delete(key);
     if (!x.state || !x.link) return;
     if (!this.#requests.take() || !this.#said.take(message.bytes.length)) return x.fail(limits.TOO_LOUD);
@@ -157,7 +171,7 @@ export class ToClient {
     x.fromServer.set(key, pending);
     if (verdict.rule.capability !== 'roots' && method !== 'ping') x.state.policy?.heard(call, null);
     x.record(records.forwarded(x.scribe, message, { direction: 'to-client', call }), () =>
-      x.aside(judged.message.bytes, this.#about(message)),
+      x.aside(judged.message.bytes, aboutOf(message, x)),
     );
   }
 
@@ -172,52 +186,45 @@ export class ToClient {
     const stray = this.#stray(message);
     this.#atIt(message);
     if (stray) return this.unheard(stray);
-    const judged = x.content.said(message);
+    const task = toldTask(message, x);
+    const judged = x.content.said(message, task?.maker.target);
     const { error } = judged;
     this.#flag(judged, message);
-    if (error) return x.note(records.refused(x.scribe, message, { direction: 'to-client', error }));
+    if (error) {
+      if (task) x.tasks.refused(task, message, error);
+      return x.note(records.refused(x.scribe, message, { direction: 'to-client', error }));
+    }
     this.#read(message);
+    if (task) x.tasks.told(task, judged.message);
     const stale = STALE_BY[message.method];
     if (stale) return this.#rereading.begin(stale, judged.message, subscriptionOf(message.params));
     x.note(records.forwarded(x.scribe, message, { direction: 'to-client' }));
-    x.aside(judged.message.bytes, this.#about(message));
+    x.aside(judged.message.bytes, aboutOf(message, x));
+  }
+
+  #stray(message: Notification): string | null {
+    const { method, params } = message;
+    if (method === 'notifications/cancelled' && !this.#takenBack(params.requestId))
+      return 'a question taken back that the server has not asked';
+    return strayFrom(message, this.#x);
   }
 
   #atIt({ method, params }: Notification): void {
-    const key = method === 'notifications/progress' ? this.#ofToken(params.progressToken) : null;
-    const pending = key === null ? undefined : this.#x.fromClient.get(key);
+    const pending = method === 'notifications/progress' ? progressOf(params.progressToken, this.#x) : null;
     if (pending) pending.heard = performance.now();
   }
 
   /** A notice in words brings what its call does (that of its token, or all in flight), and what is unheard. */
-  #read({ method, params }: Notification): void {
+  #read(message: Notification): void {
+    const { method, params } = message;
     const x = this.#x;
     const progress = method === 'notifications/progress' && params.message !== undefined;
-    if (!progress && method !== 'notifications/message') return;
-    const own = progress ? x.fromClient.get(this.#ofToken(params.progressToken) ?? '') : undefined;
+    const task = toldTask(message, x);
+    if (!progress && !task && method !== 'notifications/message') return;
+    const own = task?.maker ?? (progress ? progressOf(params.progressToken, x) : null);
     for (const { call, rule, target } of [...(own ? [own] : x.fromClient.during()), ...x.unheard.values()])
       if (rule.item && target !== undefined)
         x.state?.policy?.heard(call, { section: rule.item.section, name: target });
-  }
-
-  /** Why a notice is about nothing that is open between the two: what names another’s would be taken for it. */
-  #stray({ method, params }: Notification): string | null {
-    const { fromClient } = this.#x;
-    const subscription = subscriptionOf(params);
-    if (subscription !== null && !fromClient.has(subscription))
-      return 'a notice for a subscription that nobody holds';
-    if (method === 'notifications/progress' && this.#ofToken(params.progressToken) === null)
-      return 'progress of nothing that the client asked';
-    if (method === 'notifications/cancelled' && !this.#takenBack(params.requestId))
-      return 'a question taken back that the server has not asked';
-    return null;
-  }
-
-  /** The client’s request in flight that gave this token. */
-  #ofToken(progressToken: Json | undefined): string | null {
-    for (const [key, { token, giveUp }] of this.#x.fromClient)
-      if (token !== undefined && token === progressToken && !giveUp) return key;
-    return null;
   }
 
   /** An answer to it is not awaited any more: its place is free. */
@@ -230,19 +237,4 @@ export class ToClient {
     this.#x.lost(pending, 'taken back by the server');
     return true;
   }
-
-  /** The request in flight that a server speaks of: by its subscription or token, or because there is one alone. */
-  #about({ method, params }: Request | Notification): string | null {
-    const { fromClient } = this.#x;
-    const subscription = subscriptionOf(params);
-    if (subscription !== null && fromClient.has(subscription)) return subscription;
-    if (method === 'notifications/progress') return this.#ofToken(params.progressToken);
-    const [only] = fromClient.keys();
-    return fromClient.size === 1 && only !== undefined ? only : null;
-  }
-}
-
-function subscriptionOf({ _meta }: Notification['params']): string | null {
-  const id = wire.isObject(_meta) ? _meta[SUBSCRIPTION] : undefined;
-  return typeof id === 'string' || typeof id === 'number' ? wire.idKey(id) : null;
 }

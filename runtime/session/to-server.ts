@@ -3,6 +3,7 @@ import type { LockkeeperError } from '../../schemas/errors.ts';
 import type { Surface } from '../../schemas/surface.ts';
 import { boundTo, judgeToServer, type Pending, type Verdict } from '../gate/gate.ts';
 import { duplicateId } from '../gate/refusals.ts';
+import { judgeAnswer } from '../gate/tasks.ts';
 import type { Message, Notification, Response } from '../wire/message.ts';
 import * as wire from '../wire/message.ts';
 import { answerFor } from './answers.ts';
@@ -123,17 +124,21 @@ export class ToServer {
     });
   }
 
-  #pendingOf(message: wire.Request, { rule, target }: Pick<Pending, 'rule' | 'target'>): Pending {
+  #pendingOf(
+    message: wire.Request,
+    { rule, target, making, task }: Extract<Verdict, { allow: true }>,
+  ): Pending {
     const { id, method, params } = message;
     const call = `${this.#x.scribe.session}/${++this.#calls}`;
     const asked = { id, method, rule, target, call, since: performance.now() };
-    return { ...asked, ...tokenOf(params), ...wishOf(message) };
+    const tasked = { ...(making ? { making } : {}), ...(task ? { task } : {}) };
+    return { ...asked, ...tokenOf(params), ...wishOf(message), ...tasked };
   }
 
   /** 11 the record, durable; 12 the very bytes that were judged. */
   #send(message: wire.Request, pending: Pending, { decision }: Extract<Verdict, { allow: true }>): void {
     const x = this.#x;
-    const { id, call, target } = pending;
+    const { id, call, target, task } = pending;
     const key = wire.idKey(id);
     x.fromClient.set(key, pending);
     const failed = (error: LockkeeperError): void => {
@@ -149,7 +154,7 @@ export class ToServer {
       if (x.fromClient.has(key)) x.lost(pending, 'revoked before it was sent');
       failed(x.sealed.error);
     };
-    const at = { direction: 'to-server', call, target, decision } as const;
+    const at = { direction: 'to-server', call, target, decision, task } as const;
     x.record(records.forwarded(x.scribe, message, at), effect, failed);
   }
 
@@ -162,7 +167,8 @@ export class ToServer {
     const { id } = message;
     x.fromServer.delete(wire.idKey(id));
     const judged = x.content.told(message);
-    const { error, found } = judged;
+    const { found } = judged;
+    const error = judged.error ?? judgeAnswer(message, x.tasks);
     const { method, call } = pending;
     if (found.length > 0) x.note(records.flagged(x.scribe, judged, { direction: 'to-server', method, call }));
     const end = records.finished(x.scribe, pending, records.endOf(message, error));

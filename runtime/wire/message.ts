@@ -87,18 +87,27 @@ export function idKey(id: Id): string {
 
 /** JSON-RPC error code of a refusal; outside the ranges that JSON-RPC and the protocol reserve. */
 export const REFUSED = 4030;
-/** JSON-RPC's own, for a method that is not there for this peer: it tells it to do without, or to fall back. */
-const METHOD_NOT_FOUND = -32601;
+/**
+ * The protocol's own numbers, where a peer goes on by them: for a method that is not there for it, a task that it does not
+ * have, and a capability that it has to declare.
+ */
+const NUMBERS: Readonly<Record<string, number>> = {
+  METHOD_REFUSED: -32601,
+  TASK_UNKNOWN: -32602,
+  TASK_UNDECLARED: -32021,
+};
+const TASKS = { requiredCapabilities: { extensions: { 'io.modelcontextprotocol/tasks': {} } } };
 
 export function refusalOf(id: Id | null, error: LockkeeperError): Buffer {
   const { code, expected, found, next, told } = error;
+  const more = code === 'TASK_UNDECLARED' ? TASKS : {};
   return encode({
     jsonrpc: '2.0',
     id,
     error: {
-      code: code === 'METHOD_REFUSED' ? METHOD_NOT_FOUND : REFUSED,
+      code: NUMBERS[code] ?? REFUSED,
       message: `Lockkeeper: ${told}`,
-      data: { code, expected, found, next },
+      data: { code, expected, found, next, ...more },
     },
   });
 }

@@ -250,7 +250,7 @@ export function stateless(
   headers: Record<string, string> = {},
   signal?: AbortSignal,
 ): Promise<Response> {
-  const name = params.name ?? params.uri;
+  const name = params.name ?? params.uri ?? params.taskId;
   const _meta = {
     [`${META}protocolVersion`]: '2026-07-28',
     [`${META}clientCapabilities`]: {},

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { scriptedTasks, TASKS } from './scripted-tasks.mjs';
 
 const [how = 'good', log] = process.argv.slice(2);
 let changed = false;
@@ -31,6 +32,8 @@ function tools() {
   ];
   if (how === 'extra')
     list.push({ name: 'shell', description: 'Run anything', inputSchema: { type: 'object' } });
+  if (how.startsWith('tasks')) list[1].execution = { taskSupport: 'optional' };
+  if (how === 'tasks schema') list[1].outputSchema = { type: 'object', required: ['said'] };
   if (how === 'schema') list[0].outputSchema = { type: 'object', required: ['said'] };
   if (how === 'twice') list.push(list[0]);
   if (how === 'gone') list.pop();
@@ -38,6 +41,7 @@ function tools() {
 }
 
 const late = [];
+const tasks = scriptedTasks({ send, text });
 let asking;
 let lists = 'good';
 
@@ -175,6 +179,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
         capabilities: {
           tools: { listChanged: true },
           ...(how === 'completes' ? { prompts: {}, completions: {} } : {}),
+          ...(how.startsWith('tasks') ? TASKS : {}),
         },
         serverInfo: { name: 'scripted', version: '1' },
         instructions,
@@ -209,7 +214,8 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   }
   if (method === 'server/discover') {
     const _meta = { 'io.modelcontextprotocol/serverInfo': { name: 'scripted', version: '1' } };
-    const said = { capabilities: { tools: { listChanged: true } }, instructions: 'A test server' };
+    const capabilities = { tools: { listChanged: true }, ...(how.startsWith('tasks') ? TASKS : {}) };
+    const said = { capabilities, instructions: 'A test server' };
     return send({ id, result: { supportedVersions: ['2026-07-28'], ...said, _meta } });
   }
   if (method === 'subscriptions/listen') {
@@ -222,8 +228,16 @@ createInterface({ input: process.stdin }).on('line', (line) => {
       send({ method: 'notifications/message', params: { level: 'info', data: 'what it read' } });
     return appendLog({ cancelled: params.requestId });
   }
+  if (how.startsWith('tasks') && method.startsWith('tasks/')) {
+    appendLog({ method, params });
+    return tasks.answer(message);
+  }
   if (method === 'tools/call') {
     appendLog({ call: params });
+    const { what } = params.arguments ?? {};
+    if (what?.startsWith('make ')) return tasks.make(message);
+    if (what?.startsWith('settle ')) tasks.settle(what.slice(7));
+    if (what?.startsWith('tell ')) send(JSON.parse(what.slice(5)));
     return params.name === 'act'
       ? act(id, params.arguments?.what, params._meta?.progressToken)
       : send({ id, result: text(params.arguments?.message ?? '') });

@@ -17,7 +17,6 @@ import {
   type Request,
   refusalOf,
 } from '../../wire/message.ts';
-import { splice } from '../../wire/splice.ts';
 import type { Backend, Door, Visit } from '../ports.ts';
 import { type Hello, shown } from './merged.ts';
 import type { Names } from './names.ts';
@@ -85,10 +84,7 @@ export class All implements Backend {
   take(message: Message): void {
     if (message.kind === 'request') return this.#request(message);
     if (message.kind === 'notification') return this.#notice(message);
-    const asked = message.id === null ? null : this.#parts.answerFor(message.id);
-    if (!asked) return this.#unbound('an answer to nothing that a server asked');
-    const bytes = splice(message.bytes, [{ path: ['id'], value: asked.id }]);
-    asked.part?.take({ ...message, id: asked.id, bytes });
+    if (!this.#parts.answer(message)) this.#unbound('an answer to nothing that a server asked');
   }
 
   #request(message: Request): void {
@@ -109,7 +105,7 @@ export class All implements Backend {
       const { names, closed } = this.#o;
       const { alias, message: routed } = route(message, { era: this.#era ?? 'session', names, closed });
       this.#asked.set(key, alias);
-      this.#parts.of(alias).take(routed);
+      this.#parts.take(alias, routed);
     } catch (thrown) {
       this.#refuse(message, asLockkeeperError(thrown));
     }
@@ -124,7 +120,8 @@ export class All implements Backend {
     this.#era = era;
     if (era === 'stateless') return false;
     this.#first = message.params;
-    const { instructions, ...rest } = hello;
+    const { instructions, serverInfo } = hello;
+    const rest = { capabilities: hello.capabilities.session, serverInfo };
     const said = instructions === null ? rest : { ...rest, instructions };
     this.#port.send(helloFor(message, said), idKey(message.id), undefined);
     return true;
@@ -139,7 +136,8 @@ export class All implements Backend {
     if (method === 'ping' && this.#era !== 'stateless') return Promise.resolve({});
     if (method === 'logging/setLevel' && this.#era === 'session') return this.#setLevel(params);
     if (method === 'server/discover' && this.#era === 'stateless') {
-      const { capabilities, instructions } = hello;
+      const { instructions } = hello;
+      const capabilities = hello.capabilities.stateless;
       const said = { supportedVersions: ['2026-07-28'], capabilities };
       this.#o.journal.note(records.answeredFromLock(this.#scribe, message));
       return Promise.resolve(this.#told(instructions === null ? said : { ...said, instructions }));

@@ -1,6 +1,8 @@
 /** Which server is meant: names with the alias before them, addresses that belong to one server alone. Made from the lock. */
+import type { Json } from '../../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../../schemas/errors.ts';
 import type { Section, Surface } from '../../../schemas/surface.ts';
+import { unknownTask } from '../../gate/tasks.ts';
 import { matchesTemplate } from '../../gate/template.ts';
 
 const BETWEEN = '__';
@@ -17,6 +19,7 @@ export class Names {
   readonly #named: Readonly<Record<'tools' | 'prompts', ReadonlyMap<string, Owned>>>;
   /** Null: several servers have this address. */
   readonly #addresses = new Map<string, string | null>();
+  readonly #aliases: ReadonlySet<string>;
   readonly #templates: readonly { readonly alias: string; readonly template: string }[];
 
   /** Throws NAME_AMBIGUOUS where two tools or prompts would be called the same. */
@@ -29,6 +32,7 @@ export class Names {
       for (const template of Object.keys(resourceTemplates)) templates.push({ alias, template });
     }
     this.#templates = templates;
+    this.#aliases = new Set(surfaces.keys());
   }
 
   /** Addresses that more than one server has: nobody is asked for them here. */
@@ -45,6 +49,12 @@ export class Names {
       found: quote(name, 200),
       next: `Ask for the list: ${section}/list`,
     });
+  }
+
+  /** The server before the id of a task. Throws TASK_UNKNOWN. */
+  server(alias: string, taskId: Json | undefined): string {
+    if (this.#aliases.has(alias)) return alias;
+    throw unknownTask(taskId);
   }
 
   /** Whose address it is. Throws TOOL_REFUSED where nobody has it, NAME_AMBIGUOUS where several may. */

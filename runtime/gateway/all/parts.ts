@@ -2,11 +2,13 @@
 import type { Readable } from 'node:stream';
 import type { Json, JsonObject } from '../../../schemas/common.ts';
 import { LockkeeperError } from '../../../schemas/errors.ts';
+import { Recent } from '../../session/limits.ts';
 import type { ClientPort, SessionEnd } from '../../session/options.ts';
-import { type Id, idKey, type Notification } from '../../wire/message.ts';
+import { type Id, idKey, type Notification, type Request, type Response } from '../../wire/message.ts';
 import { splice, textAt } from '../../wire/splice.ts';
 import type { Door, Visit } from '../ports.ts';
 import { ASK_MS, Part } from './part.ts';
+import { namesTasks, shownAnswer, shownWord, withOwnMention } from './tasks.ts';
 
 /** Requests of one server that a client has not answered. */
 const MAX_ASKED_BACK = 256;
@@ -38,6 +40,8 @@ export class Parts {
   /** By the id that the client knows a server’s request by: servers count each for themselves. */
   readonly #askedBack = new Map<string, AskedBack>();
   readonly #deaf = new Set<string>();
+  /** Requests whose answers may name a task. */
+  readonly #tasked = new Recent();
   #count = 0;
 
   constructor(options: PartsOptions) {
@@ -62,7 +66,8 @@ export class Parts {
     const part: Part = new Part((port) => door.open(visit, port), {
       send: (bytes, about, source) => {
         if (about !== null) this.#o.answered(about);
-        this.#o.port.send(bytes, about, source);
+        const named = about !== null && this.#tasked.delete(about);
+        this.#o.port.send(named ? shownAnswer(bytes, alias) : bytes, about, source);
       },
       aside: (bytes, about, source) => this.#aside(alias, { bytes, about, source }),
       pause: () => this.#pause(alias),
@@ -83,12 +88,27 @@ export class Parts {
     return [...this.#o.doors.keys()].map((alias) => this.of(alias));
   }
 
-  /** Whose question an answer of the client is for, and the id it has there; null: nobody’s. */
-  answerFor(id: Id): { readonly part: Part | undefined; readonly id: Id } | null {
-    const asked = this.#askedBack.get(idKey(id));
-    if (!asked) return null;
-    this.#askedBack.delete(idKey(id));
-    return { part: this.#open.get(asked.alias), id: asked.id };
+  /** A request for one server, as it is called there. */
+  take(alias: string, message: Request): void {
+    const part = this.of(alias);
+    if (namesTasks(message)) this.#tasked.add(idKey(message.id));
+    part.take(message);
+  }
+
+  /** An answer of the client, to whoever asked, under the id that it has there. False: nobody did. */
+  answer(message: Response): boolean {
+    const key = message.id === null ? '' : idKey(message.id);
+    const asked = this.#askedBack.get(key);
+    if (!asked) return false;
+    this.#askedBack.delete(key);
+    const own = {
+      ...message,
+      id: asked.id,
+      bytes: splice(message.bytes, [{ path: ['id'], value: asked.id }]),
+    };
+    // One that names a task of another server is refused by the gate of this one.
+    this.#open.get(asked.alias)?.take(withOwnMention(own, asked.alias, false));
+    return true;
   }
 
   /** Progress of what a server asked is for that server alone, under its own token. False: it is of nothing. */
@@ -116,7 +136,7 @@ export class Parts {
     const id = textAt(bytes, ['id']);
     if (id === null) {
       const notice = this.#named(alias, bytes);
-      if (notice) port.aside(notice, about, source);
+      if (notice) port.aside(shownWord(notice, alias), about, source);
       return;
     }
     this.#makeRoom(alias);
@@ -128,7 +148,7 @@ export class Parts {
       token: token === null ? undefined : (JSON.parse(token.toString()) as Json),
     });
     const changes = [['id'], TOKEN].map((path) => ({ path, value: ours }));
-    port.aside(splice(bytes, changes), about, source);
+    port.aside(shownWord(splice(bytes, changes), alias), about, source);
   }
 
   /** Whoever asks too much loses its own oldest question, and nobody else's. */

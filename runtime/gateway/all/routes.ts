@@ -6,6 +6,7 @@ import { LIST_METHOD, REQUESTS_TO_SERVER } from '../../gate/methods.ts';
 import { isObject, type Request } from '../../wire/message.ts';
 import { splice } from '../../wire/splice.ts';
 import { type Names, qualified } from './names.ts';
+import { ownerOfTask, withOwnId, withOwnMention } from './tasks.ts';
 
 export interface Routed {
   readonly alias: string;
@@ -33,7 +34,20 @@ export function route(message: Request, { era, names, closed }: Routing): Routed
   const named = isObject(params.ref) ? params.ref.name : params.name;
   for (const [alias, error] of closed)
     if (typeof named === 'string' && named.startsWith(qualified(alias, ''))) throw error;
+  const { alias, message: own } = addressed(message, names);
+  return { alias, message: withOwnMention(own, alias) };
+}
+
+function addressed(message: Request, names: Names): Routed {
+  const { method, params } = message;
   switch (method) {
+    case 'tasks/get':
+    case 'tasks/result':
+    case 'tasks/update':
+    case 'tasks/cancel': {
+      const { alias, id } = ownerOfTask(params.taskId);
+      return { alias: names.server(alias, params.taskId), message: withOwnId(message, id) };
+    }
     case 'tools/call':
       return renamed(message, ['name'], names.owner('tools', textOf(params.name, 'a name')));
     case 'prompts/get':

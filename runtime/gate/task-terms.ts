@@ -1,0 +1,74 @@
+/** What the lock says of tasks: which methods are there in which protocol era, and which tools may be called as one. */
+import type { Json, JsonObject } from '../../schemas/common.ts';
+import type { LockEntry } from '../../schemas/lock.ts';
+import type { Era, Surface } from '../../schemas/surface.ts';
+import { isObject } from '../wire/message.ts';
+
+/** The extension of the stateless era; sessions have tasks in their core. */
+export const EXTENSION = 'io.modelcontextprotocol/tasks';
+
+/** What of tasks a locked server has in an era. */
+export interface TaskTerms {
+  readonly methods: ReadonlySet<string>;
+  /** Whether the locked tool may be called as a task. */
+  makes(tool: string): boolean;
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** From the lock alone: nothing across eras, and nothing that the server was not seen with. */
+export function taskTerms(
+  { capabilities, tools }: Pick<Surface, 'capabilities' | 'tools'>,
+  { surface }: Pick<LockEntry, 'surface'>,
+  era: Era,
+): TaskTerms {
+  const methods = surface.capture.eras.includes(era) ? methodsOf(capabilities, era) : NONE;
+  const support = (tool: string): Json | undefined => {
+    const { execution } = (Object.hasOwn(tools, tool) && tools[tool]) || {};
+    return isObject(execution) ? execution.taskSupport : undefined;
+  };
+  const asks = memberOf(capabilities, ['tasks', 'requests', 'tools', 'call']) !== undefined;
+  return {
+    methods,
+    makes: (tool) => {
+      if (methods.size === 0) return false;
+      const said = support(tool);
+      return era === 'session' ? asks && (said === 'optional' || said === 'required') : said !== 'forbidden';
+    },
+  };
+}
+
+function methodsOf(capabilities: JsonObject, era: Era): ReadonlySet<string> {
+  if (era === 'stateless') {
+    return memberOf(capabilities, ['extensions', EXTENSION]) === undefined
+      ? NONE
+      : new Set(['tasks/get', 'tasks/update', 'tasks/cancel']);
+  }
+  const { tasks } = capabilities;
+  if (!isObject(tasks)) return NONE;
+  const also = (['list', 'cancel'] as const).filter((name) => isObject(tasks[name]));
+  return new Set(['tasks/get', 'tasks/result', ...also.map((name) => `tasks/${name}`)]);
+}
+
+export function memberOf(value: JsonObject, path: readonly string[]): JsonObject | undefined {
+  let at: Json | undefined = value;
+  for (const name of path) at = isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined;
+  return isObject(at) ? at : undefined;
+}
+
+/** Locked capabilities as a client of this era is told them: without the tasks that pass only in the other one. */
+export function offeredIn(
+  era: Era,
+  { capabilities, capture }: { capabilities: JsonObject; capture: Pick<Surface['capture'], 'eras'> },
+): JsonObject {
+  const spoken = capture.eras.includes(era);
+  const { tasks, extensions, ...rest } = capabilities;
+  const { [EXTENSION]: extension, ...others } = isObject(extensions) ? extensions : {};
+  const keepsTasks = tasks !== undefined && spoken && era === 'session';
+  const keepsExtension = extension === undefined || spoken;
+  return {
+    ...rest,
+    ...(keepsTasks ? { tasks } : {}),
+    ...(extensions === undefined ? {} : { extensions: keepsExtension ? extensions : others }),
+  };
+}

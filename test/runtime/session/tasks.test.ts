@@ -1,0 +1,416 @@
+/** Tasks: made by a call that passed the gate, bound to whoever made them, fetched through the same checks. */
+import { describe, expect, it } from 'vitest';
+import { NOBODY_TO_ASK } from '../../../runtime/gate/people.ts';
+import { FlowState } from '../../../runtime/policy/flows.ts';
+import { openPolicy } from '../../../runtime/policy/open.ts';
+import type { AuditBody } from '../../../schemas/audit.ts';
+import type { JsonObject } from '../../../schemas/common.ts';
+import { sha256 } from '../../../schemas/json.ts';
+import type { Era, Surface } from '../../../schemas/surface.ts';
+import { envelopeWith, inBothEras, textOf } from '../../helpers/eras.ts';
+import {
+  capture,
+  codeOf,
+  openSession,
+  type Running,
+  SCRIPTED,
+  type SessionSetup,
+  startSession,
+} from '../../helpers/session.ts';
+
+const META = 'io.modelcontextprotocol/';
+const EXTENSION = { extensions: { [`${META}tasks`]: {} } };
+const ERAS = ['session', 'stateless'] as const;
+
+const surfaces = new Map<string, Promise<Surface>>();
+const surfaceOf = (how: string): Promise<Surface> => {
+  const known = surfaces.get(how) ?? capture([SCRIPTED, how]).then(inBothEras);
+  surfaces.set(how, known);
+  return known;
+};
+
+/** One client in one era, which says what that era takes to have a call made a task. */
+class Client {
+  readonly session: Running;
+  readonly era: Era;
+  #count = 10;
+
+  constructor(session: Running, era: Era) {
+    this.session = session;
+    this.era = era;
+  }
+
+  ask(method: string, params: JsonObject = {}, capabilities: JsonObject = EXTENSION): Promise<JsonObject> {
+    const _meta =
+      this.era === 'stateless'
+        ? { _meta: { ...envelopeWith(capabilities), ...(params._meta as JsonObject) } }
+        : {};
+    return this.session.request(++this.#count, method, { ...params, ..._meta });
+  }
+
+  act(what: string, more: JsonObject = {}): Promise<JsonObject> {
+    return this.ask('tools/call', { name: 'act', arguments: { what }, ...more });
+  }
+
+  async make(id: string, life = 60_000, more: JsonObject = {}): Promise<JsonObject> {
+    return this.act(`make ${id} ${life}`, this.era === 'session' ? { task: {}, ...more } : more);
+  }
+
+  /** What its tool said in the end, by this era's own request. */
+  fetch(taskId: string): Promise<JsonObject> {
+    return this.ask(this.era === 'session' ? 'tasks/result' : 'tasks/get', { taskId });
+  }
+}
+
+async function open(era: Era, setup: SessionSetup & { readonly how?: string } = {}): Promise<Client> {
+  const how = setup.how ?? 'tasks';
+  const surface = setup.surface ?? (await surfaceOf(how));
+  const options = { how, surface, ...setup };
+  return new Client(era === 'session' ? await openSession(options) : await startSession(options), era);
+}
+
+const policyOf = (text: string): NonNullable<SessionSetup['policy']> => {
+  return ({ entry, surface }) => ({
+    policy: openPolicy({
+      text,
+      digest: sha256(text),
+      environment: 'development',
+      entries: new Map([['weather', entry]]),
+      surfaces: new Map([['weather', surface]]),
+    }),
+    server: 'weather',
+    flow: new FlowState(),
+    approvals: NOBODY_TO_ASK,
+  });
+};
+
+const reached = ({ session }: Client, word: string): boolean =>
+  JSON.stringify(session.calls().filter((call) => call.call === undefined)).includes(word);
+const finished = async ({ session }: Client): Promise<AuditBody[]> =>
+  (await session.records()).filter(({ kind }) => kind === 'task.finished');
+const resultOf = (answer: JsonObject): JsonObject => (answer.result ?? {}) as JsonObject;
+
+describe.each(ERAS)('a task, %s', (era) => {
+  const inside = (answer: JsonObject): JsonObject =>
+    (era === 'session' ? resultOf(answer) : resultOf(answer).result) as JsonObject;
+
+  it('is made, looked at, and brings its result, with an outcome of its own that names the call', async () => {
+    const client = await open(era);
+    const made = resultOf(await client.make('one'));
+    expect(era === 'session' ? (made.task as JsonObject).taskId : made.taskId).toBe('one');
+    expect(resultOf(await client.ask('tasks/get', { taskId: 'one' })).status).toBe('working');
+    await client.act('settle one ends');
+    expect(textOf(inside(await client.fetch('one')))).toBe('done one');
+    expect(textOf(inside(await client.fetch('one')))).toBe('done one');
+    const records = await client.session.records();
+    const call = records.find(({ arguments: args }) => JSON.stringify(args)?.includes('make one'))?.call;
+    const ends = records.filter(({ kind }) => kind === 'task.finished');
+    expect(ends).toMatchObject([{ method: 'tools/call', target: 'act', call, outcome: 'ok' }]);
+    const fetches = records.filter(
+      ({ method, kind }) => method?.startsWith('tasks/') && kind === 'request.forwarded',
+    );
+    expect(fetches.length).toBe(3);
+    expect(
+      fetches.every(({ target, detail }) => target === 'act' && (detail as JsonObject).task === call),
+    ).toBe(true);
+    await client.session.close();
+  });
+
+  it('of nobody, of others, of an era that has no such method: refused by name, and not asked for', async () => {
+    const client = await open(era);
+    await client.make('one');
+    const methods = era === 'session' ? ['get', 'result', 'cancel'] : ['get', 'update', 'cancel'];
+    for (const method of methods)
+      for (const taskId of ['foreign', 'forged', 7, null, 'x'.repeat(5000)]) {
+        const answer = await client.ask(`tasks/${method}`, { taskId: taskId as never, inputResponses: {} });
+        expect([codeOf(answer), (answer.error as JsonObject).code]).toEqual(['TASK_UNKNOWN', -32602]);
+      }
+    for (const method of era === 'session' ? ['update'] : ['list', 'result'])
+      expect(codeOf(await client.ask(`tasks/${method}`, { taskId: 'one' }))).toBe('METHOD_REFUSED');
+    const related = { _meta: { [`${META}related-task`]: { taskId: 'foreign' } } };
+    expect(codeOf(await client.act('nothing', related))).toBe('TASK_UNKNOWN');
+    expect(['foreign', 'forged', 'tasks/'].map((word) => reached(client, word))).toEqual([
+      false,
+      false,
+      false,
+    ]);
+    const codes = (await client.session.records())
+      .filter(({ kind }) => kind === 'request.refused')
+      .map(({ code }) => code);
+    expect(codes.filter((code) => code === 'TASK_UNKNOWN').length).toBe(16);
+    await client.session.close();
+  });
+
+  it('is not there where the lock has none, whatever the server shows', async () => {
+    const client = await open(era, { surface: inBothEras(await capture([SCRIPTED])), how: 'good' });
+    if (era === 'session') expect(codeOf(await client.make('one'))).toBe('METHOD_REFUSED');
+    expect(codeOf(await client.ask('tasks/get', { taskId: 'one' }))).toBe('METHOD_REFUSED');
+    const calls = JSON.stringify(client.session.calls());
+    expect(calls).not.toContain('make one');
+    await client.session.close();
+  });
+
+  it('ends when it is cancelled, which is recorded', async () => {
+    const client = await open(era);
+    await client.make('one');
+    const answer = await client.ask('tasks/cancel', { taskId: 'one' });
+    expect(resultOf(answer)).toMatchObject(
+      era === 'session' ? { status: 'cancelled' } : { resultType: 'complete' },
+    );
+    expect(await finished(client)).toMatchObject([{ outcome: 'lost', message: 'cancelled by the client' }]);
+    expect(resultOf(await client.ask('tasks/get', { taskId: 'one' })).status).toBe('cancelled');
+    expect((await finished(client)).length).toBe(1);
+    await client.session.close();
+  });
+
+  it('is known for its life and no longer', async () => {
+    const client = await open(era);
+    await client.make('short', 1);
+    await expect.poll(async () => (await finished(client)).map(({ outcome }) => outcome)).toEqual(['lost']);
+    expect(codeOf(await client.fetch('short'))).toBe('TASK_UNKNOWN');
+    expect(reached(client, 'short')).toBe(false);
+    await client.session.close();
+  });
+
+  it('is lost with its server, and its id with it', async () => {
+    const client = await open(era);
+    await client.make('one');
+    await client.session.close();
+    expect(await finished(client)).toMatchObject([{ outcome: 'lost', target: 'act' }]);
+  });
+
+  it('does not bring what its tool may not say', async () => {
+    const client = await open(era, { how: 'tasks schema' });
+    await client.make('unfit');
+    await client.make('fit');
+    await client.act('settle unfit ends');
+    await client.act('settle fit ends {"content":[],"structuredContent":{"said":"x"}}');
+    const answer = await client.fetch('unfit');
+    expect(codeOf(answer)).toBe('RESULT_INVALID');
+    expect(JSON.stringify(answer)).not.toContain('done unfit');
+    expect(inside(await client.fetch('fit')).structuredContent).toEqual({ said: 'x' });
+    expect((await finished(client)).map(({ outcome, code }) => [outcome, code])).toEqual([
+      ['refused', 'RESULT_INVALID'],
+      ['ok', undefined],
+    ]);
+    await client.session.close();
+  });
+
+  it('brings no secret and no order where those are kept back', async () => {
+    const client = await open(era, { content: { secrets: 'block' } });
+    await client.make('leak');
+    const secret = `ghp_${'a1B2c3D4e5F6'.repeat(3)}`;
+    // In two parts, so that the call itself may pass.
+    await client.act(
+      `settle leak ends {"content":[{"type":"text","text":"${secret.slice(0, 6)}\\u00${secret.charCodeAt(6).toString(16)}${secret.slice(7)}"}]}`,
+    );
+    const answer = await client.fetch('leak');
+    expect(codeOf(answer)).toBe('CONTENT_BLOCKED');
+    expect(await finished(client)).toMatchObject([{ outcome: 'refused', code: 'CONTENT_BLOCKED' }]);
+    await client.session.close();
+  });
+
+  it('is fetched only while its call would be permitted', async () => {
+    let open_ = true;
+    const text = 'anyone: all locked tools\n';
+    const policy: NonNullable<SessionSetup['policy']> = (locked) => {
+      const made = policyOf(text)(locked);
+      const { policy: inner } = made;
+      const judge: typeof inner.judge = (call) =>
+        open_ || JSON.stringify(call.arguments) !== '{"what":"make one 60000"}'
+          ? inner.judge(call)
+          : { effect: 'deny', rule: 'closed meanwhile' };
+      return {
+        ...made,
+        policy: {
+          digest: inner.digest,
+          judge,
+          canSee: inner.canSee.bind(inner),
+          reads: inner.reads.bind(inner),
+        },
+      };
+    };
+    const client = await open(era, { policy });
+    await client.make('one');
+    open_ = false;
+    const [get, fetch] = [await client.ask('tasks/get', { taskId: 'one' }), await client.fetch('one')];
+    expect([codeOf(get), codeOf(fetch)]).toEqual(['POLICY_REFUSED', 'POLICY_REFUSED']);
+    expect(reached(client, 'tasks/')).toBe(false);
+    open_ = true;
+    expect(resultOf(await client.ask('tasks/get', { taskId: 'one' })).status).toBe('working');
+    await client.session.close();
+  });
+
+  it('is one of few that are not over', async () => {
+    const client = await open(era);
+    const made = await Promise.all(Array.from({ length: 128 }, (_, at) => client.make(`t${at}`)));
+    expect(made.every(({ result }) => result !== undefined)).toBe(true);
+    expect(codeOf(await client.make('marked'))).toBe('RATE_LIMITED');
+    expect(JSON.stringify(client.session.calls())).not.toContain('marked');
+    await client.ask('tasks/cancel', { taskId: 't0' });
+    expect((await client.make('more')).result).toBeDefined();
+    await client.session.close();
+  });
+
+  it('that a server names twice, or makes unasked, is none', async () => {
+    const client = await open(era);
+    await client.make('one');
+    expect(codeOf(await client.make('one'))).toBe('RESULT_INVALID');
+    const unasked =
+      era === 'session'
+        ? await client.act('make two')
+        : await client.ask('tools/call', { name: 'act', arguments: { what: 'make two' } }, {});
+    expect(codeOf(unasked)).toBe('RESULT_INVALID');
+    expect(codeOf(await client.ask('tasks/get', { taskId: 'two' }))).toBe('TASK_UNKNOWN');
+    await client.session.close();
+  });
+});
+
+describe('a task of a session', () => {
+  it('is asked for only where the locked tool allows it', async () => {
+    const client = await open('session');
+    const echo = { name: 'echo', arguments: { message: 'marked' } };
+    const answer = await client.ask('tools/call', { ...echo, task: { ttl: 1000 } });
+    expect([codeOf(answer), (answer.error as JsonObject).code]).toEqual(['METHOD_REFUSED', -32601]);
+    expect(codeOf(await client.act('make one', { task: { ttl: -1 } }))).toBe('FRAME_INVALID');
+    expect(codeOf(await client.act('make one', { task: 'yes' }))).toBe('FRAME_INVALID');
+    expect(client.session.calls()).toEqual([]);
+    await client.session.close();
+  });
+
+  it('is listed without those of others', async () => {
+    const client = await open('session');
+    await client.make('one');
+    const { tasks } = resultOf(await client.ask('tasks/list')) as { tasks: JsonObject[] };
+    expect(tasks.map(({ taskId }) => taskId)).toEqual(['one']);
+    const said = (await client.session.records()).flatMap(({ kind, message }) =>
+      kind === 'response.refused' ? [message] : [],
+    );
+    expect(said.join()).toContain('1 tasks in a list');
+    await client.session.close();
+  });
+
+  it('has its result waited for', async () => {
+    const client = await open('session', { callMs: 200 });
+    await client.make('one');
+    const waiting = client.fetch('one');
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    await client.act('settle one ends');
+    expect(textOf(await waiting)).toBe('done one');
+    await client.session.close();
+  });
+
+  it('may ask its client and tell of itself, and of no task but its own', async () => {
+    const session = await startSession({ how: 'tasks', surface: await surfaceOf('tasks') });
+    await session.request(0, 'initialize', {
+      protocolVersion: '2025-11-25',
+      capabilities: { elicitation: {} },
+      clientInfo: { name: 't', version: '1' },
+    });
+    const client = new Client(session, 'session');
+    const tell = (message: JsonObject): Promise<JsonObject> =>
+      client.act(`tell ${JSON.stringify({ jsonrpc: '2.0', ...message })}`);
+    const related = (taskId: string): JsonObject => ({ [`${META}related-task`]: { taskId } });
+    const ask = (id: string, params: JsonObject): Promise<JsonObject> =>
+      tell({ id, method: 'elicitation/create', params: { message: 'Who?', requestedSchema: {}, ...params } });
+    await client.make('one', 60_000, { _meta: { progressToken: 'p' } });
+    await ask('q1', { _meta: related('one') });
+    await ask('q2', { _meta: related('foreign') });
+    await ask('q3', { task: { ttl: 1000 } });
+    for (const taskId of ['one', 'foreign'])
+      await tell({
+        method: 'notifications/tasks/status',
+        params: { taskId, status: 'working', note: `of ${taskId}` },
+      });
+    await tell({
+      method: 'notifications/tasks',
+      params: { taskId: 'one', status: 'working', note: 'stateless' },
+    });
+    for (const progressToken of ['p', 'z'])
+      await tell({ method: 'notifications/progress', params: { progressToken, progress: 1 } });
+    const heard = session.received.filter(({ method }) => method !== undefined);
+    expect(
+      heard.map(({ id, params }) => [id, (params as JsonObject).note, (params as JsonObject).progressToken]),
+    ).toEqual([
+      ['q1', undefined, undefined],
+      [undefined, 'of one', undefined],
+      [undefined, undefined, 'p'],
+    ]);
+    const asked = (await session.records()).find(
+      ({ kind, method }) => kind === 'request.forwarded' && method === 'elicitation/create',
+    );
+    expect(asked?.call).toMatch(/\/1\/s-/);
+    const answers = session.calls().flatMap(({ answer }) => (answer ? [answer as JsonObject] : []));
+    expect(answers.map(({ id }) => id).sort()).toEqual(['q2', 'q3']);
+    session.send({ id: 'q1', result: { action: 'accept', content: {}, _meta: related('foreign') } });
+    await expect
+      .poll(() => JSON.stringify(session.calls().find(({ answer }) => (answer as JsonObject)?.id === 'q1')))
+      .toContain('TASK_UNKNOWN');
+    await session.close();
+  });
+});
+
+describe('a task of the stateless era', () => {
+  it('is for clients that declare it, with each request', async () => {
+    const client = await open('stateless');
+    await client.make('one');
+    for (const method of ['get', 'update', 'cancel']) {
+      const answer = await client.ask(`tasks/${method}`, { taskId: 'one' }, {});
+      const { code, data } = answer.error as { code: number; data: JsonObject };
+      expect([code, data.requiredCapabilities]).toEqual([-32021, EXTENSION]);
+    }
+    expect(reached(client, 'tasks/')).toBe(false);
+    await client.session.close();
+  });
+
+  it('asks by its state, and goes on with what its client says', async () => {
+    const client = await open('stateless');
+    await client.make('one');
+    await client.act('settle one asks');
+    expect(resultOf(await client.ask('tasks/get', { taskId: 'one' })).inputRequests).toBeDefined();
+    const answer = await client.ask('tasks/update', {
+      taskId: 'one',
+      inputResponses: { who: { action: 'accept' } },
+    });
+    expect(resultOf(answer)).toEqual({ resultType: 'complete' });
+    expect(reached(client, '"who"')).toBe(true);
+    await client.session.close();
+  });
+
+  it('is listened to by its own client alone, and its result is judged there as well', async () => {
+    const client = await open('stateless', { how: 'tasks schema' });
+    const { session } = client;
+    await client.make('one');
+    const listen = (id: number, taskIds: string[], capabilities: JsonObject = EXTENSION): void =>
+      session.send({
+        id,
+        method: 'subscriptions/listen',
+        params: { notifications: { taskIds }, _meta: envelopeWith(capabilities) },
+      });
+    listen(501, ['one', 'foreign']);
+    listen(502, ['one'], {});
+    expect(codeOf(await session.next(({ id }) => id === 501))).toBe('TASK_UNKNOWN');
+    expect(codeOf(await session.next(({ id }) => id === 502))).toBe('TASK_UNDECLARED');
+    listen(500, ['one']);
+    await session.next(({ method }) => method === 'notifications/subscriptions/acknowledged');
+    const tell = (taskId: string, subscription: number | null, more: JsonObject): Promise<JsonObject> => {
+      const _meta = subscription === null ? {} : { [`${META}subscriptionId`]: subscription };
+      return client.act(
+        `tell ${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/tasks', params: { taskId, status: 'working', ...more, _meta } })}`,
+      );
+    };
+    await tell('foreign', 500, { note: 'a' });
+    await tell('one', null, { note: 'b' });
+    await tell('one', 500, { status: 'completed', note: 'c', result: { content: [] } });
+    await tell('one', 500, {
+      status: 'completed',
+      note: 'd',
+      result: { content: [], structuredContent: { said: 1 } },
+    });
+    const heard = session.received.filter(({ method }) => method === 'notifications/tasks');
+    expect(heard.map(({ params }) => (params as JsonObject).note)).toEqual(['d']);
+    expect(await finished(client)).toMatchObject([{ outcome: 'refused', code: 'RESULT_INVALID' }]);
+    session.send({ method: 'notifications/cancelled', params: { requestId: 500 } });
+    await session.close();
+  });
+});
