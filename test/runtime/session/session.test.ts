@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { MAX_IN_FLIGHT } from '../../../runtime/gate/gate.ts';
@@ -14,6 +14,19 @@ const isAlive = (pid: number | undefined): boolean => {
     return false;
   }
 };
+
+/** Pipes and sockets that this process has open. */
+function openDescriptors(): string[] {
+  return readdirSync('/proc/self/fd')
+    .map((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`);
+      } catch {
+        return '';
+      }
+    })
+    .filter((path) => /^(?:pipe|socket):/.test(path));
+}
 
 describe('a good session', () => {
   it('answers, records before it forwards, and ends with nothing left', async () => {
@@ -129,13 +142,21 @@ describe('a server that is not the locked one', () => {
     ['long', 'FRAME_TOO_LARGE'],
     ['doublekeys', 'SERVER_SILENT'],
     ['twice', 'SURFACE_UNREADABLE'],
-  ])('%s in the handshake: %s, and no process stays', async (how, code) => {
+  ])('%s in the handshake: %s, and no process and no descriptor stays', async (how, code) => {
+    // A journal has one of its own, as long as it is open.
+    const journal = await openJournal(join(tempDir(), 'journal'));
+    const before = openDescriptors();
     // Only who stays silent is waited for; a long line takes its time on a busy machine.
-    const session = await startSession({ how, handshakeMs: code === 'SERVER_SILENT' ? 1500 : 20_000 });
+    const session = await startSession({
+      how,
+      journal,
+      handshakeMs: code === 'SERVER_SILENT' ? 1500 : 20_000,
+    });
     const answer = await session.request(1, 'initialize', INITIALIZE);
     expect(codeOf(answer)).toBe(code);
     await session.end;
     expect(isAlive(session.process()?.pid)).toBe(false);
+    await expect.poll(() => openDescriptors().filter((one) => !before.includes(one))).toEqual([]);
     expect(process.memoryUsage().rss).toBeLessThan(1.5e9);
   });
 });
