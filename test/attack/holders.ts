@@ -15,7 +15,8 @@ export type Act = (company: Company) => Promise<unknown>;
 export async function told(answer: Promise<Answer>): Promise<unknown> {
   const { status, body } = await answer;
   if (status < 400) return body;
-  throw new LockkeeperError(body.code as Code, body);
+  const { code, expected, found, next } = body as Readonly<Record<string, unknown>>;
+  throw new LockkeeperError(code as Code, { expected: `${expected}`, found: `${found}`, next: `${next}` });
 }
 
 /** The root after this one: held by these, signed by those. */

@@ -151,6 +151,7 @@ describe.each(servers().slice(0, 1))('the command line', (server) => {
     const id = await registry.scanned('dave', submissionOf('2.1.0'));
     const { body } = await registry.call('alice', 'GET', `/v1/releases/${id}/statement?delta=2.0.0`);
     const { deltaFrom } = body.statement.predicate;
+    if (!deltaFrom) throw new Error('no delta');
     for (const key of keys)
       await registry.approve(key, id, ({ predicate }) => void (predicate.deltaFrom = deltaFrom));
     const { text } = await lk('alice', REVIEW, String(id));

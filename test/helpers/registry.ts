@@ -16,15 +16,25 @@ import { openTrust } from '../../registry/trust.ts';
 import type { Witness } from '../../registry/witness-client.ts';
 import { scanJob } from '../../registry/worker.ts';
 import { openBlobs } from '../../runtime/store/blobs.ts';
+import type { RootEvidence, RootPin } from '../../runtime/trust/root.ts';
 import type { ScanRequest, ScanResult } from '../../scanner/ports.ts';
-import type { RoleName } from '../../schemas/api.ts';
+import type { PersonView, RoleName } from '../../schemas/api.ts';
 import { type Approval, STATEMENT_TYPE } from '../../schemas/approval.ts';
 import { type Envelope, seal } from '../../schemas/dsse.ts';
-import type { Report } from '../../schemas/finding.ts';
+import type { CheckResult, Report } from '../../schemas/finding.ts';
+import type { FleetItem } from '../../schemas/fleet.ts';
 import { canonical, sha256 } from '../../schemas/json.ts';
 import { KEY_PROOF_TYPE } from '../../schemas/keys.ts';
+import type { LockFile } from '../../schemas/lock.ts';
 import { DEFAULT_POLICY } from '../../schemas/policy.ts';
-import { closureDigest, DEFAULT_LIMITS, type Submission } from '../../schemas/release.ts';
+import {
+  type Closure,
+  closureDigest,
+  DEFAULT_LIMITS,
+  type Release,
+  type Submission,
+} from '../../schemas/release.ts';
+import type { RevocationEvent } from '../../schemas/revocation.ts';
 import { pinSurface, type Surface } from '../../schemas/surface.ts';
 import type { TestServer } from '../setup/postgres.ts';
 import { surface as baseSurface, type Key, makeKey } from './trust.ts';
@@ -56,10 +66,33 @@ export async function databaseUrl(): Promise<string> {
   return `postgres://${user}@/${name}?host=${encodeURIComponent(host)}`;
 }
 
-export interface Answer {
+/** A release once it was scanned. */
+type Scanned = Release & { readonly closure: Closure };
+
+/**
+ * What routes say, in the types of their schemas. A member that several of them have is told apart by whoever calls;
+ * of one that is not named here, tests look at the whole alone.
+ */
+export interface Body extends Scanned, RootEvidence, RootPin {
+  readonly [member: string]: unknown;
+  readonly releases: Release[];
+  readonly statement: Approval;
+  readonly file: LockFile;
+  readonly digest: string;
+  readonly checks: CheckResult[];
+  readonly instances: FleetItem[];
+  readonly unlisted: number;
+  readonly revocations: RevocationEvent[];
+  readonly people: PersonView[];
+  readonly proof: string[];
+  readonly rootKeys: string[];
+  readonly key: string;
+  readonly checkpoint: string;
+}
+
+export interface Answer<Said = Body> {
   readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
-  readonly body: any;
+  readonly body: Said;
   readonly headers: Record<string, unknown>;
 }
 
@@ -68,7 +101,12 @@ export interface TestRegistry {
   readonly app: FastifyInstance;
   readonly deps: RunDeps;
   readonly keys: RegistryKeys;
-  call(as: string | null, method: 'GET' | 'POST', url: string, body?: unknown): Promise<Answer>;
+  call<Said = Body>(
+    as: string | null,
+    method: 'GET' | 'POST',
+    url: string,
+    body?: unknown,
+  ): Promise<Answer<Said>>;
   person(name: string, ...roles: RoleName[]): Promise<string>;
   reviewer(name: string): Promise<Key>;
   submit(as: string, change?: Partial<Submission>): Promise<Answer>;
@@ -254,7 +292,9 @@ export async function startTestRegistry(
   };
   const app = await buildApp(deps);
   const tokens = new Map<string, string>();
-  const call: TestRegistry['call'] = async (as, method, url, body) => {
+  const call: TestRegistry['call'] = async <Said = Body>(
+    ...[as, method, url, body]: Parameters<TestRegistry['call']>
+  ): Promise<Answer<Said>> => {
     const headers: Record<string, string> =
       as === null ? {} : { authorization: `Bearer ${tokens.get(as) ?? as}` };
     const text = typeof body === 'string' ? body : JSON.stringify(body);
@@ -270,7 +310,7 @@ export async function startTestRegistry(
     } catch {
       // not every answer is JSON
     }
-    return { status: response.statusCode, body: parsed, headers: response.headers };
+    return { status: response.statusCode, body: parsed as Said, headers: response.headers };
   };
   const person: TestRegistry['person'] = async (name, ...roles) => {
     await putPerson(pool, name, roles);

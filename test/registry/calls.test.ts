@@ -51,7 +51,7 @@ describe.each(servers())('calls that wait on $name', (server) => {
   const use = (said: CallFacts, as = 'erin'): Promise<Answer> =>
     registry.call(as, 'POST', url(said, '/use'), {});
   const look = async (said: CallFacts): Promise<CallView> =>
-    (await registry.call('alice', 'GET', url(said))).body;
+    (await registry.call<CallView>('alice', 'GET', url(said))).body;
   const stateOf = async (said: CallFacts): Promise<string> => (await look(said)).state;
   const pass = (said: CallFacts): Promise<unknown> =>
     registry.pool.query(
@@ -68,8 +68,8 @@ describe.each(servers())('calls that wait on $name', (server) => {
   it('are asked about, shown whole, approved with a signature, and taken once', async () => {
     const said = await asked();
     expect(await look(said)).toMatchObject({ facts: said, arguments: ARGUMENTS, askedBy: 'erin' });
-    const list = (await registry.call('bob', 'GET', '/v1/calls')).body.calls;
-    expect(list.map(({ id }: CallView) => id)).toContain(callId(said));
+    const list = (await registry.call<{ calls: CallView[] }>('bob', 'GET', '/v1/calls')).body.calls;
+    expect(list.map(({ id }) => id)).toContain(callId(said));
     expect((await use(said)).body.code).toBe('CALL_DECIDED');
     const envelope = approvalOfCall(alice, said);
     const given = await registry.call('alice', 'POST', url(said, '/approvals'), { envelope });

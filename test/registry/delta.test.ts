@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Api, openApi } from '../../cli/api.ts';
 import { giveApproval } from '../../cli/approval.ts';
 import { verifyLock } from '../../runtime/trust/lock.ts';
+import type { DiffView } from '../../schemas/api.ts';
 import type { Approval, DeltaFrom } from '../../schemas/approval.ts';
 import { renderLockFile } from '../../schemas/lock.ts';
 import { DEFAULT_POLICY } from '../../schemas/policy.ts';
@@ -65,7 +66,7 @@ describe.each(servers())('approvals of a difference, on $name', (server) => {
       version: '1.0.0',
       closureDigest: closure.digest,
       surfaceDigest,
-      approvals: approvals.map(({ digest }: { digest: string }) => digest),
+      approvals: approvals.map(({ digest }) => digest),
     });
     expect((await approveDelta(alice, id, { from: '1.0.0' })).body).toMatchObject({
       state: 'in_review',
@@ -75,10 +76,7 @@ describe.each(servers())('approvals of a difference, on $name', (server) => {
       state: 'approved',
       given: 2,
     });
-    expect((await view(id)).approvals.map((one: { deltaFrom: string }) => one.deltaFrom)).toEqual([
-      '1.0.0',
-      '1.0.0',
-    ]);
+    expect((await view(id)).approvals.map((one) => one.deltaFrom)).toEqual(['1.0.0', '1.0.0']);
     const full = { version: '1.0.0', by: ['alice', 'bob'], at: expect.any(String) };
     expect((await review(id)).deltas).toEqual([
       { person: 'alice', from: '1.0.0', full },
@@ -199,7 +197,7 @@ describe.each(servers())('approvals of a difference, on $name', (server) => {
     expect((await approveDelta(alice, id, { from: '6.0.0' })).body.code).toBe('APPROVAL_GIVEN');
     expect((await registry.approve(alice, id)).status).toBe(200);
     expect((await approveDelta(alice, id, { from: '6.0.0' })).body.code).toBe('APPROVAL_GIVEN');
-    const from = (await view(id)).approvals.map((one: { deltaFrom: string | null }) => one.deltaFrom);
+    const from = (await view(id)).approvals.map((one) => one.deltaFrom);
     expect(from.sort()).toEqual(['6.0.0', null]);
   });
 
@@ -265,14 +263,15 @@ describe.each(servers())('approvals of a difference, on $name', (server) => {
       expect(await give(api)).toMatchObject({ given: 1, state: 'in_review' });
       const [given] = (await view(release.id)).approvals;
       expect(given).toMatchObject({ person: 'alice', deltaFrom: '8.0.0' });
-      expect(Date.parse(given.expires)).toBeLessThan(Date.now() + 31 * DAY_MS);
+      expect(Date.parse(given?.expires ?? '')).toBeLessThan(Date.now() + 31 * DAY_MS);
     });
 
     it('shows the difference from any version asked for', async () => {
+      const page = `/v1/releases/${release.id}/diff`;
       const diff = async (query: string) =>
-        (await registry.call('alice', 'GET', `/v1/releases/${release.id}/diff${query}`)).body;
-      expect((await diff('?from=1.0.0')).before.version).toBe('1.0.0');
-      expect((await diff('')).before.version).toBe('8.0.0');
+        (await registry.call<DiffView & { code?: string }>('alice', 'GET', `${page}${query}`)).body;
+      expect((await diff('?from=1.0.0')).before?.version).toBe('1.0.0');
+      expect((await diff('')).before?.version).toBe('8.0.0');
       expect((await diff('?from=7.7.7')).code).toBe('NOT_FOUND');
       expect((await diff('')).artifacts.rewritten).toEqual([]);
     });
@@ -283,7 +282,8 @@ describe.each(servers())('approvals of a difference, on $name', (server) => {
         `update releases set closure = jsonb_set(closure, '{artifacts,0,purl}', to_jsonb($2::text)) where id = $1`,
         [release.id, purl],
       );
-      const { artifacts } = (await registry.call('alice', 'GET', `/v1/releases/${release.id}/diff`)).body;
+      const page = `/v1/releases/${release.id}/diff`;
+      const { artifacts } = (await registry.call<DiffView>('alice', 'GET', page)).body;
       const told = [expect.stringMatching(/^pkg:npm\/weather@8[.]0[.]0 \(sha256:[0-9a-f]{64}\)$/)];
       expect(artifacts).toEqual({ added: told, removed: told, rewritten: [purl] });
       expect(artifacts.added).not.toEqual(artifacts.removed);

@@ -138,9 +138,10 @@ describe.each(servers().slice(0, 1))('locks of a registry whose key is behind a 
     const { status, body } = await registry.call('erin', 'POST', '/v1/locks', { intent, previous: null });
     expect(status).toBe(200);
     const { lock, signatures } = body.file;
-    expect(signatures[0].keyid).toBe(first.keyid);
+    const [signature = { keyid: '', sig: '' }] = signatures;
+    expect(signature.keyid).toBe(first.keyid);
     const { key } = readPublicKey(first.publicKey);
-    expect(verifyBytes(LOCK_TYPE, lockPayload(lock), signatures[0], key)).toBe(true);
+    expect(verifyBytes(LOCK_TYPE, lockPayload(lock), signature, key)).toBe(true);
     const rotated = await registry.call('root', 'POST', '/v1/keys/rotate', { role: 'lock' });
     expect([rotated.status, rotated.body.code]).toEqual([422, 'KEY_UNKNOWN']);
     // The device is switched off: a sentence, and no lock.

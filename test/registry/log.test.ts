@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { appendEntries } from '../../registry/db/log.ts';
 import { withTransaction } from '../../registry/db/pool.ts';
-import type { Logged, LogProof, LogView } from '../../schemas/log.ts';
+import type { LogEntries, Logged, LogProof, LogView } from '../../schemas/log.ts';
 import { logEntryBytes, logLeaf } from '../../schemas/log.ts';
 import { verifyConsistency, verifyInclusion } from '../../schemas/merkle.ts';
 import { type Checkpoint, parseNote, readCheckpoint, readNoteKey, signersOf } from '../../schemas/note.ts';
@@ -24,19 +24,16 @@ describe.each(servers())('the log on $name', (server) => {
   afterAll(() => registry.close());
 
   const head = async (): Promise<Checkpoint> => {
-    const { body } = await registry.call(null, 'GET', '/v1/log');
-    const { key, checkpoint } = body as LogView;
+    const { key, checkpoint } = (await registry.call<LogView>(null, 'GET', '/v1/log')).body;
     const note = parseNote(checkpoint);
     const verifier = readNoteKey(key);
     expect(signersOf(note, [verifier])?.has(verifier.name)).toBe(true);
     return readCheckpoint(note.text);
   };
   const entries = async (): Promise<Logged[]> =>
-    (await registry.call('alice', 'GET', '/v1/log/entries?start=0')).body.entries;
+    (await registry.call<LogEntries>('alice', 'GET', '/v1/log/entries?start=0')).body.entries;
   const proof = async (url: string): Promise<Buffer[]> =>
-    ((await registry.call(null, 'GET', url)).body as LogProof).proof.map((hash) =>
-      Buffer.from(hash, 'base64'),
-    );
+    (await registry.call<LogProof>(null, 'GET', url)).body.proof.map((hash) => Buffer.from(hash, 'base64'));
   const grew = async (from: Checkpoint, to: Checkpoint): Promise<boolean> =>
     verifyConsistency({
       size1: from.size,
@@ -55,6 +52,7 @@ describe.each(servers())('the log on $name', (server) => {
     const { size, root } = await head();
     const { body } = await registry.call('bob', 'GET', `/v1/releases/${release}`);
     const [first] = body.approvals;
+    if (!first) throw new Error('no approval');
     const subject = `${body.name}@${body.version}`;
     const index = (await entries()).findIndex(({ digest }) => digest === first.digest);
     const path = await proof(`/v1/log/inclusion?index=${index}&size=${size}`);

@@ -1,10 +1,30 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Answer } from '../helpers/registry.ts';
 import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
 import type { Key } from '../helpers/trust.ts';
 
 const [server] = servers();
 const NAME = 'acme.tools%2Fweather';
 const OFFICIAL = 'io.modelcontextprotocol.registry/official';
+const APPROVAL = 'dev.lockkeeper/approval';
+
+/** What clients of that API read. */
+interface Item {
+  readonly server: {
+    readonly name: string;
+    readonly version: string;
+    readonly packages: readonly unknown[];
+    readonly $schema: string;
+  };
+  readonly _meta: { readonly [OFFICIAL]: { readonly status: string }; readonly [APPROVAL]: Approvals };
+}
+interface Approvals {
+  readonly approvals: readonly unknown[];
+}
+interface Page extends Item {
+  readonly servers: readonly Item[];
+  readonly metadata: { readonly count: number; readonly nextCursor?: string };
+}
 
 describe('the MCP registry API v0.1', () => {
   let registry: TestRegistry;
@@ -24,7 +44,7 @@ describe('the MCP registry API v0.1', () => {
   });
   afterAll(() => registry.close());
 
-  const get = (url: string): ReturnType<TestRegistry['call']> => registry.call(null, 'GET', url);
+  const get = (url: string): Promise<Answer<Page>> => registry.call(null, 'GET', url);
 
   it('lists approved releases alone, with everything a client demands', async () => {
     const { status, body, headers } = await get('/v0.1/servers');
@@ -32,9 +52,7 @@ describe('the MCP registry API v0.1', () => {
     expect(headers['access-control-allow-origin']).toBe('*');
     expect(Object.keys(body).sort()).toEqual(['metadata', 'servers']);
     expect(body.metadata.count).toBe(4);
-    expect(body.servers.map((item: { server: { version: string } }) => item.server.version)).not.toContain(
-      '2.0.0',
-    );
+    expect(body.servers.map(({ server }) => server.version)).not.toContain('2.0.0');
     for (const item of body.servers) {
       expect(Object.keys(item._meta[OFFICIAL]).sort()).toEqual([
         'isLatest',
@@ -63,16 +81,12 @@ describe('the MCP registry API v0.1', () => {
     expect(status).toBe(200);
     expect(body.server).toMatchObject({ name: 'acme.tools/weather', version: '1.10.0' });
     expect(body._meta[OFFICIAL]).toMatchObject({ isLatest: true, status: 'active' });
-    expect(body._meta['dev.lockkeeper/approval'].approvals).toHaveLength(2);
+    expect(body._meta[APPROVAL].approvals).toHaveLength(2);
   });
 
   it('lists versions newest first', async () => {
     const { body } = await get(`/v0.1/servers/${NAME}/versions`);
-    expect(body.servers.map((item: { server: { version: string } }) => item.server.version)).toEqual([
-      '1.10.0',
-      '1.9.0',
-      '1.0.0',
-    ]);
+    expect(body.servers.map(({ server }) => server.version)).toEqual(['1.10.0', '1.9.0', '1.0.0']);
   });
 
   it.each([
@@ -97,12 +111,7 @@ describe('the MCP registry API v0.1', () => {
           ? '/v0.1/servers?limit=1&search=WEATHER'
           : `/v0.1/servers?limit=1&cursor=${cursor}`,
       );
-      seen.push(
-        ...body.servers.map(
-          (item: { server: { name: string; version: string } }) =>
-            `${item.server.name}@${item.server.version}`,
-        ),
-      );
+      seen.push(...body.servers.map(({ server }) => `${server.name}@${server.version}`));
       cursor = body.metadata.nextCursor;
       if (cursor !== undefined) expect(cursor).toMatch(/^[A-Za-z0-9_-]+$/);
     } while (cursor !== undefined && seen.length < 10);
@@ -127,10 +136,7 @@ describe('the MCP registry API v0.1', () => {
 
   it('caps a limit over 100 and filters by latest', async () => {
     const { body } = await get('/v0.1/servers?limit=1000&version=latest');
-    expect(body.servers.map((item: { server: { version: string } }) => item.server.version).sort()).toEqual([
-      '1.0.0',
-      '1.10.0',
-    ]);
+    expect(body.servers.map(({ server }) => server.version).sort()).toEqual(['1.0.0', '1.10.0']);
   });
 
   it('shows a revoked release as deleted, only to those who ask for it', async () => {
@@ -143,9 +149,7 @@ describe('the MCP registry API v0.1', () => {
     expect((await get('/v0.1/servers/acme.tools%2Fgone/versions')).status).toBe(404);
     expect((await get('/v0.1/servers?search=gone')).body.servers).toEqual([]);
     const { body } = await get(`/v0.1/servers?updated_since=${encodeURIComponent(before)}`);
-    expect(
-      body.servers.map((item: { _meta: Record<string, { status: string }> }) => item._meta[OFFICIAL]?.status),
-    ).toEqual(['deleted']);
+    expect(body.servers.map((item) => item._meta[OFFICIAL].status)).toEqual(['deleted']);
   });
 
   it('answers a preflight without asking who calls', async () => {

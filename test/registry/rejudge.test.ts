@@ -22,6 +22,7 @@ import { LockkeeperError } from '../../schemas/errors.ts';
 import { Report } from '../../schemas/finding.ts';
 import { canonical, sha256 } from '../../schemas/json.ts';
 import type { Policy } from '../../schemas/policy.ts';
+import type { ReviewView } from '../../schemas/review.ts';
 import { ROOT_TYPE } from '../../schemas/root.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { ghsa } from '../helpers/advisories.ts';
@@ -112,7 +113,8 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
       (await registry.call('alice', 'GET', '/v1/attention')).body,
       'what is looked after',
     );
-  const since = async () => (await registry.call('alice', 'GET', `/v1/releases/${id}/review`)).body.since;
+  const since = async () =>
+    (await registry.call<ReviewView>('alice', 'GET', `/v1/releases/${id}/review`)).body.since;
 
   it('is looked after by the schedule, and left alone while nothing changed', async () => {
     const crons = { upstreamCron: '0 4 * * *', advisoriesCron: '0 5 * * *', tufCron: '0 6 * * *' };
@@ -147,8 +149,8 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
       otherClosure: false,
       otherSurface: false,
     });
-    const stored = await registry.call('erin', 'GET', `/v1/blobs/${again?.reportDigest}`);
-    expect((stored.body as Report).again?.report).toBe(report.reportDigest);
+    const stored = await registry.call<Report>('erin', 'GET', `/v1/blobs/${again?.reportDigest}`);
+    expect(stored.body.again?.report).toBe(report.reportDigest);
     expect((await events('release.rejudged')).map(({ detail }) => detail)).toMatchObject([
       {
         ...{ checks: ['LK-REL-01'], conclusion: 'refused', report: again?.reportDigest },
@@ -210,7 +212,7 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
     // Should the queue lose it, the schedule finds it.
     expect(await queueRejudgements(deps)).toBe(1);
     await rejudgeJob(id, null, deps);
-    expect((await since()).checks).toEqual([
+    expect((await since())?.checks).toEqual([
       expect.objectContaining({ id: 'LK-ADV-02', after: 'fired' }),
       expect.objectContaining({ id: 'LK-REL-01' }),
     ]);
@@ -220,7 +222,7 @@ describe.each(servers().slice(0, 1))('an approved release', (server) => {
     await take('2026-11-25T10:00:00.000Z', 'weather', { withdrawn: '2026-11-25T10:00:00Z' });
     expect((await jobs()).map(({ key }) => key)).toEqual([`rejudge:${id}`]);
     await rejudgeJob(id, null, deps);
-    expect((await since()).checks.map((one: { id: string }) => one.id)).toEqual(['LK-REL-01']);
+    expect((await since())?.checks.map(({ id }) => id)).toEqual(['LK-REL-01']);
     expect([await rescans(), (await attention()).judged]).toEqual([3, []]);
   });
 

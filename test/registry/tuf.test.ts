@@ -26,6 +26,7 @@ import { refreshTrust, type TufDeps } from '../../registry/tuf/refresh.ts';
 import { startWorker } from '../../registry/worker.ts';
 import { trustChanges } from '../../runtime/provenance/trust-text.ts';
 import { readRoot } from '../../runtime/trust/root.ts';
+import type { Attention } from '../../schemas/attention.ts';
 import { seal } from '../../schemas/dsse.ts';
 import { canonical, sha256 } from '../../schemas/json.ts';
 import { ROOT_TYPE } from '../../schemas/root.ts';
@@ -120,7 +121,7 @@ describe.each(servers().slice(0, 1))('a repository of trust files', (server) => 
   });
 
   const view = async (): Promise<TrustFilesView> =>
-    (await registry.call('alice', 'GET', '/v1/trust/files')).body;
+    (await registry.call<TrustFilesView>('alice', 'GET', '/v1/trust/files')).body;
   const fileOf = async (name: string): Promise<TrustFilesView['files'][number] | undefined> =>
     (await view()).files.find((file) => file.name === name);
   const events = async (): Promise<string[]> =>
@@ -171,8 +172,8 @@ describe.each(servers().slice(0, 1))('a repository of trust files', (server) => 
       changes: expect.arrayContaining([expect.stringMatching(/^\+ registry key/)]),
     });
     expect(await used()).toEqual([]);
-    const { body } = await registry.call('alice', 'GET', '/v1/attention');
-    expect(body.trustFiles.map(({ name }: { name: string }) => name)).toEqual(['npm', 'sigstore']);
+    const { body } = await registry.call<Attention>('alice', 'GET', '/v1/attention');
+    expect(body.trustFiles.map(({ name }) => name)).toEqual(['npm', 'sigstore']);
 
     await pin('npm', NPM_KEYS);
     expect(await fileOf('npm')).toMatchObject({ state: 'used', changes: [] });

@@ -328,7 +328,7 @@ describe.each(servers())('the witnessed log on $name', (server) => {
   };
   const size = async (): Promise<number> =>
     Number((await registry.pool.query('select count(*) as n from log_entries')).rows[0].n);
-  const served = async (): Promise<string> => (await registry.call(null, 'GET', '/checkpoint')).body;
+  const served = async (): Promise<string> => (await registry.call<string>(null, 'GET', '/checkpoint')).body;
   const root = async (): Promise<LogRole> => (await registry.deps.trust.current()).trusted.root.log;
   const publishedThere = async (entries: number): Promise<void> => {
     // `checkpoint` is written last, a moment after the one that is kept.
