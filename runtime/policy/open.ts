@@ -50,6 +50,8 @@ export interface Policy {
   judge(call: JudgedCall): Decision;
   /** Whether some arguments exist that this caller may use it with now, or with people who let it pass. */
   canSee(caller: Caller, item: Item): Decision;
+  /** Whether something of this server that sends out may be used by a session that has read that; null: nothing does. */
+  sends(caller: Caller, server: string, read: Read): boolean | null;
   /** What an answer of it brings; what is no tool, or the server itself, counts as all of its tools together. */
   reads(item: Item | { readonly server: string }): Read;
 }
@@ -134,9 +136,17 @@ class Engine implements Policy {
     );
   }
 
-  canSee(caller: Caller, item: Item): Decision {
-    const when = { read: NOTHING_READ, now: new Date() };
+  canSee(caller: Caller, item: Item, read = NOTHING_READ): Decision {
+    const when = { read, now: new Date() };
     return this.#decide({ caller, item }, when, () => bestFacts(this.#compiled.predicates));
+  }
+
+  sends(caller: Caller, server: string, read: Read): boolean | null {
+    const senders = [...this.#world.values()].filter(
+      (known) => known.server === server && known.attributes.sendsOut === true,
+    );
+    if (senders.length === 0) return null;
+    return senders.some((item) => this.canSee(caller, item, read).effect !== 'deny');
   }
 
   /** Asked once for everything that the policies of this slice can tell apart. */

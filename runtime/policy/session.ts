@@ -35,6 +35,8 @@ export interface GatePolicy {
   /** Whether some call of it could pass: what lists show. */
   sees(section: Section, name: string): boolean;
   refusal(call: Omit<ItemCall, 'arguments'>, decision: Decision): LockkeeperError;
+  /** The refusal of what a client's model is asked to say to the server; null where it may. */
+  unsaid(method: string): LockkeeperError | null;
   /** An answer about this item goes to the client; without one, something that the server said by itself. */
   heard(call: string, item: Omit<ItemCall, 'arguments'> | null): void;
   /** For the record of a refusal that rests on what was read: the calls that did. */
@@ -73,6 +75,11 @@ export function gatePolicyOf({ policy, server, flow, approvals }: SessionPolicy,
             found: `${quote(name, 128)} of ${server}, refused by ${quote(decision.rule, 240)}`,
             next: 'Do without it, or ask those who keep lockkeeper.policy',
           }),
+    unsaid: (method) => {
+      const { untrusted, private: secret } = flow.read;
+      const may = !untrusted || !secret || policy.sends(caller, server, flow.read) !== false;
+      return may ? null : flowRefused(method, flow);
+    },
     heard: (call, item) => {
       const what = item === null ? server : `${server}/${item.name}`;
       flow.saw(policy.reads(item === null ? { server } : itemOf(item.section, item.name)), { call, what });

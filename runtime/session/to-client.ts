@@ -158,7 +158,8 @@ export class ToClient {
       );
     }
     const judged = x.content.said(message);
-    const { error } = judged;
+    const unsaid = verdict.rule.capability === 'sampling' ? x.state.policy?.unsaid(message.method) : null;
+    const error = judged.error ?? unsaid;
     this.#flag(judged, message);
     if (error) {
       return x.record(records.refused(x.scribe, message, { direction: 'to-client', error }), () =>

@@ -11,10 +11,12 @@ import { People, sessionPolicy } from '../../helpers/policy.ts';
 import {
   capture,
   codeOf,
+  INITIALIZE,
   openSession,
   type Running,
   SCRIPTED,
   type SessionSetup,
+  startSession,
 } from '../../helpers/session.ts';
 import { surface as base, makeEntry } from '../../helpers/trust.ts';
 
@@ -326,6 +328,32 @@ describe('toxic flows', () => {
     expect(codeOf(await session.request(2, 'tools/call', echo))).toBe('POLICY_REFUSED');
     await session.close();
   });
+
+  it.each([
+    ['', 'POLICY_REFUSED'],
+    ['\nanyone: may send out after reading', undefined],
+  ])(
+    'keep a server that sends out from asking the client’s model, unless a line lets:%s',
+    async (line, code) => {
+      const flow = new FlowState();
+      const session = await startSession({
+        user: 'erin',
+        policy: (locked) => sessionPolicy(`anyone: all locked tools${line}`, locked, { flow }),
+        ...labelled({ echo: ['sends-out'], act: [] }),
+      });
+      await session.request(0, 'initialize', { ...INITIALIZE, capabilities: { sampling: {} } });
+      flow.saw({ untrusted: true, private: true }, { call: 'x/1', what: 'other/tool' });
+      session.send({ id: 1, method: 'tools/call', params: { name: 'act', arguments: { what: 'ask' } } });
+      const next = await session.next(({ id, method }) => id === 1 || method === 'sampling/createMessage');
+      expect(next.method).toBe(code === undefined ? 'sampling/createMessage' : undefined);
+      if (next.id !== 1) session.send({ id: next.id as string, result: { role: 'assistant' } });
+      await session.next(({ id }) => id === 1);
+      await session.close();
+      const asked = (await session.records()).find(({ method }) => method === 'sampling/createMessage');
+      expect(asked).toMatchObject({ direction: 'to-client', ...(code === undefined ? {} : { code }) });
+      expect(asked?.kind).toBe(code === undefined ? 'request.forwarded' : 'request.refused');
+    },
+  );
 
   it('count what completes an argument, which the server makes up', async () => {
     const flow = new FlowState();
