@@ -3,6 +3,7 @@ import type { Digest, Json, JsonObject } from '../../schemas/common.ts';
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import type { Section } from '../../schemas/surface.ts';
 import type { Decision } from '../policy/open.ts';
+import { FLOWS_RULE } from '../policy/rules.ts';
 import type { GatePolicy, ItemCall } from '../policy/session.ts';
 import { isObject, type Request } from '../wire/message.ts';
 import type { GateState, Pending } from './gate.ts';
@@ -39,7 +40,15 @@ export function judgePolicy(message: Request, rule: MethodRule, state: GateState
   const [first] = judged;
   if (first === undefined) return null;
   const { call, decision } = judged.find((one) => !passes(one.call, one.decision)) ?? first;
-  return permissionOf(policy, call, decision);
+  const permission = permissionOf(policy, call, decision);
+  if (permission.error !== null || !answers(message)) return permission;
+  // What its questions are answered with is in no argument.
+  const unsaid = policy.unsaid(message.method);
+  return unsaid ? refusedBy(policy, { effect: 'deny', rule: FLOWS_RULE }, unsaid) : permission;
+}
+
+function answers({ params: { inputResponses } }: Request): boolean {
+  return isObject(inputResponses) ? Object.keys(inputResponses).length > 0 : inputResponses !== undefined;
 }
 
 /**
@@ -65,13 +74,16 @@ function passes({ section }: Pick<ItemCall, 'section'>, { effect }: Decision): b
   return effect === 'allow' || (effect === 'ask' && section === 'tools');
 }
 
-function permissionOf(policy: GatePolicy, call: ItemCall, decision: Decision): Permission {
+function refusedBy(policy: GatePolicy, decision: Decision, error: LockkeeperError): Permission {
+  const readers = policy.readers(decision);
+  const detail = readers === undefined ? {} : { detail: { read: readers as unknown as Json } };
   const judged = { policy: policy.digest as Digest, rule: decision.rule };
-  if (!passes(call, decision)) {
-    const readers = policy.readers(decision);
-    const detail = readers === undefined ? {} : { detail: { read: readers as unknown as Json } };
-    return { error: policy.refusal(call, decision), decision: judged, ask: null, ...detail };
-  }
+  return { error, decision: judged, ask: null, ...detail };
+}
+
+function permissionOf(policy: GatePolicy, call: ItemCall, decision: Decision): Permission {
+  if (!passes(call, decision)) return refusedBy(policy, decision, policy.refusal(call, decision));
+  const judged = { policy: policy.digest as Digest, rule: decision.rule };
   const { effect, people = 2, minutes = 1 } = decision;
   return { error: null, decision: judged, ask: effect === 'ask' ? { people, minutes } : null };
 }

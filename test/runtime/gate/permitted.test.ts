@@ -5,7 +5,7 @@ import { liveSurface } from '../../../runtime/gate/surface.ts';
 import { FlowState } from '../../../runtime/policy/flows.ts';
 import { gatePolicyOf } from '../../../runtime/policy/session.ts';
 import { type Message, parseMessage } from '../../../runtime/wire/message.ts';
-import type { JsonObject } from '../../../schemas/common.ts';
+import type { Json, JsonObject } from '../../../schemas/common.ts';
 import { pinSurface, type Surface } from '../../../schemas/surface.ts';
 import { callerOf, sessionPolicy } from '../../helpers/policy.ts';
 import { surface as base, makeEntry } from '../../helpers/trust.ts';
@@ -176,7 +176,17 @@ describe('step 7', () => {
         detail: { read: { untrusted: { call: 's/1' } } },
       });
     }
-    for (const call of [READ, SUBSCRIBE, LIST]) expect(judgeToServer(call, state).allow).toBe(true);
+    const answering = (inputResponses: Json): Call =>
+      request('resources/read', { uri: 'note://here', inputResponses });
+    for (const call of [READ, SUBSCRIBE, LIST, answering({})])
+      expect(judgeToServer(call, state).allow).toBe(true);
+    for (const said of [{ q1: { action: 'accept' } }, ['x'], 'x'])
+      expect(judgeToServer(answering(said), state)).toMatchObject({
+        allow: false,
+        decision: { rule: 'toxic flows' },
+        detail: { read: { private: { call: 's/1' } } },
+      });
+    expect(judgeToServer(answering({ q1: {} }), stateWith(EVERYTHING)).allow).toBe(true);
   });
 
   it('refuses to send out after reading, and names the calls that brought it', () => {

@@ -227,6 +227,7 @@ describe.each(ERAS)('a task, %s', (era) => {
           judge,
           canSee: inner.canSee.bind(inner),
           reads: inner.reads.bind(inner),
+          sends: inner.sends.bind(inner),
         },
       };
     };
