@@ -1,6 +1,7 @@
 /** Is this request meant for us, and in a form that can be answered? Nothing of its body is read before. */
 import type { IncomingMessage } from 'node:http';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { Gathered } from '../wire/gathered.ts';
 import type { GatewayOptions } from './ports.ts';
 import { badRequest, HttpRefusal, tooMany } from './refusals.ts';
 
@@ -117,39 +118,32 @@ export async function readBody(
   hold: (bytes: number) => boolean,
 ): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
-  const parts = await partsOf(request, limit, hold);
-  const body = parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts);
+  const body = await wholeOf(request, limit, hold);
   for (const end of [10, 13])
     for (let at = body.indexOf(end); at !== -1; at = body.indexOf(end, at + 1)) body[at] = 32;
   return body;
 }
 
 /** What is over a bound is not held, and the connection outlives it: whoever refuses reads the rest away. */
-function partsOf(
-  request: IncomingMessage,
-  limit: number,
-  hold: (bytes: number) => boolean,
-): Promise<Buffer[]> {
-  const parts: Buffer[] = [];
-  let held = 0;
+function wholeOf(request: IncomingMessage, limit: number, hold: (bytes: number) => boolean): Promise<Buffer> {
+  const held = new Gathered();
   return new Promise((resolve, reject) => {
     const refuse = (refusal: HttpRefusal): void => {
-      parts.length = 0;
+      held.clear();
       request.off('data', take);
       reject(refusal);
     };
     const take = (part: Buffer): void => {
-      held += part.length;
-      if (held > limit) return refuse(tooLarge(limit));
+      held.push(part);
+      if (held.bytes > limit) return refuse(tooLarge(limit));
       if (!hold(part.length)) return refuse(tooMany('so many bytes of requests without an answer'));
-      parts.push(part);
     };
     const cut = (): void =>
       refuse(new HttpRefusal(400, badRequest('a whole body', 'a part of it', 'Send it again')));
     request.on('data', take);
     request.on('end', () => {
       request.off('close', cut);
-      resolve(parts);
+      resolve(held.take());
     });
     request.on('error', cut);
     request.on('close', cut);

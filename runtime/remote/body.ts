@@ -1,5 +1,6 @@
 /** Bodies of answers, with their limits: one JSON text, or a stream of events. Each message becomes one line. */
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { Gathered } from '../wire/gathered.ts';
 import { SseReader } from '../wire/sse.ts';
 import { broken, type Reply } from './channel.ts';
 import type { Limits } from './outlet.ts';
@@ -60,25 +61,22 @@ function late(what: string, ms: number): LockkeeperError {
 
 function jsonBody({ line }: BodyHandlers, { bytes, wholeMs }: Limits): Body {
   const since = performance.now();
-  let parts: Buffer[] = [];
-  let held = 0;
+  const held = new Gathered();
   return {
     kind: 'json',
     data: (chunk) => {
-      held += chunk.length;
-      if (held > bytes) {
-        parts = [];
+      held.push(chunk);
+      if (held.bytes > bytes) {
+        held.clear();
         throw new LockkeeperError('FRAME_TOO_LARGE', {
           expected: `an answer of at most ${bytes} bytes`,
           found: 'a longer one',
           next: 'Ask for less at once',
         });
       }
-      parts.push(chunk);
     },
     end: () => {
-      const [only] = parts;
-      if (only !== undefined) line(oneLine(parts.length === 1 ? only : Buffer.concat(parts)));
+      if (held.bytes > 0) line(oneLine(held.take()));
     },
     check: (now) => {
       if (now - since > wholeMs) throw late('an answer', wholeMs);

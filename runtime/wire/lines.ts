@@ -1,6 +1,7 @@
 /** Lines out of a byte stream, with a limit that memory cannot pass. */
 import type { Readable } from 'node:stream';
 import { LockkeeperError } from '../../schemas/errors.ts';
+import { Gathered } from './gathered.ts';
 
 export interface LineHandlers {
   /** One line without its end (LF or CRLF); empty lines are left out. */
@@ -15,13 +16,12 @@ export interface LineHandlers {
 
 /** Starts reading. A line over `maxBytes` is refused as soon as it passes the limit, not when it ends. */
 export function readLines(stream: Readable, maxBytes: number, handlers: LineHandlers): void {
-  let parts: Buffer[] = [];
-  let held = 0;
+  const held = new Gathered();
   let over = false;
   const fail = (error: Error): void => {
     if (over) return;
     over = true;
-    parts = [];
+    held.clear();
     handlers.error(error);
   };
   const emit = (bytes: Buffer): void => {
@@ -33,16 +33,12 @@ export function readLines(stream: Readable, maxBytes: number, handlers: LineHand
     for (let at = chunk.indexOf(10); at !== -1 && !over; at = chunk.indexOf(10, from)) {
       const piece = chunk.subarray(from, at);
       from = at + 1;
-      if (held + piece.length > maxBytes) return fail(tooLarge(maxBytes));
-      emit(parts.length === 0 ? piece : Buffer.concat([...parts, piece]));
-      parts = [];
-      held = 0;
+      if (held.bytes + piece.length > maxBytes) return fail(tooLarge(maxBytes));
+      emit(held.takeWith(piece));
     }
     if (over || from === chunk.length) return;
-    const rest = chunk.subarray(from);
-    held += rest.length;
-    if (held > maxBytes) return fail(tooLarge(maxBytes));
-    parts.push(rest);
+    held.push(chunk.subarray(from));
+    if (held.bytes > maxBytes) fail(tooLarge(maxBytes));
   };
   stream.on('data', (chunk: Buffer) => {
     if (over) return;
@@ -51,7 +47,7 @@ export function readLines(stream: Readable, maxBytes: number, handlers: LineHand
   });
   stream.on('end', () => {
     if (over) return;
-    if (held > 0) emit(Buffer.concat(parts));
+    if (held.bytes > 0) emit(held.take());
     over = true;
     handlers.end();
   });

@@ -1,5 +1,6 @@
 /** Events out of a stream of server-sent events, with limits that memory cannot pass. A parser and nothing else. */
 import { LockkeeperError } from '../../schemas/errors.ts';
+import { Gathered } from './gathered.ts';
 
 export interface SseEvent {
   /** `message` where the stream names no other. */
@@ -32,8 +33,7 @@ const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 export class SseReader {
   readonly #maxBytes: number;
   readonly #on: SseHandlers;
-  #parts: Buffer[] = [];
-  #held = 0;
+  readonly #held = new Gathered();
   /** A carriage return ended the last line: a line feed right behind it belongs to it. */
   #afterReturn = false;
   #first = true;
@@ -51,7 +51,7 @@ export class SseReader {
 
   /** Has something begun that has not ended? */
   get partial(): boolean {
-    return this.#held > 0 || this.#dataBytes > 0;
+    return this.#held.bytes > 0 || this.#dataBytes > 0;
   }
 
   get lastId(): string | null {
@@ -82,16 +82,13 @@ export class SseReader {
   }
 
   #hold(piece: Buffer): void {
-    this.#held += piece.length;
-    if (this.#held + this.#dataBytes > this.#maxBytes) throw tooLarge(this.#maxBytes);
-    this.#parts.push(piece);
+    this.#held.push(piece);
+    if (this.#held.bytes + this.#dataBytes > this.#maxBytes) throw tooLarge(this.#maxBytes);
   }
 
   #endLine(piece: Buffer): void {
-    if (this.#held + this.#dataBytes + piece.length > this.#maxBytes) throw tooLarge(this.#maxBytes);
-    let line = this.#parts.length === 0 ? piece : Buffer.concat([...this.#parts, piece]);
-    this.#parts = [];
-    this.#held = 0;
+    if (this.#held.bytes + this.#dataBytes + piece.length > this.#maxBytes) throw tooLarge(this.#maxBytes);
+    let line = this.#held.takeWith(piece);
     if (this.#first) {
       this.#first = false;
       if (line.subarray(0, 3).equals(MARK)) line = line.subarray(3);
