@@ -1,4 +1,5 @@
 /** The gateway’s socket: who is too slow is let go, and what is no HTTP is answered and told of like any refusal. */
+import { readFileSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { asLockkeeperError, type LockkeeperError, quote } from '../../schemas/errors.ts';
@@ -41,11 +42,14 @@ export async function listen({ options, take, refused }: Listening): Promise<Ser
   };
   const server: Server = tls
     ? https().createServer(
-        { ...settings, key: tls.key, cert: tls.cert, minVersion: 'TLSv1.2', ...(tls.client ?? {}) },
+        {
+          ...{ ...settings, handshakeTimeout: limits.headersMs, minVersion: 'TLSv1.2' as const },
+          ...{ key: tls.key, cert: tls.cert, ...(tls.client ?? {}) },
+        },
         heard,
       )
     : http().createServer(settings, heard);
-  server.maxConnections = MAX_CONNECTIONS;
+  server.maxConnections = Math.min(MAX_CONNECTIONS, Math.floor(openFiles() / 2));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const refusal = refusalOf(error, limits);
     if (refusal && socket.writable) turnAway.now(socket as Socket, refusal);
@@ -60,10 +64,21 @@ export async function listen({ options, take, refused }: Listening): Promise<Ser
     turnAway.now(socket, new HttpRefusal(417, error));
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(asLockkeeperError(error)));
+    // Also later on: a connection that cannot be taken is lost, and nothing else.
+    server.on('error', (error) => reject(asLockkeeperError(error)));
     server.listen(port, host, resolve);
   });
   return server;
+}
+
+/** Files that this process may have open: connections leave half of them for the journal and for servers. */
+function openFiles(): number {
+  try {
+    const [, most] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+    return Number(most ?? Number.POSITIVE_INFINITY);
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 interface TurnAway {

@@ -17,7 +17,7 @@ import { assertAsPlanned, type Facts, foundFacts, type Means, wantedFacts } from
 import { descendants, overseen } from './process.ts';
 import { onPython, pythonFacts, pythonWords, START } from './python.ts';
 import { assertReachable, reachable } from './reach.ts';
-import { asDescriptor, rootfs } from './rootfs.ts';
+import { asDescriptors, rootfs } from './rootfs.ts';
 import { defaultProgram } from './seccomp.ts';
 import { sweepOrphans } from './sweep.ts';
 import { GATE_FD, innerCommand, isRoot, outerCommand, sandboxSettings, UID } from './words.ts';
@@ -87,25 +87,23 @@ async function start(asked: LaunchPlan, options: BubblewrapOptions): Promise<San
   const cgroup = await makeCgroup(plan.limits);
   const own = python === null ? [] : pythonWords(python, await reachable(START, UID));
   const settings = (options.settings ?? sandboxSettings)(plan, preload);
-  const files = [
+  const texts = [
     [...(plan.image ? await rootOf(plan, node) : await rootfs(node)), ...own, ...settings].join('\0'),
     PASSWD,
     `mcp:x:${UID}:\n`,
     defaultProgram(process.arch === 'arm64' ? 'arm64' : 'x64'),
-  ].map(asDescriptor);
-  const secrets = (plan.secrets ?? []).map(({ value }) => asDescriptor(value));
+  ];
+  const opened = asDescriptors([...texts, ...(plan.secrets ?? []).map(({ value }) => value)]);
+  const [files, secrets] = [opened.slice(0, texts.length), opened.slice(texts.length)];
   const [program, ...rest] = outerCommand(cgroup, innerCommand(plan, cgroup), plan.image !== undefined);
   const child = spawn(program, rest, {
     env: { PATH: '/usr/bin:/bin' },
     cwd: '/',
     stdio: ['pipe', 'pipe', 'pipe', ...files, 'pipe', ...secrets],
   });
-  for (const file of [...files, ...secrets]) closeSync(file);
+  for (const file of opened) closeSync(file);
   const cleanup = async (): Promise<void> => cgroup?.remove();
-  const running = await overseen(child, { driver: 'bubblewrap', cleanup }).catch(async (error: unknown) => {
-    await cleanup();
-    throw error;
-  });
+  const running = await overseen(child, { driver: 'bubblewrap', cleanup });
   try {
     const { inside, isolation } = await letIn(child, plan, cgroup !== null);
     return { ...running, inside, isolation: { ...isolation, ...pythonFacts(python) } };

@@ -18,12 +18,15 @@ export async function overseen(
   child: ChildProcess,
   { driver, isolation = { driver }, cleanup }: Overseen,
 ): Promise<SandboxedProcess> {
-  const { stdin, stdout, stderr } = streamsOf(child);
+  let cleaned: Promise<void> | undefined;
+  const clean = (): Promise<void> => (cleaned ??= cleanup());
   const exited = new Promise<Exit>((resolve) => {
-    child.once('close', (code, signal) => void cleanup().finally(() => resolve({ code, signal })));
+    child.once('close', (code, signal) => void clean().finally(() => resolve({ code, signal })));
   });
+  // One for which no descriptor was left has no streams, and will not be closed.
   if (child.pid === undefined) {
     const [cause] = (await once(child, 'error')) as [Error];
+    await clean();
     throw new LockkeeperError('ISOLATION_FAILED', {
       expected: `${driver} to start`,
       found: cause.message,
@@ -31,6 +34,7 @@ export async function overseen(
       cause,
     });
   }
+  const { stdin, stdout, stderr } = streamsOf(child);
   const pid = child.pid;
   // A server that dies leaves us writing into nothing; its exit tells the story.
   stdin.on('error', () => undefined);

@@ -1,6 +1,6 @@
 /** What bubblewrap shows a server of this machine, and how bytes reach bubblewrap without a name. */
 import { randomBytes } from 'node:crypto';
-import { openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { lstat, readlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,12 +41,24 @@ export async function rootfs(node: string): Promise<string[]> {
 }
 
 /** Bytes as a readable descriptor whose file has no name any more. */
-export function asDescriptor(bytes: string | Buffer): number {
+function asDescriptor(bytes: string | Buffer): number {
   const path = join(tmpdir(), `lockkeeper-${randomBytes(8).toString('hex')}`);
-  writeFileSync(path, bytes, { mode: 0o600, flag: 'wx' });
   try {
+    writeFileSync(path, bytes, { mode: 0o600, flag: 'wx' });
     return openSync(path, 'r');
   } finally {
-    rmSync(path);
+    rmSync(path, { force: true });
+  }
+}
+
+/** All of them in order, or none is left open. */
+export function asDescriptors(texts: readonly (string | Buffer)[]): number[] {
+  const open: number[] = [];
+  try {
+    for (const text of texts) open.push(asDescriptor(text));
+    return open;
+  } catch (error) {
+    for (const one of open) closeSync(one);
+    throw error;
   }
 }

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ClientPort } from '../../../runtime/session/options.ts';
 import type { Message } from '../../../runtime/wire/message.ts';
+import { certify, makeAuthority } from '../../helpers/certificates.ts';
 import {
   callsIn,
   type GatewaySetup,
@@ -12,6 +13,7 @@ import {
   stateless,
 } from '../../helpers/gateway.ts';
 import { rawRequest, rawSocket } from '../../helpers/raw-http.ts';
+import { tempDir } from '../../helpers/session.ts';
 import { until } from '../../helpers/wait.ts';
 
 let gateway: RunningGateway;
@@ -70,6 +72,19 @@ describe('a client that goes while it is asked who it is', () => {
     socket.resetAndDestroy();
     await until(() => gateway.sessions === 0);
     expect(callsIn(gateway, 'weather')).toBe('');
+  });
+});
+
+describe('a client that never begins to speak TLS', () => {
+  it('is let go as soon as one that sends no headers', async () => {
+    const authority = makeAuthority(tempDir(), 'authority');
+    const { key, cert } = certify(authority, { name: 'gateway', san: 'IP:127.0.0.1', usage: 'serverAuth' });
+    const tls = { key: Buffer.from(key), cert: Buffer.from(cert) };
+    gateway = await startGateway({ options: { tls }, limits: { headersMs: 300 } });
+    const socket = await rawSocket(gateway.url);
+    socket.resume();
+    await until(() => socket.closed);
+    expect(gateway.sessions).toBe(0);
   });
 });
 

@@ -2,7 +2,8 @@
  * A client that is hostile by how much it sends, or how slowly. The gateway is a process of its own here: its memory is
  * measured, and what another caller gets meanwhile.
  */
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
@@ -13,7 +14,7 @@ import { type GatewaySetup, httpClient, JSON_HEADERS, post } from '../../helpers
 import type { Standing } from '../../helpers/gateway-process.ts';
 import { raw, rawRequest, rawSocket } from '../../helpers/raw-http.ts';
 import { codeOf, INITIALIZE } from '../../helpers/session.ts';
-import { PATIENCE_MS } from '../../helpers/wait.ts';
+import { PATIENCE_MS, until } from '../../helpers/wait.ts';
 
 const PROCESS = join(import.meta.dirname, '../../helpers/gateway-process.ts');
 const MIB = 1024 * 1024;
@@ -33,8 +34,16 @@ interface Started {
   stands(): Promise<Standing>;
 }
 
-async function started(setup: Pick<GatewaySetup, 'limits' | 'instances' | 'servers'> = {}): Promise<Started> {
-  const own = spawn(process.execPath, ['--expose-gc', PROCESS, JSON.stringify(setup)]);
+/** `files`: how many it may have open. */
+async function started(
+  setup: Pick<GatewaySetup, 'limits' | 'instances' | 'servers'> = {},
+  files?: number,
+): Promise<Started> {
+  const words = [process.execPath, '--expose-gc', PROCESS, JSON.stringify(setup)];
+  const own =
+    files === undefined
+      ? spawn(words[0] ?? '', words.slice(1))
+      : spawn('prlimit', [`--nofile=${files}`, '--', ...words]);
   child = own;
   own.stderr.pipe(process.stderr);
   const lines = createInterface({ input: own.stdout })[Symbol.asyncIterator]();
@@ -116,6 +125,55 @@ describe('who is slow', () => {
     await othersAreServed(url);
     await expect.poll(() => sockets.filter(({ closed }) => !closed).length).toBe(0);
     expect((await stands()).sessions).toBe(1);
+  });
+});
+
+describe('who takes what a machine has few of', () => {
+  /** Files that a process may open in all, so that `free` of them are left. */
+  const limit = (pid: number | undefined, free: number): void => {
+    const taken = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
+    let most = 0;
+    for (let left = free; left > 0; most++) if (!taken.has(most)) left--;
+    execFileSync('prlimit', ['--pid', `${pid}`, `--nofile=${most}:`]);
+  };
+  const greeted = async (url: string): Promise<(message: string) => Promise<string>> => {
+    const { session } = await httpClient(url);
+    const socket = await opened(url);
+    return (message) => {
+      const params = { name: 'echo', arguments: { message } };
+      const body = JSON.stringify({ jsonrpc: '2.0', id: message, method: 'tools/call', params });
+      const lines = [`mcp-session-id: ${session}`, 'connection: keep-alive'];
+      socket.write(rawRequest(url, { lines, body }));
+      return new Promise((resolve) => {
+        let text = '';
+        const take = (part: Buffer): void => {
+          text += part.toString();
+          if (!text.endsWith('}')) return;
+          socket.off('data', take);
+          resolve(text);
+        };
+        socket.on('data', take);
+      });
+    };
+  };
+
+  it('connections leave enough files for servers and the journal', async () => {
+    const { url } = await started({}, 120);
+    const call = await greeted(url);
+    const many = await Promise.all(Array.from({ length: 300 }, () => opened(url)));
+    await until(() => many.filter(({ closed }) => closed).length >= 240);
+    expect(await call('hi')).toContain('{"type":"text","text":"hi"}');
+    for (const socket of many) socket.destroy();
+    await othersAreServed(url);
+  });
+
+  it('a server that cannot be started for want of files is a refusal, and is started once there are some', async () => {
+    const { url } = await started();
+    const call = await greeted(url);
+    limit(child?.pid, 2);
+    expect(await call('none')).toContain('"code":"ISOLATION_FAILED"');
+    execFileSync('prlimit', ['--pid', `${child?.pid}`, '--nofile=1000:']);
+    await until(async () => (await call('some')).includes('{"type":"text","text":"some"}'));
   });
 });
 
