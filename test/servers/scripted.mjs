@@ -3,7 +3,6 @@
 import { spawn } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { scriptedTasks, TASKS } from './scripted-tasks.mjs';
 
 const [how = 'good', log] = process.argv.slice(2);
 let changed = false;
@@ -41,7 +40,9 @@ function tools() {
 }
 
 const late = [];
-const tasks = scriptedTasks({ send, text });
+// Only where they are wanted: this file alone is a whole server.
+const { TASKS = {}, scriptedTasks } = how.startsWith('tasks') ? await import('./scripted-tasks.mjs') : {};
+const tasks = scriptedTasks?.({ send, text });
 let asking;
 let lists = 'good';
 
@@ -179,7 +180,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
         capabilities: {
           tools: { listChanged: true },
           ...(how === 'completes' ? { prompts: {}, completions: {} } : {}),
-          ...(how.startsWith('tasks') ? TASKS : {}),
+          ...TASKS,
         },
         serverInfo: { name: 'scripted', version: '1' },
         instructions,
@@ -214,7 +215,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   }
   if (method === 'server/discover') {
     const _meta = { 'io.modelcontextprotocol/serverInfo': { name: 'scripted', version: '1' } };
-    const capabilities = { tools: { listChanged: true }, ...(how.startsWith('tasks') ? TASKS : {}) };
+    const capabilities = { tools: { listChanged: true }, ...TASKS };
     const said = { capabilities, instructions: 'A test server' };
     return send({ id, result: { supportedVersions: ['2026-07-28'], ...said, _meta } });
   }
