@@ -138,6 +138,8 @@ export interface VerifiedHere extends VerifiedLock {
 export interface Beside {
   /** The registry may be asked for what the lock itself does not show. */
   readonly ask: boolean;
+  /** Entries are judged apart, for whoever starts some of them. */
+  readonly apart?: boolean;
   /** What came with the lock: how the log grew, and the roots before its own. */
   readonly growth?: readonly Growth[];
   readonly rootChain?: readonly Envelope[];
@@ -150,12 +152,12 @@ export interface Beside {
 export async function openProject(
   context: Context,
   project: Project,
-  { ask }: { ask: boolean } = { ask: false },
+  { ask, apart = false }: Pick<Beside, 'ask' | 'apart'> = { ask: false },
 ): Promise<OpenedProject> {
   const intent = await readIntent(project);
   await assertPinned(context, intent);
   const bytes = await readLockBytes(project);
-  return { intent, bytes, verified: await verifyHere(context, { intent, bytes }, { ask }) };
+  return { intent, bytes, verified: await verifyHere(context, { intent, bytes }, { ask, apart }) };
 }
 
 /** A lock from wherever it came, as `openProject` verifies the one in the project. */
@@ -164,9 +166,9 @@ export async function verifyHere(
   { intent, bytes }: Pick<OpenedProject, 'intent' | 'bytes'>,
   beside: Beside,
 ): Promise<VerifiedHere> {
-  const { ask } = beside;
+  const { ask, apart = false } = beside;
   const seen = await context.home.seen(await keyHere(context, intent));
-  const at = lockContext(intent, seen, context.now());
+  const at = { ...lockContext(intent, seen, context.now()), apart };
   let growth = beside.growth ?? [];
   const contradiction = (): Contradiction => ({
     registry: intent.registry,

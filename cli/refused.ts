@@ -1,4 +1,4 @@
-/** Which locked servers the registry says no to today. */
+/** Which locked servers are refused today: by the lock itself, or by the registry. */
 import type { VerifiedEntry } from '../runtime/trust/entry.ts';
 import { asLockkeeperError, type LockkeeperError } from '../schemas/errors.ts';
 import type { Api } from './api.ts';
@@ -23,7 +23,8 @@ export async function refusedToday(
   api: Api | null,
   opened: OpenedProject,
 ): Promise<Refused> {
-  const refusals = new Map<string, LockkeeperError>();
+  const refusals = new Map(opened.verified.refused);
+  for (const [alias, error] of refusals) context.say(`lk: ${alias} is refused: ${error.message}`);
   const { entries } = opened.verified;
   const place = { home: context.home, registry: opened.intent.registry, say: context.say };
   const unasked = async (why: string): Promise<void> => {

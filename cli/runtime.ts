@@ -67,7 +67,7 @@ export async function openRuntime(
   const onRevoke = onRevokeOf(values);
   const audit = await readAuditConfig(context.config.audit);
   const project = projectOf(context, values);
-  const opened = await openProject(context, project, { ask: true });
+  const opened = await openProject(context, project, { ask: true, apart: true });
   assertAnswers(opened.verified.lock, opened.intent);
   const wanted = assertServes(opened);
   const driver = await driverFor(wanted, values);
@@ -129,10 +129,12 @@ function untilSignal(): AbortSignal {
   return stop.signal;
 }
 
-/** The locked server of this name. Throws NOT_LOCKED. */
+/** The locked server of this name. Throws NOT_LOCKED, or why it is refused. */
 export function entryNamed(verified: OpenedProject['verified'], alias: string): VerifiedEntry {
   const entry = verified.entries.get(alias);
   if (entry) return entry;
+  const refused = verified.refused.get(alias);
+  if (refused) throw refused;
   const known = [...verified.entries.keys()];
   throw new LockkeeperError('NOT_LOCKED', {
     expected: `one of the locked servers ${known.join(', ') || '(none)'}`,

@@ -59,7 +59,7 @@ export const gateway: Command = {
 async function serve(context: Context, runtime: Runtime, config: OpenedConfig): Promise<void> {
   const { opened, refused, api, say, stop } = runtime;
   const place = { home: context.home, registry: opened.intent.registry, say };
-  const aliases = [...opened.verified.entries.keys()];
+  const aliases = Object.keys(opened.verified.lock.servers);
   assertLocked(config, aliases);
   const instances = new Instances(config.instances);
   const watched = watching(runtime, () => doors.expires);
@@ -90,8 +90,8 @@ async function serve(context: Context, runtime: Runtime, config: OpenedConfig): 
     await remember(context, opened.intent, opened.verified);
     welcome(context, running, first);
     const reload = async (): Promise<string> => {
-      const newer = await openProject(context, runtime.project, { ask: true });
-      assertServes(newer);
+      const newer = await openProject(context, runtime.project, { ask: true, apart: true });
+      if (newer.verified.refused.size === 0) assertServes(newer);
       const refusedNow = await refusedToday(context, api, newer);
       const next = await doors.of(newer, refusedNow);
       await running.replace(next);
@@ -161,9 +161,10 @@ async function listen(
   });
 }
 
-/** Throws NOT_LOCKED for a lock without servers. */
+/** Throws NOT_LOCKED for a lock without servers, or why the first of them is refused. */
 function assertServes({ verified }: OpenedProject): VerifiedEntry[] {
   if (verified.entries.size > 0) return [...verified.entries.values()];
+  for (const refused of verified.refused.values()) throw refused;
   throw new LockkeeperError('NOT_LOCKED', {
     expected: 'a lock with at least one server',
     found: 'none in it',

@@ -1,6 +1,6 @@
 /** Verifying mcp.lock: what the runtime and the CI gate believe without asking the registry. */
 import { verifyBytes } from '../../schemas/dsse.ts';
-import { LockkeeperError } from '../../schemas/errors.ts';
+import { type Code, LockkeeperError } from '../../schemas/errors.ts';
 import { digestOf, sha256 } from '../../schemas/json.ts';
 import {
   LOCK_TYPE,
@@ -11,7 +11,7 @@ import {
   parseLockFile,
 } from '../../schemas/lock.ts';
 import { type Growth, rootSubject } from '../../schemas/log.ts';
-import { entryContext, type VerifiedEntry, verifyEntry } from './entry.ts';
+import { type EntryContext, entryContext, type VerifiedEntry, verifyEntry } from './entry.ts';
 import { assertCounted, assertFresh, assertNotBelow, assertNotOlder, type SeenLock } from './freshness.ts';
 import { openLogEvidence } from './logged.ts';
 import { assertContinues } from './memory.ts';
@@ -28,6 +28,8 @@ export interface LockContext {
   readonly maxLockHours?: number | undefined;
   /** Proofs that were asked for, beside those in the lock: from the checkpoint seen before to the lock's. */
   readonly growth?: readonly Growth[];
+  /** What was revoked, or whose approvals are over, is refused by itself, and its neighbours are not. */
+  readonly apart?: boolean;
 }
 
 export interface VerifiedLock {
@@ -36,6 +38,8 @@ export interface VerifiedLock {
   readonly digest: string;
   readonly trusted: TrustedRoot;
   readonly entries: ReadonlyMap<string, VerifiedEntry>;
+  /** By alias, where entries are judged apart: what is not among them. */
+  readonly refused: ReadonlyMap<string, LockkeeperError>;
   /** What this machine should remember, once everything else is done. */
   readonly seen: SeenLock;
 }
@@ -68,16 +72,33 @@ export function verifyLock(bytes: Uint8Array, context: LockContext): VerifiedLoc
   log.assertLogged({ kind: 'lock', subject: lockSubject(lock), digest });
   log.assertLogged({ kind: 'root', subject: rootSubject(trusted.root), digest: digestOf(evidence.root) });
   const at = { ...entryContext(lock, trusted), environment: context.environment, now, log };
-  const entries = new Map<string, VerifiedEntry>();
-  for (const alias of Object.keys(lock.servers)) {
-    const entry = lock.servers[alias];
-    if (entry) entries.set(alias, verifyEntry(entry, file, at));
-  }
+  const { entries, refused } = entriesOf(file, at, context.apart === true);
   assertNothingBeside(file, digest);
   const { version: rootVersion } = trusted.root;
   const root = { root: evidence.root, pin: context.pin };
   const remember = { version: lock.version, digest, rootVersion, checkpoint: evidence.log.checkpoint, root };
-  return { file, lock, digest, trusted, entries, seen: remember };
+  return { file, lock, digest, trusted, entries, refused, seen: remember };
+}
+
+/** What time and people do to one entry alone. Whatever else does not fit was done to the file. */
+const APART: ReadonlySet<Code> = new Set(['RELEASE_REVOKED', 'APPROVAL_EXPIRED']);
+
+function entriesOf(
+  file: LockFile,
+  at: EntryContext,
+  apart: boolean,
+): Pick<VerifiedLock, 'entries' | 'refused'> {
+  const entries = new Map<string, VerifiedEntry>();
+  const refused = new Map<string, LockkeeperError>();
+  for (const [alias, entry] of Object.entries(file.lock.servers)) {
+    try {
+      entries.set(alias, verifyEntry(entry, file, at));
+    } catch (thrown) {
+      if (!apart || !(thrown instanceof LockkeeperError) || !APART.has(thrown.code)) throw thrown;
+      refused.set(alias, thrown);
+    }
+  }
+  return { entries, refused };
 }
 
 /** How many lock keys of the root signed it, each counted once. */

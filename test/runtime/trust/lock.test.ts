@@ -59,6 +59,53 @@ describe('a good lock', () => {
   });
 });
 
+describe('a lock of two servers', () => {
+  const other = {
+    ...entry,
+    server: 'acme.tools/news',
+    request: { ...entry.request, server: 'acme.tools/news' },
+  };
+  const own = approvals().approvals;
+  const two = (change: (approval: Approval) => void, lock: LockParts['lock'] = () => undefined): Buffer => {
+    const theirs = [alice, bob].map((person) => makeApproval(person, other, change));
+    return bytes({
+      entry,
+      approvals: [...own, ...theirs],
+      lock: (made) => {
+        made.servers.weather = { ...entry, approvedBy: ['alice', 'bob'], approvals: own.map(envelopeDigest) };
+        made.servers.news = { ...other, approvedBy: ['alice', 'bob'], approvals: theirs.map(envelopeDigest) };
+        lock(made);
+      },
+    });
+  };
+  const same = (): void => undefined;
+  const over = (approval: Approval): void => void (approval.predicate.expires = at(-0.5));
+  const { server, version } = other;
+  const revoked = { server, version, reason: 'posts what it reads', at: at(-2) };
+
+  it.each<[Code, Buffer]>([
+    ['APPROVAL_EXPIRED', two(over)],
+    ['RELEASE_REVOKED', two(same, (lock) => void lock.revoked.push(revoked))],
+  ])(
+    'of which one is refused, %s, is refused whole; where they are judged apart, that one alone',
+    (code, lock) => {
+      expect(refusal(() => verifyLock(lock, context)).code).toBe(code);
+      const verified = verifyLock(lock, { ...context, apart: true });
+      expect([...verified.entries.keys()]).toEqual(['weather']);
+      expect([...verified.refused].map(([alias, error]) => [alias, error.code])).toEqual([['news', code]]);
+    },
+  );
+
+  it('is refused whole for what was done to the file', () => {
+    const forged = two(same, ({ servers: { news } }) => void news?.approvals.pop());
+    const apart = { ...context, apart: true };
+    expect(refusal(() => verifyLock(forged, apart)).code).toBe('APPROVAL_THRESHOLD');
+    const scoped = two((approval) => void (approval.predicate.environments = ['ci']));
+    expect(refusal(() => verifyLock(scoped, apart)).code).toBe('APPROVAL_SCOPE');
+    expect([...verifyLock(two(same), apart).entries.keys()].sort()).toEqual(['news', 'weather']);
+  });
+});
+
 describe('a root that asks for two lock keys', () => {
   const root = makeRoot((document) => {
     const { keyid, pem: publicKey, person } = mallory;
