@@ -142,7 +142,8 @@ export class Doors {
           headers: () => upstream.headersFor(alias, caller),
           forget: () => upstream.forget(alias),
         };
-        return (record) => startInstance(prepared, { ...around, credentials }, record);
+        const shown = upstream.has(alias) ? { ...around, credentials } : around;
+        return (record) => startInstance(prepared, shown, record);
       },
       breaker,
       keeping: { probes: PROBES, idleMs: restMs },

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import type { Identified } from '../identity/identified.ts';
+import { Passing } from '../passing.ts';
 import { type GatewayOptions, ownerOf } from './ports.ts';
 
 /** How long a credential that ended may still be heard by, ms. */
@@ -15,7 +16,7 @@ interface Present {
 
 export class Attendance {
   readonly #o: Pick<GatewayOptions, 'identify' | 'refused'>;
-  readonly #present = new Set<Present>();
+  readonly #present = new Passing<ServerResponse, Present>();
   readonly #timer: NodeJS.Timeout;
   #asking = false;
 
@@ -27,9 +28,10 @@ export class Attendance {
 
   /** Until it is answered. False of who went meanwhile: nothing would ever end what is begun for them. */
   add(present: Present): boolean {
-    if (present.response.closed) return false;
-    this.#present.add(present);
-    present.response.on('close', () => this.#present.delete(present));
+    const { response } = present;
+    if (response.closed) return false;
+    this.#present.set(response, present);
+    response.on('close', () => this.#present.take(response));
     return true;
   }
 
@@ -42,9 +44,9 @@ export class Attendance {
     if (this.#asking) return;
     this.#asking = true;
     try {
-      for (const present of [...this.#present]) {
+      for (const present of this.#present.all()) {
         const error = await this.#wrong(present);
-        if (!error || !this.#present.has(present)) continue;
+        if (!error || !this.#present.has(present.response)) continue;
         this.#o.refused(error, present.who.caller);
         present.response.destroy();
       }

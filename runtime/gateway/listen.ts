@@ -89,7 +89,7 @@ interface TurnAway {
 }
 
 function turningAway(refused: Listening['refused']): TurnAway {
-  const answering = new WeakMap<Socket, Set<ServerResponse>>();
+  const answering = new WeakMap<Socket, ServerResponse[]>();
   const over = new WeakSet<Socket>();
   return {
     now: (socket, refusal) => {
@@ -104,9 +104,9 @@ function turningAway(refused: Listening['refused']): TurnAway {
     },
     hears: (socket, response) => {
       if (over.has(socket)) return false;
-      const open = answering.get(socket) ?? new Set();
-      answering.set(socket, open.add(response));
-      response.on('close', () => open.delete(response));
+      const open = answering.get(socket) ?? [];
+      if (open.push(response) === 1) answering.set(socket, open);
+      response.on('close', () => open.splice(open.indexOf(response), 1));
       return true;
     },
   };

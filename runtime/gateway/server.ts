@@ -11,7 +11,7 @@ import { Budget } from './budget.ts';
 import { assertEnvelope, isStateless } from './envelope.ts';
 import { assertAccepts, assertMeant, assertPost, hostsOf, readBody } from './guard.ts';
 import { listen, refusal405 } from './listen.ts';
-import { type Door, type GatewayOptions, ownerOf } from './ports.ts';
+import { type Door, type GatewayOptions, ownerOf, type Plain } from './ports.ts';
 import { badRequest, HttpRefusal } from './refusals.ts';
 import { type At, Table } from './table.ts';
 
@@ -110,9 +110,7 @@ class Face {
   ): Promise<void> {
     assertMeant(request, this.#isHost, this.#o.origins);
     const [path = ''] = (request.url ?? '').split('?', 1);
-    // Behind a proxy, everybody seems to be on this machine.
-    const from = isRelayed(request) ? undefined : request.socket.remoteAddress;
-    const plain = request.method === 'GET' ? this.#o.plain(path, from) : null;
+    const plain = request.method === 'GET' ? this.#plain(request, path) : null;
     if (plain) return void response.writeHead(plain.status, { 'content-type': plain.type }).end(plain.body);
     // 3 who calls: before anything is told about what there is
     const who = await this.#o.identify(request);
@@ -128,7 +126,7 @@ class Face {
     }
     if (door.closed) throw door.closed;
     if (!this.#present.add({ request, response, who }) && request.method !== 'DELETE') return;
-    const at = { path, door, who };
+    const at = { path, door, who, owner: ownerOf(who) };
     if (request.method === 'POST') return this.#post(request, response, { at, seen });
     if (request.method === 'GET') return this.#listen(request, response, at);
     if (request.method === 'DELETE') {
@@ -138,13 +136,18 @@ class Face {
     throw refusal405(request.method);
   }
 
+  #plain(request: IncomingMessage, path: string): Plain | null {
+    // Behind a proxy, everybody seems to be on this machine.
+    return this.#o.plain(path, isRelayed(request) ? undefined : request.socket.remoteAddress);
+  }
+
   async #post(
     request: IncomingMessage,
     response: ServerResponse,
     { at, seen }: { at: At; seen: { id: Id | null } },
   ): Promise<void> {
     assertPost(request);
-    const body = await this.#read(request, response, ownerOf(at.who));
+    const body = await this.#read(request, response, at.owner);
     const message = parsed(body);
     if (message.kind === 'request') seen.id = message.id;
     if (
@@ -162,23 +165,15 @@ class Face {
   }
 
   /** What is read of a caller counts until it is answered. */
-  async #read(request: IncomingMessage, response: ServerResponse, owner: string): Promise<Buffer> {
+  #read(request: IncomingMessage, response: ServerResponse, owner: string): Promise<Buffer> {
     const share = this.#held.of(owner);
     let held = 0;
-    const release = (): void => {
-      share.give(held);
-      held = 0;
-    };
-    response.on('close', release);
-    try {
-      return await readBody(request, this.#o.limits.messageBytes, (bytes) => {
-        if (!share.take(bytes)) return false;
-        held += bytes;
-        return true;
-      });
-    } finally {
-      if (response.closed) release();
-    }
+    response.on('close', () => share.give(held));
+    return readBody(request, this.#o.limits.messageBytes, (bytes) => {
+      if (response.closed || !share.take(bytes)) return false;
+      held += bytes;
+      return true;
+    });
   }
 
   #listen(request: IncomingMessage, response: ServerResponse, at: At): void {

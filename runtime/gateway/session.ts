@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import type { Identified } from '../identity/identified.ts';
+import { Passing } from '../passing.ts';
 import type { ClientPort, SessionEnd } from '../session/options.ts';
 import { type Id, idKey, type Message, refusalOf } from '../wire/message.ts';
 import type { Share } from './budget.ts';
@@ -48,7 +49,7 @@ export class HttpSession implements ClientPort {
   readonly #backend: Backend;
   readonly #most: number;
   readonly #trace: Trace;
-  readonly #waiting = new Map<string, Waiting>();
+  readonly #waiting = new Passing<string, Waiting>();
   readonly #kept: Share;
   readonly #streams = new Map<number, EventStream>();
   #lastStream = MAIN;
@@ -73,7 +74,7 @@ export class HttpSession implements ClientPort {
 
   /** Somebody waits or listens, and is still there: it is not idle. */
   get isUsed(): boolean {
-    const open = [...this.#waiting.values()].some(({ reply }) => reply.isHeard);
+    const open = this.#waiting.all().some(({ reply }) => reply.isHeard);
     return open || [...this.#streams.values()].some(({ isOpen }) => isOpen);
   }
 
@@ -84,7 +85,7 @@ export class HttpSession implements ClientPort {
   /** Takes one message and answers the POST that brought it. Throws HttpRefusal 400, 404 or 429. */
   async take(message: Message, response: ServerResponse, version: string | undefined): Promise<void> {
     this.lastUsed = performance.now();
-    await this.#turn.free;
+    if (this.#turn.free) await this.#turn.free;
     if (this.#over) throw unknownSession();
     if (message.kind !== 'request') {
       this.#backend.take(message);
@@ -136,9 +137,8 @@ export class HttpSession implements ClientPort {
   }
 
   send(bytes: Buffer, about: string | null, source: Readable | undefined): void {
-    const waiting = about === null ? undefined : this.#waiting.get(about);
-    if (about === null || !waiting) return;
-    this.#waiting.delete(about);
+    const waiting = about === null ? undefined : this.#waiting.take(about);
+    if (!waiting) return;
     this.lastUsed = performance.now();
     waiting.reply.answer(bytes, 200, source);
   }
@@ -148,7 +148,7 @@ export class HttpSession implements ClientPort {
     const own = about === null ? undefined : this.#waiting.get(about);
     const main = this.#streams.get(MAIN);
     if (own) return own.reply.aside(bytes, source);
-    const newest = main?.isOpen ? undefined : [...this.#waiting.values()].at(-1);
+    const newest = main?.isOpen ? undefined : this.#waiting.all().at(-1);
     if (newest) return newest.reply.aside(bytes, source);
     main?.push(bytes, source);
   }
@@ -164,10 +164,7 @@ export class HttpSession implements ClientPort {
   /** Nothing answers it any more; its place is free. */
   #cancelled(id: unknown): void {
     const key = typeof id === 'string' || typeof id === 'number' ? idKey(id) : '';
-    const waiting = this.#waiting.get(key);
-    if (!waiting) return;
-    this.#waiting.delete(key);
-    waiting.reply.drop();
+    this.#waiting.take(key)?.reply.drop();
   }
 
   /** A stream lives on without its connection until all of it was written once. */
@@ -192,8 +189,7 @@ export class HttpSession implements ClientPort {
     this.#over = true;
     this.resume();
     const { error } = unknownSession();
-    for (const { reply, id } of this.#waiting.values()) reply.answer(refusalOf(id, error), 200, undefined);
-    this.#waiting.clear();
+    for (const { reply, id } of this.#waiting.takeAll()) reply.answer(refusalOf(id, error), 200, undefined);
     for (const [id, stream] of this.#streams) {
       stream.end();
       this.#forget(id);

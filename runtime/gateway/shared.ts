@@ -7,6 +7,7 @@ import type { Readable } from 'node:stream';
 import type { Json } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import type { Identified } from '../identity/identified.ts';
+import { Passing } from '../passing.ts';
 import type { ClientPort, SessionEnd } from '../session/options.ts';
 import {
   encode,
@@ -55,7 +56,7 @@ export class Shared implements ClientPort {
   readonly #backend: Backend;
   readonly #most: number;
   readonly #trace: Trace;
-  readonly #asked = new Map<string, Asked>();
+  readonly #asked = new Passing<string, Asked>();
   #count = 0;
   readonly #turn = new Turn();
   #over: LockkeeperError | null = null;
@@ -78,7 +79,7 @@ export class Shared implements ClientPort {
   /** Takes one message and answers the POST that brought it. Throws HttpRefusal 429. */
   async take(message: Request | Notification, response: ServerResponse): Promise<void> {
     this.lastUsed = performance.now();
-    await this.#turn.free;
+    if (this.#turn.free) await this.#turn.free;
     // Closing is how a request is cancelled here, also one that waits for its turn.
     if (response.closed) return;
     if (this.#over) throw new HttpRefusal(503, this.#over);
@@ -110,9 +111,8 @@ export class Shared implements ClientPort {
   }
 
   send(bytes: Buffer, about: string | null, source: Readable | undefined): void {
-    const asked = about === null ? undefined : this.#asked.get(about);
-    if (about === null || !asked) return;
-    this.#asked.delete(about);
+    const asked = about === null ? undefined : this.#asked.take(about);
+    if (!asked) return;
     this.lastUsed = performance.now();
     const code = textAt(bytes, ['error', 'code'])?.toString();
     asked.reply.answer(splice(bytes, [{ path: ['id'], value: asked.id }]), STATUS[code ?? ''] ?? 200, source);
@@ -123,7 +123,7 @@ export class Shared implements ClientPort {
    * longest, which is the same caller’s.
    */
   aside(bytes: Buffer, about: string | null, source: Readable | undefined): void {
-    const asked = about === null ? [...this.#asked.values()][0] : this.#asked.get(about);
+    const asked = about === null ? this.#asked.all()[0] : this.#asked.get(about);
     asked?.reply.aside(this.#named(bytes, asked), source);
   }
 
@@ -154,7 +154,7 @@ export class Shared implements ClientPort {
 
   /** The client closed the connection that was to answer. */
   #cancel(id: Id): void {
-    if (!this.#asked.delete(idKey(id))) return;
+    if (!this.#asked.take(idKey(id))) return;
     const params = { requestId: id, reason: 'the client closed the connection' };
     const bytes = encode({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
     this.#backend.take({ kind: 'notification', method: 'notifications/cancelled', params, bytes });
@@ -164,8 +164,7 @@ export class Shared implements ClientPort {
     const why = error ?? GONE;
     this.#over = why;
     this.resume();
-    for (const { reply, id } of this.#asked.values()) reply.answer(refusalOf(id, why), 200, undefined);
-    this.#asked.clear();
+    for (const { reply, id } of this.#asked.takeAll()) reply.answer(refusalOf(id, why), 200, undefined);
   }
 }
 

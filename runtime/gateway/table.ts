@@ -3,7 +3,7 @@ import { type Identified, renewSubject } from '../identity/identified.ts';
 import type { FlowState } from '../policy/flows.ts';
 import type { SessionEnd } from '../session/options.ts';
 import { Budget } from './budget.ts';
-import { type Door, type GatewayLimits, type GatewayOptions, ownerOf, type Trace } from './ports.ts';
+import type { Door, GatewayLimits, GatewayOptions, Trace } from './ports.ts';
 import { tooMany, unknownSession } from './refusals.ts';
 import { HttpSession } from './session.ts';
 import { Shared } from './shared.ts';
@@ -15,6 +15,8 @@ export interface At {
   readonly path: string;
   readonly door: Door;
   readonly who: Identified;
+  /** `ownerOf` that. */
+  readonly owner: string;
 }
 
 export class Table {
@@ -45,8 +47,7 @@ export class Table {
   }
 
   /** A new session. Throws HttpRefusal 429. */
-  begin({ path, door, who }: At): HttpSession {
-    const owner = ownerOf(who);
+  begin({ path, door, who, owner }: At): HttpSession {
     const flow = this.#enter(owner);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#endings.set(promise, path);
@@ -69,16 +70,15 @@ export class Table {
   }
 
   /** The session of this id, if it is this caller’s and of this door. Throws HttpRefusal 404. */
-  session(id: string, { path, who }: Omit<At, 'door'>): HttpSession {
+  session(id: string, { path, who, owner }: Omit<At, 'door'>): HttpSession {
     const session = this.#sessions.get(id);
-    if (session?.owner !== ownerOf(who) || session.path !== path) throw unknownSession();
+    if (session?.owner !== owner || session.path !== path) throw unknownSession();
     renewSubject(session.who.caller, who.caller);
     return session;
   }
 
   /** What a stateless caller’s requests go through. Throws HttpRefusal 429. */
-  shared({ path, door, who }: At): Shared {
-    const owner = ownerOf(who);
+  shared({ path, door, who, owner }: At): Shared {
     const key = `${path} ${owner}`;
     const there = this.#shared.get(key);
     if (there) {

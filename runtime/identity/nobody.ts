@@ -19,7 +19,19 @@ export async function identifyNobody(request: IdentityRequest, person: Caller): 
   const foreign = valuesOf(request, 'origin').find((origin) => !isHere(origin));
   if (foreign !== undefined) throw refused('a page of this machine, or none', `the origin ${foreign}`);
   await assertOwnUser(request.socket);
-  return { caller: person, servers: null, principal: JSON.stringify(['nobody', person.user]), expires: null };
+  return alone(person);
+}
+
+/** One person, of whom every request is told the same. */
+const known = new WeakMap<Caller, Identified>();
+
+function alone(person: Caller): Identified {
+  const before = known.get(person);
+  if (before) return before;
+  const principal = JSON.stringify(['nobody', person.user]);
+  const identified = { caller: person, servers: null, principal, expires: null };
+  known.set(person, identified);
+  return identified;
 }
 
 /** Few programs call, each by one name: what it leads to is read once. */

@@ -20,8 +20,10 @@ export type Shown =
 /** Each value of a header, by its name in small letters. */
 export function valuesOf({ rawHeaders }: Pick<IdentityRequest, 'rawHeaders'>, name: string): string[] {
   const values: string[] = [];
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2)
-    if (rawHeaders[i]?.toLowerCase() === name) values.push(rawHeaders[i + 1] ?? '');
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const given = rawHeaders[i] ?? '';
+    if (given.length === name.length && given.toLowerCase() === name) values.push(rawHeaders[i + 1] ?? '');
+  }
   return values;
 }
 

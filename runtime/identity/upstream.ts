@@ -12,6 +12,8 @@ import { seldom } from './trouble.ts';
 export type Headers = Readonly<Record<string, string>>;
 
 export interface Upstream {
+  /** Whether it has a credential for this server. */
+  has(alias: string): boolean;
   /** None for a server that has no credential. Throws UPSTREAM_CREDENTIAL: the call is not made without it. */
   headersFor(alias: string, caller: Caller): Promise<Headers>;
   /** What the server refused is read or asked for anew, if it is not of the last 5 seconds. */
@@ -52,6 +54,7 @@ export async function openUpstream(config: unknown, setting: UpstreamSetting): P
     ways.set(alias, await openWay(alias, credential, setting));
   }
   return {
+    has: (alias) => ways.has(alias),
     headersFor: async (alias, caller) => {
       try {
         return (await ways.get(alias)?.headers(caller)) ?? {};

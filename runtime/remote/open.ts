@@ -113,18 +113,29 @@ class Remote {
 
   /** Each write is one message with its newline. */
   #stdin(): Writable {
+    const taken = (done: () => void): void => {
+      if (this.#requests.bytes < MOST_BYTES) done();
+      else this.#taken = done;
+    };
     const stdin = new Writable({
       write: (chunk: Buffer, _, done) => {
-        try {
-          this.#transport.take(saidOf(chunk.at(-1) === 10 ? chunk.subarray(0, -1) : chunk));
-        } catch (error) {
-          this.#die(asLockkeeperError(error));
-        }
-        if (this.#requests.bytes < MOST_BYTES) done();
-        else this.#taken = done;
+        this.#take(chunk);
+        taken(done);
+      },
+      writev: (chunks, done) => {
+        for (const { chunk } of chunks) this.#take(chunk as Buffer);
+        taken(done);
       },
     });
     return stdin.on('error', () => undefined);
+  }
+
+  #take(chunk: Buffer): void {
+    try {
+      this.#transport.take(saidOf(chunk.at(-1) === 10 ? chunk.subarray(0, -1) : chunk));
+    } catch (error) {
+      this.#die(asLockkeeperError(error));
+    }
   }
 
   #drain(): void {

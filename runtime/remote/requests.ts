@@ -1,5 +1,6 @@
 /** The requests that are open to one remote server: with credentials, watched for stalling, held back and ended together. */
 import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
+import { Passing } from '../passing.ts';
 import type { Body } from './body.ts';
 import type { Ask, Channel, Flight, Reply } from './channel.ts';
 
@@ -30,6 +31,8 @@ const NAME = /^[a-z0-9-]{1,100}$/;
 const VALUE = /^[\x20-\x7e]{0,16384}$/;
 
 interface State {
+  readonly key: number;
+  readonly on: OpenHandlers;
   flight: Flight | null;
   body: Body | null;
   over: boolean;
@@ -41,7 +44,8 @@ export class Requests {
   readonly #channel: Channel;
   readonly #credentials: Credentials | undefined;
   readonly #drained: () => void;
-  readonly #open = new Map<State, OpenHandlers>();
+  readonly #open = new Passing<number, State>();
+  #count = 0;
   #paused = false;
   #bytes = 0;
 
@@ -59,9 +63,10 @@ export class Requests {
 
   open(ask: Ask, on: OpenHandlers): Open {
     const bytes = ask.body?.length ?? 0;
-    const state: State = { flight: null, body: null, over: false, bytes, since: performance.now() };
+    const since = performance.now();
+    const state: State = { key: ++this.#count, on, flight: null, body: null, over: false, bytes, since };
     this.#bytes += bytes;
-    this.#open.set(state, on);
+    this.#open.set(state.key, state);
     if (this.#credentials) void this.#withCredentials(state, ask, true);
     else this.#send(state, ask, null);
     return {
@@ -75,7 +80,7 @@ export class Requests {
 
   #close(state: State): void {
     state.over = true;
-    this.#open.delete(state);
+    this.#open.take(state.key);
     this.#arrived(state);
   }
 
@@ -88,10 +93,9 @@ export class Requests {
 
   #fail(state: State, error: LockkeeperError): void {
     if (state.over) return;
-    const on = this.#open.get(state);
     this.#close(state);
     state.flight?.abort();
-    on?.failed(error);
+    state.on.failed(error);
   }
 
   async #withCredentials(state: State, ask: Ask, mayAskAgain: boolean): Promise<void> {
@@ -106,8 +110,8 @@ export class Requests {
   }
 
   #send(state: State, ask: Ask, again: (() => void) | null): void {
-    const on = this.#open.get(state);
-    if (!on) return;
+    const { on } = state;
+    if (state.over) return;
     const flight = this.#channel.ask(ask, {
       head: (reply) => {
         this.#arrived(state);
@@ -134,19 +138,20 @@ export class Requests {
   /** Whoever reads us does not: nothing more is taken from the other side. */
   pause(): void {
     this.#paused = true;
-    for (const { flight } of this.#open.keys()) flight?.pause();
+    for (const { flight } of this.#open.all()) flight?.pause();
   }
 
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    for (const { flight } of this.#open.keys()) flight?.resume();
+    for (const { flight } of this.#open.all()) flight?.resume();
   }
 
   /** Ends what stalls. To be called about every second; nothing stalls that is held back by us. */
   sweep(now: number): void {
     if (this.#paused) return;
-    for (const [state, { headMs }] of this.#open) {
+    for (const state of this.#open.all()) {
+      const { headMs } = state.on;
       try {
         if (state.body) state.body.check(now);
         else if (headMs !== undefined && now - state.since > headMs) throw silent(headMs);
@@ -157,7 +162,7 @@ export class Requests {
   }
 
   abortAll(): void {
-    for (const state of [...this.#open.keys()]) {
+    for (const state of this.#open.all()) {
       this.#close(state);
       state.flight?.abort();
     }

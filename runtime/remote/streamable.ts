@@ -1,6 +1,7 @@
 /** Streamable HTTP, both eras: each message is a POST; answers come as one JSON text or as events. */
 import type { JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { Passing } from '../passing.ts';
 import { type Id, idKey, isObject, refusalOf } from '../wire/message.ts';
 import { type Body, bodyOf, noBody } from './body.ts';
 import { broken, type Reply } from './channel.ts';
@@ -26,7 +27,7 @@ export class Streamable {
   readonly #requests: Requests;
   readonly #out: Outlet;
   readonly #path: string;
-  readonly #asked = new Map<string, Asked>();
+  readonly #asked = new Passing<string, Asked>();
   readonly #listening: Listening;
   #session: string | null = null;
   #version: string | null = null;
@@ -58,11 +59,8 @@ export class Streamable {
   }
 
   sweep(now: number): void {
-    for (const [key, { answered, open }] of this.#asked) {
-      if (answered === null || now - answered < AFTER_MS) continue;
-      this.#asked.delete(key);
-      open?.abort();
-    }
+    for (const asked of this.#asked.all())
+      if (asked.answered !== null && now - asked.answered >= AFTER_MS) this.#giveUp(asked);
   }
 
   /** Says goodbye to a session, if there is one. */
@@ -120,12 +118,12 @@ export class Streamable {
     asked.open = this.#requests.open(this.#post(said), {
       body: (reply) => this.#answerBody(reply, asked, from),
       end: () => {
-        if (asked.answered !== null) this.#asked.delete(idKey(id));
+        if (asked.answered !== null) this.#asked.take(idKey(id));
         else if (from.lastId !== null && !asked.stateless) this.#listening.resume(asked, from);
         else this.#failed(asked, broken('an answer before the stream ends', 'its end'));
       },
       failed: (error) => {
-        if (asked.answered !== null) this.#asked.delete(idKey(id));
+        if (asked.answered !== null) this.#asked.take(idKey(id));
         else if (error.code === 'SERVER_DIED' && from.lastId !== null && !asked.stateless)
           this.#listening.resume(asked, from);
         else this.#failed(asked, error);
@@ -172,7 +170,7 @@ export class Streamable {
   }
 
   #failed(asked: Asked, error: LockkeeperError): void {
-    this.#asked.delete(idKey(asked.id));
+    this.#asked.take(idKey(asked.id));
     if (isFatal(error) || !this.#spoke) return this.#out.die(error);
     this.#out.line(refusalOf(asked.id, error));
   }
@@ -210,7 +208,7 @@ export class Streamable {
   }
 
   #giveUp(asked: Asked): void {
-    this.#asked.delete(idKey(asked.id));
+    this.#asked.take(idKey(asked.id));
     asked.open?.abort();
   }
 

@@ -6,8 +6,8 @@ export type Labels = Readonly<Record<string, string>>;
 const MAX_SERIES = 500;
 /** Characters of one label's value. */
 const MAX_VALUE = 120;
-/** Characters of the values of all labels that are known again. */
-const MAX_KNOWN = 1000;
+/** Characters of one label's value that is known again. */
+const MAX_KNOWN = 200;
 
 interface Head {
   readonly name: string;
@@ -30,13 +30,20 @@ function seriesOf(labels: readonly string[], values: Labels): string {
 
 const braced = (series: string): string => (series === '' ? '' : `{${series}}`);
 
+/** What is known by the value of one label after the other: nothing is put together to be looked up. */
+interface Known<T> {
+  readonly below: Map<string, Known<T>>;
+  value: T | undefined;
+}
+
 /** The value kept for these labels, made where there is room, or the one that all others share. */
 class Series<T> {
   readonly #labels: readonly string[];
   readonly #make: () => T;
   readonly #values = new Map<string, T>();
   /** By the labels' values as they come: most calls have those of a call before. */
-  readonly #known = new Map<string, T>();
+  #known: Known<T> = { below: new Map(), value: undefined };
+  #count = 0;
 
   constructor(labels: readonly string[], make: () => T) {
     this.#labels = labels;
@@ -44,13 +51,23 @@ class Series<T> {
   }
 
   at(values: Labels): T {
-    let raw = '';
-    for (const label of this.#labels) raw += `${values[label] ?? ''}\0`;
-    const seen = this.#known.get(raw);
-    if (seen !== undefined) return seen;
+    let known: Known<T> | undefined = this.#known;
+    for (const label of this.#labels) known = known?.below.get(values[label] ?? '');
+    return known?.value ?? this.#learn(values);
+  }
+
+  #learn(values: Labels): T {
     const value = this.#find(values);
-    if (this.#known.size >= MAX_SERIES) this.#known.clear();
-    if (raw.length <= MAX_KNOWN) this.#known.set(raw, value);
+    const given = this.#labels.map((label) => values[label] ?? '');
+    if (given.some(({ length }) => length > MAX_KNOWN)) return value;
+    if (++this.#count > MAX_SERIES) [this.#known, this.#count] = [{ below: new Map(), value: undefined }, 1];
+    let known = this.#known;
+    for (const one of given) {
+      const next: Known<T> = known.below.get(one) ?? { below: new Map(), value: undefined };
+      known.below.set(one, next);
+      known = next;
+    }
+    known.value = value;
     return value;
   }
 

@@ -59,11 +59,7 @@ export const mutations: readonly Mutation[] = [
   {
     rows: ['3 owner of the session: request to the server'],
     edits: [
-      edit(
-        'runtime/gateway/table.ts',
-        'session?.owner !== ownerOf(who) || session.path !== path',
-        '!session',
-      ),
+      edit('runtime/gateway/table.ts', 'session?.owner !== owner || session.path !== path', '!session'),
     ],
   },
   {

@@ -1,0 +1,47 @@
+/**
+ * What comes and goes with each call, by key, in the order in which it came. A Map that lives long outgrows table after
+ * table, each of which leads to the next and still holds what it held: only a full collection frees one that is old, and
+ * so all that went through after it. Here a new Map takes over before much of that hangs on the one before.
+ */
+export class Passing<K, V> {
+  #map = new Map<K, V>();
+  #taken = 0;
+
+  get size(): number {
+    return this.#map.size;
+  }
+
+  has(key: K): boolean {
+    return this.#map.has(key);
+  }
+
+  get(key: K): V | undefined {
+    return this.#map.get(key);
+  }
+
+  set(key: K, value: V): void {
+    this.#map.set(key, value);
+  }
+
+  /** What was there, and is not any more. */
+  take(key: K): V | undefined {
+    const value = this.#map.get(key);
+    if (this.#map.delete(key) && ++this.#taken > 64 + 2 * this.#map.size) {
+      this.#map = new Map(this.#map);
+      this.#taken = 0;
+    }
+    return value;
+  }
+
+  /** All that was there; nothing is any more. */
+  takeAll(): V[] {
+    const all = this.all();
+    this.#map = new Map();
+    return all;
+  }
+
+  /** As it is now. */
+  all(): V[] {
+    return [...this.#map.values()];
+  }
+}
