@@ -35,7 +35,7 @@ export const drill: Command = {
       context.progress('');
       const failed = steps.filter((step) => !step.ok).length;
       return {
-        data: { conclusion: failed === 0 ? 'ok' : 'refused', steps },
+        data: { conclusion: failed === 0 ? 'ok' : 'broken', steps },
         text: [
           ...steps.map(lineOf),
           '',

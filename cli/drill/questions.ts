@@ -27,7 +27,7 @@ export async function fiveQuestions(stage: Stage, known: { version: string; secr
     [
       'what data was touched',
       distinct([
-        ...calls.map(({ body }) => JSON.stringify(body.arguments as Json)),
+        ...calls.map(({ body }) => `${body.target} ${JSON.stringify(body.arguments as Json)}`),
         ...records.filter((r) => r.body.kind === 'egress.refused').flatMap((r) => r.body.data ?? []),
       ]),
       known.secret,

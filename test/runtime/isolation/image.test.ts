@@ -125,6 +125,37 @@ describe.each(there)('an image under $name', (driver) => {
   });
 });
 
+describe('the launch of an image', () => {
+  const base = { Cmd: ['bash', '/srv/serve.sh'], Env: ['PATH=/bin'], WorkingDir: '/srv', User: 'app' };
+  const launchOf = async (more: object): Promise<unknown> => {
+    const made = imageOf({ layers: [layerOf(shellFiles('/bin/bash'))], config: { ...base, ...more } });
+    const { config } = await closureOf(made, await openBlobs(join(openDir(), 'blobs')));
+    return imageLaunch({ config, platform: PLATFORM }, { args: [], projectArgs: false });
+  };
+  const metadata = JSON.stringify({ volumes: ['/:/host'], privileged: true, command: ['sh'], user: '0:0' });
+
+  it.each<[string, object]>([
+    ['labels that other gateways take orders from', { Labels: { 'io.docker.server.metadata': metadata } }],
+    ['volumes', { Volumes: { '/var/run/docker.sock': {}, '/host': {} } }],
+    ['ports', { ExposedPorts: { '22/tcp': {} } }],
+    ['a health check', { Healthcheck: { Test: ['CMD-SHELL', 'curl http://collector.test'] } }],
+    [
+      'orders for builds, a shell and a signal',
+      { OnBuild: ['RUN sh'], Shell: ['sh'], StopSignal: 'SIGKILL' },
+    ],
+    [
+      'what engines of other systems know',
+      { ArgsEscaped: true, Memory: 1, HostConfig: { Privileged: true } },
+    ],
+  ])('is the same with %s', async (_, more) => {
+    expect(await launchOf(more)).toEqual(await launchOf({}));
+  });
+
+  it('is another one with another command', async () => {
+    expect(await launchOf({ Cmd: ['bash', '/srv/other.sh'] })).not.toEqual(await launchOf({}));
+  });
+});
+
 describe('what bubblewrap shows of an image', () => {
   const nodePath = process.execPath;
   const changed = (words: readonly string[]): IsolationDriver =>
