@@ -45,20 +45,20 @@ async function userBehind(ends: Ends): Promise<number | null> {
 }
 
 /**
- * `list`: number, local end, far end, state, queues, timer, tries, user, time, inode. A socket that its program closed has
- * no inode, and no user any more: it is listed as root's.
+ * `list`: number, local end, far end, state, queues, timer, tries, user, time, inode; of thousands of lines one is read. A
+ * socket that its program closed has no inode, and no user any more: it is listed as root's.
  */
 export function userIn(
   list: string,
   { remoteAddress, remotePort, localAddress, localPort }: Ends,
 ): number | null {
-  const from = endsOf(remoteAddress, remotePort);
-  const to = endsOf(localAddress, localPort);
-  for (const line of list.split('\n')) {
-    const [, near = '', far = '', , , , , user, , inode] = line.trim().split(/\s+/);
-    if (!from.includes(near) || !to.includes(far)) continue;
-    return inode === undefined || inode === '0' ? null : Number(user);
-  }
+  for (const near of endsOf(remoteAddress, remotePort))
+    for (const far of endsOf(localAddress, localPort)) {
+      const at = list.indexOf(` ${near} ${far} `);
+      if (at === -1) continue;
+      const [, , , , user, , inode] = list.slice(at + near.length + far.length + 3, at + 300).split(/\s+/);
+      return inode === undefined || inode === '0' ? null : Number(user);
+    }
   return null;
 }
 
