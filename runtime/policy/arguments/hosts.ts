@@ -13,7 +13,8 @@ export function looksLikeHost(leaf: Leaf): boolean {
   const { value } = leaf;
   if (typeof value !== 'string') return false;
   if (/^file:/i.test(value)) return false;
-  return NAME.test(lastName(leaf)) || VALUE.test(value);
+  // Tabs and line ends are taken out by whoever reads it as an address.
+  return NAME.test(lastName(leaf)) || VALUE.test(value.replace(/[\t\r\n]/g, ''));
 }
 
 /** What a policy may name: small letters, punycode for others, `*.` for what is below. */

@@ -75,7 +75,9 @@ function checked(value: string, kind: Kind, words: Words): string {
   }
   if (kind === 'repositories') {
     if (isRepository(value)) return value.toLowerCase();
-    throw words.expected(`a repository such as acme/site or acme/* (not ${value.slice(0, 60)})`);
+    throw words.expected(
+      `a repository such as acme/site, acme/* or git.acme.test/acme/* (not ${value.slice(0, 60)})`,
+    );
   }
   if (kind === 'statements') {
     if (SQL_VERBS.has(value)) return value;

@@ -7,9 +7,13 @@ const REPOSITORY =
 const OWNER = /^(?:owner|org|organi[sz]ation|namespace)$/i;
 const PART = '[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?';
 
-/** What a policy may name: `acme/site`, or `acme/*` for all of one owner. */
+const HOST = '[A-Za-z0-9-]+(?:\\.[A-Za-z0-9-]+)+';
+/** Where an address is that names what a policy names without a host. */
+const USUAL = 'github.com';
+
+/** What a policy may name: `acme/site`, or `acme/*` for all of one owner; `git.acme.test/acme/*` at another host than usual. */
 export function isRepository(text: string): boolean {
-  return new RegExp(`^${PART}/(?:${PART}|\\*)$`).test(text);
+  return new RegExp(`^(?:${HOST}/)?${PART}/(?:${PART}|\\*)$`).test(text);
 }
 
 /** Each repository that is named, as `owner/name` where an owner stands beside a name. `named`: these are meant. */
@@ -32,24 +36,40 @@ function folderOf({ name }: Leaf): string {
   return name.slice(0, Math.max(0, name.lastIndexOf('.')));
 }
 
+/** Who owns a name at one host may be another at the next: an address is of what a policy names if its host is as well. */
 export function repositoryTruth(value: string, patterns: readonly string[]): Truth {
   const found = fullName(value);
   if (found === null) return 'unknown';
-  const owner = found.slice(0, found.indexOf('/'));
-  return patterns.includes(found) || patterns.includes(`${owner}/*`) ? 'yes' : 'no';
+  const { host, owner, name } = found;
+  const named = [`${owner}/${name}`, `${owner}/*`];
+  const at = named.map((one) => `${host}/${one}`);
+  const isPlain = patterns.some((pattern) => named.includes(pattern));
+  if (host !== null && patterns.some((pattern) => at.includes(pattern))) return 'yes';
+  if (isPlain) return host === null || host === USUAL ? 'yes' : 'unknown';
+  // Without a host it is at one that the server chooses.
+  return host === null && patterns.some((pattern) => named.some((one) => pattern.endsWith(`/${one}`)))
+    ? 'unknown'
+    : 'no';
 }
 
 const ADDRESS = new RegExp(
-  `^(?:https://[a-z0-9.-]+/|ssh://git@[a-z0-9.-]+/|git@[a-z0-9.-]+:)(${PART})/(${PART}?)/?$`,
+  `^(?:https://(${HOST})/|ssh://git@(${HOST})/|git@(${HOST}):)(${PART})/(${PART}?)/?$`,
   'i',
 );
 
+interface Named {
+  readonly host: string | null;
+  readonly owner: string;
+  readonly name: string;
+}
+
 /** In small letters; the hosts that keep repositories do not tell large ones apart. */
-function fullName(value: string): string | null {
+function fullName(value: string): Named | null {
   if (value.length > 500) return null;
   const plain = new RegExp(`^(${PART})/(${PART})$`).exec(value);
-  const [, owner, name] = plain ?? ADDRESS.exec(value) ?? [];
+  const [, https, ssh, git, owner = plain?.[1], name = plain?.[2]] = plain ? [] : (ADDRESS.exec(value) ?? []);
   if (owner === undefined || name === undefined) return null;
-  const bare = name.replace(/\.git$/i, '');
-  return bare === '' ? null : `${owner}/${bare}`.toLowerCase();
+  const bare = name.replace(/\.git$/i, '').toLowerCase();
+  const host = (https ?? ssh ?? git)?.toLowerCase() ?? null;
+  return bare === '' ? null : { host, owner: owner.toLowerCase(), name: bare };
 }

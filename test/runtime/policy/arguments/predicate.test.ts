@@ -117,7 +117,13 @@ describe('hosts', () => {
     expect(truth('hosts are example.com', { note: 'https://evil.test/' })).toBe('no');
     expect(truth('hosts are example.com', { host: 'example.com', to: ['wss://evil.test'] })).toBe('maybe');
     // What readers of addresses put right is looked at as an address, and not certain.
-    for (const note of [' https://evil.test/', '\thttps:evil.test', 'https:\\\\evil.test', '\\/evil.test'])
+    for (const note of [
+      ' https://evil.test/',
+      '\thttps:evil.test',
+      'https:\\\\evil.test',
+      '\\/evil.test',
+      'htt\nps:\t//evil.test',
+    ])
       expect(truth('hosts are evil.test', { note })).toBe('maybe');
     expect(truth('hosts are evil.test', { note: 'http: a word of text' })).toBe('no');
   });
@@ -145,6 +151,22 @@ describe('repositories', () => {
     [{ owner: 'acme', org: 5, repo: 'site' }, 'maybe'],
   ])('%j: %s', (args, expected) => {
     expect(truth('repositories are acme/site', args)).toBe(expected);
+  });
+
+  it.each([
+    ['https://git.acme.test/acme/site', 'acme/site', 'maybe'],
+    ['git@gitlab.com:acme/site.git', 'acme/*', 'maybe'],
+    ['https://evil.test/acme/site', 'acme/site or git.acme.test/acme/*', 'maybe'],
+    ['https://GitHub.com/acme/site', 'acme/*', 'surely'],
+    ['https://git.acme.test/acme/site', 'git.acme.test/acme/*', 'surely'],
+    ['ssh://git@git.acme.test/acme/site.git', 'git.acme.test/acme/site', 'surely'],
+    ['https://github.com/acme/site', 'git.acme.test/acme/*', 'no'],
+    ['https://git.acme.test/evil/site', 'git.acme.test/acme/*', 'no'],
+    ['acme/site', 'git.acme.test/acme/*', 'maybe'],
+    ['evil/site', 'git.acme.test/acme/*', 'no'],
+    ['https://acme/acme/site', 'acme/site', 'maybe'],
+  ])('at another host is another one: %s is in %s: %s', (repo, patterns, expected) => {
+    expect(truth(`repo is in ${patterns}`, { repo })).toBe(expected);
   });
 
   it('of one owner', () => {
