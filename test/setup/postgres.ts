@@ -30,23 +30,29 @@ const TEMPLATE = 'lockkeeper_template';
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dir = mkdtempSync(join(tmpdir(), 'lk-pg-'));
   chmodSync(dir, 0o755);
-  const servers: TestServer[] = [];
-  const stops: (() => Promise<void>)[] = [];
-  const embedded = await startEmbedded({ dir: join(dir, 'e'), progress: () => undefined, durable: false });
-  stops.push(() => embedded.stop());
-  const { host, user } = embedded.connection as { host: string; user: string };
-  servers.push({ name: 'embedded PostgreSQL', host, user });
-  const system = await startSystem(join(dir, 's'));
-  if (system) {
-    stops.push(system.stop);
-    servers.push({ name: 'PostgreSQL of the system', host: system.host, user: 'lockkeeper' });
-  }
-  for (const server of servers) await makeTemplate(server);
-  project.provide('servers', servers);
+  // Beside each other: what begins a run, all of it waits for.
+  const started = await Promise.all([startOwn(join(dir, 'e')), startSystem(join(dir, 's'))]);
+  const running = started.filter((one) => one !== null);
+  await Promise.all(running.map(({ server }) => makeTemplate(server)));
+  project.provide(
+    'servers',
+    running.map(({ server }) => server),
+  );
   return async () => {
-    for (const stop of stops) await stop();
+    await Promise.all(running.map(({ stop }) => stop()));
     rmSync(dir, { recursive: true, force: true });
   };
+}
+
+interface Running {
+  readonly server: TestServer;
+  readonly stop: () => Promise<void>;
+}
+
+async function startOwn(dir: string): Promise<Running> {
+  const { connection, stop } = await startEmbedded({ dir, progress: () => undefined, durable: false });
+  const { host, user } = connection as { host: string; user: string };
+  return { server: { name: 'embedded PostgreSQL', host, user }, stop };
 }
 
 /** A socket is there before its server takes anybody in. */
@@ -70,7 +76,7 @@ export async function makeTemplate({ host, user }: TestServer): Promise<void> {
   await pool.end();
 }
 
-async function startSystem(dir: string): Promise<{ host: string; stop: () => Promise<void> } | null> {
+async function startSystem(dir: string): Promise<Running | null> {
   const versions = existsSync('/usr/lib/postgresql') ? readdirSync('/usr/lib/postgresql').sort() : [];
   const bin = versions.length ? `/usr/lib/postgresql/${versions.at(-1)}/bin` : null;
   if (!bin || !existsSync(`${bin}/initdb`)) return null;
@@ -107,7 +113,7 @@ async function startSystem(dir: string): Promise<{ host: string; stop: () => Pro
   const child = spawn(`${bin}/postgres`, words, { ...as, cwd: '/', stdio: 'ignore' });
   await until(() => answers({ host: dir, user: 'lockkeeper', database: 'postgres' }));
   return {
-    host: dir,
+    server: { name: 'PostgreSQL of the system', host: dir, user: 'lockkeeper' },
     stop: async () => {
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGINT');
