@@ -1,5 +1,7 @@
 /** Text that is written in codes inside of other text: percent signs, character references, escapes of JSON. */
 
+/** What each code begins with. */
+export const CODED = /[%&\\]/;
 /** Codes within codes that are read. */
 const LAYERS = 3;
 const NAMED: Readonly<Record<string, string>> = {
@@ -42,7 +44,7 @@ export function* layersOf(text: string): Generator<Read> {
 }
 
 function once(text: string): Read | null {
-  if (!/[%&\\]/.test(text)) return null;
+  if (!CODED.test(text)) return null;
   const pieces: string[] = [];
   /** Of each code: its place in what is read, and how much longer the text was up to its end. */
   const places: number[] = [];

@@ -1,7 +1,7 @@
 /** What the journal keeps of what was said: whatever looks like a secret, by its name or by itself, becomes a keyed hash. */
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { keyedHash } from './keyed.ts';
-import { announcesSecret, hideSecrets, SECRET_NAME } from './secrets.ts';
+import { announcesSecret, hideSecrets, isSecretName } from './secrets.ts';
 
 /** Characters of one string that are kept; the digest of the whole stands beside it. */
 const KEEP = 2000;
@@ -30,7 +30,7 @@ function walk(value: Json, key: Buffer): Json {
   if (Array.isArray(value)) {
     const [first] = value;
     // ["Authorization", "…"], as lists of headers have them.
-    const pair = value.length === 2 && typeof first === 'string' && SECRET_NAME.test(first);
+    const pair = value.length === 2 && typeof first === 'string' && isSecretName(first);
     const items = value.map((item, at) =>
       pair && at === 1 && item !== null ? hashed(item, key) : walkItem(item, value[at - 1], key),
     );
@@ -52,7 +52,7 @@ function walkObject(value: JsonObject, key: Buffer): JsonObject {
   let copy: JsonObject | null = null;
   for (const name of Object.keys(value)) {
     const item = value[name] as Json;
-    const secret = item !== null && (SECRET_NAME.test(name) || (pair && name === 'value'));
+    const secret = item !== null && (isSecretName(name) || (pair && name === 'value'));
     const shownName = redactName(name, key);
     const shown = secret ? hashed(item, key) : walk(item, key);
     if (shownName !== name || shown !== item) copy ??= upTo(name, value);
@@ -95,7 +95,7 @@ function walkItem(item: Json, before: Json | undefined, key: Buffer): Json {
 /** `{"name": "Authorization", "value": "…"}`, as headers and variables are often given. */
 function namesSecret(value: JsonObject): boolean {
   const name = value.name ?? value.key ?? value.header;
-  return typeof name === 'string' && value.value !== undefined && SECRET_NAME.test(name);
+  return typeof name === 'string' && value.value !== undefined && isSecretName(name);
 }
 
 /** What stands in the place of one secret: the same for the same secret and journal. */

@@ -1,5 +1,5 @@
 /** What looks like a secret in a text: by its own form, or by the name that stands before it. */
-import { layersOf } from './coded.ts';
+import { CODED, layersOf } from './coded.ts';
 
 /** Names of things that hold secrets, as arguments, variables, headers, options and query parameters are called. */
 export const SECRET_NAME =
@@ -36,6 +36,14 @@ const NAME = /(?<![\w.-])([\w.-]{1,64})(?:\\?["']?\s{0,3}[=:]\s{0,3}\\?|(?<=--?[
 export const VALUE =
   /"[^"]{0,4000}"?|'[^']{0,4000}'?|(?:(?:Bearer|Basic|Token|Digest) )?[^\s"'&;,#)}\]]{1,4000}/iy;
 
+/** Whether what is called so holds a secret; a name may be written in codes. */
+export function isSecretName(name: string): boolean {
+  if (SECRET_NAME.test(name)) return true;
+  if (!CODED.test(name)) return false;
+  for (const { text } of layersOf(name)) if (SECRET_NAME.test(text)) return true;
+  return false;
+}
+
 /** Whether a command line's word announces that the next one is a secret: `--password`. */
 export function announcesSecret(word: string): boolean {
   return /^--?[\w-]{1,64}$/.test(word) && SECRET_NAME.test(word.replace(/^-+/, ''));
@@ -49,7 +57,7 @@ export function hideSecrets(text: string, hash: (secret: string) => string): str
   if (SECRET_FORM.test(text)) return hash(text);
   const plain = text.toWellFormed();
   const shown = replaced(plain, secretsIn(plain), hash);
-  if (!/[%&\\]/.test(shown)) return shown;
+  if (!CODED.test(shown)) return shown;
   const found: Secret[] = [];
   for (const { text: read, at } of layersOf(shown)) {
     if (SECRET_FORM.test(read)) return hash(text);

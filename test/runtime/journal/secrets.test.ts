@@ -60,6 +60,7 @@ describe('a secret that its name gives away', () => {
     ['a query coded twice', { url: `https://a.example/?to=%252Fx%253Ftoken%253D${secret}%2526z%253D1` }],
     ['JSON in a query', { url: `https://a.example/?q=%7B%22password%22%3A%22${secret}%22%7D` }],
     ['JSON in a query, coded twice', { url: `a?q=%257b%2522password%2522%253a%2522${secret}%2522%257d` }],
+    ['a member with a name in codes', { 'api%5Fkey': secret, x: [{ name: 'pass%2577ord', value: secret }] }],
     ['a name in codes', { body: `x=1&p%61ss%77ord=${secret}` }],
     ['an address in a query', { url: `https://a.example/?to=https%3A%2F%2Fme%3A${secret}%40b.example%2F` }],
     ['JSON in HTML', { body: `<p data-x="{&quot;token&quot;:&quot;${secret}&quot;}">` }],
