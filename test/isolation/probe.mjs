@@ -216,6 +216,13 @@ const attempts = {
     return told(true, 'ignoring');
   },
   connect: (host, port) => connected({ host, port }),
+  // Serves for as long as the probe lives; whether that gets through is seen by who calls there.
+  serve: (word) =>
+    new Promise((resolve) => {
+      const server = net.createServer((socket) => socket.on('error', () => undefined).end(word));
+      server.on('error', (error) => resolve(told(false, error.code)));
+      server.listen(0, '0.0.0.0', () => resolve(told(false, server.address().port)));
+    }),
   connectPath: (path) => connected({ path: path.replace(/^@/, '\0') }),
   // Without the variables and the preload that Node would look at.
   connectAlone: (host, port) => {
