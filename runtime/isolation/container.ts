@@ -74,11 +74,11 @@ async function start(asked: LaunchPlan, options: ContainerOptions): Promise<Sand
   const laid = await laidOut(plan.secrets ?? [], UID);
   // Podman's monitor leaves a file where it was started when a container runs out of memory.
   const cwd = await mkdtemp(join(tmpdir(), 'lockkeeper-container-'));
-  const unguard = guarded(engine, name);
+  const unguard = guarded(engine, name, laid.dir);
   const remove = async (): Promise<void> => {
     await run(engine, ['rm', '--force', name]).catch(() => undefined);
-    unguard();
     await laid.remove();
+    unguard();
     await rm(cwd, { recursive: true, force: true });
   };
   try {

@@ -14,15 +14,15 @@ const LABEL = 'lockkeeper.runtime';
 const ANSWER_MS = 20_000;
 
 /** Waits for the end of its input, which comes with the end of the runtime, however that ends. */
-const WAIT = 'read -r go; exec "$@" >/dev/null 2>&1';
+const WAIT = 'read -r go; dir=$1; shift; "$@" >/dev/null 2>&1; test -z "$dir" || rm -rf -- "$dir"';
 
 function removal(engine: Engine['engine'], name: string): string[] {
   return ['rm', '--force', ...(engine === 'podman' ? ['--time', '0'] : []), name];
 }
 
-/** To be called before the container is made. Returns how to end the guard, once the container is gone. */
-export function guarded(engine: Engine['engine'], name: string): () => void {
-  const words = ['-c', WAIT, 'sh', engine, ...removal(engine, name)];
+/** To be called before the container is made. `dir` goes with it. Returns how to end the guard, once both are gone. */
+export function guarded(engine: Engine['engine'], name: string, dir: string | null): () => void {
+  const words = ['-c', WAIT, 'sh', dir ?? '', engine, ...removal(engine, name)];
   // A group of its own: what ends the runtime's group does not end the guard.
   const guard = spawn('sh', words, { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
   guard.on('error', () => undefined);

@@ -13,6 +13,8 @@ const MEMORY = '/dev/shm';
 export interface LaidOut {
   /** What an engine is told of them. */
   readonly words: readonly string[];
+  /** Where they are; null where there are none. */
+  readonly dir: string | null;
   remove(): Promise<void>;
 }
 
@@ -40,7 +42,7 @@ export async function laidOut(
   uid: number,
   root = process.getuid?.() === 0,
 ): Promise<LaidOut> {
-  if (secrets.length === 0) return { words: [], remove: async () => undefined };
+  if (secrets.length === 0) return { words: [], dir: null, remove: async () => undefined };
   if (!root)
     throw new LockkeeperError('ISOLATION_FAILED', {
       expected: `to give files to user ${uid} of a container, which takes root`,
@@ -59,5 +61,5 @@ export async function laidOut(
     throw error;
   }
   const words = secrets.flatMap(({ name }) => ['--volume', `${join(dir, name)}:${SECRETS_DIR}/${name}:ro`]);
-  return { words, remove };
+  return { words, dir, remove };
 }

@@ -9,5 +9,7 @@ const dir = openDir();
 const server = "process.on('SIGTERM', () => {}); setInterval(() => {}, 1000); console.log('up');";
 writeFileSync(join(dir, 'deaf.js'), server);
 const driver = container({ engine: 'podman', nodePath: process.execPath });
-const running = await driver.start(planFor(dir, ['node', '/app/deaf.js'], { id }));
+// Files for a container's user take root.
+const secrets = process.getuid?.() === 0 ? [{ name: 'TOKEN', value: 'a secret' }] : [];
+const running = await driver.start(planFor(dir, ['node', '/app/deaf.js'], { id, secrets }));
 running.stdout.pipe(process.stdout);

@@ -1,6 +1,7 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -74,8 +75,15 @@ describe('a container whose runtime is killed', () => {
     const runtime = spawn(process.execPath, [program, id], { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(runtime.stdout, 'data');
     expect(named(id)).toBe(`lockkeeper-${id}`);
+    const places = ['/dev/shm', tmpdir()].filter((place) => existsSync(place));
+    const secrets = (): string[] =>
+      places.flatMap((place) =>
+        readdirSync(place).filter((name) => name.startsWith(`lockkeeper-secrets-${runtime.pid}-`)),
+      );
+    expect(secrets()).toHaveLength(process.getuid?.() === 0 ? 1 : 0);
     runtime.kill('SIGKILL');
     await until(() => named(id) === '');
+    await until(() => secrets().length === 0);
   });
 
   it('is removed by the next start where nothing else did, and those of others are left to them', async () => {
