@@ -4,7 +4,7 @@ import type { Caller } from '../gate/caller.ts';
 import { ask, type Entity, MAX_SETS, prepare, type Question, setsRead, type Verdict } from './cedar.ts';
 import { type Compiled, type CompiledPolicy, compilePolicy } from './compile.ts';
 import { bestFacts, type Facts, factsOf } from './facts.ts';
-import { type Principal, Principals } from './principal.ts';
+import { type Principal, Principals, parentsOf } from './principal.ts';
 import { ACTION_OF } from './schema.ts';
 import { sliceFor, sliceOf } from './slice.ts';
 import { type Moment, momentOf } from './time.ts';
@@ -226,7 +226,7 @@ class Engine implements Policy {
     const policies = setsRead() < MAX_SETS ? sliceOf(ofItem, principal) : ofItem;
     const hard = policies.filter((policy) => policy.ask === null);
     const asks = policies.filter((policy) => policy.ask !== null);
-    const parents = principal.teams.map((id) => ({ type: 'Team', id }));
+    const parents = parentsOf(principal);
     const attrs = { vouched: principal.vouched };
     return {
       hard: prepare(textsOf(hard)),

@@ -8,18 +8,33 @@ export interface Principal {
   readonly vouched: boolean;
   /** Declared teams that it belongs to, sorted. */
   readonly teams: readonly string[];
+  /** What it is taken for where something is refused: names in whatever size of letters. */
+  readonly near: readonly string[];
   /** Tells it from every other; the text of a JSON array. */
   readonly key: string;
+}
+
+/** No declared team begins so. */
+export const nearTeam = (team: string): string => `~${team}`;
+export const nearUser = (user: string): string => `~user ${user.toLowerCase()}`;
+
+export function parentsOf({ teams, near }: Principal): Uid[] {
+  return [...teams, ...near].map((id) => ({ type: 'Team', id }));
 }
 
 /** Under one policy. */
 export class Principals {
   readonly #teams: CompiledPolicy['teams'];
+  /** Members by team, in small letters. */
+  readonly #small: ReadonlyMap<string, ReadonlySet<string>>;
   /** A caller is proved once and never changes. */
   readonly #known = new WeakMap<Caller, Principal>();
 
   constructor(teams: CompiledPolicy['teams']) {
     this.#teams = teams;
+    this.#small = new Map(
+      [...teams].map(([team, { members }]) => [team, new Set([...members].map((one) => one.toLowerCase()))]),
+    );
   }
 
   of(caller: Caller): Principal {
@@ -38,7 +53,21 @@ export class Principals {
         members.has(user) || (asSignedIn && vouched && teams.includes(name)),
     );
     const names = own.map(([name]) => name).sort();
-    const key = JSON.stringify([user, vouched, names]);
-    return { uid: { type: 'User', id: user }, vouched, teams: names, key };
+    const near = [nearUser(user), ...this.#near({ user, teams, vouched }).map(nearTeam)];
+    const key = JSON.stringify([user, vouched, names, near]);
+    return { uid: { type: 'User', id: user }, vouched, teams: names, near, key };
+  }
+
+  /** Teams that it may be meant to belong to, as if nobody told large letters from small ones. */
+  #near({ user, teams, vouched }: Pick<Caller, 'user' | 'teams'> & { readonly vouched: boolean }): string[] {
+    const name = user.toLowerCase();
+    const said = new Set(vouched ? teams.map((team) => team.toLowerCase()) : []);
+    return [...this.#teams]
+      .filter(
+        ([team, { asSignedIn }]) =>
+          this.#small.get(team)?.has(name) || (asSignedIn && said.has(team.toLowerCase())),
+      )
+      .map(([team]) => team)
+      .sort();
   }
 }

@@ -1,5 +1,6 @@
 /** What of a policy that is understood is still likely to be a mistake. */
 import type { CompiledPolicy } from './compile.ts';
+import { nearTeam } from './principal.ts';
 import { FLOWS_RULE } from './rules.ts';
 import { sliceFor } from './slice.ts';
 import { momentOf } from './time.ts';
@@ -58,7 +59,7 @@ function over({ parsed, zone }: CompiledPolicy, { now }: RemarkContext): Remark[
 function unusedTeams({ teams, policies }: CompiledPolicy): Remark[] {
   const named = policies.map(({ cedar }) => cedar).join('\n');
   return [...teams.keys()]
-    .filter((name) => !named.includes(`Team::${JSON.stringify(name)}`))
+    .filter((name) => ![name, nearTeam(name)].some((one) => named.includes(`Team::${JSON.stringify(one)}`)))
     .map((name) => ({ line: 0, text: `no line speaks of the team ${name}` }));
 }
 

@@ -1,5 +1,6 @@
 /** Lines of a policy as Cedar. */
 import { WEEKDAYS } from './conditions.ts';
+import { nearTeam, nearUser } from './principal.ts';
 import type { Ask, Conditions, Need, Rule, Selection, Who } from './rules.ts';
 import { ACTION_OF, ENTITY_OF, itemId } from './schema.ts';
 
@@ -18,7 +19,7 @@ function policy({ effect, ask, selection, conditions }: Rule, who: Who, { action
   const vouched = who.kind === 'everyone' && effect === 'permit' ? ['principal.vouched'] : [];
   const terms = [...vouched, ...needTerms(selection.needs), ...conditionTerms(conditions, effect)];
   const when = terms.length === 0 ? '' : `\nwhen { ${terms.join(' && ')} }`;
-  return `${marksOf(ask)}${effect} (${principalOf(who)}, ${action}, ${resource})${when};`;
+  return `${marksOf(ask)}${effect} (${effect === 'permit' ? principalOf(who) : refusedTo(who)}, ${action}, ${resource})${when};`;
 }
 
 function marksOf(ask: Ask | null): string {
@@ -28,6 +29,12 @@ function marksOf(ask: Ask | null): string {
 export function principalOf(who: Who): string {
   if (who.kind === 'team') return `principal in Team::${text(who.name)}`;
   return who.kind === 'user' ? `principal == User::${text(who.name)}` : 'principal';
+}
+
+/** A team or a person, also by a name that only the size of its letters tells from theirs. */
+function refusedTo(who: Who): string {
+  if (who.kind === 'team') return `principal in Team::${text(nearTeam(who.name))}`;
+  return who.kind === 'user' ? `principal in Team::${text(nearUser(who.name))}` : 'principal';
 }
 
 function resourceScopes({ kinds, servers, names }: Selection): Scope[] {

@@ -2,7 +2,7 @@
 import type { PolicyJson, Uid } from './cedar.ts';
 import type { Compiled } from './compile.ts';
 import { fixedValue } from './expression.ts';
-import type { Principal } from './principal.ts';
+import { type Principal, parentsOf } from './principal.ts';
 import { ACTION_OF } from './schema.ts';
 import type { Known } from './world.ts';
 
@@ -16,8 +16,7 @@ export function sliceFor(
 }
 
 export function sliceOf(policies: readonly Compiled[], principal: Principal): readonly Compiled[] {
-  const parents = principal.teams.map((id) => ({ type: 'Team', id }));
-  return policies.filter(({ json }) => fits(json.principal, principal.uid, parents));
+  return policies.filter(({ json }) => fits(json.principal, principal.uid, parentsOf(principal)));
 }
 
 function fitsItem({ action, resource }: PolicyJson, { uid, server, kind }: Known): boolean {

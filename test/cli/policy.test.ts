@@ -119,7 +119,7 @@ describe('lk policy show', () => {
   it('prints each line as the Cedar that it is', async () => {
     const { text } = await lk(await project(TEXT), 'show');
     expect(text).toContain(`// line 3: interns: no write tools
-forbid (principal in Team::"interns", action == Action::"call", resource)
+forbid (principal in Team::"~interns", action == Action::"call", resource)
 when { !resource.readOnly };`);
     expect(text).toContain('@ask("2")');
     expect(text).toContain('context.maybe.contains("path is not below /data")');

@@ -245,6 +245,49 @@ describe('annotations', () => {
   });
 });
 
+describe('names of persons and teams', () => {
+  const policy = policyOf(`team interns = Ada@example.com, as signed in
+everyone: read tools
+interns: not the docs server
+user eve: not the code server
+interns: tools of the code server
+user bob: tools of the code server
+user dan: ask one person before write tools
+everyone: tools of the web server
+`);
+  const of = (user: string, name: string, teams: string[] = []): string =>
+    policy.judge({ ...callOf(user, name), caller: callerOf(user, { teams }) }).effect;
+
+  it('that differ by the size of letters are the same where something is refused', () => {
+    for (const user of ['Ada@example.com', 'ada@example.com', 'ADA@EXAMPLE.COM'])
+      expect(of(user, 'docs/search')).toBe('deny');
+    for (const teams of [['interns'], ['Interns'], ['INTERNS']])
+      expect(of('zoe', 'docs/search', teams)).toBe('deny');
+    expect(of('zoe', 'docs/search', ['intern'])).toBe('allow');
+    for (const user of ['eve', 'Eve']) expect(of(user, 'code/read')).toBe('deny');
+    expect(of('evelyn', 'code/read')).toBe('allow');
+    for (const user of ['dan', 'Dan']) expect(of(user, 'web/search')).toBe('ask');
+  });
+
+  it('and are others where something is permitted', () => {
+    expect(of('Ada@example.com', 'code/remove')).toBe('allow');
+    expect(of('ada@example.com', 'code/remove')).toBe('deny');
+    expect([of('zoe', 'code/remove', ['interns']), of('zoe', 'code/remove', ['Interns'])]).toEqual([
+      'allow',
+      'deny',
+    ]);
+    expect([of('bob', 'code/remove'), of('Bob', 'code/remove')]).toEqual(['allow', 'deny']);
+  });
+
+  it('are not said by somebody whom nobody vouches for', () => {
+    const caller = callerOf('zoe', { teams: ['interns'], via: 'nobody' });
+    const open = policyOf(
+      'team interns = as signed in\nanyone: all locked tools\ninterns: not the docs server',
+    );
+    expect(open.judge({ ...callOf('zoe', 'docs/search'), caller }).effect).toBe('allow');
+  });
+});
+
 describe('toxic flows', () => {
   const read = { untrusted: true, private: true };
   const effect = (text: string, name: string, labels = {}): string =>
