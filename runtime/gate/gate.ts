@@ -8,6 +8,7 @@ import type { LockEntry } from '../../schemas/lock.ts';
 import type { Era, Section } from '../../schemas/surface.ts';
 import type { GatePolicy } from '../policy/session.ts';
 import { type Id, idKey, isObject, type Notification, type Request, type Response } from '../wire/message.ts';
+import { undeclared } from './declared.ts';
 import {
   type MethodRule,
   NOTICES_TO_CLIENT,
@@ -171,10 +172,11 @@ export function judgeToClient(
   if (inFlight.has(idKey(message.id))) return refuse(duplicateId(message));
   const rule = state.era === 'session' ? own(REQUESTS_TO_CLIENT, message.method) : undefined;
   if (!rule) return refuse(unknownMethod(message.method, 'from a server to its client'));
-  if (rule.capability !== undefined && state.clientCapabilities[rule.capability] === undefined) {
+  const missing = undeclared(message, rule, state.clientCapabilities);
+  if (missing !== null) {
     return refuse(
       new LockkeeperError('METHOD_REFUSED', {
-        expected: `a client that declared ${rule.capability} before ${message.method}`,
+        expected: `a client that declared ${missing} before ${message.method}`,
         found: 'one that did not',
         next: 'The server must do without',
       }),

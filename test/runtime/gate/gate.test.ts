@@ -222,3 +222,32 @@ describe('the gate to the client', () => {
     for (const id of ['7', 8, null]) expect(boundTo(answer(id), asked)).toBeNull();
   });
 });
+
+describe('what a client declared in part', () => {
+  const form = request('elicitation/create', { message: 'x', requestedSchema: {} });
+  const open = request('elicitation/create', { mode: 'url', url: 'https://a.test', elicitationId: '1' });
+  const odd = (mode: Json): Call => request('elicitation/create', { mode });
+  const lend = (more: JsonObject): Call => request('sampling/createMessage', { messages: [], ...more });
+  const [both, all] = [{ elicitation: { form: {}, url: {} } }, lend({ includeContext: 'allServers' })];
+  it.each<[string, string, Call, JsonObject]>([
+    ['a form, of elicitation and no more', 'allowed', form, { elicitation: {} }],
+    ['a form, of forms', 'allowed', form, { elicitation: { form: { applyDefaults: true } } }],
+    ['a form, of addresses alone', 'elicitation.form', form, { elicitation: { url: {} } }],
+    ['an address, of elicitation and no more', 'elicitation.url', open, { elicitation: {} }],
+    ['an address, of forms', 'elicitation.url', open, { elicitation: { form: {} } }],
+    ['an address, of both', 'allowed', open, both],
+    ['another mode', 'elicitation.constructor', odd('constructor'), both],
+    ['a mode that is no text', 'elicitation."{}"', odd({}), both],
+    ['a capability that is null', 'elicitation', form, { elicitation: null }],
+    ['a model, of sampling', 'allowed', lend({ includeContext: 'thisServer' }), { sampling: {} }],
+    ['a model with tools, of sampling', 'sampling.tools', lend({ tools: [] }), { sampling: {} }],
+    ['a choice of tools, of sampling', 'sampling.tools', lend({ toolChoice: {} }), { sampling: {} }],
+    ['a model with tools, of tools', 'allowed', lend({ tools: [] }), { sampling: { tools: {} } }],
+    ['what all servers said, of tools', 'sampling.context', all, { sampling: { tools: {} } }],
+    ['what all servers said, of context', 'allowed', all, { sampling: { context: {} } }],
+  ])('%s: %s', (_, expected, call, clientCapabilities) => {
+    const verdict = judgeToClient(call, stateWith({ clientCapabilities }), new Map());
+    const missing = verdict.allow ? 'allowed' : /declared (\S+) before/.exec(verdict.error.expected)?.[1];
+    expect(missing).toBe(expected);
+  });
+});
