@@ -87,13 +87,14 @@ export class Exchange {
     return this.sealed && !(answers && this.sealed.on === 'finish') ? this.sealed.error : null;
   }
 
-  /** The record first; only when it is on the disk, the effect. */
+  /** The record first; only when it is on the disk, the effect. One that cannot be had ends the session, as no record does. */
   record(
     body: AuditBody,
     effect: () => void,
     failed: (error: LockkeeperError) => void = (error) => this.#o.fail(error),
   ): void {
-    this.tail = this.scribe.journal.append(body).then(effect, (thrown: unknown) => {
+    const whole = this.scribe.journal.append(body).then(effect);
+    this.tail = whole.catch((thrown: unknown) => {
       const error = asLockkeeperError(thrown);
       this.#o.say(error.message);
       failed(error);

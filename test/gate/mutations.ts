@@ -146,8 +146,8 @@ export const mutations: readonly Mutation[] = [
     edits: [
       edit(
         'runtime/session/exchange.ts',
-        'this.tail = this.scribe.journal.append(body).then(effect,',
-        'effect(); this.tail = this.scribe.journal.append(body).then(() => undefined,',
+        'const whole = this.scribe.journal.append(body).then(effect);',
+        'effect(); const whole = this.scribe.journal.append(body).then(() => undefined);',
       ),
     ],
   },

@@ -13,7 +13,7 @@ import {
   stateless,
 } from '../../helpers/gateway.ts';
 import { rawRequest, rawSocket } from '../../helpers/raw-http.ts';
-import { tempDir } from '../../helpers/session.ts';
+import { codeOf, tempDir } from '../../helpers/session.ts';
 import { until } from '../../helpers/wait.ts';
 
 let gateway: RunningGateway;
@@ -118,5 +118,29 @@ describe('a client of the stateless era that goes while the server does not read
     expect(taken.map((message) => 'method' in message && message.method)).toEqual(['tools/list']);
     await gateway.close();
     await next;
+  });
+});
+
+describe('a client that cannot be told', () => {
+  it('ends its own session, and nothing beside it', async () => {
+    const url = await started([], (doors) => {
+      const path = '/servers/weather/mcp';
+      const door = doors.get(path);
+      if (!door) throw new Error('no door');
+      const open: typeof door.open = (visit, client) => {
+        const send: ClientPort['send'] = (bytes, ...rest) => {
+          if (bytes.includes('TOOL_REFUSED')) throw new Error('no way to say it');
+          client.send(bytes, ...rest);
+        };
+        const aside: ClientPort['aside'] = (...said) => client.aside(...said);
+        return door.open(visit, { send, aside, pause: () => client.pause(), resume: () => client.resume() });
+      };
+      doors.set(path, { ...door, open });
+    });
+    const [client, other] = [await httpClient(url), await httpClient(url)];
+    const [refused] = await client.request(1, 'tools/call', { name: 'none' });
+    expect(codeOf(refused ?? {})).toBe('NOT_FOUND');
+    expect((await client.post({ id: 2, method: 'ping' })).status).toBe(404);
+    expect((await other.request(1, 'ping'))[0]?.result).toEqual({});
   });
 });
