@@ -138,7 +138,7 @@ export const PrunedDetail = Closed({
 export type PrunedDetail = Static<typeof PrunedDetail>;
 
 /** The text a record's digest is taken over: the record without its digest, as JSON.stringify writes it. */
-export function recordText(record: Pick<AuditRecord, 'seq' | 'prev' | 'body'>): string {
+function recordText(record: Pick<AuditRecord, 'seq' | 'prev' | 'body'>): string {
   const { seq, prev, body } = record;
   return JSON.stringify({ seq, prev, body });
 }

@@ -4,7 +4,7 @@ import { Envelope } from './dsse.ts';
 import { digestOf } from './json.ts';
 import { type Static, Type } from './type.ts';
 
-export const CALL_PREDICATE = 'https://lockkeeper.dev/call-approval/v1';
+const CALL_PREDICATE = 'https://lockkeeper.dev/call-approval/v1';
 
 /** The longest that a call waits, minutes. */
 export const CALL_MINUTES = 15;

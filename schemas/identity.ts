@@ -4,7 +4,7 @@ import { Alias } from './intent.ts';
 import { type Static, Type } from './type.ts';
 
 /** Asymmetric algorithms alone: a shared secret would let every holder of it speak for everybody. */
-export const JWT_ALGORITHMS = [
+const JWT_ALGORITHMS = [
   'RS256',
   'RS384',
   'RS512',

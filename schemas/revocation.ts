@@ -3,7 +3,7 @@ import { Closed, Digest, Instant, Person, ServerName, Version } from './common.t
 import { Envelope } from './dsse.ts';
 import { type Static, Type } from './type.ts';
 
-export const REVOCATION_PREDICATE = 'https://lockkeeper.dev/revocation/v1';
+const REVOCATION_PREDICATE = 'https://lockkeeper.dev/revocation/v1';
 
 const Reason = Type.String({ minLength: 3, maxLength: 1000 });
 

@@ -13,8 +13,8 @@ import { concludeReport } from './scan.ts';
 import { type Static, Type } from './type.ts';
 import { VERSION } from './version.ts';
 
-export const VERDICT_PREDICATE = 'https://slsa.dev/verification_summary/v1';
-export const VERIFIER = 'https://lockkeeper.dev/scanner';
+const VERDICT_PREDICATE = 'https://slsa.dev/verification_summary/v1';
+const VERIFIER = 'https://lockkeeper.dev/scanner';
 
 const Sha256Hex = Type.String({ pattern: '^[0-9a-f]{64}$' });
 const Named = Closed({

@@ -6,7 +6,7 @@ import { COSIGNS, type Note, parseNote, readNoteKey, SIGNS, type Verifier } from
 /** Content type of a refusal that says what size the witness is at. */
 export const SIZE_TYPE = 'text/x.tlog.size';
 /** A tree of 2^63 leaves needs no more. */
-export const MAX_PROOF_LINES = 63;
+const MAX_PROOF_LINES = 63;
 /** Proof lines of 45 bytes and a note of half the size that notes may have: the witness adds a line and reads it again. */
 export const MAX_ADD_BYTES = 36 * 1024;
 /** What may stand in a name that settings list: no `+` (C2SP), no `@` and `,` (the list itself). */

@@ -92,7 +92,7 @@ async function start(cases: Cases, name: string, flags: readonly string[]): Prom
 }
 
 /** Only of samples between two moments, in microseconds of the monotonic clock. */
-export function profileOf(sampled: Sampled, { from, to }: { from: number; to: number }): Profile {
+function profileOf(sampled: Sampled, { from, to }: { from: number; to: number }): Profile {
   const areas = areasOf(sampled);
   const byArea = new Map<string, number>();
   const byFunction = new Map<string, number>();

@@ -38,7 +38,7 @@ export async function putAlarms(
 }
 
 /** Where a release comes from, as a check that people answer by its name. */
-export const MOVED = 'LK-UPS-01';
+const MOVED = 'LK-UPS-01';
 const MOVED_TITLE = 'Its source has what was approved';
 
 /** Of these releases, those that gate first. */

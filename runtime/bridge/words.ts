@@ -9,6 +9,7 @@ import {
   type Id,
   isObject,
   type Message,
+  NO_RESOURCE,
   type Notification,
   parseMessage,
   type Request,
@@ -27,8 +28,6 @@ const ENVELOPE = new Set([`${ERA}protocolVersion`, CAPABILITIES, `${ERA}clientIn
 const RETRY = ['inputResponses', 'requestState'] as const;
 /** Methods whose server may ask its client before it answers. */
 export const MAY_ASK: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
-/** The sessions' number for a resource that is not there, and that of the stateless era. */
-const NO_RESOURCE = { session: -32002, stateless: -32602 };
 
 /** What a request of the stateless era says of its client. */
 export interface Envelope {

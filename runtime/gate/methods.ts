@@ -1,4 +1,5 @@
 /** Every method of both protocol eras, by direction. What is not here is refused by name. */
+import type { JsonObject } from '../../schemas/common.ts';
 import type { Section } from '../../schemas/surface.ts';
 
 export interface MethodRule {
@@ -104,3 +105,20 @@ export const CAPABILITY_OF: Readonly<Record<Section, string>> = {
   resources: 'resources',
   resourceTemplates: 'resources',
 };
+
+/** Parameter whose value `Mcp-Name` repeats, by method. */
+const NAMED: Readonly<Record<string, string>> = {
+  'tools/call': 'name',
+  'prompts/get': 'name',
+  'resources/read': 'uri',
+  'tasks/get': 'taskId',
+  'tasks/update': 'taskId',
+  'tasks/cancel': 'taskId',
+};
+
+/** What the header `Mcp-Name` says of a request; undefined where it says nothing. */
+export function mcpNameOf(method: string, params: JsonObject): string | undefined {
+  const field = Object.hasOwn(NAMED, method) ? NAMED[method] : undefined;
+  const value = field === undefined ? undefined : params[field];
+  return typeof value === 'string' ? value : undefined;
+}

@@ -164,7 +164,7 @@ export function relatedTask({ _meta }: JsonObject): Json | undefined {
   return isObject(related) ? (related.taskId ?? null) : related;
 }
 
-export function ownsTask(id: Json | undefined, tasks: Pick<TaskBook, 'of'> | undefined): boolean {
+function ownsTask(id: Json | undefined, tasks: Pick<TaskBook, 'of'> | undefined): boolean {
   return typeof id === 'string' && tasks !== undefined && tasks.of(id) !== null;
 }
 

@@ -6,6 +6,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Json } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { mcpNameOf } from '../gate/methods.ts';
 import { STATELESS_VERSION } from '../session/capture.ts';
 import { isObject, type Message, type Notification, type Request } from '../wire/message.ts';
 import type { Mirrored } from './ports.ts';
@@ -18,16 +19,6 @@ const HEADER_MISMATCH = -32020;
 const UNSUPPORTED_VERSION = -32022;
 const INVALID_PARAMS = -32602;
 const METHOD_NOT_FOUND = -32601;
-
-/** Which part of the body Mcp-Name repeats. */
-const NAMED: Readonly<Record<string, string>> = {
-  'tools/call': 'name',
-  'prompts/get': 'name',
-  'resources/read': 'uri',
-  'tasks/get': 'taskId',
-  'tasks/update': 'taskId',
-  'tasks/cancel': 'taskId',
-};
 
 /** Does this message belong to the stateless era? Its own envelope says so, or for a notice its header. */
 export function isStateless(message: Message, headers: IncomingHttpHeaders): boolean {
@@ -95,9 +86,8 @@ function assertMeta({ params }: Request | Notification, version: string | undefi
 }
 
 function assertName({ method, params }: Request, headers: IncomingHttpHeaders): void {
-  const field = Object.hasOwn(NAMED, method) ? NAMED[method] : undefined;
-  const value = field === undefined ? undefined : params[field];
-  if (typeof value !== 'string') return;
+  const value = mcpNameOf(method, params);
+  if (value === undefined) return;
   const given = header(headers, 'mcp-name');
   if (given === undefined || decoded(given) !== value) throw mismatch('Mcp-Name', value, given);
 }

@@ -84,6 +84,13 @@ interface Inspected {
   };
 }
 
+export async function hasImage(engine: string, tag: string): Promise<boolean> {
+  return run(engine, ['image', 'inspect', tag]).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** Without a template: Podman's and Docker's differ in what `json .` of one thing is. */
 export async function inspect(engine: string, name: string): Promise<Inspected> {
   const { stdout } = await run(engine, ['container', 'inspect', name], { maxBuffer: 4e6 });

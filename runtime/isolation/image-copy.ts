@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { sha256 } from '../../schemas/json.ts';
 import { tar } from '../lazy.ts';
+import { hasImage } from './engine.ts';
 import { OWN } from './image-root.ts';
 
 const run = promisify(execFile);
@@ -17,11 +18,7 @@ const LAYOUT = 1;
 export async function ensureCopy(engine: string, root: string): Promise<string> {
   const list = await readFile(join(dirname(root), 'manifest.json'));
   const tag = `localhost/lockkeeper-image:${LAYOUT}-${sha256(list).slice('sha256:'.length)}`;
-  const there = await run(engine, ['image', 'inspect', tag]).then(
-    () => true,
-    () => false,
-  );
-  if (there) return tag;
+  if (await hasImage(engine, tag)) return tag;
   const dir = await mkdtemp(join(tmpdir(), 'lockkeeper-image-'));
   try {
     const file = join(dir, 'image.tar');

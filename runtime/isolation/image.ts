@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import { sha256 } from '../../schemas/json.ts';
 import { tar } from '../lazy.ts';
 import type { MachinePython } from '../python/machine.ts';
+import { hasImage } from './engine.ts';
 
 const run = promisify(execFile);
 const UID = 65534;
@@ -24,11 +25,7 @@ export async function ensureImage(
   python: MachinePython | null,
 ): Promise<string> {
   const tag = await tagOf(nodePath, python);
-  const there = await run(engine, ['image', 'inspect', tag]).then(
-    () => true,
-    () => false,
-  );
-  if (there) return tag;
+  if (await hasImage(engine, tag)) return tag;
   const dir = await mkdtemp(join(tmpdir(), 'lockkeeper-image-'));
   try {
     const root = join(dir, 'root');

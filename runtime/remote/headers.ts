@@ -1,17 +1,9 @@
 /** What the transport says in HTTP headers of a message: always from the message itself. */
 import type { Json, JsonObject } from '../../schemas/common.ts';
+import { mcpNameOf } from '../gate/methods.ts';
 import { isObject } from '../wire/message.ts';
 
 const VERSION_META = 'io.modelcontextprotocol/protocolVersion';
-/** Parameter whose value a method's `Mcp-Name` repeats. */
-const NAMED: Readonly<Record<string, string>> = {
-  'tools/call': 'name',
-  'prompts/get': 'name',
-  'resources/read': 'uri',
-  'tasks/get': 'taskId',
-  'tasks/update': 'taskId',
-  'tasks/cancel': 'taskId',
-};
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** Values beyond this are not repeated, as their transport says. */
 const MAX_VALUE = 8192;
@@ -28,10 +20,9 @@ export function statelessVersion(params: JsonObject): string | null {
 /** The headers of the stateless era (Mcp-Method, Mcp-Name, Mcp-Param-*), in small letters. */
 export function messageHeaders(method: string, params: JsonObject, tools: Tools): Record<string, string> {
   const headers: Record<string, string> = { 'mcp-method': headerValue(method) };
-  const named = NAMED[method];
-  const name = named === undefined ? undefined : params[named];
-  if (typeof name === 'string') headers['mcp-name'] = headerValue(name);
-  if (method !== 'tools/call' || typeof name !== 'string' || !Object.hasOwn(tools, name)) return headers;
+  const name = mcpNameOf(method, params);
+  if (name !== undefined) headers['mcp-name'] = headerValue(name);
+  if (method !== 'tools/call' || name === undefined || !Object.hasOwn(tools, name)) return headers;
   const args = isObject(params.arguments) ? params.arguments : {};
   repeat(tools[name]?.inputSchema, args, headers);
   return headers;

@@ -7,7 +7,7 @@ import { isObject, type Message, type Notification, type Response } from '../wir
 import { type End, endOf } from './records.ts';
 
 /** Tasks that are not over, bytes of the calls that made them, and how many that are over are still known. */
-export const MAX_TASKS = 128;
+const MAX_TASKS = 128;
 const MAX_BYTES = 16 * 1024 * 1024;
 const MAX_OVER = 256;
 /** Longest life of a task, whatever its server says, ms. */

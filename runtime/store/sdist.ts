@@ -6,7 +6,7 @@ import { refusal, unzip } from './unzip.ts';
 import { fieldIn, textIn } from './wheel.ts';
 
 /** Less than of packages that run: all of it is copied once more where it is built. */
-export const SDIST_LIMITS: UnpackLimits = {
+const SDIST_LIMITS: UnpackLimits = {
   maxEntries: 20_000,
   maxBytes: 192 * 1024 ** 2,
   maxFileBytes: 64 * 1024 ** 2,

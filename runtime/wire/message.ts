@@ -113,7 +113,7 @@ export function refusalOf(id: Id | null, error: LockkeeperError): Buffer {
 }
 
 /** The protocol's own numbers for a resource that is not there; they name it. */
-const NO_RESOURCE = { session: -32002, stateless: -32602 } as const;
+export const NO_RESOURCE = { session: -32002, stateless: -32602 } as const;
 
 /** To who reads a resource that the lock does not have: for them there is none. */
 export function noResourceOf(

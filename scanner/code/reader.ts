@@ -17,7 +17,7 @@ export interface ReaderLimits {
   readonly memoryMiB: number;
 }
 
-export const READER_LIMITS: ReaderLimits = { fileMs: 20_000, packageMs: 180_000, memoryMiB: 1536 };
+const READER_LIMITS: ReaderLimits = { fileMs: 20_000, packageMs: 180_000, memoryMiB: 1536 };
 /** Of the 8 MiB that systems give: enough for what compilers write; deeper nesting is an error that is caught. */
 const STACK_KIB = 6000;
 /** Files that may end their reader before the rest of a package is left unread. */

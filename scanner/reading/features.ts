@@ -5,7 +5,7 @@ import type { Speaker } from './speaker.ts';
 
 export const BITS = 16;
 /** Cues and concepts have the upper half for themselves: no word may be taken for one. */
-export const CUES_FROM = 1 << (BITS - 1);
+const CUES_FROM = 1 << (BITS - 1);
 const MASK = CUES_FROM - 1;
 /** Words of one sentence that are counted. */
 const MOST_WORDS = 80;

@@ -40,7 +40,7 @@ export function opinionOf(reads: readonly Read[], by = weights()): number {
 }
 
 /** The same of buckets that were counted before, each once. */
-export function scoreOf(buckets: Iterable<number>, { data, scale, bias }: Weights): number {
+function scoreOf(buckets: Iterable<number>, { data, scale, bias }: Weights): number {
   let [sum, count] = [0, 0];
   for (const bucket of buckets) {
     sum += data[bucket] ?? 0;

@@ -29,7 +29,7 @@ export function classOf(node: Class, here: Here): Value {
   return self;
 }
 
-export function thisIn({ env }: Here, self: Value): Here['env'] {
+function thisIn({ env }: Here, self: Value): Here['env'] {
   const inner = env.branch();
   inner.declare('this', self);
   return inner;

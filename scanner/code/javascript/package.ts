@@ -23,11 +23,6 @@ const MAX_MS = 15_000;
 const WORTH =
   /child_process|\bfetch\b|https?\b|axios|undici|\beval\b|\bFunction\b|\bvm\b|\bfs\b|registerTool|setRequestHandler|\.tool\(|query|execute|\bimport\(|\bopen\b|\bgot\b|execa|dns/;
 
-export interface CodeText {
-  readonly path: string;
-  readonly text: string;
-}
-
 /** What flows from where to where. Says which files were not followed to their end. */
 export function followPackage(files: readonly SourceFile[]): FlowFacts {
   const texts = new Map<string, string>();

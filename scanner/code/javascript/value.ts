@@ -97,7 +97,7 @@ export function anyOf(fields: ReadonlyMap<string, Value>): Value {
   return { ...wordsOf([...fields.values()]), alts: alts.slice(0, MAX_ALTS) };
 }
 
-export function mergeTaints(values: readonly Value[]): readonly Taint[] {
+function mergeTaints(values: readonly Value[]): readonly Taint[] {
   const all = new Map<string, Taint>();
   for (const { taints } of values)
     for (const taint of taints) {
