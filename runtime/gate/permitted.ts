@@ -41,9 +41,12 @@ export function judgePolicy(message: Request, rule: MethodRule, state: GateState
   if (first === undefined) return null;
   const { call, decision } = judged.find((one) => !passes(one.call, one.decision)) ?? first;
   const permission = permissionOf(policy, call, decision);
-  if (permission.error !== null || !answers(message)) return permission;
-  // What its questions are answered with is in no argument.
-  const unsaid = policy.unsaid(message.method);
+  return permission.error === null && answers(message) ? saying(policy, permission, message) : permission;
+}
+
+/** What a server's questions are answered with is in no argument. */
+function saying(policy: GatePolicy, permission: Permission, { method }: { method: string }): Permission {
+  const unsaid = policy.unsaid(method);
   return unsaid ? refusedBy(policy, { effect: 'deny', rule: FLOWS_RULE }, unsaid) : permission;
 }
 
@@ -65,7 +68,9 @@ export function judgeTaskPolicy(
   const decision = policy.judge(call, method === 'tasks/update' ? undefined : making.read);
   const asked = decision.effect === 'ask' && (decision.people ?? 2) <= making.people;
   const judged = { policy: policy.digest as Digest, rule: decision.rule };
-  if (decision.effect === 'allow' || asked) return { error: null, decision: judged, ask: null };
+  const permission = { error: null, decision: judged, ask: null };
+  if (decision.effect === 'allow' || asked)
+    return method === 'tasks/update' ? saying(policy, permission, { method }) : permission;
   return { ...permissionOf(policy, call, decision), error: policy.refusal(call, decision), ask: null };
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type GateState, judgeToServer } from '../../../runtime/gate/gate.ts';
+import { judgeTaskPolicy } from '../../../runtime/gate/permitted.ts';
 import { argumentCheck } from '../../../runtime/gate/schema.ts';
 import { liveSurface } from '../../../runtime/gate/surface.ts';
 import { FlowState } from '../../../runtime/policy/flows.ts';
@@ -187,6 +188,24 @@ describe('step 7', () => {
         detail: { read: { private: { call: 's/1' } } },
       });
     expect(judgeToServer(answering({ q1: {} }), stateWith(EVERYTHING)).allow).toBe(true);
+  });
+
+  it('refuses to tell a task more after reading, where its server sends out by another tool', () => {
+    const local = { name: 'local', inputSchema: { type: 'object' }, annotations: { openWorldHint: false } };
+    const tools = { ...surface.tools, local };
+    const both = {
+      entry: { ...entry, surface: pinSurface({ ...surface, tools }) },
+      surface: { ...surface, tools },
+    };
+    const flow = new FlowState();
+    const policy = gatePolicyOf(sessionPolicy(EVERYTHING, both, { flow }), callerOf('erin'));
+    const making = { era: 'session', arguments: {}, bytes: 2, read: flow.read, people: 0 };
+    const task = { maker: { target: 'local', making } } as unknown as Parameters<typeof judgeTaskPolicy>[1];
+    const error = (method: string): string | undefined =>
+      judgeTaskPolicy(method, task, { policy })?.error?.code;
+    expect([error('tasks/get'), error('tasks/update')]).toEqual([undefined, undefined]);
+    flow.saw({ untrusted: true, private: true }, { call: 's/1', what: 'web/fetch' });
+    expect([error('tasks/get'), error('tasks/update')]).toEqual([undefined, 'POLICY_REFUSED']);
   });
 
   it('refuses to send out after reading, and names the calls that brought it', () => {
