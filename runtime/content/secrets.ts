@@ -28,9 +28,12 @@ export function secretsIn(text: string): readonly Span[] {
 
 function listed(text: string): Span[] {
   const spans: Span[] = [];
-  for (const { 0: found, index } of text.matchAll(FORM))
+  for (const { 0: found, index } of text.matchAll(FORM)) {
+    // What stands in the last one ends where that does: to look for its end each time would be to read the text each time.
+    if (index + found.length <= (spans.at(-1)?.[1] ?? 0)) continue;
     if (!/^(?:Bearer|Basic) /.test(found) || looksSecret(found.slice(found.indexOf(' ') + 1), 16))
       spans.push(formed(text, index, index + found.length));
+  }
   if (text.includes('://'))
     for (const { 0: found, index } of text.matchAll(USERINFO)) {
       const user = found.slice(found.indexOf('://') + 3, -1);

@@ -8,6 +8,7 @@ import { isSecretMember, secretsIn } from '../../../runtime/content/secrets.ts';
 import { eachText, rewritten } from '../../../runtime/content/walk.ts';
 import type { Json } from '../../../schemas/common.ts';
 import { TOKENS } from '../../helpers/tokens.ts';
+import { processorMs } from '../../helpers/wait.ts';
 
 const budget = () => ({ close: 4e5 });
 const reasons = (text: string): string[] | null => answerPhrasesIn(text, budget());
@@ -129,6 +130,19 @@ describe('secrets in answers', () => {
     'max_tokens: 4096a',
     'https://user@example.com/a',
   ])('%s holds none', (text) => expect(secretsIn(text)).toEqual([]));
+
+  it.each([
+    ['without an end', '', ''],
+    ['before one end', '-----END RSA PRIVATE KEY-----', '\n'],
+  ])(
+    'are found in time that grows with the text: a million characters of keys that begin, %s',
+    (_, end, after) => {
+      const text = `a${'-----BEGIN RSA PRIVATE KEY-----'.repeat(33_000)}${end}${after}`;
+      const spent = processorMs();
+      expect(secretsIn(text)).toEqual([[1, text.length - after.length]]);
+      expect(spent()).toBeLessThan(3000);
+    },
+  );
 
   it('are known by the name of a member, but not where it names a place in a list', () => {
     expect(isSecretMember('password', 'hunter22')).toBe(true);
