@@ -1,7 +1,7 @@
 /** lk: argv -> one verb -> one result, printed in one place, one exit code. */
 import { asLockkeeperError, CODES, LockkeeperError, quote } from '../schemas/errors.ts';
 import { problemOf } from '../schemas/problem.ts';
-import { nearest } from '../schemas/slip.ts';
+import { isSlip, nearest } from '../schemas/slip.ts';
 import { VERSION } from '../schemas/version.ts';
 import { type Api, openApi } from './api.ts';
 import { type Command, type Context, flag, parseWords, type Result, text, type Values } from './command.ts';
@@ -35,7 +35,7 @@ export async function lk(argv: readonly string[], environment: NodeJS.ProcessEnv
       return name === undefined || name === '--json' ? CODES.USAGE.exit : 0;
     }
     const command = await findCommand(name);
-    const { words, values } = parseWords(name, command, rest);
+    const { words, values } = parsed(name, command, rest);
     if (flag(values, 'help')) {
       process.stdout.write(helpOf(name, command, paint));
       return 0;
@@ -56,6 +56,18 @@ function verbFirst(argv: readonly string[]): readonly [string | undefined, ...st
   const [first, second, ...rest] = argv;
   const both = `${first} ${second}`;
   return Object.hasOwn(commands, both) ? [both, ...rest] : [first, ...argv.slice(1)];
+}
+
+/** Where the second word is a slip away from that of a verb of two words, the refusal names it. */
+function parsed(name: string, command: Command, rest: readonly string[]): ReturnType<typeof parseWords> {
+  try {
+    return parseWords(name, command, rest);
+  } catch (error) {
+    const meant = Object.keys(commands).find((verb) => isSlip(`${name} ${rest[0]}`, verb));
+    if (meant === undefined || !(error instanceof LockkeeperError)) throw error;
+    const { expected, found, next, cause } = error;
+    throw new LockkeeperError('USAGE', { expected, found, next: `Did you mean lk ${meant}? ${next}`, cause });
+  }
 }
 
 /** Where one person may not, another who signed in on this machine perhaps may. */

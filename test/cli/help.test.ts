@@ -48,6 +48,8 @@ it.each([
 it.each([
   [['aprove'], 'found "aprove". Did you mean lk approve? All verbs: lk --help. [USAGE]\n'],
   [['help', 'aprove'], 'Did you mean lk approve? All verbs: lk --help. [USAGE]\n'],
+  [['audit', 'verfy'], 'found verfy. Did you mean lk audit verify? See: lk audit --help. [USAGE]\n'],
+  [['audit', 'zebra'], 'found zebra. See: lk audit --help. [USAGE]\n'],
   [['zebra'], 'found "zebra". See: lk --help. [USAGE]\n'],
 ])('refuses %j with the verb that was meant, in one line', async (words, end) => {
   const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
