@@ -119,6 +119,11 @@ function judgeTerms(message: Request, method: string, { era, tasks }: GateState)
       next: 'Call its tools without tasks',
     });
   }
+  return judgeDeclared(message, era);
+}
+
+/** In the stateless era each request says that its client knows tasks. */
+export function judgeDeclared(message: Request, era: Era): LockkeeperError | null {
   if (era === 'session' || declares(message)) return null;
   return new LockkeeperError('TASK_UNDECLARED', {
     expected: `a client that declares the extension ${EXTENSION} in this request`,

@@ -7,6 +7,7 @@ import { type ClientWay, clientWays, readAllUnplayed, takeClients } from './clie
 import { type Hop, openFixture } from './hops.ts';
 import { DIRECT, type Judged, judge, type Known, readBaseline, type Taken, type Unplayed } from './judge.ts';
 import { REVISIONS, type Revision, runSuite } from './suite.ts';
+import { takeTasks, taskWays } from './tasks.ts';
 import { ways } from './ways.ts';
 
 /** A way to the server other than the direct one; `direct` is the address of the fixture by itself. */
@@ -53,17 +54,19 @@ export async function baseline(): Promise<readonly Known[]> {
 
 /** Returns the exit code: 0 if nothing differs but what is explained, 1 if something does, 2 for unknown words. */
 export async function runTable(words: readonly string[], streams: Streams): Promise<number> {
-  const names = [...ways, ...clientWays].map(({ name }) => name);
+  const names = [...ways, ...taskWays, ...clientWays].map(({ name }) => name);
   const want = asked(words, { name: 'conformance', of: 'the ways to a server', names }, streams);
   if (typeof want === 'number') return want;
   const { json } = want;
   const { out, say } = streams;
   const chosen = ways.filter(({ name }) => want.isWanted(name));
   const clients = clientWays.filter(({ name }) => want.isWanted(name));
+  const tasks = taskWays.filter(({ name }) => want.isWanted(name));
   const began = performance.now();
-  const tell = counting(say, runsOf(chosen) + runsOf(clients));
+  const tell = counting(say, runsOf(chosen) + runsOf(clients) + (tasks.length > 0 ? tasks.length + 1 : 0));
   const taken = [
     ...(chosen.length > 0 ? await takeAll(chosen, REVISIONS, tell) : []),
+    ...(tasks.length > 0 ? await takeTasks(tasks, tell) : []),
     ...(clients.length > 0 ? await takeClients(clients, REVISIONS, tell) : []),
   ];
   const judged = judge(taken, await baseline());

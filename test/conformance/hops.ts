@@ -15,9 +15,9 @@ export interface Hop {
   close(): Promise<void>;
 }
 
-/** The fixture by itself, on a port of its own. */
-export async function openFixture(): Promise<Hop> {
-  const child = spawn(process.execPath, [FIXTURE, 'http'], { stdio: ['ignore', 'pipe', 'inherit'] });
+/** The fixture, or another server, by itself, on a port of its own. */
+export async function openFixture(file = FIXTURE): Promise<Hop> {
+  const child = spawn(process.execPath, [file, 'http'], { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface(child.stdout);
   const ended = once(child, 'exit').then(([code]) => {
     throw new Error(`the conformance server ended with ${code} before it listened`);

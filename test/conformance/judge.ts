@@ -97,10 +97,13 @@ export interface Judged {
 export const DIRECT = 'direct';
 /** The suite's client scenarios, with the client by itself. */
 export const CLIENT_DIRECT = 'client direct';
-const DIRECTS: readonly string[] = [DIRECT, CLIENT_DIRECT];
+/** Those of tasks, with a server that has the extension. */
+export const TASKS_DIRECT = 'tasks direct';
+const DIRECTS: readonly string[] = [DIRECT, CLIENT_DIRECT, TASKS_DIRECT];
 
 /** What a way is held against. */
 function directOf(way: string): string {
+  if (way.startsWith('tasks ')) return TASKS_DIRECT;
   return way.startsWith('client ') ? CLIENT_DIRECT : DIRECT;
 }
 

@@ -11,8 +11,9 @@ export function renamed(alias: string): Loss {
   return {
     headers: (headers) => {
       const name = headers['mcp-name'];
-      // Addresses of resources are nobody's name.
-      if (typeof name !== 'string' || name.includes('://')) return;
+      // Addresses of resources are nobody's name, and a task has its server's before it already.
+      const isTask = String(headers['mcp-method']).startsWith('tasks/');
+      if (typeof name !== 'string' || name.includes('://') || isTask) return;
       const coded = CODED.exec(name)?.[1];
       headers['mcp-name'] =
         coded === undefined

@@ -55,6 +55,30 @@ export async function runSuite(url: string, revision: Revision): Promise<Run> {
   }
 }
 
+/** Runs these scenarios of a server, each as a program of its own, three at a time. */
+export async function runScenarios(
+  url: string,
+  scenarios: readonly string[],
+  revision: Revision,
+): Promise<Run> {
+  const dir = await mkdtemp(join(tmpdir(), 'lk-conformance-'));
+  const options = ['--url', url, '--spec-version', revision, '--force', '-o', dir, '--timeout', `${WHOLE}`];
+  const left = [...scenarios];
+  try {
+    const work = async (): Promise<void> => {
+      for (let next = left.shift(); next; next = left.shift())
+        await referee(['server', '--scenario', next, ...options], dir);
+    };
+    await Promise.all([work(), work(), work()]);
+    const checks = await readChecks(dir);
+    const missing = scenarios.filter((one) => !checks.some(({ scenario }) => scenario === one));
+    if (missing.length > 0) throw new Error(`the suite did not run ${missing.join(', ')}`);
+    return { checks, conforms: checks.every(({ status }) => status !== 'FAILURE') };
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
 /** Runs client scenarios one by one, as their clocks do not stand each other. `command` is given the address. */
 export async function runClient(
   command: string,

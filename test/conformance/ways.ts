@@ -12,8 +12,8 @@ import { renamed } from './renamed.ts';
 export const ways: readonly Way[] = [
   { name: 'passthrough', open: (direct) => openPassthrough(direct) },
   { name: 'gateway to stdio', open: async () => hopOf(await stdioGateway()) },
-  { name: 'gateway to http', open: openRemoteGateway },
-  { name: 'gateway to all', open: openAll },
+  { name: 'gateway to http', open: (direct) => openRemoteGateway(direct) },
+  { name: 'gateway to all', open: async () => openAll(await stdioGateway()) },
   // The client speaks the one era, and the lock knows the server by the other alone: the bridge stands between.
   {
     name: 'gateway across to sessions',
@@ -31,8 +31,8 @@ export const ways: readonly Way[] = [
 const START_MS = 30_000;
 
 /** HTTP to the gateway, stdio to the server behind it; `only` is the one era that it speaks. */
-export function stdioGateway(only?: Era): Promise<RunningGateway> {
-  return gatewayTo(() => plainProcess([FIXTURE, 'stdio', ...(only ? [only] : [])]), only);
+export function stdioGateway(only?: Era, file = FIXTURE): Promise<RunningGateway> {
+  return gatewayTo(() => plainProcess([file, 'stdio', ...(only ? [only] : [])]), only);
 }
 
 /** A gateway before a locked server of both eras, or of one alone, as a scan would find it. */
@@ -53,10 +53,10 @@ async function gatewayTo(
 }
 
 /** HTTP to the gateway, HTTP to the server behind it, which answers with TLS to a name, as remote servers have to. */
-async function openRemoteGateway(direct: string): Promise<Hop> {
+export async function openRemoteGateway(direct: string, only?: Era): Promise<Hop> {
   const { launch, close } = await openFront(direct);
   const record = async (): Promise<void> => undefined;
-  const hop = hopOf(await gatewayTo((tools) => openRemote({ launch, record, tools })));
+  const hop = hopOf(await gatewayTo((tools) => openRemote({ launch, record, tools }), only));
   return {
     url: hop.url,
     close: async () => {
@@ -67,8 +67,7 @@ async function openRemoteGateway(direct: string): Promise<Hop> {
 }
 
 /** The address of all servers, with the only one of them under the names that the suite knows. */
-async function openAll(): Promise<Hop> {
-  const gateway = await stdioGateway();
+export async function openAll(gateway: RunningGateway): Promise<Hop> {
   const hop = await openPassthrough(`${gateway.url}/mcp`, { loss: renamed('conformance') });
   return {
     url: hop.url,

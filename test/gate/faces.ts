@@ -7,7 +7,7 @@ import type { GatewayOptions } from '../../runtime/gateway/ports.ts';
 import { type Journal, openJournal } from '../../runtime/journal/journal.ts';
 import { readJournal } from '../../runtime/journal/read.ts';
 import { FlowState } from '../../runtime/policy/flows.ts';
-import { openPolicy } from '../../runtime/policy/open.ts';
+import { type Decision, type JudgedCall, openPolicy, type Policy } from '../../runtime/policy/open.ts';
 import type { SessionOptions } from '../../runtime/session/options.ts';
 import type { AuditBody } from '../../schemas/audit.ts';
 import type { JsonObject } from '../../schemas/common.ts';
@@ -29,6 +29,8 @@ export interface Setup {
   readonly surface?: Surface;
   readonly policy?: string;
   readonly approvals?: CallApprovals;
+  /** Decides before the policy does; null: the policy decides. */
+  readonly judged?: (call: JudgedCall) => Decision | null;
   readonly content?: ContentControls;
   /** The lock has ended. */
   readonly stale?: boolean;
@@ -74,33 +76,47 @@ const ENVELOPE = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',
   'io.modelcontextprotocol/clientCapabilities': {},
 };
+/** With what a request of the stateless era says once its client knows tasks. */
+export const DECLARED = { extensions: { 'io.modelcontextprotocol/tasks': {} } };
 const STDIO_LIMIT = 8 * 1024 * 1024;
 
 export const openFace = (face: FaceName, setup: Setup): Promise<Talk> =>
   face === 'stdio' ? stdio(setup) : overHttp(face, setup);
 
+/** A policy that is another one once something happened. */
+const wrapped =
+  ({ judged }: Setup) =>
+  (policy: Policy): Policy => ({
+    digest: policy.digest,
+    judge: (call) => judged?.(call) ?? policy.judge(call),
+    canSee: (...asked) => policy.canSee(...asked),
+    reads: (item) => policy.reads(item),
+  });
+
 function policyOf(
-  text: string,
-  approvals: CallApprovals,
+  setup: Setup,
+  text = setup.policy ?? 'anyone: all locked tools\n',
 ): NonNullable<Parameters<typeof startSession>[0]>['policy'] {
   return ({ entry, surface }) => ({
-    policy: openPolicy({
-      text,
-      digest: sha256(text),
-      environment: 'development',
-      entries: new Map([['weather', entry]]),
-      surfaces: new Map([['weather', surface]]),
-    }),
+    policy: wrapped(setup)(
+      openPolicy({
+        text,
+        digest: sha256(text),
+        environment: 'development',
+        entries: new Map([['weather', entry]]),
+        surfaces: new Map([['weather', surface]]),
+      }),
+    ),
     server: 'weather',
     flow: new FlowState(),
-    approvals,
+    approvals: setup.approvals ?? NOBODY_TO_ASK,
   });
 }
 
 async function stdio(setup: Setup): Promise<Talk> {
   const dir = tempDir();
   const opened = await openJournal(join(dir, 'journal'));
-  const policy = policyOf(setup.policy ?? 'anyone: all locked tools\n', setup.approvals ?? NOBODY_TO_ASK);
+  const policy = policyOf(setup);
   const session = await startSession({
     journal: setup.journal?.(opened) ?? opened,
     ...(policy ? { policy } : {}),
@@ -185,6 +201,7 @@ async function overHttp(face: Exclude<FaceName, 'stdio'>, setup: Setup): Promise
     ...(setup.surface ? { captured: setup.surface } : {}),
     surface: inBothEras,
     policy: setup.policy ?? 'anyone: all locked tools\n',
+    wrapped: wrapped(setup),
     ...(setup.approvals ? { approvals: setup.approvals } : {}),
     ...(setup.journal ? { journal: setup.journal } : {}),
     limits: { messageBytes: SMALL, waitingEach: 1000 },

@@ -1,5 +1,6 @@
 /** For each control, the composition without its call: what the table has to notice. */
 import type { FaceName } from './faces.ts';
+import { taskMutations } from './task-mutations.ts';
 
 export interface Edit {
   readonly file: string;
@@ -25,6 +26,7 @@ const NAMES = 'names that no server has are not routed';
 const OWN_BINDING = 'an answer goes to the request that waits under its id, and to nobody else';
 
 export const mutations: readonly Mutation[] = [
+  ...taskMutations,
   {
     rows: ['1 frame: bytes to the server'],
     edits: [

@@ -9,7 +9,7 @@ import { type Door, type GatewayLimits, type GatewayOptions, LIMITS } from '../.
 import { type Gateway, openGateway } from '../../runtime/gateway/server.ts';
 import { type Journal, openJournal } from '../../runtime/journal/journal.ts';
 import { Breaker } from '../../runtime/lifecycle/breaker.ts';
-import { openPolicy } from '../../runtime/policy/open.ts';
+import { openPolicy, type Policy } from '../../runtime/policy/open.ts';
 import type { RunningServer } from '../../runtime/ports.ts';
 import type { AuditBody } from '../../schemas/audit.ts';
 import type { JsonObject } from '../../schemas/common.ts';
@@ -30,6 +30,8 @@ export interface GatewaySetup {
   readonly limits?: Partial<GatewayLimits>;
   /** Lines of the lock's policy. Default: everything to everyone. */
   readonly policy?: string;
+  /** What is judged by in its place. */
+  readonly wrapped?: (policy: Policy) => Policy;
   readonly approvals?: CallApprovals;
   readonly instances?: InstanceLimits;
   readonly idleMs?: number;
@@ -86,13 +88,15 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
     approvals: [],
   });
   const text = setup.policy ?? 'everyone: all locked tools\n';
-  const policy = openPolicy({
-    text,
-    digest: sha256(text),
-    environment: 'development',
-    entries: new Map(servers.map(([alias]) => [alias, entryOf(alias)])),
-    surfaces: new Map(servers.map(([alias]) => [alias, surfaceOf(alias)])),
-  });
+  const policy = (setup.wrapped ?? ((made) => made))(
+    openPolicy({
+      text,
+      digest: sha256(text),
+      environment: 'development',
+      entries: new Map(servers.map(([alias]) => [alias, entryOf(alias)])),
+      surfaces: new Map(servers.map(([alias]) => [alias, surfaceOf(alias)])),
+    }),
+  );
   for (const [alias, how] of servers) {
     const entry = entryOf(alias);
     const { server, version } = entry;

@@ -3,6 +3,7 @@ import type { Json } from '../../../schemas/common.ts';
 import { LockkeeperError } from '../../../schemas/errors.ts';
 import type { Era, Section } from '../../../schemas/surface.ts';
 import { LIST_METHOD, REQUESTS_TO_SERVER } from '../../gate/methods.ts';
+import { judgeDeclared } from '../../gate/tasks.ts';
 import { isObject, type Request } from '../../wire/message.ts';
 import { splice } from '../../wire/splice.ts';
 import { type Names, qualified } from './names.ts';
@@ -34,6 +35,8 @@ export function route(message: Request, { era, names, closed }: Routing): Routed
   const named = isObject(params.ref) ? params.ref.name : params.name;
   for (const [alias, error] of closed)
     if (typeof named === 'string' && named.startsWith(qualified(alias, ''))) throw error;
+  const undeclared = method.startsWith('tasks/') ? judgeDeclared(message, era) : null;
+  if (undeclared) throw undeclared;
   const { alias, message: own } = addressed(message, names);
   return { alias, message: withOwnMention(own, alias) };
 }

@@ -75,6 +75,8 @@ describe('tasks behind a gateway', () => {
     expect([idOf(left ?? {}), statusOf(left ?? {})]).toEqual(['weather:same', 'working']);
     expect([idOf(right ?? {}), statusOf(right ?? {})]).toEqual(['desk:same', 'completed']);
     expect(textOf(resultOf(right).result)).toBe('done same');
+    const undeclared = stateless(all(), { id: ++count, method: 'tasks/get', params: { taskId: 'nobody' } });
+    expect(codeOf((await messagesOf(await undeclared)).at(-1) ?? {})).toBe('TASK_UNDECLARED');
     const before = callsIn(gateway, 'weather', 'desk').split('tasks/').length;
     await make(all(), 'weather__act', 'mine');
     for (const taskId of ['desk:mine', 'mine', 'nobody:mine', ':mine', 'weather:', 'weather:foreign', 7])

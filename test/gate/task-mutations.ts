@@ -1,0 +1,76 @@
+/** For each control of tasks, the composition without its call. */
+import type { Mutation } from './mutations.ts';
+
+const JUDGED = 'runtime/gate/tasks.ts';
+const without = (row: string, file: string, from: string, to: string): Mutation => ({
+  rows: [row],
+  edits: [{ file, from, to }],
+});
+
+export const taskMutations: readonly Mutation[] = [
+  without(
+    '6 task as locked: request to the server',
+    JUDGED,
+    'if (state.tasks?.makes(tool) !== true) {',
+    'if (false) {',
+  ),
+  without(
+    '5 tasks locked: request to the server',
+    JUDGED,
+    'if (!tasks?.methods.has(method)) {',
+    'if (false) {',
+  ),
+  without(
+    '5 tasks declared: request to the server',
+    JUDGED,
+    "if (era === 'session' || declares(message)) return null;",
+    'return null;',
+  ),
+  without(
+    '6 own task: request to the server',
+    JUDGED,
+    'state.tasks?.of(params.taskId) : null;',
+    "(state.tasks?.of(params.taskId) ?? { id: params.taskId, maker: { target: 'act', making: { arguments: {} } } }) : null;",
+  ),
+  without(
+    '7 task permitted as its call: request to the server',
+    'runtime/gate/gate.ts',
+    'task && judgeTaskPolicy(message.method, task, state);',
+    'null;',
+  ),
+  without(
+    '10 tasks not over: request to the server',
+    'runtime/gate/gate.ts',
+    'if (made && !state.tasks?.hasRoom(made.bytes))',
+    'if (false)',
+  ),
+  without(
+    '3 life of a task: request to the server',
+    'runtime/session/tasks.ts',
+    'Math.min(ttl, MAX_LIFE_MS)',
+    'MAX_LIFE_MS',
+  ),
+  without(
+    '13 task asked for: answer to the client',
+    'runtime/session/to-client.ts',
+    'judgeTaskAnswer(said.result, pending, x.tasks)',
+    'null',
+  ),
+  {
+    rows: ['13 output schema of a task: answer to the client'],
+    edits: [
+      { file: 'runtime/gate/results.ts', from: "if (rule.task === 'result') return result;", to: '' },
+      {
+        file: 'runtime/gate/results.ts',
+        from: "rule.task === 'inlined' ? toldInside(result) : undefined",
+        to: 'undefined',
+      },
+    ],
+  },
+  without(
+    '14 outcome of a task recorded: answer to the client',
+    'runtime/session/exchange.ts',
+    "this.note({ ...records.finished(this.scribe, maker, end), kind: 'task.finished' })",
+    'void [maker, end]',
+  ),
+];

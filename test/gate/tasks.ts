@@ -1,0 +1,170 @@
+/** Tasks: what a client says of one, and what comes of one, held at every step. */
+import assert from 'node:assert/strict';
+import type { JsonObject } from '../../schemas/common.ts';
+import { inBothEras } from '../helpers/eras.ts';
+import { capture, SCRIPTED } from '../helpers/session.ts';
+import { DECLARED, pause, type Setup, type Talk } from './faces.ts';
+import { codeOf, type Row, refused, type Trial, untouched } from './row.ts';
+
+const _meta = { 'io.modelcontextprotocol/clientCapabilities': DECLARED };
+/** Many tasks are made at once, on a machine that may be busy, ms. */
+const PATIENCE_MS = 30_000;
+const isStateless = ({ face }: Talk): boolean => face.endsWith('stateless');
+const named = ({ face }: Talk, id: string): string => (face.startsWith('all') ? `weather:${id}` : id);
+const ask = (talk: Talk, method: string, params: JsonObject): Promise<JsonObject[]> =>
+  talk.ask({ method, params: isStateless(talk) ? { ...params, _meta } : params, patienceMs: PATIENCE_MS });
+const call = (talk: Talk, name: string, args: JsonObject, more: JsonObject = {}): Promise<JsonObject[]> =>
+  ask(talk, 'tools/call', { name: talk.tool(name), arguments: args, ...more });
+const act = (talk: Talk, what: string, more: JsonObject = {}): Promise<JsonObject[]> =>
+  call(talk, 'act', { what }, more);
+const make = (talk: Talk, id: string): Promise<JsonObject[]> =>
+  act(talk, `make ${id}`, isStateless(talk) ? {} : { task: {} });
+/** What its tool said in the end. */
+const fetched = (talk: Talk, id: string): Promise<JsonObject[]> =>
+  ask(talk, isStateless(talk) ? 'tasks/get' : 'tasks/result', { taskId: named(talk, id) });
+const stateOf = (messages: JsonObject[]): unknown =>
+  (messages.at(-1)?.result as JsonObject | undefined)?.status;
+
+/** Before a server with tasks, locked with them. */
+const trial =
+  (run: Trial['run'], setup: Setup = {}, how = 'tasks'): Row['make'] =>
+  async () => ({ setup: { how, surface: inBothEras(await capture([SCRIPTED, how])), ...setup }, run });
+
+const TO = { direction: 'to the server', kind: 'request' } as const;
+const BACK = { direction: 'to the client', kind: 'answer' } as const;
+const DECIDES = 'the server alone decides what becomes a task';
+const SAYS = 'a session says it once, when it begins';
+
+export const tasks: readonly Row[] = [
+  {
+    ...TO,
+    step: 6,
+    control: 'task as locked',
+    absent: { 'http stateless': DECIDES, 'all, stateless': DECIDES },
+    make: trial((talk) =>
+      refused(talk, call(talk, 'echo', { message: 'marked' }, { task: {} }), 'METHOD_REFUSED'),
+    ),
+  },
+  {
+    ...TO,
+    step: 5,
+    control: 'tasks locked',
+    make: trial(
+      async (talk) => {
+        await act(talk, 'first');
+        const answer = (await ask(talk, 'tasks/get', { taskId: named(talk, 'marked') })).at(-1);
+        assert.equal(codeOf(answer), 'METHOD_REFUSED', JSON.stringify(answer));
+        await untouched(talk);
+      },
+      {},
+      'good',
+    ),
+  },
+  {
+    ...TO,
+    step: 5,
+    control: 'tasks declared',
+    absent: { stdio: SAYS, 'http session': SAYS, 'all, session': SAYS },
+    make: trial(async (talk) => {
+      await make(talk, 'one');
+      const asked = talk.ask({ method: 'tasks/get', params: { taskId: named(talk, 'one') } });
+      await refused(talk, asked, 'TASK_UNDECLARED', 'tasks/get');
+    }),
+  },
+  {
+    ...TO,
+    step: 6,
+    control: 'own task',
+    make: trial(async (talk) => {
+      await make(talk, 'one');
+      // The server has it, and made it for somebody else.
+      const asked = ask(talk, 'tasks/get', { taskId: named(talk, 'foreign') });
+      await refused(talk, asked, 'TASK_UNKNOWN', 'foreign');
+    }),
+  },
+  {
+    ...TO,
+    step: 7,
+    control: 'task permitted as its call',
+    make: () => {
+      let closed = false;
+      const judged: Setup['judged'] = (call) =>
+        closed && JSON.stringify(call.arguments).includes('make one')
+          ? { effect: 'deny', rule: 'closed meanwhile' }
+          : null;
+      return trial(
+        async (talk) => {
+          await make(talk, 'one');
+          closed = true;
+          await refused(talk, fetched(talk, 'one'), 'POLICY_REFUSED', 'tasks/');
+        },
+        { judged },
+      )();
+    },
+  },
+  {
+    ...TO,
+    step: 10,
+    control: 'tasks not over',
+    make: trial(async (talk) => {
+      await Promise.all(Array.from({ length: 128 }, (_, at) => make(talk, `t${at}`)));
+      await refused(talk, make(talk, 'marked'), 'RATE_LIMITED');
+    }),
+  },
+  {
+    ...BACK,
+    step: 13,
+    control: 'task asked for',
+    make: trial(async (talk) => {
+      const answer = (
+        await talk.ask({
+          method: 'tools/call',
+          params: { name: talk.tool('act'), arguments: { what: 'make two' } },
+        })
+      ).at(-1);
+      assert.equal(codeOf(answer), 'RESULT_INVALID', JSON.stringify(answer));
+    }),
+  },
+  {
+    ...BACK,
+    step: 13,
+    control: 'output schema of a task',
+    make: trial(
+      async (talk) => {
+        await make(talk, 'unfit');
+        await act(talk, 'settle unfit ends');
+        const answer = (await fetched(talk, 'unfit')).at(-1);
+        assert.equal(codeOf(answer), 'RESULT_INVALID', JSON.stringify(answer));
+      },
+      {},
+      'tasks schema',
+    ),
+  },
+  {
+    ...BACK,
+    step: 14,
+    control: 'outcome of a task recorded',
+    make: trial(async (talk) => {
+      await make(talk, 'one');
+      await act(talk, 'settle one ends');
+      assert.ok((await fetched(talk, 'one')).at(-1)?.result);
+      const ends = (await talk.records()).filter(({ kind }) => kind === 'task.finished');
+      assert.deepEqual(
+        ends.map(({ outcome }) => outcome),
+        ['ok'],
+      );
+    }),
+  },
+  {
+    ...TO,
+    step: 3,
+    control: 'life of a task',
+    make: trial(async (talk) => {
+      await act(talk, 'make short 1', isStateless(talk) ? {} : { task: {} });
+      await pause(20);
+      await refused(talk, fetched(talk, 'short'), 'TASK_UNKNOWN', 'tasks/');
+      await make(talk, 'long');
+      assert.equal(stateOf(await ask(talk, 'tasks/get', { taskId: named(talk, 'long') })), 'working');
+    }),
+  },
+];
