@@ -91,6 +91,7 @@ const wrapped =
     judge: (call) => judged?.(call) ?? policy.judge(call),
     canSee: (...asked) => policy.canSee(...asked),
     reads: (item) => policy.reads(item),
+    sends: (...asked) => policy.sends(...asked),
   });
 
 function policyOf(

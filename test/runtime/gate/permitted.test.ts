@@ -208,6 +208,41 @@ describe('step 7', () => {
     expect([error('tasks/get'), error('tasks/update')]).toEqual([undefined, 'POLICY_REFUSED']);
   });
 
+  it('fetches what was made before, and says nothing more to it, in a session that has read both since', () => {
+    const flow = new FlowState();
+    const made = stateWith(EVERYTHING, flow);
+    const making = {
+      era: 'stateless',
+      arguments: { city: 'Berlin' },
+      bytes: 1,
+      read: flow.read,
+      people: 0,
+    } as const;
+    const pending = { id: 1, method: 'tools/call', rule: {}, call: 's/1', since: 0 };
+    const maker = { ...pending, target: 'forecast', making };
+    const task = { id: 't', maker, status: 'working', over: false, expires: 1 };
+    const methods = new Set(['tasks/get', 'tasks/update', 'tasks/cancel']);
+    const tasks = { methods, makes: () => true, of: () => task, hasRoom: () => true };
+    const state: GateState = { ...made, era: 'stateless', tasks };
+    const _meta = {
+      'io.modelcontextprotocol/clientCapabilities': { extensions: { 'io.modelcontextprotocol/tasks': {} } },
+    };
+    const allowed = (): boolean[] =>
+      ['tasks/get', 'tasks/cancel', 'tasks/update'].map(
+        (method) => judgeToServer(request(method, { taskId: 't', inputResponses: {}, _meta }), state).allow,
+      );
+    expect(allowed()).toEqual([true, true, true]);
+    flow.saw({ untrusted: true, private: true }, { call: 's/1', what: 'x' });
+    expect(allowed()).toEqual([true, true, false]);
+    const asking = stateWith(`${EVERYTHING}\neveryone: ask two people before all locked tools\n`);
+    const get = request('tasks/get', { taskId: 't', _meta });
+    const judged = [0, 1, 2].map((people) => {
+      const by = { ...task, maker: { ...maker, making: { ...making, people } } };
+      return judgeToServer(get, { ...asking, era: 'stateless', tasks: { ...tasks, of: () => by } });
+    });
+    expect(judged.map((one) => one.allow && one.ask === undefined)).toEqual([false, false, true]);
+  });
+
   it('refuses to send out after reading, and names the calls that brought it', () => {
     const flow = new FlowState();
     const state = stateWith('everyone: all locked tools', flow);
