@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { AuditBody } from '../../schemas/audit.ts';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
+import { Passing } from '../passing.ts';
 import * as records from '../session/records.ts';
 import { type Id, idKey, isObject, type Request, type Response, refusalOf } from '../wire/message.ts';
 import type { Round } from './notes.ts';
@@ -33,7 +34,7 @@ export class OpenCalls {
   readonly #b: BridgeOptions;
   readonly #o: OpenCallsOptions;
   /** What the server has not answered. */
-  readonly #open = new Map<string, OpenCall>();
+  readonly #open = new Passing<string, OpenCall>();
   /** What the client is to come back for, by the state it was given: 32 random bytes, good for one use. */
   readonly #away = new Map<string, OpenCall>();
   readonly #questions: Questions;
@@ -50,7 +51,7 @@ export class OpenCalls {
   }
 
   get inFlight(): OpenCall[] {
-    return [...this.#open.values()].filter(({ current }) => current !== null);
+    return this.#open.all().filter(({ current }) => current !== null);
   }
 
   open(message: Request, said: Envelope & { readonly upstream: Id }): void {
@@ -75,9 +76,8 @@ export class OpenCalls {
   /** The server's answer to one of them. False: it is none. */
   answered(message: Response): boolean {
     const key = message.id === null ? '' : idKey(message.id);
-    const call = this.#open.get(key);
+    const call = this.#open.take(key);
     if (!call) return false;
-    this.#open.delete(key);
     this.#refuse(call, 'the call was answered without it', LEFT);
     if (call.current) {
       this.#forget(call);
@@ -90,7 +90,10 @@ export class OpenCalls {
 
   /** The server asks, and does not say for which call: the likeliest whose client can be asked is answered so. Else, why not. */
   ask(message: Request): LockkeeperError | null {
-    const open = [...this.#open.values()].filter(({ method }) => MAY_ASK.has(method)).sort(likelier);
+    const open = this.#open
+      .all()
+      .filter(({ method }) => MAY_ASK.has(method))
+      .sort(likelier);
     const of = open.find((call) => this.#questions.judge(message, call).allow) ?? open[0];
     if (!of) return OUTSIDE;
     if (of.queue.length + of.told.size >= MAX_QUESTIONS || of.round >= MAX_ROUNDS) return ENDLESS;
@@ -186,7 +189,7 @@ export class OpenCalls {
   #abandon(call: OpenCall, why: string, error: LockkeeperError): void {
     this.#refuse(call, why, error);
     this.#forget(call);
-    if (!this.#open.delete(idKey(call.upstream))) return;
+    if (!this.#open.take(idKey(call.upstream))) return;
     this.#o.tell(notice('notifications/cancelled', { requestId: call.upstream, reason: why }).bytes);
     if (error === TOO_MANY && call.current) this.#b.heard(failure(call.current.id, error));
   }
@@ -218,7 +221,7 @@ export class OpenCalls {
 
   over(): void {
     for (const { late } of this.#away.values()) clearTimeout(late);
-    this.#open.clear();
+    this.#open.takeAll();
     this.#away.clear();
     this.#questions.over();
   }

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { Passing } from '../passing.ts';
 import { helloOf } from '../session/known.ts';
 import type { Peer } from '../session/peer.ts';
 import {
@@ -38,7 +39,7 @@ export class ToStateless implements Bridge {
   readonly #rounds: Rounds;
   readonly #prefix = `lk-again-${randomBytes(8).toString('hex')}`;
   /** By the id that the server knows a request by. */
-  readonly #asked = new Map<string, Call>();
+  readonly #asked = new Passing<string, Call>();
   #listening: Listening | null = null;
   #peer: Peer | null = null;
   #level: string | null = null;
@@ -78,7 +79,7 @@ export class ToStateless implements Bridge {
   over(): void {
     this.#rounds.over();
     this.#listening?.over();
-    this.#asked.clear();
+    this.#asked.takeAll();
     this.#kept = 0;
     this.#listening = this.#peer = null;
   }
@@ -130,9 +131,9 @@ export class ToStateless implements Bridge {
         'to-server',
         `${quote(message.method, 80)}, which a stateless server does not know`,
       );
-    const call = [...this.#asked.values(), ...this.#rounds.asking].find(({ id }) => id === requestId);
+    const call = [...this.#asked.all(), ...this.#rounds.asking].find(({ id }) => id === requestId);
     if (!call) return;
-    const isAsked = this.#asked.delete(idKey(call.upstream));
+    const isAsked = this.#asked.take(idKey(call.upstream)) !== undefined;
     this.#forget(call, 'cancelled by the client');
     if (isAsked)
       this.#peer?.send(splice(message.bytes, [{ path: ['params', 'requestId'], value: call.upstream }]));
@@ -146,9 +147,8 @@ export class ToStateless implements Bridge {
     if (this.#listening?.heard(message)) return;
     if (message.kind === 'notification') return this.#o.heard(message);
     const key = message.id === null ? '' : idKey(message.id);
-    const call = this.#asked.get(key);
+    const call = this.#asked.take(key);
     if (!call) return this.#o.heard(message);
-    this.#asked.delete(key);
     const type =
       message.kind === 'response' && isObject(message.result) ? message.result.resultType : undefined;
     if (type === undefined || type === 'complete') return this.#end(call, named(message, call.id));

@@ -34,7 +34,7 @@ export const mutations: readonly Mutation[] = [
         'runtime/gateway/guard.ts',
         "if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit);",
       ),
-      edit('runtime/gateway/guard.ts', 'if (held > limit) return refuse(tooLarge(limit));'),
+      edit('runtime/gateway/guard.ts', 'if (held.bytes > limit) return refuse(tooLarge(limit));'),
       edit('runtime/session/client.ts', 'readLines(this.#input, LINE_BYTES,', 'readLines(this.#input, 1e9,'),
     ],
   },
@@ -104,7 +104,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     rows: ['5 method: notice to the server'],
-    edits: [edit(GATE, 'return NOTICES_TO_SERVER.has(message.method)', 'return true')],
+    edits: [edit(GATE, 'if (!NOTICES_TO_SERVER.has(message.method))', 'if (false)')],
   },
   {
     rows: ['6 item locked: request to the server', '6 prompt locked: request to the server'],
@@ -113,7 +113,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     rows: ['6 reference locked: request to the server'],
-    edits: [edit(GATE, '?? judgeReference(message, state)')],
+    edits: [edit(GATE, 'judgeReference(message, state) ??')],
     still: { 'all, session': NAMES, 'all, stateless': NAMES },
   },
   {
@@ -250,8 +250,6 @@ export const mutations: readonly Mutation[] = [
   },
   {
     rows: ['14 outcome recorded: answer to the client'],
-    edits: [
-      edit(TO_CLIENT, 'x.note(records.finished(x.scribe, pending, records.endOf(message, judged.error)));'),
-    ],
+    edits: [edit(TO_CLIENT, 'x.note(end);')],
   },
 ];
