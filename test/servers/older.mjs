@@ -45,7 +45,12 @@ tool('greet', async ({ greeting }) => text(`${greeting}, ${await askName('Your n
   greeting: { type: 'string' },
 });
 tool('twice', async () => text(`${await askName('First?')} and ${await askName('Second?')}`));
-tool('both', async () => text((await Promise.all([askName('Name?'), sample('Say hi')])).join(' ')));
+tool('both', async () => {
+  // In one write: on a busy machine, two could come too far apart to be one round.
+  process.stdout.cork();
+  setImmediate(() => process.stdout.uncork());
+  return text((await Promise.all([askName('Name?'), sample('Say hi')])).join(' '));
+});
 tool('where', async () => text((await server.listRoots()).roots.map(({ uri }) => uri).join(' ')));
 tool('endless', async () => {
   for (;;) await askName('Again?');
