@@ -2,7 +2,7 @@
  * 13: what is in a message, judged before it is passed on: its size, the locked output schema, secrets, text that speaks to
  * the model. Pure, and bounded in its work: what is more than may be read is told, and blocked where reading it is a must.
  */
-import type { Json } from '../../schemas/common.ts';
+import type { Json, JsonObject } from '../../schemas/common.ts';
 import { ContentControls, type ContentRules, contentRules } from '../../schemas/content.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Surface } from '../../schemas/surface.ts';
@@ -175,9 +175,9 @@ function misfitIn(result: Json | undefined, target: string, schemas: Schemas): L
   });
 }
 
-/** The server asks for more before it answers: there is no content yet. */
-function isUnfinished({ resultType }: { readonly resultType?: Json }): boolean {
-  return resultType === 'input_required';
+/** The server asks for more before it answers. Where there is content already, it is an answer, whatever it says it is. */
+function isUnfinished({ resultType, content, structuredContent }: JsonObject): boolean {
+  return resultType === 'input_required' && content === undefined && structuredContent === undefined;
 }
 
 interface Judging {

@@ -24,6 +24,8 @@ const SPACE = 32;
 const NEWLINE = Buffer.from('\n');
 /** Lines of data that are joined as soon as there are so many: a short line that is held alone costs more than it says. */
 const TOGETHER = 1024;
+/** Longest id of an event that is kept, bytes. */
+const MAX_ID = 1024;
 const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
@@ -108,7 +110,9 @@ export class SseReader {
       this.#dataBytes += value.length + 1;
       if (this.#lines.push(value) === TOGETHER) this.#join();
     } else if (name === 'event') this.#event = value.toString('utf8');
-    else if (name === 'id' && !value.includes(0)) this.#id = value.toString('utf8');
+    else if (name === 'id' && !value.includes(0))
+      // One that no header could carry is nothing to come back to, and is not kept.
+      this.#id = value.length > MAX_ID ? '' : value.toString('utf8');
     else if (name === 'retry') this.#retry(value.toString('latin1'));
   }
 

@@ -113,6 +113,12 @@ describe('the content of answers, as it is judged without any word of a policy',
     ['none', said('3'), 'none'],
     ['null', { structuredContent: null }, ''],
     ['no object at all', null, 'none'],
+    ['none, of one that says it asks first', { resultType: 'input_required', ...said('3') }, 'none'],
+    [
+      'another type, of one that says it asks first',
+      { resultType: 'input_required', structuredContent: { grams: 'many' } },
+      '/grams',
+    ],
   ])('refuses structured content of %s, and nothing of it leaks', async (_, result, where) => {
     const session = await open();
     const answer = await call(session, 'weigh', result);

@@ -78,6 +78,15 @@ describe('a stream of events', () => {
     expect(retries).toEqual([]);
   });
 
+  it('keeps no id that no header could carry', () => {
+    const ids = [1024, 1025, 3].map((length) => 'i'.repeat(length));
+    const { events } = read(
+      ids.map((id) => `id: ${id}\ndata: x\n\n`),
+      10_000,
+    );
+    expect(events.map(({ id }) => id)).toEqual([ids[0], '', 'iii']);
+  });
+
   it('does not count what was handed out', () => {
     expect(read(Array.from({ length: 500 }, () => 'data: 12345\n\n')).events).toHaveLength(500);
   });
