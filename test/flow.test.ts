@@ -24,6 +24,7 @@ import type { JsonObject } from '../schemas/common.ts';
 import type { CheckResult, Report } from '../schemas/finding.ts';
 import type { Release } from '../schemas/release.ts';
 import { shareCode } from './helpers/code.ts';
+import { databaseUrl } from './helpers/registry.ts';
 
 const run = promisify(execFile);
 const root = dirname(import.meta.dirname);
@@ -45,7 +46,8 @@ describe('[npm] one official server, from unknown to running', () => {
     chmodSync(dir, 0o755);
     shareCode(join(dir, 'registry/scan'));
     npm = await startDrillNpm(await npmOptionsOf(dir), dir);
-    company = await foundCompany({ dir, npmRegistry: npm.url, environment: process.env });
+    const database = await databaseUrl();
+    company = await foundCompany({ dir, npmRegistry: npm.url, environment: process.env, database });
     project = join(dir, 'project');
     const audit = join(dir, 'audit.json');
     const sinks = { local: { kind: 'file', path: join(dir, 'told.cef'), format: 'cef' } };
