@@ -36,11 +36,7 @@ export class Exchange {
   /** Calls whose answers never came through, one for each tool: their server may still tell what it read for them. */
   readonly unheard = new Map<string, Pending>();
   readonly wishes = new StandingWishes();
-  readonly tasks = new Tasks({
-    ended: ({ maker }, end) =>
-      this.note({ ...records.finished(this.scribe, maker, end), kind: 'task.finished' }),
-    changed: () => this.settled(),
-  });
+  readonly tasks: Tasks;
   /** Known once the client greeted. */
   state: GateState | null = null;
   /** There while the server runs and is known to be the locked one. */
@@ -54,6 +50,12 @@ export class Exchange {
     this.#o = options;
     this.scribe = options.scribe;
     this.content = options.content;
+    this.tasks = new Tasks({
+      user: options.scribe.caller.user,
+      ended: ({ maker }, end) =>
+        this.note({ ...records.finished(this.scribe, maker, end), kind: 'task.finished' }),
+      changed: () => this.settled(),
+    });
   }
 
   toClient(bytes: Buffer, about: string | null): void {

@@ -37,8 +37,15 @@ export function gateStateOf(
     tasks: {
       ...taskTerms(surface, entry, era),
       of: (id) => tasks.of(id),
-      hasRoom: (bytes) => tasks.hasRoom(bytes),
+      hasRoom: (bytes) => tasks.hasRoom(bytes, bytesOfMaking(exchange)),
     },
     ...(policy ? { policy: gatePolicyOf(policy, caller) } : {}),
   };
+}
+
+/** Of the calls in flight that may make tasks. */
+function bytesOfMaking({ fromClient }: Pick<Exchange, 'fromClient'>): number {
+  let bytes = 0;
+  for (const { making } of fromClient.values()) bytes += making?.bytes ?? 0;
+  return bytes;
 }

@@ -6,22 +6,35 @@ import { type Task, type TaskBook, taskIn, toldInside } from '../gate/tasks.ts';
 import { isObject, type Message, type Notification, type Response } from '../wire/message.ts';
 import { type End, endOf } from './records.ts';
 
+const MIB = 1024 * 1024;
 /** Tasks that are not over, bytes of the calls that made them, and how many that are over are still known. */
 const MAX_TASKS = 128;
-const MAX_BYTES = 16 * 1024 * 1024;
+const MAX_BYTES = 16 * MIB;
 const MAX_OVER = 256;
+const MAX_OVER_BYTES = 4 * MIB;
+/** Bytes of the calls behind all tasks of one user: sessions are many. */
+const MAX_BYTES_EACH = 64 * MIB;
 /** Longest life of a task, whatever its server says, ms. */
 const MAX_LIFE_MS = 24 * 3_600_000;
 const LAST: ReadonlySet<string> = new Set(['completed', 'failed', 'cancelled']);
 
+const heldBy = new Map<string, number>();
+
+function count(user: string, bytes: number): void {
+  const held = (heldBy.get(user) ?? 0) + bytes;
+  if (held > 0) heldBy.set(user, held);
+  else heldBy.delete(user);
+}
+
 export interface TasksOptions {
+  readonly user: string;
   /** To be recorded. */
   readonly ended: (task: Task, end: End) => void;
   /** Perhaps no server has to run any more. */
   readonly changed: () => void;
 }
 
-export class Tasks implements Pick<TaskBook, 'of' | 'hasRoom'> {
+export class Tasks implements Pick<TaskBook, 'of'> {
   readonly #o: TasksOptions;
   readonly #tasks = new Map<string, Task>();
   #timer: NodeJS.Timeout | undefined;
@@ -40,11 +53,14 @@ export class Tasks implements Pick<TaskBook, 'of' | 'hasRoom'> {
     return task && task.expires > performance.now() ? task : null;
   }
 
-  hasRoom(bytes: number): boolean {
-    if (this.#tasks.size === 0) return true;
+  /** For a call of so many bytes, beside those in flight that may make tasks as well. */
+  hasRoom(bytes: number, inFlight: number): boolean {
+    const ofAll = (heldBy.get(this.#o.user) ?? 0) + inFlight;
+    // One alone has room, however large it is.
+    if (ofAll === 0) return true;
     const { open } = this;
-    const held = open.reduce((sum, { maker }) => sum + maker.making.bytes, bytes);
-    return open.length < MAX_TASKS && held <= MAX_BYTES;
+    const held = open.reduce((sum, { maker }) => sum + maker.making.bytes, bytes + inFlight);
+    return open.length < MAX_TASKS && held <= MAX_BYTES && ofAll + bytes <= MAX_BYTES_EACH;
   }
 
   /** The answer of a call that may have made one, once it was judged. */
@@ -59,7 +75,11 @@ export class Tasks implements Pick<TaskBook, 'of' | 'hasRoom'> {
       over: false,
       expires: 0,
     };
+    // One whose time is over, and whose id its server gives again.
+    const before = this.#tasks.get(task.id);
+    if (before) this.#expired(before);
     this.#tasks.set(task.id, task);
+    count(this.#o.user, making.bytes);
     this.#forget();
     this.seen(task, state, { outcome: 'ok', bytes: 0 });
   }
@@ -74,8 +94,8 @@ export class Tasks implements Pick<TaskBook, 'of' | 'hasRoom'> {
       task.expires = task.maker.since + life;
     }
     this.#watch();
-    // A session fetches the result by a request of its own: until then its server is needed.
-    const fetches = era === 'session' && task.status === 'completed';
+    // Where the result is fetched by a request of its own, its server is needed until then.
+    const fetches = task.status === 'completed' && (era === 'session' || state.resultType === 'task');
     if (LAST.has(task.status) && !fetches)
       this.end(task, task.status === 'cancelled' ? { ...end, outcome: 'lost', message: 'cancelled' } : end);
   }
@@ -129,20 +149,25 @@ export class Tasks implements Pick<TaskBook, 'of' | 'hasRoom'> {
   /** The server is gone, and all that it knew of them. */
   lose(message: string): void {
     clearTimeout(this.#timer);
-    const tasks = [...this.#tasks.values()];
-    this.#tasks.clear();
-    for (const task of tasks) this.end(task, { outcome: 'lost', bytes: 0, message });
+    for (const task of this.#tasks.values()) {
+      this.#drop(task);
+      this.end(task, { outcome: 'lost', bytes: 0, message });
+    }
   }
 
   /** Of those that are over the oldest are not known any more. */
   #forget(): void {
     const over = [...this.#tasks.values()].filter((task) => task.over);
     let held = over.reduce((sum, { maker }) => sum + maker.making.bytes, 0);
-    for (let left = over.length; left > 0 && (left > MAX_OVER || held > MAX_BYTES); left--) {
+    for (let left = over.length; left > 0 && (left > MAX_OVER || held > MAX_OVER_BYTES); left--) {
       const oldest = over[over.length - left];
       held -= oldest?.maker.making.bytes ?? 0;
-      this.#tasks.delete(oldest?.id ?? '');
+      if (oldest) this.#drop(oldest);
     }
+  }
+
+  #drop({ id, maker }: Task): void {
+    if (this.#tasks.delete(id)) count(this.#o.user, -maker.making.bytes);
   }
 
   #watch(): void {
@@ -154,12 +179,13 @@ export class Tasks implements Pick<TaskBook, 'of' | 'hasRoom'> {
 
   #expire(): void {
     const now = performance.now();
-    for (const task of this.#tasks.values()) {
-      if (task.expires > now) continue;
-      this.#tasks.delete(task.id);
-      this.end(task, { outcome: 'lost', bytes: 0, message: 'it lived as long as it may' });
-    }
+    for (const task of this.#tasks.values()) if (task.expires <= now) this.#expired(task);
     this.#watch();
+  }
+
+  #expired(task: Task): void {
+    this.#drop(task);
+    this.end(task, { outcome: 'lost', bytes: 0, message: 'it lived as long as it may' });
   }
 }
 

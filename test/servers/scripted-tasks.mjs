@@ -13,13 +13,13 @@ export function scriptedTasks({ send, text }) {
   const waiting = new Map();
   const resultOf = ({ taskId }) => said.get(taskId) ?? text(`done ${taskId}`);
 
-  /** `make ID [LIFE]`: under the id and for the milliseconds that the call says. */
+  /** `make ID [LIFE [STATUS]]`: under the id and for the milliseconds that the call says. */
   function make({ id, params }) {
-    const [, taskId, life] = params.arguments.what.split(' ');
+    const [, taskId, life, status = 'working'] = params.arguments.what.split(' ');
     const at = new Date().toISOString();
     const ttl = Number(life ?? 60_000);
     const bounds = isStateless(params) ? { ttlMs: ttl, pollIntervalMs: 100 } : { ttl, pollInterval: 100 };
-    const task = { taskId, status: 'working', createdAt: at, lastUpdatedAt: at, ...bounds };
+    const task = { taskId, status, createdAt: at, lastUpdatedAt: at, ...bounds };
     tasks.set(taskId, task);
     send({ id, result: isStateless(params) ? { resultType: 'task', ...task } : { task } });
   }

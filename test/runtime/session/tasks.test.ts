@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { NOBODY_TO_ASK } from '../../../runtime/gate/people.ts';
 import { FlowState } from '../../../runtime/policy/flows.ts';
 import { openPolicy } from '../../../runtime/policy/open.ts';
+import { Tasks } from '../../../runtime/session/tasks.ts';
 import type { AuditBody } from '../../../schemas/audit.ts';
 import type { JsonObject } from '../../../schemas/common.ts';
 import { sha256 } from '../../../schemas/json.ts';
@@ -253,6 +254,25 @@ describe.each(ERAS)('a task, %s', (era) => {
     await client.session.close();
   });
 
+  it('that is done as soon as it is made is open until its result is fetched', async () => {
+    const client = await open(era);
+    const ask = era === 'session' ? { task: {} } : {};
+    expect((await client.act('make one 60000 completed', ask)).result).toBeDefined();
+    await client.act('nothing');
+    expect(await finished(client)).toEqual([]);
+    expect(textOf(inside(await client.fetch('one')))).toBe('done one');
+    const [end] = await finished(client);
+    expect([end?.outcome, (end?.bytes ?? 0) > 0]).toEqual(['ok', true]);
+    await client.session.close();
+  });
+
+  it('has an end of its own when its id is given again after its time', async () => {
+    const client = await open(era);
+    await Promise.all([client.make('short', 0), client.make('short', 0), client.make('short', 0)]);
+    await expect.poll(async () => (await finished(client)).length).toBe(3);
+    await client.session.close();
+  });
+
   it('that a server names twice, or makes unasked, is none', async () => {
     const client = await open(era);
     await client.make('one');
@@ -413,5 +433,59 @@ describe('a task of the stateless era', () => {
     expect(await finished(client)).toMatchObject([{ outcome: 'refused', code: 'RESULT_INVALID' }]);
     session.send({ method: 'notifications/cancelled', params: { requestId: 500 } });
     await session.close();
+  });
+});
+
+describe('calls behind tasks', () => {
+  const MIB = 1024 * 1024;
+
+  it('are few bytes in flight, and what is refused is not asked', async () => {
+    const client = await open('session');
+    const pad = ' '.repeat(6 * MIB);
+    const never = { name: 'act', arguments: { what: 'never' }, task: {}, _meta: { pad } };
+    for (const id of [1, 2]) client.session.send({ id, method: 'tools/call', params: never });
+    expect(codeOf(await client.ask('tools/call', never))).toBe('RATE_LIMITED');
+    for (const requestId of [1, 2])
+      client.session.send({ method: 'notifications/cancelled', params: { requestId } });
+    await client.act('nothing');
+    await client.session.close();
+    const made = client.session.calls().filter((call) => JSON.stringify(call).includes('never'));
+    expect(made.length).toBe(2);
+  });
+
+  it('are few bytes of one user in all sessions, until those are over', () => {
+    const rule = { item: { section: 'tools', parameter: 'name' } } as const;
+    const asked = { id: 1, method: 'tools/call', rule, target: 'act', call: 's/1', since: performance.now() };
+    const making = { era: 'session', arguments: {}, read: undefined, people: 0 } as const;
+    const bookOf = (user: string): Tasks =>
+      new Tasks({ user, ended: () => undefined, changed: () => undefined });
+    const made = (book: Tasks, mib: number, taskId: string): void =>
+      book.made(
+        { ...asked, making: { ...making, bytes: mib * MIB } },
+        { kind: 'response', id: 1, result: { task: { taskId, status: 'working' } }, bytes: Buffer.alloc(0) },
+      );
+    const books = Array.from({ length: 5 }, () => bookOf('erin'));
+    const [one, two] = books as [Tasks, Tasks];
+    for (const book of books.slice(0, 4)) {
+      expect(book.hasRoom(15 * MIB, 0)).toBe(true);
+      made(book, 15, 'a');
+    }
+    const last = books[4] as Tasks;
+    expect([last.hasRoom(4 * MIB, 0), last.hasRoom(5 * MIB, 0), last.hasRoom(4 * MIB, MIB)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect(bookOf('frank').hasRoom(15 * MIB, 0)).toBe(true);
+    one.lose('over');
+    expect(last.hasRoom(15 * MIB, 0)).toBe(true);
+    // Of what is over, little is kept.
+    for (const id of ['b', 'c']) {
+      const task = two.of(id === 'b' ? 'a' : 'b');
+      if (task) two.end(task, { outcome: 'ok', bytes: 0 });
+      made(two, 3, id);
+    }
+    expect([two.of('a'), two.of('b') !== null]).toEqual([null, true]);
+    for (const book of books) book.lose('over');
   });
 });
