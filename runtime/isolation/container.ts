@@ -74,14 +74,15 @@ async function start(asked: LaunchPlan, options: ContainerOptions): Promise<Sand
   const laid = await laidOut(plan.secrets ?? [], UID);
   // Podman's monitor leaves a file where it was started when a container runs out of memory.
   const cwd = await mkdtemp(join(tmpdir(), 'lockkeeper-container-'));
-  const unguard = guarded(engine, name, laid.dir);
+  let unguard: ReturnType<typeof guarded> | undefined;
   const remove = async (): Promise<void> => {
     await run(engine, ['rm', '--force', name]).catch(() => undefined);
     await laid.remove();
-    unguard();
+    unguard?.();
     await rm(cwd, { recursive: true, force: true });
   };
   try {
+    unguard = guarded(engine, name, laid.dir);
     const bridge = await bridgeWords(plan, options.nodePath);
     const settings = [...containerSettings(plan, engine), ...ownerWords()];
     const words = [...runtime.create, ...settings, ...bridge, ...laid.words];

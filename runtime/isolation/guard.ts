@@ -5,8 +5,9 @@
 import { execFile, spawn } from 'node:child_process';
 import { readlinkSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { LockkeeperError } from '../../schemas/errors.ts';
 import { type Engine, inspect } from './engine.ts';
-import { beganOf } from './proc.ts';
+import { beganOf, isRunning } from './proc.ts';
 
 const run = promisify(execFile);
 
@@ -15,6 +16,12 @@ const ANSWER_MS = 20_000;
 
 /** Waits for the end of its input, which comes with the end of the runtime, however that ends. */
 const WAIT = 'read -r go; dir=$1; shift; "$@" >/dev/null 2>&1; test -z "$dir" || rm -rf -- "$dir"';
+
+const UNGUARDED = new LockkeeperError('ISOLATION_FAILED', {
+  expected: 'a process that removes the container once the runtime is gone',
+  found: 'that none can be started',
+  next: 'Look whether this machine has processes and files to spare',
+});
 
 function removal(engine: Engine['engine'], name: string): string[] {
   return ['rm', '--force', ...(engine === 'podman' ? ['--time', '0'] : []), name];
@@ -26,6 +33,7 @@ export function guarded(engine: Engine['engine'], name: string, dir: string | nu
   // A group of its own: what ends the runtime's group does not end the guard.
   const guard = spawn('sh', words, { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
   guard.on('error', () => undefined);
+  if (guard.pid === undefined) throw UNGUARDED;
   guard.stdin.on('error', () => undefined);
   return () => void guard.kill('SIGKILL');
 }
@@ -56,7 +64,9 @@ function isLeft(label = ''): boolean {
   const [pid = '', began = '', ids] = label.split(' ');
   const own = thisRuntime()?.split(' ');
   const isHere = own !== undefined && ids === own[2] && bootOf(began) === bootOf(own[1] ?? '');
-  return isHere && beganOf(Number(pid)) !== began;
+  // Of a process of another user it may be hidden when it began, not that it is there.
+  const found = beganOf(Number(pid)) ?? (isRunning(Number(pid)) ? began : null);
+  return isHere && found !== began;
 }
 
 function bootOf(began: string): string {

@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -84,6 +84,37 @@ describe('a container whose runtime is killed', () => {
     runtime.kill('SIGKILL');
     await until(() => named(id) === '');
     await until(() => secrets().length === 0);
+  });
+
+  it('is not made where nothing could remove it, and nothing of it is left', async () => {
+    const dir = openDir();
+    const podman = execFileSync('sh', ['-c', 'command -v podman'], { encoding: 'utf8' }).trim();
+    symlinkSync(podman, join(dir, 'podman'));
+    const before = process.env.PATH;
+    process.env.PATH = dir;
+    const id = `unguarded-${process.pid}`;
+    const secrets = process.getuid?.() === 0 ? [{ name: 'TOKEN', value: 'a secret' }] : [];
+    const started = driver.start(planFor(dir, ['node', '/app/x.js'], { id, secrets }));
+    await expect(started.finally(() => (process.env.PATH = before))).rejects.toMatchObject({
+      code: 'ISOLATION_FAILED',
+      found: 'that none can be started',
+    });
+    expect(named(id)).toBe('');
+    const own = `lockkeeper-secrets-${process.pid}-`;
+    expect(readdirSync('/dev/shm').filter((name) => name.startsWith(own))).toEqual([]);
+  });
+
+  it('without a descriptor for what would remove it is refused in words', () => {
+    const url = new URL('../../../runtime/isolation/guard.ts', import.meta.url);
+    const program = `
+      import { execFileSync } from 'node:child_process';
+      import { openSync } from 'node:fs';
+      const { guarded } = await import('${url}');
+      execFileSync('prlimit', ['--pid', String(process.pid), '--nofile=60:60']);
+      try { for (;;) openSync('/dev/null'); } catch {}
+      try { guarded('podman', 'none', null)(); } catch ({ code }) { process.exit(code === 'ISOLATION_FAILED' ? 7 : 1); }`;
+    const words = ['--no-warnings', '--input-type=module', '--eval', program];
+    expect(spawnSync(process.execPath, words).status).toBe(7);
   });
 
   it('is removed by the next start where nothing else did, and those of others are left to them', async () => {
