@@ -40,15 +40,18 @@ async function sample(words) {
   });
   return content.text;
 }
+// What is asked in this turn: on a busy machine it could come too far apart to be one round.
+function inOneWrite() {
+  process.stdout.cork();
+  setImmediate(() => process.stdout.uncork());
+}
 tool('echo', async ({ words }) => text(words), { words: { type: 'string' } });
 tool('greet', async ({ greeting }) => text(`${greeting}, ${await askName('Your name?')}`), {
   greeting: { type: 'string' },
 });
 tool('twice', async () => text(`${await askName('First?')} and ${await askName('Second?')}`));
 tool('both', async () => {
-  // In one write: on a busy machine, two could come too far apart to be one round.
-  process.stdout.cork();
-  setImmediate(() => process.stdout.uncork());
+  inOneWrite();
   return text((await Promise.all([askName('Name?'), sample('Say hi')])).join(' '));
 });
 tool('where', async () => text((await server.listRoots()).roots.map(({ uri }) => uri).join(' ')));
@@ -56,6 +59,7 @@ tool('endless', async () => {
   for (;;) await askName('Again?');
 });
 tool('flood', async () => {
+  inOneWrite();
   const asked = Array.from({ length: 40 }, (_, at) =>
     askName(`Name ${at}?`).then(
       () => 1,

@@ -112,9 +112,14 @@ describe('what servers say beside each other', () => {
     await client.request(1, 'tools/call', { name: 'docs__echo', arguments: { message: 'hi' } });
     const response = await client.post({ id: 2, method: 'tools/call', params: act('withdraw', 'weather') });
     const reader = response.body?.getReader();
-    const first = Buffer.from((await reader?.read())?.value ?? new Uint8Array()).toString();
-    const [asked] = eventsIn(first).filter(({ method }) => method === 'sampling/createMessage');
-    const token = (asked?.params as { _meta?: { progressToken: number } } | undefined)?._meta?.progressToken;
+    const said: Uint8Array[] = [];
+    const asked = await until(async () => {
+      said.push((await reader?.read())?.value ?? new Uint8Array());
+      const text = Buffer.concat(said).toString();
+      const whole = eventsIn(text.slice(0, text.lastIndexOf('\n\n') + 1));
+      return whole.find(({ method }) => method === 'sampling/createMessage');
+    });
+    const token = (asked.params as { _meta?: { progressToken: number } } | undefined)?._meta?.progressToken;
     const progress = (progressToken: number | string | undefined): Promise<Response> =>
       client.post({
         method: 'notifications/progress',
