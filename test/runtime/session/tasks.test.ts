@@ -1,8 +1,10 @@
 /** Tasks: made by a call that passed the gate, bound to whoever made them, fetched through the same checks. */
 import { describe, expect, it } from 'vitest';
 import { NOBODY_TO_ASK } from '../../../runtime/gate/people.ts';
+import { Breaker } from '../../../runtime/lifecycle/breaker.ts';
 import { FlowState } from '../../../runtime/policy/flows.ts';
 import { openPolicy } from '../../../runtime/policy/open.ts';
+import type { EgressEvent } from '../../../runtime/ports.ts';
 import { Tasks } from '../../../runtime/session/tasks.ts';
 import type { AuditBody } from '../../../schemas/audit.ts';
 import type { JsonObject } from '../../../schemas/common.ts';
@@ -13,6 +15,7 @@ import {
   capture,
   codeOf,
   openSession,
+  plainProcess,
   type Running,
   SCRIPTED,
   type SessionSetup,
@@ -283,6 +286,62 @@ describe.each(ERAS)('a task, %s', (era) => {
         : await client.ask('tools/call', { name: 'act', arguments: { what: 'make two' } }, {});
     expect(codeOf(unasked)).toBe('RESULT_INVALID');
     expect(codeOf(await client.ask('tasks/get', { taskId: 'two' }))).toBe('TASK_UNKNOWN');
+    await client.session.close();
+  });
+});
+
+describe('a task between two eras', () => {
+  it.each(ERAS)('is refused by name to a client of the %s one, and not offered', async (era) => {
+    const other: Era = era === 'session' ? 'stateless' : 'session';
+    const shown = await surfaceOf('tasks');
+    const surface = { ...shown, capture: { ...shown.capture, eras: [other] } };
+    const client = await open(era, { surface });
+    const said =
+      era === 'session'
+        ? client.session.received.find(({ id }) => id === 0)
+        : await client.ask('server/discover');
+    expect(JSON.stringify(said)).toContain('"capabilities"');
+    expect(JSON.stringify(said)).not.toContain('tasks');
+    expect(codeOf(await client.act('make one', { task: {} }))).toBe('METHOD_REFUSED');
+    expect(codeOf(await client.ask('tasks/get', { taskId: 'foreign' }))).toBe('METHOD_REFUSED');
+    const plain = await client.act('make two');
+    expect(codeOf(plain)).toBe('RESULT_INVALID');
+    expect(JSON.stringify(client.session.calls())).not.toContain('make one');
+    await client.session.close();
+  });
+});
+
+describe('a server with a task', () => {
+  it('does not rest, and what it connects to is the task’s', async () => {
+    const keeping = { onDemand: true, breaker: new Breaker(), probes: null, idleMs: 300 };
+    const states: string[] = [];
+    const heard: ((event: EgressEvent) => Promise<void>)[] = [];
+    const client = await open('session', {
+      keeping,
+      onState: ({ to }) => void states.push(to),
+      start: (log, record) => {
+        heard.push(record);
+        return plainProcess([SCRIPTED, 'tasks', log]);
+      },
+    });
+    await client.make('one');
+    await new Promise((resolve) => setTimeout(resolve, 900));
+    expect(states).not.toContain('DRAINING');
+    const event = {
+      host: 'a.example',
+      port: 443,
+      via: 'proxy',
+      outcome: 'allowed',
+      reason: 'permitted',
+    } as const;
+    await heard[0]?.(event as unknown as EgressEvent);
+    await client.ask('tasks/cancel', { taskId: 'one' });
+    await expect.poll(() => states).toContain('DRAINING');
+    const records = await client.session.records();
+    const made = records.find(({ kind, method }) => kind === 'request.forwarded' && method === 'tools/call');
+    expect(records.find(({ kind }) => kind === 'egress.allowed')?.call).toBe(made?.call);
+    const end = records.find(({ kind }) => kind === 'task.finished');
+    expect(end?.data).toEqual(['a.example:443']);
     await client.session.close();
   });
 });
