@@ -246,7 +246,10 @@ export const mutations: readonly Mutation[] = [
   },
   {
     rows: ['13 secrets: notice to the client'],
-    edits: [edit(TO_CLIENT, 'x.content.said(message)', '{ message, found: [], error: null }')],
+    edits: [
+      edit(TO_CLIENT, 'x.content.said(message)', '{ message, found: [], error: null }'),
+      edit(TO_CLIENT, 'x.content.said(message, task?.maker.target)', '{ message, found: [], error: null }'),
+    ],
   },
   {
     rows: ['14 outcome recorded: answer to the client'],
