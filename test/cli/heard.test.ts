@@ -1,4 +1,6 @@
 /** A revocation that was heard once: who starts again while the registry cannot be asked is still refused. */
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Api } from '../../cli/api.ts';
 import type { Context } from '../../cli/command.ts';
@@ -73,6 +75,42 @@ describe('a revocation that was heard', () => {
     rememberStates(entries, states, place);
     await until(async () => (await home.revokedBefore(registry, WEATHER)) !== null);
     expect((await refused(null)).map(([alias]) => alias)).toEqual(['weather']);
+  });
+
+  it('with a reason of any characters is read again, and what cannot be read refuses no neighbour', async () => {
+    const { place, refused, home } = machine();
+    const over = new AbortController();
+    const reason = `${'\u202e\u0001'.repeat(70)}${'\u{1f525}'.repeat(400)}`;
+    const source = {
+      subscribe: (_server: string, take: (one: unknown) => void) => take(event({ reason })),
+    };
+    remembering(source, place).subscribe(WEATHER.server, () => undefined, over.signal);
+    const seen = join(home.dir, 'seen');
+    await until(() => existsSync(seen) && readdirSync(seen).some((name) => name.endsWith('.json')));
+    expect((await refused(null)).map(([alias, { code }]) => [alias, code])).toEqual([
+      ['weather', 'RELEASE_REVOKED'],
+    ]);
+    for (const name of readdirSync(seen)) writeFileSync(join(seen, name), '{');
+    expect((await refused(null)).map(([alias, { code }]) => [alias, code])).toEqual([
+      ['weather', 'DOCUMENT_INVALID'],
+    ]);
+  });
+
+  it('is one of so many that a registry announces, and no more are kept', async () => {
+    const { home, place } = machine();
+    const kept: string[] = [];
+    const heardRevoked = async (_registry: string, { version }: { version: string }): Promise<void> =>
+      void kept.push(version);
+    const source = {
+      subscribe: (_server: string, take: (one: unknown) => void) => {
+        for (let n = 0; n < 10_001; n++) take(event({ version: `1.0.${n}` }));
+      },
+    };
+    const over = new AbortController();
+    let told = 0;
+    const counting = remembering(source, { ...place, home: { ...home, heardRevoked } });
+    counting.subscribe(WEATHER.server, () => void told++, over.signal);
+    expect([kept.length, told]).toEqual([10_000, 10_001]);
   });
 
   it('is of one registry, and nothing where none was', async () => {
