@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Json } from '../../schemas/common.ts';
 import { asLockkeeperError, quote } from '../../schemas/errors.ts';
 import { boundTo, judgeToClient, type Pending } from '../gate/gate.ts';
+import { LARGE_BYTES } from '../gate/large/judge.ts';
 import { STALE_BY } from '../gate/methods.ts';
 import { judgeTaskPolicy, seeing } from '../gate/permitted.ts';
 import type { Judged } from '../gate/results.ts';
@@ -16,6 +17,8 @@ import * as records from './records.ts';
 import type { Rereading } from './rereads.ts';
 import type { ToServer } from './to-server.ts';
 import { aboutOf, askedIn, progressOf, strayFrom, subscriptionOf, toldTask } from './whose.ts';
+
+const LARGE_STATE = 'the state of a task with a large result in it, which is there to be fetched';
 
 interface Answered {
   readonly pending: Pending;
@@ -188,6 +191,8 @@ export class ToClient {
     this.#atIt(message);
     if (stray) return this.unheard(stray);
     const task = toldTask(message, x);
+    // To judge it here would hold up whoever else is served; as an answer it is judged on another thread.
+    if (task && message.bytes.length >= LARGE_BYTES) return this.unheard(LARGE_STATE);
     const judged = x.content.said(message, task?.maker.target);
     const { error } = judged;
     this.#flag(judged, message);

@@ -487,8 +487,12 @@ describe('a task of the stateless era', () => {
       note: 'd',
       result: { content: [], structuredContent: { said: 1 } },
     });
+    const large = { content: [], structuredContent: { said: 'x'.repeat(300_000) } };
+    await tell('one', 500, { status: 'completed', note: 'e', result: large });
     const heard = session.received.filter(({ method }) => method === 'notifications/tasks');
     expect(heard.map(({ params }) => (params as JsonObject).note)).toEqual(['d']);
+    const kept = (await session.records()).map(({ kind, message }) => kind === 'response.refused' && message);
+    expect(kept.filter(Boolean).join()).toContain('a large result in it');
     expect(await finished(client)).toMatchObject([{ outcome: 'refused', code: 'RESULT_INVALID' }]);
     session.send({ method: 'notifications/cancelled', params: { requestId: 500 } });
     await session.close();
