@@ -4,7 +4,7 @@ import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts
 import type { GateState, Pending } from '../gate/gate.ts';
 import type { ContentJudge } from '../gate/results.ts';
 import { encode, type Message, refusalOf } from '../wire/message.ts';
-import { InFlight } from './in-flight.ts';
+import { InFlight, withoutWords } from './in-flight.ts';
 import type { Link } from './link.ts';
 import type { OnRevoke } from './quarantine.ts';
 import * as records from './records.ts';
@@ -83,6 +83,12 @@ export class Exchange {
     return this.wishes.subscribed || this.tasks.open.length > 0;
   }
 
+  /** Calls that the server was at since then, and tasks that it is at: each once, also where a call just became a task. */
+  atWork(from: number | undefined): Pending[] {
+    const all = [...this.fromClient.during(from), ...this.tasks.open.map(({ maker }) => maker)];
+    return [...new Map(all.map((pending) => [pending.call, pending])).values()];
+  }
+
   /** What a sealed session does not let through; null when it may pass. */
   sealedTo(message: Message): LockkeeperError | null {
     const answers = message.kind === 'response' || message.kind === 'error';
@@ -117,7 +123,7 @@ export class Exchange {
   missed(pending: Pending): void {
     const { rule, target = '', giveUp } = pending;
     if ((rule.item || rule.task) && !giveUp)
-      this.unheard.set(rule.item && rule.item.section !== 'tools' ? '' : target, pending);
+      this.unheard.set(rule.item && rule.item.section !== 'tools' ? '' : target, withoutWords(pending));
   }
 
   /** Nobody is asked any more: what is in flight is recorded so, and told where there is a reason to tell. */

@@ -32,13 +32,20 @@ export class InFlight extends Map<string, Pending> {
   #end(pending: Pending): void {
     if (pending.giveUp) return;
     const now = performance.now();
-    this.#ended.push({ pending, at: now });
+    this.#ended.push({ pending: withoutWords(pending), at: now });
     const [first] = this.#ended;
     // Cleared seldom: to keep exactly as many would be to copy them with each call.
     if (this.#ended.length < 2 * MOST && first && now - first.at <= 2 * KEPT_MS) return;
     const from = this.#ended.findIndex(({ at }) => now - at <= KEPT_MS);
     this.#ended = this.#ended.slice(Math.max(from, this.#ended.length - MOST));
   }
+}
+
+/** Without what its client said, which may be megabytes. */
+export function withoutWords(pending: Pending): Pending {
+  if (!pending.making && !pending.wish && !pending.task) return pending;
+  const { making: _making, wish: _wish, task: _task, ...rest } = pending;
+  return rest;
 }
 
 /** A connection that was made while this call, and no other, was in flight. */

@@ -43,8 +43,7 @@ export function serverSide(options: SessionOptions, keeping: Keeping, around: Ar
     server: `${entry.server} ${entry.version}`,
     start: () =>
       start(async (event) => {
-        const { fromClient, tasks } = relay.exchange;
-        const calls = [...fromClient.during(event.from), ...tasks.open.map(({ maker }) => maker)];
+        const calls = relay.exchange.atWork(event.from);
         await journal.append(records.egress(scribe, event, calls));
         const [only] = calls;
         if (only && calls.length === 1 && event.outcome === 'allowed')

@@ -5,6 +5,7 @@ import { Breaker } from '../../../runtime/lifecycle/breaker.ts';
 import { FlowState } from '../../../runtime/policy/flows.ts';
 import { openPolicy } from '../../../runtime/policy/open.ts';
 import type { EgressEvent } from '../../../runtime/ports.ts';
+import { Exchange, type ExchangeOptions } from '../../../runtime/session/exchange.ts';
 import { Tasks } from '../../../runtime/session/tasks.ts';
 import type { AuditBody } from '../../../schemas/audit.ts';
 import type { JsonObject } from '../../../schemas/common.ts';
@@ -514,6 +515,26 @@ describe('calls behind tasks', () => {
     await client.session.close();
     const made = client.session.calls().filter((call) => JSON.stringify(call).includes('never'));
     expect(made.length).toBe(2);
+  });
+
+  it('are held no longer than the call or its task, and are one call at work', () => {
+    const scribe = { caller: { user: 'grace' }, journal: { note: () => undefined } };
+    const exchange = new Exchange({ scribe } as unknown as ExchangeOptions);
+    const rule = { item: { section: 'tools', parameter: 'name' } } as const;
+    const making = { era: 'session', arguments: {}, bytes: 2, read: undefined, people: 0 } as const;
+    const asked = { id: 1, method: 'tools/call', rule, target: 'act', since: 0, making };
+    for (const call of ['s/1', 's/2']) {
+      exchange.fromClient.set(call, { ...asked, call });
+      exchange.fromClient.delete(call);
+    }
+    exchange.missed({ ...asked, call: 's/3' });
+    expect(
+      [...exchange.unheard.values(), ...exchange.atWork(0)].map((one) => [one.call, one.making]),
+    ).toEqual(['s/3', 's/1', 's/2'].map((call) => [call, undefined]));
+    const result = { task: { taskId: 'a', status: 'working' } };
+    const answer = { kind: 'response', id: 1, result, bytes: Buffer.alloc(0) } as const;
+    exchange.tasks.made({ ...asked, call: 's/2', since: performance.now() }, answer);
+    expect(exchange.atWork(0).map(({ call }) => call)).toEqual(['s/1', 's/2']);
   });
 
   it('are few bytes of one user in all sessions, until those are over', () => {
