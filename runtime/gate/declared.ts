@@ -1,11 +1,12 @@
 /** What a client has to have declared before a server may ask for it: the capability, and the parts of it that are optional. */
-import { quote } from '../../schemas/errors.ts';
-import { isObject, type Request } from '../wire/message.ts';
-import type { MethodRule } from './methods.ts';
+import type { Json, JsonObject } from '../../schemas/common.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { isObject, type Request, type Response } from '../wire/message.ts';
+import { type MethodRule, REQUESTS_TO_CLIENT } from './methods.ts';
 
 /** What it did not declare; null where it may be asked. */
 export function undeclared(
-  message: Request,
+  message: Pick<Request, 'method' | 'params'>,
   { capability }: MethodRule,
   declared: Readonly<Record<string, unknown>>,
 ): string | null {
@@ -21,7 +22,7 @@ export function undeclared(
  * An address to open is another thing than a form to fill in. A model that is lent with tools, or with what other servers
  * said, is more than one that is lent.
  */
-function partsOf({ method, params }: Request): string[] {
+function partsOf({ method, params }: Pick<Request, 'method' | 'params'>): string[] {
   if (method === 'elicitation/create') {
     const { mode = 'form' } = params;
     return [typeof mode === 'string' ? mode.slice(0, 40) : quote(JSON.stringify(mode), 40)];
@@ -37,4 +38,33 @@ function partsOf({ method, params }: Request): string[] {
 /** Who declares elicitation and no more can fill in forms. */
 function isImplied(part: string, parts: Readonly<Record<string, unknown>>): boolean {
   return part === 'form' && !Object.hasOwn(parts, 'url');
+}
+
+/** In the stateless era a server asks by its results: what of one its client may not be asked; null where there is nothing. */
+export function askedInVain(
+  message: Response,
+  declared: Readonly<Record<string, unknown>>,
+): LockkeeperError | null {
+  const result = message.kind === 'response' ? message.result : undefined;
+  const asked = isObject(result) && isObject(result.inputRequests) ? result.inputRequests : {};
+  for (const question of Object.values(asked)) {
+    const missing = missingFor(question, declared);
+    if (missing === null) continue;
+    return new LockkeeperError('RESULT_INVALID', {
+      expected: `questions that the client declared itself able to answer`,
+      found: `one that takes ${missing}`,
+      next: 'The server must do without',
+    });
+  }
+  return null;
+}
+
+function missingFor(question: Json, declared: Readonly<Record<string, unknown>>): string | null {
+  const { method, params = {} }: JsonObject = isObject(question) ? question : {};
+  const rule =
+    typeof method === 'string' && Object.hasOwn(REQUESTS_TO_CLIENT, method)
+      ? REQUESTS_TO_CLIENT[method]
+      : null;
+  if (!rule || typeof method !== 'string' || method === 'ping') return 'a method that no client has';
+  return undeclared({ method, params: isObject(params) ? params : {} }, rule, declared);
 }

@@ -21,6 +21,7 @@ import {
   drifted,
   duplicateId,
   expired,
+  notDeclared,
   notLocked,
   tooMany,
   tooManyTasks,
@@ -52,6 +53,8 @@ export interface Pending {
   readonly wish?: JsonObject;
   /** Of a call that waits for people: they need not decide any more. */
   readonly giveUp?: () => void;
+  /** What its client declared with it, in the stateless era. */
+  readonly declared?: JsonObject;
   /** A call whose answer may be a task. */
   readonly making?: tasks.Making;
   /** The task that it is about. */
@@ -173,17 +176,7 @@ export function judgeToClient(
   const rule = state.era === 'session' ? own(REQUESTS_TO_CLIENT, message.method) : undefined;
   if (!rule) return refuse(unknownMethod(message.method, 'from a server to its client'));
   const missing = undeclared(message, rule, state.clientCapabilities);
-  if (missing !== null) {
-    return refuse(
-      new LockkeeperError('METHOD_REFUSED', {
-        expected: `a client that declared ${missing} before ${message.method}`,
-        found: 'one that did not',
-        next: 'The server must do without',
-      }),
-    );
-  }
-  const error = tasks.judgeQuestion(message, state.tasks);
-  if (error) return refuse(error);
+  if (missing !== null) return refuse(notDeclared(missing, message.method));
   if (inFlight.size >= MAX_IN_FLIGHT) return refuse(tooMany(MAX_IN_FLIGHT));
   return { allow: true, rule, target: undefined };
 }

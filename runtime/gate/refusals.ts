@@ -49,6 +49,14 @@ export function unknownMethod(method: string, direction: string): LockkeeperErro
   });
 }
 
+export function notDeclared(missing: string, method: string): LockkeeperError {
+  return new LockkeeperError('METHOD_REFUSED', {
+    expected: `a client that declared ${missing} before ${method}`,
+    found: 'one that did not',
+    next: 'The server must do without',
+  });
+}
+
 export function tooMany(most: number): LockkeeperError {
   return new LockkeeperError('RATE_LIMITED', {
     expected: `at most ${most} requests in flight`,

@@ -1,4 +1,5 @@
 /** What a client says, on its way to the server: judged, recorded, forwarded as it was judged. */
+import type { JsonObject } from '../../schemas/common.ts';
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import type { Surface } from '../../schemas/surface.ts';
 import { boundTo, judgeToServer, type Pending, type Verdict } from '../gate/gate.ts';
@@ -132,7 +133,7 @@ export class ToServer {
     const call = `${this.#x.scribe.session}/${++this.#calls}`;
     const asked = { id, method, rule, target, call, since: performance.now() };
     const tasked = { ...(making ? { making } : {}), ...(task ? { task } : {}) };
-    return { ...asked, ...tokenOf(params), ...wishOf(message), ...tasked };
+    return { ...asked, ...tokenOf(params), ...declaredIn(params), ...wishOf(message), ...tasked };
   }
 
   /** 11 the record, durable; 12 the very bytes that were judged. */
@@ -179,6 +180,11 @@ export class ToServer {
 function tokenOf(params: wire.Request['params']): { token?: wire.Id } {
   const token = wire.isObject(params._meta) ? params._meta.progressToken : undefined;
   return typeof token === 'string' || typeof token === 'number' ? { token } : {};
+}
+
+function declaredIn({ _meta }: wire.Request['params']): { declared?: JsonObject } {
+  const declared = wire.isObject(_meta) ? _meta['io.modelcontextprotocol/clientCapabilities'] : undefined;
+  return wire.isObject(declared) ? { declared } : {};
 }
 
 const WISHES = new Set([

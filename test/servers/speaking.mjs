@@ -35,6 +35,11 @@ createInterface({ input: process.stdin }).on('line', (text) => {
         serverInfo: { name: 'speaking', version: '1' },
       }),
     );
+  if (method === 'server/discover') {
+    const _meta = { 'io.modelcontextprotocol/serverInfo': { name: 'speaking', version: '1' } };
+    const said = { supportedVersions: ['2026-07-28'], capabilities: { tools: {}, logging: {} }, _meta };
+    return answer(id, JSON.stringify(said));
+  }
   if (method === 'tools/list') return answer(id, JSON.stringify({ tools }));
   if (method === 'tools/call') {
     if (params.name !== 'line') return answer(id, params.arguments.json);

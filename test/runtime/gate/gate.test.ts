@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { askedInVain } from '../../../runtime/gate/declared.ts';
 import {
   boundTo,
   type GateState,
@@ -10,7 +11,7 @@ import {
 } from '../../../runtime/gate/gate.ts';
 import { argumentCheck } from '../../../runtime/gate/schema.ts';
 import { liveSurface } from '../../../runtime/gate/surface.ts';
-import { idKey, type Message, parseMessage } from '../../../runtime/wire/message.ts';
+import { idKey, type Message, parseMessage, type Response } from '../../../runtime/wire/message.ts';
 import type { Json, JsonObject } from '../../../schemas/common.ts';
 import { pinSurface, type Section, type Surface } from '../../../schemas/surface.ts';
 import { surface as base, makeEntry } from '../../helpers/trust.ts';
@@ -249,5 +250,35 @@ describe('what a client declared in part', () => {
     const verdict = judgeToClient(call, stateWith({ clientCapabilities }), new Map());
     const missing = verdict.allow ? 'allowed' : /declared (\S+) before/.exec(verdict.error.expected)?.[1];
     expect(missing).toBe(expected);
+  });
+});
+
+describe('what a result of the stateless era asks', () => {
+  const asks = (...questions: Json[]): Response =>
+    parseMessage(
+      Buffer.from(
+        JSON.stringify({
+          ...{ jsonrpc: '2.0', id: 1 },
+          result: {
+            resultType: 'input_required',
+            inputRequests: Object.fromEntries(Object.entries(questions)),
+          },
+        }),
+      ),
+    ) as Response;
+  const roots = { method: 'roots/list' };
+  const open = { method: 'elicitation/create', params: { mode: 'url', url: 'https://a.test' } };
+  it.each<[string, string | null, Response, JsonObject]>([
+    ['nothing', null, asks(), {}],
+    ['what was declared', null, asks(roots), { roots: {} }],
+    ['what was not', 'roots', asks(roots), {}],
+    ['what was not, beside what was', 'elicitation.url', asks(roots, open), { roots: {}, elicitation: {} }],
+    ['a method nobody knows', 'a method that no client has', asks({ method: 'client/secrets' }), {}],
+    ['a method of every object', 'a method that no client has', asks({ method: 'constructor' }), {}],
+    ['whether the client lives', 'a method that no client has', asks({ method: 'ping' }), {}],
+    ['no question', 'a method that no client has', asks(null), {}],
+  ])('%s: %s', (_, expected, answer, declared) => {
+    const found = askedInVain(answer, declared)?.found;
+    expect(found?.replace('one that takes ', '') ?? null).toBe(expected);
   });
 });

@@ -8,6 +8,7 @@ import type { AuditBody } from '../../../schemas/audit.ts';
 import type { JsonObject } from '../../../schemas/common.ts';
 import type { ContentControls } from '../../../schemas/content.ts';
 import type { Surface } from '../../../schemas/surface.ts';
+import { inBothEras } from '../../helpers/eras.ts';
 import {
   capture,
   codeOf,
@@ -265,6 +266,33 @@ describe('the content of answers under a policy', () => {
     const session = await startSession({ content });
     await expect(session.end).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
     expect(session.process()).toBeNull();
+  });
+});
+
+describe('a question in a result of the stateless era', () => {
+  const asks = (method: string): JsonObject => ({
+    resultType: 'input_required',
+    inputRequests: { a: { method } },
+  });
+  it.each<[string, string, JsonObject, string | undefined]>([
+    ['that its client declared passes', 'roots/list', { roots: {} }, undefined],
+    ['that it did not is kept back', 'roots/list', { sampling: {} }, 'RESULT_INVALID'],
+    ['that no client knows is kept back', 'client/secrets', { roots: {} }, 'RESULT_INVALID'],
+  ])('%s', async (_, method, declared, code) => {
+    const session = await startSession({
+      surface: inBothEras(await capture([server])),
+      start: (log) => plainProcess([server, 'good', log]),
+    });
+    const _meta = {
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+      'io.modelcontextprotocol/clientCapabilities': declared,
+    };
+    const args = { json: JSON.stringify(asks(method)) };
+    const answer = await session.request(1, 'tools/call', { name: 'say', arguments: args, _meta });
+    expect([codeOf(answer), answer.result]).toEqual([code, code === undefined ? asks(method) : undefined]);
+    await session.close();
+    const end = (await session.records()).find(({ kind }) => kind === 'request.finished');
+    expect(end?.outcome).toBe(code === undefined ? 'ok' : 'refused');
   });
 });
 
