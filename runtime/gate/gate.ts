@@ -177,6 +177,8 @@ export function judgeToClient(
   if (!rule) return refuse(unknownMethod(message.method, 'from a server to its client'));
   const missing = undeclared(message, rule, state.clientCapabilities);
   if (missing !== null) return refuse(notDeclared(missing, message.method));
+  const error = tasks.judgeQuestion(message, state.tasks);
+  if (error) return refuse(error);
   if (inFlight.size >= MAX_IN_FLIGHT) return refuse(tooMany(MAX_IN_FLIGHT));
   return { allow: true, rule, target: undefined };
 }

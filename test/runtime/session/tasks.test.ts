@@ -448,7 +448,9 @@ describe('a task of the stateless era', () => {
     const client = await open('stateless');
     await client.make('one');
     await client.act('settle one asks');
-    expect(resultOf(await client.ask('tasks/get', { taskId: 'one' })).inputRequests).toBeDefined();
+    expect(codeOf(await client.ask('tasks/get', { taskId: 'one' }))).toBe('RESULT_INVALID');
+    const able = { ...EXTENSION, elicitation: {} };
+    expect(resultOf(await client.ask('tasks/get', { taskId: 'one' }, able)).inputRequests).toBeDefined();
     const answer = await client.ask('tasks/update', {
       taskId: 'one',
       inputResponses: { who: { action: 'accept' } },
