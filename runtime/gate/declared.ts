@@ -2,6 +2,7 @@
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { isObject, type Request, type Response } from '../wire/message.ts';
+import type { GateState, Pending } from './gate.ts';
 import { type MethodRule, REQUESTS_TO_CLIENT } from './methods.ts';
 
 /** What it did not declare; null where it may be asked. */
@@ -43,12 +44,14 @@ function isImplied(part: string, parts: Readonly<Record<string, unknown>>): bool
 /** In the stateless era a server asks by its results: what of one its client may not be asked; null where there is nothing. */
 export function askedInVain(
   message: Response,
-  declared: Readonly<Record<string, unknown>>,
+  { declared }: Pick<Pending, 'declared'>,
+  state: Pick<GateState, 'era' | 'clientCapabilities'> | null,
 ): LockkeeperError | null {
+  if (state?.era !== 'stateless') return null;
   const result = message.kind === 'response' ? message.result : undefined;
   const asked = isObject(result) && isObject(result.inputRequests) ? result.inputRequests : {};
   for (const question of Object.values(asked)) {
-    const missing = missingFor(question, declared);
+    const missing = missingFor(question, declared ?? state.clientCapabilities);
     if (missing === null) continue;
     return new LockkeeperError('RESULT_INVALID', {
       expected: `questions that the client declared itself able to answer`,

@@ -1,7 +1,7 @@
 /** What a server says, on its way to the client: bound to what was asked, compared with the lock, recorded. */
 import { randomUUID } from 'node:crypto';
 import type { Json } from '../../schemas/common.ts';
-import { asLockkeeperError, type LockkeeperError, quote } from '../../schemas/errors.ts';
+import { asLockkeeperError, quote } from '../../schemas/errors.ts';
 import { askedInVain } from '../gate/declared.ts';
 import { boundTo, judgeToClient, type Pending } from '../gate/gate.ts';
 import { LARGE_BYTES } from '../gate/large/judge.ts';
@@ -95,7 +95,7 @@ export class ToClient {
     const x = this.#x;
     const said = judged.message;
     const misbound = said.kind === 'response' ? judgeTaskAnswer(said.result, pending, x.tasks) : null;
-    const error = judged.error ?? misbound ?? this.#inVain(said, pending);
+    const error = judged.error ?? misbound ?? askedInVain(said, pending, x.state);
     const end = records.finished(x.scribe, pending, records.endOf(message, error));
     x.fromClient.delete(known.key);
     x.note(end);
@@ -106,12 +106,6 @@ export class ToClient {
       x.toClient(wire.refusalOf(pending.id, error), known.key);
     } else this.#pass(said, pending, known);
     x.settled();
-  }
-
-  #inVain(message: Response, { declared }: Pending): LockkeeperError | null {
-    const { state } = this.#x;
-    if (state?.era !== 'stateless') return null;
-    return askedInVain(message, declared ?? state.clientCapabilities);
   }
 
   #pass(message: Response, pending: Pending, known: Known & { key: string }): void {

@@ -278,7 +278,10 @@ describe('what a result of the stateless era asks', () => {
     ['whether the client lives', 'a method that no client has', asks({ method: 'ping' }), {}],
     ['no question', 'a method that no client has', asks(null), {}],
   ])('%s: %s', (_, expected, answer, declared) => {
-    const found = askedInVain(answer, declared)?.found;
+    const state = { era: 'stateless', clientCapabilities: {} } as const;
+    const found = askedInVain(answer, { declared }, state)?.found;
+    expect(askedInVain(answer, {}, { ...state, clientCapabilities: declared })?.found).toBe(found);
+    expect(askedInVain(answer, { declared }, { ...state, era: 'session' })).toBe(null);
     expect(found?.replace('one that takes ', '') ?? null).toBe(expected);
   });
 });
