@@ -19,7 +19,8 @@ import type { Rereading } from './rereads.ts';
 import type { ToServer } from './to-server.ts';
 import { aboutOf, askedIn, progressOf, strayFrom, subscriptionOf, toldTask } from './whose.ts';
 
-const LARGE_STATE = 'the state of a task with a large result in it, which is there to be fetched';
+const UNTOLD =
+  'the state of a task with a large result in it, which is fetched, or whose call is not permitted now';
 
 interface Answered {
   readonly pending: Pending;
@@ -129,7 +130,8 @@ export class ToClient {
   #owns(id: Json): boolean {
     const { state, tasks } = this.#x;
     const task = typeof id === 'string' ? tasks.of(id) : null;
-    return task !== null && state !== null && !judgeTaskPolicy('tasks/get', task, state)?.error;
+    if (!task || state?.live.standing('tools', task.maker.target) !== 'locked') return false;
+    return !judgeTaskPolicy('tasks/get', task, state)?.error;
   }
 
   #flag(judged: Judged<Message>, of: Pick<Pending, 'method'> & Partial<Pending>): void {
@@ -193,7 +195,8 @@ export class ToClient {
     if (stray) return this.unheard(stray);
     const task = toldTask(message, x);
     // To judge it here would hold up whoever else is served; as an answer it is judged on another thread.
-    if (task && message.bytes.length >= LARGE_BYTES) return this.unheard(LARGE_STATE);
+    const untold = task && (message.bytes.length >= LARGE_BYTES || !this.#owns(task.id));
+    if (untold) return this.unheard(UNTOLD);
     const judged = x.content.said(message, task?.maker.target);
     const { error } = judged;
     this.#flag(judged, message);

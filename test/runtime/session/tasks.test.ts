@@ -242,7 +242,15 @@ describe.each(ERAS)('a task, %s', (era) => {
     const [get, fetch] = [await client.ask('tasks/get', { taskId: 'one' }), await client.fetch('one')];
     expect([codeOf(get), codeOf(fetch)]).toEqual(['POLICY_REFUSED', 'POLICY_REFUSED']);
     expect(reached(client, 'tasks/')).toBe(false);
+    const params = { taskId: 'one', status: 'working' };
+    const status = { jsonrpc: '2.0', method: 'notifications/tasks/status', params };
+    const tell = (): Promise<JsonObject> => client.act(`tell ${JSON.stringify(status)}`);
+    const isTold = (): boolean => client.session.received.some(({ method }) => method === status.method);
+    await tell();
+    expect(isTold()).toBe(false);
     open_ = true;
+    await tell();
+    expect(isTold()).toBe(era === 'session');
     expect(resultOf(await client.ask('tasks/get', { taskId: 'one' })).status).toBe('working');
     await client.session.close();
   });
