@@ -51,6 +51,12 @@ export const taskMutations: readonly Mutation[] = [
     'MAX_LIFE_MS',
   ),
   without(
+    '6 question for an own task: request to the client',
+    'runtime/gate/gate.ts',
+    'tasks.judgeQuestion(message, state.tasks);',
+    'null;',
+  ),
+  without(
     '13 task asked for: answer to the client',
     'runtime/session/to-client.ts',
     'judgeTaskAnswer(said.result, pending, x.tasks)',

@@ -1,10 +1,12 @@
 /** Tasks: what a client says of one, and what comes of one, held at every step. */
 import assert from 'node:assert/strict';
+import { RELATED } from '../../runtime/gate/tasks.ts';
 import type { JsonObject } from '../../schemas/common.ts';
 import { inBothEras } from '../helpers/eras.ts';
 import { capture, SCRIPTED } from '../helpers/session.ts';
 import { DECLARED, pause, type Setup, type Talk } from './faces.ts';
 import { codeOf, type Row, refused, type Trial, untouched } from './row.ts';
+import { NO_QUESTIONS } from './to-client.ts';
 
 const _meta = { 'io.modelcontextprotocol/clientCapabilities': DECLARED };
 /** Many tasks are made at once, on a machine that may be busy, ms. */
@@ -110,6 +112,26 @@ export const tasks: readonly Row[] = [
       await Promise.all(Array.from({ length: 128 }, (_, at) => make(talk, `t${at}`)));
       await refused(talk, make(talk, 'marked'), 'RATE_LIMITED');
     }),
+  },
+  {
+    ...BACK,
+    kind: 'request',
+    step: 6,
+    control: 'question for an own task',
+    absent: NO_QUESTIONS,
+    make: trial(
+      async (talk) => {
+        const params = { messages: [], _meta: { [RELATED]: { taskId: 'foreign' } } };
+        const question = { jsonrpc: '2.0', id: 'srv-9', method: 'sampling/createMessage', params };
+        await act(talk, `tell ${JSON.stringify(question)}`);
+        const refusals = (await talk.records()).filter(({ kind }) => kind === 'request.refused');
+        assert.deepEqual(
+          refusals.map(({ direction, code }) => [direction, code]),
+          [['to-client', 'TASK_UNKNOWN']],
+        );
+      },
+      { capabilities: { sampling: {} } },
+    ),
   },
   {
     ...BACK,

@@ -11,7 +11,7 @@ const call = (talk: Talk, name: string, args: JsonObject): Promise<JsonObject[]>
   talk.ask({ method: 'tools/call', params: { name: talk.tool(name), arguments: args } });
 const act = (talk: Talk, what: string): Promise<JsonObject[]> => call(talk, 'act', { what });
 const ASKS_NOTHING = 'a server asks nothing in this era';
-const NO_QUESTIONS = { 'http stateless': ASKS_NOTHING, 'all, stateless': ASKS_NOTHING } as const;
+export const NO_QUESTIONS = { 'http stateless': ASKS_NOTHING, 'all, stateless': ASKS_NOTHING } as const;
 
 /** What the server does goes its way, and the client hears nothing with this word in it. */
 const unheard = (what: string, word: string): Row['make'] =>
