@@ -50,6 +50,11 @@ function methodsOf(capabilities: JsonObject, era: Era): ReadonlySet<string> {
   return new Set(['tasks/get', 'tasks/result', ...also.map((name) => `tasks/${name}`)]);
 }
 
+/** Whether a greeting of this era offers tasks. */
+export function offersTasks(era: Era, capabilities: JsonObject): boolean {
+  return methodsOf(capabilities, era).size > 0;
+}
+
 export function memberOf(value: JsonObject, path: readonly string[]): JsonObject | undefined {
   let at: Json | undefined = value;
   for (const name of path) at = isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined;

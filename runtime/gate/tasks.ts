@@ -112,14 +112,16 @@ export function judgeTask(message: Request, state: GateState): LockkeeperError |
 }
 
 function judgeTerms(message: Request, method: string, { era, tasks }: GateState): LockkeeperError | null {
-  if (!tasks?.methods.has(method)) {
-    return new LockkeeperError('METHOD_REFUSED', {
-      expected: 'a server that is locked with tasks in this protocol era',
-      found: quote(method, 80),
-      next: 'Call its tools without tasks',
-    });
-  }
+  if (!tasks?.methods.has(method)) return noTasks(method);
   return judgeDeclared(message, era);
+}
+
+export function noTasks(method: string): LockkeeperError {
+  return new LockkeeperError('METHOD_REFUSED', {
+    expected: 'a server that is locked with tasks in this protocol era',
+    found: quote(method, 80),
+    next: 'Call its tools without tasks',
+  });
 }
 
 /** In the stateless era each request says that its client knows tasks. */

@@ -2,6 +2,7 @@
 import type { Mutation } from './mutations.ts';
 
 const JUDGED = 'runtime/gate/tasks.ts';
+const ALL_OFFER = 'the address of all knows from their greetings that none has tasks';
 const without = (row: string, file: string, from: string, to: string): Mutation => ({
   rows: [row],
   edits: [{ file, from, to }],
@@ -14,11 +15,20 @@ export const taskMutations: readonly Mutation[] = [
     'if (state.tasks?.makes(tool) !== true) {',
     'if (false) {',
   ),
+  {
+    ...without(
+      '5 tasks locked: request to the server',
+      JUDGED,
+      'if (!tasks?.methods.has(method)) return noTasks(method);',
+      '',
+    ),
+    still: { 'all, session': ALL_OFFER, 'all, stateless': ALL_OFFER },
+  },
   without(
-    '5 tasks locked: request to the server',
-    JUDGED,
-    'if (!tasks?.methods.has(method)) {',
-    'if (false) {',
+    '5 tasks of any: request to the server',
+    'runtime/gateway/all/routes.ts',
+    'if (aboutTask && !offersTasks(era, hello.capabilities[era])) throw noTasks(method);',
+    '',
   ),
   without(
     '5 tasks declared: request to the server',

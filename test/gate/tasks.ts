@@ -35,6 +35,7 @@ const trial =
 const TO = { direction: 'to the server', kind: 'request' } as const;
 const BACK = { direction: 'to the client', kind: 'answer' } as const;
 const DECIDES = 'the server alone decides what becomes a task';
+const ONE = 'one server is asked by itself';
 const SAYS = 'a session says it once, when it begins';
 
 export const tasks: readonly Row[] = [
@@ -55,6 +56,23 @@ export const tasks: readonly Row[] = [
       async (talk) => {
         await act(talk, 'first');
         const answer = (await ask(talk, 'tasks/get', { taskId: named(talk, 'marked') })).at(-1);
+        assert.equal(codeOf(answer), 'METHOD_REFUSED', JSON.stringify(answer));
+        await untouched(talk);
+      },
+      {},
+      'good',
+    ),
+  },
+  {
+    ...TO,
+    step: 5,
+    control: 'tasks of any',
+    absent: { stdio: ONE, 'http session': ONE, 'http stateless': ONE },
+    make: trial(
+      async (talk) => {
+        await act(talk, 'first');
+        // It names no server, and nobody declares what is not there.
+        const answer = (await talk.ask({ method: 'tasks/get', params: { taskId: 'marked' } })).at(-1);
         assert.equal(codeOf(answer), 'METHOD_REFUSED', JSON.stringify(answer));
         await untouched(talk);
       },

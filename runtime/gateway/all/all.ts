@@ -102,8 +102,7 @@ export class All implements Backend {
         );
         return;
       }
-      const { names, closed } = this.#o;
-      const { alias, message: routed } = route(message, { era: this.#era ?? 'session', names, closed });
+      const { alias, message: routed } = route(message, { ...this.#o, era: this.#era ?? 'session' });
       this.#asked.set(key, alias);
       this.#parts.take(alias, routed);
     } catch (thrown) {

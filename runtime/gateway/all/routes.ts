@@ -3,9 +3,11 @@ import type { Json } from '../../../schemas/common.ts';
 import { LockkeeperError } from '../../../schemas/errors.ts';
 import type { Era, Section } from '../../../schemas/surface.ts';
 import { LIST_METHOD, REQUESTS_TO_SERVER } from '../../gate/methods.ts';
-import { judgeDeclared } from '../../gate/tasks.ts';
+import { offersTasks } from '../../gate/task-terms.ts';
+import { judgeDeclared, noTasks } from '../../gate/tasks.ts';
 import { isObject, type Request } from '../../wire/message.ts';
 import { splice } from '../../wire/splice.ts';
+import type { Hello } from './merged.ts';
 import { type Names, qualified } from './names.ts';
 import { ownerOfTask, withOwnId, withOwnMention } from './tasks.ts';
 
@@ -24,18 +26,21 @@ export function listedBy(method: string): Section | undefined {
 export interface Routing {
   readonly era: Era;
   readonly names: Names;
+  readonly hello: Pick<Hello, 'capabilities'>;
   /** Why nobody is asked under these aliases. */
   readonly closed: ReadonlyMap<string, LockkeeperError>;
 }
 
 /** Throws TOOL_REFUSED, NAME_AMBIGUOUS, FRAME_INVALID, METHOD_REFUSED, or why the server that is named is closed. */
-export function route(message: Request, { era, names, closed }: Routing): Routed {
+export function route(message: Request, { era, names, hello, closed }: Routing): Routed {
   const { method, params } = message;
   if (!Object.hasOwn(REQUESTS_TO_SERVER[era], method)) throw refused(method);
   const named = isObject(params.ref) ? params.ref.name : params.name;
   for (const [alias, error] of closed)
     if (typeof named === 'string' && named.startsWith(qualified(alias, ''))) throw error;
-  const undeclared = method.startsWith('tasks/') ? judgeDeclared(message, era) : null;
+  const aboutTask = method.startsWith('tasks/');
+  if (aboutTask && !offersTasks(era, hello.capabilities[era])) throw noTasks(method);
+  const undeclared = aboutTask ? judgeDeclared(message, era) : null;
   if (undeclared) throw undeclared;
   const { alias, message: own } = addressed(message, names);
   return { alias, message: withOwnMention(own, alias) };
