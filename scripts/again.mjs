@@ -10,7 +10,7 @@ export function tellingTo(results) {
     ...['--reporter=default', '--reporter=json', `--outputFile.json=${results}.json`],
     ...['--reporter=junit', `--outputFile.junit=${results}.xml`],
   ];
-  return { words, env: { LOCKKEEPER_TESTS_ENDED: `${results}.ended` } };
+  return { words, env: { TESTS_ENDED: `${results}.ended` } };
 }
 
 /**

@@ -2,6 +2,6 @@
 import { writeFileSync } from 'node:fs';
 
 export function teardown(): void {
-  const file = process.env.LOCKKEEPER_TESTS_ENDED;
+  const file = process.env.TESTS_ENDED;
   if (file !== undefined) writeFileSync(file, '');
 }
