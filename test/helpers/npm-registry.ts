@@ -49,7 +49,8 @@ export interface NpmRegistry {
 export async function startNpmRegistry(packages: readonly LocalPackage[]): Promise<NpmRegistry> {
   const held = [...packages];
   const requests: string[] = [];
-  const server = createServer((incoming, outgoing) => {
+  // Who takes up a connection again after five seconds on a busy machine finds it open.
+  const server = createServer({ keepAliveTimeout: 60_000 }, (incoming, outgoing) => {
     const path = decodeURIComponent((incoming.url ?? '/').split('?')[0] ?? '/').slice(1);
     requests.push(path);
     const answer = incoming.method === 'GET' ? answerOf(path, held, urlOf(server)) : null;
