@@ -10,8 +10,8 @@ export default defineConfig({
     hookTimeout: 400_000,
     teardownTimeout: 60_000,
     expect: { poll: { timeout: 45_000, interval: 20 } },
-    // More than twice what two cores have: half of a test's time goes by waiting for processes, refusals and silence.
-    maxWorkers: 5,
+    // Twice what two cores have: half of a test's time goes by waiting for processes, refusals and silence.
+    maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
     allowOnly: false,
   },

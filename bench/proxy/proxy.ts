@@ -97,6 +97,7 @@ function resultOf({ list, absent }: Cases, found: Found): BenchResult {
     data: {
       node: process.version,
       syncMs: rounds.syncMs,
+      syncAfterCallMs: rounds.syncAfterCallMs,
       plan: rounds.plan,
       onTmpfs: found.inMemory,
       cases: [
@@ -140,12 +141,12 @@ function rowOf(
   ];
 }
 
-function notesOf({ rounds: { plan, syncMs }, held, inMemory }: Found): string[] {
+function notesOf({ rounds: { plan, syncMs, syncAfterCallMs }, held, inMemory }: Found): string[] {
   const sessions = Object.entries(held?.perSession ?? {}).map(
     ([count, kib]) => `${kib.toFixed(1)} KiB for each of ${count}`,
   );
   return [
-    `${plan.rounds} interleaved rounds of ${plan.turnMs} ms each, Node ${process.version}; one append and fdatasync of a record: ${syncMs.toFixed(3)} ms (p50, in the same rounds).`,
+    `${plan.rounds} interleaved rounds of ${plan.turnMs} ms each, Node ${process.version}; one append and fdatasync of a record: ${syncMs.toFixed(3)} ms where one follows the other, ${syncAfterCallMs.toFixed(3)} ms after a call (p50, in the same rounds).`,
     ...(inMemory ? ['The records were kept in memory: set TMPDIR to a folder on a disk.'] : []),
     'Everything on: a policy whose every call has its arguments looked at, content controls, a durable record before each call, metrics, bubblewrap. Ours reaches its server over HTTP by pinned TLS, the others and direct without.',
     'CPU and RSS are those of what stands between, all its processes and threads; the server and the client pay for themselves. Two cases of one lk gateway or one peer share its RSS.',

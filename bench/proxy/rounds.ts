@@ -71,6 +71,8 @@ export interface Rounds {
   readonly broken: ReadonlyMap<string, string>;
   /** Milliseconds of one append and fdatasync of the size of a record, in between. */
   readonly syncMs: number;
+  /** The same where each comes after a call, as a record does: what has waited is slower than what is asked again at once. */
+  readonly syncAfterCallMs: number;
   readonly plan: Plan;
 }
 
@@ -82,6 +84,8 @@ export async function measure(
   const turns = new Map(cases.map(({ name }) => [name, new Map<number, Turn[]>()]));
   const broken = new Map<string, string>();
   const syncs: number[] = [];
+  const afterCalls: number[] = [];
+  const direct = cases.find(({ kind }) => kind === 'direct');
   const take = async (one: Case, at: { width: number; ms: number }): Promise<Turn | null> => {
     if (broken.has(one.name)) return null;
     try {
@@ -99,7 +103,8 @@ export async function measure(
   for (let round = 1; round <= plan.rounds; round++)
     for (const width of WIDTHS) {
       say(`round ${round} of ${plan.rounds}, ${width} at once`);
-      syncs.push(...syncTimes(dir));
+      syncs.push(...(await syncTimes(dir)));
+      if (direct) afterCalls.push(...(await syncTimes(dir, direct)));
       // Whoever comes after a noisy neighbour does so in every other round only.
       for (const one of round % 2 === 0 ? cases.toReversed() : cases) {
         const taken = await take(one, { width, ms: plan.turnMs });
@@ -112,7 +117,9 @@ export async function measure(
     .map(
       ([name, widths]) => [name, new Map([...widths].map(([width, each]) => [width, summed(each)]))] as const,
     );
-  return { figures: new Map(figures), broken, syncMs: quantile(syncs, 0.5), plan };
+  const syncMs = quantile(syncs, 0.5);
+  const syncAfterCallMs = direct ? quantile(afterCalls, 0.5) : syncMs;
+  return { figures: new Map(figures), broken, syncMs, syncAfterCallMs, plan };
 }
 
 function summed(turns: readonly Turn[]): Figures {
@@ -131,16 +138,18 @@ function summed(turns: readonly Turn[]): Figures {
   };
 }
 
-/** What a lone record costs at the least: written and synced by the thread that waits for it. */
-function syncTimes(dir: string): number[] {
+/** What a lone record costs at the least: written and synced by the thread that waits for it, each after a call of `before`. */
+async function syncTimes(dir: string, before?: Case): Promise<number[]> {
   const fd = openSync(join(dir, 'syncs'), 'a');
   const record = Buffer.alloc(1200, 'x');
-  const times = Array.from({ length: SYNCS }, () => {
+  const times: number[] = [];
+  for (let n = 0; n < SYNCS; n++) {
+    await before?.caller.call();
     const since = performance.now();
     writeSync(fd, record);
     fdatasyncSync(fd);
-    return performance.now() - since;
-  });
+    times.push(performance.now() - since);
+  }
   closeSync(fd);
   return times;
 }
