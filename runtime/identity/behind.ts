@@ -12,7 +12,9 @@ export interface Ends {
 }
 
 /** Sockets of version 4 and of version 6, where a program of version 4 may be listed as well. */
-const LISTS = ['/proc/net/tcp', '/proc/net/tcp6'];
+const LISTS = ['/proc/net/tcp', '/proc/net/tcp6'].map((path) =>
+  inTurns(() => readFile(path, 'latin1').catch(() => '')),
+);
 const ROOT = 0;
 const MAPPED = '0000000000000000FFFF0000';
 /** Looked up once for each connection: it stays with the two sockets that it began with. */
@@ -38,10 +40,28 @@ export async function assertOwnUser(ends: Ends, own = process.getuid?.()): Promi
 /** Null where it is in no list: closed on the other side, or in another network. */
 async function userBehind(ends: Ends): Promise<number | null> {
   for (const list of LISTS) {
-    const user = userIn(await readFile(list, 'latin1').catch(() => ''), ends);
+    const user = userIn(await list(), ends);
     if (user !== null) return user;
   }
   return null;
+}
+
+/**
+ * One reading at a time, and for all who asked before it began the same one: the kernel makes a line for every socket of the
+ * machine each time, and a thread of few waits for it.
+ */
+export function inTurns<T>(read: () => Promise<T>): () => Promise<T> {
+  let running: Promise<unknown> = Promise.resolve();
+  let next: Promise<T> | null = null;
+  return () => {
+    next ??= running.then(() => {
+      next = null;
+      const begun = read();
+      running = begun.catch(() => undefined);
+      return begun;
+    });
+    return next;
+  };
 }
 
 /**

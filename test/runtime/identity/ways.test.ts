@@ -5,8 +5,9 @@ import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:f
 import { createServer, request as httpsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { assertOwnUser } from '../../../runtime/identity/behind.ts';
+import { assertOwnUser, inTurns } from '../../../runtime/identity/behind.ts';
 import { namesIn } from '../../../runtime/identity/certificate.ts';
 import type { Identification } from '../../../runtime/identity/identity.ts';
 import { addToken, listTokens, removeToken } from '../../../runtime/identity/tokens.ts';
@@ -412,5 +413,30 @@ describe('a configuration', () => {
     const { headers } = await refused(identity, requestWith({ url: '/servers/docs/mcp' }));
     expect(headers['www-authenticate']).toContain('oauth-protected-resource"');
     expect(identity.metadata?.find('/.well-known/oauth-protected-resource/servers/docs/mcp')).toBeNull();
+  });
+});
+
+describe('readings in turns', () => {
+  it('are shared by all who asked before one began, and by nobody who came later', async () => {
+    const readings: PromiseWithResolvers<number>[] = [];
+    const read = inTurns(() => {
+      readings.push(Promise.withResolvers<number>());
+      return readings.at(-1)?.promise ?? Promise.reject(new Error('none'));
+    });
+    const first = [read(), read()];
+    await setImmediate();
+    const later = [read(), read(), read()];
+    await setImmediate();
+    expect(readings).toHaveLength(1);
+    readings[0]?.resolve(1);
+    expect(await Promise.all(first)).toEqual([1, 1]);
+    await setImmediate();
+    expect(readings).toHaveLength(2);
+    readings[1]?.reject(new Error('not readable'));
+    expect((await Promise.allSettled(later)).map(({ status }) => status)).toEqual(Array(3).fill('rejected'));
+    const last = read();
+    await setImmediate();
+    readings[2]?.resolve(3);
+    expect(await last).toBe(3);
   });
 });
