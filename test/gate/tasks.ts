@@ -32,6 +32,19 @@ const trial =
   (run: Trial['run'], setup: Setup = {}, how = 'tasks'): Row['make'] =>
   async () => ({ setup: { how, surface: inBothEras(await capture([SCRIPTED, how])), ...setup }, run });
 
+/** Before a server without tasks: whoever asks for one hears so, and the server does not. */
+const unheard = (asks: (talk: Talk) => Promise<JsonObject[]>): Row['make'] =>
+  trial(
+    async (talk) => {
+      await act(talk, 'first');
+      const answer = (await asks(talk)).at(-1);
+      assert.equal(codeOf(answer), 'METHOD_REFUSED', JSON.stringify(answer));
+      await untouched(talk);
+    },
+    {},
+    'good',
+  );
+
 const TO = { direction: 'to the server', kind: 'request' } as const;
 const BACK = { direction: 'to the client', kind: 'answer' } as const;
 const DECIDES = 'the server alone decides what becomes a task';
@@ -52,33 +65,15 @@ export const tasks: readonly Row[] = [
     ...TO,
     step: 5,
     control: 'tasks locked',
-    make: trial(
-      async (talk) => {
-        await act(talk, 'first');
-        const answer = (await ask(talk, 'tasks/get', { taskId: named(talk, 'marked') })).at(-1);
-        assert.equal(codeOf(answer), 'METHOD_REFUSED', JSON.stringify(answer));
-        await untouched(talk);
-      },
-      {},
-      'good',
-    ),
+    make: unheard((talk) => ask(talk, 'tasks/get', { taskId: named(talk, 'marked') })),
   },
   {
     ...TO,
     step: 5,
     control: 'tasks of any',
     absent: { stdio: ONE, 'http session': ONE, 'http stateless': ONE },
-    make: trial(
-      async (talk) => {
-        await act(talk, 'first');
-        // It names no server, and nobody declares what is not there.
-        const answer = (await talk.ask({ method: 'tasks/get', params: { taskId: 'marked' } })).at(-1);
-        assert.equal(codeOf(answer), 'METHOD_REFUSED', JSON.stringify(answer));
-        await untouched(talk);
-      },
-      {},
-      'good',
-    ),
+    // It names no server, and nobody declares what is not there.
+    make: unheard((talk) => talk.ask({ method: 'tasks/get', params: { taskId: 'marked' } })),
   },
   {
     ...TO,
