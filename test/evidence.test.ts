@@ -194,10 +194,30 @@ describe('evidence of a period', () => {
     await archive.close();
     return verify(bad, '--pin', pin);
   };
-  // biome-ignore lint/suspicious/noExplicitAny: lines of every shape are changed here
-  type Line = any;
+  /** What the changes look at in lines of records, of the log and of all that was decided. */
+  interface Line {
+    readonly seq?: number;
+    readonly previous?: unknown;
+    readonly kind?: string;
+    readonly approval?: { readonly signatures: unknown };
+    readonly call?: object;
+    readonly rejection?: object;
+    readonly revocation?: object;
+    readonly report?: string;
+    readonly lock?: {
+      readonly lock: {
+        readonly servers: { readonly echo: { readonly permissions: { readonly limits: { pids: number } } } };
+      };
+    };
+  }
+  interface Head {
+    readonly checkpoints: { end: string; readonly newest: string };
+    edge: string[];
+    readonly growth: { end: string[] };
+    readonly roots: unknown[];
+  }
   const lines =
-    (folder: string, change: (lines: Line[]) => Line[]) =>
+    <L = Line>(folder: string, change: (lines: L[]) => L[]) =>
     (members: Members): Members =>
       members.map(([path, bytes]) => {
         if (!path.startsWith(folder)) return [path, bytes];
@@ -205,7 +225,7 @@ describe('evidence of a period', () => {
           .toString()
           .trim()
           .split('\n')
-          .map((line) => JSON.parse(line) as Line);
+          .map((line) => JSON.parse(line) as L);
         return [
           path,
           Buffer.from(
@@ -215,7 +235,7 @@ describe('evidence of a period', () => {
           ),
         ];
       });
-  const head = (change: (head: Line) => void): ((members: Members) => Members) =>
+  const head = (change: (head: Head) => void): ((members: Members) => Members) =>
     lines('evidence.json', (all) => all) &&
     ((members) =>
       members.map(([path, bytes]) => {
@@ -273,7 +293,13 @@ describe('evidence of a period', () => {
       'EVIDENCE_INCOMPLETE',
       9,
     ],
-    ['a record too many', 'whole', lines('audit', (all) => [...all, all.at(-1)]), 'EVIDENCE_INCOMPLETE', 9],
+    [
+      'a record too many',
+      'whole',
+      lines('audit', (all) => [...all, ...all.slice(-1)]),
+      'EVIDENCE_INCOMPLETE',
+      9,
+    ],
     [
       'a journal that claims to begin here',
       'later',
@@ -305,7 +331,7 @@ describe('evidence of a period', () => {
                 ...line,
                 approval: {
                   ...line.approval,
-                  signatures: all.findLast((one) => one.approval).approval.signatures,
+                  signatures: all.findLast((one) => one.approval)?.approval?.signatures,
                 },
               }
             : line,
@@ -324,7 +350,7 @@ describe('evidence of a period', () => {
     [
       'an earlier approval that is not in the log',
       'later',
-      lines('earlier', (all) =>
+      lines<{ readonly logged: { readonly index: number } }>('earlier', (all) =>
         all.map((line) => ({ ...line, logged: { ...line.logged, index: line.logged.index + 1 } })),
       ),
       'LOG_INCLUSION',
