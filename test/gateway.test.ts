@@ -121,10 +121,11 @@ describe('lk gateway', () => {
     await expect.poll(async () => (await client.post({ id: 2, method: 'tools/list' })).status).toBe(404);
     const again = await post(url, { id: 1, method: 'initialize', params: INITIALIZE });
     expect(await again.text()).toContain('RELEASE_REVOKED');
-    const { records } = (await company.must('alice', 'audit', '--kind', 'quarantined')) as unknown as {
-      records: AuditRecord[];
+    const shipped = async () => {
+      const page = await company.must('alice', 'audit', '--kind', 'quarantined');
+      return (page as unknown as { records: AuditRecord[] }).records.length;
     };
-    expect(records.length).toBeGreaterThan(0);
+    await expect.poll(shipped).toBeGreaterThan(0);
   });
 
   it('refuses the revoked one by name under a lock that is read again, and serves its neighbour', async () => {
