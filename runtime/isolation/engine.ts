@@ -91,9 +91,13 @@ export async function hasImage(engine: string, tag: string): Promise<boolean> {
   );
 }
 
+/** No engine that hangs holds up what asks it longer than this, ms. */
+const ANSWER_MS = 20_000;
+
 /** Without a template: Podman's and Docker's differ in what `json .` of one thing is. */
-export async function inspect(engine: string, name: string): Promise<Inspected> {
-  const { stdout } = await run(engine, ['container', 'inspect', name], { maxBuffer: 4e6 });
+export async function inspect(engine: string, name: string, timeout = ANSWER_MS): Promise<Inspected> {
+  const limits = { maxBuffer: 4e6, timeout, killSignal: 'SIGKILL' } as const;
+  const { stdout } = await run(engine, ['container', 'inspect', name], limits);
   const [first] = JSON.parse(stdout) as Inspected[];
   if (first) return first;
   throw new LockkeeperError('ISOLATION_FAILED', {

@@ -1,6 +1,14 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +16,7 @@ import { describe, expect, it } from 'vitest';
 import { container } from '../../../runtime/isolation/container.ts';
 import { containerSettings, environmentOf } from '../../../runtime/isolation/container-words.ts';
 import { envFile } from '../../../runtime/isolation/engine.ts';
-import { ownerWords } from '../../../runtime/isolation/guard.ts';
+import { ownerWords, sweepContainers } from '../../../runtime/isolation/guard.ts';
 import { ensureImage } from '../../../runtime/isolation/image.ts';
 import { PROFILE_PATH } from '../../../runtime/isolation/seccomp.ts';
 import type { LaunchPlan } from '../../../runtime/ports.ts';
@@ -120,13 +128,14 @@ describe('a container whose runtime is killed', () => {
   it('is removed by the next start where nothing else did, and those of others are left to them', async () => {
     const image = await ensureImage('podman', process.execPath, null);
     const [word = '', label = ''] = ownerWords();
-    const [pid = '', began = '', ids = ''] = label.slice(label.indexOf('=') + 1).split(' ');
+    const [pid = '', began = '', ids = '', machine = ''] = label.slice(label.indexOf('=') + 1).split(' ');
     const boot = began.slice(began.indexOf('@'));
     const owners = {
       gone: `${pid} 1${boot} ${ids}`,
       running: `${pid} ${began} ${ids}`,
       elsewhere: `${pid} 1${boot} pid:[1]`,
-      before: `${pid} 1@another-boot ${ids}`,
+      otherwhere: `${pid} 1@another-boot ${ids} another-machine`,
+      rebooted: `${pid} 1@another-boot pid:[1] ${machine}`,
     };
     const nameOf = (owner: string): string => `lockkeeper-${owner}-${process.pid}`;
     for (const [owner, said] of Object.entries(owners)) {
@@ -136,7 +145,38 @@ describe('a container whose runtime is killed', () => {
     await driver.detect();
     const stay = Object.keys(owners).filter((owner) => named(nameOf(owner)) !== '');
     execFileSync('podman', ['rm', '--force', ...stay.map(nameOf)]);
-    expect(stay).toEqual(['running', 'elsewhere', 'before']);
+    expect(stay).toEqual(['running', 'elsewhere', 'otherwhere']);
+  });
+
+  /** What an engine was asked that knows two containers of this label and hangs at one verb. */
+  const askedOf = async (verb: string, label: string): Promise<string> => {
+    const dir = openDir();
+    const seen = JSON.stringify([
+      { Config: { Labels: { 'lockkeeper.runtime': label } }, State: { Running: true } },
+    ]);
+    const script = `#!/bin/sh
+echo "$1" >> ${dir}/asked
+test "$1" = ${verb} && exec sleep 1000
+test "$1" = ps && echo one && echo two
+test "$1" = container && echo '${seen}'
+exit 0`;
+    writeFileSync(join(dir, 'engine'), script, { mode: 0o755 });
+    await sweepContainers(join(dir, 'engine') as 'docker', 2500);
+    return readFileSync(join(dir, 'asked'), 'utf8').trim().replaceAll('\n', ' ');
+  };
+
+  it('holds up no start where the engine hangs, and what runs since another boot is not touched', async () => {
+    const [, label = ''] = ownerWords();
+    const [, began = '', ids = '', machine = ''] = label.split(' ');
+    const gone = `1 1${began.slice(began.indexOf('@'))} ${ids}`;
+    const asked = ['ps', 'container', 'rm'].map((verb) => askedOf(verb, gone));
+    const another = askedOf('none', `1 1@another-boot pid:[1] ${machine}`);
+    expect(await Promise.all([...asked, another])).toEqual([
+      'ps',
+      'ps container',
+      'ps container rm',
+      'ps container container',
+    ]);
   });
 });
 
