@@ -133,7 +133,7 @@ function replayText({ calls, same, differ, hidden, gone, differences }: Replayed
       one.server,
       clip(one.what, 60),
       one.was,
-      one.now === 'hidden' ? 'rests on hidden text' : one.now,
+      one.now === 'hidden' ? 'rests on what is not recorded' : one.now,
       one.rule,
     ]);
   const left =
@@ -144,7 +144,7 @@ function replayText({ calls, same, differ, hidden, gone, differences }: Replayed
       : `${table(['WHEN', 'WHO', 'SERVER', 'WHAT', 'WAS', 'WOULD BE', 'RULE'], rows)}${left}\n\n`;
   const notes = [
     `${calls} recorded calls: ${same} as before, ${differ} would differ`,
-    `${hidden} rest on text that the journal hides, ${gone} are of what is not in this lock.`,
+    `${hidden} rest on what the journal hides or does not tell, ${gone} are of what is not in this lock.`,
   ];
   return `${shown}${notes.join('; ')}`;
 }

@@ -13,7 +13,7 @@ export interface Difference {
   readonly server: string;
   readonly what: string;
   readonly was: string;
-  /** What it would be; `hidden` where that rests on text that the journal does not show. */
+  /** What it would be; `hidden` where that rests on what the journal does not show: text, or which of two aliases it was. */
   readonly now: string;
   readonly rule: string;
 }
@@ -61,16 +61,16 @@ export class Replay {
     const was = wasOf(body, this.#asked);
     if (body.direction !== 'to-server' || was === null) return;
     if (kind === 'call.waiting' && call !== undefined) this.#asked.add(call);
-    const items = this.#itemsOf(body);
-    if (items === null) return;
+    const candidates = this.#candidatesOf(body);
+    if (candidates === null) return;
     this.#calls++;
-    const [first] = items;
+    const first = candidates[0]?.[0];
     if (first === undefined) {
       this.#gone++;
       return;
     }
     if (call !== undefined && kind !== 'request.refused') this.#open.set(call, first);
-    this.#compare(body, was, items);
+    this.#compare(body, was, candidates);
   }
 
   get result(): Replayed {
@@ -79,10 +79,12 @@ export class Replay {
     return { ...counts, differ, differences: this.#differences };
   }
 
-  #compare(body: AuditBody, was: string, items: readonly Item[]): void {
-    const [worst, best] = (['worst', 'best'] as const).map((hidden) => this.#judge(body, items, hidden));
-    if (!worst || !best) return;
-    const now = wordOf(worst) === wordOf(best) ? wordOf(worst) : 'hidden';
+  #compare(body: AuditBody, was: string, candidates: readonly (readonly Item[])[]): void {
+    const decisions = candidates.flatMap((items) =>
+      (['worst', 'best'] as const).map((hidden) => this.#judge(body, items, hidden)),
+    );
+    const [word = '', ...others] = new Set(decisions.map(wordOf));
+    const now = others.length === 0 ? word : 'hidden';
     if (sameAs(was, now)) {
       this.#same++;
       return;
@@ -96,7 +98,7 @@ export class Replay {
       what: body.target ?? '',
       was,
       now,
-      rule: now === 'hidden' ? `${worst.rule}, or ${best.rule}` : worst.rule,
+      rule: [...new Set(decisions.map(({ rule }) => rule))].slice(0, now === 'hidden' ? 4 : 1).join(', or '),
     });
   }
 
@@ -132,15 +134,21 @@ export class Replay {
     return flow;
   }
 
-  /** Null for what a policy does not judge; empty for what is not in this lock. */
-  #itemsOf({ method, target, subject }: AuditBody): Item[] | null {
+  /**
+   * What it may have been, one list for each alias: a record names the server alone. Null for what a policy does not judge;
+   * empty for what is not in this lock.
+   */
+  #candidatesOf({ method, target, subject }: AuditBody): Item[][] | null {
     const kind = method === undefined ? undefined : KINDS[method];
     if (kind === undefined || target === undefined || subject === null) return null;
-    const found = [...this.#entries].find(([, { server }]) => server === subject.server);
-    if (found === undefined) return [];
-    const [server, { surface }] = found;
-    if (kind === 'resources') return resourceItems(server, target, surface);
-    return Object.hasOwn(surface[kind], target) ? [{ server, kind, name: target }] : [];
+    const named = [...this.#entries].filter(([, { server }]) => server === subject.server);
+    const same = named.filter(([, { closure }]) => closure.digest === subject.closure);
+    return (same.length > 0 ? same : named)
+      .map(([server, { surface }]) => {
+        if (kind === 'resources') return resourceItems(server, target, surface);
+        return Object.hasOwn(surface[kind], target) ? [{ server, kind, name: target }] : [];
+      })
+      .filter((items) => items.length > 0);
   }
 }
 

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Context, parseWords, type Result } from '../../cli/command.ts';
 import { policy } from '../../cli/commands/policy.ts';
+import { Replay } from '../../cli/policy/replay.ts';
 import { openJournal } from '../../runtime/journal/journal.ts';
+import { openPolicy } from '../../runtime/policy/open.ts';
 import { openBlobs } from '../../runtime/store/blobs.ts';
 import type { AuditBody } from '../../schemas/audit.ts';
 import type { Json, JsonObject } from '../../schemas/common.ts';
@@ -264,6 +266,34 @@ describe('lk policy replay', () => {
     ]);
     expect(data).toMatchObject({ calls: 4, same: 1, differ: 1, hidden: 2 });
     expect((data.differences as JsonObject[]).map(({ now }) => now)).toEqual(['hidden', 'hidden', 'deny']);
+  });
+
+  it('takes neither of two aliases of one release for the other', () => {
+    const approved = { approvedBy: [], approvals: [], request: { server: makeEntry().server, range: '*' } };
+    const entry = { ...makeEntry(), surface: pinSurface(surface), ...approved };
+    const newer = { ...entry, closure: { ...entry.closure, digest: sha256('newer') } };
+    const entries = new Map([
+      ['first', entry],
+      ['second', entry],
+      ['newer', newer],
+    ]);
+    const surfaces = new Map([...entries.keys()].map((alias) => [alias, surface]));
+    const run = (text: string, closure: string): object => {
+      const at = { text, digest: sha256(text), environment: 'development', entries, surfaces } as const;
+      const replayed = new Replay(openPolicy(at), entries);
+      replayed.take(call(1, { subject: { ...subject, server: entry.server, closure } }));
+      return replayed.result;
+    };
+    const both = 'everyone: the first server\neveryone: the second server\n';
+    const one = 'everyone: the second server\n';
+    expect(run(both, entry.closure.digest)).toMatchObject({ calls: 1, same: 1, hidden: 0 });
+    const rule = expect.stringContaining(', or ');
+    expect(run(one, entry.closure.digest)).toMatchObject({
+      hidden: 1,
+      differences: [{ now: 'hidden', rule }],
+    });
+    // Of another release: it was not called at these two.
+    expect(run(both, newer.closure.digest)).toMatchObject({ hidden: 0, differences: [{ now: 'deny' }] });
   });
 
   it('follows what each session read', async () => {
