@@ -4,9 +4,11 @@ import type { Readable } from 'node:stream';
 import type { Json, JsonObject } from '../../../schemas/common.ts';
 import { LockkeeperError } from '../../../schemas/errors.ts';
 import { KEY_OF, type Section } from '../../../schemas/surface.ts';
+import { Recent } from '../../session/limits.ts';
 import type { ClientPort } from '../../session/options.ts';
 import { encode, idKey, isObject, type Message, parseMessage } from '../../wire/message.ts';
 import type { Backend } from '../ports.ts';
+import { namesTasks } from './tasks.ts';
 
 export interface PartHandlers {
   readonly send: ClientPort['send'];
@@ -26,6 +28,9 @@ export class Part implements ClientPort {
   readonly #backend: Backend;
   readonly #prefix = `lk-all-${randomBytes(4).toString('hex')}`;
   readonly #asked = new Map<string, (answer: Message) => void>();
+  /** Requests whose answers may name a task: those that wait, and those that were cancelled a moment ago. */
+  readonly #tasked = new Set<string>();
+  readonly #cancelled = new Recent();
   #count = 0;
   readonly over: Promise<unknown>;
 
@@ -43,7 +48,18 @@ export class Part implements ClientPort {
   }
 
   take(message: Message): void {
+    if (message.kind === 'request' && namesTasks(message)) this.#tasked.add(idKey(message.id));
+    if (message.kind === 'notification' && message.method === 'notifications/cancelled') {
+      const { requestId } = message.params;
+      const key = typeof requestId === 'string' || typeof requestId === 'number' ? idKey(requestId) : '';
+      if (this.#tasked.delete(key)) this.#cancelled.add(key);
+    }
     this.#backend.take(message);
+  }
+
+  /** Asked once for each answer, by the key of its request. */
+  mayNameTask(key: string): boolean {
+    return this.#tasked.delete(key) || this.#cancelled.delete(key);
   }
 
   end(reason: Parameters<Backend['end']>[0]): void {
@@ -52,7 +68,7 @@ export class Part implements ClientPort {
 
   tell(method: string, params: JsonObject = {}): void {
     const bytes = encode({ jsonrpc: '2.0', method, params });
-    this.#backend.take({ kind: 'notification', method, params, bytes });
+    this.take({ kind: 'notification', method, params, bytes });
   }
 
   /**

@@ -2,13 +2,12 @@
 import type { Readable } from 'node:stream';
 import type { Json, JsonObject } from '../../../schemas/common.ts';
 import { LockkeeperError } from '../../../schemas/errors.ts';
-import { Recent } from '../../session/limits.ts';
 import type { ClientPort, SessionEnd } from '../../session/options.ts';
 import { type Id, idKey, type Notification, type Request, type Response } from '../../wire/message.ts';
 import { splice, textAt } from '../../wire/splice.ts';
 import type { Door, Visit } from '../ports.ts';
 import { ASK_MS, Part } from './part.ts';
-import { namesTasks, shownAnswer, shownWord, withOwnMention } from './tasks.ts';
+import { shownAnswer, shownWord, withOwnMention } from './tasks.ts';
 
 /** Requests of one server that a client has not answered. */
 const MAX_ASKED_BACK = 256;
@@ -40,8 +39,6 @@ export class Parts {
   /** By the id that the client knows a server’s request by: servers count each for themselves. */
   readonly #askedBack = new Map<string, AskedBack>();
   readonly #deaf = new Set<string>();
-  /** Requests whose answers may name a task. */
-  readonly #tasked = new Recent();
   #count = 0;
 
   constructor(options: PartsOptions) {
@@ -66,7 +63,7 @@ export class Parts {
     const part: Part = new Part((port) => door.open(visit, port), {
       send: (bytes, about, source) => {
         if (about !== null) this.#o.answered(about);
-        const named = about !== null && this.#tasked.delete(about);
+        const named = about !== null && part.mayNameTask(about);
         this.#o.port.send(named ? shownAnswer(bytes, alias) : bytes, about, source);
       },
       aside: (bytes, about, source) => this.#aside(alias, { bytes, about, source }),
@@ -90,9 +87,7 @@ export class Parts {
 
   /** A request for one server, as it is called there. */
   take(alias: string, message: Request): void {
-    const part = this.of(alias);
-    if (namesTasks(message)) this.#tasked.add(idKey(message.id));
-    part.take(message);
+    this.of(alias).take(message);
   }
 
   /** An answer of the client, to whoever asked, under the id that it has there. False: nobody did. */

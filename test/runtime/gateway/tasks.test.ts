@@ -1,5 +1,9 @@
 /** Tasks over HTTP: of one caller, of one server, by the names that the address of all servers gives them. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Parts } from '../../../runtime/gateway/all/parts.ts';
+import type { Backend, Door, Visit } from '../../../runtime/gateway/ports.ts';
+import type { ClientPort, SessionEnd } from '../../../runtime/session/options.ts';
+import { parseMessage, type Request } from '../../../runtime/wire/message.ts';
 import type { JsonObject } from '../../../schemas/common.ts';
 import { inBothEras, textOf } from '../../helpers/eras.ts';
 import {
@@ -128,5 +132,47 @@ describe('tasks behind a gateway', () => {
     expect(cancelled?.result).toMatchObject({ taskId: 'weather:asks', status: 'cancelled' });
     expect(codeOf((await client.request(++count, 'tasks/list')).at(-1) ?? {})).toBe('METHOD_REFUSED');
     expect(codeOf((await act('x', { _meta: related('desk:asks') })).at(-1) ?? {})).toBe('TASK_UNKNOWN');
+  });
+});
+
+describe('an answer at the address of all servers', () => {
+  it('names its task with the alias however many calls were cancelled before', () => {
+    const sent: JsonObject[] = [];
+    let server: ClientPort | undefined;
+    const open = (port: ClientPort): Backend => {
+      server = port;
+      const run = (): Promise<SessionEnd> => new Promise(() => undefined);
+      return { recorded: Promise.resolve(), take: () => undefined, end: () => undefined, run };
+    };
+    const port = { send: (bytes: Buffer) => void sent.push(JSON.parse(bytes.toString()) as JsonObject) };
+    const parts = new Parts({
+      doors: new Map([
+        ['weather', { open: (_: unknown, port: ClientPort) => open(port) } as unknown as Door],
+      ]),
+      visit: {} as Visit,
+      port: port as unknown as ClientPort,
+      greeting: () => null,
+      answered: () => undefined,
+      ended: () => undefined,
+    });
+    const call = (id: number): void => {
+      const message = { jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'act', _meta } };
+      parts.take('weather', parseMessage(Buffer.from(JSON.stringify(message))) as Request);
+    };
+    const answer = (id: number): void => {
+      const bytes = Buffer.from(
+        JSON.stringify({ jsonrpc: '2.0', id, result: { taskId: 'one', status: 'working' } }),
+      );
+      server?.send(bytes, `n${id}`, undefined);
+    };
+    call(0);
+    for (let id = 1; id < 1500; id++) {
+      call(id);
+      parts.of('weather').tell('notifications/cancelled', { requestId: id });
+    }
+    // Cancelled, and answered before its server heard of it.
+    answer(1499);
+    answer(0);
+    expect(sent.map(({ result }) => (result as JsonObject).taskId)).toEqual(['weather:one', 'weather:one']);
   });
 });
