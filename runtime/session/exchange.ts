@@ -83,9 +83,13 @@ export class Exchange {
     return this.wishes.subscribed || this.tasks.open.length > 0;
   }
 
-  /** Calls that the server was at since then, and tasks that it is at: each once, also where a call just became a task. */
+  /**
+   * Calls that the server was at since then, and tasks that it is at: each once, also where a call just became a task. Who
+   * asks after a task asks for what its call began.
+   */
   atWork(from: number | undefined): Pending[] {
-    const all = [...this.fromClient.during(from), ...this.tasks.open.map(({ maker }) => maker)];
+    const asked = this.fromClient.during(from).map((pending) => pending.task?.maker ?? pending);
+    const all = [...asked, ...this.tasks.open.map(({ maker }) => maker)];
     return [...new Map(all.map((pending) => [pending.call, pending])).values()];
   }
 

@@ -32,7 +32,7 @@ export class InFlight extends Map<string, Pending> {
   #end(pending: Pending): void {
     if (pending.giveUp) return;
     const now = performance.now();
-    this.#ended.push({ pending: withoutWords(pending), at: now });
+    this.#ended.push({ pending: withoutWords(pending.task?.maker ?? pending), at: now });
     const [first] = this.#ended;
     // Cleared seldom: to keep exactly as many would be to copy them with each call.
     if (this.#ended.length < 2 * MOST && first && now - first.at <= 2 * KEPT_MS) return;

@@ -547,6 +547,28 @@ describe('calls behind tasks', () => {
     expect(exchange.atWork(0).map(({ call }) => call)).toEqual(['s/1', 's/2']);
   });
 
+  it('are at work as well while somebody asks after the task, and are what the connection is of', () => {
+    const scribe = { caller: { user: 'hedy', teams: [] }, journal: { note: () => undefined } };
+    const settled = (): void => undefined;
+    const exchange = new Exchange({ scribe, settled } as unknown as ExchangeOptions);
+    const since = performance.now();
+    const making = { era: 'session', arguments: {}, bytes: 2, read: undefined, people: 0 } as const;
+    const item = { section: 'tools', parameter: 'name' } as const;
+    const asked = { id: 1, method: 'tools/call', rule: { item }, target: 'act', since, making, call: 's/1' };
+    const result = { task: { taskId: 'a', status: 'working' } };
+    exchange.tasks.made(asked, { kind: 'response', id: 1, result, bytes: Buffer.alloc(0) });
+    const [task] = exchange.tasks.open;
+    const rule = { task: 'result' } as const;
+    const poll = { id: 2, method: 'tasks/result', rule, target: undefined, since, call: 's/2' };
+    if (task) exchange.fromClient.set('n2', { ...poll, task });
+    expect(exchange.atWork(undefined)).toEqual([task?.maker]);
+    exchange.fromClient.delete('n2');
+    expect(exchange.atWork(0)).toEqual([task?.maker]);
+    // Over with its result: what was heard of late is of its call still.
+    if (task) exchange.tasks.end(task, { outcome: 'ok', bytes: 2 });
+    expect(exchange.atWork(0).map(({ call }) => call)).toEqual(['s/1']);
+  });
+
   it('are few bytes of one user in all sessions, until those are over', () => {
     const rule = { item: { section: 'tools', parameter: 'name' } } as const;
     const asked = { id: 1, method: 'tools/call', rule, target: 'act', call: 's/1', since: performance.now() };
