@@ -4,7 +4,10 @@ import type { Truth } from './predicate.ts';
 
 const NAME = /host|ur[il]|domain|endpoint|site|address|server|link|href|webhook|origin/i;
 /** An address, also where a reader first puts it right: spaces before it, slashes that lean or are missing. */
-const VALUE = /^[\s\u0000-\u001f]*(?:[a-z][a-z0-9+.-]*:\/\/|(?:https?|wss?|ftp):\S|[/\\]{2}[^/\\])/i;
+const VALUE =
+  /^[\s\u0000-\u001f]*(?:[a-z][a-z0-9+.-]*:\/\/|(?:https?|wss?|ftp):\S|file:[/\\]{2}|[/\\]{2}[^/\\])/i;
+/** A file of the machine itself. */
+const LOCAL = /^file:(?:\/\/(?:localhost)?\/|\/(?![/\\])|[^/\\]|$)/i;
 /** Schemes whose hosts the URL standard brings into one form. */
 const SPECIAL = new Set(['http:', 'https:', 'ws:', 'wss:', 'ftp:']);
 const LABELS = /^(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*$/;
@@ -12,14 +15,17 @@ const LABELS = /^(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-
 export function looksLikeHost(leaf: Leaf): boolean {
   const { value } = leaf;
   if (typeof value !== 'string') return false;
-  if (/^file:/i.test(value)) return false;
   // Tabs and line ends are taken out by whoever reads it as an address.
-  return NAME.test(lastName(leaf)) || VALUE.test(value.replace(/[\t\r\n]/g, ''));
+  const text = value.replace(/[\t\r\n]/g, '');
+  return !LOCAL.test(text) && (NAME.test(lastName(leaf)) || VALUE.test(text));
 }
+
+/** Letters whose punycode is another in IDNA 2003 than in IDNA 2008. */
+const TWO_FORMS = /[\u00df\u1e9e\u03c2\u200c\u200d]/;
 
 /** What a policy may name: small letters, punycode for others, `*.` for what is below. */
 export function isHostPattern(text: string): boolean {
-  return LABELS.test(text) && text.length <= 253;
+  return text.length <= 253 && LABELS.test(text);
 }
 
 export function hostTruth(value: string, patterns: readonly string[]): Truth {
@@ -53,6 +59,8 @@ function hostOf(value: string): string | null {
   const ascii = !/[^\x21-\x7e]/.test(authority);
   // 0x7f.1 is 127.0.0.1 to one reader and a name to another.
   if (ascii && host !== written) return null;
-  if (!ascii && !SPECIAL.has(url.protocol)) return null;
-  return host === '' ? null : host;
+  if (!ascii && (!SPECIAL.has(url.protocol) || TWO_FORMS.test(authority))) return null;
+  // `evil.test,a.example` is one name to some, and two to whoever takes a list of them.
+  const isOne = host.startsWith('[') || (isHostPattern(host) && !host.startsWith('*'));
+  return isOne ? host : null;
 }

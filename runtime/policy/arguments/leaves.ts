@@ -4,20 +4,24 @@ import type { Json } from '../../../schemas/common.ts';
 export interface Leaf {
   /** Dotted: `options.path`; the index of a list is no part of it. */
   readonly name: string;
+  /** The same without the size of letters. */
+  readonly folded: string;
   /** A list or an object only where it is empty. */
   readonly value: Json;
 }
 
 /** Values of one call that are looked at; of a call with more nothing is certain. */
 const MAX_LEAVES = 5000;
+/** Characters of a dotted name: each value has its own, and they are compared for each condition. */
+const MAX_NAME = 1000;
 
-/** All values, in order; null where there are more than are looked at. */
+/** All values, in order; null where there are more, or longer names, than are looked at. */
 export function leavesOf(args: Json): readonly Leaf[] | null {
   const leaves: Leaf[] = [];
   const walk = (value: Json, name: string): boolean => {
-    if (leaves.length >= MAX_LEAVES) return false;
+    if (leaves.length >= MAX_LEAVES || name.length > MAX_NAME) return false;
     const inner = value === null || typeof value !== 'object' ? [] : Object.entries(value);
-    if (inner.length === 0) leaves.push({ name, value });
+    if (inner.length === 0) leaves.push({ name, folded: folded(name), value });
     const list = Array.isArray(value);
     return inner.every(([key, item]) => walk(item, list ? name : name === '' ? key : `${name}.${key}`));
   };
@@ -27,15 +31,12 @@ export function leavesOf(args: Json): readonly Leaf[] | null {
 /** Values of one argument, and those inside of it: of every name that a program could take for this one. */
 export function under(leaves: readonly Leaf[], argument: string): readonly Leaf[] {
   const wanted = folded(argument);
-  return leaves.filter((leaf) => {
-    const name = folded(leaf.name);
-    return name === wanted || name.startsWith(`${wanted}.`);
-  });
+  return leaves.filter((leaf) => leaf.folded === wanted || leaf.folded.startsWith(`${wanted}.`));
 }
 
 /** Without the size of letters, as decoders of JSON compare names that do not tell it apart (`ſ` is an `s` to them). */
-function folded(name: string): string {
-  return name.toUpperCase().toLowerCase();
+export function folded(text: string): string {
+  return text.toUpperCase().toLowerCase();
 }
 
 /** The last part of a dotted name. */

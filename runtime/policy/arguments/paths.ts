@@ -1,16 +1,22 @@
 /** Paths inside of arguments. They are compared as they are written: where a symbolic link leads nobody can tell from here. */
 import { posix } from 'node:path';
-import { type Leaf, lastName } from './leaves.ts';
+import { folded, type Leaf, lastName } from './leaves.ts';
 import type { Truth } from './predicate.ts';
 
 const NAME = /path|file|dir|folder|cwd|root|source|src|dest|target|location|(?:^|_)(?:from|to)$/i;
 const VALUE = /[/\\]|%2f|%5c|^~|^\.{1,2}$|^file:/i;
+/** With a host: `sqlite:///data` has none. */
+const ADDRESS = /^(?!file:)[a-z][a-z0-9+.-]+:\/\/[^/\\]/i;
+/** To a program that takes it for a path, `x://../../..` leads up. */
+const UPWARDS = /(?:[/\\]|%(?:25)*(?:2f|5c))(?:\.|%(?:25)*2e){2}(?:[/\\?#]|%(?:25)*(?:2f|5c)|$)/i;
+/** Characters of the longest path that Linux takes. */
+const MAX_PATH = 4096;
 
-/** By its name or by itself. An address of the net is none, whatever it is called. */
+/** By its name or by itself. An address of the net is none, whatever it is called, unless it leads up. */
 export function looksLikePath(leaf: Leaf): boolean {
   const { value } = leaf;
   if (typeof value !== 'string') return false;
-  if (/^(?!file:)[a-z][a-z0-9+.-]+:\/\//i.test(value)) return false;
+  if (ADDRESS.test(value) && !UPWARDS.test(value)) return false;
   return NAME.test(lastName(leaf)) || VALUE.test(value);
 }
 
@@ -26,9 +32,15 @@ export function normalised(path: string): string {
 
 /** Is it in one of these folders? Read in every way that a server might read it; `unknown` where these differ. */
 export function pathTruth(value: string, folders: readonly string[]): Truth {
-  const readings = readingsOf(value);
+  const readings = value.length > MAX_PATH ? null : readingsOf(value);
   if (readings === null) return 'unknown';
-  const truths = readings.flatMap((path) => [plainTruth(path, folders), patternTruth(path, folders)]);
+  const bothOf = (path: string, all: readonly string[]): Truth[] => [
+    plainTruth(path, all),
+    patternTruth(path, all),
+  ];
+  const same = folders.map(alike);
+  // Some file systems take large and small letters, or other forms of a letter, for one.
+  const truths = readings.flatMap((path) => [...bothOf(path, folders), ...bothOf(alike(path), same)]);
   const [first = 'unknown'] = truths;
   return truths.every((truth) => truth === first) ? first : 'unknown';
 }
@@ -71,6 +83,10 @@ function fromUrl(text: string): string | null {
   return path === undefined || path.startsWith('//') || /[?#]/.test(path) ? null : path;
 }
 
+function alike(path: string): string {
+  return folded(path.normalize('NFKC').replace(/\p{Default_Ignorable_Code_Point}/gu, ''));
+}
+
 /** As a pattern of names (`*`, `?`, `[…]`, `{…}`) may be meant as well: it fits only what begins as it does. */
 function patternTruth(path: string, folders: readonly string[]): Truth {
   const mark = path.search(/[*?[{]/);
@@ -84,20 +100,25 @@ function patternTruth(path: string, folders: readonly string[]): Truth {
 
 /** On the way up and down again every folder has to be on the same side; else a link could have led elsewhere. */
 function plainTruth(path: string, folders: readonly string[]): Truth {
+  const deepest = Math.max(...folders.map((folder) => folder.split('/').length - 1));
   const stack: string[] = [];
-  const within = (): boolean => folders.some((folder) => isBelow(`/${stack.join('/')}`, folder));
+  /** Of the root, and of each folder of the stack. */
+  const within = [folders.includes('/')];
   const passed = new Set<boolean>();
+  const pass = (): unknown => passed.add(within.at(-1) === true);
   for (const part of path.split('/')) {
     if (part === '' || part === '.') continue;
     if (part !== '..') {
       stack.push(part);
+      const here = stack.length <= deepest && folders.includes(`/${stack.join('/')}`);
+      within.push(here || within.at(-1) === true);
       continue;
     }
-    passed.add(within());
-    stack.pop();
-    passed.add(within());
+    pass();
+    if (stack.pop() !== undefined) within.pop();
+    pass();
   }
-  passed.add(within());
+  pass();
   if (passed.size > 1) return 'unknown';
   return passed.has(true) ? 'yes' : 'no';
 }

@@ -4,7 +4,7 @@
  */
 import type { Words } from '../words.ts';
 import { hostTruth, isHostPattern, looksLikeHost } from './hosts.ts';
-import { type Leaf, lastName, under } from './leaves.ts';
+import { folded, type Leaf, lastName, under } from './leaves.ts';
 import { isAbsolute, looksLikePath, normalised, pathTruth } from './paths.ts';
 import { isRepository, repositoriesIn, repositoryTruth } from './repositories.ts';
 import { looksLikeSql, SQL_VERBS, sqlTruth } from './sql.ts';
@@ -121,7 +121,11 @@ function candidates({ kind, argument }: Predicate, leaves: readonly Leaf[]): rea
 function truthOf({ kind, values }: Predicate, { value }: Leaf): Truth {
   if (kind === 'value') {
     if (value === null || typeof value === 'object') return 'unknown';
-    return values.includes(String(value)) ? 'yes' : 'no';
+    if (values.includes(String(value))) return 'yes';
+    // `PROD` is `prod` to some programs.
+    const alike = (text: string): string => folded(text.normalize('NFKC')).trim();
+    const same = typeof value === 'string' && values.some((one) => alike(one) === alike(value));
+    return same ? 'unknown' : 'no';
   }
   if (typeof value !== 'string') return 'unknown';
   if (kind === 'paths') return pathTruth(value, values);

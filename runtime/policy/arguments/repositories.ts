@@ -1,10 +1,13 @@
 /** Repositories inside of arguments: `owner/name`, an address of one, or an owner and a name beside each other. */
+import type { Json } from '../../../schemas/common.ts';
 import { type Leaf, lastName } from './leaves.ts';
 import type { Truth } from './predicate.ts';
 
 const REPOSITORY =
   /^(?:repo|repos|repository|repositories|repo_?name|repo_?url|repository_?url|full_?name)$/i;
 const OWNER = /^(?:owner|org|organi[sz]ation|namespace)$/i;
+/** Owners beside one name that are looked at: each of them with each name would be too many. */
+const MAX_OWNERS = 10;
 const PART = '[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?';
 
 const HOST = '[A-Za-z0-9-]+(?:\\.[A-Za-z0-9-]+)+';
@@ -18,18 +21,31 @@ export function isRepository(text: string): boolean {
 
 /** Each repository that is named, as `owner/name` where an owner stands beside a name. `named`: these are meant. */
 export function repositoriesIn(leaves: readonly Leaf[], named: boolean): readonly Leaf[] {
-  const owners = leaves.filter((leaf) => OWNER.test(lastName(leaf)));
+  const owners = ownersIn(leaves);
   return leaves
     .filter((leaf) => !OWNER.test(lastName(leaf)) && (named || REPOSITORY.test(lastName(leaf))))
     .flatMap((leaf) => {
-      const { name, value } = leaf;
-      const beside = owners.filter((owner) => folderOf(owner) === folderOf(leaf));
-      if (beside.length === 0 || typeof value !== 'string' || value.includes('/')) return [leaf];
+      const { value } = leaf;
+      const beside = owners.get(folderOf(leaf));
+      // A name that stands alone is no certain repository.
+      if (!beside || beside.size > MAX_OWNERS || typeof value !== 'string' || value.includes('/'))
+        return [leaf];
       // Which of two owners is meant only the server knows: each of them is one repository.
-      return beside.map((owner) =>
-        typeof owner.value === 'string' ? { name, value: `${owner.value}/${value}` } : leaf,
+      return [...beside].map((owner) =>
+        typeof owner === 'string' ? { ...leaf, value: `${owner}/${value}` } : leaf,
       );
     });
+}
+
+/** By the folder that they stand in; each once. */
+function ownersIn(leaves: readonly Leaf[]): ReadonlyMap<string, ReadonlySet<Json>> {
+  const owners = new Map<string, Set<Json>>();
+  for (const leaf of leaves) {
+    if (!OWNER.test(lastName(leaf))) continue;
+    const folder = folderOf(leaf);
+    owners.set(folder, (owners.get(folder) ?? new Set()).add(leaf.value));
+  }
+  return owners;
 }
 
 function folderOf({ name }: Leaf): string {

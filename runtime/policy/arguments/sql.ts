@@ -23,8 +23,8 @@ export const SQL_VERBS: ReadonlySet<string> = new Set([
 /** Words of other statements: T-SQL takes a second one without a semicolon before it. */
 const ACTING =
   /\b(?:alter|backup|create|dbcc|delete|deny|drop|exec|execute|grant|insert|kill|merge|reconfigure|restore|revert|revoke|setuser|shutdown|truncate|update|updatetext|waitfor|writetext|(?:dis|en)able\s+trigger)\b/g;
-/** Statements that have no such word but their own. */
-const PLAIN = new Set(['select', 'insert', 'update', 'delete', 'drop', 'truncate']);
+/** Statements that have no such word but their own; `DESCRIBE ANALYZE DELETE …` carries out what it describes. */
+const PLAIN = new Set(['select', 'insert', 'update', 'delete', 'drop', 'truncate', 'describe']);
 /** A SELECT with one of these in it does more than read. */
 const NOT_READING = /\b(?:into|outfile|dumpfile|lock|share|procedure)\b/;
 const MAX_CHARACTERS = 100_000;

@@ -57,6 +57,11 @@ describe('paths', () => {
     ['/data/{..,a}/etc', 'maybe'],
     ['/data/[...slug]/x', 'surely'],
     ['/data*/x', 'maybe'],
+    // One folder to file systems that do not tell letters apart, another to others.
+    ['/DATA/x', 'maybe'],
+    ['/d\u200data/x', 'maybe'],
+    ['/data/X', 'surely'],
+    [`/data/${'x'.repeat(4096)}`, 'maybe'],
     [null, 'maybe'],
     [{ odd: 1 }, 'maybe'],
     [[], 'maybe'],
@@ -75,6 +80,13 @@ describe('paths', () => {
     expect(truth('paths are not below /data', { path: ['/data/x', '/etc/x'] })).toBe('maybe');
     expect(truth('paths are below /data or /srv', { a: '/data/x', b: '/srv/y' })).toBe('surely');
     expect(truth('paths are below /', { path: '/anything' })).toBe('surely');
+    expect(truth('paths are below /', { path: '/a/../..' })).toBe('surely');
+    // No addresses of the net: without a host, or led up from it by whoever takes them for paths.
+    for (const path of ['x9://../../../etc/passwd', 'x9://a/%2e%2e/b', 'sqlite:////etc/x', 'x9://a\\..\\b']) {
+      expect(truth('paths are below /etc', { path })).toBe('maybe');
+      expect(truth('paths are below /data', { path, other: '/data/a' })).toBe('maybe');
+    }
+    expect(truth('paths are below /data', { from: 'https://a.example/b', to: '/data/a' })).toBe('surely');
   });
 });
 
@@ -107,6 +119,15 @@ describe('hosts', () => {
     ['https://', 'maybe'],
     ['', 'maybe'],
     ['two words', 'maybe'],
+    // Two hosts to whoever takes a list, or one of another form than IDNA 2008 gives it.
+    ['evil.test,a.sub.example', 'maybe'],
+    ['https://evil.test;x.sub.example/', 'maybe'],
+    ['https://evil.test&x=.sub.example/', 'maybe'],
+    ['https://{evil.test,a}.sub.example/', 'maybe'],
+    ['https://fa\u00df.sub.example/', 'maybe'],
+    ['https://a\u200db.sub.example/', 'maybe'],
+    ['https://ä.sub.example/', 'surely'],
+    ['https://[::1]/', 'no'],
     [5, 'maybe'],
   ])('%j is at example.com or below sub.example: %s', (url, expected) => {
     expect(truth('url is at example.com or *.sub.example', { url })).toBe(expected);
@@ -126,6 +147,10 @@ describe('hosts', () => {
     ])
       expect(truth('hosts are evil.test', { note })).toBe('maybe');
     expect(truth('hosts are evil.test', { note: 'http: a word of text' })).toBe('no');
+    // A file of another host is at that host.
+    expect(truth('hosts are evil.test', { note: 'file://evil.test/x' })).toBe('surely');
+    expect(truth('hosts are evil.test', { note: 'file:\\\\evil.test\\x' })).toBe('maybe');
+    expect(truth('hosts are evil.test', { url: 'file://localhost/x', path: 'file:///x' })).toBe('no');
   });
 });
 
@@ -214,6 +239,8 @@ describe('statements', () => {
     ['insert into t select a from u', 'insert'],
     ['update t set a = 1 update u set b = 2', 'update'],
     ['show create table t', 'show'],
+    ['describe t', 'describe'],
+    ['describe analyze delete t from t join u', null],
     // Databases in which square brackets quote a name, and q a text.
     ["select 1 as [x'] ; drop table t; select 1 as [']", null],
     ["select q'[']' ; drop table t; --'", null],
@@ -235,6 +262,8 @@ describe('values', () => {
   it.each<[string, Json, string]>([
     ['env is prod', { env: 'prod' }, 'surely'],
     ['env is prod', { env: 'test' }, 'no'],
+    ['env is prod', { env: ' PROD' }, 'maybe'],
+    ['env is not prod', { env: 'Prod' }, 'maybe'],
     ['env is prod', {}, 'maybe'],
     ['env is not prod', {}, 'maybe'],
     ['env is not prod', { env: 'test' }, 'surely'],
@@ -257,6 +286,10 @@ describe('values', () => {
 });
 
 describe('a condition', () => {
+  it('is certain of no call with a name that nobody reads', () => {
+    expect(truth('env is prod', { env: 'prod', ['x'.repeat(1001)]: [1] })).toBe('maybe');
+  });
+
   it.each([
     'path is below /data',
     'paths are not below /a or /b',
@@ -278,6 +311,11 @@ describe('a condition', () => {
       '/'.repeat(1e6),
       '%25'.repeat(1e5),
       `/${'../'.repeat(1e5)}`,
+      `${'/a'.repeat(5e4)}${'/..'.repeat(5e4)}`,
+      Array(200).fill(`${'/a'.repeat(800)}${'/..'.repeat(800)}`),
+      Array(2400).fill({ owner: 'c', repo: 'b' }),
+      Array.from({ length: 2400 }, (_, i) => ({ owner: `a${i}`, repo: 'b' })),
+      { ['k'.repeat(1e6)]: Object.fromEntries(Array.from({ length: 4900 }, (_, i) => [`a${i}`, '/b'])) },
       "'".repeat(99_999),
       `select ${'['.repeat(49_900)}${']'.repeat(49_900)}[`,
       `select ${"a'b'".repeat(20_000)}'`,
@@ -288,6 +326,7 @@ describe('a condition', () => {
         'x is in a/b',
         'x is a select statement',
         'paths are below /a',
+        'repositories are b/*',
       ])
         expect(['maybe', 'no']).toContain(truth(text, { x: value }));
     expect(spent()).toBeLessThan(5000);
