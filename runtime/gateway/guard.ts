@@ -171,3 +171,27 @@ function tooLarge(limit: number): HttpRefusal {
   });
   return new HttpRefusal(413, error);
 }
+
+const VERSIONS = ['2025-03-26', '2025-06-18', '2025-11-25'];
+
+/** Throws HttpRefusal 400 for a version of the protocol that no session speaks. */
+export function assertVersion(version: string | string[] | undefined): void {
+  if (version === undefined || VERSIONS.includes(String(version))) return;
+  const expected = `MCP-Protocol-Version ${VERSIONS.join(', ')}`;
+  throw new HttpRefusal(
+    400,
+    badRequest(expected, quote(String(version), 40), 'Send the version that was agreed on'),
+  );
+}
+
+/** Throws HttpRefusal 400 where there is none. */
+export function sessionId(request: IncomingMessage): string {
+  const id = request.headers['mcp-session-id'];
+  if (typeof id === 'string') return id;
+  const error = badRequest(
+    'the header Mcp-Session-Id',
+    'none',
+    'Begin with initialize, and send what it gives',
+  );
+  throw new HttpRefusal(400, error);
+}

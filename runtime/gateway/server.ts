@@ -9,10 +9,18 @@ import { type Id, type Message, parseMessage } from '../wire/message.ts';
 import { Attendance } from './attendance.ts';
 import { Budget } from './budget.ts';
 import { assertEnvelope, isStateless } from './envelope.ts';
-import { assertAccepts, assertMeant, assertPost, hostsOf, readBody } from './guard.ts';
+import {
+  assertAccepts,
+  assertMeant,
+  assertPost,
+  assertVersion,
+  hostsOf,
+  readBody,
+  sessionId,
+} from './guard.ts';
 import { listen, refusal405 } from './listen.ts';
 import { type Door, type GatewayOptions, ownerOf, type Plain } from './ports.ts';
-import { badRequest, HttpRefusal } from './refusals.ts';
+import { HttpRefusal } from './refusals.ts';
 import { type At, Table } from './table.ts';
 
 /** How long a refused request may go on, ms. */
@@ -119,12 +127,7 @@ class Face {
       throw new HttpRefusal(status, error, { headers });
     }
     seen.caller = who.caller;
-    const door = this.#doors.get(path);
-    if (!door || !reaches(who, door)) {
-      const paths = [...this.#doors].filter(([, each]) => reaches(who, each)).map(([each]) => each);
-      throw new HttpRefusal(404, nothingThere(path, paths));
-    }
-    if (door.closed) throw door.closed;
+    const door = this.#door(path, who);
     if (!this.#present.add({ request, response, who }) && request.method !== 'DELETE') return;
     const at = { path, door, who, owner: ownerOf(who) };
     if (request.method === 'POST') return this.#post(request, response, { at, seen });
@@ -136,6 +139,17 @@ class Face {
     throw refusal405(request.method);
   }
 
+  /** What the lock of now leads to. Throws HttpRefusal 404, or what a closed door says. */
+  #door(path: string, who: Identified): Door {
+    const door = this.#doors.get(path);
+    if (!door || !reaches(who, door)) {
+      const paths = [...this.#doors].filter(([, each]) => reaches(who, each)).map(([each]) => each);
+      throw new HttpRefusal(404, nothingThere(path, paths));
+    }
+    if (door.closed) throw door.closed;
+    return door;
+  }
+
   #plain(request: IncomingMessage, path: string): Plain | null {
     // Behind a proxy, everybody seems to be on this machine.
     return this.#o.plain(path, isRelayed(request) ? undefined : request.socket.remoteAddress);
@@ -144,10 +158,12 @@ class Face {
   async #post(
     request: IncomingMessage,
     response: ServerResponse,
-    { at, seen }: { at: At; seen: { id: Id | null } },
+    { at: asked, seen }: { at: At; seen: { id: Id | null } },
   ): Promise<void> {
     assertPost(request);
-    const body = await this.#read(request, response, at.owner);
+    const body = await this.#read(request, response, asked.owner);
+    // While it was read, the lock may have become another one: nothing begins under the one before.
+    const at = { ...asked, door: this.#door(asked.path, asked.who) };
     const message = parsed(body);
     if (message.kind === 'request') seen.id = message.id;
     if (
@@ -201,28 +217,6 @@ function parsed(body: Buffer): Message {
     const error = asLockkeeperError(thrown);
     throw new HttpRefusal(400, error, { rpc: error.code === 'JSON_INVALID' ? -32700 : -32600 });
   }
-}
-
-const VERSIONS = ['2025-03-26', '2025-06-18', '2025-11-25'];
-
-function assertVersion(version: string | string[] | undefined): void {
-  if (version === undefined || VERSIONS.includes(String(version))) return;
-  const expected = `MCP-Protocol-Version ${VERSIONS.join(', ')}`;
-  throw new HttpRefusal(
-    400,
-    badRequest(expected, quote(String(version), 40), 'Send the version that was agreed on'),
-  );
-}
-
-function sessionId(request: IncomingMessage): string {
-  const id = request.headers['mcp-session-id'];
-  if (typeof id === 'string') return id;
-  const error = badRequest(
-    'the header Mcp-Session-Id',
-    'none',
-    'Begin with initialize, and send what it gives',
-  );
-  throw new HttpRefusal(400, error);
 }
 
 /** Whether what the caller came with is for this door. */

@@ -1,7 +1,9 @@
 /** Where parts of the gateway meet: a door replaced while it is used, what servers say amid each other, who stops counting. */
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Identified } from '../../../runtime/identity/identified.ts';
 import type { RunningServer } from '../../../runtime/ports.ts';
 import type { JsonObject } from '../../../schemas/common.ts';
 import { LockkeeperError } from '../../../schemas/errors.ts';
@@ -18,6 +20,7 @@ import {
   startGateway,
   stateless,
 } from '../../helpers/gateway.ts';
+import { rawRequest, rawSocket } from '../../helpers/raw-http.ts';
 import { codeOf, INITIALIZE, plainProcess, SCRIPTED } from '../../helpers/session.ts';
 import { until } from '../../helpers/wait.ts';
 
@@ -37,6 +40,11 @@ const act = (what: string, alias?: string): JsonObject => ({
   name: alias === undefined ? 'act' : `${alias}__act`,
   arguments: { what },
 });
+
+const STATELESS = {
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientCapabilities': {},
+};
 
 /** Takes its time to stop. */
 async function slowToStop(how: string, log: string): Promise<RunningServer> {
@@ -82,6 +90,33 @@ describe('a lock that changes', () => {
     expect(await call(2)).toBe('did x');
     await replaced;
     expect(gateway.processes.length).toBe(2);
+  });
+
+  const INIT = { method: 'initialize', params: { ...INITIALIZE, protocolVersion: '2025-11-25' } };
+  const CALL = { method: 'tools/call', params: { ...act('x'), _meta: STATELESS } };
+  it.each<[string, JsonObject, string[]]>([
+    ['a session', INIT, []],
+    ['a call', CALL, ['mcp-protocol-version: 2026-07-28', 'mcp-method: tools/call', 'mcp-name: act']],
+  ])('counts for who had asked for half of %s before it', async (_what, message, lines) => {
+    const { promise: asked, resolve } = Promise.withResolvers<void>();
+    const caller = { user: 'erin', teams: [], via: 'token', actors: [] } as const;
+    const identify = async (): Promise<Identified> => {
+      setImmediate(resolve);
+      return { caller, servers: null, principal: 'erin', expires: null };
+    };
+    await start({ ...BOTH, options: { identify } });
+    const path = '/servers/weather/mcp';
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, ...message });
+    const request = rawRequest(`${gateway.url}${path}`, { body, lines });
+    const socket = await rawSocket(gateway.url);
+    socket.write(request.subarray(0, -5));
+    await asked;
+    await gateway.replace(new Map([...gateway.doors].filter(([each]) => each !== path)));
+    socket.write(request.subarray(-5));
+    const [answer] = await once(socket, 'data');
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 404 /);
+    expect([gateway.sessions, gateway.processes.length, callsIn(gateway, 'weather')]).toEqual([0, 0, '']);
+    socket.destroy();
   });
 });
 
