@@ -30,7 +30,7 @@ export const AuditKind = Type.Union([
   Type.Literal('call.rejected'),
   /** Something in an answer that a policy names: flagged, or kept back. */
   Type.Literal('content.flagged'),
-  /** A call of one era whose server speaks the other asks its client, or is given the answers. */
+  /** A call of one era whose server speaks the other asks its client, is given the answers, or is a task that is followed. */
   Type.Literal('call.round'),
   /** A call that became a task has its outcome; `call` joins it with what made it. */
   Type.Literal('task.finished'),

@@ -137,6 +137,7 @@ export const CODES = {
   POLICY_REFUSED: { status: 403, exit: 3, title: 'The policy does not permit it' },
   TASK_UNKNOWN: { status: 404, exit: 3, title: 'The task is not one of this session' },
   TASK_UNDECLARED: { status: 400, exit: 3, title: 'The client did not say that it knows tasks' },
+  TASK_ENDED: { status: 502, exit: 4, title: 'The task ended without a result' },
   ARGUMENTS_INVALID: { status: 400, exit: 3, title: 'The arguments do not fit the locked schema' },
   ROUND_REFUSED: { status: 403, exit: 3, title: 'The question and its answer do not belong together' },
   RESULT_INVALID: { status: 502, exit: 3, title: 'The answer is not one that was locked' },

@@ -23,6 +23,10 @@ export interface Call {
   readonly call: string;
   /** As it was sent; null: it cannot be sent again. */
   bytes: Buffer | null;
+  /** It says that its client knows tasks. */
+  declares: boolean;
+  /** The task that its server made of it. */
+  task: string | null;
   /** Its id with the server. */
   upstream: Id;
   round: number;
@@ -39,6 +43,7 @@ interface Round {
 
 export interface RoundsOptions {
   readonly notes: Notes;
+  /** The record is on the disk: goes on with the call, where it is still waited for. */
   readonly again: (call: Call, params: JsonObject) => void;
   readonly failed: (call: Call, error: LockkeeperError) => void;
 }
@@ -131,10 +136,9 @@ export class Rounds {
       ...(state === null ? {} : { requestState: state }),
     };
     const { exchange } = this.#b;
-    exchange.record(this.#record(call, round, 'to-server', [...answers.keys()]), () => {
-      // Revoked, cancelled or without its server by now.
-      if (!exchange.sealed && exchange.fromClient.has(idKey(call.id))) this.#o.again(call, params);
-    });
+    exchange.record(this.#record(call, round, 'to-server', [...answers.keys()]), () =>
+      this.#o.again(call, params),
+    );
   }
 
   /** Nobody waits for these answers any more; the client is told. */
@@ -194,7 +198,7 @@ function wrong(
       'more questions',
       'Use another release: it never ends',
     );
-  if (call.bytes) return null;
+  if (call.bytes || call.task !== null) return null;
   return refusal(
     'a request that can be sent again',
     `one of ${call.method} that is not kept`,

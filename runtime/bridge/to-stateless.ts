@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { offersTasks } from '../gate/task-terms.ts';
 import { Passing } from '../passing.ts';
 import { helloOf } from '../session/known.ts';
 import type { Peer } from '../session/peer.ts';
@@ -15,15 +16,20 @@ import {
   type Response,
 } from '../wire/message.ts';
 import { insert, splice } from '../wire/splice.ts';
+import { Following } from './following.ts';
 import { Listening } from './listening.ts';
+import { Needing } from './needing.ts';
 import { Notes, refusal } from './notes.ts';
 import type { Bridge, BridgeOptions } from './ports.ts';
 import { type Call, Rounds } from './rounds.ts';
 import {
+  declared,
+  declaring,
   envelope,
   enveloped,
   failure,
   MAY_ASK,
+  request,
   response,
   sharedCapabilities,
   withoutRetry,
@@ -37,6 +43,8 @@ export class ToStateless implements Bridge {
   readonly #o: BridgeOptions;
   readonly #notes: Notes;
   readonly #rounds: Rounds;
+  readonly #following: Following;
+  readonly #needing: Needing;
   readonly #prefix = `lk-again-${randomBytes(8).toString('hex')}`;
   /** By the id that the server knows a request by. */
   readonly #asked = new Passing<string, Call>();
@@ -54,6 +62,19 @@ export class ToStateless implements Bridge {
       notes: this.#notes,
       again: (call, params) => this.#again(call, params),
       failed: (call, error) => this.#end(call, failure(call.id, error)),
+    });
+    this.#following = new Following(options, {
+      notes: this.#notes,
+      say: (id, method, params) => {
+        const _meta = declaring(this.#envelope());
+        this.#peer?.send(request(id, method, { ...params, _meta }).bytes);
+      },
+      ask: (call, inputRequests) => this.#rounds.ask(call, { inputRequests }),
+      ended: (call, answer) => this.#end(call, answer),
+    });
+    this.#needing = new Needing(options, {
+      notes: this.#notes,
+      again: (call) => this.#again(call, {}),
     });
   }
 
@@ -78,6 +99,7 @@ export class ToStateless implements Bridge {
 
   over(): void {
     this.#rounds.over();
+    this.#following.over();
     this.#listening?.over();
     this.#asked.takeAll();
     this.#kept = 0;
@@ -107,7 +129,8 @@ export class ToStateless implements Bridge {
     if (method === 'resources/subscribe') return this.#listening?.add(id, String(params.uri));
     if (method === 'resources/unsubscribe') return this.#listening?.remove(id, String(params.uri));
     const own = withoutRetry(message);
-    const bytes = enveloped(own, this.#envelope());
+    const declares = this.#needing.has(method, params);
+    const bytes = enveloped(own, declares ? declaring(this.#envelope()) : this.#envelope());
     const keeps = MAY_ASK.has(method) && this.#kept + bytes.length <= KEPT_BYTES;
     if (keeps) this.#kept += bytes.length;
     const pending = this.#o.exchange.fromClient.get(idKey(id));
@@ -117,6 +140,8 @@ export class ToStateless implements Bridge {
       target: pending?.target,
       call: pending?.call ?? '',
       bytes: keeps ? bytes : null,
+      declares,
+      task: null,
       upstream: id,
       round: 0,
     };
@@ -131,7 +156,8 @@ export class ToStateless implements Bridge {
         'to-server',
         `${quote(message.method, 80)}, which a stateless server does not know`,
       );
-    const call = [...this.#asked.all(), ...this.#rounds.asking].find(({ id }) => id === requestId);
+    const open = [...this.#asked.all(), ...this.#rounds.asking, ...this.#following.calls];
+    const call = open.find(({ id }) => id === requestId);
     if (!call) return;
     const isAsked = this.#asked.take(idKey(call.upstream)) !== undefined;
     this.#forget(call, 'cancelled by the client');
@@ -144,25 +170,43 @@ export class ToStateless implements Bridge {
       if (this.#peer) this.#notes.refuse(this.#peer, message, NO_REQUESTS);
       return;
     }
-    if (this.#listening?.heard(message)) return;
+    if (this.#listening?.heard(message) || this.#following.heard(message)) return;
     if (message.kind === 'notification') return this.#o.heard(message);
     const key = message.id === null ? '' : idKey(message.id);
     const call = this.#asked.take(key);
     if (!call) return this.#o.heard(message);
     const type =
       message.kind === 'response' && isObject(message.result) ? message.result.resultType : undefined;
+    if (this.#hasTasks && this.#needing.heard(call, message)) return;
     if (type === undefined || type === 'complete') return this.#end(call, named(message, call.id));
-    if (type !== 'input_required' || message.kind !== 'response')
-      return this.#end(call, failure(call.id, otherType(type)));
-    this.#rounds.ask(call, isObject(message.result) ? message.result : {});
+    const result = message.kind === 'response' && isObject(message.result) ? message.result : {};
+    if (type === 'task' && call.method === 'tools/call' && this.#hasTasks) return this.#becomes(call, result);
+    if (type !== 'input_required') return this.#end(call, failure(call.id, otherType(type)));
+    this.#rounds.ask(call, result);
   }
 
-  /** The same call with the answers, under an id of its own. Its record is on the disk. */
+  get #hasTasks(): boolean {
+    return offersTasks('stateless', this.#o.surface.capabilities);
+  }
+
+  /** The call is a task now: what its client waits for is what that ends in. */
+  #becomes(call: Call, state: JsonObject): void {
+    this.#kept -= call.bytes?.length ?? 0;
+    call.bytes = null;
+    const error = this.#following.begin(call, state);
+    if (error) this.#end(call, failure(call.id, error));
+  }
+
+  /** The same call with the answers, under an id of its own; or its task is told them. The record is on the disk. */
   #again(call: Call, params: JsonObject): void {
-    if (!call.bytes || !this.#peer) return;
+    const { sealed, fromClient } = this.#o.exchange;
+    // Revoked or cancelled by now.
+    if (sealed || !fromClient.has(idKey(call.id))) return this.#forget(call, 'nobody waits for it');
+    if (this.#following.answers(call, params) || !call.bytes || !this.#peer) return;
     call.upstream = `${this.#prefix}:${++this.#count}`;
     this.#asked.set(idKey(call.upstream), call);
-    const bytes = splice(call.bytes, [{ path: ['id'], value: call.upstream }]);
+    const own = call.declares ? declared(call.bytes, this.#envelope()) : call.bytes;
+    const bytes = splice(own, [{ path: ['id'], value: call.upstream }]);
     this.#peer.send(insert(bytes, ['params'], params));
   }
 
@@ -175,6 +219,7 @@ export class ToStateless implements Bridge {
     this.#kept -= call.bytes?.length ?? 0;
     call.bytes = null;
     this.#rounds.drop(call, why);
+    this.#following.drop(call);
   }
 }
 

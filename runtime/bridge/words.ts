@@ -2,6 +2,7 @@
 import type { JsonObject } from '../../schemas/common.ts';
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import type { Surface } from '../../schemas/surface.ts';
+import { EXTENSION } from '../gate/task-terms.ts';
 import { statelessMeta } from '../session/capture.ts';
 import { told } from '../session/known.ts';
 import {
@@ -55,6 +56,19 @@ export function sharedCapabilities(
 /** The `_meta` of a request to a stateless server. */
 export function envelope(capabilities: JsonObject, level: string | null): JsonObject {
   return { ...statelessMeta(capabilities), ...(level === null ? {} : { [LEVEL]: level }) };
+}
+
+/** The same envelope of a client that knows tasks as well. */
+export function declaring(meta: JsonObject): JsonObject {
+  const own = isObject(meta[CAPABILITIES]) ? meta[CAPABILITIES] : {};
+  const extensions = { ...(isObject(own.extensions) ? own.extensions : {}), [EXTENSION]: {} };
+  return { ...meta, [CAPABILITIES]: { ...own, extensions } };
+}
+
+/** A request that has an envelope already, with what that says of a client that knows tasks. */
+export function declared(bytes: Buffer, meta: JsonObject): Buffer {
+  const value = declaring(meta)[CAPABILITIES] ?? {};
+  return splice(bytes, [{ path: ['params', '_meta', CAPABILITIES], value }]);
 }
 
 /** The request without any envelope of its client, and with this one. */

@@ -204,9 +204,14 @@ export function judgeTaskAnswer(
 ): LockkeeperError | null {
   if (method === 'tools/call') return judgeMade(result, making, tasks);
   if (!task || (rule.task !== 'state' && rule.task !== 'inlined')) return null;
-  if (!isObject(result) || result.taskId !== task.id) return strange('another task than was asked for');
+  return judgeState(result, task.id, rule.task);
+}
+
+/** What comes for a look at one task: its state, and no other's. */
+export function judgeState(result: Json, id: string, kind: 'state' | 'inlined'): LockkeeperError | null {
+  if (!isObject(result) || result.taskId !== id) return strange('another task than was asked for');
   const { resultType = 'complete', status = null } = result;
-  if (rule.task === 'inlined' && resultType !== 'complete') return strange('a result of another kind');
+  if (kind === 'inlined' && resultType !== 'complete') return strange('a result of another kind');
   return STATUSES.has(status) ? null : strange(NO_STATUS);
 }
 
@@ -219,10 +224,15 @@ function judgeMade(
   const made = making && (making.era === 'stateless' ? flat : nested);
   if (!made)
     return flat || typeof nested?.taskId === 'string' ? strange('a task that was not asked for') : null;
+  return judgeFirst(made, (id) => tasks.of(id) !== null);
+}
+
+/** The state that a task begins in. `isKnown`: whether there is another one of this id. */
+export function judgeFirst(made: JsonObject, isKnown: (id: string) => boolean): LockkeeperError | null {
   const { taskId, status = null, result: inside } = made;
   if (typeof taskId !== 'string' || taskId === '' || taskId.length > ID_LENGTH)
     return strange('a task without a proper id');
-  if (tasks.of(taskId)) return strange('the id of another task');
+  if (isKnown(taskId)) return strange('the id of another task');
   if (inside !== undefined) return strange('a result in a task that is only made');
   return STATUSES.has(status) ? null : strange(NO_STATUS);
 }

@@ -26,6 +26,7 @@ export type FaceName = (typeof FACES)[number];
 export interface Setup {
   /** Script of the server. */
   readonly how?: string;
+  /** As it is locked, with its eras; absent: what the good one shows, in both. */
   readonly surface?: Surface;
   readonly policy?: string;
   readonly approvals?: CallApprovals;
@@ -199,8 +200,7 @@ async function overHttp(face: Exclude<FaceName, 'stdio'>, setup: Setup): Promise
   const isStateless = face.endsWith('stateless');
   const gateway = await startGateway({
     servers: { weather: setup.how ?? 'good' },
-    ...(setup.surface ? { captured: setup.surface } : {}),
-    surface: inBothEras,
+    ...(setup.surface ? { captured: setup.surface } : { surface: inBothEras }),
     policy: setup.policy ?? 'anyone: all locked tools\n',
     wrapped: wrapped(setup),
     ...(setup.approvals ? { approvals: setup.approvals } : {}),

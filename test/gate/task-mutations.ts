@@ -72,6 +72,12 @@ export const taskMutations: readonly Mutation[] = [
     'judgeTaskAnswer(said.result, pending, x.tasks)',
     'null',
   ),
+  without(
+    '13 state of the task of a call: answer to the client',
+    'runtime/bridge/following.ts',
+    "judgeState(result, of.id, 'inlined')",
+    'null',
+  ),
   {
     rows: ['13 output schema of a task: answer to the client'],
     edits: [

@@ -45,10 +45,19 @@ const unheard = (asks: (talk: Talk) => Promise<JsonObject[]>): Row['make'] =>
     'good',
   );
 
+/** Before one of the stateless era alone, whose client has a session and waits for what its task ends in. */
+const across =
+  (run: Trial['run']): Row['make'] =>
+  async () => ({
+    setup: { how: 'tasks', surface: await capture([SCRIPTED, 'tasks'], 'stateless') },
+    run,
+  });
+
 const TO = { direction: 'to the server', kind: 'request' } as const;
 const BACK = { direction: 'to the client', kind: 'answer' } as const;
 const DECIDES = 'the server alone decides what becomes a task';
 const ONE = 'one server is asked by itself';
+const SAME = 'a client of its server’s era looks at the task by itself';
 const SAYS = 'a session says it once, when it begins';
 
 export const tasks: readonly Row[] = [
@@ -174,6 +183,18 @@ export const tasks: readonly Row[] = [
       {},
       'tasks schema',
     ),
+  },
+  {
+    ...BACK,
+    step: 13,
+    control: 'state of the task of a call',
+    absent: { 'http stateless': SAME, 'all, stateless': SAME },
+    make: across(async (talk) => {
+      const answer = act(talk, 'make one');
+      await act(talk, 'settle one says {"taskId":"foreign","status":"completed"}');
+      const said = (await answer).at(-1);
+      assert.equal(codeOf(said), 'RESULT_INVALID', JSON.stringify(said));
+    }),
   },
   {
     ...BACK,

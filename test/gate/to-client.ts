@@ -1,7 +1,7 @@
 /** What a server says, held at every step before the client hears of it. */
 import assert from 'node:assert/strict';
 import type { JsonObject } from '../../schemas/common.ts';
-import { textOf } from '../helpers/eras.ts';
+import { inBothEras, textOf } from '../helpers/eras.ts';
 import { capture, SCRIPTED } from '../helpers/session.ts';
 import { pause, type Talk } from './faces.ts';
 import { heldRecords } from './held.ts';
@@ -139,7 +139,7 @@ export const toClient: readonly Row[] = [
     control: 'output schema',
     kind: 'answer',
     make: async () => ({
-      setup: { how: 'schema', surface: await capture([SCRIPTED, 'schema']) },
+      setup: { how: 'schema', surface: inBothEras(await capture([SCRIPTED, 'schema'])) },
       run: async (talk) => {
         const answer = (await call(talk, 'echo', { message: 'unfit' })).at(-1);
         assert.equal(codeOf(answer), 'RESULT_INVALID', JSON.stringify(answer));

@@ -24,10 +24,11 @@ export function scriptedTasks({ send, text }) {
     send({ id, result: isStateless(params) ? { resultType: 'task', ...task } : { task } });
   }
 
-  /** `ID works|asks|fails|ends [RESULT]`: a result in JSON. */
+  /** `ID works|asks|fails|ends [RESULT]`: a result in JSON. `ID says STATE`: what its state has besides, or otherwise. */
   function settle(words) {
     const [, taskId, word, json] = /^(\S+) (\S+) ?(.*)$/.exec(words);
     const task = tasks.get(taskId);
+    if (word === 'says') return void Object.assign(task, JSON.parse(json));
     task.status = { works: 'working', asks: 'input_required', fails: 'failed', ends: 'completed' }[word];
     if (json) said.set(taskId, JSON.parse(json));
     if (task.status === 'completed' && waiting.has(taskId)) finish(waiting.get(taskId), task);

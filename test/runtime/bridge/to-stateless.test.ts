@@ -169,8 +169,10 @@ describe('a stateless server with bad manners', () => {
     expect(put.length).toBe(rounds);
   });
 
-  it('that asks by a request of its own is refused, and its client does not hear of it', async () => {
-    const script = `
+  it.each(['unheard-of', 'task'])(
+    'that asks by a request of its own is refused; an answer that is %s is none',
+    async (type) => {
+      const script = `
       import { createInterface } from 'node:readline';
       const send = (m) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...m }) + '\\n');
       const tools = [{ name: 'odd', description: 'Odd', inputSchema: { type: 'object' } }];
@@ -182,14 +184,17 @@ describe('a stateless server with bad manners', () => {
         else if (method === 'tools/call') {
           send({ id: 7, method: 'roots/list', params: {} });
           globalThis.call = id;
-        } else if (error) send({ id: globalThis.call, result: { resultType: 'unheard-of', content: [] } });
+        } else if (error) send({ id: globalThis.call, result: { resultType: '${type}', taskId: 'one', status: 'working', content: [] } });
       });`;
-    const words = ['--input-type=module', '-e', script];
-    const odd: Lone = { words, era: 'stateless' };
-    session = await greeted(await sessionWith(odd, { start: () => plainProcess(words) }));
-    expect(codeOf(await call(1, 'odd'))).toBe('RESULT_INVALID');
-    expect(session.received.some(isAsk)).toBe(false);
-    const refused = (await session.records()).filter(({ kind }) => kind === 'request.refused');
-    expect(refused).toMatchObject([{ method: 'roots/list', code: 'ROUND_REFUSED', direction: 'to-client' }]);
-  });
+      const words = ['--input-type=module', '-e', script];
+      const odd: Lone = { words, era: 'stateless' };
+      session = await greeted(await sessionWith(odd, { start: () => plainProcess(words) }));
+      expect(codeOf(await call(1, 'odd'))).toBe('RESULT_INVALID');
+      expect(session.received.some(isAsk)).toBe(false);
+      const refused = (await session.records()).filter(({ kind }) => kind === 'request.refused');
+      expect(refused).toMatchObject([
+        { method: 'roots/list', code: 'ROUND_REFUSED', direction: 'to-client' },
+      ]);
+    },
+  );
 });

@@ -313,8 +313,8 @@ describe('a task between two eras', () => {
     expect(JSON.stringify(said)).not.toContain('tasks');
     expect(codeOf(await client.act('make one', { task: {} }))).toBe('METHOD_REFUSED');
     expect(codeOf(await client.ask('tasks/get', { taskId: 'foreign' }))).toBe('METHOD_REFUSED');
-    const plain = await client.act('make two');
-    expect(codeOf(plain)).toBe('RESULT_INVALID');
+    // To clients of sessions, a task of the other era is a call that takes long.
+    if (era === 'stateless') expect(codeOf(await client.act('make two'))).toBe('RESULT_INVALID');
     expect(JSON.stringify(client.session.calls())).not.toContain('make one');
     await client.session.close();
   });
