@@ -38,7 +38,13 @@ const BATCH = 500;
 /** Bytes of records at once; below what the registry takes in one request, with room for one more record. */
 const BATCH_BYTES = 4 * 1024 * 1024;
 
+/** Rounds in which one record may be refused before the ones behind it are tried, and how many of those are. */
+const MAX_REFUSALS = 5;
+const MAX_TRIED = 8;
+
 type State = Cursor['state'];
+type Batch = readonly { readonly record: AuditRecord; readonly place: Place }[];
+type Refused = Parameters<PumpOptions['onRefused']>[0];
 
 export class Pump {
   readonly #o: PumpOptions;
@@ -49,6 +55,8 @@ export class Pump {
   /** Nothing was taken yet: what went before is not lost to it. */
   #fresh = true;
   #most = BATCH;
+  /** A record that was refused by itself, and how often. */
+  #refused = { seq: 0, times: 0 };
   #pause: number;
   #timer: NodeJS.Timeout | undefined;
   #round: Promise<boolean> = Promise.resolve(true);
@@ -149,22 +157,42 @@ export class Pump {
   }
 
   /** Hands over as much at once as the sink takes. Rejects where it takes nothing more. */
-  async #offer(batch: readonly { record: AuditRecord; place: Place }[]): Promise<void> {
+  async #offer(batch: Batch): Promise<void> {
     for (let left = batch; left.length > 0; ) {
       const part = left.slice(0, this.#most);
       try {
-        const reached = await this.#hand(part);
-        left = left.slice(reached);
+        left = left.slice(await this.#hand(part));
         this.#most = Math.min(this.#most * 2, BATCH);
       } catch (error) {
-        if (!(error instanceof Undelivered && error.tooLarge) || part.length === 1) throw error;
-        this.#most = Math.ceil(part.length / 2);
+        if (!(error instanceof Undelivered && error.unfit)) throw error;
+        if (part.length > 1) this.#most = Math.ceil(part.length / 2);
+        else left = left.slice(await this.#passOver(left, error));
       }
     }
   }
 
-  /** How many of them were taken; at least one. */
-  async #hand(part: readonly { record: AuditRecord; place: Place }[]): Promise<number> {
+  /**
+   * Sets a record aside that is refused again and again, once the sink takes one behind it: a sink that takes none of them is
+   * down. How many it is past. Rejects where the queue is held.
+   */
+  async #passOver(left: Batch, error: Undelivered): Promise<number> {
+    const from = left[0]?.record.seq ?? 0;
+    this.#refused = { seq: from, times: this.#refused.seq === from ? this.#refused.times + 1 : 1 };
+    const tried = this.#refused.times < MAX_REFUSALS ? [] : left.slice(1, MAX_TRIED + 1);
+    for (const [index, one] of tried.entries()) {
+      const upTo = left[index]?.record.seq ?? from;
+      try {
+        await this.#hand([one], { from, upTo, count: index + 1, why: error.found });
+        return index + 2;
+      } catch (thrown) {
+        if (!(thrown instanceof Undelivered && thrown.unfit)) throw thrown;
+      }
+    }
+    throw error;
+  }
+
+  /** How many of them were taken; at least one. `aside`: what was before them and is not offered again. */
+  async #hand(part: Batch, aside?: Refused): Promise<number> {
     const { dir, sink, onRefused } = this.#o;
     const { upTo, refused } = await sink.deliver(part.map(({ record }) => record));
     // An answer is believed for what was sent, and for no more.
@@ -175,10 +203,11 @@ export class Pump {
         sink.name,
         `an answer that takes records up to ${upTo}, of which it had been sent none`,
       );
-    if (refused) {
-      const from = part[0]?.record.seq ?? place.seq;
-      await onRefused({ from, upTo: place.seq, ...refused });
-      this.#state = { ...this.#state, lost: this.#state.lost + refused.count };
+    const from = part[0]?.record.seq ?? place.seq;
+    const unkept = refused ? [{ from, upTo: place.seq, ...refused }] : [];
+    for (const one of [...(aside ? [aside] : []), ...unkept]) {
+      await onRefused(one);
+      this.#state = { ...this.#state, lost: this.#state.lost + one.count };
     }
     this.#place = place;
     this.#fresh = false;

@@ -24,13 +24,15 @@ export interface Sink {
 export class Undelivered extends LockkeeperError {
   /** Fewer records at once may pass. */
   readonly tooLarge: boolean;
+  /** It is these records that are not taken, not the other side that is unwell: others may pass. */
+  readonly unfit: boolean;
   /** The other side asked for so long a pause. */
   readonly retryMs: number;
 
   constructor(
     sink: string,
     found: string,
-    hints: { tooLarge?: boolean; retryMs?: number; cause?: unknown } = {},
+    hints: { tooLarge?: boolean; unfit?: boolean; retryMs?: number; cause?: unknown } = {},
   ) {
     super('SINK_FAILED', {
       expected: `the sink ${sink} to take the records`,
@@ -39,6 +41,7 @@ export class Undelivered extends LockkeeperError {
       cause: hints.cause,
     });
     this.tooLarge = hints.tooLarge ?? false;
+    this.unfit = hints.unfit ?? this.tooLarge;
     this.retryMs = hints.retryMs ?? 0;
   }
 }

@@ -7,6 +7,8 @@ import { Undelivered } from './port.ts';
 const TIMEOUT_MS = 10_000;
 const ANSWER_BYTES = 64 * 1024;
 const LONGEST_RETRY_S = 3600;
+/** What a receiver says of what it was sent; any other word is about itself, its address or whoever sends. */
+const UNFIT: ReadonlySet<number> = new Set([400, 413, 422]);
 
 export interface PostOptions {
   readonly name: string;
@@ -85,6 +87,7 @@ async function read(name: string, answer: IncomingMessage): Promise<string> {
     statusCode >= 300 && statusCode < 400 ? `${statusCode}, a redirect` : `an answer ${statusCode}`;
   throw new Undelivered(name, found, {
     tooLarge: statusCode === 413,
+    unfit: UNFIT.has(statusCode),
     retryMs: Math.min(asked, LONGEST_RETRY_S) * 1000,
   });
 }

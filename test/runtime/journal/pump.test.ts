@@ -119,6 +119,56 @@ describe('a sink', () => {
     await journal.close();
   });
 
+  /** A sink that does not take some records, by their numbers. */
+  const choosy = (unfit: (seq: number) => boolean, hints = { unfit: true }) => {
+    const sink = memorySink();
+    const deliver: typeof sink.deliver = async (records) => {
+      if (records.some(({ seq }) => unfit(seq))) throw new Undelivered('memory', 'an answer 400', hints);
+      return sink.deliver(records);
+    };
+    return { ...sink, deliver };
+  };
+  const rounds = async (pump: { round(): Promise<boolean> }, count: number): Promise<boolean[]> => {
+    const said: boolean[] = [];
+    for (const _ of upTo(count)) said.push(await pump.round());
+    return said;
+  };
+
+  it('that refuses a few records again and again goes on without them, and that is recorded', async () => {
+    const journal = await openJournal(tempDir());
+    for (const n of upTo(40)) await journal.append(bodyOf(n));
+    const bad = [7, 8, 30];
+    const sink = choosy((seq) => bad.includes(seq));
+    const refused: object[] = [];
+    const pump = pumpOf(journal, sink, { onRefused: async (detail) => void refused.push(detail) });
+    expect((await rounds(pump, 9)).filter((ok) => ok)).toEqual([true]);
+    expect(sink.taken.map(({ seq }) => seq)).toEqual(upTo(40).filter((seq) => !bad.includes(seq)));
+    const why = expect.stringContaining('400');
+    expect(refused).toEqual([
+      { from: 7, upTo: 8, count: 2, why },
+      { from: 30, upTo: 30, count: 1, why },
+    ]);
+    expect(pump.state()).toMatchObject({ state: 'up', lost: 3, taken: 40, behind: 0 });
+    await journal.close();
+  });
+
+  it.each<[string, (seq: number) => boolean, { unfit: boolean }]>([
+    ['refuses all of them', () => true, { unfit: true }],
+    ['refuses the last one, which nothing shows to be at fault', (seq) => seq === 40, { unfit: true }],
+    ['is unwell at one of them', (seq) => seq === 7, { unfit: false }],
+  ])('that %s is down, and nothing is set aside', async (_, unfit, hints) => {
+    const journal = await openJournal(tempDir());
+    for (const n of upTo(40)) await journal.append(bodyOf(n));
+    const refused: object[] = [];
+    const pump = pumpOf(journal, choosy(unfit, hints), {
+      onRefused: async (detail) => void refused.push(detail),
+    });
+    expect(await rounds(pump, 12)).toEqual(upTo(12).map(() => false));
+    expect(refused).toEqual([]);
+    expect(pump.state()).toMatchObject({ state: 'down', lost: 0 });
+    await journal.close();
+  });
+
   it('is never told of a record that is not durable yet', async () => {
     const journal = await openJournal(tempDir());
     for (const n of upTo(3)) await journal.append(bodyOf(n));

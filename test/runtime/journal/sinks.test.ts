@@ -119,9 +119,13 @@ describe('a webhook', () => {
   });
 
   it.each([
-    [500, {}, { tooLarge: false, retryMs: 0 }],
-    [404, {}, { tooLarge: false }],
-    [413, {}, { tooLarge: true }],
+    [500, {}, { tooLarge: false, unfit: false, retryMs: 0 }],
+    [404, {}, { tooLarge: false, unfit: false }],
+    [401, {}, { unfit: false }],
+    [403, {}, { unfit: false }],
+    [400, {}, { tooLarge: false, unfit: true }],
+    [422, {}, { tooLarge: false, unfit: true }],
+    [413, {}, { tooLarge: true, unfit: true }],
     [429, { 'retry-after': '7' }, { retryMs: 7000 }],
     [503, { 'retry-after': '999999' }, { retryMs: 3_600_000 }],
     [503, { 'retry-after': 'never' }, { retryMs: 0 }],
