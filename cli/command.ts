@@ -1,5 +1,5 @@
 /** The shape of every verb, and the parsing they share. */
-import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { parseArgs } from 'node:util';
 import type { Paint } from '../scanner/text.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import { nearest } from '../schemas/slip.ts';
@@ -33,34 +33,47 @@ export interface Result {
   readonly exit?: number;
 }
 
+/** As `parseArgs` takes it, with its line of help. */
+export interface Option {
+  readonly type: 'string' | 'boolean';
+  readonly multiple?: boolean;
+  readonly short?: string;
+  readonly help: string;
+}
+
+export type Options = Readonly<Record<string, Option>>;
+
+/** How an option is declared; `text`, `list` and `flag` below read what was given. */
+export const option = {
+  text: (help: string): Option => ({ type: 'string', help }),
+  list: (help: string): Option => ({ type: 'string', multiple: true, help }),
+  flag: (help: string): Option => ({ type: 'boolean', help }),
+};
+
 export interface Command {
   readonly summary: string;
   /** Words after the verb, as the help shows them. */
   readonly words: string;
-  readonly options: ParseArgsOptionsConfig;
-  /** One line per option, in order. */
-  readonly optionHelp: Readonly<Record<string, string>>;
+  /** In the order of the help. */
+  readonly options: Options;
   readonly examples: readonly string[];
   /** How many words it takes. */
   readonly arity: readonly [number, number];
   run(context: Context, words: readonly string[], values: Values): Promise<Result | null>;
 }
 
-/** Options of every verb. */
-export const GLOBAL: ParseArgsOptionsConfig = {
-  json: { type: 'boolean' },
-  help: { type: 'boolean', short: 'h' },
-  as: { type: 'string' },
-  registry: { type: 'string' },
-  project: { type: 'string' },
-};
+export type Load = () => Promise<Command>;
 
-export const GLOBAL_HELP: Readonly<Record<string, string>> = {
-  json: 'print exactly one JSON object on stdout, errors too',
-  as: 'act as this person, of those who signed in on this machine',
-  registry: 'use this registry instead of the one signed in to',
-  project: 'folder with lockkeeper.json (default: this folder)',
-  help: 'show this help',
+/** Verbs by name, under the titles of the help. */
+export type Groups = Readonly<Record<string, Readonly<Record<string, Load>>>>;
+
+/** Options of every verb. */
+export const GLOBAL: Options = {
+  json: option.flag('print exactly one JSON object on stdout, errors too'),
+  as: option.text('act as this person, of those who signed in on this machine'),
+  registry: option.text('use this registry instead of the one signed in to'),
+  project: option.text('folder with lockkeeper.json (default: this folder)'),
+  help: { ...option.flag('show this help'), short: 'h' },
 };
 
 /** Strict parsing: an unknown option, a missing value or a wrong number of words is USAGE with the verb's own line. */
@@ -79,8 +92,8 @@ export function parseWords(
     });
   } catch (cause) {
     const found = (cause as Error).message.split('. ')[0] ?? 'other words';
-    const [, option] = /^Unknown option '--([^']+)'/.exec(found) ?? [];
-    const meant = option && nearest(option, Object.keys({ ...command.options, ...GLOBAL }));
+    const [, unknown] = /^Unknown option '--([^']+)'/.exec(found) ?? [];
+    const meant = unknown && nearest(unknown, Object.keys({ ...command.options, ...GLOBAL }));
     throw usage(name, command, { found, meant: meant ? `Did you mean --${meant}? ` : '', cause });
   }
   const [least, most] = command.arity;

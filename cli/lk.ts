@@ -5,7 +5,7 @@ import { isSlip, nearest } from '../schemas/slip.ts';
 import { VERSION } from '../schemas/version.ts';
 import { type Api, openApi } from './api.ts';
 import { type Command, type Context, flag, parseWords, type Result, text, type Values } from './command.ts';
-import { commands } from './commands/index.ts';
+import { commands, groups } from './commands/index.ts';
 import { loadCliConfig } from './config.ts';
 import { helpOf, overview } from './help.ts';
 import { type Home, openHome, type SignIn } from './home.ts';
@@ -28,9 +28,7 @@ export async function lk(argv: readonly string[], environment: NodeJS.ProcessEnv
     if (name === undefined || name === '--json' || name === '--help' || name === '-h' || name === 'help') {
       const about = name === 'help' ? rest[0] : undefined;
       process.stdout.write(
-        about === undefined
-          ? await overview(commands, paint)
-          : helpOf(about, await findCommand(about), paint),
+        about === undefined ? await overview(groups, paint) : helpOf(about, await findCommand(about), paint),
       );
       return name === undefined || name === '--json' ? CODES.USAGE.exit : 0;
     }

@@ -18,7 +18,7 @@ import { sha256 } from '../schemas/json.ts';
 import { isLocal } from '../schemas/release.ts';
 import type { Api } from './api.ts';
 import { readAuditConfig } from './audit-config.ts';
-import { type Context, text, type Values } from './command.ts';
+import { type Context, type Options, option, text, type Values } from './command.ts';
 import { fleetReporter, type RunningReporter, type tellOf } from './fleet.ts';
 import { type OpenedProject, openProject, type Project, projectOf } from './project.ts';
 import { assertSome, type Refused, refusedToday } from './refused.ts';
@@ -26,12 +26,14 @@ import { tellSinks } from './sinks.ts';
 import { countSinks, openTelemetry, type Telemetry } from './telemetry.ts';
 
 /** Options of each verb that starts servers. */
-export const RUNTIME_OPTIONS = { isolation: { type: 'string' }, 'on-revoke': { type: 'string' } } as const;
-export const RUNTIME_HELP = {
-  isolation: 'only this driver: bubblewrap, podman, docker or runsc (default: the first that works)',
-  'on-revoke':
+export const RUNTIME_OPTIONS: Options = {
+  isolation: option.text(
+    'only this driver: bubblewrap, podman, docker or runsc (default: the first that works)',
+  ),
+  'on-revoke': option.text(
     'when the running release is revoked, end calls in flight (end, the default) or give them 5 s (finish)',
-} as const;
+  ),
+};
 
 export interface Runtime {
   readonly project: Project;

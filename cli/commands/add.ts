@@ -5,7 +5,7 @@ import { type Release, takesArgs } from '../../schemas/release.ts';
 import { assertPermitted, inRange } from '../../schemas/request.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Api } from '../api.ts';
-import { type Command, list, text, type Values } from '../command.ts';
+import { type Command, list, option, text, type Values } from '../command.ts';
 import { newIntent, projectOf, readIntent, writeIntent } from '../project.ts';
 import { answersTo, listReleases, parseSpec } from '../releases.ts';
 
@@ -13,19 +13,13 @@ export const add: Command = {
   summary: 'ask for a server in lockkeeper.json',
   words: 'NAME[@RANGE]',
   options: {
-    alias: { type: 'string' },
-    mount: { type: 'string', multiple: true },
-    arg: { type: 'string', multiple: true },
-    env: { type: 'string', multiple: true },
-    secret: { type: 'string', multiple: true },
-  },
-  optionHelp: {
-    alias: 'what this project calls it (default: the last part of its name)',
-    mount: '/sandbox/path=./folder of this project; repeat',
-    arg: 'argument to append, where the release permits it; repeat',
-    env: 'name of a variable to pass from your environment; repeat',
-    secret:
+    alias: option.text('what this project calls it (default: the last part of its name)'),
+    mount: option.list('/sandbox/path=./folder of this project; repeat'),
+    arg: option.list('argument to append, where the release permits it; repeat'),
+    env: option.list('name of a variable to pass from your environment; repeat'),
+    secret: option.list(
       'NAME=file:PATH, or NAME=env for the variable of that name: given to the server as a file; repeat',
+    ),
   },
   examples: [
     'lk add filesystem --mount /data=./docs',

@@ -13,7 +13,6 @@ export const advisories: Command = {
   summary: 'show which releases and locks known malware and vulnerabilities affect',
   words: '[import FILE.zip]',
   options: {},
-  optionHelp: {},
   examples: ['lk advisories', 'lk advisories --json', 'lk advisories import all.zip'],
   arity: [0, 2],
   async run(context, [verb, file]) {

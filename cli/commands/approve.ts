@@ -2,7 +2,7 @@ import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Release } from '../../schemas/release.ts';
 import type { Api } from '../api.ts';
 import { giveApproval } from '../approval.ts';
-import { type Command, list, text } from '../command.ts';
+import { type Command, list, option, text } from '../command.ts';
 import { findRelease } from '../releases.ts';
 import { rootAt } from '../roots.ts';
 import { sealerNamed } from '../signers.ts';
@@ -12,19 +12,13 @@ export const approve: Command = {
   summary: 'sign an approval of these bytes, this tool text and these permissions',
   words: 'NAME@VERSION | ID',
   options: {
-    environment: { type: 'string', multiple: true },
-    accept: { type: 'string', multiple: true },
-    days: { type: 'string' },
-    'delta-from': { type: 'string' },
-    key: { type: 'string' },
-  },
-  optionHelp: {
-    environment: 'where it may run; repeat (default: development)',
-    accept: 'CHECK=REASON for a check that fired or is unknown and that you accept; repeat',
-    days: 'how long the approval lasts (default and most: what the policy says)',
-    'delta-from':
+    environment: option.list('where it may run; repeat (default: development)'),
+    accept: option.list('CHECK=REASON for a check that fired or is unknown and that you accept; repeat'),
+    days: option.text('how long the approval lasts (default and most: what the policy says)'),
+    'delta-from': option.text(
       'NAME@VERSION of an approved release that you read the difference from, instead of the whole release',
-    key: 'name of your key file (default: your name)',
+    ),
+    key: option.text('name of your key file (default: your name)'),
   },
   examples: [
     'lk approve filesystem@2025.8.21',

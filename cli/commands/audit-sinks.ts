@@ -9,7 +9,6 @@ export const auditSinks: Command = {
   summary: "show how far each sink has taken this machine's journals",
   words: '',
   options: {},
-  optionHelp: {},
   examples: ['lk audit sinks', 'lk audit sinks --json'],
   arity: [0, 0],
   async run(context) {

@@ -7,7 +7,6 @@ export const auditVerify: Command = {
   summary: "prove that this machine's journals are whole",
   words: '',
   options: {},
-  optionHelp: {},
   examples: ['lk audit verify', 'lk audit verify --json'],
   arity: [0, 0],
   run: verifyLocal,

@@ -2,7 +2,7 @@ import { readJournal } from '../../runtime/journal/journal.ts';
 import { AuditList, AuditQuery } from '../../schemas/api.ts';
 import type { AuditBody, AuditKind, AuditRecord } from '../../schemas/audit.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { type Command, type Context, flag, text, type Values } from '../command.ts';
+import { type Command, type Context, flag, option, text, type Values } from '../command.ts';
 import { clip, table } from '../output.ts';
 
 const DEFAULT_LIMIT = 50;
@@ -11,26 +11,15 @@ export const audit: Command = {
   summary: 'show who called which tool with what, when and how it ended',
   words: '',
   options: {
-    server: { type: 'string' },
-    tool: { type: 'string' },
-    user: { type: 'string' },
-    kind: { type: 'string' },
-    since: { type: 'string' },
-    until: { type: 'string' },
-    limit: { type: 'string' },
-    local: { type: 'boolean' },
-    all: { type: 'boolean' },
-  },
-  optionHelp: {
-    server: 'only this server',
-    tool: 'only this tool, prompt or resource',
-    user: 'only this person',
-    kind: 'only this kind, such as request.refused or egress.refused',
-    since: 'from this instant (2026-11-24T00:00:00.000Z)',
-    until: 'up to this instant',
-    limit: 'at most this many records (default 50)',
-    all: 'every record, also starts, ends, notices and what servers do well',
-    local: "read this machine's journals instead of the registry",
+    server: option.text('only this server'),
+    tool: option.text('only this tool, prompt or resource'),
+    user: option.text('only this person'),
+    kind: option.text('only this kind, such as request.refused or egress.refused'),
+    since: option.text('from this instant (2026-11-24T00:00:00.000Z)'),
+    until: option.text('up to this instant'),
+    limit: option.text('at most this many records (default 50)'),
+    all: option.flag('every record, also starts, ends, notices and what servers do well'),
+    local: option.flag("read this machine's journals instead of the registry"),
   },
   examples: [
     'lk audit',

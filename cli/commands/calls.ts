@@ -1,7 +1,7 @@
 import { CallList, type CallView, CallView as View } from '../../schemas/call.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { callNamed, giveCallApproval } from '../calls.ts';
-import { type Command, type Context, flag, type Result, required, type Values } from '../command.ts';
+import { type Command, type Context, flag, option, type Result, required, type Values } from '../command.ts';
 import { clip, minute, plain, table } from '../output.ts';
 import { signerNamed } from '../signers.ts';
 import { keyName } from './keys.ts';
@@ -9,11 +9,10 @@ import { keyName } from './keys.ts';
 export const calls: Command = {
   summary: 'see, approve and turn down calls that wait for people',
   words: '[show ID | approve ID | reject ID --reason WHY]',
-  options: { all: { type: 'boolean' }, reason: { type: 'string' }, key: { type: 'string' } },
-  optionHelp: {
-    all: 'also those of the last day that were decided',
-    reason: 'why it is turned down, for whoever made the call',
-    key: 'name of the key file to sign with (default: your name)',
+  options: {
+    all: option.flag('also those of the last day that were decided'),
+    reason: option.text('why it is turned down, for whoever made the call'),
+    key: option.text('name of the key file to sign with (default: your name)'),
   },
   examples: [
     'lk calls',

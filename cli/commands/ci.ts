@@ -4,7 +4,7 @@ import { asLockkeeperError, CODES, type Code } from '../../schemas/errors.ts';
 import { acrossHere, acrossLines } from '../across.ts';
 import { type Against, advisoryLines, assertUnaffected } from '../advisories.ts';
 import { type Difference, differenceLines, differencesFrom } from '../against.ts';
-import { type Command, type Context, flag, type Result, text } from '../command.ts';
+import { type Command, type Context, flag, option, type Result, text } from '../command.ts';
 import { assertCurrent, isVerdict, type States } from '../current.ts';
 import { minute, plain, table } from '../output.ts';
 import { assertNotDropped, assertPolicy, readPolicyFile } from '../policy-file.ts';
@@ -36,14 +36,13 @@ export const ci: Command = {
   summary: 'the gate: verify mcp.lock against lockkeeper.json and the registry',
   words: '',
   options: {
-    offline: { type: 'boolean' },
-    'drop-policy': { type: 'boolean' },
-    against: { type: 'string' },
-  },
-  optionHelp: {
-    against: 'show what changed since the lock in this file, or since mcp.lock at this git revision',
-    'drop-policy': 'take a lock that says that its policy was dropped',
-    offline: 'ask nobody: no socket is opened, and what was revoked since the lock was signed stays unknown',
+    against: option.text(
+      'show what changed since the lock in this file, or since mcp.lock at this git revision',
+    ),
+    'drop-policy': option.flag('take a lock that says that its policy was dropped'),
+    offline: option.flag(
+      'ask nobody: no socket is opened, and what was revoked since the lock was signed stays unknown',
+    ),
   },
   examples: [
     'lk ci',

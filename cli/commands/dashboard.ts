@@ -2,7 +2,7 @@ import { Me } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { giveApproval } from '../approval.ts';
 import { giveCallApproval } from '../calls.ts';
-import { type Command, type Context, text, type Values } from '../command.ts';
+import { type Command, type Context, option, text, type Values } from '../command.ts';
 import { startDashboard } from '../dashboard.ts';
 import { findRelease } from '../releases.ts';
 import { rootAt } from '../roots.ts';
@@ -12,10 +12,9 @@ import { keyName } from './keys.ts';
 export const dashboard: Command = {
   summary: 'open the dashboard, to publish, review and sign with your own key',
   words: '',
-  options: { port: { type: 'string' }, key: { type: 'string' } },
-  optionHelp: {
-    port: 'port on 127.0.0.1 (default: a free one)',
-    key: 'name of your key file (default: your name)',
+  options: {
+    port: option.text('port on 127.0.0.1 (default: a free one)'),
+    key: option.text('name of your key file (default: your name)'),
   },
   examples: ['lk dashboard', 'lk dashboard --as alice --port 7412'],
   arity: [0, 0],

@@ -3,15 +3,16 @@ import { DiffView } from '../../schemas/api.ts';
 import type { Release } from '../../schemas/release.ts';
 import { Surface } from '../../schemas/surface.ts';
 import type { Api } from '../api.ts';
-import { type Command, text } from '../command.ts';
+import { type Command, option, text } from '../command.ts';
 import { findRelease, listReleases } from '../releases.ts';
 
 export const diff: Command = {
   summary: 'show what a release changes since the last approved one',
   words: 'NAME[@VERSION] | ID',
-  options: { from: { type: 'string' } },
-  optionHelp: {
-    from: 'compare with this version instead of the one that was approved last when it was scanned',
+  options: {
+    from: option.text(
+      'compare with this version instead of the one that was approved last when it was scanned',
+    ),
   },
   examples: ['lk diff filesystem@2025.11.25', 'lk diff 4 --from 2025.8.21', 'lk diff 4 --json'],
   arity: [1, 1],

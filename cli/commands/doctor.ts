@@ -21,7 +21,6 @@ export const doctor: Command = {
   summary: 'check this machine: isolation, keys, journals, sinks, registry',
   words: '',
   options: {},
-  optionHelp: {},
   examples: ['lk doctor', 'lk doctor --json'],
   arity: [0, 0],
   async run(context) {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { npmOptionsOf } from '../../scanner/npm.ts';
 import { CODES } from '../../schemas/errors.ts';
-import { type Command, flag } from '../command.ts';
+import { type Command, flag, option } from '../command.ts';
 import { foundCompany } from '../drill/company.ts';
 import { startDrillNpm } from '../drill/npm.ts';
 import type { Step } from '../drill/stage.ts';
@@ -13,8 +13,9 @@ import { clip, plain } from '../output.ts';
 export const drill: Command = {
   summary: 'play an attack on a private copy and show what stops it',
   words: '',
-  options: { keep: { type: 'boolean' } },
-  optionHelp: { keep: 'leave the temporary folder for looking around' },
+  options: {
+    keep: option.flag('leave the temporary folder for looking around'),
+  },
   examples: ['lk drill', 'lk drill --json', 'lk drill --keep'],
   arity: [0, 0],
   async run(context, _words, values) {

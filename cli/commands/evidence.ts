@@ -6,7 +6,7 @@ import type { readPrivateKey } from '../../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { EvidenceFile } from '../../schemas/evidence.ts';
 import { isValid } from '../../schemas/validate.ts';
-import { type Command, type Context, type Result, required, text, type Values } from '../command.ts';
+import { type Command, type Context, option, type Result, required, text, type Values } from '../command.ts';
 import { exportEvidence } from '../evidence/export.ts';
 import { renderVerdict } from '../evidence/render.ts';
 import { type Verdict, verifyEvidence } from '../evidence/verify.ts';
@@ -16,22 +16,19 @@ export const evidence: Command = {
   summary: 'make or verify an archive that proves what happened in a period',
   words: '--from DATE --to DATE | verify FILE',
   options: {
-    from: { type: 'string' },
-    to: { type: 'string' },
-    out: { type: 'string', short: 'o' },
-    key: { type: 'string' },
-    pin: { type: 'string' },
-    'root-key': { type: 'string', multiple: true },
-    'signed-by': { type: 'string' },
-  },
-  optionHelp: {
-    from: 'begin of the period: 2026-11-01, or an instant',
-    to: 'its end, which is not part of it any more: 2026-12-01, or an instant',
-    out: 'the file to write, also -o (default: evidence-FROM-TO.lke)',
-    key: 'the key of yours that signs the manifest (default: the one named after you, if there is one)',
-    pin: 'verify: file with the root to believe (lk export pin); else the one that this machine pinned',
-    'root-key': 'verify: the id of a root key that has to have signed, instead of a file; repeat for each',
-    'signed-by': 'verify: the id of the key that must have signed the manifest',
+    from: option.text('begin of the period: 2026-11-01, or an instant'),
+    to: option.text('its end, which is not part of it any more: 2026-12-01, or an instant'),
+    out: { ...option.text('the file to write, also -o (default: evidence-FROM-TO.lke)'), short: 'o' },
+    key: option.text(
+      'the key of yours that signs the manifest (default: the one named after you, if there is one)',
+    ),
+    pin: option.text(
+      'verify: file with the root to believe (lk export pin); else the one that this machine pinned',
+    ),
+    'root-key': option.list(
+      'verify: the id of a root key that has to have signed, instead of a file; repeat for each',
+    ),
+    'signed-by': option.text('verify: the id of the key that must have signed the manifest'),
   },
   examples: [
     'lk evidence --from 2026-11-01 --to 2026-12-01 -o november.lke',

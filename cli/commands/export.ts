@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { writeAtomic } from '../../runtime/store/atomic.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { exportBundle } from '../bundle/export.ts';
-import type { Command, Context, Result, Values } from '../command.ts';
+import { type Command, type Context, option, type Result, type Values } from '../command.ts';
 import { plain } from '../output.ts';
 import { assertPinned } from '../pins.ts';
 import { projectOf, readIntent } from '../project.ts';
@@ -11,14 +11,15 @@ export const exporting: Command = {
   summary: 'put lock, approvals, proofs and every artifact into one file',
   words: 'bundle FILE | pin FILE',
   options: {
-    'from-size': { type: 'string' },
-    pin: { type: 'string' },
-    'trust-root': { type: 'string', multiple: true },
-  },
-  optionHelp: {
-    'from-size': 'also prove how the log grew since this many entries, as that machine’s last import said',
-    pin: 'file with the root that the machine pinned, where that is an older one than the project’s',
-    'trust-root': 'NAME=FILE: a trust root of package signatures that root.json pins by digest; repeat',
+    'from-size': option.text(
+      'also prove how the log grew since this many entries, as that machine’s last import said',
+    ),
+    pin: option.text(
+      'file with the root that the machine pinned, where that is an older one than the project’s',
+    ),
+    'trust-root': option.list(
+      'NAME=FILE: a trust root of package signatures that root.json pins by digest; repeat',
+    ),
   },
   examples: [
     'lk export bundle monday.lkb',

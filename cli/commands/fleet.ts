@@ -1,15 +1,16 @@
 import { short } from '../../runtime/trust/root.ts';
 import { FleetView } from '../../schemas/fleet.ts';
-import { type Command, text } from '../command.ts';
+import { type Command, option, text } from '../command.ts';
 import { minute, table } from '../output.ts';
 
 export const fleet: Command = {
   summary: 'show what runs on all machines, as runtimes report it',
   words: '',
-  options: { server: { type: 'string' }, state: { type: 'string' } },
-  optionHelp: {
-    server: 'only this server, by its whole name',
-    state: 'only this state: COLD, STARTING, READY, DEGRADED, DEAD, DRAINING, QUARANTINED or unknown',
+  options: {
+    server: option.text('only this server, by its whole name'),
+    state: option.text(
+      'only this state: COLD, STARTING, READY, DEGRADED, DEAD, DRAINING, QUARANTINED or unknown',
+    ),
   },
   examples: ['lk fleet', 'lk fleet --server io.github.acme/weather', 'lk fleet --state unknown --json'],
   arity: [0, 0],

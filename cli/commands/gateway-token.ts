@@ -3,7 +3,16 @@ import { addToken, listTokens, removeToken } from '../../runtime/identity/tokens
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { type GatewayToken, GatewayTokens } from '../../schemas/identity.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { type Command, type Context, flag, type Result, required, text, type Values } from '../command.ts';
+import {
+  type Command,
+  type Context,
+  flag,
+  option,
+  type Result,
+  required,
+  text,
+  type Values,
+} from '../command.ts';
 import { minute, table } from '../output.ts';
 
 const DAYS = 90;
@@ -14,20 +23,14 @@ export const gatewayToken: Command = {
   summary: 'make, list and remove tokens that a gateway takes from its callers',
   words: 'add|list|remove [ID]',
   options: {
-    user: { type: 'string' },
-    teams: { type: 'string' },
-    servers: { type: 'string' },
-    'all-servers': { type: 'boolean' },
-    days: { type: 'string' },
-    file: { type: 'string' },
-  },
-  optionHelp: {
-    user: 'add: whom the token speaks for, as the journal and the policy name them',
-    teams: 'add: comma-separated (default: none)',
-    servers: 'add: comma-separated aliases of the servers that it reaches',
-    'all-servers': 'add: it reaches every server of the gateway',
-    days: `add: how long it lasts, 1 to ${MAX_DAYS} (default ${DAYS})`,
-    file: 'the file of the gateway with its tokens (default: gateway-tokens.json in your Lockkeeper folder)',
+    user: option.text('add: whom the token speaks for, as the journal and the policy name them'),
+    teams: option.text('add: comma-separated (default: none)'),
+    servers: option.text('add: comma-separated aliases of the servers that it reaches'),
+    'all-servers': option.flag('add: it reaches every server of the gateway'),
+    days: option.text(`add: how long it lasts, 1 to ${MAX_DAYS} (default ${DAYS})`),
+    file: option.text(
+      'the file of the gateway with its tokens (default: gateway-tokens.json in your Lockkeeper folder)',
+    ),
   },
   examples: [
     'lk gateway token add --user ci:build --teams ci --servers docs,code --days 30',

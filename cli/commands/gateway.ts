@@ -11,7 +11,7 @@ import { observedJournal } from '../../runtime/telemetry/observed.ts';
 import type { VerifiedEntry } from '../../runtime/trust/entry.ts';
 import { sharedSource } from '../../runtime/trust/shared-source.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
-import { type Command, type Context, text } from '../command.ts';
+import { type Command, type Context, option, text } from '../command.ts';
 import { assertLocked, type OpenedConfig, readGatewayConfig, tlsOf } from '../gateway/config.ts';
 import { Doors } from '../gateway/doors.ts';
 import { watchLock } from '../gateway/reload.ts';
@@ -20,16 +20,17 @@ import { listenAt } from '../listen.ts';
 import { type OpenedProject, openProject, projectOf, remember } from '../project.ts';
 import { refusedToday } from '../refused.ts';
 import { revocationsOf } from '../revocations.ts';
-import { openRuntime, RUNTIME_HELP, RUNTIME_OPTIONS, type Runtime } from '../runtime.ts';
+import { openRuntime, RUNTIME_OPTIONS, type Runtime } from '../runtime.ts';
 
 export const gateway: Command = {
   summary: 'serve all locked servers over HTTP to many clients, isolated and recorded',
   words: '',
-  options: { ...RUNTIME_OPTIONS, config: { type: 'string' }, listen: { type: 'string' } },
-  optionHelp: {
-    ...RUNTIME_HELP,
-    config: 'its configuration (default: lockkeeper.gateway.json beside lockkeeper.json, if it is there)',
-    listen: 'address and port (default 127.0.0.1:7413); port 0 takes a free one',
+  options: {
+    ...RUNTIME_OPTIONS,
+    config: option.text(
+      'its configuration (default: lockkeeper.gateway.json beside lockkeeper.json, if it is there)',
+    ),
+    listen: option.text('address and port (default 127.0.0.1:7413); port 0 takes a free one'),
   },
   examples: [
     'lk gateway',

@@ -5,7 +5,7 @@ import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { KEY_PROOF_TYPE, KeyView, RootVersionView, RotateBody } from '../../schemas/keys.ts';
 import { sealWith } from '../../schemas/signer.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { type Command, type Context, flag, type Result, text, type Values } from '../command.ts';
+import { type Command, type Context, flag, option, type Result, text, type Values } from '../command.ts';
 import { newKey, typeOf } from '../new-key.ts';
 import { table } from '../output.ts';
 import { signerNamed } from '../signers.ts';
@@ -23,37 +23,24 @@ export const keys: Command = {
   summary: 'make the key you sign approvals with, and enrol it at the registry',
   words: 'new | enrol | list | show | rotate lock|scanner|log',
   options: {
-    name: { type: 'string' },
-    type: { type: 'string' },
-    'ssh-agent': { type: 'boolean' },
-    identity: { type: 'string' },
-    command: { type: 'string' },
-    'public-key': { type: 'string' },
-    sigstore: { type: 'boolean' },
-    issuer: { type: 'string' },
-    san: { type: 'string' },
-    'trusted-root': { type: 'string' },
-    fulcio: { type: 'string' },
-    rekor: { type: 'string' },
-    tsa: { type: 'string' },
-    replace: { type: 'boolean' },
-  },
-  optionHelp: {
-    name: 'name of the key file (default: your name)',
-    type: 'new: ed25519 (default) or p256, in a file',
-    'ssh-agent': 'new: use a key of your SSH agent; it stays there',
-    identity: 'new --ssh-agent: which one, by fingerprint (SHA256:…) or comment',
-    command: 'new: a program that signs (KMS, PKCS#11), as a JSON array of its words; see docs/keys.md',
-    'public-key': 'new --command: file with its public key in PEM',
-    sigstore:
+    name: option.text('name of the key file (default: your name)'),
+    type: option.text('new: ed25519 (default) or p256, in a file'),
+    'ssh-agent': option.flag('new: use a key of your SSH agent; it stays there'),
+    identity: option.text('new --ssh-agent: which one, by fingerprint (SHA256:…) or comment'),
+    command: option.text(
+      'new: a program that signs (KMS, PKCS#11), as a JSON array of its words; see docs/keys.md',
+    ),
+    'public-key': option.text('new --command: file with its public key in PEM'),
+    sigstore: option.flag(
       'new: no key, but an identity that a sigstore instance certifies for each signature; see docs/keys.md',
-    issuer: 'new --sigstore: who issues the identity token',
-    san: 'new --sigstore: the name in the certificate, exactly',
-    'trusted-root': 'new --sigstore: trusted_root.json of the instance',
-    fulcio: 'new --sigstore: address of its certificate authority (the public one)',
-    rekor: 'new --sigstore: address of its log (the public one)',
-    tsa: 'new --sigstore: address of its timestamp authority (none)',
-    replace: 'enrol: retire the key you enrolled before, and the approvals it signed',
+    ),
+    issuer: option.text('new --sigstore: who issues the identity token'),
+    san: option.text('new --sigstore: the name in the certificate, exactly'),
+    'trusted-root': option.text('new --sigstore: trusted_root.json of the instance'),
+    fulcio: option.text('new --sigstore: address of its certificate authority (the public one)'),
+    rekor: option.text('new --sigstore: address of its log (the public one)'),
+    tsa: option.text('new --sigstore: address of its timestamp authority (none)'),
+    replace: option.flag('enrol: retire the key you enrolled before, and the approvals it signed'),
   },
   examples: [
     'lk keys new',

@@ -2,7 +2,7 @@ import { writeAtomic } from '../../runtime/store/atomic.ts';
 import { LockView } from '../../schemas/api.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { type Lock, lockDigest, parseLockFile, renderLockFile } from '../../schemas/lock.ts';
-import { type Command, flag } from '../command.ts';
+import { type Command, flag, option } from '../command.ts';
 import { minute } from '../output.ts';
 import { assertPinned } from '../pins.ts';
 import { assertKept, assertPolicy, readPolicyFile } from '../policy-file.ts';
@@ -11,9 +11,10 @@ import { projectOf, readIntent, readLockBytes, remember, verifyHere } from '../p
 export const lock: Command = {
   summary: 'resolve lockkeeper.json to a signed mcp.lock',
   words: '',
-  options: { 'drop-policy': { type: 'boolean' } },
-  optionHelp: {
-    'drop-policy': 'lock without a policy though the lock before carries one; the lock says who said so',
+  options: {
+    'drop-policy': option.flag(
+      'lock without a policy though the lock before carries one; the lock says who said so',
+    ),
   },
   examples: ['lk lock', 'lk lock --project ./service --json', 'lk lock --drop-policy'],
   arity: [0, 0],

@@ -4,7 +4,7 @@ import { LogProof, LogView } from '../../schemas/log.ts';
 import { type Checkpoint, parseNote, readCheckpoint, readNoteKey, signersOf } from '../../schemas/note.ts';
 import type { LogRole } from '../../schemas/root.ts';
 import type { Api } from '../api.ts';
-import { type Command, type Context, type Result, text, type Values } from '../command.ts';
+import { type Command, type Context, option, type Result, text, type Values } from '../command.ts';
 import { plain } from '../output.ts';
 import { type Published, type PublishedPlace, readPublished, shrank } from '../published.ts';
 import { rootOfToday } from '../roots.ts';
@@ -12,10 +12,10 @@ import { rootOfToday } from '../roots.ts';
 export const log: Command = {
   summary: "verify that the registry's log only grew, and who witnessed it",
   words: 'verify | key',
-  options: { against: { type: 'string' } },
-  optionHelp: {
-    against:
+  options: {
+    against: option.text(
       'a checkpoint seen before, or where the registry publishes: a folder, s3://BUCKET/PREFIX or an address',
+    ),
   },
   examples: [
     'lk log verify',

@@ -2,7 +2,7 @@ import { openRoot, pinOfRoot, readRoot } from '../../runtime/trust/root.ts';
 import { TokenView } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { type Api, openApi } from '../api.ts';
-import { type Command, type Context, flag, list, required, type Values } from '../command.ts';
+import { type Command, type Context, flag, list, option, required, type Values } from '../command.ts';
 import { minute } from '../output.ts';
 import { askRoots, assertToday, type Today } from '../roots.ts';
 
@@ -10,15 +10,13 @@ export const login: Command = {
   summary: 'sign in to a registry with a one-time code and pin its root of trust',
   words: 'URL --code CODE',
   options: {
-    code: { type: 'string' },
-    'root-key': { type: 'string', multiple: true },
-    'new-root': { type: 'boolean' },
-  },
-  optionHelp: {
-    code: 'the one-time code that the registry or an administrator gave you',
-    'root-key': 'id of a root key, told to you by another way; refuses any other root; repeat for each',
-    'new-root':
+    code: option.text('the one-time code that the registry or an administrator gave you'),
+    'root-key': option.list(
+      'id of a root key, told to you by another way; refuses any other root; repeat for each',
+    ),
+    'new-root': option.flag(
       'the registry was rebuilt on purpose: forget the roots and locks that this machine believed of it',
+    ),
   },
   examples: [
     'lk login http://127.0.0.1:7411 --code 7fkq-mq9x-2zab-hj3c-w8r5-ty6n',

@@ -1,14 +1,15 @@
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { Server, ServerList } from '../../schemas/server.ts';
-import { type Command, text } from '../command.ts';
+import { type Command, option, text } from '../command.ts';
 import { table } from '../output.ts';
 import { answersTo } from '../releases.ts';
 
 export const owner: Command = {
   summary: 'show who answers for each server, or hand one over',
   words: '[NAME [PERSON]]',
-  options: { team: { type: 'string' } },
-  optionHelp: { team: 'with PERSON: the team that the server belongs to (default: as it is)' },
+  options: {
+    team: option.text('with PERSON: the team that the server belongs to (default: as it is)'),
+  },
   examples: ['lk owner', 'lk owner weather', 'lk owner acme.tools/weather carol --team data'],
   arity: [0, 2],
   async run(context, [name, person], values) {

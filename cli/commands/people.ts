@@ -2,14 +2,15 @@ import { CodeView, PeopleList, PersonView, RemovedView, type RoleName, Roles } f
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Api } from '../api.ts';
-import { type Command, type Context, type Result, required, type Values } from '../command.ts';
+import { type Command, type Context, option, type Result, required, type Values } from '../command.ts';
 import { minute, table } from '../output.ts';
 
 export const people: Command = {
   summary: 'add people, change their roles, give them sign-in codes, let them go',
   words: 'list | add PERSON --roles ROLES | code PERSON | remove PERSON',
-  options: { roles: { type: 'string' } },
-  optionHelp: { roles: 'comma-separated: admin, reviewer, publisher, developer, auditor, runtime' },
+  options: {
+    roles: option.text('comma-separated: admin, reviewer, publisher, developer, auditor, runtime'),
+  },
   examples: [
     'lk people list',
     'lk people add alice --roles reviewer,developer',

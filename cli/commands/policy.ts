@@ -5,7 +5,7 @@ import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { parseFile } from '../../schemas/json.ts';
 import { PolicyTest } from '../../schemas/policy-test.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { type Command, type Context, type Result, text, type Values } from '../command.ts';
+import { type Command, type Context, option, type Result, text, type Values } from '../command.ts';
 import { clip, plain, table } from '../output.ts';
 import { type CaseOutcome, runCases } from '../policy/cases.ts';
 import { type PolicyHere, policyHere } from '../policy/here.ts';
@@ -20,10 +20,9 @@ const SHOWN = 100;
 export const policy: Command = {
   summary: 'check lockkeeper.policy, show it as Cedar, test it, replay recorded calls',
   words: 'check | show | test FILE | replay',
-  options: { policy: { type: 'string' }, journal: { type: 'string' } },
-  optionHelp: {
-    policy: 'another file than lockkeeper.policy in the project',
-    journal: 'replay: the folder of journals to read (default: those of this machine)',
+  options: {
+    policy: option.text('another file than lockkeeper.policy in the project'),
+    journal: option.text('replay: the folder of journals to read (default: those of this machine)'),
   },
   examples: [
     'lk policy check',

@@ -12,7 +12,6 @@ export const ps: Command = {
   summary: 'show which servers run on this machine, and under which lock',
   words: '',
   options: {},
-  optionHelp: {},
   examples: ['lk ps', 'lk ps --json'],
   arity: [0, 0],
   async run(context) {

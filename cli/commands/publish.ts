@@ -10,7 +10,7 @@ import { Release, type Release as ReleaseView, type Submission } from '../../sch
 import type { PublishBody } from '../../schemas/server.ts';
 import type { Api } from '../api.ts';
 import { bundleSubmission, configIn, findBundle } from '../bundles.ts';
-import { type Command, type Context, flag, text, type Values } from '../command.ts';
+import { type Command, type Context, flag, option, text, type Values } from '../command.ts';
 import { submissionOf } from '../publishing.ts';
 import { commitSubmission, findCommit } from '../repositories.ts';
 import { newestOf } from '../scan/targets.ts';
@@ -23,50 +23,39 @@ export const publish: Command = {
   words:
     'npm:NAME[@VERSION]|pypi:NAME[@VERSION]|oci:HOST/NAME:TAG|mcpb:FILE|git:ADDRESS#TAG|https://HOST/PATH',
   options: {
-    name: { type: 'string' },
-    description: { type: 'string' },
-    arg: { type: 'string', multiple: true },
-    'project-args': { type: 'boolean' },
-    mount: { type: 'string', multiple: true },
-    env: { type: 'string', multiple: true },
-    secret: { type: 'string', multiple: true },
-    egress: { type: 'string', multiple: true },
-    memory: { type: 'string' },
-    labels: { type: 'string' },
-    config: { type: 'string', multiple: true },
-    owner: { type: 'string' },
-    team: { type: 'string' },
-    'new-source': { type: 'boolean' },
-    release: { type: 'string' },
-    transport: { type: 'string' },
-    pin: { type: 'string', multiple: true },
-    ca: { type: 'string' },
-    private: { type: 'boolean' },
-    'no-wait': { type: 'boolean' },
-    full: { type: 'boolean' },
-  },
-  optionHelp: {
-    name: 'server name in the registry (default: npm.<scope>/<package>, pypi/<package>, mcpb/<name>, host and path of an image)',
-    description: 'one line of at most 100 characters',
-    arg: 'argument the server is always started with; repeat for more',
-    'project-args': 'let projects append arguments of their own',
-    mount: 'folder inside the sandbox that projects may fill: /data:ro or /data:rw; repeat',
-    env: 'name of a variable that projects may pass; repeat',
-    secret: 'name of a secret that projects may give, as the file /run/secrets/NAME; repeat',
-    egress: 'host:port or *.suffix:port the server may reach; repeat (default: none)',
-    memory: 'memory limit in MiB (default 1024)',
-    labels: 'file that says which tools read text of strangers or private data, or send out',
-    config: 'of an MCP bundle: KEY=VALUE for what its manifest would have a person asked for; repeat',
-    owner: 'who answers for the server, at its first release (default: you)',
-    team: 'team that the server belongs to, at its first release',
-    'new-source': 'this server came from another package before, and really moved; reviewers are told',
-    release: 'of a remote server, an image or a commit: its version, such as 1.0.0 (default: the tag’s)',
-    transport: 'of a remote server: streamable-http (default) or http-sse, the old one',
-    pin: 'of a remote server: the key to pin, leaf or issuer; repeat (default: both, either of which may answer)',
-    ca: 'of a remote server: file of the authorities to trust instead of those that everybody trusts',
-    private: 'of a remote server: it may be in a private network',
-    'no-wait': 'do not wait for the report',
-    full: 'tell of each check what it saw, longer than a screen',
+    name: option.text(
+      'server name in the registry (default: npm.<scope>/<package>, pypi/<package>, mcpb/<name>, host and path of an image)',
+    ),
+    description: option.text('one line of at most 100 characters'),
+    arg: option.list('argument the server is always started with; repeat for more'),
+    'project-args': option.flag('let projects append arguments of their own'),
+    mount: option.list('folder inside the sandbox that projects may fill: /data:ro or /data:rw; repeat'),
+    env: option.list('name of a variable that projects may pass; repeat'),
+    secret: option.list('name of a secret that projects may give, as the file /run/secrets/NAME; repeat'),
+    egress: option.list('host:port or *.suffix:port the server may reach; repeat (default: none)'),
+    memory: option.text('memory limit in MiB (default 1024)'),
+    labels: option.text('file that says which tools read text of strangers or private data, or send out'),
+    config: option.list(
+      'of an MCP bundle: KEY=VALUE for what its manifest would have a person asked for; repeat',
+    ),
+    owner: option.text('who answers for the server, at its first release (default: you)'),
+    team: option.text('team that the server belongs to, at its first release'),
+    'new-source': option.flag(
+      'this server came from another package before, and really moved; reviewers are told',
+    ),
+    release: option.text(
+      'of a remote server, an image or a commit: its version, such as 1.0.0 (default: the tag’s)',
+    ),
+    transport: option.text('of a remote server: streamable-http (default) or http-sse, the old one'),
+    pin: option.list(
+      'of a remote server: the key to pin, leaf or issuer; repeat (default: both, either of which may answer)',
+    ),
+    ca: option.text(
+      'of a remote server: file of the authorities to trust instead of those that everybody trusts',
+    ),
+    private: option.flag('of a remote server: it may be in a private network'),
+    'no-wait': option.flag('do not wait for the report'),
+    full: option.flag('tell of each check what it saw, longer than a screen'),
   },
   examples: [
     'lk publish npm:@modelcontextprotocol/server-filesystem@2025.8.21 --arg /data --mount /data:rw',

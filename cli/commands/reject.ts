@@ -1,12 +1,13 @@
 import { Release } from '../../schemas/release.ts';
-import { type Command, required } from '../command.ts';
+import { type Command, option, required } from '../command.ts';
 import { findRelease } from '../releases.ts';
 
 export const reject: Command = {
   summary: 'turn a release down, with the reason',
   words: 'NAME@VERSION | ID',
-  options: { reason: { type: 'string' } },
-  optionHelp: { reason: 'why, for the requester and the record' },
+  options: {
+    reason: option.text('why, for the requester and the record'),
+  },
   examples: ['lk reject 7 --reason "opens a socket at start; ask upstream why"'],
   arity: [1, 1],
   async run(context, [spec = ''], values) {

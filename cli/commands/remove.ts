@@ -7,7 +7,6 @@ export const remove: Command = {
   summary: 'ask for a server in lockkeeper.json no longer',
   words: 'ALIAS',
   options: {},
-  optionHelp: {},
   examples: ['lk remove filesystem', 'lk remove npm.modelcontextprotocol/server-filesystem'],
   arity: [1, 1],
   async run(context, [word = ''], values) {

@@ -11,7 +11,7 @@ import { Release, type Release as ReleaseView } from '../../schemas/release.ts';
 import { ReviewView } from '../../schemas/review.ts';
 import { advisoryLines, heldLines, locksText } from '../advisories.ts';
 import type { Api } from '../api.ts';
-import { type Command, type Context, flag, type Result, text } from '../command.ts';
+import { type Command, type Context, flag, option, type Result, text } from '../command.ts';
 import { minute, plain, table } from '../output.ts';
 import { findRelease, listReleases } from '../releases.ts';
 import { attentionLines, dueText, reviewLines } from '../reviewed.ts';
@@ -20,12 +20,12 @@ import { rootAt } from '../roots.ts';
 export const review: Command = {
   summary: 'list what waits for review, or show one release with its report',
   words: '[NAME[@VERSION] | ID]',
-  options: { state: { type: 'string' }, full: { type: 'boolean' }, rescan: { type: 'boolean' } },
-  optionHelp: {
-    state:
+  options: {
+    state: option.text(
       'list this state instead: submitted, scanning, in_review, approved, rejected, deprecated, revoked, all',
-    full: 'tell of each check what it saw, longer than a screen',
-    rescan: 'have this approved release scanned once more, beside what was approved',
+    ),
+    full: option.flag('tell of each check what it saw, longer than a screen'),
+    rescan: option.flag('have this approved release scanned once more, beside what was approved'),
   },
   examples: ['lk review', 'lk review filesystem@2025.8.21', 'lk review --state approved'],
   arity: [0, 1],

@@ -7,7 +7,7 @@ import { Release } from '../../schemas/release.ts';
 import { revocationOf } from '../../schemas/revocation.ts';
 import { sealWith } from '../../schemas/signer.ts';
 import type { Api } from '../api.ts';
-import { type Command, type Context, required, text, type Values } from '../command.ts';
+import { type Command, type Context, option, required, text, type Values } from '../command.ts';
 import { findRelease } from '../releases.ts';
 import { sealerNamed } from '../signers.ts';
 import { keyName } from './keys.ts';
@@ -15,10 +15,11 @@ import { keyName } from './keys.ts';
 export const revoke: Command = {
   summary: 'withdraw an approved release at once, where it runs too',
   words: 'NAME@VERSION | ID',
-  options: { reason: { type: 'string' }, key: { type: 'string' } },
-  optionHelp: {
-    reason: 'why, for everyone whose gate will fail',
-    key: 'name of the key file to sign with (default: your name; without one it is revoked unsigned)',
+  options: {
+    reason: option.text('why, for everyone whose gate will fail'),
+    key: option.text(
+      'name of the key file to sign with (default: your name; without one it is revoked unsigned)',
+    ),
   },
   examples: ['lk revoke filesystem@2025.8.21 --reason "CVE-2026-0001"'],
   arity: [1, 1],

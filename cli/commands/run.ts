@@ -5,22 +5,21 @@ import { CALL_MS } from '../../runtime/session/overdue.ts';
 import { runsUntil } from '../../runtime/trust/freshness.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { callApprovalsOf } from '../call-approvals.ts';
-import { type Command, text, type Values } from '../command.ts';
+import { type Command, option, text, type Values } from '../command.ts';
 import { readContentControls } from '../content-config.ts';
 import { tellOf } from '../fleet.ts';
 import { remembering } from '../heard.ts';
 import { droppedSentence } from '../policy-file.ts';
 import { remember } from '../project.ts';
 import { revocationsOf } from '../revocations.ts';
-import { entryNamed, instanceOf, openRuntime, RUNTIME_HELP, RUNTIME_OPTIONS } from '../runtime.ts';
+import { entryNamed, instanceOf, openRuntime, RUNTIME_OPTIONS } from '../runtime.ts';
 
 export const run: Command = {
   summary: 'start a locked server for an MCP client over stdio, isolated and recorded',
   words: 'ALIAS',
-  options: { ...RUNTIME_OPTIONS, 'call-seconds': { type: 'string' } },
-  optionHelp: {
-    ...RUNTIME_HELP,
-    'call-seconds': 'a call without an answer or progress for so long is over (default 300)',
+  options: {
+    ...RUNTIME_OPTIONS,
+    'call-seconds': option.text('a call without an answer or progress for so long is over (default 300)'),
   },
   examples: [
     'lk run filesystem',

@@ -5,15 +5,16 @@ import { LockkeeperError } from '../../schemas/errors.ts';
 import { Report } from '../../schemas/finding.ts';
 import { canonical, digestOf } from '../../schemas/json.ts';
 import { Sbom } from '../../schemas/sbom.ts';
-import { type Command, text } from '../command.ts';
+import { type Command, option, text } from '../command.ts';
 import { plain } from '../output.ts';
 import { findRelease } from '../releases.ts';
 
 export const sbom: Command = {
   summary: 'print the bill of materials of a release (CycloneDX 1.6)',
   words: 'NAME[@VERSION] | ID',
-  options: { out: { type: 'string' } },
-  optionHelp: { out: 'write it to this file, byte for byte as the report names it' },
+  options: {
+    out: option.text('write it to this file, byte for byte as the report names it'),
+  },
   examples: ['lk sbom filesystem@2025.8.21', 'lk sbom 4 --out filesystem.cdx.json'],
   arity: [1, 1],
   async run(context, [spec = ''], values) {

@@ -8,7 +8,7 @@ import { parseFile } from '../../schemas/json.ts';
 import { DEFAULT_POLICY, Policy } from '../../schemas/policy.ts';
 import { concludeAll, type Scan, type ScanTarget } from '../../schemas/scan.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { type Command, type Context, flag, list, text, type Values } from '../command.ts';
+import { type Command, type Context, flag, list, option, text, type Values } from '../command.ts';
 import { readOr } from '../project.ts';
 import { renderScan } from '../scan/render.ts';
 import { sbomPlace, writeSboms } from '../scan/sbom.ts';
@@ -27,50 +27,34 @@ export const scan: Command = {
   summary: 'scan servers on this machine, without a registry and without an account',
   words: 'SOURCE|FOLDER|FILE …',
   options: {
-    against: { type: 'string' },
-    policy: { type: 'string' },
-    'trust-root': { type: 'string', multiple: true },
-    advisories: { type: 'string', multiple: true },
-    sarif: { type: 'string' },
-    markdown: { type: 'string' },
-    sbom: { type: 'string' },
-    suppressions: { type: 'string' },
-    trust: { type: 'string', multiple: true },
-    accept: { type: 'string', multiple: true },
-    days: { type: 'string' },
-    key: { type: 'string' },
-    arg: { type: 'string', multiple: true },
-    mount: { type: 'string', multiple: true },
-    env: { type: 'string', multiple: true },
-    secret: { type: 'string', multiple: true },
-    egress: { type: 'string', multiple: true },
-    memory: { type: 'string' },
-    full: { type: 'boolean' },
-    config: { type: 'string', multiple: true },
-  },
-  optionHelp: {
-    against: 'source of an earlier version: what is new since then is told, and gates',
-    policy: 'file of a policy (schemas/json/policy.schema.json) that says which checks gate',
-    'trust-root':
+    against: option.text('source of an earlier version: what is new since then is told, and gates'),
+    policy: option.text('file of a policy (schemas/json/policy.schema.json) that says which checks gate'),
+    'trust-root': option.list(
       'NAME=FILE to verify signatures under: sigstore, npm, git-signers; repeat (docs/provenance.md)',
-    advisories:
+    ),
+    advisories: option.list(
       'archive of OSV (all.zip), or a folder of them, to look packages up in; repeat (docs/advisories.md)',
-    sarif: 'also write SARIF 2.1.0 to this file, for code scanning',
-    markdown: 'also write Markdown to this file, for a comment',
-    sbom: 'also write the bill of materials (CycloneDX 1.6) to this file; of several servers, into this folder',
-    suppressions: 'file of findings that people accepted: they are told, and gate no longer',
-    trust: 'id of a key that suppressions may be by, beside your own; repeat',
-    accept: 'CHECK=REASON: sign the findings of this check and add them to that file; repeat',
-    days: 'how long that lasts (default 90, at most 365)',
-    key: 'name of your key file (default: your name)',
-    arg: 'argument the server is started with; repeat for more',
-    mount: 'empty folder that it finds inside the sandbox: /data:ro or /data:rw; repeat',
-    env: 'name of a variable that holds a placeholder; repeat',
-    secret: 'name of a secret that holds a placeholder, as a file; repeat',
-    egress: 'host:port it would be permitted; repeat. Nothing is reached while it is scanned',
-    memory: 'memory limit in MiB (default 1024)',
-    full: 'tell of each check what it saw, longer than a screen',
-    config: 'of an MCP bundle: KEY=VALUE for what its manifest would have a person asked for; repeat',
+    ),
+    sarif: option.text('also write SARIF 2.1.0 to this file, for code scanning'),
+    markdown: option.text('also write Markdown to this file, for a comment'),
+    sbom: option.text(
+      'also write the bill of materials (CycloneDX 1.6) to this file; of several servers, into this folder',
+    ),
+    suppressions: option.text('file of findings that people accepted: they are told, and gate no longer'),
+    trust: option.list('id of a key that suppressions may be by, beside your own; repeat'),
+    accept: option.list('CHECK=REASON: sign the findings of this check and add them to that file; repeat'),
+    days: option.text('how long that lasts (default 90, at most 365)'),
+    key: option.text('name of your key file (default: your name)'),
+    arg: option.list('argument the server is started with; repeat for more'),
+    mount: option.list('empty folder that it finds inside the sandbox: /data:ro or /data:rw; repeat'),
+    env: option.list('name of a variable that holds a placeholder; repeat'),
+    secret: option.list('name of a secret that holds a placeholder, as a file; repeat'),
+    egress: option.list('host:port it would be permitted; repeat. Nothing is reached while it is scanned'),
+    memory: option.text('memory limit in MiB (default 1024)'),
+    full: option.flag('tell of each check what it saw, longer than a screen'),
+    config: option.list(
+      'of an MCP bundle: KEY=VALUE for what its manifest would have a person asked for; repeat',
+    ),
   },
   examples: [
     'lk scan npm:@modelcontextprotocol/server-memory@2026.8.31',

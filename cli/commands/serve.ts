@@ -1,22 +1,18 @@
 import { loadConfig } from '../../registry/config.ts';
 import { startRegistry } from '../../registry/start.ts';
 import { closeInherited } from '../../runtime/isolation/descriptors.ts';
-import { type Command, flag, text } from '../command.ts';
+import { type Command, flag, option, text } from '../command.ts';
 
 export const serve: Command = {
   summary: 'run the registry, its scanner and its database on this machine',
   words: '',
   options: {
-    trial: { type: 'boolean' },
-    port: { type: 'string' },
-    host: { type: 'string' },
-    data: { type: 'string' },
-  },
-  optionHelp: {
-    trial: 'one approval is enough; every lock and report says so; fixed at the first start of a data folder',
-    port: 'port to listen on (default 7411)',
-    host: 'address to listen on (default 127.0.0.1)',
-    data: 'folder that holds everything the registry knows',
+    trial: option.flag(
+      'one approval is enough; every lock and report says so; fixed at the first start of a data folder',
+    ),
+    port: option.text('port to listen on (default 7411)'),
+    host: option.text('address to listen on (default 127.0.0.1)'),
+    data: option.text('folder that holds everything the registry knows'),
   },
   examples: [
     'lk serve',

@@ -2,7 +2,7 @@ import { pinOfRoot } from '../../runtime/trust/root.ts';
 import { Me, type RoleName, Roles, TokenView } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { type Command, text } from '../command.ts';
+import { type Command, option, text } from '../command.ts';
 import { minute } from '../output.ts';
 import { signInsAt } from '../pins.ts';
 import { rootOfToday } from '../roots.ts';
@@ -12,10 +12,9 @@ const DAYS = 90;
 export const token: Command = {
   summary: 'make a token for a pipeline or a runtime, with some of your roles and an end',
   words: '',
-  options: { roles: { type: 'string' }, days: { type: 'string' } },
-  optionHelp: {
-    roles: 'comma-separated, of those you have (default: all of them)',
-    days: `how long it lasts, 1 to ${DAYS} (default ${DAYS})`,
+  options: {
+    roles: option.text('comma-separated, of those you have (default: all of them)'),
+    days: option.text(`how long it lasts, 1 to ${DAYS} (default ${DAYS})`),
   },
   examples: ['lk token --as ci', 'lk token --roles runtime --days 30'],
   arity: [0, 0],

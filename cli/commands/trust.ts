@@ -13,7 +13,6 @@ export const trust: Command = {
   summary: 'show the trust files that root.json pins, and what changed since',
   words: '[save NAME FILE]',
   options: {},
-  optionHelp: {},
   examples: ['lk trust', 'lk trust --json', 'lk trust save sigstore trusted_root.json'],
   arity: [0, 3],
   async run(context, [verb, name, file]) {

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CODES } from '../../schemas/errors.ts';
-import { type Command, flag } from '../command.ts';
+import { type Command, flag, option } from '../command.ts';
 import { foundCompany } from '../drill/company.ts';
 import { play, told, wantedCall } from '../drill/try.ts';
 
@@ -10,20 +10,12 @@ export const trying: Command = {
   summary: 'take a server from its source to a recorded call, on a private copy',
   words: 'npm:NAME[@VERSION] | pypi:NAME[@VERSION]',
   options: {
-    call: { type: 'string' },
-    arguments: { type: 'string' },
-    arg: { type: 'string', multiple: true },
-    mount: { type: 'string', multiple: true },
-    egress: { type: 'string', multiple: true },
-    keep: { type: 'boolean' },
-  },
-  optionHelp: {
-    call: 'tool to call (default: none, its tools are listed)',
-    arguments: 'of that call, as a JSON object (default: {})',
-    arg: 'argument the server is started with; repeat',
-    mount: 'folder that it finds inside the sandbox, empty: /data:ro or /data:rw; repeat',
-    egress: 'host:port it may reach; repeat (default: none)',
-    keep: 'leave the folder with registry, lock and journal for looking around',
+    call: option.text('tool to call (default: none, its tools are listed)'),
+    arguments: option.text('of that call, as a JSON object (default: {})'),
+    arg: option.list('argument the server is started with; repeat'),
+    mount: option.list('folder that it finds inside the sandbox, empty: /data:ro or /data:rw; repeat'),
+    egress: option.list('host:port it may reach; repeat (default: none)'),
+    keep: option.flag('leave the folder with registry, lock and journal for looking around'),
   },
   examples: [
     'lk try npm:@modelcontextprotocol/server-memory --call read_graph',

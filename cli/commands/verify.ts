@@ -1,16 +1,17 @@
 import { openBlobs } from '../../runtime/store/blobs.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
-import { type Command, flag } from '../command.ts';
+import { type Command, flag, option } from '../command.ts';
 import { minute, table } from '../output.ts';
 import { openProject, projectOf } from '../project.ts';
 
 export const verify: Command = {
   summary: 'verify mcp.lock by itself, without asking anybody',
   words: '',
-  options: { artifacts: { type: 'boolean' }, offline: { type: 'boolean' } },
-  optionHelp: {
-    offline: 'open no socket; so it always is, and a pipeline may want to read it',
-    artifacts: 'also re-hash every artifact in the local store; a missing one cannot be verified (exit 4)',
+  options: {
+    offline: option.flag('open no socket; so it always is, and a pipeline may want to read it'),
+    artifacts: option.flag(
+      'also re-hash every artifact in the local store; a missing one cannot be verified (exit 4)',
+    ),
   },
   examples: ['lk verify', 'lk verify --offline --artifacts --json'],
   arity: [0, 0],

@@ -4,7 +4,7 @@ import { short } from '../../runtime/trust/root.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { noteKeyOf, readNoteKey, type Signer, type Verifier } from '../../schemas/note.ts';
 import { readLogKey, WITNESS_NAME } from '../../schemas/witness.ts';
-import { type Command, type Context, list, text, type Values } from '../command.ts';
+import { type Command, type Context, list, option, text, type Values } from '../command.ts';
 import { listenAt } from '../listen.ts';
 import { startWitness } from '../witness/server.ts';
 import { openState } from '../witness/state.ts';
@@ -15,18 +15,11 @@ export const witness: Command = {
   summary: "watch a registry's log from elsewhere, and cosign what only grew",
   words: '--log KEY',
   options: {
-    log: { type: 'string', multiple: true },
-    key: { type: 'string' },
-    name: { type: 'string' },
-    state: { type: 'string' },
-    listen: { type: 'string' },
-  },
-  optionHelp: {
-    log: 'key of a log to watch, as lk log key prints it; may be given several times',
-    key: 'name of its own key file, made at the first start (default: witness)',
-    name: 'name it signs under, for good (default: lockkeeper-witness/ and the id of its key)',
-    state: 'folder of what it remembers; never the registry’s, and one witness to one folder',
-    listen: `address and port (default ${DEFAULT_LISTEN}); port 0 takes a free one`,
+    log: option.list('key of a log to watch, as lk log key prints it; may be given several times'),
+    key: option.text('name of its own key file, made at the first start (default: witness)'),
+    name: option.text('name it signs under, for good (default: lockkeeper-witness/ and the id of its key)'),
+    state: option.text('folder of what it remembers; never the registry’s, and one witness to one folder'),
+    listen: option.text(`address and port (default ${DEFAULT_LISTEN}); port 0 takes a free one`),
   },
   examples: [
     'lk witness --log lockkeeper/4f0c1f2e3d4c+1a2b3c4d+AZ…',
