@@ -18,6 +18,10 @@ export interface Change {
 export interface Probes {
   readonly everyMs: number;
   readonly timeoutMs: number;
+  /** Its lists are read again with every so manieth of them: what no notice told is found out so. Absent: 2. */
+  readonly listsEvery?: number;
+  /** None while nothing was asked of the server since the last one. */
+  readonly ifUsed?: boolean;
   /** So many in a row without an answer, with no call in flight, are a dead server. */
   readonly failures: number;
 }
@@ -62,6 +66,7 @@ export class Supervisor<Greeted> {
   #idle: NodeJS.Timeout | undefined;
   #probing: NodeJS.Timeout | undefined;
   #busy = false;
+  #used = false;
   #over = false;
   #misses = 0;
 
@@ -99,6 +104,7 @@ export class Supervisor<Greeted> {
   /** Whether calls are in flight. A busy server is never let rest, nor killed by a probe. */
   set busy(busy: boolean) {
     this.#busy = busy;
+    this.#used ||= busy;
     clearTimeout(this.#idle);
     const { idleMs, spare } = this.#o;
     spare?.(busy || !this.#live ? null : () => void this.rest('another one needs the room'));
@@ -204,8 +210,9 @@ export class Supervisor<Greeted> {
     if (!probes) return;
     let asking = false;
     this.#probing = setInterval(() => {
-      if (asking) return;
+      if (asking || (probes.ifUsed && !this.#used)) return;
       asking = true;
+      this.#used = false;
       void this.#probe(live, probes).finally(() => {
         asking = false;
       });

@@ -7,13 +7,14 @@ import type { Peer } from './peer.ts';
 import * as records from './records.ts';
 import type { Around } from './server-side.ts';
 
-/** Its lists are read again with every so manieth question: what no notice told is found out so. */
+/** As `listsEvery` of its probes. */
 const LISTS_EVERY = 2;
 
 /** Asks once. Throws where nothing comes, or no list that can be read. Each drift is recorded once, as long as it lasts. */
 export function pulseOf(
   { entry, journal }: Pick<SessionOptions, 'entry' | 'journal'>,
   { scribe, live, era: spoken }: Pick<Around, 'scribe' | 'live' | 'era'>,
+  listsEvery = LISTS_EVERY,
 ): (peer: Peer, timeoutMs: number) => Promise<void> {
   const sections = SECTIONS.filter((section) => Object.keys(entry.surface[section]).length > 0);
   const { clientCapabilities } = entry.surface.capture;
@@ -21,7 +22,7 @@ export function pulseOf(
   let told: ReadonlySet<string> = new Set();
   return async (peer, timeoutMs) => {
     const era = spoken();
-    if (++asked % LISTS_EVERY !== 0) {
+    if (++asked % listsEvery !== 0) {
       // The stateless era knows no ping; what every server of it answers is what it can do.
       if (era === 'session') await peer.ask('ping', {}, timeoutMs);
       else await peer.ask('server/discover', { _meta: statelessMeta(clientCapabilities) }, timeoutMs);

@@ -5,7 +5,7 @@ import type { Bridge } from '../bridge/ports.ts';
 import { boundTo } from '../gate/gate.ts';
 import type { LiveSurface } from '../gate/surface.ts';
 import { Breaker } from '../lifecycle/breaker.ts';
-import { Supervisor } from '../lifecycle/supervisor.ts';
+import { type Probes, Supervisor } from '../lifecycle/supervisor.ts';
 import { assertSurface } from './handshake.ts';
 import { reach } from './in-flight.ts';
 import type { Link } from './link.ts';
@@ -18,9 +18,16 @@ import type { Relay } from './relay.ts';
 
 export const HANDSHAKE_MS = 30_000;
 
+/** Once a minute in which it was used, the lists of a server that is there for one client are read again. */
+const READINGS: Probes = {
+  ...{ everyMs: 60_000, timeoutMs: HANDSHAKE_MS, listsEvery: 1, ifUsed: true },
+  // It is not ended for a list that cannot be read: nobody would start it again.
+  failures: Number.POSITIVE_INFINITY,
+};
+
 /** The server is there from the first word to the last. */
 export function held(): Keeping {
-  return { onDemand: false, breaker: new Breaker(), probes: null, idleMs: null };
+  return { onDemand: false, breaker: new Breaker(), probes: READINGS, idleMs: null };
 }
 
 export interface Around {
@@ -63,7 +70,7 @@ export function serverSide(options: SessionOptions, keeping: Keeping, around: Ar
       drained: () => deafness.drained(),
     },
     greet: (peer) => greet(peer, options, around),
-    probe: pulseOf(options, around),
+    probe: pulseOf(options, around, keeping.probes?.listsEvery),
     lost,
     changed: (change) => {
       journal.note(records.stateChanged(scribe, change, supervisor.process?.isolation));

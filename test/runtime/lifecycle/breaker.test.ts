@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Breaker } from '../../../runtime/lifecycle/breaker.ts';
 import { Supervisor } from '../../../runtime/lifecycle/supervisor.ts';
 import { plainProcess, SCRIPTED } from '../../helpers/session.ts';
@@ -68,7 +68,52 @@ describe('a breaker that is half open', () => {
   });
 });
 
+const KEPT = {
+  server: 'acme',
+  handlers: {
+    message: () => undefined,
+    badLine: () => undefined,
+    full: () => undefined,
+    drained: () => undefined,
+  },
+  greet: async () => true as const,
+  probe: async () => undefined,
+  lost: () => undefined,
+  changed: () => undefined,
+  probes: null,
+  idleMs: null,
+};
+
 describe('what keeps a server', () => {
+  it('asks after it once for each time that it was used, and never while it is idle', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    let probes = 0;
+    const supervisor = new Supervisor<true>({
+      ...KEPT,
+      start: () => plainProcess([SCRIPTED, 'good']),
+      probe: async () => ++probes,
+      breaker: new Breaker(),
+      probes: { everyMs: 60_000, timeoutMs: 1000, failures: 3, ifUsed: true },
+    });
+    const minutes = async (count: number): Promise<number> => {
+      for (let at = 0; at < count; at++) {
+        vi.advanceTimersByTime(60_000);
+        await setImmediate();
+      }
+      return probes;
+    };
+    try {
+      await supervisor.want();
+      expect(await minutes(5)).toBe(0);
+      supervisor.busy = true;
+      supervisor.busy = false;
+      expect(await minutes(5)).toBe(1);
+    } finally {
+      vi.useRealTimers();
+      await supervisor.end('done', 0);
+    }
+  });
+
   it('tells the breaker when its trial stands and when it goes', async () => {
     const { breaker, pass } = opened();
     pass(500);
@@ -77,21 +122,9 @@ describe('what keeps a server', () => {
       const door = Promise.withResolvers<void>();
       doors.push(door);
       return new Supervisor<true>({
-        server: 'acme',
+        ...KEPT,
         start: () => door.promise.then(() => plainProcess([SCRIPTED, 'good'])),
-        handlers: {
-          message: () => undefined,
-          badLine: () => undefined,
-          full: () => undefined,
-          drained: () => undefined,
-        },
-        greet: async () => true,
-        probe: async () => undefined,
-        lost: () => undefined,
-        changed: () => undefined,
         breaker,
-        probes: null,
-        idleMs: null,
       });
     };
     const [slow, other] = [made(), made()];

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Breaker } from '../../../runtime/lifecycle/breaker.ts';
 import type { State } from '../../../runtime/lifecycle/states.ts';
 import type { Keeping } from '../../../runtime/session/options.ts';
+import { held } from '../../../runtime/session/server-side.ts';
 import { NEWER, sessionWith } from '../../helpers/eras.ts';
 import { codeOf, openSession, plainProcess, type Running, SCRIPTED } from '../../helpers/session.ts';
 import { until } from '../../helpers/wait.ts';
@@ -146,6 +147,19 @@ describe('a tool that changes without a word', () => {
     await session.close();
     expect(session.calls().length).toBe(1);
     expect(await drifts()).toEqual(['echo']);
+  });
+
+  it('is found out where the server is there for one client as well, at the first reading after a call', async () => {
+    const { probes } = held();
+    const keeping = { ...held(), probes: probes && { ...probes, everyMs: 20 } };
+    const session = await openSession({ keeping });
+    await session.request(1, 'tools/call', { name: 'act', arguments: { what: 'change unsaid' } });
+    const drifts = async (): Promise<unknown[]> =>
+      (await session.records()).filter(({ kind }) => kind === 'surface.drift').map(({ target }) => target);
+    await expect.poll(drifts).toEqual(['echo']);
+    expect(codeOf(await session.request(2, 'tools/call', CALL))).toBe('TOOL_DRIFTED');
+    expect(probes?.everyMs).toBe(60_000);
+    await session.close();
   });
 
   it('is hidden from the client that asks for the list first, and called no more', async () => {
