@@ -67,6 +67,12 @@ export const taskMutations: readonly Mutation[] = [
     'null;',
   ),
   without(
+    '6 own tasks in a list: answer to the client',
+    'runtime/session/answers.ts',
+    'tasks.filter((task) => isObject(task) && owns(task.taskId ?? null))',
+    'tasks',
+  ),
+  without(
     '13 task asked for: answer to the client',
     'runtime/session/to-client.ts',
     'judgeTaskAnswer(said.result, pending, x.tasks)',

@@ -58,6 +58,7 @@ const BACK = { direction: 'to the client', kind: 'answer' } as const;
 const DECIDES = 'the server alone decides what becomes a task';
 const ONE = 'one server is asked by itself';
 const SAME = 'a client of its server’s era looks at the task by itself';
+const NO_LIST = 'this era lists no tasks';
 const SAYS = 'a session says it once, when it begins';
 
 export const tasks: readonly Row[] = [
@@ -154,6 +155,22 @@ export const tasks: readonly Row[] = [
       },
       { capabilities: { sampling: {} } },
     ),
+  },
+  {
+    ...BACK,
+    step: 6,
+    control: 'own tasks in a list',
+    absent: { 'http stateless': NO_LIST, 'all, stateless': NO_LIST },
+    make: trial(async (talk) => {
+      await make(talk, 'one');
+      const listed = (await ask(talk, 'tasks/list', {})).at(-1)?.result as
+        | { tasks?: JsonObject[] }
+        | undefined;
+      assert.deepEqual(
+        listed?.tasks?.map(({ taskId }) => taskId),
+        [named(talk, 'one')],
+      );
+    }),
   },
   {
     ...BACK,

@@ -1,8 +1,9 @@
 /** All locked servers as one: names carry the alias, each call goes to the one server it names, through its own gate. */
 import { randomUUID } from 'node:crypto';
-import type { Json, JsonObject } from '../../../schemas/common.ts';
+import type { JsonObject } from '../../../schemas/common.ts';
 import { asLockkeeperError, LockkeeperError } from '../../../schemas/errors.ts';
 import type { Era } from '../../../schemas/surface.ts';
+import { noTasks } from '../../gate/tasks.ts';
 import type { Journal } from '../../journal/journal.ts';
 import { eraOf, helloFor, notFirst } from '../../session/era.ts';
 import { told } from '../../session/known.ts';
@@ -18,7 +19,8 @@ import {
   refusalOf,
 } from '../../wire/message.ts';
 import type { Backend, Door, Visit } from '../ports.ts';
-import { type Hello, shown } from './merged.ts';
+import { itemsOfAll, type Listing, tasksOfAll, withoutToken } from './lists.ts';
+import type { Hello } from './merged.ts';
 import type { Names } from './names.ts';
 import { Parts } from './parts.ts';
 import { listedBy, route } from './routes.ts';
@@ -132,6 +134,7 @@ export class All implements Backend {
     const { hello } = this.#o;
     const section = listedBy(method);
     if (section) return this.#list(method, section, params);
+    if (method === 'tasks/list' && this.#era === 'session') return this.#tasks(method);
     if (method === 'ping' && this.#era !== 'stateless') return Promise.resolve({});
     if (method === 'logging/setLevel' && this.#era === 'session') return this.#setLevel(params);
     if (method === 'server/discover' && this.#era === 'stateless') {
@@ -154,19 +157,24 @@ export class All implements Backend {
   async #list(
     method: string,
     section: NonNullable<ReturnType<typeof listedBy>>,
-    params: JsonObject,
+    { _meta }: JsonObject,
   ): Promise<JsonObject> {
-    const { _meta } = params;
-    const asked = _meta === undefined ? {} : { _meta: withoutToken(_meta) };
+    const params = withoutToken(_meta);
     const { doors, names } = this.#o;
-    const lists = await Promise.all(
-      [...doors.keys()].map(async (alias) => {
-        const items = await this.#parts.of(alias).list(method, section, asked);
-        if (!items) this.#unbound(`${method} of ${alias}, which took too long`, 'to-client');
-        return shown(section, items ?? [], { alias, names });
-      }),
-    );
-    return this.#told({ [section]: lists.flat() });
+    const all = { ...this.#listing(method), aliases: [...doors.keys()], names };
+    return this.#told({ [section]: await itemsOfAll({ method, section, params }, all) });
+  }
+
+  async #tasks(method: string): Promise<JsonObject> {
+    const { tasks } = this.#o.hello.capabilities.session;
+    if (!isObject(tasks) || !isObject(tasks.list)) throw noTasks(method);
+    return { tasks: await tasksOfAll(this.#listing(method)) };
+  }
+
+  #listing(method: string): Listing {
+    const late = (alias: string): void =>
+      this.#unbound(`${method} of ${alias}, which took too long`, 'to-client');
+    return { parts: this.#parts, late };
   }
 
   async #setLevel(params: JsonObject): Promise<JsonObject> {
@@ -236,10 +244,3 @@ const ENDED = new LockkeeperError('SERVER_DIED', {
   found: 'one that ended',
   next: 'Ask again',
 });
-
-/** Our own questions to several servers share no token of the client. */
-function withoutToken(meta: Json): Json {
-  if (!isObject(meta)) return meta;
-  const { progressToken: _, ...rest } = meta;
-  return rest;
-}

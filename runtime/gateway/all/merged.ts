@@ -29,11 +29,7 @@ function together(era: Era, surfaces: ReadonlyMap<string, Surface>): JsonObject 
   for (const surface of surfaces.values())
     for (const [name, value] of Object.entries(offeredIn(era, surface)))
       if (isObject(value)) capabilities[name] = { ...capabilities[name], ...value };
-  const { tasks, ...rest } = capabilities;
-  if (!tasks) return capabilities;
-  // A list of all tasks is asked of each server by itself.
-  const { list: _, ...others } = tasks;
-  return { ...rest, tasks: others };
+  return capabilities;
 }
 
 /** The items of one server's list as they are called among those of all. */

@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { Json, JsonObject } from '../../../schemas/common.ts';
 import { LockkeeperError } from '../../../schemas/errors.ts';
-import { KEY_OF, type Section } from '../../../schemas/surface.ts';
 import { Recent } from '../../session/limits.ts';
 import type { ClientPort } from '../../session/options.ts';
 import { encode, idKey, isObject, type Message, parseMessage } from '../../wire/message.ts';
@@ -32,6 +31,8 @@ export class Part implements ClientPort {
   readonly #tasked = new Set<string>();
   readonly #cancelled = new Recent();
   #count = 0;
+  /** It answered with a task: there may be some to list. */
+  madeTasks = false;
   readonly over: Promise<unknown>;
 
   constructor(open: (port: ClientPort) => Backend, handlers: PartHandlers) {
@@ -93,10 +94,14 @@ export class Part implements ClientPort {
   }
 
   /**
-   * Every page of a list, each item once, however often its server names it. Empty where it is refused: what is not shown
+   * Every page of a list (`member` of each answer), each item once by its `key`, however often its server names it. Empty where it is refused: what is not shown
    * is not called either. Null where it does not end in time.
    */
-  async list(method: string, section: Section, params: JsonObject): Promise<Json[] | null> {
+  async list(
+    method: string,
+    { member, key: name }: { readonly member: string; readonly key: string },
+    params: JsonObject,
+  ): Promise<Json[] | null> {
     const items = new Map<Json | undefined, Json>();
     const late = performance.now() + this.#handlers.askMs;
     let cursor: Json | undefined;
@@ -105,9 +110,9 @@ export class Part implements ClientPort {
       const answer = await this.ask(method, asked, late - performance.now());
       if (answer === null) return null;
       if (answer.kind !== 'response' || !isObject(answer.result)) break;
-      const { [section]: more, nextCursor } = answer.result;
+      const { [member]: more, nextCursor } = answer.result;
       for (const item of Array.isArray(more) ? more : []) {
-        const key = isObject(item) ? item[KEY_OF[section]] : undefined;
+        const key = isObject(item) ? item[name] : undefined;
         if (!items.has(key)) items.set(key, item);
       }
       if (typeof nextCursor !== 'string') break;

@@ -49,6 +49,11 @@ export class Parts {
     return [...this.#open.values()];
   }
 
+  /** Those that made tasks here, by alias. */
+  get tasked(): [string, Part][] {
+    return [...this.#open].filter(([, { madeTasks }]) => madeTasks);
+  }
+
   get recorded(): Promise<unknown> {
     return Promise.all(this.opened.map(({ recorded }) => recorded));
   }
@@ -64,7 +69,9 @@ export class Parts {
       send: (bytes, about, source) => {
         if (about !== null) this.#o.answered(about);
         const named = about !== null && part.mayNameTask(about);
-        this.#o.port.send(named ? shownAnswer(bytes, alias) : bytes, about, source);
+        const said = named ? shownAnswer(bytes, alias) : bytes;
+        part.madeTasks ||= said !== bytes;
+        this.#o.port.send(said, about, source);
       },
       aside: (bytes, about, source) => this.#aside(alias, { bytes, about, source }),
       pause: () => this.#pause(alias),

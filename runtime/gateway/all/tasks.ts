@@ -40,14 +40,15 @@ export function shownWord(bytes: Buffer, alias: string): Buffer {
 function shown(bytes: Buffer, alias: string, paths: readonly string[][]): Buffer {
   const changes = paths.flatMap((path): Change[] => {
     const text = textAt(bytes, path);
-    return text === null
-      ? []
-      : [{ path, value: `${alias}${BETWEEN}${idOf(JSON.parse(text.toString()) as Json)}` }];
+    return text === null ? [] : [{ path, value: shownId(alias, JSON.parse(text.toString()) as Json) }];
   });
   return splice(bytes, changes);
 }
 
-const idOf = (id: Json): string => (typeof id === 'string' ? id : '');
+/** What a task of a server is called among those of all. */
+export function shownId(alias: string, id: Json): string {
+  return `${alias}${BETWEEN}${typeof id === 'string' ? id : ''}`;
+}
 
 /** Whose a task is, and what it is called there. Throws TASK_UNKNOWN for an id that is of none of all. */
 export function ownerOfTask(id: Json | undefined): { readonly alias: string; readonly id: string } {

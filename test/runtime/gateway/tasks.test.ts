@@ -130,8 +130,33 @@ describe('tasks behind a gateway', () => {
     expect(paramsOf(told).taskId).toBe('weather:asks');
     const cancelled = (await client.request(++count, 'tasks/cancel', { taskId: 'weather:asks' })).at(-1);
     expect(cancelled?.result).toMatchObject({ taskId: 'weather:asks', status: 'cancelled' });
-    expect(codeOf((await client.request(++count, 'tasks/list')).at(-1) ?? {})).toBe('METHOD_REFUSED');
     expect(codeOf((await act('x', { _meta: related('desk:asks') })).at(-1) ?? {})).toBe('TASK_UNKNOWN');
+  });
+
+  it('of all servers are listed to the session that made them, and no server is asked that made none', async () => {
+    const client = await httpClient(all());
+    const list = async (): Promise<unknown[]> => {
+      const { tasks } = resultOf((await client.request(++count, 'tasks/list')).at(-1)) as {
+        tasks: JsonObject[];
+      };
+      return tasks.map(({ taskId, status }) => [taskId, status]);
+    };
+    const made = (tool: string, id: string): Promise<JsonObject[]> =>
+      client.request(++count, 'tools/call', { name: tool, arguments: { what: `make ${id}` }, task: {} });
+    const listings = (): number => callsIn(gateway, 'weather', 'desk').split('tasks/list').length - 1;
+    expect([await list(), listings()]).toEqual([[], 0]);
+    await made('desk__act', 'listed');
+    expect([await list(), listings()]).toEqual([[['desk:listed', 'working']], 1]);
+    await made('weather__act', 'listed');
+    expect(await list()).toEqual(
+      [
+        ['weather:listed', 'working'],
+        ['desk:listed', 'working'],
+      ].reverse(),
+    );
+    const other = await httpClient(all());
+    expect(resultOf((await other.request(++count, 'tasks/list')).at(-1))).toEqual({ tasks: [] });
+    expect(codeOf(await ask(all(), 'tasks/list', {}))).toBe('METHOD_REFUSED');
   });
 });
 
