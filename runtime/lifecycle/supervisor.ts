@@ -103,8 +103,9 @@ export class Supervisor<Greeted> {
 
   /** Whether calls are in flight. A busy server is never let rest, nor killed by a probe. */
   set busy(busy: boolean) {
+    // What a call changed is seen after it ended.
+    this.#used ||= busy || this.#busy;
     this.#busy = busy;
-    this.#used ||= busy;
     clearTimeout(this.#idle);
     const { idleMs, spare } = this.#o;
     spare?.(busy || !this.#live ? null : () => void this.rest('another one needs the room'));
