@@ -95,6 +95,11 @@ export interface Home extends KeyFiles {
   beganRoots(registry: string, shown: Shown, now: Date): Promise<void>;
 }
 
+/** What people have read, for toxic flows: a folder for each registry. */
+export function flowsDirOf({ dir }: Pick<Home, 'dir'>): string {
+  return join(dir, 'flows');
+}
+
 export function openHome(dir: string): Home {
   const credentials = join(dir, 'credentials.json');
   const seenPath = (audience: string): string => join(dir, 'seen', `${sha256(audience).slice(7, 39)}.json`);

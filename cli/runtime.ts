@@ -7,6 +7,7 @@ import type { Around } from '../runtime/instance.ts';
 import { selectDriver } from '../runtime/isolation/select.ts';
 import { type Journal, openJournal } from '../runtime/journal/journal.ts';
 import { type OpenSinks, segmentLimits } from '../runtime/journal/sinks/open.ts';
+import { FlowMemories } from '../runtime/policy/remembered.ts';
 import { DRIVER_NAMES, type DriverName, type IsolationDriver } from '../runtime/ports.ts';
 import type { PrepareOptions } from '../runtime/prepare.ts';
 import type { OnRevoke } from '../runtime/session/quarantine.ts';
@@ -20,6 +21,7 @@ import type { Api } from './api.ts';
 import { readAuditConfig } from './audit-config.ts';
 import { type Context, type Options, option, text, type Values } from './command.ts';
 import { fleetReporter, type RunningReporter, type tellOf } from './fleet.ts';
+import { flowsDirOf } from './home.ts';
 import { type OpenedProject, openProject, type Project, projectOf } from './project.ts';
 import { assertSome, type Refused, refusedToday } from './refused.ts';
 import { tellSinks } from './sinks.ts';
@@ -35,6 +37,9 @@ export const RUNTIME_OPTIONS: Options = {
   ),
 };
 
+/** How often a process looks what others wrote down of somebody's reading, ms. A model takes longer to answer. */
+const LOOK_MS = 100;
+
 export interface Runtime {
   readonly project: Project;
   readonly opened: OpenedProject;
@@ -47,6 +52,7 @@ export interface Runtime {
   /** The person at this machine. */
   readonly person: Caller;
   readonly journal: Journal;
+  readonly memories: FlowMemories;
   readonly sinks: OpenSinks;
   readonly fleet: RunningReporter;
   readonly telemetry: Telemetry;
@@ -90,11 +96,13 @@ export async function openRuntime(
   const telemetry = openTelemetry({ journal: kept, collector, say });
   countSinks(telemetry.metrics, sinks);
   const { journal } = telemetry;
+  const memories = memoriesOf(context, registry, journal);
+  await memories.sweep();
   const unsettle = settle();
   const fleet = fleetReporter({ home: context.home.dir, api, runtime: journal.id, host: hostname(), say });
   return {
     ...{ project, opened, refused, api, onRevoke, person },
-    ...{ journal, sinks, fleet, telemetry, say, stop: untilSignal() },
+    ...{ journal, memories, sinks, fleet, telemetry, say, stop: untilSignal() },
     around: {
       driver,
       projectDir: project.dir,
@@ -206,6 +214,19 @@ function nobody(context: Context): string {
 /** Records of one registry and person never go to another's. */
 function folderOf(context: Context, registry: string, user: string): string {
   return join(context.home.journalDir, `r-${sha256(`${registry} ${user}`).slice(7, 23)}`);
+}
+
+/** What each person has read through any server of this registry. That somebody takes it away is a record. */
+function memoriesOf({ home }: Context, registry: string, journal: Journal): FlowMemories {
+  return new FlowMemories({
+    dir: join(flowsDirOf(home), `r-${sha256(registry).slice(7, 23)}`),
+    lookMs: LOOK_MS,
+    cleared: (user) =>
+      journal.note({
+        ...{ kind: 'flows.forgotten', at: new Date().toISOString(), runtime: journal.id },
+        ...{ session: 'flows', user, subject: null },
+      }),
+  });
 }
 
 async function fetchFrom(api: Api | null, digest: string): Promise<Buffer> {

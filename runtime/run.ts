@@ -7,6 +7,7 @@ import type { CallApprovals } from './gate/people.ts';
 import { type Around, startInstance } from './instance.ts';
 import type { Journal } from './journal/journal.ts';
 import { FlowState } from './policy/flows.ts';
+import type { FlowMemories } from './policy/remembered.ts';
 import { type PrepareOptions, prepare } from './prepare.ts';
 import type { SessionEnd, SessionOptions } from './session/options.ts';
 import type { OnRevoke } from './session/quarantine.ts';
@@ -29,6 +30,8 @@ export interface RunOptions
   /** Whose policy is judged by, as which of its servers; without it a lock's policy would not count. */
   readonly lock: Lock;
   readonly alias: string;
+  /** What this person has read in other sessions; without it, of this one alone is known. */
+  readonly memories?: FlowMemories;
   /** Where people are asked about calls. */
   readonly approvals: CallApprovals;
   readonly client: { readonly input: Readable; readonly output: Writable };
@@ -50,13 +53,16 @@ export async function runLocked(options: RunOptions): Promise<SessionEnd> {
 
 /** The lock's policy for a session of its own. Cedar is loaded where there is one. */
 async function governing(
-  { lock, alias, approvals }: Pick<RunOptions, 'lock' | 'alias' | 'approvals'>,
+  { lock, alias, approvals, caller, memories }: RunOptions,
   surface: Surface,
 ): Promise<Pick<SessionOptions, 'policy'>> {
   if (lock.policy === undefined) return {};
   const { lockedPolicy } = await import('./policy/locked.ts');
   const policy = lockedPolicy(lock, new Map([[alias, surface]]));
-  return policy ? { policy: { policy, server: alias, flow: new FlowState(), approvals } } : {};
+  if (!policy) return {};
+  const whose = { user: caller.user, principal: caller.via };
+  const flow = new FlowState(memories?.of(whose, policy.remembers));
+  return { policy: { policy, server: alias, flow, approvals } };
 }
 
 /** What tells a session that its release is revoked. */

@@ -22,6 +22,8 @@ export const AuditKind = Type.Union([
   Type.Literal('journal.pruned'),
   /** A sink said that it does not keep records it was given; they are not offered again. */
   Type.Literal('journal.lost'),
+  /** Somebody took away what was remembered that this user had read. */
+  Type.Literal('flows.forgotten'),
   /** A server went from one state of its life to another. */
   Type.Literal('server.state'),
   /** A call waits for people; they let it pass, or did not. */

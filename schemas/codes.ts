@@ -154,6 +154,7 @@ export const CODES = {
   TLS_IDENTITY_CHANGED: { status: 502, exit: 3, title: 'Another server answers than was reviewed' },
   EGRESS_REFUSED: { status: 403, exit: 3, title: 'The connection is not permitted' },
   JOURNAL_BROKEN: { status: 500, exit: 4, title: 'The journal cannot be written' },
+  FLOWS_BROKEN: { status: 500, exit: 4, title: 'What was read cannot be remembered' },
   JOURNAL_CHAIN: { status: 422, exit: 3, title: 'The journal chain does not verify' },
   SINK_FAILED: { status: 502, exit: 4, title: 'A sink did not take the records' },
   // machines

@@ -40,6 +40,7 @@ export const groups: Groups = {
     policy: async () => (await import('./policy.ts')).policy,
     run: async () => (await import('./run.ts')).run,
     gateway: async () => (await import('./gateway.ts')).gateway,
+    'gateway forget': async () => (await import('./gateway-forget.ts')).gatewayForget,
     'gateway token': async () => (await import('./gateway-token.ts')).gatewayToken,
     calls: async () => (await import('./calls.ts')).calls,
   },

@@ -52,6 +52,7 @@ export const run: Command = {
         alias,
         approvals: api ? callApprovalsOf({ api, trusted, say }) : NOBODY_TO_ASK,
         journal,
+        memories: runtime.memories,
         client: { input: process.stdin, output: process.stdout },
         say,
         stop: runtime.stop,

@@ -6,7 +6,7 @@ import type { Instances } from '../../runtime/gateway/instances.ts';
 import type { Door } from '../../runtime/gateway/ports.ts';
 import type { Upstream } from '../../runtime/identity/upstream.ts';
 import { startInstance } from '../../runtime/instance.ts';
-import { Breaker } from '../../runtime/lifecycle/breaker.ts';
+import { Breakers } from '../../runtime/lifecycle/breakers.ts';
 import type { Probes } from '../../runtime/lifecycle/supervisor.ts';
 import { requiredPolicy } from '../../runtime/policy/locked.ts';
 import type { Policy } from '../../runtime/policy/open.ts';
@@ -119,11 +119,11 @@ export class Doors {
     { alias, prepared, policy }: { alias: string; prepared: Prepared; policy: Policy },
   ): Door {
     const { runtime, instances, restMs, callMs, revocations, upstream, content } = this.#kept;
-    const { around, api, fleet, journal, say, telemetry } = runtime;
+    const { around, api, fleet, journal, memories, say, telemetry } = runtime;
     const { trusted } = opened.verified;
     const verified = entryNamed(opened.verified, alias);
-    const breaker = new Breaker();
-    telemetry.metrics.breaker(`${prepared.entry.server} ${prepared.entry.version}`, breaker);
+    const breakers = new Breakers();
+    telemetry.metrics.breaker(`${prepared.entry.server} ${prepared.entry.version}`, breakers);
     return serverDoor({
       alias,
       ...prepared,
@@ -145,7 +145,8 @@ export class Doors {
         const shown = upstream.has(alias) ? { ...around, credentials } : around;
         return (record) => startInstance(prepared, shown, record);
       },
-      breaker,
+      breakers,
+      memories,
       keeping: { probes: PROBES, idleMs: restMs },
       instances,
       tell: ({ user }) => {

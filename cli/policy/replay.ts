@@ -32,13 +32,14 @@ export interface Replayed {
 
 /** Differences that are kept; those beyond are counted. */
 const MOST = 10_000;
-/** Sessions whose reading is followed at a time. */
+/** People or sessions whose reading is followed at a time. */
 const MOST_SESSIONS = 10_000;
 
 export class Replay {
   readonly #policy: Policy;
   readonly #entries: ReadonlyMap<string, LockEntry>;
   readonly #flows = new Map<string, FlowState>();
+  readonly #readAt = new WeakMap<FlowState, number>();
   /** Calls that people were asked about, or that wait for their end: call -> what it reads. */
   readonly #asked = new Set<string>();
   readonly #open = new Map<string, Item>();
@@ -56,7 +57,7 @@ export class Replay {
   /** Records in the order of their journal. */
   take(body: AuditBody): void {
     const { kind, session, call } = body;
-    if (kind === 'session.ended') this.#flows.delete(session);
+    if (kind === 'session.ended' && this.#policy.remembers.by !== 'person') this.#flows.delete(session);
     if (kind === 'request.finished' && call !== undefined) return this.#finished(body, call);
     const was = wasOf(body, this.#asked);
     if (body.direction !== 'to-server' || was === null) return;
@@ -107,7 +108,7 @@ export class Replay {
       caller: callerOf(body),
       arguments: body.arguments ?? {},
       now: new Date(body.at),
-      read: this.#flowOf(body.session).read,
+      read: this.#flowOf(body).read,
       hidden,
     };
     const decisions = items.map((item) => this.#policy.judge({ ...call, item }));
@@ -116,21 +117,27 @@ export class Replay {
     );
   }
 
-  #finished({ session, outcome }: AuditBody, call: string): void {
+  #finished(body: AuditBody, call: string): void {
+    const { outcome } = body;
     const item = this.#open.get(call);
     this.#open.delete(call);
     this.#asked.delete(call);
     if (item === undefined || (outcome !== 'ok' && outcome !== 'error')) return;
-    this.#flowOf(session).saw(this.#policy.reads(item), { call, what: `${item.server}/${item.name}` });
+    const flow = this.#flowOf(body);
+    flow.saw(this.#policy.reads(item), { call, what: `${item.server}/${item.name}` });
+    this.#readAt.set(flow, Date.parse(body.at));
   }
 
-  #flowOf(session: string): FlowState {
-    const known = this.#flows.get(session);
-    if (known) return known;
+  /** Of one person while it is remembered, or of one session: a record does not say which credential it was. */
+  #flowOf({ user, session, at }: AuditBody): FlowState {
+    const { by, ms } = this.#policy.remembers;
+    const whose = by === 'person' ? user.toLowerCase() : session;
+    const known = this.#flows.get(whose);
+    if (known && (by !== 'person' || Date.parse(at) < (this.#readAt.get(known) ?? 0) + ms)) return known;
     const [oldest] = this.#flows.size >= MOST_SESSIONS ? this.#flows.keys() : [];
     if (oldest !== undefined) this.#flows.delete(oldest);
     const flow = new FlowState();
-    this.#flows.set(session, flow);
+    this.#flows.set(whose, flow);
     return flow;
   }
 

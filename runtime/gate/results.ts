@@ -37,8 +37,8 @@ export interface ContentJudge {
   readonly rules: ContentRules;
   /** What a server answers to a question of its client. */
   answer(message: Response, asked: Asked): Judged<Response>;
-  /** The same on another thread, for an answer that would hold up this one; null for any other. Never rejects. */
-  aside(message: Response, asked: Asked): Promise<Judged<Response>> | null;
+  /** The same on another thread, in turns with other callers, for an answer that would hold up this one; null for any other. Never rejects. */
+  aside(message: Response, asked: Asked, caller?: string): Promise<Judged<Response>> | null;
   /** What a server says besides: its requests and notices; the state of a task with what its `tool` said inside. */
   said<M extends Message>(message: M, tool?: string): Judged<M>;
   /** What a client answers to its server. */
@@ -100,7 +100,7 @@ function makeJudge({ content = {}, entry, surface, journal: { key } }: ContentOp
         return { ...judged, message, hidden: false, error: NO_PLACE };
       return misfit ? { ...judged, found: [{ kind: 'schema', at: '' }, ...judged.found] } : judged;
     },
-    aside: (message, { method, target, rule: { greets, lists, task }, making }) => {
+    aside: (message, { method, target, rule: { greets, lists, task }, making }, caller = '') => {
       if (message.bytes.length < LARGE_BYTES || tooLarge(message, rules) || greets) return null;
       const tool =
         target !== undefined && Object.hasOwn(surface.tools, target) ? surface.tools[target] : null;
@@ -108,6 +108,7 @@ function makeJudge({ content = {}, entry, surface, journal: { key } }: ContentOp
       const rule = { ...(lists ? { lists } : {}), ...(task ? { task } : {}) };
       const asked = { method, target, rule, ...(making ? { making: { era: making.era } } : {}) };
       return judgeLarge(message, asked, {
+        caller,
         content,
         entry: { server },
         surface: { tools },

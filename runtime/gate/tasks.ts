@@ -5,7 +5,7 @@
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Era } from '../../schemas/surface.ts';
-import type { Read } from '../policy/open.ts';
+import type { Read } from '../policy/flows.ts';
 import { isObject, type Notification, type Request, type Response } from '../wire/message.ts';
 import type { GateState, Pending } from './gate.ts';
 import { clientTask, drifted } from './refusals.ts';

@@ -1,4 +1,4 @@
-/** Bytes that are held for callers: so many in all, and so many for each, so that nobody takes it all. */
+/** What is held for callers, bytes or requests: so much in all, and so much for each, so that nobody takes it all. */
 export interface BudgetLimits {
   readonly all: number;
   readonly each: number;
@@ -6,9 +6,10 @@ export interface BudgetLimits {
 
 /** One caller’s share of it. */
 export interface Share {
+  readonly each: number;
   /** False, and nothing is counted, when there is no room. */
-  take(bytes: number): boolean;
-  give(bytes: number): void;
+  take(more: number): boolean;
+  give(less: number): void;
 }
 
 export class Budget {
@@ -26,13 +27,14 @@ export class Budget {
 
   of(owner: string): Share {
     return {
-      take: (bytes) => {
-        const own = (this.#held.get(owner) ?? 0) + bytes;
-        if (own > this.#limits.each || this.#all + bytes > this.#limits.all) return false;
-        this.#count(owner, own, bytes);
+      each: this.#limits.each,
+      take: (more) => {
+        const own = (this.#held.get(owner) ?? 0) + more;
+        if (own > this.#limits.each || this.#all + more > this.#limits.all) return false;
+        this.#count(owner, own, more);
         return true;
       },
-      give: (bytes) => this.#count(owner, (this.#held.get(owner) ?? 0) - bytes, -bytes),
+      give: (less) => this.#count(owner, (this.#held.get(owner) ?? 0) - less, -less),
     };
   }
 

@@ -2,13 +2,15 @@
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import type { Caller } from '../gate/caller.ts';
 import type { CallApprovals } from '../gate/people.ts';
-import type { Breaker } from '../lifecycle/breaker.ts';
+import type { Breakers } from '../lifecycle/breakers.ts';
+import { FlowState } from '../policy/flows.ts';
 import type { Policy } from '../policy/open.ts';
+import type { FlowMemories } from '../policy/remembered.ts';
 import { Conversation } from '../session/conversation.ts';
 import type { Keeping, SessionOptions } from '../session/options.ts';
 import type { Instances } from './instances.ts';
 import { mirroredBy } from './mirrored.ts';
-import { type Door, ownerOf } from './ports.ts';
+import { type Door, personOf } from './ports.ts';
 
 export interface Telling extends Pick<SessionOptions, 'onState' | 'onCall'> {
   /** The conversation is over, and its server gone. */
@@ -20,8 +22,10 @@ export interface DoorOptions
   readonly alias: string;
   readonly policy: Policy;
   readonly approvals: CallApprovals;
+  /** What people have read through any server of the gateway. */
+  readonly memories: FlowMemories;
   /** Shared by every conversation with this server. */
-  readonly breaker: Breaker;
+  readonly breakers: Breakers;
   readonly keeping: Pick<Keeping, 'probes' | 'idleMs'>;
   /** Shared by every server of the gateway. */
   readonly instances: Instances;
@@ -32,23 +36,32 @@ export interface DoorOptions
 }
 
 export function serverDoor(options: DoorOptions): Door {
-  const { alias, policy, approvals, breaker, keeping, instances, tell, startFor, surface } = options;
+  const { alias, policy, approvals, memories, breakers, keeping, instances, tell, startFor, surface } =
+    options;
   return {
     alias,
     eras: ['session', 'stateless'],
     mirrored: mirroredBy(surface),
-    open: ({ who, flow }, port) => {
+    open: ({ who }, port) => {
       const { caller } = who;
       const start = startFor(caller);
       const { gone, ...telling } = tell(caller);
-      const owner = ownerOf(who);
+      const person = personOf(who);
+      const flow = new FlowState(
+        memories.of({ user: caller.user, principal: who.principal }, policy.remembers),
+      );
       const session = {
         ...options,
         ...telling,
         caller,
         policy: { policy, server: alias, flow, approvals },
-        keeping: { ...keeping, onDemand: true, breaker, spare: instances.spares(owner) },
-        start: (record: Parameters<typeof start>[0]) => instances.start(owner, () => start(record)),
+        keeping: {
+          ...keeping,
+          onDemand: true,
+          breaker: breakers.of(person),
+          spare: instances.spares(person),
+        },
+        start: (record: Parameters<typeof start>[0]) => instances.start(person, () => start(record)),
       };
       const conversation = new Conversation(session, port);
       return {

@@ -15,11 +15,14 @@ export const INSTANCE_LIMITS: InstanceLimits = { running: 64, runningEach: 48, s
 
 export class Instances {
   readonly #limits: InstanceLimits;
-  readonly #waiting = new Set<() => void>();
+  /** Starts that wait for room, in the order they came, and whose they are. */
+  readonly #waiting = new Map<() => void, string>();
   /** Of each caller: servers that run, start or wait for room. */
   readonly #each = new Map<string, number>();
   /** Those that nothing needs, the longest first. */
   readonly #spare = new Map<object, { readonly owner: string; readonly rest: () => void }>();
+  /** Of each caller: servers that start. */
+  readonly #startingEach = new Map<string, number>();
   #running = 0;
   #starting = 0;
 
@@ -38,9 +41,9 @@ export class Instances {
       throw full(`${this.#limits.runningEach} servers of one caller that run at once`);
     this.#each.set(owner, own);
     try {
-      await this.#room();
+      await this.#room(owner);
     } catch (error) {
-      this.#less(owner);
+      less(this.#each, owner);
       throw error;
     }
     try {
@@ -52,21 +55,23 @@ export class Instances {
       throw error;
     } finally {
       this.#starting--;
+      less(this.#startingEach, owner);
       this.#next();
     }
   }
 
-  async #room(): Promise<void> {
+  async #room(owner: string): Promise<void> {
     const { running, starting, waitMs } = this.#limits;
     const until = performance.now() + waitMs;
     while (this.#running >= running || this.#starting >= starting) {
       const left = until - performance.now();
       if (left <= 0 || this.#waiting.size >= 1000) throw full(`${running} servers that run at once`);
       if (this.#running >= running) this.#rest();
-      await this.#turn(left);
+      await this.#turn(owner, left);
     }
     this.#running++;
     this.#starting++;
+    this.#startingEach.set(owner, (this.#startingEach.get(owner) ?? 0) + 1);
   }
 
   /** For one server: told how to let it rest while nothing needs it, so that another one finds room. */
@@ -78,19 +83,22 @@ export class Instances {
     };
   }
 
-  /** Lets the server rest that nothing needed for longest, of this owner or of all. False where each is needed. */
+  /**
+   * Lets the server rest that nothing needed for longest, of this owner, or of whoever has most. False where each is needed.
+   */
   #rest(owner?: string): boolean {
-    for (const [key, spare] of this.#spare) {
-      if (owner !== undefined && spare.owner !== owner) continue;
-      this.#spare.delete(key);
-      spare.rest();
-      return true;
-    }
-    return false;
+    const found = [...this.#spare].filter(([, spare]) => owner === undefined || spare.owner === owner);
+    const has = ([, spare]: (typeof found)[number]): number => this.#each.get(spare.owner) ?? 0;
+    const [first] = found.sort((a, b) => has(b) - has(a));
+    if (!first) return false;
+    const [key, spare] = first;
+    this.#spare.delete(key);
+    spare.rest();
+    return true;
   }
 
   /** Settles when there may be room, or after this time. */
-  #turn(ms: number): Promise<void> {
+  #turn(owner: string, ms: number): Promise<void> {
     return new Promise((resolve) => {
       const go = (): void => {
         clearTimeout(timer);
@@ -98,26 +106,28 @@ export class Instances {
         resolve();
       };
       const timer = setTimeout(go, ms);
-      this.#waiting.add(go);
+      this.#waiting.set(go, owner);
     });
   }
 
   #ended(owner: string): void {
     this.#running--;
-    this.#less(owner);
+    less(this.#each, owner);
     this.#next();
   }
 
-  #less(owner: string): void {
-    const left = (this.#each.get(owner) ?? 1) - 1;
-    if (left > 0) this.#each.set(owner, left);
-    else this.#each.delete(owner);
-  }
-
+  /** Whoever has the fewest that start, and of these who came first: nobody waits behind all of somebody else's. */
   #next(): void {
-    const [next] = this.#waiting;
-    next?.();
+    const starting = (owner: string): number => this.#startingEach.get(owner) ?? 0;
+    const [next] = [...this.#waiting].sort(([, a], [, b]) => starting(a) - starting(b));
+    next?.[0]();
   }
+}
+
+function less(counts: Map<string, number>, owner: string): void {
+  const left = (counts.get(owner) ?? 1) - 1;
+  if (left > 0) counts.set(owner, left);
+  else counts.delete(owner);
 }
 
 function full(most: string): LockkeeperError {

@@ -5,7 +5,6 @@ import type { Era } from '../../schemas/surface.ts';
 import type { Caller } from '../gate/caller.ts';
 import type { TlsOptions } from '../identity/certificate.ts';
 import type { Identification, Identified } from '../identity/identity.ts';
-import type { FlowState } from '../policy/flows.ts';
 import type { ClientPort, SessionEnd } from '../session/options.ts';
 import type { Message } from '../wire/message.ts';
 
@@ -19,10 +18,9 @@ export interface Backend {
   end(reason: SessionEnd['reason']): void;
 }
 
-/** Who opens a door, and what they have read through all of them. */
+/** Who opens a door. */
 export interface Visit {
   readonly who: Identified;
-  readonly flow: FlowState;
 }
 
 /** What an address of the gateway leads to. */
@@ -47,7 +45,7 @@ export interface GatewayLimits {
   /** Sessions and stateless callers that may be remembered at once, in all and for each caller. */
   readonly sessions: number;
   readonly sessionsEach: number;
-  /** Requests that may wait for their answer at once, for each caller. */
+  /** Requests that may wait for their answer at once, for each caller, in all of their sessions. */
   readonly waitingEach: number;
   /** Longest message of a client, bytes. */
   readonly messageBytes: number;
@@ -109,6 +107,14 @@ export interface GatewayOptions {
   /** Hears of every refusal before a message reached a door. */
   readonly refused: (error: LockkeeperError, caller: Caller | null) => void;
   readonly say: (line: string) => void;
+}
+
+/**
+ * Whom limits are of: one person, with whatever they show and however many credentials they have. Names that only the
+ * size of letters tells apart are one, as where a policy refuses.
+ */
+export function personOf({ caller }: Pick<Identified, 'caller'>): string {
+  return caller.user.toLowerCase();
 }
 
 /**

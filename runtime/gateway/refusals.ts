@@ -55,6 +55,10 @@ export function unknownSession(): HttpRefusal {
   return new HttpRefusal(404, error);
 }
 
+export function tooManyWait(each: number): HttpRefusal {
+  return tooMany(`${each} requests of one caller that wait for an answer`);
+}
+
 export function tooMany(most: string): HttpRefusal {
   const error = new LockkeeperError('RATE_LIMITED', {
     expected: `at most ${most}`,

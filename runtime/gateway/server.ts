@@ -19,7 +19,7 @@ import {
   sessionId,
 } from './guard.ts';
 import { listen, refusal405 } from './listen.ts';
-import { type Door, type GatewayOptions, ownerOf, type Plain } from './ports.ts';
+import { type Door, type GatewayOptions, ownerOf, type Plain, personOf } from './ports.ts';
 import { HttpRefusal } from './refusals.ts';
 import { type At, Table } from './table.ts';
 
@@ -161,7 +161,7 @@ class Face {
     { at: asked, seen }: { at: At; seen: { id: Id | null } },
   ): Promise<void> {
     assertPost(request);
-    const body = await this.#read(request, response, asked.owner);
+    const body = await this.#read(request, response, personOf(asked.who));
     // While it was read, the lock may have become another one: nothing begins under the one before.
     const at = { ...asked, door: this.#door(asked.path, asked.who) };
     const message = parsed(body);
@@ -181,8 +181,8 @@ class Face {
   }
 
   /** What is read of a caller counts until it is answered. */
-  #read(request: IncomingMessage, response: ServerResponse, owner: string): Promise<Buffer> {
-    const share = this.#held.of(owner);
+  #read(request: IncomingMessage, response: ServerResponse, person: string): Promise<Buffer> {
+    const share = this.#held.of(person);
     let held = 0;
     response.on('close', () => share.give(held));
     return readBody(request, this.#o.limits.messageBytes, (bytes) => {

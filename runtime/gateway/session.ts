@@ -10,7 +10,7 @@ import { type Id, idKey, type Message, refusalOf } from '../wire/message.ts';
 import type { Share } from './budget.ts';
 import { prefersEvents } from './guard.ts';
 import type { Backend, Trace } from './ports.ts';
-import { badRequest, HttpRefusal, tooMany, unknownSession } from './refusals.ts';
+import { badRequest, HttpRefusal, tooManyWait, unknownSession } from './refusals.ts';
 import { Reply } from './reply.ts';
 import { EventStream } from './stream.ts';
 import { Turn } from './turn.ts';
@@ -27,7 +27,8 @@ export interface SessionSetup {
   /** Whom it belongs to: `ownerOf` that. */
   readonly owner: string;
   readonly path: string;
-  readonly waiting: number;
+  /** Of requests without an answer, what this caller may have in all of their sessions. */
+  readonly waiting: Share;
   readonly trace: Trace;
   /** Room for what is kept of streams. */
   readonly kept: Share;
@@ -47,7 +48,7 @@ export class HttpSession implements ClientPort {
   readonly path: string;
   lastUsed = performance.now();
   readonly #backend: Backend;
-  readonly #most: number;
+  readonly #room: Share;
   readonly #trace: Trace;
   readonly #waiting = new Passing<string, Waiting>();
   readonly #kept: Share;
@@ -61,7 +62,7 @@ export class HttpSession implements ClientPort {
     this.who = who;
     this.owner = owner;
     this.path = path;
-    this.#most = waiting;
+    this.#room = waiting;
     this.#trace = trace;
     this.#kept = kept;
     this.#streams.set(MAIN, new EventStream(MAIN, kept));
@@ -97,7 +98,6 @@ export class HttpSession implements ClientPort {
     }
     const key = idKey(message.id);
     if (this.#waiting.has(key)) throw duplicate();
-    if (this.#waiting.size >= this.#most) throw tooMany(`${this.#most} requests that wait for an answer`);
     if (message.method === 'initialize') version = asked(message.params.protocolVersion);
     this.#primed ||= version !== undefined && version >= PRIMED_SINCE;
     const reply = new Reply(response, {
@@ -106,6 +106,7 @@ export class HttpSession implements ClientPort {
       stream: () => this.#newStream(),
       events: prefersEvents(response.req.headers.accept),
     });
+    if (!this.#room.take(1)) throw tooManyWait(this.#room.each);
     this.#waiting.set(key, { reply, id: message.id });
     this.#trace(response.req.headers);
     this.#backend.take(message);
@@ -137,7 +138,7 @@ export class HttpSession implements ClientPort {
   }
 
   send(bytes: Buffer, about: string | null, source: Readable | undefined): void {
-    const waiting = about === null ? undefined : this.#waiting.take(about);
+    const waiting = about === null ? undefined : this.#answered(about);
     if (!waiting) return;
     this.lastUsed = performance.now();
     waiting.reply.answer(bytes, 200, source);
@@ -164,7 +165,14 @@ export class HttpSession implements ClientPort {
   /** Nothing answers it any more; its place is free. */
   #cancelled(id: unknown): void {
     const key = typeof id === 'string' || typeof id === 'number' ? idKey(id) : '';
-    this.#waiting.take(key)?.reply.drop();
+    this.#answered(key)?.reply.drop();
+  }
+
+  /** Its place is another one's. */
+  #answered(key: string): Waiting | undefined {
+    const waiting = this.#waiting.take(key);
+    if (waiting) this.#room.give(1);
+    return waiting;
   }
 
   /** A stream lives on without its connection until all of it was written once. */
@@ -189,6 +197,7 @@ export class HttpSession implements ClientPort {
     this.#over = true;
     this.resume();
     const { error } = unknownSession();
+    this.#room.give(this.#waiting.size);
     for (const { reply, id } of this.#waiting.takeAll()) reply.answer(refusalOf(id, error), 200, undefined);
     for (const [id, stream] of this.#streams) {
       stream.end();

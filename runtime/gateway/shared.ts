@@ -19,8 +19,9 @@ import {
   refusalOf,
 } from '../wire/message.ts';
 import { splice, textAt } from '../wire/splice.ts';
+import type { Share } from './budget.ts';
 import type { Backend, Trace } from './ports.ts';
-import { HttpRefusal, tooMany } from './refusals.ts';
+import { HttpRefusal, tooManyWait } from './refusals.ts';
 import { Reply } from './reply.ts';
 import { EventStream } from './stream.ts';
 import { Turn } from './turn.ts';
@@ -44,7 +45,8 @@ interface Asked {
 
 export interface SharedSetup {
   readonly who: Identified;
-  readonly waiting: number;
+  /** Of requests without an answer, what this caller may have in all of their sessions. */
+  readonly waiting: Share;
   readonly trace: Trace;
   readonly open: (port: ClientPort) => Backend;
   readonly ended: (end: SessionEnd) => void;
@@ -54,7 +56,7 @@ export class Shared implements ClientPort {
   readonly who: Identified;
   lastUsed = performance.now();
   readonly #backend: Backend;
-  readonly #most: number;
+  readonly #room: Share;
   readonly #trace: Trace;
   readonly #asked = new Passing<string, Asked>();
   #count = 0;
@@ -63,7 +65,7 @@ export class Shared implements ClientPort {
 
   constructor({ who, waiting, trace, open, ended }: SharedSetup) {
     this.who = who;
-    this.#most = waiting;
+    this.#room = waiting;
     this.#trace = trace;
     this.#backend = open(this);
     void this.#backend.run().then((end) => {
@@ -90,8 +92,7 @@ export class Shared implements ClientPort {
       response.writeHead(202).end();
       return;
     }
-    if (this.#asked.size >= this.#most)
-      throw tooMany(`${this.#most} requests of one caller that wait for an answer`);
+    if (!this.#room.take(1)) throw tooManyWait(this.#room.each);
     const reply = new Reply(response, {
       headers: {},
       prime: false,
@@ -111,7 +112,7 @@ export class Shared implements ClientPort {
   }
 
   send(bytes: Buffer, about: string | null, source: Readable | undefined): void {
-    const asked = about === null ? undefined : this.#asked.take(about);
+    const asked = about === null ? undefined : this.#taken(about);
     if (!asked) return;
     this.lastUsed = performance.now();
     const code = textAt(bytes, ['error', 'code'])?.toString();
@@ -152,9 +153,15 @@ export class Shared implements ClientPort {
     return splice(bytes, changes);
   }
 
+  #taken(key: string): Asked | undefined {
+    const asked = this.#asked.take(key);
+    if (asked) this.#room.give(1);
+    return asked;
+  }
+
   /** The client closed the connection that was to answer. */
   #cancel(id: Id): void {
-    if (!this.#asked.take(idKey(id))) return;
+    if (!this.#taken(idKey(id))) return;
     const params = { requestId: id, reason: 'the client closed the connection' };
     const bytes = encode({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
     this.#backend.take({ kind: 'notification', method: 'notifications/cancelled', params, bytes });
@@ -164,6 +171,7 @@ export class Shared implements ClientPort {
     const why = error ?? GONE;
     this.#over = why;
     this.resume();
+    this.#room.give(this.#asked.size);
     for (const { reply, id } of this.#asked.takeAll()) reply.answer(refusalOf(id, why), 200, undefined);
   }
 }

@@ -1,9 +1,8 @@
 /** Who talks: the sessions of the session era, and one conversation for each stateless caller and door. Both bounded. */
 import { type Identified, renewSubject } from '../identity/identified.ts';
-import type { FlowState } from '../policy/flows.ts';
 import type { SessionEnd } from '../session/options.ts';
 import { Budget } from './budget.ts';
-import type { Door, GatewayLimits, GatewayOptions, Trace } from './ports.ts';
+import { type Door, type GatewayLimits, type GatewayOptions, personOf, type Trace } from './ports.ts';
 import { tooMany, unknownSession } from './refusals.ts';
 import { HttpSession } from './session.ts';
 import { Shared } from './shared.ts';
@@ -28,6 +27,8 @@ export class Table {
   readonly #visitors: Visitors;
   /** What is kept of streams that broke off. */
   readonly #kept: Budget;
+  /** Requests without an answer. */
+  readonly #waiting: Budget;
   /** What is to be waited for, and the path it goes through. */
   readonly #endings = new Map<Promise<void>, string>();
   readonly #sweep: NodeJS.Timeout;
@@ -38,6 +39,7 @@ export class Table {
     this.#say = say;
     this.#visitors = new Visitors(limits);
     this.#kept = new Budget({ all: limits.keptBytes, each: limits.keptBytesEach });
+    this.#waiting = new Budget({ all: Number.POSITIVE_INFINITY, each: limits.waitingEach });
     this.#sweep = setInterval(() => this.#endIdle(), Math.min(SWEEP_MS, limits.idleMs));
     this.#sweep.unref();
   }
@@ -48,20 +50,20 @@ export class Table {
 
   /** A new session. Throws HttpRefusal 429. */
   begin({ path, door, who, owner }: At): HttpSession {
-    const flow = this.#enter(owner);
+    const person = this.#enter(who);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#endings.set(promise, path);
     const session = new HttpSession({
       who,
       owner,
       path,
-      waiting: this.#limits.waitingEach,
+      waiting: this.#waiting.of(person),
       trace: this.#trace,
-      kept: this.#kept.of(owner),
-      open: (port) => door.open({ who, flow }, port),
+      kept: this.#kept.of(person),
+      open: (port) => door.open({ who }, port),
       ended: (ended, { error }) => {
         this.#sessions.delete(ended.id);
-        this.#leave(owner, promise, resolve);
+        this.#leave(person, promise, resolve);
         if (error) this.#say(`a session of ${who.caller.user} at ${path} ended: ${error.message}`);
       },
     });
@@ -85,17 +87,17 @@ export class Table {
       renewSubject(there.who.caller, who.caller);
       return there;
     }
-    const flow = this.#enter(owner);
+    const person = this.#enter(who);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#endings.set(promise, path);
     const shared: Shared = new Shared({
       who,
-      waiting: this.#limits.waitingEach,
+      waiting: this.#waiting.of(person),
       trace: this.#trace,
-      open: (port) => door.open({ who, flow }, port),
+      open: (port) => door.open({ who }, port),
       ended: ({ error }) => {
         if (this.#shared.get(key) === shared) this.#shared.delete(key);
-        this.#leave(owner, promise, resolve);
+        this.#leave(person, promise, resolve);
         if (error) this.#say(`what ${who.caller.user} asked at ${path} ended: ${error.message}`);
       },
     });
@@ -115,13 +117,16 @@ export class Table {
     await Promise.all(over.map(([ending]) => ending));
   }
 
-  #enter(owner: string): FlowState {
+  /** Whom it is counted for. Throws HttpRefusal 429. */
+  #enter(who: Identified): string {
+    const person = personOf(who);
     if (this.sessions >= this.#limits.sessions) throw tooMany(`${this.#limits.sessions} sessions`);
-    return this.#visitors.enter(owner);
+    this.#visitors.enter(person);
+    return person;
   }
 
-  #leave(owner: string, ending: Promise<void>, resolve: () => void): void {
-    this.#visitors.leave(owner);
+  #leave(person: string, ending: Promise<void>, resolve: () => void): void {
+    this.#visitors.leave(person);
     this.#endings.delete(ending);
     resolve();
   }

@@ -16,7 +16,21 @@ export interface BreakerOptions {
   readonly random?: () => number;
 }
 
-export class Breaker {
+/** What a server is started under: asked before, and told of how it went. `by`: who starts it. */
+export interface Breaking {
+  /** A start, a life or a call that failed. */
+  failed(why: string, by?: object): void;
+  /** A good answer on the real path. */
+  succeeded(): void;
+  /** The one that was let through stands, and is to answer. */
+  started(by: object): void;
+  /** The one that was let through goes, and nobody will hear how it would have ended: another may try. */
+  left(by: object): void;
+  /** Null when `by` may try a start: while it is half open, the first who asks. */
+  refusal(server: string, by: object): LockkeeperError | null;
+}
+
+export class Breaker implements Breaking {
   readonly #now: () => number;
   readonly #random: () => number;
   #failures = 0;
@@ -35,7 +49,6 @@ export class Breaker {
     return this.#now() < this.#openUntil ? 'open' : 'half-open';
   }
 
-  /** A start, a life or a call that failed. */
   failed(why: string): void {
     this.#last = why;
     this.#trial = null;
@@ -44,23 +57,23 @@ export class Breaker {
     this.#openUntil = this.#now() + longest * (0.5 + this.#random() / 2);
   }
 
-  /** A good answer on the real path. */
   succeeded(): void {
     this.#failures = 0;
     this.#trial = null;
   }
 
-  /** The one that was let through stands, and is to answer. */
   started(by: object): void {
     if (this.#trial?.by === by) this.#trial.until = this.#now() + ANSWER_MS;
   }
 
-  /** The one that was let through goes, and nobody will hear how it would have ended: another may try. */
+  isTriedBy(by: object | undefined): boolean {
+    return by !== undefined && this.#trial?.by === by;
+  }
+
   left(by: object): void {
     if (this.#trial?.by === by) this.#trial = null;
   }
 
-  /** Null when `by` may try a start: while it is half open, the first who asks. */
   refusal(server: string, by: object): LockkeeperError | null {
     const { state } = this;
     if (state === 'closed') return null;

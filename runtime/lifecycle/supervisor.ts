@@ -5,7 +5,7 @@
 import { asLockkeeperError, LockkeeperError } from '../../schemas/errors.ts';
 import type { RunningServer } from '../ports.ts';
 import { openPeer, type Peer, type PeerHandlers } from '../session/peer.ts';
-import type { Breaker } from './breaker.ts';
+import type { Breaking } from './breaker.ts';
 import { type LifeEvent, next, type State } from './states.ts';
 
 export interface Change {
@@ -38,8 +38,8 @@ export interface SupervisorOptions<Greeted> {
   /** It died while it was in use, or between its start and the first word to it. */
   readonly lost: (error: LockkeeperError) => void;
   readonly changed: (change: Change) => void;
-  /** Shared by all instances of one locked server. */
-  readonly breaker: Breaker;
+  /** Shared by all instances of one locked server that one caller has. */
+  readonly breaker: Breaking;
   /** Null: never asked. */
   readonly probes: Probes | null;
   /** How long it may do nothing, ms; null: for ever. */
@@ -174,7 +174,9 @@ export class Supervisor<Greeted> {
   }
 
   #failed(error: LockkeeperError): LockkeeperError {
-    this.#o.breaker.failed(error.told);
+    const { breaker } = this.#o;
+    breaker.failed(error.told, this);
+    breaker.left(this);
     this.#move('failed', error.message);
     return error;
   }
@@ -182,7 +184,7 @@ export class Supervisor<Greeted> {
   /** It can no longer be listened to. While it is greeted, whoever greets it is told. */
   #gone(peer: Peer, error: LockkeeperError): void {
     if (this.#live?.peer !== peer || this.#state === 'DRAINING' || this.#wanting) return;
-    this.#o.breaker.failed(error.told);
+    this.#o.breaker.failed(error.told, this);
     this.#move('ended', error.message);
     void this.#stop(0);
     this.#o.lost(error);

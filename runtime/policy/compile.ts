@@ -5,7 +5,7 @@ import { isDefect, type PolicyJson, policyJson, validate } from './cedar.ts';
 import { type Uses, usesOf } from './expression.ts';
 import { type Parsed, parsePolicy, type Team } from './parse.ts';
 import { assertEntities, predicatesOf, type RawPolicy, readCedar } from './raw.ts';
-import { cedarOf, flowsCedar } from './render.ts';
+import { askedFlowsCedar, cedarOf, flowsCedar } from './render.ts';
 import { type Ask, FLOWS_RULE, type Names } from './rules.ts';
 import { CEDAR_SCHEMA } from './schema.ts';
 import { invalid } from './words.ts';
@@ -67,8 +67,8 @@ function ready({ rules, exempt }: Parsed): Compiled[] {
       return compiled({ id: `${rule.line}.${index + 1}`, rule: name, line: rule.line, cedar, ask: rule.ask });
     }),
   );
-  const flows = flowsCedar(exempt.flatMap(({ who }) => who)).map((cedar, index) =>
-    compiled({ id: `flows.${index + 1}`, rule: FLOWS_RULE, line: exempt[0]?.line ?? 1, cedar, ask: null }),
+  const flows = [...flowsCedar(exempt), ...askedFlowsCedar(exempt)].map(({ cedar, line, ask }, index) =>
+    compiled({ id: `flows.${index + 1}`, rule: FLOWS_RULE, line, cedar, ask }),
   );
   return [...lines, ...flows];
 }

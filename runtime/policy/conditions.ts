@@ -39,6 +39,15 @@ export function readConditions(words: Words): Conditions {
   return { environments, where, weekdays, between, until, minutes };
 }
 
+/** `, within 5 minutes` alone, or the most. */
+export function readAskMinutes(words: Words): number {
+  const { minutes, ...more } = readConditions(words);
+  const { environments, where, weekdays, between, until } = more;
+  if (environments.length + where.length + weekdays.length > 0 || between !== null || until !== null)
+    throw words.expected('"within N minutes" and no other condition');
+  return minutes ?? CALL_MINUTES;
+}
+
 function readWeekdays(words: Words): string[] {
   if (words.take('weekdays')) return WEEKDAYS.slice(0, 5);
   if (words.take('weekends')) return WEEKDAYS.slice(5);

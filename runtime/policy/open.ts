@@ -4,7 +4,9 @@ import type { Caller } from '../gate/caller.ts';
 import { ask, type Entity, MAX_SETS, prepare, type Question, setsRead, type Verdict } from './cedar.ts';
 import { type Compiled, type CompiledPolicy, compilePolicy } from './compile.ts';
 import { bestFacts, type Facts, factsOf } from './facts.ts';
+import type { Read } from './flows.ts';
 import { type Principal, Principals, parentsOf } from './principal.ts';
+import { lets, type Remembers } from './rules.ts';
 import { ACTION_OF } from './schema.ts';
 import { sliceFor, sliceOf } from './slice.ts';
 import { type Moment, momentOf } from './time.ts';
@@ -28,12 +30,6 @@ export interface Decision {
   readonly minutes?: number;
 }
 
-/** What a session has seen. */
-export interface Read {
-  readonly untrusted: boolean;
-  readonly private: boolean;
-}
-
 export interface JudgedCall {
   readonly caller: Caller;
   readonly item: Item;
@@ -47,6 +43,7 @@ export interface JudgedCall {
 
 export interface Policy {
   readonly digest: string;
+  readonly remembers: Remembers;
   judge(call: JudgedCall): Decision;
   /** Whether some arguments exist that this caller may use it with now, or with people who let it pass. */
   canSee(caller: Caller, item: Item): Decision;
@@ -98,6 +95,7 @@ interface Slice {
 
 class Engine implements Policy {
   readonly digest: string;
+  readonly remembers: Remembers;
   readonly #compiled: CompiledPolicy;
   readonly #byId: ReadonlyMap<string, Compiled>;
   readonly #world: ReadonlyMap<string, Known>;
@@ -110,6 +108,7 @@ class Engine implements Policy {
 
   constructor({ digest, environment, entries, surfaces }: PolicySource, compiled: CompiledPolicy) {
     this.digest = digest;
+    this.remembers = compiled.parsed.remembers;
     this.#compiled = compiled;
     this.#byId = new Map(compiled.policies.map((policy) => [policy.id, policy]));
     this.#principals = new Principals(compiled.teams);
@@ -146,7 +145,7 @@ class Engine implements Policy {
       (known) => known.server === server && known.attributes.sendsOut === true,
     );
     if (senders.length === 0) return null;
-    return senders.some((item) => this.canSee(caller, item, read).effect !== 'deny');
+    return senders.some((item) => lets(this.canSee(caller, item, read)));
   }
 
   /** Asked once for everything that the policies of this slice can tell apart. */

@@ -1,8 +1,11 @@
 /** A policy's text, line by line: teams, directives, ready lines, and Cedar between fences. */
+
+import { CALL_MINUTES } from '../../schemas/call.ts';
 import { quote } from '../../schemas/errors.ts';
 import { MAX_POLICY_BYTES } from '../../schemas/lock.ts';
-import { readConditions } from './conditions.ts';
-import type { Ask, Names, Rule, Who } from './rules.ts';
+import { readAskMinutes, readConditions } from './conditions.ts';
+import { readFlows, type SaidOfFlows } from './flow-lines.ts';
+import { type Ask, type Names, REMEMBERS, type Remembers, type Rule, type Who } from './rules.ts';
 import { readSelection } from './selection.ts';
 import { invalid, POLICY_FILE, Words, wordsOf } from './words.ts';
 import type { Unlabelled } from './world.ts';
@@ -19,10 +22,11 @@ export interface Team {
   readonly asSignedIn: boolean;
 }
 
-/** Somebody may send out after reading. */
+/** Somebody may send out after reading, or once people let each call pass. */
 export interface Exemption {
   readonly line: number;
   readonly who: readonly Who[];
+  readonly ask: Ask | null;
 }
 
 export interface Parsed {
@@ -32,6 +36,7 @@ export interface Parsed {
   readonly cedar: readonly { readonly text: string; readonly line: number }[];
   readonly zone: string;
   readonly unlabelled: Unlabelled;
+  readonly remembers: Remembers;
 }
 
 interface Reading {
@@ -41,7 +46,7 @@ interface Reading {
   readonly exempt: Exemption[];
   readonly cedar: { text: string; line: number }[];
   zone: string | null;
-  unlabelled: Unlabelled | null;
+  readonly flows: SaidOfFlows;
 }
 
 /** Throws POLICY_INVALID at the first line that is not understood. */
@@ -64,7 +69,7 @@ export function parsePolicy(text: string, names: Names): Parsed {
     exempt: [],
     cedar: [],
     zone: null,
-    unlabelled: null,
+    flows: {},
   };
   const rest = withoutFences(lines, reading.cedar);
   // Teams may be declared below the lines that name them.
@@ -72,8 +77,10 @@ export function parsePolicy(text: string, names: Names): Parsed {
     if (words[0]?.text === 'team' && !words[0].quoted) readTeam(new Words(words, line), reading);
   for (const { raw, words, line } of rest)
     if (words[0]?.text !== 'team' || words[0].quoted) readLine(raw, line, reading);
-  const { teams, rules, exempt, cedar, zone, unlabelled } = reading;
-  return { teams, rules, exempt, cedar, zone: zone ?? 'UTC', unlabelled: unlabelled ?? 'annotations' };
+  const { teams, rules, exempt, cedar, zone, flows } = reading;
+  const { unlabelled = 'annotations', by = REMEMBERS.by, ms = REMEMBERS.ms } = flows;
+  const remembers = { by, ms };
+  return { teams, rules, exempt, cedar, zone: zone ?? 'UTC', unlabelled, remembers };
 }
 
 interface Line {
@@ -134,7 +141,7 @@ function readLine(raw: string, line: number, reading: Reading): void {
     throw invalid(line, '"WHO: WHAT", such as "interns: no write tools"', quote(raw));
   }
   const [, who = '', what = ''] = match;
-  if (/^toxic flows$/.test(who.trim())) return readUnlabelled(new Words(wordsOf(what, line), line), reading);
+  if (/^toxic flows$/.test(who.trim())) return readFlows(new Words(wordsOf(what, line), line), reading.flows);
   const people = readWho(new Words(wordsOf(who, line), line), reading);
   readWhat(new Words(wordsOf(what, line), line), { raw, who: people, reading });
 }
@@ -152,14 +159,6 @@ function readZone(words: Words, reading: Reading): boolean {
   if (!words.done) throw words.expected('the end of the line');
   reading.zone = zone;
   return true;
-}
-
-function readUnlabelled(words: Words, reading: Reading): void {
-  words.need('unlabelled', 'tools', 'count', 'as');
-  const kind = words.takeOne(['all', 'none']);
-  if (kind === undefined || !words.done) throw words.expected('"all" or "none"');
-  if (reading.unlabelled !== null) throw invalid(words.line, 'such a line once', 'it again');
-  reading.unlabelled = kind;
 }
 
 function readWho(words: Words, { teams }: Reading): Who[] {
@@ -188,10 +187,14 @@ function readWhat(words: Words, { raw, who, reading }: { raw: string; who: Who[]
   const { line } = words;
   if (words.take('may', 'send', 'out', 'after', 'reading')) {
     if (!words.done) throw words.expected('the end of the line');
-    reading.exempt.push({ line, who });
+    reading.exempt.push({ line, who, ask: null });
     return;
   }
   const people = readAsk(words);
+  if (people !== null && words.take('sending', 'out', 'after', 'reading')) {
+    reading.exempt.push({ line, who, ask: { people, minutes: readAskMinutes(words) } });
+    return;
+  }
   const forbids = people !== null || words.take('no') || words.take('not');
   const selection = readSelection(words, reading.names);
   if (people !== null && (selection.kinds.length !== 1 || selection.kinds[0] !== 'tools'))
@@ -199,7 +202,7 @@ function readWhat(words: Words, { raw, who, reading }: { raw: string; who: Who[]
   const conditions = readConditions(words);
   if (conditions.minutes !== null && people === null)
     throw invalid(line, '"within N minutes" in a line that asks people', 'one that asks nobody');
-  const ask: Ask | null = people === null ? null : { people, minutes: conditions.minutes ?? 15 };
+  const ask: Ask | null = people === null ? null : { people, minutes: conditions.minutes ?? CALL_MINUTES };
   reading.rules.push({
     line,
     text: raw,

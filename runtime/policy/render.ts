@@ -1,5 +1,6 @@
 /** Lines of a policy as Cedar. */
 import { WEEKDAYS } from './conditions.ts';
+import type { Exemption } from './parse.ts';
 import { nearTeam, nearUser } from './principal.ts';
 import type { Ask, Conditions, Need, Rule, Selection, Who } from './rules.ts';
 import { ACTION_OF, ENTITY_OF, itemId } from './schema.ts';
@@ -81,19 +82,49 @@ function any(terms: readonly string[]): string[] {
   return [terms.length === 1 ? (terms[0] ?? '') : `(${terms.join(' || ')})`];
 }
 
-/** A session that has read both may not send out, but for those whom a line lets. */
-export function flowsCedar(exempt: readonly Who[]): string[] {
-  const terms = exempt.map((who) =>
-    who.kind === 'everyone' ? 'principal.vouched' : who.kind === 'anyone' ? 'true' : principalOf(who),
-  );
-  const unless = terms.length === 0 ? '' : `\nunless { ${terms.join(' || ')} }`;
-  const when = `\nwhen { resource.sendsOut && context.readUntrusted && context.readPrivate }${unless};`;
+interface FlowPolicy {
+  readonly cedar: string;
+  readonly line: number;
+  readonly ask: Ask | null;
+}
+
+const SENDS_AFTER_READING = 'resource.sendsOut && context.readUntrusted && context.readPrivate';
+
+/** A session that has read both may not send out, but for those whom a line lets, and calls that people are asked about. */
+export function flowsCedar(exempt: readonly Exemption[]): FlowPolicy[] {
+  const line = exempt[0]?.line ?? 1;
+  const free = exempt.filter(({ ask }) => ask === null);
   const scopes = [
-    'action == Action::"call", resource',
-    'action == Action::"get", resource',
-    'action == Action::"read", resource is Template',
-  ];
-  return scopes.map((scope) => `forbid (principal, ${scope})${when}`);
+    ['action == Action::"call", resource', exempt],
+    ['action == Action::"get", resource', free],
+    ['action == Action::"read", resource is Template', free],
+  ] as const;
+  return scopes.map(([scope, but]) => {
+    const terms = but.flatMap(({ who }) => who.map(exactly));
+    const unless = terms.length === 0 ? '' : `\nunless { ${terms.join(' || ')} }`;
+    const cedar = `forbid (principal, ${scope})\nwhen { ${SENDS_AFTER_READING} }${unless};`;
+    return { cedar, line, ask: null };
+  });
+}
+
+/** For calls of those whom a line lets ask: people lift it. Who may without asking is not asked about. */
+export function askedFlowsCedar(exempt: readonly Exemption[]): FlowPolicy[] {
+  const free = exempt.filter(({ ask }) => ask === null).flatMap(({ who }) => who.map(exactly));
+  const unless = free.length === 0 ? '' : `\nunless { ${free.join(' || ')} }`;
+  return exempt.flatMap(({ line, who, ask }) =>
+    ask === null
+      ? []
+      : who.map((one) => ({
+          cedar: `${marksOf(ask)}forbid (principal, action == Action::"call", resource)\nwhen { ${SENDS_AFTER_READING} && ${exactly(one)} }${unless};`,
+          line,
+          ask,
+        })),
+  );
+}
+
+function exactly(who: Who): string {
+  if (who.kind === 'everyone') return 'principal.vouched';
+  return who.kind === 'anyone' ? 'true' : principalOf(who);
 }
 
 /** A string of Cedar. The text of a policy holds no control characters, so that this is JSON's form. */

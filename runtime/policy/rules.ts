@@ -5,6 +5,21 @@ import type { Predicate } from './arguments/predicate.ts';
 /** The rule that keeps what was read from being sent out, as records name it. */
 export const FLOWS_RULE = 'toxic flows';
 
+/** Whose sessions are one in toxic flows, and how long what they read counts, ms. */
+export interface Remembers {
+  readonly by: 'person' | 'credential';
+  readonly ms: number;
+}
+
+const HOUR_MS = 3_600_000;
+export const MAX_REMEMBERED_MS = 30 * 24 * HOUR_MS;
+export const REMEMBERS: Remembers = { by: 'person', ms: 8 * HOUR_MS };
+
+/** Not of what people are asked about because of what was read: nobody is asked about anything but a call. */
+export function lets({ effect, rule }: { readonly effect: string; readonly rule: string }): boolean {
+  return effect === 'allow' || (effect === 'ask' && rule !== FLOWS_RULE);
+}
+
 /** `everyone` who was vouched for; `anyone` besides. */
 export type Who =
   | { readonly kind: 'everyone' }

@@ -4,8 +4,8 @@ import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Section } from '../../schemas/surface.ts';
 import type { Caller } from '../gate/caller.ts';
 import type { CallApprovals } from '../gate/people.ts';
-import type { FlowState } from './flows.ts';
-import type { Decision, Policy, Read } from './open.ts';
+import type { FlowState, Read, Reader, Readers } from './flows.ts';
+import type { Decision, Policy } from './open.ts';
 import { FLOWS_RULE } from './rules.ts';
 
 export interface SessionPolicy {
@@ -37,10 +37,14 @@ export interface GatePolicy {
   refusal(call: Omit<ItemCall, 'arguments'>, decision: Decision): LockkeeperError;
   /** The refusal of what a client's model is asked to say to the server; null where it may. */
   unsaid(method: string): LockkeeperError | null;
+  /** An answer about this item, or of the server as such, is about to be asked for: `kept` waits until that is on the disk. */
+  asks(call: string, item: Omit<ItemCall, 'arguments'> | null): void;
+  /** As of `FlowState`. */
+  readonly kept: Promise<unknown> | null;
   /** An answer about this item goes to the client; without one, something that the server said by itself. */
   heard(call: string, item: Omit<ItemCall, 'arguments'> | null): void;
   /** For the record of a refusal that rests on what was read: the calls that did. */
-  readers(decision: Decision): ReturnType<() => FlowState['readers']> | undefined;
+  readers(decision: Decision): Readers | undefined;
 }
 
 export function gatePolicyOf({ policy, server, flow, approvals }: SessionPolicy, caller: Caller): GatePolicy {
@@ -49,6 +53,10 @@ export function gatePolicyOf({ policy, server, flow, approvals }: SessionPolicy,
     kind: section,
     name,
   });
+  const broughtBy = (call: string, item: Omit<ItemCall, 'arguments'> | null): [Read, Reader] => [
+    policy.reads(item === null ? { server } : itemOf(item.section, item.name)),
+    { call, what: item === null ? server : `${server}/${item.name}` },
+  ];
   return {
     digest: policy.digest,
     approvals,
@@ -80,9 +88,14 @@ export function gatePolicyOf({ policy, server, flow, approvals }: SessionPolicy,
       const may = !untrusted || !secret || policy.sends(caller, server, flow.read) !== false;
       return may ? null : flowRefused(method, flow);
     },
+    asks: (call, item) => flow.keep(...broughtBy(call, item)),
+    get kept() {
+      return flow.kept;
+    },
     heard: (call, item) => {
-      const what = item === null ? server : `${server}/${item.name}`;
-      flow.saw(policy.reads(item === null ? { server } : itemOf(item.section, item.name)), { call, what });
+      const [read, reader] = broughtBy(call, item);
+      flow.keep(read, reader);
+      flow.saw(read, reader);
     },
     readers: ({ rule }) => (rule === FLOWS_RULE ? flow.readers : undefined),
   };
@@ -94,6 +107,6 @@ function flowRefused(name: string, { readers }: FlowState): LockkeeperError {
   return new LockkeeperError('POLICY_REFUSED', {
     expected: `${quote(name, 128)}, which sends out, in a session that has not read both text of strangers and private data`,
     found: `strangers' text from ${told(readers.untrusted)}, private data from ${told(readers.private)}`,
-    next: 'Do it in a new session, or have a line let you: "TEAM: may send out after reading"',
+    next: 'Wait until that is forgotten, or ask whoever keeps the policy or the gateway (docs/policy.md, toxic flows)',
   });
 }

@@ -99,13 +99,15 @@ export class Exchange {
     return this.sealed && !(answers && this.sealed.on === 'finish') ? this.sealed.error : null;
   }
 
-  /** The record first; only when it is on the disk, the effect. One that cannot be had ends the session, as no record does. */
+  /** The record first; only when it, and what is remembered of what was read, is on the disk, the effect. One that cannot be had ends the session, as no record does. */
   record(
     body: AuditBody,
     effect: () => void,
     failed: (error: LockkeeperError) => void = (error) => this.#o.fail(error),
   ): void {
-    const whole = this.scribe.journal.append(body).then(effect);
+    const { journal } = this.scribe;
+    const kept = this.state?.policy?.kept;
+    const whole = (kept ? kept.then(() => journal.append(body)) : journal.append(body)).then(effect);
     this.tail = whole.catch((thrown: unknown) => {
       const error = asLockkeeperError(thrown);
       this.#o.say(error.message);

@@ -7,7 +7,7 @@ import type { LockEntry } from '../../schemas/lock.ts';
 import type { Surface } from '../../schemas/surface.ts';
 import type { Caller } from '../gate/caller.ts';
 import type { Journal } from '../journal/journal.ts';
-import type { Breaker } from '../lifecycle/breaker.ts';
+import type { Breaking } from '../lifecycle/breaker.ts';
 import type { Change, Probes } from '../lifecycle/supervisor.ts';
 import type { SessionPolicy } from '../policy/session.ts';
 import type { EgressEvent, RunningServer } from '../ports.ts';
@@ -33,7 +33,7 @@ export interface ClientPort {
 export interface Keeping {
   /** Started when first needed, lists answered from the lock, restarted after a death; or there from first to last. */
   readonly onDemand: boolean;
-  readonly breaker: Breaker;
+  readonly breaker: Breaking;
   readonly probes: Probes | null;
   readonly idleMs: number | null;
   /** As of a supervisor. */

@@ -17,7 +17,7 @@ import * as limits from './limits.ts';
 import * as records from './records.ts';
 import type { Rereading } from './rereads.ts';
 import type { ToServer } from './to-server.ts';
-import { aboutOf, askedIn, progressOf, strayFrom, subscriptionOf, toldTask } from './whose.ts';
+import { aboutOf, askedIn, broughtBy, progressOf, strayFrom, subscriptionOf, toldTask } from './whose.ts';
 
 const UNTOLD =
   'the state of a task with a large result in it, which is fetched, or whose call is not permitted now';
@@ -75,7 +75,7 @@ export class ToClient {
     const pending = boundTo(message, x.fromClient);
     if (!pending || message.id === null || !link || !state) return this.#unasked(message);
     const known = { key: wire.idKey(message.id), live: state.live, hello: link.hello };
-    const judging = x.content.aside(message, pending);
+    const judging = x.content.aside(message, pending, x.scribe.caller.user);
     if (!judging)
       return this.#answered(message, { pending, known, judged: x.content.answer(message, pending) });
     this.#judging = true;
@@ -111,15 +111,14 @@ export class ToClient {
 
   #pass(message: Response, pending: Pending, known: Known & { key: string }): void {
     const x = this.#x;
-    const { rule, method, wish, target, call } = pending;
+    const { rule, method, wish, call } = pending;
     if (wish && message.kind === 'response') x.wishes.answered({ method, params: wish });
     const { policy } = x.state ?? {};
     const shows = { ...seeing(pending, x.state), owns: (id: Json) => this.#owns(id), tasks: x.state?.tasks };
     const { bytes, drifts, strangers = 0 } = answerFor(message, rule, { ...known, ...shows });
-    // Heard once it is judged by what was before. What completes an argument is in no lock: the server made it up.
-    const section = rule.task ? 'tools' : rule.item?.section;
-    const item = section && target !== undefined ? { section, name: target } : null;
-    if (item || rule.task || method === 'completion/complete') policy?.heard(call, item);
+    // Heard once it is judged by what was before.
+    const item = broughtBy(pending);
+    if (item !== undefined) policy?.heard(call, item);
     for (const drift of drifts) x.note(records.drifted(x.scribe, drift));
     if (strangers > 0) this.unheard(`${strangers} tasks in a list that are not this client’s`);
     x.tasks.answered(pending, message);

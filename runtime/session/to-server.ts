@@ -13,6 +13,7 @@ import type { Exchange } from './exchange.ts';
 import { knownResult } from './known.ts';
 import * as limits from './limits.ts';
 import * as records from './records.ts';
+import { broughtBy } from './whose.ts';
 
 export class ToServer {
   readonly #x: Exchange;
@@ -142,6 +143,8 @@ export class ToServer {
     const { id, call, target, task } = pending;
     const key = wire.idKey(id);
     x.fromClient.set(key, pending);
+    const item = broughtBy(pending);
+    if (item !== undefined) x.state?.policy?.asks(call, item);
     const failed = (error: LockkeeperError): void => {
       if (x.fromClient.delete(key)) x.toClient(wire.refusalOf(id, error), key);
       x.settled();

@@ -1,5 +1,6 @@
 /** Whose a server's word is: the request, the subscription or the task of its client that it belongs to. */
 import type { Json } from '../../schemas/common.ts';
+import type { Section } from '../../schemas/surface.ts';
 import type { Pending } from '../gate/gate.ts';
 import { TASK_NOTICES } from '../gate/methods.ts';
 import { relatedTask, type Task } from '../gate/tasks.ts';
@@ -11,6 +12,19 @@ import type { Exchange } from './exchange.ts';
 const SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId';
 
 type Open = Pick<Exchange, 'fromClient' | 'tasks' | 'state'>;
+
+/**
+ * The item whose reading an answer brings; null: what no lock has, as the server made it up; undefined: nothing that counts.
+ */
+export function broughtBy({
+  rule,
+  method,
+  target,
+}: Pending): { readonly section: Section; readonly name: string } | null | undefined {
+  const section = rule.task ? 'tools' : rule.item?.section;
+  if (section && target !== undefined) return { section, name: target };
+  return rule.task || method === 'completion/complete' ? null : undefined;
+}
 
 /** Why a notice is about nothing that is open between the two: what names another’s would be taken for it. */
 export function strayFrom({ method, params }: Notification, open: Open): string | null {

@@ -296,7 +296,7 @@ describe('lk policy replay', () => {
     expect(run(both, newer.closure.digest)).toMatchObject({ hidden: 0, differences: [{ now: 'deny' }] });
   });
 
-  it('follows what each session read', async () => {
+  it('follows what each person read, or each session', async () => {
     const done = (number: number): AuditBody => {
       const {
         direction: _,
@@ -306,10 +306,15 @@ describe('lk policy replay', () => {
       return rest;
     };
     const text = 'everyone: all locked tools\ntoxic flows: unlabelled tools count as all\n';
-    const data = await replay(text, [call(1, {}), done(1), call(2, {}), call(3, { session: 'other' })]);
-    expect(data).toMatchObject({ calls: 3, same: 2, differ: 1 });
-    expect(data.differences).toEqual([
-      expect.objectContaining({ was: 'allow', now: 'deny', rule: 'toxic flows' }),
-    ]);
+    const later = { session: 'later', at: '2027-11-24T12:00:00.000Z' };
+    const calls = [
+      ...[call(1, {}), done(1), call(2, {}), call(3, { session: 'other' })],
+      ...[call(4, { user: 'somebody' }), call(5, later)],
+    ];
+    const data = await replay(text, calls);
+    const toxic = expect.objectContaining({ was: 'allow', now: 'deny', rule: 'toxic flows' });
+    expect(data).toMatchObject({ calls: 5, same: 3, differ: 2, differences: [toxic, toxic] });
+    const each = await replay(`toxic flows: each credential by itself\n${text}`, calls.slice(0, 4));
+    expect(each).toMatchObject({ calls: 3, same: 2, differ: 1, differences: [toxic] });
   });
 });

@@ -89,6 +89,7 @@ const wrapped =
   ({ judged }: Setup) =>
   (policy: Policy): Policy => ({
     digest: policy.digest,
+    remembers: policy.remembers,
     judge: (call) => judged?.(call) ?? policy.judge(call),
     canSee: (...asked) => policy.canSee(...asked),
     reads: (item) => policy.reads(item),

@@ -8,8 +8,9 @@ import { type InstanceLimits, Instances } from '../../runtime/gateway/instances.
 import { type Door, type GatewayLimits, type GatewayOptions, LIMITS } from '../../runtime/gateway/ports.ts';
 import { type Gateway, openGateway } from '../../runtime/gateway/server.ts';
 import { type Journal, openJournal } from '../../runtime/journal/journal.ts';
-import { Breaker } from '../../runtime/lifecycle/breaker.ts';
+import { Breakers } from '../../runtime/lifecycle/breakers.ts';
 import { openPolicy, type Policy } from '../../runtime/policy/open.ts';
+import { FlowMemories } from '../../runtime/policy/remembered.ts';
 import type { RunningServer } from '../../runtime/ports.ts';
 import type { AuditBody } from '../../schemas/audit.ts';
 import type { JsonObject } from '../../schemas/common.ts';
@@ -77,6 +78,7 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
   const refusals: string[] = [];
   const said: string[] = [];
   const instances = new Instances(setup.instances);
+  const memories = new FlowMemories({ dir: join(dir, 'flows'), lookMs: 1000 });
   const doors = new Map<string, Door>();
   const log = (alias: string): string => join(dir, `calls-${alias}`);
   const servers = Object.entries(setup.servers ?? { weather: 'good' });
@@ -127,7 +129,8 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
       startFor: () => start,
       handshakeMs: setup.handshakeMs ?? PATIENCE_MS,
       say: (line) => void said.push(line),
-      breaker: new Breaker(),
+      breakers: new Breakers(),
+      memories,
       keeping: { probes: null, idleMs: setup.idleMs ?? null },
       instances,
       tell: () => ({}),
@@ -152,7 +155,8 @@ export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGat
       const servers = headers['x-servers'] === undefined ? null : String(headers['x-servers']).split(',');
       const teams = headers['x-teams'] === undefined ? [] : String(headers['x-teams']).split(',');
       const caller = { user, teams, via: 'token', actors: [] } as const;
-      return { caller, servers, principal: user, expires: null };
+      const principal = String(headers['x-credential'] ?? user);
+      return { caller, servers, principal, expires: null };
     },
     plain: (path) => (path === '/healthz' ? { status: 200, type: 'text/plain', body: 'ok\n' } : null),
     limits: { ...LIMITS, ...setup.limits },

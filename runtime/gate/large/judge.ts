@@ -1,7 +1,7 @@
 /**
  * Large answers are judged on threads of their own: a schema may take 0.3 s for eight megabytes, and whatever else this
- * process serves would wait that long. There are two: one takes any answer, the other the smaller ones alone, each in the
- * order they came, one at a time. A session has one answer here at once. Never rejects: what could not be judged may not pass.
+ * process serves would wait that long. There are two: one takes any answer, the other the smaller ones alone, of those
+ * who wait, each in turn, one at a time. A session has one answer here at once. Never rejects: what could not be judged may not pass.
  */
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -21,6 +21,8 @@ const IDLE_MS = 30_000;
 
 /** What an answer is judged by: plain data, as it has to reach the thread. */
 export interface LargeOptions {
+  /** Whose call it answers: they take turns. */
+  readonly caller: string;
   readonly content: ContentControls;
   readonly entry: { readonly server: string };
   /** The called tool alone. */
@@ -58,6 +60,22 @@ interface Waiting extends Omit<LargeWork, 'bytes'> {
 
 /** What no thread has taken yet, in the order it came: its bytes are held once, by its session. */
 const queue: Waiting[] = [];
+/** Of those who wait: when one of theirs was taken last, counted. */
+const served = new Map<string, number>();
+let count = 0;
+
+/** Of those up to this size, of whoever was not served for longest. */
+function takeFrom(most: number): Waiting | undefined {
+  const turn = ({ options }: Waiting): number => served.get(options.caller) ?? 0;
+  let next: Waiting | undefined;
+  for (const one of queue)
+    if (one.message.bytes.length <= most && (!next || turn(one) < turn(next))) next = one;
+  if (!next) return undefined;
+  queue.splice(queue.indexOf(next), 1);
+  served.set(next.options.caller, ++count);
+  if (queue.length === 0) served.clear();
+  return next;
+}
 
 export async function judgeLarge(
   message: Response,
@@ -96,8 +114,7 @@ class Lane {
   /** Takes the first one that is for it, if it has nothing to do. */
   next(): void {
     if (this.#judging) return;
-    const at = queue.findIndex(({ message }) => message.bytes.length <= this.#most);
-    const [work] = at < 0 ? [] : queue.splice(at, 1);
+    const work = takeFrom(this.#most);
     if (!work) return;
     this.#judging = work;
     clearTimeout(this.#idle);

@@ -15,6 +15,7 @@ const LEVELS: Partial<Record<AuditKind, Level>> = {
   'journal.recovered': 'notice',
   'journal.pruned': 'notice',
   'journal.lost': 'warning',
+  'flows.forgotten': 'warning',
   'server.state': 'notice',
   'call.waiting': 'notice',
   'call.approved': 'notice',

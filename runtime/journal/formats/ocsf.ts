@@ -24,6 +24,7 @@ const CLASSES: Partial<Record<AuditKind, Class>> = {
   'journal.recovered': { uid: LIFE, activity: OTHER },
   'journal.pruned': { uid: LIFE, activity: OTHER },
   'journal.lost': { uid: LIFE, activity: OTHER },
+  'flows.forgotten': { uid: LIFE, activity: OTHER },
   'egress.allowed': { uid: NETWORK, activity: 1 },
   'egress.refused': { uid: NETWORK, activity: 5 },
   'surface.drift': { uid: FINDING, activity: 1 },

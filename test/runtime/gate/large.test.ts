@@ -73,6 +73,19 @@ describe('a large answer', () => {
     expect(order.filter((one) => one !== 'larger')).toEqual(['smaller 3', 'smaller 4']);
   });
 
+  it('of somebody waits for one of each other caller, and not for all of one', async () => {
+    const judge = judgeBy({ maxResultBytes: 32 * 1024 * 1024 });
+    const order: string[] = [];
+    const all = [...'eeeeeebc'].map(async (caller) => {
+      await judge.aside(answer(30_000), asked, caller);
+      order.push(caller);
+    });
+    await Promise.all(all);
+    // Two are taken at once, before anybody else came.
+    expect(order.indexOf('b')).toBeLessThan(5);
+    expect(order.indexOf('c')).toBeLessThan(6);
+  });
+
   it('that the thread cannot judge does not pass, and the next one is judged again', async () => {
     const judge = judgeBy({});
     const large = answer(50_000);

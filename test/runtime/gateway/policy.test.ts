@@ -1,6 +1,9 @@
 /** One policy for everybody who comes through the gateway: what is listed is what may be called, and what was read stays read. */
+import { symlinkSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
+  callsIn,
   httpClient,
   messagesOf,
   type RunningGateway,
@@ -86,5 +89,43 @@ describe('policy over HTTP', () => {
     const other = await httpClient(at('web'), { 'x-user': 'somebody-else' });
     expect((await other.request(1, 'tools/call', ECHO))[0]?.error).toBeUndefined();
     expect(await messagesOf(await stateless(at('web'), { id: 1, method: 'tools/list' }))).toBeDefined();
+  });
+
+  const READING = 'toxic flows: unlabelled tools count as all\neveryone: all locked tools\n';
+  const asked = async (headers: Record<string, string>): Promise<unknown> => {
+    const client = await httpClient(`${gateway?.url}/servers/weather/mcp`, headers);
+    return codeOf((await client.request(1, 'tools/call', ECHO))[0] ?? {});
+  };
+  const [first, second] = ['t1', 't2'].map((credential) => ({ 'x-user': 'Ada', 'x-credential': credential }));
+
+  it('holds what was read with one credential against what is sent with another, also after a restart', async () => {
+    gateway = await startGateway({ policy: READING });
+    expect(await asked({ ...first })).toBeUndefined();
+    expect(await asked({ ...second, 'x-teams': 'others', 'x-user': 'ada' })).toBe('POLICY_REFUSED');
+    const { dir } = gateway;
+    await gateway.close();
+    gateway = await startGateway({ policy: READING, dir });
+    expect(await asked({ ...second })).toBe('POLICY_REFUSED');
+    expect(gateway.processes.length).toBe(0);
+    const refused = (await gateway.records()).findLast(({ code }) => code === 'POLICY_REFUSED');
+    expect(JSON.stringify(refused?.detail)).toContain('weather/echo');
+    expect(await asked({ 'x-user': 'bob' })).toBeUndefined();
+  });
+
+  it('knows each credential by itself where the policy says so', async () => {
+    gateway = await startGateway({ policy: `toxic flows: each credential by itself\n${READING}` });
+    expect(await asked({ ...first })).toBeUndefined();
+    expect(await asked({ ...first })).toBe('POLICY_REFUSED');
+    expect(await asked({ ...second })).toBeUndefined();
+  });
+
+  it('makes no call of which could not be remembered that it reads', async () => {
+    gateway = await startGateway({ policy: READING });
+    const flows = join(gateway.dir, 'flows');
+    symlinkSync(join(gateway.dir, 'nowhere'), flows);
+    expect(await asked({ ...first })).toBe('FLOWS_BROKEN');
+    expect(callsIn(gateway, 'weather')).toBe('');
+    unlinkSync(flows);
+    expect(await asked({ ...first })).toBeUndefined();
   });
 });

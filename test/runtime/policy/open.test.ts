@@ -302,6 +302,33 @@ describe('toxic flows', () => {
     expect(effect('admins: may send out after reading', 'docs/search')).toBe('deny');
   });
 
+  it('may be asked about, call by call, of people', () => {
+    const asks = 'interns: ask two people before sending out after reading, within 5 minutes';
+    expect(effect(asks, 'docs/search')).toBe('ask');
+    expect(effect(asks, 'docs/edit')).toBe('allow');
+    expect(effect(asks.replace('interns', 'admins'), 'docs/search')).toBe('deny');
+    expect(effect(`${asks}\ninterns: may send out after reading`, 'docs/search')).toBe('allow');
+    const policy = policyOf(`${TEAMS}everyone: everything locked\n${asks}`);
+    const read = { untrusted: true, private: true };
+    const prompt = { server: 'docs', kind: 'prompts', name: 'summary' } as const;
+    expect(policy.judge(callOf('ada@example.com', 'docs/search', { read }))).toMatchObject({ people: 2, minutes: 5 });
+    expect(policy.judge(callOf('ada@example.com', '', { read, item: prompt })).effect).toBe('deny');
+    // Nobody is asked about what a client's model says.
+    expect(policy.sends(callerOf('ada@example.com'), 'docs', read)).toBe(false);
+  });
+
+  it('are remembered as the policy says', () => {
+    const remembers = (text: string) => policyOf(`everyone: all locked tools\n${text}`).remembers;
+    const hour = 3_600_000;
+    expect(remembers('')).toEqual({ by: 'person', ms: 8 * hour });
+    expect(remembers('toxic flows: remembered for 1 hour')).toEqual({ by: 'person', ms: hour });
+    expect(remembers('toxic flows: remembered for 30 days').ms).toBe(720 * hour);
+    expect(remembers('toxic flows: each credential by itself\ntoxic flows: remembered for 2 hours')).toEqual({
+      by: 'credential',
+      ms: 2 * hour,
+    });
+  });
+
   it('labels that were reviewed count before annotations', () => {
     expect(effect('', 'docs/edit', { docs: { edit: ['sends-out'] } })).toBe('deny');
     expect(effect('', 'docs/search', { docs: { search: [] } })).toBe('allow');
@@ -414,6 +441,17 @@ describe('a policy that is not understood is refused, with its line and what was
     ['team a =', 'line 1', 'a person'],
     ['times in Europe/Nowhere', 'line 1', 'time zone'],
     ['toxic flows: unlabelled tools count as some', 'line 1', 'all'],
+    ['toxic flows: forgotten', 'line 1', 'remembered for 8 hours'],
+    ['toxic flows: remembered for 31 days', 'line 1', 'at most 30 days'],
+    ['toxic flows: remembered for 0 hours', 'line 1', 'a number'],
+    ['toxic flows: remembered for 8 weeks', 'line 1', 'days'],
+    ['toxic flows: remembered for 8 hours or so', 'line 1', 'the end of the line'],
+    ['toxic flows: each credential by itself\ntoxic flows: each credential by itself', 'line 2', 'once'],
+    [
+      'everyone: ask one person before sending out after reading, on weekdays',
+      'line 1',
+      'no other condition',
+    ],
     ['everyone: tool "search of the docs server', 'line 1', 'quotation marks'],
     ['everyone: all locked tools\u202e', 'line 1', 'can be seen'],
     ['```cedar\npermit (principal, action, resource);', 'line 1', '```'],

@@ -229,6 +229,7 @@ describe.each(ERAS)('a task, %s', (era) => {
         ...made,
         policy: {
           digest: inner.digest,
+          remembers: inner.remembers,
           judge,
           canSee: inner.canSee.bind(inner),
           reads: inner.reads.bind(inner),

@@ -1,0 +1,34 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { clearRead } from '../../runtime/policy/remembered-file.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import type { Command } from '../command.ts';
+import { flowsDirOf } from '../home.ts';
+
+export const gatewayForget: Command = {
+  summary: 'forget what a user has read, so that their next session may send out again',
+  words: 'USER',
+  options: {},
+  optionHelp: {},
+  examples: ['lk gateway forget ada@example.com'],
+  arity: [1, 1],
+  async run(context, [user = '']) {
+    const flowsDir = flowsDirOf(context.home);
+    const folders = await readdir(flowsDir).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw error;
+    });
+    let forgotten = 0;
+    for (const folder of folders) forgotten += await clearRead(join(flowsDir, folder), user);
+    if (forgotten === 0)
+      throw new LockkeeperError('NOT_FOUND', {
+        expected: `something that ${quote(user, 200)} has read, in ${flowsDir}`,
+        found: 'nothing that is remembered of them',
+        next: 'Name the user as the journal does; see: lk audit',
+      });
+    return {
+      data: { user, forgotten },
+      text: `What ${user} has read counts no longer in their next sessions; those that have read it still do.`,
+    };
+  },
+};
