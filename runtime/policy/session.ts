@@ -105,8 +105,8 @@ function flowRefused(name: string, { readers }: FlowState): LockkeeperError {
   const told = (reader: typeof readers.untrusted): string =>
     reader === null ? 'nothing' : `${quote(reader.what, 160)} in call ${reader.call}`;
   return new LockkeeperError('POLICY_REFUSED', {
-    expected: `${quote(name, 128)}, which sends out, in a session that has not read both text of strangers and private data`,
+    expected: `${quote(name, 128)}, which sends out, of somebody who has not read both text of strangers and private data`,
     found: `strangers' text from ${told(readers.untrusted)}, private data from ${told(readers.private)}`,
-    next: 'Wait until that is forgotten, or ask whoever keeps the policy or the gateway (docs/policy.md, toxic flows)',
+    next: 'Wait until that is forgotten (docs/policy.md), or have a line let you: "TEAM: ask one person before sending out after reading", or "TEAM: may send out after reading"',
   });
 }
