@@ -124,8 +124,9 @@ export class Replay {
     this.#asked.delete(call);
     if (item === undefined || (outcome !== 'ok' && outcome !== 'error')) return;
     const flow = this.#flowOf(body);
-    flow.saw(this.#policy.reads(item), { call, what: `${item.server}/${item.name}` });
-    this.#readAt.set(flow, Date.parse(body.at));
+    const read = this.#policy.reads(item);
+    flow.saw(read, { call, what: `${item.server}/${item.name}` });
+    if (read.untrusted || read.private) this.#readAt.set(flow, Date.parse(body.at));
   }
 
   /** Of one person while it is remembered, or of one session: a record does not say which credential it was. */
