@@ -9,7 +9,6 @@ export const gatewayForget: Command = {
   summary: 'forget what a user has read, so that their next session may send out again',
   words: 'USER',
   options: {},
-  optionHelp: {},
   examples: ['lk gateway forget ada@example.com'],
   arity: [1, 1],
   async run(context, [user = '']) {
