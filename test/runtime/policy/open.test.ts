@@ -311,7 +311,10 @@ describe('toxic flows', () => {
     const policy = policyOf(`${TEAMS}everyone: everything locked\n${asks}`);
     const read = { untrusted: true, private: true };
     const prompt = { server: 'docs', kind: 'prompts', name: 'summary' } as const;
-    expect(policy.judge(callOf('ada@example.com', 'docs/search', { read }))).toMatchObject({ people: 2, minutes: 5 });
+    expect(policy.judge(callOf('ada@example.com', 'docs/search', { read }))).toMatchObject({
+      people: 2,
+      minutes: 5,
+    });
     expect(policy.judge(callOf('ada@example.com', '', { read, item: prompt })).effect).toBe('deny');
     // Nobody is asked about what a client's model says.
     expect(policy.sends(callerOf('ada@example.com'), 'docs', read)).toBe(false);
