@@ -2,7 +2,21 @@
 import type { AuditList } from '../schemas/api.ts';
 import type { AuditBody, AuditRecord } from '../schemas/audit.ts';
 import { ask } from './api.ts';
-import { type Child, card, el, field, fold, form, shown, soft, table, tag, textOf, tick } from './dom.ts';
+import {
+  type Child,
+  card,
+  el,
+  field,
+  fold,
+  form,
+  nameOf,
+  shown,
+  soft,
+  table,
+  tag,
+  textOf,
+  tick,
+} from './dom.ts';
 
 const HEAD = ['When (UTC)', 'User', 'Call', 'Outcome', 'Arguments and data'];
 const SHOWN = 200;
@@ -69,7 +83,9 @@ function rowOf(body: AuditBody, end: AuditBody | undefined): Child[] {
       {},
       el('strong', {}, body.target ?? body.method ?? lifeOf(body)),
       el('div', { class: 'soft' }, body.kind === 'request.forwarded' ? 'call' : body.kind),
-      body.subject ? el('div', { class: 'soft' }, `${body.subject.server} ${body.subject.version}`) : null,
+      body.subject
+        ? el('div', { class: 'soft' }, nameOf(body.subject.server), ` ${body.subject.version}`)
+        : null,
     ),
     outcomeOf(body, end),
     given(body),

@@ -50,7 +50,11 @@ async function baseOf({ formerPackage }: Release, { before }: DiffView): Promise
   return state === 'approved' && reviewBy !== null ? before.version : null;
 }
 
-function signing(release: Release, { report, alarms, done }: Approving, base: string | null): HTMLElement {
+function signing(
+  release: Release,
+  { person, report, alarms, done }: Approving,
+  base: string | null,
+): HTMLElement {
   const open = [
     ...report.checks.filter(
       ({ id, gates, outcome }) => gates && outcome !== 'ok' && !alarms.some((one) => one.id === id),
@@ -88,12 +92,19 @@ function signing(release: Release, { report, alarms, done }: Approving, base: st
     });
     await done();
   };
-  if (release.state !== 'approved')
-    return el('div', {}, el('h3', {}, 'Approve'), form(fields, { text: 'Sign the approval' }, sign));
+  const signed = form(fields, { text: 'Sign the approval' }, sign);
+  const mine = release.approvals.some((one) => one.person === person);
+  if (release.state !== 'approved' && !mine) return el('div', {}, el('h3', {}, 'Approve'), signed);
+  const others = soft('You approved this release. It waits for somebody else.');
   const why = soft(
     'Once an approval is nearly over, its key was replaced, or something stands against the release that you accept.',
   );
-  return fold(['Approve it again'], [why, form(fields, { text: 'Sign the approval' }, sign)]);
+  return el(
+    'div',
+    {},
+    release.state === 'approved' ? null : others,
+    fold(['Approve it again'], [why, signed]),
+  );
 }
 
 function refusing(release: Release, verb: 'reject' | 'revoke', done: () => Promise<void>): HTMLElement {

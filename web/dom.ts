@@ -21,16 +21,30 @@ function visible(child: Node | string): Node | string {
   );
 }
 
+/** A name of a server: broken behind a dot, a slash or an @ before it is broken anywhere. */
+export function nameOf(text: string): HTMLElement {
+  const parts = text.split(/(?<=[./@])/);
+  return el('span', {}, ...parts.flatMap((part, at) => (at === 0 ? [part] : [el('wbr'), part])));
+}
+
+/** Letters of a word that no column is too narrow for. */
+const WHOLE = 12;
+
 /** Each cell carries its heading, which a narrow screen shows instead of the head row. */
 export function table(head: readonly string[], rows: readonly (readonly Child[])[]): HTMLElement {
   const row = (cells: readonly Child[]): HTMLElement =>
-    el('tr', {}, ...cells.map((cell, column) => el('td', { 'data-label': head[column] ?? '' }, cell)));
+    el('tr', {}, ...cells.map((cell, column) => cellOf(cell, head[column] ?? '')));
   return el(
     'table',
     {},
     el('thead', {}, el('tr', {}, ...head.map((cell) => el('th', { scope: 'col' }, cell)))),
     el('tbody', {}, ...rows.map(row)),
   );
+}
+
+function cellOf(cell: Child, label: string): HTMLElement {
+  const whole = typeof cell === 'string' && cell.split(/\s/).every((word) => word.length <= WHOLE);
+  return el('td', { 'data-label': label, ...(whole ? { class: 'whole' } : {}) }, cell);
 }
 
 export function facts(pairs: readonly (readonly [string, Child])[]): HTMLElement {

@@ -1,7 +1,7 @@
 /** What runs where, as runtimes report it. What was revoked and runs still stands first. */
 import type { FleetItem, FleetView } from '../schemas/fleet.ts';
 import { ask } from './api.ts';
-import { type Child, card, day, el, field, form, short, soft, table, tag, textOf } from './dom.ts';
+import { type Child, card, day, el, field, form, nameOf, short, soft, table, tag, textOf } from './dom.ts';
 
 const HEAD = ['Server', 'State', 'Since (UTC)', 'Host', 'Lock', 'User', 'Last seen (UTC)'];
 const FILTERS = [
@@ -56,7 +56,7 @@ function listed(instances: readonly FleetItem[]): HTMLElement[] {
 function rowOf(one: FleetItem): Child[] {
   const release = one.release === null ? tag('rejected', 'not known') : tag(one.release);
   return [
-    el('div', {}, `${one.server} ${one.version} `, isForbidden(one) ? release : null),
+    el('div', {}, nameOf(one.server), ` ${one.version} `, isForbidden(one) ? release : null),
     tag(one.state === 'READY' ? 'ok' : one.state === 'unknown' ? 'unknown' : 'in_review', one.state),
     el('time', { datetime: one.since, title: one.since }, day(one.since)),
     el('div', {}, one.host, el('div', { class: 'soft' }, `${one.driver}, ${one.runtime}`)),

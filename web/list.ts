@@ -1,10 +1,12 @@
 /** The queue and the list of all releases. */
 import type { ReleaseList } from '../schemas/api.ts';
 import type { Attention } from '../schemas/attention.ts';
+import type { TrustView } from '../schemas/keys.ts';
 import type { Release } from '../schemas/release.ts';
-import { ask } from './api.ts';
-import { card, day, el, soft, table, tag } from './dom.ts';
+import { ask, me } from './api.ts';
+import { card, day, el, nameOf, soft, table, tag } from './dom.ts';
 import { alarmCard, attentionCard, dueTag } from './reviewed.ts';
+import { rootIn } from './trust.ts';
 
 const PAGE = 50;
 const HEAD = ['Server', 'Version', 'State', 'Requested by', 'Approvals', 'Submitted (UTC)'];
@@ -23,7 +25,7 @@ export async function queue(): Promise<HTMLElement> {
       await listed(waiting, 'in_review', 'Nothing waits for you. Publish a server, or look at all releases.'),
     ),
     attentionCard(attention),
-    coming.length > 0 ? card('Being scanned', table(HEAD, coming.map(rowOf))) : null,
+    coming.length > 0 ? card('Being scanned', table(HEAD, coming.map(await rows()))) : null,
   );
 }
 
@@ -37,14 +39,22 @@ function releases(state: string, before?: number): Promise<ReleaseList> {
   return ask<ReleaseList>(`/v1/releases?limit=${PAGE}${state ? `&state=${state}` : ''}${from}`);
 }
 
-function rowOf(release: Release): (Node | string)[] {
+/** How a release is listed for this person, under the root of today. */
+async function rows(): Promise<(release: Release) => (Node | string)[]> {
+  const { person } = await me();
+  const { threshold } = rootIn(await ask<TrustView>('/v1/trust')).roles.approver;
+  return (release) => rowOf(release, person, threshold);
+}
+
+function rowOf(release: Release, person: string, threshold: number): (Node | string)[] {
   const due = dueTag(release);
+  const mine = release.approvals.some((one) => one.person === person) ? ', yours too' : '';
   return [
-    el('a', { href: `#/release/${release.id}` }, release.name),
+    el('a', { href: `#/release/${release.id}` }, nameOf(release.name)),
     release.version,
     due === null ? tag(release.state) : el('span', {}, tag(release.state), ' ', due),
     release.requestedBy,
-    String(release.approvals.length),
+    `${release.approvals.length} of ${threshold}${mine}`,
     day(release.submittedAt),
   ];
 }
@@ -52,15 +62,17 @@ function rowOf(release: Release): (Node | string)[] {
 /** A table that grows by a page as long as there is more. */
 async function listed(first: ReleaseList, state: string, none: string): Promise<HTMLElement> {
   if (first.releases.length === 0) return soft(none);
-  const list = table(HEAD, first.releases.map(rowOf));
+  const row = await rows();
+  const list = table(HEAD, first.releases.map(row));
   const more = el('button', { type: 'button', class: 'quiet' }, 'Show more');
   let { next } = first;
   more.hidden = next === null;
   more.addEventListener('click', () => {
     if (next === null) return;
     void releases(state, next).then((page) => {
-      const rows = table(HEAD, page.releases.map(rowOf)).querySelectorAll('tbody > tr');
-      list.querySelector('tbody')?.append(...rows);
+      list
+        .querySelector('tbody')
+        ?.append(...table(HEAD, page.releases.map(row)).querySelectorAll('tbody > tr'));
       next = page.next;
       more.hidden = next === null;
     });

@@ -102,7 +102,7 @@ function signInForm(): HTMLElement {
   };
   const text =
     'Use the one-time code that the registry printed when it started, or that an administrator gave you.';
-  return card('Sign in', el('p', {}, text), form([code], { text: 'Sign in' }, send));
+  return card('', el('h1', {}, 'Sign in'), el('p', {}, text), form([code], { text: 'Sign in' }, send));
 }
 
 async function start(): Promise<void> {

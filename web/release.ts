@@ -11,7 +11,7 @@ import { behaviour } from './behaviour.ts';
 import { changes } from './changes.ts';
 import { checks } from './checks.ts';
 import { decide } from './decide.ts';
-import { card, day, el, facts, short, soft, tag } from './dom.ts';
+import { card, day, el, facts, nameOf, short, soft, tag } from './dom.ts';
 import { materials } from './materials.ts';
 import { deltaOf, dueTag, judgedCard, movedCard, ownerOf, sinceCard } from './reviewed.ts';
 import { sees } from './surface.ts';
@@ -30,7 +30,15 @@ async function partsOf(id: string, again: () => Promise<void>): Promise<Node[]> 
   const release = await ask<Release>(`/v1/releases/${id}`);
   const review = await ask<ReviewView>(`/v1/releases/${id}/review`);
   const due = dueTag(release);
-  const title = el('h1', {}, `${release.name} ${release.version} `, tag(release.state), due && ' ', due);
+  const title = el(
+    'h1',
+    {},
+    nameOf(release.name),
+    ` ${release.version} `,
+    tag(release.state),
+    due && ' ',
+    due,
+  );
   if (release.reportDigest === null) {
     const scanning = release.state === 'submitted' || release.state === 'scanning';
     if (scanning) setTimeout(() => location.hash === `#/release/${id}` && void again(), AGAIN_MS);

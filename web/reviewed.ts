@@ -3,7 +3,7 @@ import type { Alarm, Attention } from '../schemas/attention.ts';
 import type { Release } from '../schemas/release.ts';
 import type { ReviewView, Since } from '../schemas/review.ts';
 import type { Server } from '../schemas/server.ts';
-import { type Child, card, el, facts, soft, table, tag } from './dom.ts';
+import { type Child, card, el, facts, nameOf, soft, table, tag } from './dom.ts';
 
 const DAY_MS = 86_400_000;
 /** How long before its approvals end a release is shown as due; as the registry's schedule has it. */
@@ -21,17 +21,21 @@ export function dueTag({ state, reviewBy, lapsedAt }: Release): HTMLElement | nu
   return soon ? tag('unknown', `re-review due ${date(reviewBy)}`) : null;
 }
 
+function linked({ id, name, version }: Pick<Release, 'id' | 'name' | 'version'>): HTMLElement {
+  return el('a', { href: `#/release/${id}` }, nameOf(name), ` ${version}`);
+}
+
 /** Null when there is nothing to look after. */
 export function attentionCard({ due, orphaned, trustFiles, unwatched }: Attention): HTMLElement | null {
   if (due.length + orphaned.length + trustFiles.length + unwatched.length === 0) return null;
   const rows = [
     ...due.map(({ id, name, version, by, lapsed }): Child[] => [
-      el('a', { href: `#/release/${id}` }, `${name} ${version}`),
+      linked({ id, name, version }),
       lapsed ? tag('fired', 'approvals no longer suffice') : tag('unknown', `re-review due ${date(by)}`),
     ]),
-    ...orphaned.map((server): Child[] => [server.name, orphan(server)]),
+    ...orphaned.map((server): Child[] => [nameOf(server.name), orphan(server)]),
     ...unwatched.map(({ id, name, version, reason, since }): Child[] => [
-      el('a', { href: `#/release/${id}` }, `${name} ${version}`),
+      linked({ id, name, version }),
       el('span', {}, tag('unknown', 'not known upstream'), ` since ${date(since)}: ${reason}`),
     ]),
     ...trustFiles.map(({ name, since }): Child[] => [
@@ -45,8 +49,6 @@ export function attentionCard({ due, orphaned, trustFiles, unwatched }: Attentio
 /** What stands against releases that run: above everything else. Null for nothing. */
 export function alarmCard({ held, judged, failed }: Attention): HTMLElement | null {
   if (held.length + judged.length + failed.length === 0) return null;
-  const linked = ({ id, name, version }: { id: number; name: string; version: string }): HTMLElement =>
-    el('a', { href: `#/release/${id}` }, `${name} ${version}`);
   const rows = [
     ...held.map((one): Child[] => [linked(one), tag('fired', 'known malware, held for you to decide')]),
     ...judged.map((one): Child[] => [

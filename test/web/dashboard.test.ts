@@ -102,6 +102,7 @@ describe('the dashboard', () => {
     await page.getByLabel('One-time code').fill('aaaa-bbbb-cccc');
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.getByRole('alert').filter({ hasText: 'The sign-in code is not valid' }).waitFor(WAIT);
+    expect(await page.getByRole('heading', { level: 1 }).allTextContents()).toEqual(['Sign in']);
     await shot(page, 'sign-in');
     await page.getByLabel('One-time code').fill(codes.dave ?? '');
     await page.getByRole('button', { name: 'Sign in' }).click();
@@ -159,6 +160,7 @@ describe('the dashboard', () => {
   it('signs on the reviewer’s own machine, with a reason for each open check', async () => {
     const page = await visit(alice);
     await page.getByText('signs here').waitFor(WAIT);
+    await page.getByRole('cell', { name: '0 of 2' }).waitFor(WAIT);
     await shot(page, 'queue');
     await page.getByRole('link', { name: 'npm.acme/server' }).click();
     await page.getByRole('button', { name: 'Sign the approval' }).waitFor(WAIT);
@@ -172,6 +174,7 @@ describe('the dashboard', () => {
     await page.getByLabel('For how many days').fill('30');
     await page.getByRole('button', { name: 'Sign the approval' }).click();
     await page.locator('dd li').filter({ hasText: 'alice for development' }).waitFor(WAIT);
+    await page.getByText('You approved this release. It waits for somebody else.').waitFor(WAIT);
     const second = await visit(await open('bob'));
     await second.getByRole('link', { name: 'npm.acme/server' }).click();
     await second.getByRole('button', { name: 'Sign the approval' }).waitFor(WAIT);
@@ -195,6 +198,27 @@ describe('the dashboard', () => {
       expect(await page.evaluate('document.documentElement.scrollWidth'), name).toBeLessThanOrEqual(400);
       await shot(page, `narrow-${name}`);
     }
+  });
+
+  it('breaks the name of a server behind a slash, not in a word', async () => {
+    const page = await visit(alice, 260);
+    await page.getByRole('link', { name: 'Releases' }).click();
+    const name = page.getByRole('link', { name: 'npm.acme/server' });
+    await name.waitFor(WAIT);
+    const lines = await page.evaluate(`(() => {
+      const range = document.createRange();
+      const texts = [...document.querySelector('td a span').childNodes].filter(({ nodeType }) => nodeType === 3);
+      return texts.map((text) => {
+        range.selectNodeContents(text);
+        return [text.textContent, range.getClientRects().length];
+      });
+    })()`);
+    expect(lines).toEqual([
+      ['npm.', 1],
+      ['acme/', 1],
+      ['server', 1],
+    ]);
+    expect((await name.boundingBox())?.height).toBeGreaterThan(30);
   });
 
   it('shows what everything rests on: who holds the root, who may what, and who watches the log', async () => {
