@@ -1,0 +1,146 @@
+/** From the file of an MCP client to what a project asks for: the same servers, as they were approved. Pure. */
+import semver from 'semver';
+import { secretsIn } from '../runtime/content/secrets.ts';
+import type { Entry } from '../scanner/targets/client-file.ts';
+import { type Meant, understand } from '../scanner/targets/command.ts';
+import type { IntentServer } from '../schemas/intent.ts';
+import { pypiName } from '../schemas/pypi.ts';
+import type { Release } from '../schemas/release.ts';
+import { inRange } from '../schemas/request.ts';
+
+/** A server of the file that is approved. */
+export interface Wish {
+  readonly alias: string;
+  readonly request: IntentServer;
+  readonly release: Release;
+  /** What the file gives the server and the approval does not permit, in sentences. */
+  readonly notes: readonly string[];
+}
+
+/** A server of the file that nothing approved stands for, and what to run. */
+export interface Missing {
+  readonly alias: string;
+  readonly why: string;
+  readonly next: string;
+}
+
+export function fromClient(
+  entries: readonly Entry[],
+  approved: readonly Release[],
+): { wishes: Wish[]; missing: Missing[] } {
+  const wishes: Wish[] = [];
+  const missing: Missing[] = [];
+  const taken = new Set<string>();
+  for (const entry of entries) {
+    const found = wishOf(entry, approved);
+    const { alias } = found;
+    const twice = taken.has(alias);
+    taken.add(alias);
+    if (twice)
+      missing.push({ alias, why: 'the file has two of that name', next: 'lk add NAME --alias OTHER' });
+    else if ('release' in found) wishes.push(found);
+    else missing.push(found);
+  }
+  return { wishes, missing };
+}
+
+function wishOf(entry: Entry, approved: readonly Release[]): Wish | Missing {
+  const alias = aliasFrom(entry.alias);
+  if (entry.url !== null) {
+    const { url } = entry;
+    const [release] = newest(approved.filter(({ source }) => source === url));
+    if (release) return wish(entry, { alias, release, range: '*' });
+    return { alias, why: `${url} is not approved`, next: `lk publish ${quoted(url)} --release 1.0.0` };
+  }
+  const meant = understand(entry.command ?? '', entry.args);
+  if (typeof meant === 'string') return { alias, why: meant, next: 'lk publish --help names the sources' };
+  const source = `${meant.kind}:${meant.kind === 'pypi' ? pypiName(meant.name) : meant.name}`;
+  const all = newest(approved.filter((one) => one.source.startsWith(`${source}@`)));
+  const range = meant.spec !== '' && semver.validRange(meant.spec) !== null ? meant.spec : '*';
+  const release = all.find(({ version }) => inRange(version, range));
+  if (release) return wish({ ...entry, args: meant.args }, { alias, release, range });
+  const [other] = all;
+  if (other) {
+    const why = `${source} ${range} is not approved; ${all.map(({ version }) => version).join(', ')} is`;
+    return { alias, why, next: `lk add ${other.name} --alias ${alias}` };
+  }
+  return { alias, why: `${source} is not approved`, next: publishing(source, meant, entry) };
+}
+
+interface Found {
+  readonly alias: string;
+  readonly release: Release;
+  readonly range: string;
+}
+
+function wish({ args, env }: Pick<Entry, 'args' | 'env'>, { alias, release, range }: Found): Wish {
+  const { permissions, launch } = release;
+  const request: IntentServer = { server: release.name, range };
+  const [target, second] = permissions.mounts;
+  const [folder, another] = args.filter(isFolder);
+  const mapped =
+    target !== undefined && second === undefined && folder !== undefined && another === undefined;
+  if (mapped) request.mounts = { [target.target]: folder };
+  const names = Object.keys(env);
+  const passed = names.filter((name) => permissions.env.includes(name));
+  const secret = names.filter((name) => permissions.secrets?.includes(name));
+  if (passed.length > 0) request.env = passed;
+  if (secret.length > 0) request.secrets = Object.fromEntries(secret.map((name) => [name, 'env']));
+  const left = names.filter((name) => ![...passed, ...secret].includes(name));
+  const command: readonly string[] = launch?.transport === 'stdio' ? launch.command : [];
+  const others = args.filter((word) => !(mapped && word === folder) && !command.includes(word));
+  const notes = [
+    ...left.map((name) => `${alias} is not given ${name}: the approved release takes no such variable`),
+    ...(others.length > 0 ? [`${alias} is started as approved, without ${others.map(shown).join(' ')}`] : []),
+  ];
+  return { alias, request, release, notes };
+}
+
+function newest(releases: readonly Release[]): Release[] {
+  return [...releases].sort((a, b) => semver.rcompare(a.version, b.version));
+}
+
+function aliasFrom(word: string): string {
+  const plain = word.toLowerCase().replace(/[^a-z0-9_-]+/g, '-');
+  return plain.replace(/^[^a-z0-9]+/, '').slice(0, 64) || 'server';
+}
+
+function isFolder(word: string): boolean {
+  return /^(?:\/|\.{1,2}(?:\/|$))/.test(word);
+}
+
+/** Secrets that stand in the file are not said again. */
+function shown(word: string): string {
+  return secretsIn(word).length > 0 ? '(a secret)' : word;
+}
+
+/** What asks for the package as the client starts it; folders are read-only until somebody says otherwise. */
+function publishing(source: string, { spec, args }: Meant, { env }: Entry): string {
+  const version = spec === '' ? '' : `@${spec}`;
+  const words = args.flatMap((word) => [
+    '--arg',
+    secretsIn(word).length > 0 ? 'SECRET' : quoted(word),
+    ...(word.startsWith('/') ? ['--mount', quoted(`${word}:ro`)] : []),
+  ]);
+  const names = Object.keys(env).flatMap((name) => ['--env', quoted(name)]);
+  return ['lk publish', `${source}${version}`, ...words, ...names].join(' ');
+}
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+export interface ClientFile {
+  readonly mcpServers: Readonly<
+    Record<string, { readonly command: string; readonly args: readonly string[] }>
+  >;
+}
+
+/** What stands in the client's file then. */
+export function clientFile(wishes: readonly Wish[], dir: string): ClientFile {
+  const servers = wishes.map(({ alias }) => [
+    alias,
+    { command: 'lk', args: ['run', alias, '--project', dir] },
+  ]);
+  return { mcpServers: Object.fromEntries(servers) };
+}

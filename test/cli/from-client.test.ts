@@ -1,0 +1,107 @@
+/** The servers of a client's file as those that are approved: what is asked for, what is left, and what to run for it. */
+import { expect, it } from 'vitest';
+import { clientFile, fromClient } from '../../cli/from-client.ts';
+import { entriesOf } from '../../scanner/targets/client-file.ts';
+import type { Release } from '../../schemas/release.ts';
+
+const NONE = { mounts: [], env: [], secrets: [] };
+
+function approved(source: string, permissions: object = {}): Release {
+  const version = source.slice(source.lastIndexOf('@') + 1);
+  const name = source.startsWith('https:')
+    ? 'acme.tools/search'
+    : `npm.acme/${source.split(/[:@/]+/).at(-2)}`;
+  const launch = { transport: 'stdio', command: ['node', 'index.js', '/data'] };
+  const facts = source.startsWith('https:')
+    ? { version: '1.0.0', launch: { transport: 'streamable-http' } }
+    : { version, launch };
+  return { name, source, ...facts, permissions: { ...NONE, ...permissions } } as unknown as Release;
+}
+
+function of(servers: object, ...releases: Release[]): ReturnType<typeof fromClient> {
+  return fromClient(entriesOf('.mcp.json', JSON.stringify({ mcpServers: servers })), releases);
+}
+
+const DOCS = approved('npm:@acme/docs@2.1.0', { mounts: [{ target: '/data', mode: 'ro' }], env: ['LANG'] });
+
+it.each([
+  ['no version', '@acme/docs', '*'],
+  ['the newest', '@acme/docs@latest', '*'],
+  ['the one that is approved', '@acme/docs@2.1.0', '2.1.0'],
+  ['a range that it is in', '@acme/docs@^2.0.0', '^2.0.0'],
+])('a package with %s is asked for as %s', (_, word, range) => {
+  const { wishes, missing } = of({ 'My Docs': { command: 'npx', args: ['-y', word] } }, DOCS);
+  expect(missing).toEqual([]);
+  expect(wishes).toMatchObject([
+    { alias: 'my-docs', request: { server: 'npm.acme/docs', range }, notes: [] },
+  ]);
+});
+
+it('takes the newest of several, and a remote server by its address', () => {
+  const url = 'https://mcp.acme.example/mcp';
+  const servers = { docs: { command: 'npx', args: ['@acme/docs'] }, search: { url } };
+  const { wishes } = of(servers, approved('npm:@acme/docs@2.0.9'), DOCS, approved(url));
+  expect(wishes.map(({ release }) => release.source)).toEqual(['npm:@acme/docs@2.1.0', url]);
+});
+
+it('gives a folder, variables and secrets where the approval takes them, and says what it does not', () => {
+  const server = {
+    command: 'npx',
+    args: ['-y', '@acme/docs', './notes', '--fast', `ghp_${'a1B2'.repeat(9)}`],
+    env: { LANG: 'C', TOKEN: 'x', DEBUG: '1' },
+  };
+  const permissions = { ...DOCS.permissions, secrets: ['TOKEN'] };
+  const { wishes } = of({ docs: server }, { ...DOCS, permissions });
+  expect(wishes[0]?.request).toEqual({
+    server: 'npm.acme/docs',
+    range: '*',
+    mounts: { '/data': './notes' },
+    env: ['LANG'],
+    secrets: { TOKEN: 'env' },
+  });
+  expect(wishes[0]?.notes).toEqual([
+    'docs is not given DEBUG: the approved release takes no such variable',
+    'docs is started as approved, without --fast (a secret)',
+  ]);
+});
+
+it.each([
+  [
+    'another package',
+    { command: 'npx', args: ['-y', '@acme/doc', '/srv/my docs', 'x'], env: { KEY: 'v' } },
+    "lk publish npm:@acme/doc --arg '/srv/my docs' --mount '/srv/my docs:ro' --arg x --env KEY",
+  ],
+  [
+    'a version that is not approved',
+    { command: 'npx', args: ['@acme/docs@1.0.0'] },
+    'lk add npm.acme/docs --alias a',
+  ],
+  ['a package of Python', { command: 'uvx', args: ['Acme_Docs'] }, 'lk publish pypi:acme-docs'],
+  ['an address', { url: 'https://x.example/mcp' }, 'lk publish https://x.example/mcp --release 1.0.0'],
+  ['a shell', { command: 'bash', args: ['-c', 'x'] }, 'lk publish --help names the sources'],
+])('%s is missing, with what to run', (_, server, next) => {
+  const { wishes, missing } = of({ a: server }, DOCS);
+  expect(wishes).toEqual([]);
+  expect(missing).toMatchObject([{ alias: 'a', next }]);
+});
+
+it('never says a secret of the file, nor takes two servers for one', () => {
+  const secret = `ghp_${'a1B2'.repeat(9)}`;
+  const servers = {
+    'a b': { command: 'npx', args: ['@acme/other', secret] },
+    'a.b': { url: 'https://x.example' },
+  };
+  const { missing } = of(servers, DOCS);
+  expect(JSON.stringify(missing)).not.toContain(secret);
+  expect(missing.map(({ next }) => next)).toEqual([
+    'lk publish npm:@acme/other --arg SECRET',
+    'lk add NAME --alias OTHER',
+  ]);
+});
+
+it('has each of them started by lk run in the project', () => {
+  const { wishes } = of({ docs: { command: 'npx', args: ['@acme/docs'] } }, DOCS);
+  expect(clientFile(wishes, '/srv/app').mcpServers).toEqual({
+    docs: { command: 'lk', args: ['run', 'docs', '--project', '/srv/app'] },
+  });
+});
