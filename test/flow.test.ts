@@ -123,7 +123,23 @@ describe('[npm] one official server, from unknown to running', () => {
     await publish('2025.11.25');
     await approve('2025.11.25');
     writeFileSync(join(project, 'docs/note.txt'), 'a note');
-    await company.must('erin', 'add', 'filesystem@2025.11.25', '--mount', '/data=./docs');
+    const npx = (...args: string[]) => ({ command: 'npx', args: ['-y', ...args] });
+    const other = { other: npx('@acme/other') };
+    writeFileSync(join(project, 'other.json'), JSON.stringify({ mcpServers: other }));
+    expect((await company.lk('erin', 'add', 'other.json')).exit).toBe(3);
+    expect(existsSync(join(project, 'lockkeeper.json'))).toBe(false);
+    const mcpServers = {
+      filesystem: npx('@modelcontextprotocol/server-filesystem@2025.11.25', './docs'),
+      ...other,
+    };
+    writeFileSync(join(project, '.mcp.json'), JSON.stringify({ mcpServers }));
+    expect(await company.lk('erin', 'add', '.mcp.json')).toMatchObject({
+      exit: 3,
+      data: { missing: [{ alias: 'other', next: 'lk publish npm:@acme/other' }] },
+    });
+    expect(JSON.parse(readFileSync(join(project, 'lockkeeper.json'), 'utf8')).servers).toEqual({
+      filesystem: { mounts: { '/data': './docs' }, range: '2025.11.25', server: SERVER },
+    });
     await company.must('erin', 'lock');
     expect(await company.must('erin', 'ci')).toMatchObject({
       conclusion: 'ok',
