@@ -5,10 +5,11 @@
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import type { LockEntry } from '../../schemas/lock.ts';
-import type { Era, Section } from '../../schemas/surface.ts';
+import type { Era } from '../../schemas/surface.ts';
 import type { GatePolicy } from '../policy/session.ts';
-import { type Id, idKey, isObject, type Notification, type Request, type Response } from '../wire/message.ts';
+import { type Id, idKey, type Notification, type Request, type Response } from '../wire/message.ts';
 import { undeclared } from './declared.ts';
+import { judgeItem, judgeReference, judgeSubscribed, targetOf } from './items.ts';
 import {
   type MethodRule,
   NOTICES_TO_CLIENT,
@@ -17,20 +18,10 @@ import {
   REQUESTS_TO_SERVER,
 } from './methods.ts';
 import { type Ask, type Decided, judgePolicy, judgeTaskPolicy, type Permission } from './permitted.ts';
-import {
-  drifted,
-  duplicateId,
-  expired,
-  notDeclared,
-  notLocked,
-  tooMany,
-  tooManyTasks,
-  unknownMethod,
-} from './refusals.ts';
+import { duplicateId, expired, notDeclared, tooMany, tooManyTasks, unknownMethod } from './refusals.ts';
 import type { ArgumentCheck } from './schema.ts';
 import type { LiveSurface } from './surface.ts';
 import * as tasks from './tasks.ts';
-import { matchesTemplate } from './template.ts';
 
 /** Calls in flight in one session and direction. */
 export const MAX_IN_FLIGHT = 256;
@@ -126,6 +117,7 @@ export function judgeToServer(message: Request | Notification, state: GateState)
   const itemError =
     judgeItem(rule, target, state) ??
     judgeReference(message, state) ??
+    judgeSubscribed(message, state) ??
     tasks.judgeMentions(message, state) ??
     tasks.judgeWish(message, target ?? '', state);
   if (itemError) return refuse(itemError, target);
@@ -192,53 +184,4 @@ export function boundTo(message: Response, pending: ReadonlyMap<string, Pending>
 
 function own(table: Readonly<Record<string, MethodRule>>, method: string): MethodRule | undefined {
   return Object.hasOwn(table, method) ? table[method] : undefined;
-}
-
-function targetOf(rule: MethodRule, message: Request): string | undefined {
-  const value = rule.item ? message.params[rule.item.parameter] : undefined;
-  return typeof value === 'string' ? value : undefined;
-}
-
-function judgeItem(rule: MethodRule, target: string | undefined, state: GateState): LockkeeperError | null {
-  if (!rule.item) return null;
-  const { section, parameter } = rule.item;
-  if (target === undefined) {
-    return new LockkeeperError('FRAME_INVALID', {
-      expected: `a ${parameter}`,
-      found: 'none',
-      next: 'Correct the sender',
-    });
-  }
-  const standing = state.live.standing(section, target);
-  if (standing === 'locked') return null;
-  if (section === 'resources' && standing === 'unknown') return judgeTemplates(target, state);
-  return standing === 'changed' ? drifted(section, target, state) : notLocked(section, target, state.entry);
-}
-
-/** A resource that is not listed may still be one of a locked template that is unchanged. */
-function judgeTemplates(uri: string, state: GateState): LockkeeperError | null {
-  const templates = Object.keys(state.entry.surface.resourceTemplates);
-  const fits = templates.some(
-    (template) =>
-      matchesTemplate(template, uri) && state.live.standing('resourceTemplates', template) === 'locked',
-  );
-  return fits ? null : notLocked('resources', uri, state.entry);
-}
-
-/** completion/complete names a prompt or a template: it must be a locked one. */
-function judgeReference(message: Request, state: GateState): LockkeeperError | null {
-  if (message.method !== 'completion/complete') return null;
-  const ref: Json | undefined = message.params.ref;
-  const [section, key]: [Section, Json | undefined] =
-    isObject(ref) && ref.type === 'ref/prompt'
-      ? ['prompts', ref.name]
-      : ['resourceTemplates', isObject(ref) ? ref.uri : undefined];
-  if (typeof key === 'string' && state.live.standing(section, key) === 'locked') return null;
-  if (
-    typeof key === 'string' &&
-    section === 'resourceTemplates' &&
-    state.live.standing('resources', key) === 'locked'
-  )
-    return null;
-  return notLocked(section, typeof key === 'string' ? key : '(none)', state.entry);
 }

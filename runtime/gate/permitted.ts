@@ -7,6 +7,7 @@ import { FLOWS_RULE } from '../policy/rules.ts';
 import type { GatePolicy, ItemCall } from '../policy/session.ts';
 import { isObject, type Request } from '../wire/message.ts';
 import type { GateState, Pending } from './gate.ts';
+import { subscribedTo } from './items.ts';
 import type { MethodRule } from './methods.ts';
 import type { Task } from './tasks.ts';
 import { filledIn, matchesTemplate } from './template.ts';
@@ -94,14 +95,20 @@ function permissionOf(policy: GatePolicy, call: ItemCall, decision: Decision): P
 }
 
 function itemsOf(message: Request, rule: MethodRule, state: GateState): ItemCall[] {
-  if (!rule.item) return [];
+  if (!rule.item) return (subscribedTo(message) ?? []).flatMap((uri) => resourcesAt(uri, state));
   const { section, parameter } = rule.item;
   const name = message.params[parameter];
   if (typeof name !== 'string') return [];
   if (section !== 'resources') return [{ section, name, arguments: message.params.arguments ?? {} }];
-  const args = { uri: name };
-  if (state.live.standing('resources', name) === 'locked') return [{ section, name, arguments: args }];
-  return templatesOf(name, state).map((template) => ({
+  return resourcesAt(name, state);
+}
+
+/** The listed resource of this address, or every template that it is of. */
+function resourcesAt(uri: string, state: GateState): ItemCall[] {
+  const args = { uri };
+  if (state.live.standing('resources', uri) === 'locked')
+    return [{ section: 'resources', name: uri, arguments: args }];
+  return templatesOf(uri, state).map((template) => ({
     section: 'resourceTemplates' as const,
     name: template,
     arguments: args,

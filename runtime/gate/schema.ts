@@ -2,6 +2,8 @@
 import type { Json } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Surface } from '../../schemas/surface.ts';
+import { isObject } from '../wire/message.ts';
+import { folded } from '../wire/names.ts';
 import { type BoundedSchema, boundedSchema, type Problem } from './bounded.ts';
 
 export type ArgumentCheck = (tool: string, args: Json) => LockkeeperError | null;
@@ -48,11 +50,31 @@ function makeCheck(surface: Pick<Surface, 'tools'>): ArgumentCheck {
   const none = boundedSchema(undefined);
   return (tool, args) => {
     const problems = (schemas(tool) ?? none).problems(args);
-    if (problems.length === 0) return null;
+    const twin = problems.length > 0 ? null : twinIn(args, surface.tools[tool]?.inputSchema);
+    if (problems.length === 0 && twin === null) return null;
     return new LockkeeperError('ARGUMENTS_INVALID', {
       expected: `arguments of ${quote(tool, 128)} as its locked schema says`,
-      found: problemsIn(problems),
+      found:
+        twin === null ? problemsIn(problems) : `${quote(twin, 100)}, which a program may take for another`,
       next: 'Correct the arguments',
     });
   };
+}
+
+/**
+ * A name that the schema does not have, and that is one of its own but for the size of letters: what was judged under the one
+ * name some programs read under the other. Null where there is none.
+ */
+function twinIn(args: Json | undefined, schema: Json | undefined): string | null {
+  if (!isObject(args) || !isObject(schema) || !isObject(schema.properties)) return null;
+  const { properties } = schema;
+  const strange = Object.keys(args).filter((name) => !Object.hasOwn(properties, name));
+  const known = strange.length === 0 ? null : new Set(Object.keys(properties).map(folded));
+  const twin = strange.find((name) => known?.has(folded(name)));
+  if (twin !== undefined) return twin;
+  for (const [name, inner] of Object.entries(properties)) {
+    const found = Object.hasOwn(args, name) ? twinIn(args[name], inner) : null;
+    if (found !== null) return found;
+  }
+  return null;
 }

@@ -3,6 +3,7 @@ import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import type { Era } from '../../schemas/surface.ts';
+import { strangeMember, strangeParameter } from './names.ts';
 
 export type Id = string | number;
 
@@ -37,6 +38,7 @@ export function parseMessage(bytes: Buffer, lenient = false): Message {
   if (Array.isArray(value))
     throw invalid('one message a line', 'a batch, which only protocol 2025-03-26 had');
   if (value === null || typeof value !== 'object') throw invalid('an object', typeof value);
+  assertRead(strangeMember(value));
   if (value.jsonrpc !== '2.0')
     throw invalid('"jsonrpc": "2.0"', quote(JSON.stringify(value.jsonrpc ?? null), 40));
   if (value.method !== undefined) return call(value, bytes);
@@ -59,11 +61,16 @@ function call(value: JsonObject, bytes: Buffer): Message {
     throw invalid('a method name', quote(JSON.stringify(method), 60));
   if (!isObject(params))
     throw invalid('params as an object', Array.isArray(params) ? 'an array' : typeof params);
+  assertRead(strangeParameter(params));
   if (value.result !== undefined || value.error !== undefined)
     throw invalid('a call or an answer', 'both in one message');
   return id === undefined
     ? { kind: 'notification', method, params, bytes }
     : { kind: 'request', id: idOf(id), method, params, bytes };
+}
+
+function assertRead(strange: string | null): void {
+  if (strange !== null) throw invalid('names in the letters of the protocol', quote(strange, 60));
 }
 
 function idOf(id: Json | undefined): Id {

@@ -17,6 +17,7 @@ export interface Mutation {
   readonly still?: Partial<Record<FaceName, string>>;
 }
 
+const ITEMS = 'runtime/gate/items.ts';
 const GATE = 'runtime/gate/gate.ts';
 const TO_SERVER = 'runtime/session/to-server.ts';
 const TO_CLIENT = 'runtime/session/to-client.ts';
@@ -119,7 +120,7 @@ export const mutations: readonly Mutation[] = [
   {
     rows: ['6 item unchanged: request to the server'],
     edits: [
-      edit(GATE, "if (standing === 'locked') return null;", "if (standing !== 'unknown') return null;"),
+      edit(ITEMS, "if (standing === 'locked') return null;", "if (standing !== 'unknown') return null;"),
     ],
   },
   {

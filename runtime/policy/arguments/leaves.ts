@@ -1,5 +1,6 @@
 /** The values inside of arguments, each with its name. */
 import type { Json } from '../../../schemas/common.ts';
+import { folded } from '../../wire/names.ts';
 
 export interface Leaf {
   /** Dotted: `options.path`; the index of a list is no part of it. */
@@ -32,11 +33,6 @@ export function leavesOf(args: Json): readonly Leaf[] | null {
 export function under(leaves: readonly Leaf[], argument: string): readonly Leaf[] {
   const wanted = folded(argument);
   return leaves.filter((leaf) => leaf.folded === wanted || leaf.folded.startsWith(`${wanted}.`));
-}
-
-/** Without the size of letters, as decoders of JSON compare names that do not tell it apart (`ſ` is an `s` to them). */
-export function folded(text: string): string {
-  return text.toUpperCase().toLowerCase();
 }
 
 /** The last part of a dotted name. */

@@ -1,6 +1,7 @@
 /** Paths inside of arguments. They are compared as they are written: where a symbolic link leads nobody can tell from here. */
 import { posix } from 'node:path';
-import { folded, type Leaf, lastName } from './leaves.ts';
+import { folded } from '../../wire/names.ts';
+import { type Leaf, lastName } from './leaves.ts';
 import type { Truth } from './predicate.ts';
 
 const NAME = /path|file|dir|folder|cwd|root|source|src|dest|target|location|(?:^|_)(?:from|to)$/i;

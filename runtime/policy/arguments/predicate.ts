@@ -2,9 +2,10 @@
  * Conditions on arguments. Each is decided in three values: what cannot be told for certain is `unknown`, and then it
  * holds for no permission and for every prohibition.
  */
+import { folded } from '../../wire/names.ts';
 import type { Words } from '../words.ts';
 import { hostTruth, isHostPattern, looksLikeHost } from './hosts.ts';
-import { folded, type Leaf, lastName, under } from './leaves.ts';
+import { type Leaf, lastName, under } from './leaves.ts';
 import { isAbsolute, looksLikePath, normalised, pathTruth } from './paths.ts';
 import { isRepository, repositoriesIn, repositoryTruth } from './repositories.ts';
 import { looksLikeSql, SQL_VERBS, sqlTruth } from './sql.ts';

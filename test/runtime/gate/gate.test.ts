@@ -16,8 +16,12 @@ import type { Json, JsonObject } from '../../../schemas/common.ts';
 import { pinSurface, type Section, type Surface } from '../../../schemas/surface.ts';
 import { surface as base, makeEntry } from '../../helpers/trust.ts';
 
+const { forecast: locked = {} } = base.tools;
+const at = { type: 'object', properties: { hour: { type: 'number' } } };
+const inputSchema = { type: 'object', properties: { city: { type: 'string' }, at }, required: ['city'] };
 const surface: Surface = {
   ...base,
+  tools: { ...base.tools, forecast: { ...locked, inputSchema } },
   prompts: { greet: { name: 'greet' } },
   resources: { 'note://here': { name: 'here', uri: 'note://here' } },
   resourceTemplates: { 'note://{id}': { name: 'note', uriTemplate: 'note://{id}' } },
@@ -47,6 +51,12 @@ const message = (value: JsonObject): Call =>
 const request = (method: string, params: JsonObject = {}): Call => message({ id: 7777, method, params });
 const notice = (method: string): Call => message({ method });
 const forecast = request('tools/call', { name: 'forecast', arguments: { city: 'Berlin' } });
+const forecastWith = (more: JsonObject): Call =>
+  request('tools/call', { name: 'forecast', arguments: { city: 'Berlin', ...more } });
+const LISTEN = 'subscriptions/listen';
+const STATELESS = { era: 'stateless' } as const;
+const listen = (resourceSubscriptions: Json): Call =>
+  request(LISTEN, { notifications: { resourceSubscriptions } });
 const said = (verdict: Verdict): string => (verdict.allow ? 'allowed' : verdict.error.code);
 
 describe('the gate to the server', () => {
@@ -77,6 +87,15 @@ describe('the gate to the server', () => {
     ['a notice nobody knows', 'METHOD_REFUSED', notice('notifications/odd'), {}],
     ['a notice of the other direction', 'METHOD_REFUSED', notice('notifications/message'), {}],
     ['a method named like a prototype member', 'METHOD_REFUSED', request('constructor'), {}],
+    ['a subscription to what is locked', 'allowed', listen(['note://here', 'note://7']), STATELESS],
+    ['a subscription to nothing', 'allowed', request('subscriptions/listen'), STATELESS],
+    ['a subscription to another resource', 'TOOL_REFUSED', listen(['note://here', 'file:///x']), STATELESS],
+    ['a subscription to no addresses', 'FRAME_INVALID', listen([{ uri: 'note://here' }]), STATELESS],
+    ['a subscription to too many', 'FRAME_INVALID', listen(Array(1001).fill('note://here')), STATELESS],
+    ['a subscription that is no object', 'FRAME_INVALID', request(LISTEN, { notifications: [] }), STATELESS],
+    ['an argument in other letters', 'ARGUMENTS_INVALID', forecastWith({ City: 'Paris' }), {}],
+    ['the same further in', 'ARGUMENTS_INVALID', forecastWith({ at: { hour: 1, Hour: 2 } }), {}],
+    ['one that the schema has not', 'allowed', forecastWith({ at: { hour: 1, day: 2 }, town: 1 }), {}],
     ['a method of the other era', 'METHOD_REFUSED', request('ping'), { era: 'stateless' }],
     [
       'arguments that do not fit',
@@ -283,5 +302,30 @@ describe('what a result of the stateless era asks', () => {
     expect(askedInVain(answer, {}, { ...state, clientCapabilities: declared })?.found).toBe(found);
     expect(askedInVain(answer, { declared }, { ...state, era: 'session' })).toBe(null);
     expect(found?.replace('one that takes ', '') ?? null).toBe(expected);
+  });
+});
+
+describe('names that some readers take for those of the protocol', () => {
+  const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'forecast' } };
+  const answer = { jsonrpc: '2.0', id: 1, result: {} };
+  it.each<[string, JsonObject]>([
+    ['a method beside the method', { ...call, Method: 'tools/list' }],
+    ['a call in an answer', { ...answer, METHOD: 'tools/call', Params: call.params }],
+    ['an id', { ...call, ID: 2 }],
+    ['a letter that is drawn like another', { ...call, paramſ: {} }],
+    ['a tool beside the tool', { ...call, params: { name: 'forecast', Name: 'other' } }],
+    ['arguments alone', { ...call, params: { name: 'forecast', Arguments: {} } }],
+    ['a task', { ...call, params: { name: 'forecast', Task: {} } }],
+    ['further in', { ...call, params: { ref: { type: 'ref/prompt', name: 'greet', Name: 'x' } } }],
+  ])('%s is no message', (_, value) => {
+    const read = (): unknown => parseMessage(Buffer.from(JSON.stringify(value)));
+    expect(read).toThrow(expect.objectContaining({ code: 'FRAME_INVALID' }));
+  });
+
+  it('are whatever they like elsewhere', () => {
+    const params = { name: 'forecast', arguments: { Name: 1, ID: 2 }, _meta: { Task: 1 }, Title: 'x' };
+    expect(parseMessage(Buffer.from(JSON.stringify({ ...call, params, Extra: 1 }))).kind).toBe('request');
+    const result = { Content: [], Method: 'x' };
+    expect(parseMessage(Buffer.from(JSON.stringify({ ...answer, result }))).kind).toBe('response');
   });
 });

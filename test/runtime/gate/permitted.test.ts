@@ -45,13 +45,17 @@ const GET = request('prompts/get', { name: 'greet' });
 const READ = request('resources/read', { uri: 'note://here' });
 const TEMPLATE = request('resources/read', { uri: 'note://7' });
 const SUBSCRIBE = request('resources/subscribe', { uri: 'note://here' });
+const LISTEN = request('subscriptions/listen', {
+  notifications: { toolsListChanged: true, resourceSubscriptions: ['note://here', 'note://7'] },
+});
 const PROMPT = request('completion/complete', { ref: { type: 'ref/prompt', name: 'greet' } });
 const PAGE = request('completion/complete', { ref: { type: 'ref/resource', uri: 'note://{id}' } });
 const LIST = request('tools/list');
 
 const EVERYTHING = 'everyone: everything locked';
 const said = (call: Call, text: string): string => {
-  const verdict = judgeToServer(call, stateWith(text));
+  const era = call.method === 'subscriptions/listen' ? 'stateless' : 'session';
+  const verdict = judgeToServer(call, { ...stateWith(text), era });
   return verdict.allow ? (verdict.ask ? 'ask' : 'allowed') : verdict.error.code;
 };
 
@@ -62,6 +66,7 @@ describe('step 7', () => {
     ['a resource', READ],
     ['a resource of a template', TEMPLATE],
     ['a subscription', SUBSCRIBE],
+    ['subscriptions of the stateless era', LISTEN],
     ['completing a prompt', PROMPT],
     ['completing a template', PAGE],
   ])('judges %s: refused without a line, and by the line that is for it', (_, call) => {
@@ -73,6 +78,12 @@ describe('step 7', () => {
   it.each<[string, Call, string, string]>([
     ['a list is filtered, not refused', LIST, '', 'allowed'],
     ['a tool is no prompt', GET, 'everyone: all locked tools', 'POLICY_REFUSED'],
+    [
+      'one of several subscriptions',
+      LISTEN,
+      'everyone: resource note://here of the test server',
+      'POLICY_REFUSED',
+    ],
     ['a resource that every template allows', TEMPLATE, 'everyone: all resources', 'allowed'],
     [
       'a resource that one of two templates refuses',

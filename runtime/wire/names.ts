@@ -1,0 +1,45 @@
+/** Names of a message that another reader takes for those that are judged: some decoders do not tell the size of letters apart. */
+import type { Json, JsonObject } from '../../schemas/common.ts';
+
+/** Without the size of letters, as those decoders compare names (`ſ` is an `s` to them). */
+export function folded(text: string): string {
+  return text.toUpperCase().toLowerCase();
+}
+
+const byFolded = (names: readonly string[]): ReadonlyMap<string, string> =>
+  new Map(names.map((name) => [folded(name), name]));
+
+const MEMBERS = byFolded(['jsonrpc', 'id', 'method', 'params', 'result', 'error']);
+/** Of parameters, and of what stands in them by one of these names. */
+const PARAMETERS = byFolded([
+  ...['name', 'arguments', 'uri', 'ref', 'type', 'argument', 'value', 'context', '_meta'],
+  ...['taskId', 'taskIds', 'task', 'ttl', 'inputResponses', 'requestState', 'requestId', 'progressToken'],
+  ...['notifications', 'resourceSubscriptions', 'cursor', 'level'],
+  ...['tools', 'toolChoice', 'includeContext', 'mode', 'messages', 'content'],
+]);
+const WITHIN = ['ref', 'argument', 'context', 'task', 'notifications'] as const;
+const LONGEST = Math.max(...[...PARAMETERS.keys()].map(({ length }) => length));
+
+function strangeIn(value: Json | undefined, known: ReadonlyMap<string, string>): string | null {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return null;
+  for (const name of Object.keys(value)) {
+    if (name.length > LONGEST) continue;
+    const meant = known.get(folded(name));
+    if (meant !== undefined && meant !== name) return name;
+  }
+  return null;
+}
+
+/** Such a name of the message itself; null where there is none. */
+export function strangeMember(message: JsonObject): string | null {
+  return strangeIn(message, MEMBERS);
+}
+
+/** Such a name of its parameters. What is in arguments is held against their schema. */
+export function strangeParameter(params: JsonObject): string | null {
+  for (const part of [params, ...WITHIN.map((name) => params[name])]) {
+    const strange = strangeIn(part, PARAMETERS);
+    if (strange !== null) return strange;
+  }
+  return null;
+}
