@@ -5,6 +5,10 @@ import { asLockkeeperError } from '../../schemas/errors.ts';
 import type { Project } from '../project.ts';
 
 const LOOK_MS = 2000;
+/** What could not be done is tried again after so long: who was not reached may be by then. */
+const AGAIN_MS = 30_000;
+/** Exit codes of what is so at one time and not at another: broken, and could not verify. */
+const PASSING: readonly number[] = [1, 4];
 
 export interface ReloadOptions {
   readonly project: Project;
@@ -12,23 +16,36 @@ export interface ReloadOptions {
   readonly reload: () => Promise<string>;
   readonly say: (line: string) => void;
   readonly stop: AbortSignal;
+  readonly lookMs?: number;
+  readonly againMs?: number;
 }
 
-/** Looks until `stop` aborts. Each state of the files is tried once. */
-export async function watchLock({ project, reload, say, stop }: ReloadOptions): Promise<void> {
+/** Looks until `stop` aborts. Each state of the files is tried until it is taken over, or refused. */
+export async function watchLock(options: ReloadOptions): Promise<void> {
+  const { project, say, stop, lookMs = LOOK_MS, againMs = AGAIN_MS } = options;
   let seen = await stateOf(project);
+  let due = Number.POSITIVE_INFINITY;
+  let said = '';
   while (!stop.aborted) {
-    await sleep(LOOK_MS, undefined, { signal: stop }).catch(() => undefined);
+    await sleep(lookMs, undefined, { signal: stop }).catch(() => undefined);
     const now = await stateOf(project);
-    if (stop.aborted || now === seen) continue;
+    if (stop.aborted || (now === seen && performance.now() < due)) continue;
     seen = now;
-    await reload().then(
-      (line) => say(line),
-      (thrown: unknown) =>
-        say(
-          `the changed lock is not taken over, the one before stands: ${asLockkeeperError(thrown).message}`,
-        ),
-    );
+    const { line, passing } = await tried(options);
+    due = passing ? performance.now() + againMs : Number.POSITIVE_INFINITY;
+    if (!passing || line !== said) say(line);
+    said = line;
+  }
+}
+
+/** What came of it. `passing`: it may come otherwise the next time. */
+async function tried({ reload }: ReloadOptions): Promise<{ line: string; passing: boolean }> {
+  try {
+    return { line: await reload(), passing: false };
+  } catch (thrown) {
+    const { message, exit } = asLockkeeperError(thrown);
+    const line = `the changed lock is not taken over, the one before stands: ${message}`;
+    return { line, passing: PASSING.includes(exit) };
   }
 }
 

@@ -82,10 +82,15 @@ export function assertDecides({ approval, person }: OpenedCallApproval, call: Ca
   assertNotCaller(person, call.user);
 }
 
-/** Nobody approves their own call, whoever vouches for their name: this machine (`local:`), or an issuer with a prefix. */
+/**
+ * Nobody approves their own call, whoever vouches for their name: this machine (`local:`), or an issuer with a prefix. A name
+ * and an e-mail address that begins with it may be one person, and count as one.
+ */
 export function assertNotCaller(person: string, user: string): void {
-  const name = user.toLowerCase();
-  if (name !== person && !name.endsWith(`:${person}`)) return;
+  const name = user.toLowerCase().split(/[:/|]/).at(-1) ?? '';
+  const [own, other] = [name, person].map((one) => one.split('@', 1)[0]);
+  const mayBeOne = own === other && !(name.includes('@') && person.includes('@'));
+  if (name !== person && !mayBeOne) return;
   throw new LockkeeperError('APPROVAL_REQUESTER', {
     expected: `an approval by others than ${quote(user, 64)}, who makes the call`,
     found: `one by ${person}`,

@@ -1,6 +1,6 @@
 /** What a runtime believes of approvals that came from somewhere: signatures under its own root, about its own call. */
 import { describe, expect, it } from 'vitest';
-import { assertCallApproved } from '../../../runtime/trust/call.ts';
+import { assertCallApproved, assertNotCaller } from '../../../runtime/trust/call.ts';
 import { openRoot } from '../../../runtime/trust/root.ts';
 import type { CallFacts } from '../../../schemas/call.ts';
 import { type Envelope, seal } from '../../../schemas/dsse.ts';
@@ -83,10 +83,18 @@ describe('an approval of a call', () => {
     expect(refusalOf([other], call)).toBe('DOCUMENT_INVALID');
   });
 
-  it.each(['alice', 'Alice', 'local:alice', 'corp:alice'])('is not by whoever makes the call: %s', (user) => {
+  it.each([
+    ...['alice', 'Alice', 'local:alice', 'corp:alice', 'corp:a:alice', 'corp|alice', 'CORP/alice'],
+    ...['alice@example.com', 'corp:Alice@example.com'],
+  ])('is not by whoever makes the call: %s', (user) => {
     const call = facts({ user });
     expect(refusalOf([approvalOfCall(alice, call)], call)).toBe('APPROVAL_REQUESTER');
     expect(refusalOf([approvalOfCall(bob, call)], call)).toBe('approved');
+  });
+
+  it('is by another person where both have an address', () => {
+    expect(() => assertNotCaller('al@one.test', 'corp:al@two.test')).not.toThrow();
+    expect(() => assertNotCaller('al@one.test', 'corp:AL@one.test')).toThrow();
   });
 
   it('counts one person once, and two people where it takes two', () => {
