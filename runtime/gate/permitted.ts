@@ -9,6 +9,7 @@ import { isObject, type Request } from '../wire/message.ts';
 import type { GateState, Pending } from './gate.ts';
 import { subscribedTo } from './items.ts';
 import type { MethodRule } from './methods.ts';
+import { listedAs } from './same-address.ts';
 import type { Task } from './tasks.ts';
 import { filledIn, matchesTemplate } from './template.ts';
 
@@ -108,11 +109,14 @@ function resourcesAt(uri: string, state: GateState): ItemCall[] {
   const args = { uri };
   if (state.live.standing('resources', uri) === 'locked')
     return [{ section: 'resources', name: uri, arguments: args }];
-  return templatesOf(uri, state).map((template) => ({
+  const templates = templatesOf(uri, state).map((template) => ({
     section: 'resourceTemplates' as const,
     name: template,
     arguments: args,
   }));
+  // Written in another way, it may be a listed one: that is judged as well.
+  const listed = listedAs(uri, state.entry.surface.resources);
+  return [...templates, ...listed.map((name) => ({ section: 'resources' as const, name, arguments: args }))];
 }
 
 function templatesOf(uri: string, { entry, live }: GateState): string[] {

@@ -10,6 +10,7 @@ import { assertValid } from '../../schemas/validate.ts';
 import { blocked, type Found, Look } from '../content/look.ts';
 import { eachText, rewritten, shownPlace } from '../content/walk.ts';
 import { isObject, type Message, parseMessage, type Response } from '../wire/message.ts';
+import { strangeResult } from '../wire/names.ts';
 import type { Pending } from './gate.ts';
 import { judgeLarge, LARGE_BYTES } from './large/judge.ts';
 import { lockedSchemas, problemsIn } from './schema.ts';
@@ -87,8 +88,8 @@ function makeJudge({ content = {}, entry, surface, journal: { key } }: ContentOp
   return {
     rules,
     answer: (message, asked) => {
-      const large = tooLarge(message, rules);
-      if (large) return refused(message, large);
+      const unfit = tooLarge(message, rules) ?? misnamed(message);
+      if (unfit) return refused(message, unfit);
       // A greeting passes only as it was compared with the lock.
       if (asked.rule.greets) return passed(message);
       const misfit = misfitOf(message, asked, schemas);
@@ -143,6 +144,17 @@ function tooLarge({ bytes }: Message, { maxResultBytes }: ContentRules): Lockkee
     expected: `at most ${maxResultBytes} bytes`,
     found: `${bytes.length}`,
     next: 'Ask for less at a time',
+  });
+}
+
+/** `Tools` beside the `tools` that are compared with the lock: some clients would read it in their place. */
+function misnamed(message: Response): LockkeeperError | null {
+  const strange = message.kind === 'error' ? null : strangeResult(message.result);
+  if (strange === null) return null;
+  return new LockkeeperError('RESULT_INVALID', {
+    expected: 'names in the letters of the protocol',
+    found: quote(strange, 60),
+    next: 'Stop using the server and tell its reviewers: it says two things at once',
   });
 }
 

@@ -18,13 +18,19 @@ const PARAMETERS = byFolded([
   ...['tools', 'toolChoice', 'includeContext', 'mode', 'messages', 'content'],
 ]);
 const WITHIN = ['ref', 'argument', 'context', 'task', 'notifications'] as const;
-const LONGEST = Math.max(...[...PARAMETERS.keys()].map(({ length }) => length));
+/** Of a result: what of it is compared with the lock, or judged by its name. */
+const RESULTS = byFolded([
+  ...['tools', 'prompts', 'resources', 'resourceTemplates', 'tasks', 'completion', 'nextCursor'],
+  ...['content', 'contents', 'messages', 'structuredContent', 'isError', '_meta'],
+  ...['resultType', 'task', 'taskId', 'status', 'result', 'inputRequests', 'requestState'],
+]);
+/** Longer names are none of them. */
+const LONGEST = 24;
 
 function strangeIn(value: Json | undefined, known: ReadonlyMap<string, string>): string | null {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return null;
   for (const name of Object.keys(value)) {
-    if (name.length > LONGEST) continue;
-    const meant = known.get(folded(name));
+    const meant = name.length > LONGEST ? undefined : known.get(folded(name));
     if (meant !== undefined && meant !== name) return name;
   }
   return null;
@@ -33,6 +39,11 @@ function strangeIn(value: Json | undefined, known: ReadonlyMap<string, string>):
 /** Such a name of the message itself; null where there is none. */
 export function strangeMember(message: JsonObject): string | null {
   return strangeIn(message, MEMBERS);
+}
+
+/** Such a name of a result. */
+export function strangeResult(result: Json): string | null {
+  return strangeIn(result, RESULTS);
 }
 
 /** Such a name of its parameters. What is in arguments is held against their schema. */

@@ -61,6 +61,24 @@ describe('the content of answers, as it is judged without any word of a policy',
     expect(await flags(session)).toEqual([]);
   });
 
+  it('keeps back what has a name of the protocol in other letters, which some clients read as that', async () => {
+    const session = await open();
+    const answer = await call(session, 'say', { ...said('x'), Content: said(LURE).content ?? [] });
+    expect(codeOf(answer)).toBe('RESULT_INVALID');
+    expect(everything(session)).not.toContain(LURE);
+    await session.close();
+    const judge = contentJudge({
+      entry: { server: 'x' },
+      surface: { tools: {} },
+      journal: { key: Buffer.alloc(32) },
+    });
+    const list = (result: string): string | undefined =>
+      judge.answer(parseMessage(Buffer.from(`{"jsonrpc":"2.0","id":1,"result":${result}}`)) as Response, {
+        ...{ method: 'tools/list', target: undefined, rule: { lists: 'tools' } },
+      }).error?.code;
+    expect([list('{"tools":[]}'), list('{"tools":[],"Tools":[]}')]).toEqual([undefined, 'RESULT_INVALID']);
+  });
+
   it.each([10, 300_000])('passes a number beyond all in an answer of %d characters', async (size) => {
     const session = await open();
     const data = '{"level":"info","data":{"reading":-1e999}}';
