@@ -260,8 +260,13 @@ describe('an answer while the client is away', () => {
 describe('a subscription', () => {
   it('hears of what it asked for and of nothing else, and is judged by resource', async () => {
     session = await sessionWith(OLDER);
-    const notifications = { toolsListChanged: true, resourceSubscriptions: ['note://one', 'note://other'] };
-    session.send({ id: 9, method: 'subscriptions/listen', params: { notifications, _meta: envelopeWith() } });
+    const listen = (id: number, ...uris: string[]): void => {
+      const notifications = { toolsListChanged: true, resourceSubscriptions: uris };
+      session.send({ id, method: 'subscriptions/listen', params: { notifications, _meta: envelopeWith() } });
+    };
+    listen(8, 'note://one', 'note://other');
+    expect(codeOf(await session.next(({ id }) => id === 8))).toBe('TOOL_REFUSED');
+    listen(9, 'note://one');
     const begun = await session.next(({ method }) => method === 'notifications/subscriptions/acknowledged');
     expect(begun.params).toEqual({
       notifications: { toolsListChanged: true, resourceSubscriptions: ['note://one'] },
@@ -279,7 +284,7 @@ describe('a subscription', () => {
       1,
     );
     const refused = (await session.records()).filter(({ kind }) => kind === 'request.refused');
-    expect(refused).toMatchObject([{ method: 'resources/subscribe', target: 'note://other' }]);
+    expect(refused).toMatchObject([{ method: 'subscriptions/listen', code: 'TOOL_REFUSED' }]);
   });
 });
 
