@@ -1,5 +1,5 @@
 /** A lock that changes on the disk: taken over once, tried again while nobody can say whether it holds, and left when it does not. */
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -15,6 +15,12 @@ const project = {
   intentPath: join(dir, 'lockkeeper.json'),
 } as Project;
 
+/** At once, as a lock is written. */
+function put(text: string): void {
+  writeFileSync(join(dir, 'new'), text);
+  renameSync(join(dir, 'new'), project.lockPath);
+}
+
 let over: AbortController;
 let watching: Promise<void>;
 let tries: number;
@@ -25,7 +31,7 @@ let looked: number;
 beforeEach(async () => {
   over = new AbortController();
   [tries, said, answers, looked] = [0, [], [], 0];
-  writeFileSync(project.lockPath, 'one');
+  put('one');
   const reload = async (): Promise<string> => {
     tries++;
     const code = answers.shift();
@@ -56,7 +62,7 @@ const looks = async (): Promise<unknown> => {
 
 it('is tried until who has to be asked answers, which is said once', async () => {
   answers = ['REGISTRY_UNREACHABLE', 'REGISTRY_UNREACHABLE', 'REGISTRY_UNREACHABLE'];
-  writeFileSync(project.lockPath, 'another');
+  put('another');
   await until(() => said.includes('taken over'));
   expect([tries, said.length]).toEqual([4, 2]);
   await looks();
@@ -65,11 +71,11 @@ it('is tried until who has to be asked answers, which is said once', async () =>
 
 it('is tried once where it is refused, and again when it changes', async () => {
   answers = ['LOCK_EXPIRED'];
-  writeFileSync(project.lockPath, 'a third');
+  put('a third');
   await until(() => said.length === 1);
   await looks();
   expect(tries).toBe(1);
-  writeFileSync(project.lockPath, 'the fourth one');
+  put('the fourth one');
   await until(() => said.includes('taken over'));
   expect(tries).toBe(2);
 });
