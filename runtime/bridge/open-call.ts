@@ -2,8 +2,10 @@
 import type { JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { canonical } from '../../schemas/json.ts';
+import type { Pending } from '../gate/gate.ts';
 import type { Id, Request, Response } from '../wire/message.ts';
 import { type Notes, refusal } from './notes.ts';
+import { type Envelope, MAY_ASK, tokenOf } from './words.ts';
 
 /** Calls that may wait for their client, and questions and rounds that one of them may have. */
 export const MAX_WAITING = 64;
@@ -21,7 +23,10 @@ export interface Current {
 }
 
 export interface OpenCall {
-  readonly upstream: Id;
+  /** Its id with the server. */
+  upstream: Id;
+  /** The task that its server made of it. */
+  task: string | null;
   readonly method: string;
   readonly target: string | undefined;
   /** What it asked for, in canonical form: a retry has to ask for the same. */
@@ -50,8 +55,25 @@ export interface OpenCall {
 export interface OpenCallsOptions {
   readonly notes: Notes;
   readonly tell: (bytes: Buffer) => void;
+  /** The server is to end a task: nobody waits for its result. */
+  readonly endTask: (id: string) => void;
   /** Gives the client an answer of its own era, under the id of its request. */
   readonly answer: (call: OpenCall, id: Id, message: Response) => void;
+}
+
+/** As it begins. */
+export function opened(
+  message: Request,
+  said: Envelope & { readonly upstream: Id },
+  { pending, began }: { readonly pending: Pending | undefined; readonly began: number },
+): OpenCall {
+  const { id, method } = message;
+  const { call = '', target } = pending ?? {};
+  const token = tokenOf(message);
+  const asked = MAY_ASK.has(method) ? askedBy(message) : '';
+  const rest = { round: 0, queue: [], told: new Map(), state: null, done: null, late: undefined };
+  const known = { began, method, target, asked, first: call, firstToken: token, token };
+  return { ...said, ...known, ...rest, task: null, current: { id, call } };
 }
 
 /** Whose client is there before whose is away; then the newest, as most servers ask first and work then. */

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { AuditBody } from '../../schemas/audit.ts';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
+import { unknownTask } from '../gate/tasks.ts';
 import { Passing } from '../passing.ts';
 import * as records from '../session/records.ts';
 import { type Id, idKey, isObject, type Request, type Response, refusalOf } from '../wire/message.ts';
@@ -22,6 +23,7 @@ import {
   type OpenCallsOptions,
   OTHER,
   OUTSIDE,
+  opened,
   TOO_LARGE,
   TOO_MANY,
   UNKNOWN,
@@ -54,23 +56,27 @@ export class OpenCalls {
     return this.#open.all().filter(({ current }) => current !== null);
   }
 
+  /** One that the server has, by its id there. */
+  of(upstream: Id | null): OpenCall | undefined {
+    return upstream === null ? undefined : this.#open.get(idKey(upstream));
+  }
+
+  ofTask(id: string): OpenCall | undefined {
+    return this.#open.all().find(({ task }) => task === id);
+  }
+
+  /** The server answers it under another id from now on. False: it is over. */
+  moved(call: OpenCall, upstream: Id): boolean {
+    if (this.of(call.upstream) !== call) return false;
+    this.#open.take(idKey(call.upstream));
+    call.upstream = upstream;
+    this.#open.set(idKey(upstream), call);
+    return true;
+  }
+
   open(message: Request, said: Envelope & { readonly upstream: Id }): void {
-    const { id, method } = message;
-    const pending = this.#b.exchange.fromClient.get(idKey(id));
-    const call = pending?.call ?? '';
-    const token = tokenOf(message);
-    const asked = MAY_ASK.has(method) ? askedBy(message) : '';
-    const rest = { round: 0, queue: [], told: new Map(), state: null, done: null, late: undefined };
-    const known = {
-      began: ++this.#count,
-      method,
-      target: pending?.target,
-      asked,
-      first: call,
-      firstToken: token,
-      token,
-    };
-    this.#open.set(idKey(said.upstream), { ...said, ...known, ...rest, current: { id, call } });
+    const pending = this.#b.exchange.fromClient.get(idKey(message.id));
+    this.#open.set(idKey(said.upstream), opened(message, said, { pending, began: ++this.#count }));
   }
 
   /** The server's answer to one of them. False: it is none. */
@@ -88,20 +94,22 @@ export class OpenCalls {
     return true;
   }
 
-  /** The server asks, and does not say for which call: the likeliest whose client can be asked is answered so. Else, why not. */
-  ask(message: Request): LockkeeperError | null {
+  /** The server asks for the call of a task, or does not say for which: then the likeliest that can be asked. Else, why not. */
+  ask(message: Request, task?: Json): LockkeeperError | null {
     const open = this.#open
       .all()
       .filter(({ method }) => MAY_ASK.has(method))
       .sort(likelier);
-    const of = open.find((call) => this.#questions.judge(message, call).allow) ?? open[0];
+    const named = task === undefined ? undefined : open.find((call) => call.task === task);
+    if (task !== undefined && !named) return unknownTask(task);
+    const of = named ?? open.find((call) => this.#questions.judge(message, call).allow) ?? open[0];
     if (!of) return OUTSIDE;
     if (of.queue.length + of.told.size >= MAX_QUESTIONS || of.round >= MAX_ROUNDS) return ENDLESS;
     const asked = this.#questions.put(message, of);
     if (asked instanceof LockkeeperError) return asked;
     of.queue.push(asked);
     // Questions that are asked at once are one round.
-    setTimeout(() => this.#tell(of, open.length), GATHER_MS).unref();
+    setTimeout(() => this.#tell(of, named ? 1 : open.length), GATHER_MS).unref();
     return null;
   }
 
@@ -190,6 +198,7 @@ export class OpenCalls {
     this.#refuse(call, why, error);
     this.#forget(call);
     if (!this.#open.take(idKey(call.upstream))) return;
+    if (call.task !== null) this.#o.endTask(call.task);
     this.#o.tell(notice('notifications/cancelled', { requestId: call.upstream, reason: why }).bytes);
     if (error === TOO_MANY && call.current) this.#b.heard(failure(call.current.id, error));
   }

@@ -2,10 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import type { JsonObject } from '../../schemas/common.ts';
 import { asLockkeeperError, quote } from '../../schemas/errors.ts';
+import { memberOf } from '../gate/task-terms.ts';
+import { relatedTask } from '../gate/tasks.ts';
 import { discovered, told } from '../session/known.ts';
 import type { Peer } from '../session/peer.ts';
 import { type Message, type Notification, parseMessage, type Request } from '../wire/message.ts';
 import { splice } from '../wire/splice.ts';
+import { Fetching } from './fetching.ts';
 import { Levels } from './levels.ts';
 import { Listeners } from './listeners.ts';
 import { Notes } from './notes.ts';
@@ -15,12 +18,15 @@ import { enveloped, envelopeOf, response, statelessAnswer, withoutRetry } from '
 
 /** Questions of a server that is being greeted, which are refused once it is. */
 const MAX_EARLY = 100;
+/** How long a server may take to end a task that nobody waits for; its answer is of no use, ms. */
+const CANCEL_MS = 10_000;
 
 export class ToSession implements Bridge {
   readonly hello: JsonObject;
   readonly #o: BridgeOptions;
   readonly #notes: Notes;
   readonly #calls: OpenCalls;
+  readonly #fetching: Fetching;
   readonly #listeners: Listeners;
   readonly #levels: Levels;
   readonly #prefix = `lk-call-${randomBytes(8).toString('hex')}`;
@@ -35,8 +41,14 @@ export class ToSession implements Bridge {
     this.#calls = new OpenCalls(options, {
       notes: this.#notes,
       tell: (bytes) => this.#peer?.send(bytes),
+      endTask: (id) => this.#endTask(id),
       answer: (call, id, message) =>
         options.heard(statelessAnswer(message, { id, method: call.method, surface: options.surface })),
+    });
+    this.#fetching = new Fetching(options, {
+      notes: this.#notes,
+      calls: this.#calls,
+      tell: (bytes) => this.#peer?.send(bytes),
     });
     this.#listeners = new Listeners(options);
     this.#levels = new Levels(options.surface);
@@ -80,7 +92,7 @@ export class ToSession implements Bridge {
     const said = envelopeOf(message);
     this.#levels.wish(said.level, peer);
     const upstream = `${this.#prefix}:${++this.#count}`;
-    const bytes = enveloped(withoutRetry(message), {});
+    const bytes = this.#fetching.asked(message, enveloped(withoutRetry(message), {}));
     this.#calls.open(message, { upstream, ...said });
     peer.send(splice(bytes, [{ path: ['id'], value: upstream }]));
   }
@@ -104,7 +116,8 @@ export class ToSession implements Bridge {
 
   hear(message: Message): void {
     if (message.kind === 'request') return this.#asked(message);
-    if (message.kind === 'notification') return this.#said(message);
+    if (message.kind === 'notification') return this.#said(this.#fetching.ofCall(message));
+    if (this.#fetching.heard(message)) return;
     if (!this.#calls.answered(message)) this.#o.heard(message);
   }
 
@@ -114,12 +127,18 @@ export class ToSession implements Bridge {
       return;
     }
     if (message.method === 'ping') return this.#peer.send(response(message.id, {}).bytes);
-    const error = this.#calls.ask(message);
+    const error = this.#calls.ask(this.#fetching.ofCall(message), relatedTask(message.params));
     if (error) this.#notes.refuse(this.#peer, message, error);
+  }
+
+  #endTask(taskId: string): void {
+    if (memberOf(this.#o.surface.capabilities, ['tasks', 'cancel']) === undefined) return;
+    void this.#peer?.ask('tasks/cancel', { taskId }, CANCEL_MS).catch(() => undefined);
   }
 
   #said(message: Notification): void {
     const { method, params } = message;
+    if (this.#fetching.alive(message)) return;
     if (method === 'notifications/progress') return this.#progress(message);
     if (method === 'notifications/cancelled') return this.#calls.withdrawn(params.requestId);
     if (method === 'notifications/message') {

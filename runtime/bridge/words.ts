@@ -3,6 +3,7 @@ import type { JsonObject } from '../../schemas/common.ts';
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import type { Surface } from '../../schemas/surface.ts';
 import { EXTENSION } from '../gate/task-terms.ts';
+import { RELATED } from '../gate/tasks.ts';
 import { statelessMeta } from '../session/capture.ts';
 import { told } from '../session/known.ts';
 import {
@@ -110,7 +111,9 @@ export function statelessAnswer(
     : insert(named, ['result'], added);
   const { _meta = {} } = result;
   if (!isObject(_meta)) return { ...answer, id, result: { ...added, ...own }, bytes };
-  const meta = { ..._meta, ...info };
+  // A client of this era is told of no task of the other one.
+  const { [RELATED]: _task, ...rest } = _meta;
+  const meta = { ...rest, ...info };
   const whole =
     result._meta === undefined
       ? insert(bytes, ['result'], { _meta: meta })
@@ -168,4 +171,14 @@ export function tagged({ method, params }: Notification, subscription: Id | null
 export function tokenOf({ params }: Request): Id | null {
   const token = isObject(params._meta) ? params._meta.progressToken : undefined;
   return typeof token === 'string' || typeof token === 'number' ? token : null;
+}
+
+/** The same message without the task that it belongs to. */
+export function withoutRelated<M extends Request | Notification>(message: M): M {
+  const { _meta, ...rest } = message.params;
+  const { [RELATED]: _, ...meta } = isObject(_meta) ? _meta : {};
+  const params = Object.keys(meta).length === 0 ? rest : { ...rest, _meta: meta };
+  const { method } = message;
+  const said = message.kind === 'request' ? { id: message.id, method, params } : { method, params };
+  return { ...message, params, bytes: encode({ jsonrpc: '2.0', ...said }) };
 }

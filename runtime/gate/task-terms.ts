@@ -23,19 +23,29 @@ export function taskTerms(
   era: Era,
 ): TaskTerms {
   const methods = surface.capture.eras.includes(era) ? methodsOf(capabilities, era) : NONE;
-  const support = (tool: string): Json | undefined => {
-    const { execution } = (Object.hasOwn(tools, tool) && tools[tool]) || {};
-    return isObject(execution) ? execution.taskSupport : undefined;
-  };
-  const asks = memberOf(capabilities, ['tasks', 'requests', 'tools', 'call']) !== undefined;
+  const shown = { capabilities, tools };
   return {
     methods,
     makes: (tool) => {
       if (methods.size === 0) return false;
-      const said = support(tool);
-      return era === 'session' ? asks && (said === 'optional' || said === 'required') : said !== 'forbidden';
+      if (era === 'stateless') return supportOf(shown, tool) !== 'forbidden';
+      const said = taskSupport(shown, tool);
+      return said === 'optional' || said === 'required';
     },
   };
+}
+
+type Shown = Pick<Surface, 'capabilities' | 'tools'>;
+
+function supportOf({ tools }: Shown, tool: string): Json | undefined {
+  const { execution } = (Object.hasOwn(tools, tool) && tools[tool]) || {};
+  return isObject(execution) ? execution.taskSupport : undefined;
+}
+
+/** What a locked tool of a server with sessions says of being called as a task; undefined where none of them is. */
+export function taskSupport(shown: Shown, tool: string): Json | undefined {
+  const asks = memberOf(shown.capabilities, ['tasks', 'requests', 'tools', 'call']) !== undefined;
+  return asks ? supportOf(shown, tool) : undefined;
 }
 
 function methodsOf(capabilities: JsonObject, era: Era): ReadonlySet<string> {

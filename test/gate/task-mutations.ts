@@ -84,6 +84,12 @@ export const taskMutations: readonly Mutation[] = [
     "judgeState(result, of.id, 'inlined')",
     'null',
   ),
+  without(
+    '13 task that a call becomes: answer to the client',
+    'runtime/bridge/fetching.ts',
+    'judgeFirst(state, (id) => calls.ofTask(id) !== undefined)',
+    'null',
+  ),
   {
     rows: ['13 output schema of a task: answer to the client'],
     edits: [

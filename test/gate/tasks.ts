@@ -53,6 +53,14 @@ const across =
     run,
   });
 
+/** Before one of the session era alone, that serves its tool as a task; its client has none. */
+const back =
+  (run: Trial['run']): Row['make'] =>
+  async () => ({
+    setup: { how: 'tasks required', surface: await capture([SCRIPTED, 'tasks required']) },
+    run,
+  });
+
 const TO = { direction: 'to the server', kind: 'request' } as const;
 const BACK = { direction: 'to the client', kind: 'answer' } as const;
 const DECIDES = 'the server alone decides what becomes a task';
@@ -211,6 +219,17 @@ export const tasks: readonly Row[] = [
       await act(talk, 'settle one says {"taskId":"foreign","status":"completed"}');
       const said = (await answer).at(-1);
       assert.equal(codeOf(said), 'RESULT_INVALID', JSON.stringify(said));
+    }),
+  },
+  {
+    ...BACK,
+    step: 13,
+    control: 'task that a call becomes',
+    absent: { stdio: SAME, 'http session': SAME, 'all, session': SAME },
+    make: back(async (talk) => {
+      const answer = (await act(talk, 'make two 60000 resting')).at(-1);
+      assert.equal(codeOf(answer), 'RESULT_INVALID', JSON.stringify(answer));
+      await untouched(talk, 'tasks/');
     }),
   },
   {

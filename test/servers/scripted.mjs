@@ -32,6 +32,7 @@ function tools() {
   if (how === 'extra')
     list.push({ name: 'shell', description: 'Run anything', inputSchema: { type: 'object' } });
   if (how.startsWith('tasks')) list[1].execution = { taskSupport: 'optional' };
+  if (how === 'tasks required') list[1].execution.taskSupport = 'required';
   if (how === 'tasks schema') list[1].outputSchema = { type: 'object', required: ['said'] };
   if (how === 'schema') list[0].outputSchema = { type: 'object', required: ['said'] };
   if (how === 'twice') list.push(list[0]);
@@ -236,6 +237,8 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   if (method === 'tools/call') {
     appendLog({ call: params });
     const { what } = params.arguments ?? {};
+    if (how === 'tasks required' && params.name === 'act' && !params.task)
+      return send({ id, error: { code: -32601, message: 'This tool is called as a task' } });
     if (what?.startsWith('make ')) return tasks.make(message);
     if (what?.startsWith('settle ')) tasks.settle(what.slice(7));
     if (what?.startsWith('tell ')) send(JSON.parse(what.slice(5)));

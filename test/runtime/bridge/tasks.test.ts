@@ -1,4 +1,4 @@
-/** Calls that a stateless server makes tasks of, for clients of sessions that know none: they are followed to their end. */
+/** Calls that a server of one era makes tasks of, for clients of the other that know none: they bring what those end in. */
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Following } from '../../../runtime/bridge/following.ts';
@@ -9,7 +9,7 @@ import { Exchange, type ExchangeOptions } from '../../../runtime/session/exchang
 import { idKey, type Message, parseMessage } from '../../../runtime/wire/message.ts';
 import type { AuditBody } from '../../../schemas/audit.ts';
 import type { JsonObject } from '../../../schemas/common.ts';
-import { greeted, type Lone, META, sessionWith, textOf } from '../../helpers/eras.ts';
+import { envelopeWith, greeted, type Lone, META, sessionWith, textOf } from '../../helpers/eras.ts';
 import {
   capture,
   codeOf,
@@ -17,6 +17,7 @@ import {
   type Running,
   SCRIPTED,
   type SessionSetup,
+  startSession,
 } from '../../helpers/session.ts';
 
 const TASKED: Lone = {
@@ -155,6 +156,103 @@ describe('a call that a server makes a task of unasked', () => {
     });
     expect(codeOf(await answer)).toBe('RESULT_INVALID');
     expect(JSON.stringify(session.received)).not.toContain('done unfit');
+  });
+});
+
+describe('a tool that a server with sessions serves as a task alone', () => {
+  const asking = { elicitation: {} };
+  /** Its client is of the stateless era. */
+  const open = async (setup: SessionSetup = {}): Promise<void> => {
+    const surface = await capture([SCRIPTED, 'tasks required']);
+    session = await startSession({ how: 'tasks required', surface, ...setup });
+  };
+  const ask = (
+    id: number,
+    what: string,
+    more: JsonObject = {},
+    capabilities: JsonObject = {},
+  ): Promise<JsonObject> => {
+    const { _meta, ...rest } = more;
+    const meta = { ...envelopeWith(capabilities), ...(_meta as JsonObject) };
+    return act(id, what, { ...rest, _meta: meta });
+  };
+  const related = { [`${META}related-task`]: { taskId: 'one' } };
+
+  it('is called as one, and its result is the answer; what is said for the task is said for the call', async () => {
+    await open();
+    const answer = ask(1, 'make one', { _meta: { progressToken: 'p' } });
+    await expect.poll(() => reached('tasks/result')).toBe(true);
+    const progress = {
+      method: 'notifications/progress',
+      params: { progressToken: 'p', progress: 1, _meta: related },
+    };
+    await ask(2, `tell ${JSON.stringify({ jsonrpc: '2.0', ...progress })}`);
+    await ask(3, 'settle one ends');
+    expect(textOf(await answer)).toBe('done one');
+    const told = session.received.find(({ method }) => method === 'notifications/progress');
+    expect(told?.params).toEqual({ progressToken: 'p', progress: 1 });
+    expect(JSON.stringify(await answer)).not.toContain('related-task');
+    const records = await session.records();
+    expect(roundsIn(records)).toEqual([['tasks/result']]);
+    const [forwarded] = records.filter(({ kind }) => kind === 'request.forwarded');
+    const ends = records.filter((one) => one.kind === 'request.finished' && one.call === forwarded?.call);
+    expect(ends).toMatchObject([{ method: 'tools/call', outcome: 'ok', target: 'act' }]);
+  });
+
+  it('asks the client of its own call, however many are open', async () => {
+    await open();
+    const answer = ask(1, 'make one', {}, asking);
+    await expect.poll(() => reached('tasks/result')).toBe(true);
+    const other = ask(2, 'never', {}, asking);
+    await expect.poll(() => reached('never')).toBe(true);
+    const question = (taskId: string): string => {
+      const params = { message: 'Who?', requestedSchema: {}, _meta: { [`${META}related-task`]: { taskId } } };
+      return `tell ${JSON.stringify({ jsonrpc: '2.0', id: `q-${taskId}`, method: 'elicitation/create', params })}`;
+    };
+    await ask(3, question('foreign'));
+    await ask(4, question('one'));
+    const { resultType, inputRequests, requestState } = (await answer).result as JsonObject;
+    expect([resultType, inputRequests]).toEqual([
+      'input_required',
+      { 'input-1': { method: 'elicitation/create', params: { message: 'Who?', requestedSchema: {} } } },
+    ]);
+    const again = ask(
+      5,
+      'make one',
+      { requestState, inputResponses: { 'input-1': ANN } } as JsonObject,
+      asking,
+    );
+    await expect.poll(() => reached('q-one')).toBe(true);
+    await ask(6, 'settle one ends');
+    expect(textOf(await again)).toBe('done one');
+    session.send({ method: 'notifications/cancelled', params: { requestId: 2 } });
+    void other.catch(() => undefined);
+    const refused = (await session.records()).filter(({ kind }) => kind === 'request.refused');
+    expect(refused).toMatchObject([{ direction: 'to-client', code: 'TASK_UNKNOWN' }]);
+  });
+
+  it.each(['its client', 'its time'])('is ended at its server when %s says so', async (who) => {
+    await open(who === 'its time' ? { callMs: 400 } : {});
+    session.send({
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'act', arguments: { what: 'make one' }, _meta: envelopeWith({}) },
+    });
+    await expect.poll(() => reached('tasks/result')).toBe(true);
+    if (who === 'its client') session.send({ method: 'notifications/cancelled', params: { requestId: 1 } });
+    await expect.poll(() => reached('tasks/cancel')).toBe(true);
+  });
+
+  it('does not bring what it may not say, nor a task of another shape', async () => {
+    await open({ content: { secrets: 'block' } });
+    const answer = ask(1, 'make leak');
+    await expect.poll(() => reached('tasks/result')).toBe(true);
+    const secret = `ghp_${'a1B2c3D4e5F6'.repeat(3)}`;
+    const said = `\\u00${secret.charCodeAt(6).toString(16)}`;
+    const text = `${secret.slice(0, 6)}${said}${secret.slice(7)}`;
+    await ask(2, `settle leak ends {"content":[{"type":"text","text":"${text}"}]}`);
+    expect(codeOf(await answer)).toBe('CONTENT_BLOCKED');
+    expect(codeOf(await ask(3, 'make two 1000 resting'))).toBe('RESULT_INVALID');
   });
 });
 

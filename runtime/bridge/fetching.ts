@@ -1,0 +1,84 @@
+/** Tools that a server with sessions serves as tasks alone, for clients that wait for an answer: called so, the result fetched. */
+import { randomBytes } from 'node:crypto';
+import type { JsonObject } from '../../schemas/common.ts';
+import { taskSupport } from '../gate/task-terms.ts';
+import { judgeFirst, relatedTask, taskIn } from '../gate/tasks.ts';
+import { idKey, type Notification, type Request, type Response } from '../wire/message.ts';
+import { insert } from '../wire/splice.ts';
+import type { Notes } from './notes.ts';
+import type { OpenCalls } from './open-calls.ts';
+import type { BridgeOptions } from './ports.ts';
+import { failure, request, withoutRelated } from './words.ts';
+
+export interface FetchingOptions {
+  readonly notes: Notes;
+  readonly calls: OpenCalls;
+  readonly tell: (bytes: Buffer) => void;
+}
+
+export class Fetching {
+  readonly #b: BridgeOptions;
+  readonly #o: FetchingOptions;
+  readonly #prefix = `lk-fetch-${randomBytes(8).toString('hex')}`;
+  #count = 0;
+
+  constructor(bridge: BridgeOptions, options: FetchingOptions) {
+    this.#b = bridge;
+    this.#o = options;
+  }
+
+  /** A call as its server takes it. */
+  asked({ method, params }: Request, bytes: Buffer): Buffer {
+    const { name } = params;
+    const needs = method === 'tools/call' && typeof name === 'string' && this.#needs(name);
+    return needs ? insert(bytes, ['params'], { task: {} }) : bytes;
+  }
+
+  #needs(tool: string): boolean {
+    return taskSupport(this.#b.surface, tool) === 'required';
+  }
+
+  /** True: a call became a task, and its result is asked for once that is on the disk. */
+  heard(message: Response): boolean {
+    const { calls, notes, tell } = this.#o;
+    const call = message.kind === 'response' ? calls.of(message.id) : undefined;
+    const state = call && message.kind === 'response' ? taskIn(message.result, 'session') : null;
+    if (!call || !state || call.task !== null || !this.#needs(call.target ?? '')) return false;
+    const error = judgeFirst(state, (id) => calls.ofTask(id) !== undefined);
+    if (error) return calls.answered(failure(call.upstream, error) as Response);
+    const taskId = String(state.taskId);
+    call.task = taskId;
+    const { method, target, round, current, first } = call;
+    const made = {
+      call: current?.call ?? first,
+      method,
+      target,
+      round,
+      state: taskId,
+      asks: ['tasks/result'],
+    };
+    this.#b.exchange.record(notes.round({ ...made, direction: 'to-server' }), () => {
+      const id = `${this.#prefix}:${++this.#count}`;
+      // Not where nobody waits for it any more.
+      if (calls.moved(call, id)) tell(request(id, 'tasks/result', { taskId }).bytes);
+    });
+    return true;
+  }
+
+  /** The state of a task is a sign of life of its call. False: it is of none. */
+  alive({ method, params }: Notification): boolean {
+    const { taskId } = params;
+    const told = method === 'notifications/tasks/status' && typeof taskId === 'string';
+    const call = told ? this.#o.calls.ofTask(taskId) : undefined;
+    const pending = call?.current ? this.#b.exchange.fromClient.get(idKey(call.current.id)) : undefined;
+    if (pending) pending.heard = performance.now();
+    return call !== undefined;
+  }
+
+  /** What is said for the task of a call is said for the call: its client knows of no task. */
+  ofCall<M extends Request | Notification>(message: M): M {
+    const related: JsonObject[string] | undefined = relatedTask(message.params);
+    const call = typeof related === 'string' ? this.#o.calls.ofTask(related) : undefined;
+    return call ? withoutRelated(message) : message;
+  }
+}
