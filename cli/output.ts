@@ -1,5 +1,6 @@
 /** How commands speak: stdout is data, stderr is for people, colour only on a terminal. */
 import type { Paint } from '../scanner/text.ts';
+import { UNSEEN } from '../schemas/unseen.ts';
 
 export function makePaint(color: boolean): Paint {
   const wrap = (open: number, close: number) => (text: string) =>
@@ -33,12 +34,11 @@ export function table(
     .join('\n');
 }
 
+const HIDDEN = new RegExp(`[\\u0000-\\u001f${UNSEEN}]`, 'gu');
+
 /** Outside text on a terminal: control, bidi and zero-width characters are shown, never acted on. */
 export function plain(text: string): string {
-  return text.replace(
-    /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|[\u{e0000}-\u{e007f}]/gu,
-    (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`,
-  );
+  return text.replace(HIDDEN, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
 }
 
 /** A time as people read it: to the minute. */

@@ -1,5 +1,6 @@
 /** The one error class. A refusal is a sentence: what was expected, what was found, what to do next; its code is in `codes.ts`. */
 import { CODES, type Code } from './codes.ts';
+import { asEscape, UNSEEN } from './unseen.ts';
 
 export { CODES, type Code } from './codes.ts';
 
@@ -52,13 +53,12 @@ interface NodeError {
   readonly port?: number;
 }
 
-/** Shows outside text inside a sentence: at most `limit` characters, control characters escaped. */
+const HIDDEN = new RegExp(`[${UNSEEN}]`, 'gu');
+
+/** Shows outside text inside a sentence: at most `limit` characters, what nobody sees escaped. */
 export function quote(text: string, limit = 120): string {
   const shown = text.length > limit ? `${text.slice(0, limit)}…` : text;
-  return JSON.stringify(shown).replace(
-    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return JSON.stringify(shown).replace(HIDDEN, asEscape);
 }
 
 /** What a person can do about an operating system's refusals; others are our own failures. */
