@@ -50,20 +50,50 @@ export function announcesSecret(word: string): boolean {
 }
 
 /**
- * The text with each secret replaced by `hash(secret)`; one whose form gives it away takes the whole text with it. What is
- * written in codes is read as well.
+ * The text with each secret replaced by `hash(secret)`, and nothing else: whoever puts one into a command does not hide the
+ * command by it. What is written in codes is read as well.
  */
 export function hideSecrets(text: string, hash: (secret: string) => string): string {
-  if (SECRET_FORM.test(text)) return hash(text);
   const plain = text.toWellFormed();
-  const shown = replaced(plain, secretsIn(plain), hash);
+  const shown = replaced(plain, [...secretsIn(plain), ...formedIn(plain)], hash);
   if (!CODED.test(shown)) return shown;
   const found: Secret[] = [];
   for (const { text: read, at } of layersOf(shown)) {
-    if (SECRET_FORM.test(read)) return hash(text);
-    for (const { from, to, secret } of secretsIn(read)) found.push({ from: at(from), to: at(to), secret });
+    for (const { from, to, secret } of [...secretsIn(read), ...formedIn(read)])
+      found.push({ from: at(from), to: at(to), secret });
   }
   return replaced(shown, found, hash);
+}
+
+const FORM = new RegExp(SECRET_FORM.source, 'g');
+const KEY_END = /-----END [A-Z ]{0,40}PRIVATE KEY-----/g;
+/** What a word of a secret is made of before its form, and behind it. */
+const BEFORE = /[\w+/=~.%-]/;
+const BEHIND = /[^\s"'`<>&,;(){}[\]]/;
+/** What may be the other half of a secret that has a form, as AWS has them; a path from the root is none. */
+const HALF = /(?<![\w+/=-])(?!\/)(?=[\w+/=-]*\d)(?=[\w+/=-]*[a-z])[\w+/=-]{16,}/gi;
+
+/** Each with the whole word that it stands in, a key to its end; and beside one, whatever looks random. */
+function formedIn(text: string): Secret[] {
+  const found: Secret[] = [];
+  if (!SECRET_FORM.test(text)) return found;
+  let last = 0;
+  for (const { 0: match, index } of text.matchAll(FORM)) {
+    if (index + match.length <= last) continue;
+    let [from, to] = [index, index + match.length];
+    if (match.startsWith('-----BEGIN')) {
+      KEY_END.lastIndex = to;
+      const end = KEY_END.exec(text);
+      to = end === null ? text.length : end.index + end[0].length;
+    }
+    while (from > last && BEFORE.test(text.charAt(from - 1))) from--;
+    while (to < text.length && BEHIND.test(text.charAt(to))) to++;
+    found.push({ from, to, secret: text.slice(from, to) });
+    last = to;
+  }
+  for (const { 0: secret, index } of text.matchAll(HALF))
+    found.push({ from: index, to: index + secret.length, secret });
+  return found;
 }
 
 interface Secret {

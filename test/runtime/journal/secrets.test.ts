@@ -31,6 +31,29 @@ describe('a secret that its form gives away', () => {
   });
 });
 
+describe('what stands beside a secret', () => {
+  const [, token = ''] = tokens.find(([name]) => /github/i.test(name)) ?? tokens[0] ?? [];
+  const [, mark = ''] = /(\[secret .*\])/.exec(redactText(token, key)) ?? [];
+  it.each([
+    ['a command', `rm -rf /srv/of/customers/2024 # ${token}`, `rm -rf /srv/of/customers/2024 # ${mark}`],
+    ['a statement', `DROP TABLE users; -- '${token}' "${token}"`, `DROP TABLE users; -- '${mark}' "${mark}"`],
+    ['what is written in codes', `rm -rf / # %67${token.slice(1)} &amp; x`, 'rm -rf / # [secret'],
+    ['a key', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY----- and rm x', ' and rm x'],
+    ['a header', `curl -H "Authorization: Bearer abcdefgh12345" https://a.example/`, 'https://a.example/'],
+  ])('%s is shown', (_, text, expected) => {
+    const shown = redactText(text, key);
+    expect(shown).toContain(expected);
+    expect(shown).not.toMatch(/AAAA|abcdefgh/);
+    expect(shown).not.toContain(token.slice(1));
+  });
+
+  it('is not where it may be the other half, nor behind a key that does not end', () => {
+    const half = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEX';
+    expect(redactText(`set ${token} ${half}`, key)).toMatch(/^set \[secret [^\]]*\] \[secret [^\]]*\]$/);
+    expect(redactText('a -----BEGIN RSA PRIVATE KEY-----\nAAAA\nBBBB', key)).toMatch(/^a \[secret [^\]]*\]$/);
+  });
+});
+
 describe('a secret that its name gives away', () => {
   const secret = 'correct-Horse7';
   it.each<[string, Json]>([
@@ -117,6 +140,9 @@ describe('the work of hiding', () => {
     ['openings of addresses', 'a://'.repeat(1_000_000)],
     ['openings of forms', 'eyJaaaaaaaa.'.repeat(300_000)],
     ['beginnings of web tokens in one word', 'eyJaaaaaaaa-'.repeat(90_000)],
+    ['many secrets of a form', `sk-${'a'.repeat(16)} `.repeat(200_000)],
+    ['long words beside one', `sk-${'a'.repeat(16)} ${'a'.repeat(4_000_000)}`],
+    ['words beside one', `sk-${'a'.repeat(16)} ${`${'a'.repeat(16)}1 `.repeat(200_000)}`],
     ['names of secrets', 'token='.repeat(600_000)],
     ['codes within codes', '%25'.repeat(1_300_000)],
     ['names of secrets in codes', 'token%3D'.repeat(500_000)],
