@@ -149,8 +149,8 @@ export const mutations: readonly Mutation[] = [
     edits: [
       edit(
         'runtime/session/exchange.ts',
-        'const whole = this.scribe.journal.append(body).then(effect);',
-        'effect(); const whole = this.scribe.journal.append(body).then(() => undefined);',
+        ': journal.append(body)).then(effect);',
+        ': journal.append(body)).then(() => undefined); effect();',
       ),
     ],
   },
