@@ -100,13 +100,14 @@ export class HttpSession implements ClientPort {
     if (this.#waiting.has(key)) throw duplicate();
     if (message.method === 'initialize') version = asked(message.params.protocolVersion);
     this.#primed ||= version !== undefined && version >= PRIMED_SINCE;
+    // Before anything is answered: a stream would have begun well.
+    if (!this.#room.take(1)) throw tooManyWait(this.#room.each);
     const reply = new Reply(response, {
       headers: { 'mcp-session-id': this.id },
       prime: this.#primed,
       stream: () => this.#newStream(),
       events: prefersEvents(response.req.headers.accept),
     });
-    if (!this.#room.take(1)) throw tooManyWait(this.#room.each);
     this.#waiting.set(key, { reply, id: message.id });
     this.#trace(response.req.headers);
     this.#backend.take(message);

@@ -2,7 +2,14 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { Instances } from '../../../runtime/gateway/instances.ts';
 import type { RunningServer } from '../../../runtime/ports.ts';
-import { callsIn, httpClient, type RunningGateway, startGateway, stateless } from '../../helpers/gateway.ts';
+import {
+  callsIn,
+  httpClient,
+  post,
+  type RunningGateway,
+  startGateway,
+  stateless,
+} from '../../helpers/gateway.ts';
 import { codeOf } from '../../helpers/session.ts';
 import { until } from '../../helpers/wait.ts';
 
@@ -48,6 +55,9 @@ describe('one caller beside others', () => {
     }
     const over = await two?.post({ id: 2, method: 'tools/call', params: act('one more') });
     expect(over?.status).toBe(429);
+    const events = { ...two?.headers, accept: 'text/event-stream, application/json' };
+    const message = { id: 3, method: 'tools/call', params: act('one more') };
+    expect((await post(url, message, events)).status).toBe(429);
     const other = await httpClient(url, { 'x-user': 'bob' });
     expect((await other.request(1, 'tools/call', ECHO))[0]?.error).toBeUndefined();
     expect(callsIn(running, 'weather')).not.toContain('one more');
