@@ -11,23 +11,39 @@ import { helpOf, overview } from './help.ts';
 import { type Home, openHome, type SignIn } from './home.ts';
 import { makePaint, plain } from './output.ts';
 
+/** Where a command is given: the folder, and who hears what it says. */
+export interface Place {
+  readonly cwd: string;
+  readonly stdout: Hearer;
+  readonly stderr: Hearer;
+}
+interface Hearer {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
 /** Never rejects: what went wrong is told, and the exit code says it. */
-export async function lk(argv: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
+export async function lk(
+  argv: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  place: Place = { cwd: process.cwd(), stdout: process.stdout, stderr: process.stderr },
+): Promise<number> {
   const json = argv.includes('--json');
+  const { stdout } = place;
   try {
-    const config = loadCliConfig(environment, process.stdout.isTTY === true);
+    const config = loadCliConfig(environment, stdout.isTTY === true);
     const [name, ...rest] = verbFirst([
       ...argv.filter((word) => word !== '--json'),
       ...(json ? ['--json'] : []),
     ]);
     const paint = makePaint(config.color);
     if (name === '--version' || name === '-v' || name === 'version') {
-      process.stdout.write(json ? `${JSON.stringify({ version: VERSION })}\n` : `${VERSION}\n`);
+      stdout.write(json ? `${JSON.stringify({ version: VERSION })}\n` : `${VERSION}\n`);
       return 0;
     }
     if (name === undefined || name === '--json' || name === '--help' || name === '-h' || name === 'help') {
       const about = name === 'help' ? rest[0] : undefined;
-      process.stdout.write(
+      stdout.write(
         about === undefined ? await overview(groups, paint) : helpOf(about, await findCommand(about), paint),
       );
       return name === undefined || name === '--json' ? CODES.USAGE.exit : 0;
@@ -35,17 +51,17 @@ export async function lk(argv: readonly string[], environment: NodeJS.ProcessEnv
     const command = await findCommand(name);
     const { words, values } = parsed(name, command, rest);
     if (flag(values, 'help')) {
-      process.stdout.write(helpOf(name, command, paint));
+      stdout.write(helpOf(name, command, paint));
       return 0;
     }
     const home = openHome(config.home);
-    const context = makeContext({ config, home, values });
+    const context = makeContext({ config, home, values, place });
     const result = await command.run(context, words, values).catch(async (error: unknown) => {
       throw await withOthers(error, home);
     });
-    return print(result, json);
+    return print(result, json, place);
   } catch (error) {
-    return printError(asLockkeeperError(error), json);
+    return printError(asLockkeeperError(error), json, place);
   }
 }
 
@@ -94,16 +110,17 @@ async function findCommand(name: string): Promise<Command> {
   });
 }
 
-function makeContext(from: { config: Context['config']; home: Home; values: Values }): Context {
-  const { config, home, values } = from;
-  const terminal = process.stderr.isTTY === true;
+function makeContext(from: Pick<Context, 'config' | 'home'> & { values: Values; place: Place }): Context {
+  const { config, home, values, place } = from;
+  const { cwd, stderr } = place;
+  const terminal = stderr.isTTY === true;
   return {
     config,
     home,
-    cwd: process.cwd(),
+    cwd,
     paint: makePaint(config.color),
-    say: (line) => void process.stderr.write(`${line}\n`),
-    progress: (line) => void (terminal && process.stderr.write(`\r\u001b[K${line}`)),
+    say: (line) => void stderr.write(`${line}\n`),
+    progress: (line) => void (terminal && stderr.write(`\r\u001b[K${line}`)),
     now: () => new Date(),
     json: flag(values, 'json'),
     api: async (registry) => {
@@ -143,16 +160,15 @@ function connect(
   });
 }
 
-function print(result: Result | null, json: boolean): number {
+function print(result: Result | null, json: boolean, { stdout }: Place): number {
   if (result === null) return process.exitCode === undefined ? 0 : Number(process.exitCode);
-  if (json) process.stdout.write(`${JSON.stringify(result.data)}\n`);
-  else if (result.text !== '')
-    process.stdout.write(result.text.endsWith('\n') ? result.text : `${result.text}\n`);
+  if (json) stdout.write(`${JSON.stringify(result.data)}\n`);
+  else if (result.text !== '') stdout.write(result.text.endsWith('\n') ? result.text : `${result.text}\n`);
   return result.exit ?? 0;
 }
 
-function printError(error: LockkeeperError, json: boolean): number {
-  if (json) process.stdout.write(`${JSON.stringify({ error: problemOf(error, CODES[error.code].title) })}\n`);
-  else process.stderr.write(`lk: ${plain(error.message)} [${error.code}]\n`);
+function printError(error: LockkeeperError, json: boolean, { stdout, stderr }: Place): number {
+  if (json) stdout.write(`${JSON.stringify({ error: problemOf(error, CODES[error.code].title) })}\n`);
+  else stderr.write(`lk: ${plain(error.message)} [${error.code}]\n`);
   return error.exit;
 }

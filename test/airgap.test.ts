@@ -4,11 +4,13 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFi
 import { join } from 'node:path';
 import { Header } from 'tar';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Machine } from '../cli/drill/company.ts';
 import { readArchive, writeArchive } from '../runtime/store/archive.ts';
 import type { AuditRecord } from '../schemas/audit.ts';
 import type { JsonObject } from '../schemas/common.ts';
 import { sha256 } from '../schemas/json.ts';
 import { type Acme, acme, ECHO } from './helpers/acme.ts';
+import { here } from './helpers/here.ts';
 import { INITIALIZE } from './helpers/session.ts';
 
 const MAIN = join(import.meta.dirname, '../cli/main.ts');
@@ -27,8 +29,8 @@ describe('an air-gapped machine', () => {
   let bundle: string;
   let pin: string;
   const put = (name: string): string => join(world.dir, name);
-  /** A machine without one interface that is up: its own home and project. */
-  const offline = (machine: string, words: readonly string[], input = ''): Said => {
+  /** Its own home and project. */
+  const stands = (machine: string): Machine => {
     const cwd = put(`${machine}-project`);
     mkdirSync(cwd, { recursive: true });
     const env = {
@@ -37,8 +39,13 @@ describe('an air-gapped machine', () => {
       LOCKKEEPER_ROOT_PIN: put(`${machine}-pin.json`),
       NO_COLOR: '1',
     };
+    return { cwd, env };
+  };
+  /** A machine without one interface that is up. */
+  const offline = (machine: string, words: readonly string[], input = ''): Said => {
     const command = [...UNSHARE, process.execPath, '--disable-warning=ExperimentalWarning', MAIN, ...words];
-    const { status, stdout, stderr } = spawnSync('unshare', command, { cwd, env, input, encoding: 'utf8' });
+    const options = { ...stands(machine), input, encoding: 'utf8' } as const;
+    const { status, stdout, stderr } = spawnSync('unshare', command, options);
     let data = {};
     try {
       data = JSON.parse(stdout);
@@ -48,7 +55,11 @@ describe('an air-gapped machine', () => {
     return { exit: status, stdout, stderr, data };
   };
   const lk = (machine: string, ...words: string[]): Said => offline(machine, [...words, '--json']);
-  const codeOf = ({ data }: Said): unknown => (data.error as JsonObject | undefined)?.code ?? data.code;
+  /** What is refused is refused before anybody is asked. */
+  const refusing = (file: string): ReturnType<typeof here> =>
+    here(['import', file, '--pin', pin, '--json'], stands('bad'));
+  const codeOf = ({ data }: Pick<Said, 'data'>): unknown =>
+    (data.error as JsonObject | undefined)?.code ?? data.code;
   /** Neither a project nor a store, a pin or a memory. */
   const nothing = (machine: string): void => {
     expect(readdirSync(put(`${machine}-project`))).toEqual([]);
@@ -211,38 +222,37 @@ describe('an air-gapped machine', () => {
     expect(readFileSync(put('other-project/lockkeeper.json'), 'utf8')).toBe(text);
   });
 
-  it('refuses what was cut, changed or lengthened, wherever, and writes nothing', () => {
+  it('refuses what was cut, changed or lengthened, wherever, and writes nothing', async () => {
     const whole = readFileSync(bundle);
     const bad = put('bad.lkb');
-    const refused = (bytes: Buffer, label: string): void => {
+    const refused = async (bytes: Buffer, label: string): Promise<void> => {
       writeFileSync(bad, bytes);
-      const said = lk('bad', 'import', bad, '--pin', pin);
-      expect([said.exit, typeof codeOf(said)], `${label}: ${said.stdout}${said.stderr}`).toEqual([
-        3,
-        'string',
-      ]);
+      const said = await refusing(bad);
+      expect([said.exit, typeof codeOf(said)], `${label}: ${JSON.stringify(said)}`).toEqual([3, 'string']);
       nothing('bad');
     };
     for (const at of [0, 100, 512, 700, whole.length >> 1, whole.length - 1024, whole.length - 1])
-      refused(whole.subarray(0, at), `cut at ${at}`);
+      await refused(whole.subarray(0, at), `cut at ${at}`);
     for (let i = 0; i < 24; i++) {
       const at = Math.floor(((i + 0.5) * whole.length) / 24);
       const flipped = Buffer.from(whole);
       flipped[at] = (flipped[at] ?? 0) ^ 1;
-      refused(flipped, `a bit flipped at ${at}`);
+      await refused(flipped, `a bit flipped at ${at}`);
     }
-    refused(Buffer.concat([whole, Buffer.alloc(512)]), 'lengthened');
+    await refused(Buffer.concat([whole, Buffer.alloc(512)]), 'lengthened');
   });
 
   it('refuses members that are not of it: more, fewer, links, paths that leave, sizes without end', async () => {
     const bad = put('crafted.lkb');
-    const crafted = async (change: (members: [string, Buffer][]) => [string, Buffer][]): Promise<Said> => {
+    const crafted = async (
+      change: (members: [string, Buffer][]) => [string, Buffer][],
+    ): ReturnType<typeof here> => {
       const members: [string, Buffer][] = [];
       for await (const member of readArchive(bundle)) members.push([member.path, await member.read(1 << 28)]);
       const archive = await writeArchive(bad);
       for (const [path, bytes] of change(members)) await archive.put(path, bytes);
       await archive.close();
-      return lk('bad', 'import', bad, '--pin', pin);
+      return refusing(bad);
     };
     const extra = Buffer.from('x');
     expect(codeOf(await crafted((all) => [...all, ['blobs/extra', extra]]))).toBe('ARCHIVE_INVALID');
@@ -261,11 +271,11 @@ describe('an air-gapped machine', () => {
     );
     expect(codeOf(lowered)).toBe('SIGNATURE_INVALID');
     await expect(crafted((all) => [['../../etc/cron.d/x', extra], ...all])).rejects.toThrow('archive');
-    const first = (fields: ConstructorParameters<typeof Header>[0]): Said => {
+    const first = (fields: ConstructorParameters<typeof Header>[0]): ReturnType<typeof here> => {
       const block = Buffer.alloc(512);
       new Header(fields).encode(block, 0);
       writeFileSync(bad, Buffer.concat([block, readFileSync(bundle)]));
-      return lk('bad', 'import', bad, '--pin', pin);
+      return refusing(bad);
     };
     const plain = { mode: 0o644, uid: 0, gid: 0, mtime: new Date(0), size: 0 };
     for (const header of [
@@ -276,7 +286,7 @@ describe('an air-gapped machine', () => {
       { ...plain, type: 'File', path: 'bundle.json', mode: 0o4755 },
       { ...plain, type: 'File', path: 'bundle.json', size: 2 ** 40 },
     ] as const)
-      expect(codeOf(first(header)), JSON.stringify(header)).toBe('ARCHIVE_INVALID');
+      expect(codeOf(await first(header)), JSON.stringify(header)).toBe('ARCHIVE_INVALID');
     nothing('bad');
   });
 

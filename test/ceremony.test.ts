@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Company, foundCompany } from '../cli/drill/company.ts';
 import type { JsonObject } from '../schemas/common.ts';
 import { canonical, sha256 } from '../schemas/json.ts';
+import { here } from './helpers/here.ts';
 import { databaseUrl } from './helpers/registry.ts';
 import { startAgent, type TestAgent } from './helpers/ssh-agent.ts';
 
@@ -46,7 +47,13 @@ describe('a root kept offline by its holders', () => {
     agent.add('ruth@laptop');
     const environment = { ...process.env, SSH_AUTH_SOCK: agent.socket };
     const database = await databaseUrl();
-    company = await foundCompany({ dir, npmRegistry: 'http://127.0.0.1:9', environment, database });
+    company = await foundCompany({
+      dir,
+      npmRegistry: 'http://127.0.0.1:9',
+      environment,
+      database,
+      speaks: here,
+    });
     for (const person of holders) {
       // ruth's key stays in her SSH agent; nothing else that she does is different.
       await company.must(

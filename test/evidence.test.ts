@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openApi } from '../cli/api.ts';
+import type { Said } from '../cli/drill/company.ts';
 import type { Step } from '../cli/evidence/steps.ts';
 import { readArchive, writeArchive } from '../runtime/store/archive.ts';
 import { type AuditRecord, link } from '../schemas/audit.ts';
@@ -13,6 +14,7 @@ import { pretty, sha256 } from '../schemas/json.ts';
 import { type Acme, acme, ECHO, SERVER } from './helpers/acme.ts';
 import { BARE } from './helpers/bare.ts';
 import { ARGUMENTS, callFacts } from './helpers/calls.ts';
+import { here } from './helpers/here.ts';
 
 const MAIN = join(import.meta.dirname, '../cli/main.ts');
 const UNSHARE = process.getuid?.() === 0 ? ['-n'] : ['-rn'];
@@ -36,8 +38,15 @@ describe('evidence of a period', () => {
   let second: JsonObject;
   const at = (name: string): string => join(world.dir, name);
 
-  /** The verifier on a machine that has nothing but the pin, and no network. */
-  const verify = (file: string, ...words: string[]): { exit: number | null; data: JsonObject } => {
+  /** The verifier on a machine that has nothing but the pin. */
+  const machine = (): { cwd: string; env: Record<string, string> } => ({
+    cwd: world.dir,
+    env: { ...BARE, LOCKKEEPER_HOME: at('machines/judge') },
+  });
+  const verify = (file: string, ...words: string[]): Promise<Said> =>
+    here(['evidence', 'verify', file, '--json', ...words], machine());
+  /** The same without a network. */
+  const verifyAlone = (file: string, ...words: string[]): Omit<Said, 'stderr'> => {
     const cli = [
       process.execPath,
       '--disable-warning=ExperimentalWarning',
@@ -47,12 +56,9 @@ describe('evidence of a period', () => {
       file,
       '--json',
     ];
-    const env = { ...BARE, LOCKKEEPER_HOME: at('machines/judge') };
-    const { status, stdout } = spawnSync('unshare', [...UNSHARE, ...cli, ...words], {
-      env,
-      encoding: 'utf8',
-    });
-    return { exit: status, data: JSON.parse(stdout) };
+    const command = [...UNSHARE, ...cli, ...words];
+    const { status, stdout } = spawnSync('unshare', command, { ...machine(), encoding: 'utf8' });
+    return { exit: status ?? 1, data: JSON.parse(stdout) };
   };
   const failed = ({ data }: { data: JsonObject }): [unknown, number | undefined] => [
     data.code,
@@ -122,24 +128,25 @@ describe('evidence of a period', () => {
     expect(folders).toContain('earlier');
   });
 
-  it('verifies without a network on a machine that has the pin alone', () => {
+  it('verifies without a network on a machine that has the pin alone', async () => {
     for (const [file, told] of [
       [whole, first],
       [later, second],
     ] as const) {
-      const { exit, data } = verify(file, '--pin', pin);
+      const { exit, data } = verifyAlone(file, '--pin', pin);
       expect(exit, JSON.stringify(data)).toBe(0);
       expect({ ...data, path: 0 }).toEqual({ ...told, path: 0 });
     }
     const { rootKeys } = JSON.parse(readFileSync(pin, 'utf8'));
-    expect(verify(whole, '--root-key', rootKeys[0]).exit).toBe(0);
+    expect((await verify(whole, '--root-key', rootKeys[0])).exit).toBe(0);
   });
 
-  it('is not believed without a pin, nor under another', () => {
-    expect([verify(whole).exit, ...failed(verify(whole))]).toEqual([4, 'ROOT_UNPINNED', 2]);
-    const strange = verify(whole, '--root-key', `sha256:${'0'.repeat(64)}`);
+  it('is not believed without a pin, nor under another', async () => {
+    const unpinned = await verify(whole);
+    expect([unpinned.exit, ...failed(unpinned)]).toEqual([4, 'ROOT_UNPINNED', 2]);
+    const strange = await verify(whole, '--root-key', `sha256:${'0'.repeat(64)}`);
     expect([strange.exit, ...failed(strange)]).toEqual([3, 'ROOT_UNTRUSTED', 2]);
-    expect(verify(at('none.lke'), '--pin', pin).exit).toBe(4);
+    expect((await verify(at('none.lke'), '--pin', pin)).exit).toBe(4);
   });
 
   it('is for auditors and administrators', async () => {
@@ -158,7 +165,7 @@ describe('evidence of a period', () => {
     expect(readdirSync(world.dir).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
 
-  it('is refused where it was cut or a bit of it flipped', () => {
+  it('is refused where it was cut or a bit of it flipped', async () => {
     const bytes = readFileSync(whole);
     const bad = at('bad.lke');
     for (let i = 0; i < 12; i++) {
@@ -166,11 +173,11 @@ describe('evidence of a period', () => {
       const place = Math.floor(((i + 0.5) * bytes.length) / 12);
       flipped[place] = (flipped[place] ?? 0) ^ 1;
       writeFileSync(bad, flipped);
-      expect(verify(bad, '--pin', pin).exit, `bit at ${place}`).toBe(3);
+      expect((await verify(bad, '--pin', pin)).exit, `bit at ${place}`).toBe(3);
     }
     for (const part of [0, 0.3, 0.9]) {
       writeFileSync(bad, bytes.subarray(0, Math.floor(bytes.length * part)));
-      expect(verify(bad, '--pin', pin).exit).toBe(3);
+      expect((await verify(bad, '--pin', pin)).exit).toBe(3);
     }
   });
 
@@ -179,7 +186,7 @@ describe('evidence of a period', () => {
     file: string,
     change: (members: Members) => Members,
     { signed = false } = {},
-  ): Promise<ReturnType<typeof verify>> => {
+  ): Promise<Said> => {
     const all = await membersOf(file);
     const inner = all.filter(([path]) => path !== 'manifest.json' && path !== 'signature.json');
     const changed = change(inner);
@@ -496,13 +503,16 @@ describe('evidence of a period', () => {
         path === 'manifest.json' ? Buffer.from(bytes.toString().replace('"size": ', '"size": 1')) : bytes,
       );
     await archive.close();
-    const changed = verify(bad, '--pin', pin);
+    const changed = await verify(bad, '--pin', pin);
     expect([
       changed.exit,
       changed.data.code === 'EVIDENCE_INCOMPLETE' || changed.data.code === 'SIGNATURE_INVALID',
     ]).toEqual([3, true]);
     const { keyid } = first.signedBy as { keyid: string };
-    expect(verify(whole, '--pin', pin, '--signed-by', keyid).exit).toBe(0);
-    expect(failed(verify(later, '--pin', pin, '--signed-by', keyid))).toEqual(['SIGNATURE_INVALID', 10]);
+    expect((await verify(whole, '--pin', pin, '--signed-by', keyid)).exit).toBe(0);
+    expect(failed(await verify(later, '--pin', pin, '--signed-by', keyid))).toEqual([
+      'SIGNATURE_INVALID',
+      10,
+    ]);
   });
 });

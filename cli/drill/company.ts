@@ -35,6 +35,13 @@ export interface Company {
   close(): Promise<void>;
 }
 
+/** What carries out `lk` with these words, on somebody's machine. */
+export type Speaks = (words: readonly string[], machine: Machine) => Promise<Said>;
+export interface Machine {
+  readonly cwd: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
 export interface CompanyOptions {
   readonly dir: string;
   /** Address of the package registry that the company's scanner asks; without one, the machine's own with its cache. */
@@ -45,11 +52,13 @@ export interface CompanyOptions {
   readonly trial?: boolean;
   /** Whether it looks for new versions every three seconds and asks no GitHub (default); else it looks for none and asks. */
   readonly watches?: boolean;
+  /** `apart` without one. */
+  readonly speaks?: Speaks;
 }
 
 /** Starts the registry as `lk serve` does and signs its administrator in. */
 export async function foundCompany(options: CompanyOptions): Promise<Company> {
-  const { dir } = options;
+  const { dir, speaks = apart } = options;
   const {
     LOCKKEEPER_TOKEN: _,
     LOCKKEEPER_REGISTRY: __,
@@ -83,7 +92,7 @@ export async function foundCompany(options: CompanyOptions): Promise<Company> {
   const hello = await firstLine(server);
   const { url, code } = JSON.parse(hello) as { url: string; code: string };
   const lk = async (person: string, ...verb: string[]): Promise<Said> =>
-    finished(start([...verb, '--json'], project, envOf(person)));
+    speaks([...verb, '--json'], { cwd: project, env: envOf(person) });
   const must = async (person: string, ...verb: string[]): Promise<JsonObject> => {
     const said = await lk(person, ...verb);
     if (said.exit === 0) return said.data;
@@ -127,6 +136,9 @@ function start(
 ): ChildProcessWithoutNullStreams {
   return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...words], { cwd, env });
 }
+
+/** A process of its own. */
+export const apart: Speaks = (words, { cwd, env }) => finished(start(words, cwd, env));
 
 async function firstLine(child: ChildProcessWithoutNullStreams): Promise<string> {
   let stderr = '';

@@ -1,7 +1,7 @@
 /** Trust roots from exact bytes: a policy names one by digest, and a verifier knows that one alone. */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { TrustedRoot } from '@sigstore/protobuf-specs';
-import type { KeyFinderFunc, Verifier } from '@sigstore/verify';
+import type { KeyFinderFunc, TrustMaterial, Verifier } from '@sigstore/verify';
 import type { Digest } from '../../schemas/common.ts';
 import { readPublicKey } from '../../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
@@ -42,14 +42,32 @@ export function openVerifier(
   signer: SignerPolicy,
   trustRoots: readonly Uint8Array[],
 ): Verifier {
-  const trusted = readTrustedRoot(pick(root, trustRoots));
-  const { toTrustMaterial, Verifier } = sigstoreVerify();
-  const material = toTrustMaterial(trusted, keyFinder(signer, trustRoots));
-  return new Verifier(material, {
-    tlogThreshold: trusted.tlogs.length > 0 ? 1 : 0,
-    ctlogThreshold: trusted.ctlogs.length > 0 ? 1 : 0,
-    timestampThreshold: 1,
-  });
+  const { trusted, material } = materialOf(root, pick(root, trustRoots));
+  const publicKey = keyFinder(signer, trustRoots);
+  return new (sigstoreVerify().Verifier)(
+    { ...material, publicKey },
+    {
+      tlogThreshold: trusted.tlogs.length > 0 ? 1 : 0,
+      ctlogThreshold: trusted.ctlogs.length > 0 ? 1 : 0,
+      timestampThreshold: 1,
+    },
+  );
+}
+
+interface Material {
+  readonly root: Digest;
+  readonly trusted: TrustedRoot;
+  readonly material: Omit<TrustMaterial, 'publicKey'>;
+}
+
+/** Of the root that was read last: one closure has hundreds of signatures under one root. */
+let last: Material | null = null;
+
+function materialOf(root: Digest, bytes: Uint8Array): Material {
+  if (last?.root === root) return last;
+  const trusted = readTrustedRoot(bytes);
+  last = { root, trusted, material: sigstoreVerify().toTrustMaterial(trusted) };
+  return last;
 }
 
 /**

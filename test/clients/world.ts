@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { foundCompany } from '../../cli/drill/company.ts';
 import { readJournal } from '../../runtime/journal/journal.ts';
 import type { AuditBody } from '../../schemas/audit.ts';
+import { here } from '../helpers/here.ts';
 import { type LocalPackage, startNpmRegistry } from '../helpers/npm-registry.ts';
 
 const MAIN = join(import.meta.dirname, '../../cli/main.ts');
@@ -73,7 +74,8 @@ function echoPackage(name: string, beside: Readonly<Record<string, string>>): Lo
 }
 
 async function lockServers(dir: string, npmRegistry: string, ends: (() => unknown)[]): Promise<void> {
-  const company = await foundCompany({ dir, npmRegistry, environment: process.env, trial: true });
+  const founding = { dir, npmRegistry, environment: process.env, trial: true };
+  const company = await foundCompany({ ...founding, speaks: here });
   ends.push(() => company.close());
   for (const [person, roles] of Object.entries({ alice: 'reviewer,auditor', erin: 'developer' })) {
     const { code } = await company.must('admin', 'people', 'add', person, '--roles', roles);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type Company, foundCompany } from '../../cli/drill/company.ts';
 import type { JsonObject } from '../../schemas/common.ts';
 import { plain } from '../scanner/harness.ts';
+import { here } from './here.ts';
 import { startNpmRegistry } from './npm-registry.ts';
 import { databaseUrl } from './registry.ts';
 
@@ -31,6 +32,7 @@ export async function acme(): Promise<Acme> {
     npmRegistry: npm.url,
     environment: process.env,
     database: await databaseUrl(),
+    speaks: here,
   });
   const people = {
     dave: 'publisher',

@@ -2,6 +2,7 @@
 import { chmodSync } from 'node:fs';
 import { type Company, foundCompany } from '../../cli/drill/company.ts';
 import { plain } from '../scanner/harness.ts';
+import { here } from './here.ts';
 import { startNpmRegistry } from './npm-registry.ts';
 
 export interface EchoCompany {
@@ -25,8 +26,8 @@ export async function foundEcho(
   const tool = { name: 'echo', description: 'Echo', inputSchema: { type: 'object' } };
   const packages = names.map((name) => plain({ tools: [tool] }, { name: `@acme/${name}` }));
   const npm = await startNpmRegistry(packages);
-  const environment = process.env;
-  const company = await foundCompany({ dir, npmRegistry: npm.url, environment, trial: true, ...more });
+  const founding = { dir, npmRegistry: npm.url, environment: process.env, trial: true, speaks: here };
+  const company = await foundCompany({ ...founding, ...more });
   for (const [person, roles] of [
     ['alice', 'reviewer,auditor'],
     ['erin', 'developer'],

@@ -96,7 +96,7 @@ describe('the demanded signer', () => {
   const FIELDS = ['issuer', 'san', 'repository', 'workflow'] as const;
 
   it('is an exact value: no beginning, no pattern, no other case', () => {
-    for (const given of byCertificate) {
+    for (const given of byCertificate.filter((one) => distinct.includes(one))) {
       const policy = policyOf(given);
       const input = inputOf(given);
       for (const field of FIELDS) {

@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Company, foundCompany } from '../../cli/drill/company.ts';
+import { here } from '../helpers/here.ts';
 import { type NpmRegistry, startNpmRegistry } from '../helpers/npm-registry.ts';
 import { databaseUrl } from '../helpers/registry.ts';
 import { PATIENCE_MS } from '../helpers/wait.ts';
@@ -72,6 +73,7 @@ describe('the dashboard', () => {
       npmRegistry: npm.url,
       environment: process.env,
       database: await databaseUrl(),
+      speaks: here,
     });
     for (const [person, roles] of Object.entries({
       dave: 'publisher',
