@@ -1,6 +1,6 @@
 /** What judging the content of one answer costs, by its size and kind, beside reading it at all. */
 import { type ContentJudge, contentJudge } from '../runtime/gate/results.ts';
-import { parseMessage, type Response } from '../runtime/wire/message.ts';
+import { LARGE_BYTES, parseMessage, type Response } from '../runtime/wire/message.ts';
 import type { JsonObject } from '../schemas/common.ts';
 import type { ContentControls } from '../schemas/content.ts';
 import type { BenchResult } from './main.ts';
@@ -80,7 +80,8 @@ export async function content(): Promise<BenchResult> {
         times.push(timed(() => judge.answer(message, asked)));
         data[`${kind} ${size} KB ${name}`] = times.at(-1) ?? 0;
         if (name !== 'default') continue;
-        const held = await heldBy(() => judge.aside(message, asked));
+        const large = bytes.length >= LARGE_BYTES;
+        const held = large ? await heldBy(() => judge.large(message, asked)) : null;
         data[`${kind} ${size} KB held`] = held ?? times.at(-1) ?? 0;
         times.push(data[`${kind} ${size} KB held`] ?? 0);
       }
@@ -98,9 +99,9 @@ export async function content(): Promise<BenchResult> {
   };
 }
 
-/** Milliseconds of this thread's processor time for one answer that is judged aside; null for one that is not. */
-async function heldBy(judge: () => ReturnType<ContentJudge['aside']>): Promise<number | null> {
-  if ((await judge()) === null) return null;
+/** Milliseconds of this thread's processor time for one answer that is judged aside. */
+async function heldBy(judge: () => ReturnType<ContentJudge['large']>): Promise<number> {
+  await judge();
   const start = process.threadCpuUsage();
   for (let run = 0; run < ASIDE_RUNS; run++) await judge();
   const { user, system } = process.threadCpuUsage(start);

@@ -12,6 +12,8 @@ export interface JsonLimits {
   /** UTF-8 bytes of the whole text. */
   readonly maxBytes?: number;
   readonly maxDepth?: number;
+  /** Members of objects and items of lists, all together; more are refused before anything is built. Default: no limit. */
+  readonly maxParts?: number;
   /** Numbers a double does not hold and lone surrogates pass: for text that is handed on as it came, never digested. */
   readonly lenient?: boolean;
 }
@@ -25,19 +27,19 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export function parseStrict(input: Uint8Array | string, limits: JsonLimits = {}): Json {
   const maxBytes = limits.maxBytes ?? 64 * 1024 * 1024;
   if (input.length > maxBytes) throw invalid(`at most ${maxBytes} bytes`, `${input.length} bytes`);
-  const { maxDepth = 128, lenient = false } = limits;
+  const { maxParts } = limits;
   let text: string;
   let value: Json;
   let scanned: Scanned | null;
   try {
     text = typeof input === 'string' ? input : utf8.decode(input);
-    scanned = text.length > LARGE ? scan(text, maxDepth, lenient) : null;
+    scanned = text.length > LARGE || maxParts !== undefined ? scan(text, limits) : null;
     value = JSON.parse(text) as Json;
   } catch (error) {
     if (error instanceof LockkeeperError) throw error;
     throw invalid('one JSON value in UTF-8', quote((error as Error).message));
   }
-  const { members, escaped } = scanned ?? scan(text, maxDepth, lenient);
+  const { members, escaped } = scanned ?? scan(text, limits);
   // Of members with one name, one is left.
   if (members !== membersOf(value) || (escaped && !isReadAs(text, value))) throw misread(text);
   return value;
@@ -59,6 +61,10 @@ function invalid(expected: string, found: string): LockkeeperError {
   return new LockkeeperError('JSON_INVALID', { expected, found, next: 'Correct the text and try again' });
 }
 
+function tooMany(maxParts: number): LockkeeperError {
+  return invalid(`at most ${maxParts} members and items`, 'more');
+}
+
 /** Texts of more characters are walked before they are parsed: building deep nesting costs seconds. */
 const LARGE = 1_000_000;
 
@@ -73,12 +79,16 @@ interface Scanned {
 }
 
 /** Walks a text, which counts once JSON.parse accepts it: depth, integers safe, strings well formed. */
-function scan(text: string, maxDepth: number, lenient: boolean): Scanned {
+function scan(
+  text: string,
+  { maxDepth = 128, lenient = false, maxParts = Number.POSITIVE_INFINITY }: JsonLimits,
+): Scanned {
   const escapes = text.includes('\\');
   // Without escapes, a text is well formed where all of its strings are.
   const mayBeLone = escapes || !text.isWellFormed();
   const objects: boolean[] = [];
   let members = 0;
+  let parts = 0;
   let escaped = false;
   let expectKey = false;
   for (let i = 0; i < text.length; i++) {
@@ -97,11 +107,14 @@ function scan(text: string, maxDepth: number, lenient: boolean): Scanned {
         throw invalid(`nesting of at most ${maxDepth}`, `deeper nesting at offset ${i}`);
       }
       expectKey = c === 123;
+      if (++parts > maxParts) throw tooMany(maxParts);
     } else if (c === 125 || c === 93) {
       objects.pop();
       expectKey = false;
-    } else if (c === 44) expectKey = objects.at(-1) === true;
-    else if (!lenient && (c === 45 || (c >= 48 && c <= 57))) i = numberEnd(text, i);
+    } else if (c === 44) {
+      expectKey = objects.at(-1) === true;
+      if (++parts > maxParts) throw tooMany(maxParts);
+    } else if (!lenient && (c === 45 || (c >= 48 && c <= 57))) i = numberEnd(text, i);
   }
   return { members, escaped };
 }

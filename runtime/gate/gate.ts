@@ -176,7 +176,10 @@ export function judgeToClient(
 }
 
 /** 13 bind an answer to its question; null when nobody asked. */
-export function boundTo(message: Response, pending: ReadonlyMap<string, Pending>): Pending | null {
+export function boundTo(
+  message: Pick<Response, 'id'>,
+  pending: ReadonlyMap<string, Pending>,
+): Pending | null {
   const asked = message.id === null ? undefined : pending.get(idKey(message.id));
   // What waits for people was not asked yet.
   return asked === undefined || asked.giveUp ? null : asked;

@@ -9,10 +9,11 @@ import type { Surface } from '../../schemas/surface.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { blocked, type Found, Look } from '../content/look.ts';
 import { eachText, rewritten, shownPlace } from '../content/walk.ts';
-import { isObject, type Message, parseMessage, type Response } from '../wire/message.ts';
+import { isObject, type Message, parseMessage, type Response, type Unread } from '../wire/message.ts';
 import { strangeResult } from '../wire/names.ts';
 import type { Pending } from './gate.ts';
-import { judgeLarge, LARGE_BYTES } from './large/judge.ts';
+import { readHere, unreadable } from './large/here.ts';
+import { judgeLarge } from './large/judge.ts';
 import { lockedSchemas, problemsIn } from './schema.ts';
 import { taskIn, toldInside } from './tasks.ts';
 
@@ -38,8 +39,17 @@ export interface ContentJudge {
   readonly rules: ContentRules;
   /** What a server answers to a question of its client. */
   answer(message: Response, asked: Asked): Judged<Response>;
-  /** The same on another thread, in turns with other callers, for an answer that would hold up this one; null for any other. Never rejects. */
-  aside(message: Response, asked: Asked, caller?: string): Promise<Judged<Response>> | null;
+  /**
+   * The same of a large one: on another thread, in turns with other callers, or where all of it is compared here, in bounded
+   * work. Never rejects.
+   */
+  large(
+    answer: Unread | Response,
+    asked: Asked,
+    caller?: string,
+  ): Promise<Judged<Response>> | Judged<Response>;
+  /** A large answer, or why it is not read: here, in bounded work. */
+  read(answer: Unread): Response | LockkeeperError;
   /** What a server says besides: its requests and notices; the state of a task with what its `tool` said inside. */
   said<M extends Message>(message: M, tool?: string): Judged<M>;
   /** What a client answers to its server. */
@@ -85,37 +95,43 @@ function makeJudge({ content = {}, entry, surface, journal: { key } }: ContentOp
     return large ? refused(message, large) : judgeTexts(message, { rules: by, key });
   };
   const schemas = lockedSchemas(surface, 'outputSchema');
+  const answer: ContentJudge['answer'] = (message, asked) => {
+    const unfit = tooLarge(message, rules) ?? misnamed(message);
+    if (unfit) return refused(message, unfit);
+    // A greeting passes only as it was compared with the lock.
+    if (asked.rule.greets) return passed(message);
+    const misfit = misfitOf(message, asked, schemas);
+    if (misfit && rules.outputSchema === 'refuse')
+      return refused(message, misfit, [{ kind: 'schema', at: '' }]);
+    const judged = judgeTexts(message, { rules, key, skip: asked.rule.lists });
+    // A mark in the place of a secret may be what the schema does not permit; the client would judge so, too.
+    if (judged.hidden && !misfit && misfitOf(judged.message, asked, schemas))
+      return { ...judged, message, hidden: false, error: NO_PLACE };
+    return misfit ? { ...judged, found: [{ kind: 'schema', at: '' }, ...judged.found] } : judged;
+  };
+  const read = (message: Unread): Response | LockkeeperError => tooLarge(message, rules) ?? readHere(message);
+  const here = (message: Unread | Response, asked: Asked): Judged<Response> => {
+    const whole = message.kind === 'unread' ? read(message) : message;
+    return whole instanceof LockkeeperError ? refused(unreadable(message), whole) : answer(whole, asked);
+  };
   return {
     rules,
-    answer: (message, asked) => {
-      const unfit = tooLarge(message, rules) ?? misnamed(message);
-      if (unfit) return refused(message, unfit);
-      // A greeting passes only as it was compared with the lock.
-      if (asked.rule.greets) return passed(message);
-      const misfit = misfitOf(message, asked, schemas);
-      if (misfit && rules.outputSchema === 'refuse')
-        return refused(message, misfit, [{ kind: 'schema', at: '' }]);
-      const judged = judgeTexts(message, { rules, key, skip: asked.rule.lists });
-      // A mark in the place of a secret may be what the schema does not permit; the client would judge so, too.
-      if (judged.hidden && !misfit && misfitOf(judged.message, asked, schemas))
-        return { ...judged, message, hidden: false, error: NO_PLACE };
-      return misfit ? { ...judged, found: [{ kind: 'schema', at: '' }, ...judged.found] } : judged;
-    },
-    aside: (message, { method, target, rule: { greets, lists, task }, making }, caller = '') => {
-      if (message.bytes.length < LARGE_BYTES || tooLarge(message, rules) || greets) return null;
+    answer,
+    large: (message, asked, caller = '') => {
+      const { method, target, making } = asked;
+      const { greets, lists, task } = asked.rule;
+      const over = tooLarge(message, rules);
+      if (over) return refused(unreadable(message), over);
+      if (greets || lists || task === 'list' || method === 'completion/complete') return here(message, asked);
       const tool =
         target !== undefined && Object.hasOwn(surface.tools, target) ? surface.tools[target] : null;
       const tools = tool && target !== undefined ? { [target]: tool } : {};
-      const rule = { ...(lists ? { lists } : {}), ...(task ? { task } : {}) };
-      const asked = { method, target, rule, ...(making ? { making: { era: making.era } } : {}) };
-      return judgeLarge(message, asked, {
-        caller,
-        content,
-        entry: { server },
-        surface: { tools },
-        key: bytesOf(key),
-      });
+      const by = { caller, content, entry: { server }, surface: { tools }, key: bytesOf(key) };
+      const plain = { method, target, rule: task ? { task } : {} };
+      const judging = judgeLarge(message, making ? { ...plain, making: { era: making.era } } : plain, by);
+      return judging.then((judged) => judged ?? here(message, asked));
     },
+    read,
     said: (message, name) => {
       const judged = judgeSaid(message, rules);
       const inside = name !== undefined && 'params' in message ? toldInside(message.params) : undefined;
@@ -138,7 +154,7 @@ function refused<M extends Message>(message: M, error: LockkeeperError, found: F
   return { message, found, more: 0, hidden: false, error };
 }
 
-function tooLarge({ bytes }: Message, { maxResultBytes }: ContentRules): LockkeeperError | null {
+function tooLarge({ bytes }: Message | Unread, { maxResultBytes }: ContentRules): LockkeeperError | null {
   if (bytes.length <= maxResultBytes) return null;
   return new LockkeeperError('RESULT_INVALID', {
     expected: `at most ${maxResultBytes} bytes`,

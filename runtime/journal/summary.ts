@@ -28,6 +28,7 @@ const LISTS = ['tools', 'prompts', 'resources', 'resourceTemplates', 'tasks', 'r
  * cannot try out what the answer may have been; who holds the journal can prove what it was.
  */
 export function summaryOf(message: Response, key: Buffer): ResultSummary {
+  if (message.summary) return message.summary.whole;
   const digest = keyed(message.bytes, key);
   if (message.kind === 'error') {
     const { code } = message.error;

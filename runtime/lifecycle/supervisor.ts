@@ -30,7 +30,7 @@ export interface SupervisorOptions<Greeted> {
   /** Name of the server, for sentences. */
   readonly server: string;
   readonly start: () => Promise<RunningServer>;
-  readonly handlers: Pick<PeerHandlers, 'message' | 'badLine' | 'full' | 'drained'>;
+  readonly handlers: Pick<PeerHandlers, 'message' | 'unread' | 'badLine' | 'full' | 'drained'>;
   /** Says hello and compares with the lock. What it throws ends this instance. */
   readonly greet: (peer: Peer) => Promise<Greeted>;
   /** Asks for a sign of life. Throws where none comes. */

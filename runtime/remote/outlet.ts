@@ -3,6 +3,7 @@ import type { JsonObject } from '../../schemas/common.ts';
 import { type Code, LockkeeperError, quote } from '../../schemas/errors.ts';
 import { SERVER_LINE_BYTES } from '../session/peer.ts';
 import { type Id, idKey, isObject } from '../wire/message.ts';
+import { answeredBy } from '../wire/peek.ts';
 import { MAX_CONNECTIONS } from './channel.ts';
 import type { Tools } from './headers.ts';
 
@@ -40,8 +41,6 @@ export interface Said {
 
 /** Requests at once whose answers are not there yet: some connections are left for notices and streams. */
 export const MAX_ASKED = MAX_CONNECTIONS - 8;
-/** A longer message is not read for this: one whose ends do not tell is taken for no answer. */
-const PEEK_BYTES = 1024 * 1024;
 
 export const TOO_MANY = new LockkeeperError('RATE_LIMITED', {
   expected: `at most ${MAX_ASKED} requests to a remote server at once`,
@@ -60,36 +59,10 @@ export function saidOf(bytes: Buffer): Said {
   };
 }
 
-const ID = '(?:"([\\x20-\\x21\\x23-\\x5b\\x5d-\\x7e]{1,256})"|(-?[0-9]{1,15}))';
-/** The two ways in which answers are written almost always: what they answer stands at one of their ends. */
-const AT_HEAD = new RegExp(`^\\{"jsonrpc":"2\\.0","id":${ID},"(?:result|error)":`);
-const AT_TAIL = new RegExp(`,"jsonrpc":"2\\.0","id":${ID}\\}$`);
-const HEAD_BYTES = 320;
-
-/**
- * The key of the request that a line answers; null for what is no answer. Only whether a stream has done its work hangs on
- * it: what the line says is judged elsewhere, from one strict reading.
- */
+/** The key of the request that a line answers; null for what is no answer. Only whether a stream is done hangs on it. */
 export function answerOf(bytes: Buffer): string | null {
-  const quick = quickly(bytes);
-  if (quick !== null || bytes.length > PEEK_BYTES) return quick;
-  try {
-    const { id, result, error, method } = (JSON.parse(bytes.toString('utf8')) ?? {}) as JsonObject;
-    if (method !== undefined || (result === undefined && error === undefined)) return null;
-    return typeof id === 'string' || typeof id === 'number' ? idKey(id) : null;
-  } catch {
-    return null;
-  }
-}
-
-function quickly(bytes: Buffer): string | null {
-  const head = bytes.toString('latin1', 0, HEAD_BYTES);
-  const written = head.startsWith('{"result":') || head.startsWith('{"error":');
-  const tail = written ? bytes.toString('latin1', Math.max(0, bytes.length - HEAD_BYTES)) : '';
-  const found = written ? AT_TAIL.exec(tail) : AT_HEAD.exec(head);
-  if (!found) return null;
-  const [, text, number] = found;
-  return text === undefined ? idKey(Number(number)) : idKey(text);
+  const id = answeredBy(bytes);
+  return id === null ? null : idKey(id);
 }
 
 const FATAL: ReadonlySet<Code> = new Set([

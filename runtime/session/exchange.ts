@@ -3,7 +3,7 @@ import type { AuditBody } from '../../schemas/audit.ts';
 import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts';
 import type { GateState, Pending } from '../gate/gate.ts';
 import type { ContentJudge } from '../gate/results.ts';
-import { encode, type Message, refusalOf } from '../wire/message.ts';
+import { encode, type Message, refusalOf, type Unread } from '../wire/message.ts';
 import { InFlight, withoutWords } from './in-flight.ts';
 import type { Link } from './link.ts';
 import type { OnRevoke } from './quarantine.ts';
@@ -94,8 +94,8 @@ export class Exchange {
   }
 
   /** What a sealed session does not let through; null when it may pass. */
-  sealedTo(message: Message): LockkeeperError | null {
-    const answers = message.kind === 'response' || message.kind === 'error';
+  sealedTo({ kind }: Message | Unread): LockkeeperError | null {
+    const answers = kind === 'response' || kind === 'error' || kind === 'unread';
     return this.sealed && !(answers && this.sealed.on === 'finish') ? this.sealed.error : null;
   }
 

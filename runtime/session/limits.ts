@@ -1,7 +1,7 @@
 /** What one session may hold and how much it may say: bounds that neither side can pass. */
 import { LockkeeperError } from '../../schemas/errors.ts';
 import type { Section } from '../../schemas/surface.ts';
-import type { Message } from '../wire/message.ts';
+import type { Message, Unread } from '../wire/message.ts';
 
 export const WINDOW_MS = 10_000;
 /** In ten seconds: readings of lists that changed, notices, requests to the client, answers that nobody asked for. */
@@ -16,8 +16,8 @@ const MAX_WAITING = 1000;
 const MAX_WAITING_BYTES = 32 * 1024 * 1024;
 
 /** Messages that wait for the surface to be known, bounded in number and bytes. */
-export class Waiting {
-  #messages: Message[] = [];
+export class Waiting<M extends Message | Unread = Message> {
+  #messages: M[] = [];
   #bytes = 0;
 
   get length(): number {
@@ -25,7 +25,7 @@ export class Waiting {
   }
 
   /** False, and nothing kept, when there is no room. */
-  push(message: Message): boolean {
+  push(message: M): boolean {
     const bytes = this.#bytes + message.bytes.length;
     if (this.#messages.length >= MAX_WAITING || bytes > MAX_WAITING_BYTES) return false;
     this.#messages.push(message);
@@ -34,13 +34,13 @@ export class Waiting {
   }
 
   /** Puts one before all others, whatever the bounds. */
-  unshift(message: Message): void {
+  unshift(message: M): void {
     this.#messages.unshift(message);
     this.#bytes += message.bytes.length;
   }
 
   /** All of them, in order; none is left. */
-  take(): Message[] {
+  take(): M[] {
     const messages = this.#messages;
     this.#messages = [];
     this.#bytes = 0;
@@ -110,6 +110,9 @@ export class Rereads {
     return 'soon';
   }
 }
+
+export const UNTOLD =
+  'the state of a task with a large result in it, which is fetched, or whose call is not permitted now';
 
 function noRoom(expected: string, found: string, next: string): LockkeeperError {
   return new LockkeeperError('RATE_LIMITED', { expected, found, next });

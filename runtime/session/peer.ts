@@ -1,12 +1,13 @@
 /** Our own side of a conversation with a server: asks, waits, and hands on everything that is not an answer to us. */
 import { randomBytes } from 'node:crypto';
 import type { JsonObject } from '../../schemas/common.ts';
-import { asLockkeeperError, CODES, LockkeeperError, quote } from '../../schemas/errors.ts';
+import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { RunningServer } from '../ports.ts';
 import { readLines } from '../wire/lines.ts';
-import { encode, type Message, parseMessage } from '../wire/message.ts';
+import { encode, type Message, type Unread } from '../wire/message.ts';
 import { writeTogether } from '../wire/together.ts';
 import { hold } from './pressure.ts';
+import { type Asked, reader } from './reader.ts';
 
 /** Longest line of a server, bytes. */
 export const SERVER_LINE_BYTES = 32 * 1024 * 1024;
@@ -19,6 +20,11 @@ const CLOSED_MS = 2000;
 export interface PeerHandlers {
   /** A message that answers none of our own requests. */
   readonly message: (message: Message) => void;
+  /**
+   * A large answer to none of our own requests. Whoever takes these serves others meanwhile: no line is read here that would
+   * hold them up.
+   */
+  readonly unread?: (answer: Unread) => void;
   /** A line that is no message; it goes nowhere. */
   readonly badLine: (error: LockkeeperError) => void;
   /** The server reads slower than it is written to; `drained` once it has caught up. */
@@ -37,12 +43,6 @@ export interface Peer {
   hold(): () => void;
   /** The last lines of stderr, for a person. */
   lastWords(): string;
-}
-
-interface Asked {
-  readonly method: string;
-  readonly resolve: (result: JsonObject) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 /** Starts listening to a server; see the handlers for what comes back. */
@@ -102,25 +102,14 @@ interface Listening {
 }
 
 function listen(process: RunningServer, { asked, words, handlers, end, isGone }: Listening): void {
+  const read = reader(asked, handlers);
   let bad = 0;
-  const take = (message: Message): void => {
-    const answers = message.kind === 'response' || message.kind === 'error';
-    const mine = answers && typeof message.id === 'string' ? asked.get(message.id) : undefined;
-    if (!mine || !answers) return handlers.message(message);
-    asked.delete(String(message.id));
-    // What is compared and digested has to be read in one way.
-    try {
-      settle(mine, parseMessage(message.bytes));
-    } catch (error) {
-      mine.reject(error);
-    }
-  };
   readLines(process.stdout, SERVER_LINE_BYTES, {
     line: (bytes) => {
       if (isGone()) return;
-      let message: Message;
+      let take: () => void;
       try {
-        message = parseMessage(bytes, true);
+        take = read(bytes);
       } catch (error) {
         handlers.badLine(error as LockkeeperError);
         if (++bad > MAX_BAD_LINES)
@@ -129,7 +118,7 @@ function listen(process: RunningServer, { asked, words, handlers, end, isGone }:
       }
       // What cannot be handled ends the one session that it came to, and none beside it.
       try {
-        take(message);
+        take();
       } catch (error) {
         end(asLockkeeperError(error));
       }
@@ -166,38 +155,6 @@ function question(
     asked.set(id, { method, resolve: done(resolve), reject: done(reject) });
     send(encode({ jsonrpc: '2.0', id, method, params }));
   });
-}
-
-function settle({ method, resolve, reject }: Asked, message: Message): void {
-  if (message.kind === 'response') {
-    const { result } = message;
-    if (result !== null && typeof result === 'object' && !Array.isArray(result)) return resolve(result);
-    return reject(
-      new LockkeeperError('SURFACE_UNREADABLE', {
-        expected: `an object as the result of ${method}`,
-        found: 'something else',
-        words: quote(JSON.stringify(result), 80),
-        next: 'The server breaks the protocol; use another release',
-      }),
-    );
-  }
-  const error: JsonObject = message.kind === 'error' ? message.error : {};
-  reject(
-    new LockkeeperError('SURFACE_UNREADABLE', {
-      expected: `a result of ${method}`,
-      found: `an error ${codeIn(error)}`.trim(),
-      words: quote(JSON.stringify(error), 300),
-      next: 'See what the server says on stderr',
-      cause: error,
-    }),
-  );
-}
-
-/** The number of an error, or a code of our own table: no words. */
-function codeIn({ code, data }: JsonObject): string {
-  const ours = data !== null && typeof data === 'object' && !Array.isArray(data) ? data?.code : undefined;
-  if (typeof ours === 'string' && Object.hasOwn(CODES, ours)) return ours;
-  return typeof code === 'number' ? `${code}` : '';
 }
 
 function died(expected: string, found: string, words?: string): LockkeeperError {

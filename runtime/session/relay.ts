@@ -3,7 +3,7 @@ import type { LockkeeperError } from '../../schemas/errors.ts';
 import type { Surface } from '../../schemas/surface.ts';
 import type { GateState } from '../gate/gate.ts';
 import type { SessionTelemetry } from '../telemetry/observed.ts';
-import type { Message, Request } from '../wire/message.ts';
+import type { Message, Request, Unread } from '../wire/message.ts';
 import { Exchange, type ExchangeOptions } from './exchange.ts';
 import * as limits from './limits.ts';
 import type { Link } from './link.ts';
@@ -32,9 +32,9 @@ export class Relay {
   #held = 1;
   #waking = false;
   readonly #waitingClient = new limits.Waiting();
-  readonly #waitingServer = new limits.Waiting();
+  readonly #waitingServer = new limits.Waiting<Message | Unread>();
   /** What the server said after an answer that is still being judged. */
-  readonly #behind = new limits.Waiting();
+  readonly #behind = new limits.Waiting<Message | Unread>();
   readonly #overdue: Overdue;
   readonly #toServer: ToServer;
   readonly #toClient: ToClient;
@@ -156,13 +156,13 @@ export class Relay {
     this.#settled();
   }
 
-  serverMessage(message: Message): void {
+  serverMessage(message: Message | Unread): void {
     if (this.exchange.sealedTo(message)) return this.#toClient.unheard();
     if (this.#toClient.judging) {
       if (!this.#behind.push(message)) this.exchange.fail(limits.SERVER_WAITS);
       return;
     }
-    if (message.kind === 'response' || message.kind === 'error') return this.#toClient.answer(message);
+    if (message.kind !== 'request' && message.kind !== 'notification') return this.#toClient.answer(message);
     const { state, link } = this.exchange;
     if (state && link && (this.#held === 0 || message.kind === 'notification'))
       return this.#toClient.take(message);

@@ -1,11 +1,12 @@
 /** The server of a conversation: kept by a supervisor, greeted as the lock says, heard by the relay. */
-import type { LockkeeperError } from '../../schemas/errors.ts';
+import { LockkeeperError } from '../../schemas/errors.ts';
 import type { Era } from '../../schemas/surface.ts';
 import type { Bridge } from '../bridge/ports.ts';
 import { boundTo } from '../gate/gate.ts';
 import type { LiveSurface } from '../gate/surface.ts';
 import { Breaker } from '../lifecycle/breaker.ts';
 import { type Probes, Supervisor } from '../lifecycle/supervisor.ts';
+import { parseMessage, refusalOf, type Unread } from '../wire/message.ts';
 import { assertSurface } from './handshake.ts';
 import { reach } from './in-flight.ts';
 import type { Link } from './link.ts';
@@ -65,6 +66,12 @@ export function serverSide(options: SessionOptions, keeping: Keeping, around: Ar
         if (bridge) bridge.hear(message);
         else relay.serverMessage(message);
       },
+      unread: (answer) => {
+        const bridge = around.bridge();
+        if (bridge) return bridged(answer, bridge, around);
+        if (boundTo(answer, relay.exchange.fromClient)) keeping.breaker.succeeded();
+        relay.serverMessage(answer);
+      },
       badLine: (error) => journal.note(records.unbound(scribe, 'to-client', error.message)),
       full: () => deafness.full(),
       drained: () => deafness.drained(),
@@ -81,6 +88,14 @@ export function serverSide(options: SessionOptions, keeping: Keeping, around: Ar
     },
   });
   return supervisor;
+}
+
+/** Between two eras an answer is read here, and its refusal is heard in its place. */
+function bridged(answer: Unread, bridge: Bridge, { relay, scribe }: Around): void {
+  const read = relay.exchange.content.read(answer);
+  if (!(read instanceof LockkeeperError)) return bridge.hear(read);
+  relay.exchange.note(records.unbound(scribe, 'to-client', read.message));
+  bridge.hear(parseMessage(refusalOf(answer.id, read)));
 }
 
 /** Is this live server the locked one? Then what its client wished once is wished again. */

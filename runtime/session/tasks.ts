@@ -190,9 +190,11 @@ export class Tasks implements Pick<TaskBook, 'of'> {
 }
 
 /** What its tool said in the end, where it has. */
-function endInside({ bytes }: Message, state: JsonObject): End {
+function endInside(message: Response | Notification, state: JsonObject): End {
+  const { bytes } = message;
   const result = toldInside(state);
   if (result === undefined)
     return { outcome: state.status === 'failed' ? 'error' : 'ok', bytes: bytes.length };
-  return endOf({ kind: 'response', id: 0, result, bytes });
+  const inside = 'summary' in message ? message.summary?.inside : undefined;
+  return endOf({ kind: 'response', id: 0, result, bytes, ...(inside ? { summary: { whole: inside } } : {}) });
 }

@@ -4,7 +4,6 @@ import type { Json } from '../../schemas/common.ts';
 import { asLockkeeperError, quote } from '../../schemas/errors.ts';
 import { askedInVain } from '../gate/declared.ts';
 import { boundTo, judgeToClient, type Pending } from '../gate/gate.ts';
-import { LARGE_BYTES } from '../gate/large/judge.ts';
 import { STALE_BY } from '../gate/methods.ts';
 import { judgeTaskPolicy, seeing } from '../gate/permitted.ts';
 import type { Judged } from '../gate/results.ts';
@@ -18,9 +17,6 @@ import * as records from './records.ts';
 import type { Rereading } from './rereads.ts';
 import type { ToServer } from './to-server.ts';
 import { aboutOf, askedIn, broughtBy, progressOf, strayFrom, subscriptionOf, toldTask } from './whose.ts';
-
-const UNTOLD =
-  'the state of a task with a large result in it, which is fetched, or whose call is not permitted now';
 
 interface Answered {
   readonly pending: Pending;
@@ -68,23 +64,28 @@ export class ToClient {
     return this.#judging;
   }
 
-  /** 13 bound to its request, its content judged; 14 its outcome noted, 15 answered; lists without what is not locked. */
-  answer(message: Response): void {
+  /** 13 bound to its request, its content judged; 14 noted, 15 answered; lists without what is not locked. */
+  answer(message: Response | wire.Unread): void {
     const x = this.#x;
     const { link, state } = x;
     const pending = boundTo(message, x.fromClient);
     if (!pending || message.id === null || !link || !state) return this.#unasked(message);
     const known = { key: wire.idKey(message.id), live: state.live, hello: link.hello };
-    const judging = x.content.aside(message, pending, x.scribe.caller.user);
-    if (!judging)
-      return this.#answered(message, { pending, known, judged: x.content.answer(message, pending) });
+    const { user } = x.scribe.caller;
+    const small = message.kind !== 'unread' && message.bytes.length < wire.LARGE_BYTES;
+    const judging = small ? x.content.answer(message, pending) : x.content.large(message, pending, user);
+    const answered = (judged: Judged<Response>): void =>
+      this.#answered(
+        { pending, known, judged },
+        small ? message : { ...judged.message, bytes: message.bytes },
+      );
+    if (!(judging instanceof Promise)) return answered(judging);
     this.#judging = true;
     const letGo = link.peer.hold();
     const told = judging.then((judged) => {
       this.#judging = false;
       // Meanwhile it may have been cancelled, given up or revoked, and is recorded so.
-      const stands = x.fromClient.get(known.key) === pending && !x.sealedTo(message);
-      if (stands) this.#answered(message, { pending, known, judged });
+      if (x.fromClient.get(known.key) === pending && !x.sealedTo(message)) answered(judged);
       else this.#unasked(message);
       this.#judged();
     });
@@ -92,7 +93,8 @@ export class ToClient {
     void told.catch((thrown: unknown) => x.fail(asLockkeeperError(thrown))).finally(letGo);
   }
 
-  #answered(message: Response, { pending, known, judged }: Answered): void {
+  /** `message`: as it came. */
+  #answered({ pending, known, judged }: Answered, message: Response): void {
     const x = this.#x;
     const said = judged.message;
     const misbound = said.kind === 'response' ? judgeTaskAnswer(said.result, pending, x.tasks) : null;
@@ -139,7 +141,7 @@ export class ToClient {
     if (judged.found.length > 0) this.#x.note(records.flagged(this.#x.scribe, judged, at));
   }
 
-  #unasked(message: Response): void {
+  #unasked(message: Pick<Response, 'id' | 'bytes'>): void {
     const late = message.id !== null && this.#over.delete(wire.idKey(message.id));
     if (!late && !(this.#noise.take() && this.#said.take(message.bytes.length)))
       return this.#x.fail(limits.TOO_LOUD);
@@ -190,12 +192,14 @@ export class ToClient {
       return x.note(records.refused(x.scribe, message, { direction: 'to-client', error: verdict.error }));
     }
     const stray = this.#stray(message);
-    this.#atIt(message);
+    const about =
+      message.method === 'notifications/progress' ? progressOf(message.params.progressToken, x) : null;
+    if (about) about.heard = performance.now();
     if (stray) return this.unheard(stray);
     const task = toldTask(message, x);
     // To judge it here would hold up whoever else is served; as an answer it is judged on another thread.
-    const untold = task && (message.bytes.length >= LARGE_BYTES || !this.#owns(task.id));
-    if (untold) return this.unheard(UNTOLD);
+    const untold = task && (message.bytes.length >= wire.LARGE_BYTES || !this.#owns(task.id));
+    if (untold) return this.unheard(limits.UNTOLD);
     const judged = x.content.said(message, task?.maker.target);
     const { error } = judged;
     this.#flag(judged, message);
@@ -216,11 +220,6 @@ export class ToClient {
     if (method === 'notifications/cancelled' && !this.#takenBack(params.requestId))
       return 'a question taken back that the server has not asked';
     return strayFrom(message, this.#x);
-  }
-
-  #atIt({ method, params }: Notification): void {
-    const pending = method === 'notifications/progress' ? progressOf(params.progressToken, this.#x) : null;
-    if (pending) pending.heard = performance.now();
   }
 
   /** A notice in words brings what its call does (that of its token, or all in flight), and what is unheard. */

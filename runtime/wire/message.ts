@@ -1,4 +1,5 @@
 /** One JSON-RPC 2.0 message, parsed once and strictly. What is forwarded later are the bytes it was parsed from. */
+import type { ResultSummary } from '../../schemas/audit.ts';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
@@ -21,20 +22,39 @@ export type Message =
       readonly params: JsonObject;
       readonly bytes: Buffer;
     }
-  | { readonly kind: 'response'; readonly id: Id; readonly result: Json; readonly bytes: Buffer }
-  | { readonly kind: 'error'; readonly id: Id | null; readonly error: JsonObject; readonly bytes: Buffer };
+  | (Said & { readonly kind: 'response'; readonly id: Id; readonly result: Json })
+  | (Said & { readonly kind: 'error'; readonly id: Id | null; readonly error: JsonObject });
+interface Said {
+  readonly bytes: Buffer;
+  /** Of an answer that another thread read: only a part of it is here. */
+  readonly summary?: { readonly whole: ResultSummary; readonly inside?: ResultSummary };
+}
+/** An answer that is large: nobody has read more of it than which request it is to. */
+export interface Unread {
+  readonly kind: 'unread';
+  readonly id: Id;
+  readonly bytes: Buffer;
+}
 export type Request = Extract<Message, { kind: 'request' }>;
 export type Notification = Extract<Message, { kind: 'notification' }>;
 export type Response = Extract<Message, { kind: 'response' | 'error' }>;
 
+/** Bytes of a message from which on reading it may hold up whoever else is served: some 10 ms. */
+export const LARGE_BYTES = 256 * 1024;
+/** Members and items of such a message that is read all the same: some 100 ms. */
+export const LARGE_PARTS = 128 * 1024;
 const DEPTH = 64;
 const CARRIAGE_RETURN = 13;
 
-/** Throws JSON_INVALID or FRAME_INVALID; batches are refused by name. `lenient` as in `parseStrict`: for answers. */
-export function parseMessage(bytes: Buffer, lenient = false): Message {
+/**
+ * Throws JSON_INVALID or FRAME_INVALID; batches are refused by name. `lenient` and `maxParts` as in `parseStrict`: for
+ * answers, and for what everybody waits for.
+ */
+export function parseMessage(bytes: Buffer, lenient = false, maxParts?: number): Message {
   // Many readers take a carriage return for the end of a line: what is judged as one message would be several to them.
   if (bytes.includes(CARRIAGE_RETURN)) throw invalid('one line', 'a carriage return inside of it');
-  const value = parseStrict(bytes, { maxDepth: DEPTH, maxBytes: bytes.length, lenient });
+  const bound = maxParts === undefined ? {} : { maxParts };
+  const value = parseStrict(bytes, { maxDepth: DEPTH, maxBytes: bytes.length, lenient, ...bound });
   if (Array.isArray(value))
     throw invalid('one message a line', 'a batch, which only protocol 2025-03-26 had');
   if (value === null || typeof value !== 'object') throw invalid('an object', typeof value);

@@ -25,6 +25,16 @@ export function textAt(bytes: Buffer, path: readonly string[]): Buffer | null {
   return range && bytes.subarray(range[0], range[1]);
 }
 
+/** The texts of the first members of the outermost object, at most so many; of those of one name the first. */
+export function outermost(bytes: Buffer, most: number): Map<string, Buffer> {
+  const members = new Map<string, Buffer>();
+  eachMember(bytes, skipSpace(bytes, 0), (name, value) => {
+    if (!members.has(name)) members.set(name, bytes.subarray(value, valueEnd(bytes, value)));
+    return members.size >= most;
+  });
+  return members;
+}
+
 /** The same bytes but for these values. What is not there is not added. */
 export function splice(bytes: Buffer, changes: readonly Change[]): Buffer {
   const cuts = changes
@@ -64,16 +74,25 @@ function rangeOf(bytes: Buffer, path: readonly string[]): [number, number] | nul
 
 /** Where the value of a member begins; -1 where the object at `from` has none of this name, or there is no object. */
 function memberAt(bytes: Buffer, from: number, name: string): number {
-  if (bytes[from] !== OPEN_OBJECT) return -1;
+  let found = -1;
+  eachMember(bytes, from, (member, value) => {
+    if (member === name) found = value;
+    return found !== -1;
+  });
+  return found;
+}
+
+/** Members of the object at `from`, each with where its value begins, until one is what was looked for. */
+function eachMember(bytes: Buffer, from: number, isFound: (name: string, value: number) => boolean): void {
+  if (bytes[from] !== OPEN_OBJECT) return;
   let at = skipSpace(bytes, from + 1);
   while (bytes[at] === QUOTE) {
     const end = stringEnd(bytes, at);
     const value = skipSpace(bytes, skipSpace(bytes, end) + 1);
-    if (JSON.parse(bytes.toString('utf8', at, end)) === name) return value;
+    if (isFound(JSON.parse(bytes.toString('utf8', at, end)) as string, value)) return;
     at = skipSpace(bytes, valueEnd(bytes, value));
     if (bytes[at] === COMMA) at = skipSpace(bytes, at + 1);
   }
-  return -1;
 }
 
 function skipSpace(bytes: Buffer, from: number): number {

@@ -1,19 +1,19 @@
 /**
  * Large answers are judged on threads of their own: a schema may take 0.3 s for eight megabytes, and whatever else this
  * process serves would wait that long. There are two: one takes any answer, the other the smaller ones alone, of those
- * who wait, each in turn, one at a time. A session has one answer here at once. Never rejects: what could not be judged may not pass.
+ * who wait, each in turn, one at a time, and for so long that no answer holds the next ones up for ever. A session has one
+ * answer here at once. Nobody else reads it. Never rejects: what could not be judged may not pass.
  */
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import type { Json, JsonObject } from '../../../schemas/common.ts';
 import type { ContentControls } from '../../../schemas/content.ts';
 import { type Code, LockkeeperError } from '../../../schemas/errors.ts';
 import type { Surface } from '../../../schemas/surface.ts';
 import { blocked } from '../../content/look.ts';
-import { parseMessage, type Response } from '../../wire/message.ts';
+import type { Id, Response } from '../../wire/message.ts';
 import type { Asked, Judged } from '../results.ts';
 
-/** Bytes of an answer from which on asking another thread is worth it: some 10 ms of judging. */
-export const LARGE_BYTES = 256 * 1024;
 /** Up to here it is judged in a tenth of a second or so: it need not wait for one that takes longer. */
 const SMALLER_BYTES = 2 * 1024 * 1024;
 /** A thread that has nothing to do is ended after so long: it holds some 20 MiB. */
@@ -28,15 +28,26 @@ export interface LargeOptions {
   /** The called tool alone. */
   readonly surface: Pick<Surface, 'tools'>;
   readonly key: Uint8Array;
+  /** How long it may take, ms. Default: what its thread permits. */
+  readonly withinMs?: number;
 }
 
 export interface LargeWork {
+  readonly id: Id | null;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly asked: Asked;
   readonly options: LargeOptions;
 }
 
+/** An answer without what is large in it. */
+export type Shell =
+  | { readonly kind: 'response'; readonly result: Json }
+  | { readonly kind: 'error'; readonly error: JsonObject };
+
 export interface LargeJudged extends Pick<Judged<Response>, 'found' | 'more'> {
+  /** Null: what is beside its content is large as well. */
+  readonly shell: Shell | null;
+  readonly summary: NonNullable<Response['summary']>;
   /** Where something in it is hidden. */
   readonly bytes: Uint8Array | null;
   readonly error: {
@@ -53,8 +64,8 @@ export interface LargeAnswer {
   readonly failed?: string;
 }
 
-interface Waiting extends Omit<LargeWork, 'bytes'> {
-  readonly message: Response;
+interface Waiting extends Omit<LargeWork, 'bytes' | 'id'> {
+  readonly message: Pick<Response, 'id' | 'bytes'>;
   readonly settle: (answer: LargeAnswer) => void;
 }
 
@@ -77,44 +88,54 @@ function takeFrom(most: number): Waiting | undefined {
   return next;
 }
 
+/** Of what comes back, only a part is here; null where that cannot be told from the rest. */
 export async function judgeLarge(
-  message: Response,
+  { id, bytes }: Pick<Response, 'id' | 'bytes'>,
   asked: Asked,
   options: LargeOptions,
-): Promise<Judged<Response>> {
+): Promise<Judged<Response> | null> {
   const { promise, resolve: settle } = Promise.withResolvers<LargeAnswer>();
-  queue.push({ message, asked, options, settle });
+  queue.push({ message: { id, bytes }, asked, options, settle });
   for (const lane of LANES) lane.next();
   const { judged, failed = 'it ended' } = await promise;
   if (!judged) {
     const error = blocked('unread', `an answer that could not be judged (${failed.slice(0, 200)})`);
+    const message = { kind: 'error', id, error: {}, bytes } as const;
     return { message, found: [{ kind: 'unread', at: '' }], more: 0, hidden: false, error };
   }
-  const { found, more, error } = judged;
+  const { found, more, error, shell, summary } = judged;
+  if (!shell) return null;
   const hidden = judged.bytes !== null;
+  const said = { id, summary, bytes: judged.bytes ? Buffer.from(judged.bytes) : bytes };
   return {
-    message: judged.bytes ? (parseMessage(Buffer.from(judged.bytes), true) as Response) : message,
+    message: { ...shell, ...said } as Response,
     ...{ found, more, hidden, error: error && new LockkeeperError(error.code, error) },
   };
 }
 
+interface Limits {
+  /** Bytes of an answer that it takes. */
+  readonly most: number;
+  readonly memoryMib: number;
+  /** How long one may take. */
+  readonly ms: number;
+}
+
 class Lane {
-  readonly #most: number;
-  readonly #memoryMib: number;
+  readonly #limits: Limits;
   #thread: Worker | null = null;
   #judging: Waiting | null = null;
   #idle: NodeJS.Timeout | undefined;
+  #late: NodeJS.Timeout | undefined;
 
-  /** `most`: bytes of an answer that it takes. */
-  constructor(most: number, memoryMib: number) {
-    this.#most = most;
-    this.#memoryMib = memoryMib;
+  constructor(limits: Limits) {
+    this.#limits = limits;
   }
 
   /** Takes the first one that is for it, if it has nothing to do. */
   next(): void {
     if (this.#judging) return;
-    const work = takeFrom(this.#most);
+    const work = takeFrom(this.#limits.most);
     if (!work) return;
     this.#judging = work;
     clearTimeout(this.#idle);
@@ -130,14 +151,18 @@ class Lane {
   /** Throws where the machine has no room for another thread. */
   #give({ message, asked, options }: Waiting): void {
     this.#thread ??= this.#start();
-    const bytes = Uint8Array.from(message.bytes);
-    this.#thread.postMessage({ bytes, asked, options } satisfies LargeWork, [bytes.buffer]);
+    const worker = this.#thread;
+    const bytes = new Uint8Array(message.bytes);
+    const { withinMs = this.#limits.ms } = options;
+    worker.postMessage({ id: message.id, bytes, asked, options } satisfies LargeWork, [bytes.buffer]);
+    const late = `it took longer than ${withinMs / 1000} s`;
+    this.#late = setTimeout(() => this.#end(worker, late), withinMs).unref();
   }
 
   /** It keeps no process alive: whoever waits for an answer has a client and a server that do. */
   #start(): Worker {
     const worker = new Worker(new URL(`./main${extname(import.meta.url)}`, import.meta.url), {
-      resourceLimits: { maxOldGenerationSizeMb: this.#memoryMib },
+      resourceLimits: { maxOldGenerationSizeMb: this.#limits.memoryMib },
       env: {},
     });
     worker.unref();
@@ -150,6 +175,7 @@ class Lane {
   #done(answer: LargeAnswer): void {
     const work = this.#judging;
     this.#judging = null;
+    clearTimeout(this.#late);
     work?.settle(answer);
     const worker = this.#thread;
     if (worker) this.#idle = setTimeout(() => this.#end(worker, 'it was idle'), IDLE_MS).unref();
@@ -166,4 +192,7 @@ class Lane {
 }
 
 /** The smaller ones first: where both are free, the other stays so for one that only it takes. */
-const LANES = [new Lane(SMALLER_BYTES, 256), new Lane(Number.POSITIVE_INFINITY, 1024)];
+const LANES = [
+  new Lane({ most: SMALLER_BYTES, memoryMib: 256, ms: 10_000 }),
+  new Lane({ most: Number.POSITIVE_INFINITY, memoryMib: 1024, ms: 30_000 }),
+];

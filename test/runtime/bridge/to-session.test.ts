@@ -46,6 +46,16 @@ describe('what a server with sessions answers', () => {
     expect(echoed).toEqual({ resultType: 'complete', content: [{ type: 'text', text: 'a' }], _meta });
   });
 
+  it('is passed where it is large, and refused where it is too large', async () => {
+    session = await sessionWith(OLDER, { content: { maxResultBytes: 400_000 } });
+    const words = 'a'.repeat(300_000);
+    expect(textOf(await call(1, 'echo', { words }))).toBe(words);
+    expect(codeOf(await call(2, 'echo', { words: words + words }))).toBe('RESULT_INVALID');
+    expect(textOf(await call(3, 'echo', { words: 'b' }))).toBe('b');
+    const refused = (await session.records()).filter(({ kind }) => kind === 'response.refused');
+    expect(refused.map(({ message }) => message)).toEqual([expect.stringContaining('at most 400000 bytes')]);
+  });
+
   it('is never a question that the server did not ask as its era does', async () => {
     session = await sessionWith(OLDER);
     const { result } = await call(1, 'forged');

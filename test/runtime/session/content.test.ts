@@ -96,6 +96,17 @@ describe('the content of answers, as it is judged without any word of a policy',
     });
   });
 
+  it('reads no large answer where everybody is served: what stands in it twice is blocked, under its own id', async () => {
+    const session = await open();
+    const json = `{"content":[],"content":[{"type":"text","text":"${'x '.repeat(150_000)}"}]}`;
+    const answer = await session.request(1, 'tools/call', { name: 'say', arguments: { json } });
+    expect(codeOf(answer)).toBe('CONTENT_BLOCKED');
+    await session.close();
+    const end = (await session.records()).find(({ kind }) => kind === 'request.finished');
+    expect(end).toMatchObject({ outcome: 'refused', code: 'CONTENT_BLOCKED' });
+    expect(end?.message).toContain('each key once per object');
+  });
+
   it('flags secrets and instructions by place, and passes them', async () => {
     const session = await open();
     const result = {
@@ -361,7 +372,7 @@ describe('an answer that is judged on another thread', () => {
     for (let tries = 1; ; tries++) {
       const session = await open();
       const work = Array.from({ length: 50 * tries }, () =>
-        judge.aside(busy as Response, { method: 'tools/call', target: 'x', rule: {} }),
+        judge.large(busy as Response, { method: 'tools/call', target: 'x', rule: {} }),
       );
       session.send({ id: 1, method: 'tools/call', params: { name: 'say', arguments: { json } } });
       const server = (): SandboxedProcess['stdout'] | undefined => session.process()?.stdout;
