@@ -7,6 +7,8 @@ import type { Limits } from './outlet.ts';
 
 export interface Body {
   readonly kind: 'json' | 'events' | 'none';
+  /** Bytes that wait for what makes them whole. */
+  readonly held: number;
   data(chunk: Buffer): void;
   end(): void;
   /** Throws SERVER_SILENT where something that began is not whole in time. */
@@ -42,6 +44,7 @@ export function noBody(): Body {
   let left = 65_536;
   return {
     kind: 'none',
+    held: 0,
     data: (chunk) => {
       left -= chunk.length;
       if (left < 0) throw broken('no body worth mentioning', 'more than 64 KiB');
@@ -64,6 +67,9 @@ function jsonBody({ line }: BodyHandlers, { bytes, wholeMs }: Limits): Body {
   const held = new Gathered();
   return {
     kind: 'json',
+    get held() {
+      return held.bytes;
+    },
     data: (chunk) => {
       held.push(chunk);
       if (held.bytes > bytes) {
@@ -103,6 +109,9 @@ function eventsBody({ line, id, retry, other }: BodyHandlers, { bytes, wholeMs }
   });
   return {
     kind: 'events',
+    get held() {
+      return reader.held;
+    },
     data: (chunk) => {
       reader.push(chunk);
       if (!reader.partial) since = null;

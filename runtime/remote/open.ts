@@ -69,7 +69,10 @@ class Remote {
     this.#stdout = new Readable({ read: () => this.#requests.resume() });
     this.#stdout.on('error', () => undefined);
     this.#stderr = new Readable({ read: () => undefined });
-    this.#requests = new Requests(channel, credentials, () => this.#drain());
+    this.#requests = new Requests({
+      ...{ channel, credentials, limits, origin: url.origin },
+      drained: () => this.#drain(),
+    });
     const out: Outlet = {
       line: (bytes) => this.#line(bytes),
       die: (error) => this.#die(error),

@@ -21,6 +21,9 @@ export interface Outlet {
 export interface Limits {
   /** Longest message of the server, bytes. */
   readonly bytes: number;
+  /** Bytes of answers that are not whole yet: of one server, and of all in this process. */
+  readonly heldBytes: number;
+  readonly heldByAll: number;
   /** How long a JSON text, or one event, may take from its first byte to its last, ms. */
   readonly wholeMs: number;
   /** How long the server may take to take a notice, or to name the address to post to, ms. */
@@ -29,7 +32,15 @@ export interface Limits {
   readonly sweepMs: number;
 }
 
-export const LIMITS: Limits = { bytes: SERVER_LINE_BYTES, wholeMs: 60_000, takenMs: 30_000, sweepMs: 1000 };
+const MIB = 1024 * 1024;
+export const LIMITS: Limits = {
+  bytes: SERVER_LINE_BYTES,
+  heldBytes: 128 * MIB,
+  heldByAll: 512 * MIB,
+  wholeMs: 60_000,
+  takenMs: 30_000,
+  sweepMs: 1000,
+};
 
 /** A message of ours, read for what its headers have to say. */
 export interface Said {

@@ -3,6 +3,8 @@ import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.
 import { Passing } from '../passing.ts';
 import type { Body } from './body.ts';
 import type { Ask, Channel, Flight, Reply } from './channel.ts';
+import { Held } from './held.ts';
+import type { Limits } from './outlet.ts';
 
 /** Ours with the other side, never the caller's: what goes into the headers of each request. */
 export interface Credentials {
@@ -35,25 +37,31 @@ interface State {
   readonly on: OpenHandlers;
   flight: Flight | null;
   body: Body | null;
+  readonly held: Held;
   over: boolean;
   bytes: number;
   readonly since: number;
 }
 
+export interface RequestsOptions {
+  readonly channel: Channel;
+  readonly credentials: Credentials | undefined;
+  /** Whose answers these are. */
+  readonly origin: string;
+  readonly limits: Limits;
+  /** Bytes that were on their way have arrived. */
+  readonly drained: () => void;
+}
+
 export class Requests {
-  readonly #channel: Channel;
-  readonly #credentials: Credentials | undefined;
-  readonly #drained: () => void;
+  readonly #o: RequestsOptions;
   readonly #open = new Passing<number, State>();
   #count = 0;
   #paused = false;
   #bytes = 0;
 
-  /** `drained`: bytes that were on their way have arrived. */
-  constructor(channel: Channel, credentials: Credentials | undefined, drained: () => void) {
-    this.#channel = channel;
-    this.#credentials = credentials;
-    this.#drained = drained;
+  constructor(options: RequestsOptions) {
+    this.#o = options;
   }
 
   /** Bytes of requests whose answers have not begun. */
@@ -64,10 +72,20 @@ export class Requests {
   open(ask: Ask, on: OpenHandlers): Open {
     const bytes = ask.body?.length ?? 0;
     const since = performance.now();
-    const state: State = { key: ++this.#count, on, flight: null, body: null, over: false, bytes, since };
+    const held = new Held(this.#o.origin, this.#o.limits);
+    const state: State = {
+      key: ++this.#count,
+      on,
+      flight: null,
+      body: null,
+      held,
+      over: false,
+      bytes,
+      since,
+    };
     this.#bytes += bytes;
     this.#open.set(state.key, state);
-    if (this.#credentials) void this.#withCredentials(state, ask, true);
+    if (this.#o.credentials) void this.#withCredentials(state, ask, true);
     else this.#send(state, ask, null);
     return {
       abort: () => {
@@ -80,6 +98,7 @@ export class Requests {
 
   #close(state: State): void {
     state.over = true;
+    state.held.now(0);
     this.#open.take(state.key);
     this.#arrived(state);
   }
@@ -88,7 +107,7 @@ export class Requests {
     if (state.bytes === 0) return;
     this.#bytes -= state.bytes;
     state.bytes = 0;
-    this.#drained();
+    this.#o.drained();
   }
 
   #fail(state: State, error: LockkeeperError): void {
@@ -100,7 +119,7 @@ export class Requests {
 
   async #withCredentials(state: State, ask: Ask, mayAskAgain: boolean): Promise<void> {
     try {
-      const given = (await this.#credentials?.headers()) ?? {};
+      const given = (await this.#o.credentials?.headers()) ?? {};
       if (state.over) return;
       const again = mayAskAgain ? () => void this.#withCredentials(state, ask, false) : null;
       this.#send(state, { ...ask, headers: { ...checked(given), ...ask.headers } }, again);
@@ -112,19 +131,22 @@ export class Requests {
   #send(state: State, ask: Ask, again: (() => void) | null): void {
     const { on } = state;
     if (state.over) return;
-    const flight = this.#channel.ask(ask, {
+    const flight = this.#o.channel.ask(ask, {
       head: (reply) => {
         this.#arrived(state);
         if (reply.status !== 401 && reply.status !== 403) {
           state.body = on.body(reply);
           return;
         }
-        if (!again) throw turnedDown(reply, this.#credentials !== undefined);
+        if (!again) throw turnedDown(reply, this.#o.credentials !== undefined);
         flight.abort();
-        this.#credentials?.forget();
+        this.#o.credentials?.forget();
         again();
       },
-      data: (chunk) => state.body?.data(chunk),
+      data: (chunk) => {
+        state.body?.data(chunk);
+        state.held.now(state.body?.held ?? 0);
+      },
       end: () => {
         state.body?.end();
         this.#close(state);

@@ -53,7 +53,12 @@ export class SseReader {
 
   /** Has something begun that has not ended? */
   get partial(): boolean {
-    return this.#held.bytes > 0 || this.#dataBytes > 0;
+    return this.held > 0;
+  }
+
+  /** Bytes of it. */
+  get held(): number {
+    return this.#held.bytes + this.#dataBytes;
   }
 
   get lastId(): string | null {

@@ -309,6 +309,60 @@ describe('what comes', () => {
   });
 });
 
+describe('answers that are not whole', () => {
+  const part = `{"jsonrpc":"2.0","id":`;
+  /** A server that begins each answer with so many bytes as its call says, and ends it when it is told to. */
+  const slow = async (limits: object) => {
+    const ends: (() => void)[] = [];
+    const { url } = await serveTls(
+      afterGreeting((_, response, body) => {
+        const { id, params } = JSON.parse(body) as { id: string; params: { size: number } };
+        const begun = `${part}${JSON.stringify(id)},"result":{"x":"${'x'.repeat(params.size)}`;
+        response.writeHead(200, JSON_TYPE).write(begun);
+        ends.push(() => response.end('"}}'));
+      }),
+    );
+    const connected = await connectTo(url, { limits: { ...LIMITS, wholeMs: PATIENCE_MS, ...limits } });
+    await connected.peer.ask('initialize', {}, PATIENCE_MS);
+    connected.peer.tell('notifications/initialized');
+    const call = (size: number): Promise<string> =>
+      connected.peer.ask('tools/call', { size }, PATIENCE_MS).then(
+        ({ x }) => `whole ${String(x).length}`,
+        (error: LockkeeperError) => (error.cause as { message: string }).message,
+      );
+    return { call, ends };
+  };
+
+  it.each([
+    ['one remote server', { heldBytes: 400_000 }],
+    ['all remote servers', { heldByAll: 400_000 }],
+  ])(
+    'are bounded for %s: one too many is refused by name, small ones and the others are not',
+    async (whose, limits) => {
+      const { call, ends } = await slow(limits);
+      const first = [call(250_000), call(250_000)];
+      const third = call(250_000);
+      // Each of them holds its part before the next is judged by what all hold.
+      const refused = await Promise.race([third, ...first]);
+      expect(refused).toContain(`at most 400000 bytes of answers of ${whose} that are not whole yet`);
+      const small = call(1000);
+      await until(() => ends.length === 4);
+      for (const end of ends) end();
+      const all = await Promise.all([...first, third, small]);
+      expect(all.filter((said) => said.startsWith('whole'))).toEqual([
+        'whole 250000',
+        'whole 250000',
+        'whole 1000',
+      ]);
+      // What they held is let go of.
+      const again = [call(250_000), call(250_000)];
+      await until(() => ends.length === 6);
+      for (const end of ends.slice(4)) end();
+      expect(await Promise.all(again)).toEqual(['whole 250000', 'whole 250000']);
+    },
+  );
+});
+
 describe('a session id', () => {
   it.each([
     ['with a space', 'a b'],
