@@ -66,8 +66,8 @@ export async function content(): Promise<BenchResult> {
   for (const [kind, make] of Object.entries(KINDS))
     for (const size of SIZES) {
       const bytes = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 1, result: make(size * KB) }));
-      const times = [timed(() => parseMessage(bytes, true))];
-      const message = parseMessage(bytes, true) as Response;
+      const times = [timed(() => parseMessage(bytes, true, Number.POSITIVE_INFINITY))];
+      const message = parseMessage(bytes, true, Number.POSITIVE_INFINITY) as Response;
       for (const [name, controls] of Object.entries(CONTROLS)) {
         const options = {
           content: controls,

@@ -229,7 +229,9 @@ function judgeTexts<M extends Message>(message: M, { rules, key, skip }: Judging
   const id = message.kind === 'notification' ? undefined : message.id;
   const bytes = rewritten(message.bytes, look.replaced, id);
   try {
-    return { message: parseMessage(bytes, true) as M, found, more, hidden: true, error: null };
+    // As many as were read before.
+    const whole = parseMessage(bytes, true, Number.POSITIVE_INFINITY) as M;
+    return { message: whole, found, more, hidden: true, error: null };
   } catch {
     // A name with a mark in it is there already, said by a server that was told the mark.
     return { message, found, more, hidden: false, error: NO_PLACE };

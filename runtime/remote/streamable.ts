@@ -2,7 +2,8 @@
 import type { JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { Passing } from '../passing.ts';
-import { type Id, idKey, isObject, refusalOf } from '../wire/message.ts';
+import { type Id, idKey, refusalOf } from '../wire/message.ts';
+import { textAt } from '../wire/splice.ts';
 import { type Body, bodyOf, noBody } from './body.ts';
 import { broken, type Reply } from './channel.ts';
 import { messageHeaders, statelessVersion } from './headers.ts';
@@ -238,8 +239,12 @@ function sessionOf({ header }: Reply): string | null {
   throw broken('a session id of visible characters', quote(id, 80));
 }
 
+/** Null also for what is no JSON: that is refused where it is read. */
 function versionIn(bytes: Buffer): string | null {
-  const { result } = JSON.parse(bytes.toString('utf8')) as JsonObject;
-  const version = isObject(result) ? result.protocolVersion : undefined;
-  return typeof version === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(version) ? version : null;
+  try {
+    const text = textAt(bytes, ['result', 'protocolVersion'])?.toString('latin1') ?? '';
+    return /^"(\d{4}-\d{2}-\d{2})"$/.exec(text)?.[1] ?? null;
+  } catch {
+    return null;
+  }
 }

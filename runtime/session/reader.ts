@@ -17,7 +17,9 @@ export function reader(
   asked: Map<string, Asked>,
   handlers: Pick<PeerHandlers, 'message' | 'unread'>,
 ): (bytes: Buffer) => () => void {
-  const settled = (mine: Asked, id: string, { bytes, most }: { bytes: Buffer; most?: number }): void => {
+  const { unread } = handlers;
+  const most = unread ? LARGE_PARTS : Number.POSITIVE_INFINITY;
+  const settled = (mine: Asked, id: string, bytes: Buffer): void => {
     asked.delete(id);
     // What is compared and digested has to be read in one way.
     try {
@@ -28,18 +30,17 @@ export function reader(
   };
   const mineBy = (id: Id | null): Asked | undefined => (typeof id === 'string' ? asked.get(id) : undefined);
   return (bytes) => {
-    const { unread } = handlers;
     const large = unread !== undefined && bytes.length >= LARGE_BYTES;
     const id = large ? answeredBy(bytes) : null;
     const awaited = mineBy(id);
-    if (awaited) return () => settled(awaited, String(id), { bytes, most: LARGE_PARTS });
+    if (awaited) return () => settled(awaited, String(id), bytes);
     if (large && id !== null) return () => unread({ kind: 'unread', id, bytes });
     if (large && bytes.length > MAX_SAID_BYTES) return tooLoud;
-    const message = parseMessage(bytes, true, large ? LARGE_PARTS : undefined);
+    const message = parseMessage(bytes, true, most);
     const answers = message.kind === 'response' || message.kind === 'error';
     const mine = answers ? mineBy(message.id) : undefined;
     if (!mine || !answers) return () => handlers.message(message);
-    return () => settled(mine, String(message.id), { bytes });
+    return () => settled(mine, String(message.id), bytes);
   };
 }
 

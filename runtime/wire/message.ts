@@ -47,13 +47,13 @@ const DEPTH = 64;
 const CARRIAGE_RETURN = 13;
 
 /**
- * Throws JSON_INVALID or FRAME_INVALID; batches are refused by name. `lenient` and `maxParts` as in `parseStrict`: for
- * answers, and for what everybody waits for.
+ * Throws JSON_INVALID or FRAME_INVALID; batches are refused by name. `lenient` as in `parseStrict`: for answers. Of a large one
+ * no more than `maxParts` are read, as everybody may wait for that.
  */
-export function parseMessage(bytes: Buffer, lenient = false, maxParts?: number): Message {
+export function parseMessage(bytes: Buffer, lenient = false, maxParts = LARGE_PARTS): Message {
   // Many readers take a carriage return for the end of a line: what is judged as one message would be several to them.
   if (bytes.includes(CARRIAGE_RETURN)) throw invalid('one line', 'a carriage return inside of it');
-  const bound = maxParts === undefined ? {} : { maxParts };
+  const bound = bytes.length < LARGE_BYTES ? {} : { maxParts };
   const value = parseStrict(bytes, { maxDepth: DEPTH, maxBytes: bytes.length, lenient, ...bound });
   if (Array.isArray(value))
     throw invalid('one message a line', 'a batch, which only protocol 2025-03-26 had');

@@ -1,11 +1,11 @@
 /** A large answer that has to be read where everybody is served: in bounded work, or not at all. */
 import { asLockkeeperError, LockkeeperError } from '../../../schemas/errors.ts';
-import { LARGE_PARTS, parseMessage, type Response, type Unread } from '../../wire/message.ts';
+import { parseMessage, type Response, type Unread } from '../../wire/message.ts';
 
 /** The answer, or why it is not read. */
 export function readHere({ id, bytes }: Unread): Response | LockkeeperError {
   try {
-    const message = parseMessage(bytes, true, LARGE_PARTS);
+    const message = parseMessage(bytes, true);
     if ((message.kind === 'response' || message.kind === 'error') && message.id === id) return message;
     return new LockkeeperError('RESULT_INVALID', {
       expected: 'one answer',

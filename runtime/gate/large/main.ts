@@ -25,7 +25,7 @@ function answerTo({ id, bytes, asked, options }: LargeWork): LargeAnswer {
   try {
     const key = Buffer.from(options.key);
     const judge = contentJudge({ ...options, journal: { key } });
-    const message = parseMessage(Buffer.from(bytes.buffer), true);
+    const message = parseMessage(Buffer.from(bytes.buffer), true, Number.POSITIVE_INFINITY);
     const answers = message.kind === 'response' || message.kind === 'error';
     if (!answers || message.id !== id) return { failed: 'it is no answer to this' };
     const judged = judge.answer(message, asked);

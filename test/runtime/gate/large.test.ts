@@ -25,7 +25,8 @@ const judgeBy = (content: ContentControls) =>
 function answer(rows: number, more: JsonObject[] = [], text = 'x'): Response {
   const structuredContent = { rows: [...Array.from({ length: rows }, (_, id) => ({ id })), ...more] };
   const result = { content: [{ type: 'text', text }], structuredContent };
-  return parseMessage(Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 1, result })), true) as Response;
+  const bytes = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 1, result }));
+  return parseMessage(bytes, true, Number.POSITIVE_INFINITY) as Response;
 }
 
 const unread = (bytes: Buffer): Unread => ({ kind: 'unread', id: 1, bytes });
