@@ -5,4 +5,7 @@ import { syncBuiltinESMExports } from 'node:module';
 
 fs.fdatasync = (_fd, done) => queueMicrotask(() => done(null));
 fs.fdatasyncSync = () => undefined;
+const { openSync } = fs;
+fs.openSync = (path, flags, mode) =>
+  openSync(path, typeof flags === 'number' ? flags & ~fs.constants.O_DSYNC : flags, mode);
 syncBuiltinESMExports();

@@ -10,7 +10,7 @@ import { type Claim, claim } from './claim.ts';
 import { SEGMENT, type SegmentLimits, segmentName } from './limits.ts';
 import { damaged, type Place, readSegment, type Step, segmentsOf } from './read.ts';
 import { Recent } from './recent.ts';
-import { type Tail, Writer } from './writer.ts';
+import { type Noted, type Tail, Writer } from './writer.ts';
 
 export { readJournal, verifyJournal } from './read.ts';
 
@@ -22,7 +22,7 @@ export interface Journal {
   /** Resolves with the sequence number once durable. Rejects JOURNAL_BROKEN, then and ever after. */
   append(body: AuditBody): Promise<number>;
   /** Queues a record that nothing waits for; a failure shows at the next `append`. */
-  note(body: AuditBody): void;
+  note(noted: Noted): void;
   /** Number of the last durable record. */
   durable(): number;
   /** What follows a place, from memory; null for who is too far behind. */
@@ -119,7 +119,7 @@ async function begin({ dir, id, hold, limits }: Taken): Promise<Journal> {
     dir,
     key,
     append: (body) => writer.append(body),
-    note: (body) => writer.note(body),
+    note: (noted) => writer.note(noted),
     durable: () => writer.durable,
     recent: (place) => recent.after(place),
     segment: () => writer.segment,

@@ -10,22 +10,36 @@ import {
   openSync,
   type Stats,
   statSync,
-  write,
+  write as writeAt,
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { ROOM } from './limits.ts';
 
-const writeAsync = promisify(write);
-const syncAsync = promisify(fdatasync);
-const SMALL_BYTES = 256 * 1024;
+const writeSome = promisify(writeAt);
+const syncAside = promisify(fdatasync);
+/** What is written through such a descriptor is on the disk when it is: in one call, and sooner than by two. */
+const DURABLE = process.platform === 'linux' ? constants.O_DSYNC : null;
+const MOVED = 'the journal was removed, moved or replaced while it was written';
 /** Most that is made ready for records to come, bytes. */
 const ROOM_BYTES = 256 * 1024;
+
+function write(fd: number, bytes: Buffer, offset: number): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, offset + at);
+}
+
+/** The same on another thread. */
+async function writeAside(fd: number, bytes: Buffer, offset: number): Promise<void> {
+  for (let at = 0; at < bytes.length; )
+    at += (await writeSome(fd, bytes, at, bytes.length - at, offset + at)).bytesWritten;
+}
 
 export class SegmentFile {
   readonly #path: string;
   readonly #fd: number;
+  /** The same file, for records that there is room for; null where the system has no such way. */
+  readonly #durable: number | null;
   readonly #own: Pick<Stats, 'dev' | 'ino'>;
   #bytes: number;
   /** Bytes of the file: its records, and behind them the room for more. */
@@ -45,6 +59,8 @@ export class SegmentFile {
     }
     const there = fstatSync(this.#fd);
     this.#own = there;
+    this.#durable = DURABLE === null ? null : openSync(this.#path, constants.O_WRONLY | DURABLE);
+    if (this.#durable !== null && fstatSync(this.#durable).ino !== there.ino) throw new Error(MOVED);
     if (there.size > bytes) ftruncateSync(this.#fd, bytes);
     // What a killed process wrote may not be on the disk yet, and is about to be continued and told.
     if (bytes > 0) fdatasyncSync(this.#fd);
@@ -57,35 +73,38 @@ export class SegmentFile {
 
   /** Durable when it returns: served soonest by the thread that waits for it. */
   add(lines: Buffer): void {
-    this.#ready(lines.length);
-    this.#write(lines, this.#bytes);
-    this.#makeRoom(lines.length);
-    fdatasyncSync(this.#fd);
-    this.#added(lines.length);
+    const { length } = lines;
+    if (this.#durable !== null && this.#fits(length)) write(this.#durable, lines, this.#bytes);
+    else {
+      this.#ready(length);
+      write(this.#fd, lines, this.#bytes);
+      this.#makeRoom(length);
+      fdatasyncSync(this.#fd);
+    }
+    this.#added(length);
   }
 
   /** Durable when it resolves. */
   async addAside(lines: Buffer): Promise<void> {
     const { length } = lines;
-    this.#ready(length);
-    // What is small goes into the page cache sooner than another thread is asked to put it there.
-    if (length <= SMALL_BYTES) this.#write(lines, this.#bytes);
-    else
-      for (let at = 0; at < length; )
-        at += (await writeAsync(this.#fd, lines, at, length - at, this.#bytes + at)).bytesWritten;
-    this.#makeRoom(length);
-    await syncAsync(this.#fd);
+    if (this.#durable !== null && this.#fits(length)) await writeAside(this.#durable, lines, this.#bytes);
+    else {
+      this.#ready(length);
+      await writeAside(this.#fd, lines, this.#bytes);
+      this.#makeRoom(length);
+      await syncAside(this.#fd);
+    }
     this.#added(length);
+  }
+
+  /** There is room for so much. */
+  #fits(length: number): boolean {
+    return this.#bytes + length <= this.#size;
   }
 
   /** A file that is made longer would hide that it had become shorter. */
   #ready(length: number): void {
-    if (this.#bytes + length > this.#size) this.#assertThere();
-  }
-
-  #write(bytes: Buffer, offset: number): void {
-    for (let at = 0; at < bytes.length; )
-      at += writeSync(this.#fd, bytes, at, bytes.length - at, offset + at);
+    if (!this.#fits(length)) this.#assertThere();
   }
 
   /**
@@ -93,9 +112,9 @@ export class SegmentFile {
    * little makes little room: twice as much each time.
    */
   #makeRoom(length: number): void {
+    if (this.#fits(length)) return;
     const end = this.#bytes + length;
-    if (end <= this.#size) return;
-    if (this.#room > 0) this.#write(Buffer.alloc(this.#room, ROOM), end);
+    if (this.#room > 0) write(this.#fd, Buffer.alloc(this.#room, ROOM), end);
     this.#size = end + this.#room;
     this.#room = Math.min(ROOM_BYTES, Math.max(length, this.#room * 2));
   }
@@ -108,8 +127,7 @@ export class SegmentFile {
   /** A file that is no longer under its name, or was cut while it was open, keeps no record for those who look for it. */
   #assertThere(): void {
     const { dev, ino, size = 0 } = statSync(this.#path, { throwIfNoEntry: false }) ?? {};
-    if (dev !== this.#own.dev || ino !== this.#own.ino)
-      throw new Error('the journal was removed, moved or replaced while it was written');
+    if (dev !== this.#own.dev || ino !== this.#own.ino) throw new Error(MOVED);
     if (size !== this.#size)
       throw new Error(`the journal has ${size} bytes where ${this.#size} were written`);
   }
@@ -120,6 +138,7 @@ export class SegmentFile {
       if (whole && this.#size > this.#bytes) ftruncateSync(this.#fd, this.#bytes);
     } finally {
       closeSync(this.#fd);
+      if (this.#durable !== null) closeSync(this.#durable);
     }
   }
 }

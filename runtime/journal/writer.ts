@@ -17,6 +17,14 @@ export function broken(expected: string, found: string, cause?: unknown): Lockke
   });
 }
 
+/** A record, or what makes it: once this turn is over, and with what it tells of already done. It must not throw. */
+export type Noted = AuditBody | (() => AuditBody);
+
+/** The record itself. */
+export function bodyOf(noted: Noted): AuditBody {
+  return typeof noted === 'function' ? noted() : noted;
+}
+
 /** Where a journal ended. */
 export interface Tail {
   readonly segment: string;
@@ -53,7 +61,7 @@ export class Writer {
   /** Of the records up to `#seq`, those that are not written yet. */
   #lines: string[] = [];
   /** Those after `#seq`, which nobody waits for. */
-  #noted: AuditBody[] = [];
+  #noted: Noted[] = [];
   readonly #recent: Recent | undefined;
   #waiting: Waiting[] = [];
   #busy = false;
@@ -94,9 +102,9 @@ export class Writer {
   }
 
   /** Its line is made once this turn is over: what it tells of need not wait for that. */
-  note(body: AuditBody): void {
+  note(noted: Noted): void {
     if (this.#failure) return;
-    if (this.#noted.push(body) === 1) setImmediate(() => this.#take());
+    if (this.#noted.push(noted) === 1) setImmediate(() => this.#take());
     this.#lazy ??= setTimeout(() => {
       this.#lazy = undefined;
       this.#schedule();
@@ -106,7 +114,7 @@ export class Writer {
   #take(): void {
     const noted = this.#noted;
     this.#noted = [];
-    for (const body of noted) this.#link(body);
+    for (const one of noted) this.#link(bodyOf(one));
   }
 
   #link(body: AuditBody): number {

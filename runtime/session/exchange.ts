@@ -119,6 +119,24 @@ export class Exchange {
     this.scribe.journal.note(body);
   }
 
+  /** Records how a call ended. The answer is summed up once it is passed on: a call alone waits for no record of its end. */
+  finished(pending: Pending, end: records.End): void {
+    const timed = { ...end, ms: performance.now() - pending.since };
+    this.scribe.journal.note(() => this.#endOf(pending, timed));
+  }
+
+  /** One that cannot be summed up ends this session, and none beside it. */
+  #endOf(pending: Pending, end: records.End): AuditBody {
+    try {
+      return records.finished(this.scribe, pending, end);
+    } catch (thrown) {
+      const { code, message } = asLockkeeperError(thrown);
+      this.#o.fail(asLockkeeperError(thrown));
+      const { outcome, bytes } = end;
+      return records.finished(this.scribe, pending, { outcome, bytes, code, message });
+    }
+  }
+
   /** Records that a client's request was asked and got no answer of its server. */
   lost(pending: Pending, message: string): void {
     this.missed(pending);

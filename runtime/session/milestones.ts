@@ -7,7 +7,7 @@ import type { RunningServer } from '../ports.ts';
 import type { Request } from '../wire/message.ts';
 import { clientOf } from './era.ts';
 import type { SessionEnd } from './options.ts';
-import { type Scribe, sessionRecord } from './records.ts';
+import { body, type Scribe } from './records.ts';
 
 export interface Begun {
   /** Of the client, and what its server is spoken to in. */
@@ -24,17 +24,17 @@ export function began(
 ): AuditBody {
   const node = process.version;
   const detail = { era, serverEra, node, client: clientOf(first), content, isolation: { ...at?.isolation } };
-  return sessionRecord(scribe, 'session.started', { method: first.method, outcome: 'ok', detail });
+  return body(scribe, 'session.started', { method: first.method, outcome: 'ok', detail });
 }
 
 export function turnedAway(scribe: Scribe, { method }: Request, error: LockkeeperError): AuditBody {
   const { code, message } = error;
-  return sessionRecord(scribe, 'session.refused', { method, outcome: 'refused', code, message });
+  return body(scribe, 'session.refused', { method, outcome: 'refused', code, message });
 }
 
 /** `started`: whether its beginning is in the journal. */
 export function ended(scribe: Scribe, started: boolean, { reason, error }: SessionEnd): AuditBody {
   const why = error ? { code: error.code, message: error.message } : {};
   const rest = { outcome: error ? 'error' : 'ok', detail: reason, ...why } as const;
-  return sessionRecord(scribe, started ? 'session.ended' : 'session.refused', rest);
+  return body(scribe, started ? 'session.ended' : 'session.refused', rest);
 }

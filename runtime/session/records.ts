@@ -51,14 +51,6 @@ export function body(scribe: Pen, kind: AuditBody['kind'], rest: Partial<AuditBo
   return made;
 }
 
-export function sessionRecord(
-  scribe: Scribe,
-  kind: 'session.started' | 'session.ended' | 'session.refused',
-  rest: Partial<AuditBody>,
-): AuditBody {
-  return body(scribe, kind, rest);
-}
-
 /** Adds what a call said, redacted, with the digest of the whole of it. */
 function addSaid(made: Partial<AuditBody>, { journal: { key } }: Pen, message: Request | Notification): void {
   const { kept, whole } = redact(argumentsOf(message), key);
@@ -127,7 +119,8 @@ export function finished(scribe: Pen, pending: Pending, at: End): AuditBody {
   if (pending.reached) made.data = [...pending.reached];
   made.outcome = at.outcome;
   made.bytes = at.bytes;
-  made.durationMs = Math.round((performance.now() - pending.since) * 1000) / 1000;
+  const ms = at.ms ?? performance.now() - pending.since;
+  made.durationMs = Math.round(ms * 1000) / 1000;
   if (at.answer !== undefined) made.result = summaryOf(at.answer, scribe.journal.key);
   if (at.code !== undefined) made.code = at.code;
   if (at.message !== undefined) made.message = at.message;
@@ -236,6 +229,8 @@ export interface End {
   readonly code?: string;
   readonly message?: string;
   readonly answer?: Response;
+  /** Absent: until its record is made. */
+  readonly ms?: number;
 }
 
 /** How an answered call ended. A tool that failed says so in its result. `refused`: why the answer did not pass. */

@@ -99,9 +99,8 @@ export class ToClient {
     const said = judged.message;
     const misbound = said.kind === 'response' ? judgeTaskAnswer(said.result, pending, x.tasks) : null;
     const error = judged.error ?? misbound ?? askedInVain(said, pending, x.state);
-    const end = records.finished(x.scribe, pending, records.endOf(message, error));
     x.fromClient.delete(known.key);
-    x.note(end);
+    x.finished(pending, records.endOf(message, error));
     this.#flag(judged, pending);
     if (error) {
       x.missed(pending);

@@ -1,9 +1,10 @@
 /** A journal whose records others hear of, too. Whoever hears can neither hold a record up nor keep it away. */
 import type { AuditBody } from '../../schemas/audit.ts';
 import type { Journal } from '../journal/journal.ts';
+import { bodyOf } from '../journal/writer.ts';
 
 export interface JournalObserver {
-  /** A record was handed to the journal. `awaited`: its effect waits until it is durable. */
+  /** A record was handed to the journal, or made by it. `awaited`: its effect waits until it is durable. */
   recorded?(body: AuditBody, awaited: boolean): void;
   /** An awaited record is on the disk, or cannot be kept; so many ms after it was handed over. */
   settled?(body: AuditBody, ms: number, failed: unknown): void;
@@ -39,9 +40,11 @@ export function observedJournal(journal: Journal, ...observers: readonly Journal
       appended.then(() => done(null), done);
       return appended;
     },
-    note: (body) => {
-      journal.note(body);
-      tell((observer) => observer.recorded?.(body, false));
-    },
+    note: (noted) =>
+      journal.note(() => {
+        const body = bodyOf(noted);
+        tell((observer) => observer.recorded?.(body, false));
+        return body;
+      }),
   };
 }

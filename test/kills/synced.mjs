@@ -4,7 +4,9 @@ import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 
 const told = fs.openSync(process.env.LK_TEST_SYNCED, 'a');
-const { fdatasync, fdatasyncSync } = fs;
+const { fdatasync, fdatasyncSync, openSync, write, writeSync } = fs;
+/** Descriptors whose writes the kernel syncs before it returns from them. */
+const durable = new Set();
 const known = new Map();
 /** Bytes of whole lines: behind them a journal has room for more. */
 const wholeOf = (path) => {
@@ -35,4 +37,24 @@ fs.fdatasync = (fd, done) => {
     done(error);
   });
 };
+fs.openSync = (path, flags, mode) => {
+  const fd = openSync(path, flags, mode);
+  if (typeof flags === 'number' && flags & fs.constants.O_DSYNC) durable.add(fd);
+  else durable.delete(fd);
+  return fd;
+};
+fs.writeSync = (fd, ...words) => {
+  const written = writeSync(fd, ...words);
+  if (durable.has(fd)) after(before(fd));
+  return written;
+};
+const writing = (fd, ...words) => {
+  const done = words.pop();
+  write(fd, ...words, (error, ...rest) => {
+    if (!error && durable.has(fd)) after(before(fd));
+    done(error, ...rest);
+  });
+};
+// The names of what it answers with, as `promisify` finds them.
+fs.write = Object.defineProperties(writing, Object.getOwnPropertyDescriptors(write));
 syncBuiltinESMExports();

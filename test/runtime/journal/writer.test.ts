@@ -20,11 +20,11 @@ import { Writer } from '../../../runtime/journal/writer.ts';
 import type { AuditBody } from '../../../schemas/audit.ts';
 import { tempDir } from '../../helpers/session.ts';
 
-/** The real calls, and what each of them saw: bytes of a file, names in a folder. Nothing is replaced, only watched. */
+/** The real calls, watched, and what each of them synced: bytes of a file, names in a folder. `failing`: the next one does. */
 const synced = vi.hoisted(() => {
   const fs = process.getBuiltinModule('node:fs');
   const seen = new Map<string, number | string[]>();
-  const { fdatasync, fdatasyncSync, fsyncSync } = fs;
+  const { fdatasync, fdatasyncSync, fsyncSync, write, writeSync } = fs;
   const look = (fd: number): void => {
     const path = fs.readlinkSync(`/proc/self/fd/${fd}`);
     const facts = fs.fstatSync(fd);
@@ -42,9 +42,39 @@ const synced = vi.hoisted(() => {
     look(fd);
     fdatasync(fd, done);
   };
-  Object.assign(fs, { fdatasync: watched });
+  /** What is written through a descriptor of this kind is synced by the kernel, before the call returns. */
+  const isDurable = (fd: number): boolean => {
+    const flags = /^flags:\s+(\d+)/m.exec(fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
+    return (Number.parseInt(flags ?? '0', 8) & fs.constants.O_DSYNC) !== 0;
+  };
+  const failing = { next: false };
+  const fail = (fd: number): Error | null => {
+    if (!failing.next || !isDurable(fd)) return null;
+    failing.next = false;
+    return Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' });
+  };
+  const writing = (...words: Parameters<typeof writeSync>): number => {
+    const error = fail(words[0]);
+    if (error) throw error;
+    const written = writeSync(...words);
+    if (isDurable(words[0])) look(words[0]);
+    return written;
+  };
+  const writingAside = (fd: number, ...words: unknown[]): void => {
+    const done = words.pop() as (error: Error | null, written?: number, bytes?: Buffer) => void;
+    const error = fail(fd);
+    if (error) return done(error);
+    const told = (thrown: Error | null, written: number, bytes: Buffer): void => {
+      if (!thrown && isDurable(fd)) look(fd);
+      done(thrown, written, bytes);
+    };
+    Reflect.apply(write, fs, [fd, ...words, told]);
+  };
+  // Its name and the names of what it answers with, as `promisify` finds them.
+  Object.defineProperties(writingAside, Object.getOwnPropertyDescriptors(write));
+  Object.assign(fs, { fdatasync: watched, writeSync: writing, write: writingAside });
   process.getBuiltinModule('node:module').syncBuiltinESMExports();
-  return seen;
+  return Object.assign(seen, { failing });
 });
 
 const body = (n: number): AuditBody => ({
@@ -103,6 +133,26 @@ describe('a record that was called durable', () => {
     expect(JSON.stringify(ends)).toContain('fdatasync');
     await writer.close();
   });
+});
+
+describe('a record for which there is room', () => {
+  it.each([1, 2])(
+    'is written and synced in one call, and is none where that fails: %i at once',
+    async (n) => {
+      const journal = await openJournal(tempDir());
+      const segment = join(journal.dir, '000001.ndjson');
+      for (let i = 0; i < 10; i++) await journal.append(body(i));
+      synced.clear();
+      await Promise.all(Array.from({ length: n }, () => journal.append(body(10))));
+      expect(synced.get(segment)).toBe(statSync(segment).size);
+      synced.failing.next = true;
+      const ends = await Promise.allSettled(Array.from({ length: n }, () => journal.append(body(11))));
+      expect(codes(ends)).toEqual(Array.from({ length: n }, () => 'JOURNAL_BROKEN'));
+      expect(JSON.stringify(ends)).toContain('EIO');
+      await expect(journal.append(body(12))).rejects.toMatchObject({ code: 'JOURNAL_BROKEN' });
+      await journal.close();
+    },
+  );
 });
 
 describe('a broken journal', () => {

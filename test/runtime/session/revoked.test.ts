@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { type Journal, openJournal } from '../../../runtime/journal/journal.ts';
 import { readJournal, verifyJournal } from '../../../runtime/journal/read.ts';
+import { bodyOf } from '../../../runtime/journal/writer.ts';
 import { watchRevocations } from '../../../runtime/trust/revocations.ts';
 import { openRoot } from '../../../runtime/trust/root.ts';
 import { STATEMENT_TYPE } from '../../../schemas/approval.ts';
@@ -161,10 +162,12 @@ describe('a release that is revoked while it runs', () => {
     const onItsWay = Promise.withResolvers<void>();
     const slow: Journal = {
       ...journal,
-      note: (body) => {
-        kept.push(body);
-        journal.note(body);
-      },
+      note: (noted) =>
+        journal.note(() => {
+          const body = bodyOf(noted);
+          kept.push(body);
+          return body;
+        }),
       append: async (body) => {
         kept.push(body);
         if (body.kind === 'request.forwarded') await onItsWay.promise;

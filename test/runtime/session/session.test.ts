@@ -2,8 +2,10 @@ import { readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { MAX_IN_FLIGHT } from '../../../runtime/gate/gate.ts';
-import { openJournal } from '../../../runtime/journal/journal.ts';
-import { verifyJournal } from '../../../runtime/journal/read.ts';
+import { type Journal, openJournal } from '../../../runtime/journal/journal.ts';
+import { readJournal, verifyJournal } from '../../../runtime/journal/read.ts';
+import { bodyOf } from '../../../runtime/journal/writer.ts';
+import type { AuditBody } from '../../../schemas/audit.ts';
 import { codeOf, INITIALIZE, openSession, startSession, tempDir } from '../../helpers/session.ts';
 
 const isAlive = (pid: number | undefined): boolean => {
@@ -453,5 +455,39 @@ describe('a client’s answer to the server', () => {
     session.send({ id: 'srv-1', result: { role: 'assistant', content: 'secret' } });
     await session.close();
     expect(session.calls().filter((entry) => 'answer' in entry)).toEqual([]);
+  });
+});
+
+describe('an answer that cannot be summed up', () => {
+  it('ends its session, is recorded without its sum, and reaches nobody else', async () => {
+    const real = await openJournal(join(tempDir(), 'journal'));
+    let unreadable = false;
+    const journal: Journal = {
+      ...real,
+      get key() {
+        const failing = unreadable;
+        unreadable = false;
+        if (failing) throw new Error('no key');
+        return real.key;
+      },
+      note: (noted) =>
+        real.note(() => {
+          unreadable = typeof noted === 'function';
+          return bodyOf(noted);
+        }),
+    };
+    const [session, beside] = await Promise.all([openSession({ journal }), openSession({ journal: real })]);
+    const asked = { name: 'echo', arguments: { message: 'hi' } };
+    expect((await session.request(1, 'tools/call', asked)).result).toBeDefined();
+    expect(await session.end).toMatchObject({ reason: 'refused' });
+    expect((await beside.request(1, 'tools/call', asked)).result).toBeDefined();
+    await beside.close();
+    const ends: AuditBody[] = [];
+    await real.settle();
+    for await (const { body } of readJournal(join(real.dir, '..')))
+      if (body.kind === 'request.finished') ends.push(body);
+    expect(ends.map(({ message }) => message?.includes('no key') ?? false)).toEqual([true, false]);
+    expect(ends.map(({ result }) => result === undefined)).toEqual([true, false]);
+    await real.close();
   });
 });
