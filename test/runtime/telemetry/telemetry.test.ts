@@ -57,6 +57,7 @@ describe('metrics of a session', () => {
     await echo(session, 1);
     await session.request(2, 'tools/call', { name: 'shell', arguments: {} });
     await session.request(3, 'made/up "by\nsomebody', {});
+    await until(() => counted.text().includes('lockkeeper_calls_total{'));
     const page = counted.text();
     const at = 'server="acme.tools/weather"';
     const calls = `lockkeeper_calls_total{${at},method="tools/call",tool="echo",outcome="ok",code=""}`;
@@ -102,6 +103,7 @@ describe('a trace', () => {
   it('has a span for each call, with what it waited for, in the trace that the caller named', async () => {
     const { session, spans } = await observe();
     await echo(session, 1, { traceparent: `00-${TRACE}-${PARENT}-01`, tracestate: 'a=1' });
+    await until(() => spans.length > 0);
     const [whole, ...parts] = spans;
     expect(whole).toMatchObject({
       name: 'tools/call echo',
