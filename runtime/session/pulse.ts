@@ -1,4 +1,5 @@
 /** What a server that runs is asked by itself: whether it lives, and now and then whether it is still the locked one. */
+import { LockkeeperError } from '../../schemas/errors.ts';
 import { SECTIONS } from '../../schemas/surface.ts';
 import { statelessMeta } from './capture.ts';
 import { relist } from './handshake.ts';
@@ -24,8 +25,11 @@ export function pulseOf(
     const era = spoken();
     if (++asked % listsEvery !== 0) {
       // The stateless era knows no ping; what every server of it answers is what it can do.
-      if (era === 'session') await peer.ask('ping', {}, timeoutMs);
-      else await peer.ask('server/discover', { _meta: statelessMeta(clientCapabilities) }, timeoutMs);
+      const asking =
+        era === 'session'
+          ? peer.ask('ping', {}, timeoutMs)
+          : peer.ask('server/discover', { _meta: statelessMeta(clientCapabilities) }, timeoutMs);
+      await asking.catch(unlessAnswered);
       return;
     }
     const before = told;
@@ -36,4 +40,9 @@ export function pulseOf(
       if (!before.has(JSON.stringify([section, key, digest]))) journal.note(records.drifted(scribe, drift));
     }
   };
+}
+
+/** A server that answers a question that it does not know is there. */
+function unlessAnswered(error: unknown): void {
+  if (!(error instanceof LockkeeperError) || error.code !== 'SURFACE_UNREADABLE') throw error;
 }

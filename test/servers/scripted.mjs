@@ -246,6 +246,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
       ? act(id, params.arguments?.what, params._meta?.progressToken)
       : send({ id, result: text(params.arguments?.message ?? '') });
   }
+  if (how === 'pinged' && method === 'ping') appendLog({ method });
   if (id !== undefined) send({ id, error: { code: -32601, message: 'Method not found' } });
 });
 

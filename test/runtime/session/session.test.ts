@@ -459,7 +459,10 @@ describe('a client’s answer to the server', () => {
 });
 
 describe('an answer that cannot be summed up', () => {
-  it('ends its session, is recorded without its sum, and reaches nobody else', async () => {
+  it.each([
+    ['judged here', 10],
+    ['judged on another thread', 300_000],
+  ])('%s: it ends its session, is recorded without its sum, and reaches nobody else', async (_, size) => {
     const real = await openJournal(join(tempDir(), 'journal'));
     let unreadable = false;
     const journal: Journal = {
@@ -477,7 +480,7 @@ describe('an answer that cannot be summed up', () => {
         }),
     };
     const [session, beside] = await Promise.all([openSession({ journal }), openSession({ journal: real })]);
-    const asked = { name: 'echo', arguments: { message: 'hi' } };
+    const asked = { name: 'echo', arguments: { message: 'x'.repeat(size) } };
     expect((await session.request(1, 'tools/call', asked)).result).toBeDefined();
     expect(await session.end).toMatchObject({ reason: 'refused' });
     expect((await beside.request(1, 'tools/call', asked)).result).toBeDefined();

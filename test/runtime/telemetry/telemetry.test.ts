@@ -11,6 +11,7 @@ import type { Span } from '../../../runtime/telemetry/otlp.ts';
 import { Tracer } from '../../../runtime/telemetry/tracer.ts';
 import type { AuditBody } from '../../../schemas/audit.ts';
 import { openSession, type Running, tempDir } from '../../helpers/session.ts';
+import { until } from '../../helpers/wait.ts';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const PARENT = 'b7ad6b7169203331';
