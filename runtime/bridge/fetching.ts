@@ -1,14 +1,18 @@
-/** Tools that a server with sessions serves as tasks alone, for clients that wait for an answer: called so, the result fetched. */
+/**
+ * Calls that a server with sessions takes as tasks: of tools that it serves so alone, whose result is fetched for a client that
+ * waits for it, and of clients that hold tasks themselves.
+ */
 import { randomBytes } from 'node:crypto';
 import type { JsonObject } from '../../schemas/common.ts';
 import { taskSupport } from '../gate/task-terms.ts';
 import { judgeFirst, relatedTask, taskIn } from '../gate/tasks.ts';
-import { idKey, type Notification, type Request, type Response } from '../wire/message.ts';
+import { type Id, idKey, type Notification, type Request, type Response } from '../wire/message.ts';
 import { insert } from '../wire/splice.ts';
+import { heldState } from './handles.ts';
 import type { Notes } from './notes.ts';
 import type { OpenCalls } from './open-calls.ts';
 import type { BridgeOptions } from './ports.ts';
-import { failure, request, withoutRelated } from './words.ts';
+import { failure, request, response, withoutRelated } from './words.ts';
 
 export interface FetchingOptions {
   readonly notes: Notes;
@@ -28,9 +32,10 @@ export class Fetching {
   }
 
   /** A call as its server takes it. */
-  asked({ method, params }: Request, bytes: Buffer): Buffer {
+  asked({ id, method, params }: Request, bytes: Buffer): Buffer {
     const { name } = params;
-    const needs = method === 'tools/call' && typeof name === 'string' && this.#needs(name);
+    const needs =
+      method === 'tools/call' && typeof name === 'string' && (this.#needs(name) || this.#holds(id));
     return needs ? insert(bytes, ['params'], { task: {} }) : bytes;
   }
 
@@ -38,14 +43,24 @@ export class Fetching {
     return taskSupport(this.#b.surface, tool) === 'required';
   }
 
+  /** The client of this request takes a task for an answer. */
+  #holds(id: Id | undefined): boolean {
+    return id !== undefined && this.#b.exchange.fromClient.get(idKey(id))?.making !== undefined;
+  }
+
   /** True: a call became a task, and its result is asked for once that is on the disk. */
   heard(message: Response): boolean {
     const { calls, notes, tell } = this.#o;
     const call = message.kind === 'response' ? calls.of(message.id) : undefined;
     const state = call && message.kind === 'response' ? taskIn(message.result, 'session') : null;
-    if (!call || !state || call.task !== null || !this.#needs(call.target ?? '')) return false;
+    const holds = this.#holds(call?.current?.id);
+    if (!call || !state || call.task !== null || !(holds || this.#needs(call.target ?? ''))) return false;
     const error = judgeFirst(state, (id) => calls.ofTask(id) !== undefined);
     if (error) return calls.answered(failure(call.upstream, error) as Response);
+    if (holds)
+      return calls.answered(message, (_call, id) =>
+        this.#b.heard(response(id, { resultType: 'task', ...heldState(state) })),
+      );
     const taskId = String(state.taskId);
     call.task = taskId;
     const { method, target, round, current, first } = call;

@@ -79,15 +79,15 @@ export class OpenCalls {
     this.#open.set(idKey(said.upstream), opened(message, said, { pending, began: ++this.#count }));
   }
 
-  /** The server's answer to one of them. False: it is none. */
-  answered(message: Response): boolean {
+  /** The server's answer to one of them, which is given to its client. False: it is none. */
+  answered(message: Response, give: OpenCallsOptions['answer'] = this.#o.answer): boolean {
     const key = message.id === null ? '' : idKey(message.id);
     const call = this.#open.take(key);
     if (!call) return false;
     this.#refuse(call, 'the call was answered without it', LEFT);
     if (call.current) {
       this.#forget(call);
-      this.#o.answer(call, call.current.id, message);
+      give(call, call.current.id, message);
     } else
       call.done =
         message.bytes.length <= MAX_KEPT ? message : (failure(call.upstream, TOO_LARGE) as Response);

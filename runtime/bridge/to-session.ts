@@ -9,6 +9,7 @@ import type { Peer } from '../session/peer.ts';
 import { type Message, type Notification, parseMessage, type Request } from '../wire/message.ts';
 import { splice } from '../wire/splice.ts';
 import { Fetching } from './fetching.ts';
+import { Handles } from './handles.ts';
 import { Levels } from './levels.ts';
 import { Listeners } from './listeners.ts';
 import { Notes } from './notes.ts';
@@ -27,6 +28,7 @@ export class ToSession implements Bridge {
   readonly #notes: Notes;
   readonly #calls: OpenCalls;
   readonly #fetching: Fetching;
+  readonly #handles: Handles;
   readonly #listeners: Listeners;
   readonly #levels: Levels;
   readonly #prefix = `lk-call-${randomBytes(8).toString('hex')}`;
@@ -50,6 +52,7 @@ export class ToSession implements Bridge {
       calls: this.#calls,
       tell: (bytes) => this.#peer?.send(bytes),
     });
+    this.#handles = new Handles(options, (bytes) => this.#peer?.send(bytes));
     this.#listeners = new Listeners(options);
     this.#levels = new Levels(options.surface);
   }
@@ -68,6 +71,7 @@ export class ToSession implements Bridge {
 
   over(): void {
     this.#calls.over();
+    this.#handles.over();
     this.#listeners.over();
     this.#levels.over();
     this.#peer = null;
@@ -87,6 +91,7 @@ export class ToSession implements Bridge {
     const { id, method, params } = message;
     if (method === 'server/discover') return this.#o.heard(response(id, this.hello));
     if (method === 'subscriptions/listen') return this.#listen(message, peer);
+    if (this.#handles.take(message)) return;
     // Answers without a state belong to no call: it is asked for anew.
     if (params.requestState !== undefined) return this.#calls.again(message, envelopeOf(message));
     const said = envelopeOf(message);
@@ -117,7 +122,7 @@ export class ToSession implements Bridge {
   hear(message: Message): void {
     if (message.kind === 'request') return this.#asked(message);
     if (message.kind === 'notification') return this.#said(this.#fetching.ofCall(message));
-    if (this.#fetching.heard(message)) return;
+    if (this.#handles.heard(message) || this.#fetching.heard(message)) return;
     if (!this.#calls.answered(message)) this.#o.heard(message);
   }
 
@@ -127,7 +132,11 @@ export class ToSession implements Bridge {
       return;
     }
     if (message.method === 'ping') return this.#peer.send(response(message.id, {}).bytes);
-    const error = this.#calls.ask(this.#fetching.ofCall(message), relatedTask(message.params));
+    const held = this.#handles.put(message);
+    const error =
+      held !== undefined
+        ? held
+        : this.#calls.ask(this.#fetching.ofCall(message), relatedTask(message.params));
     if (error) this.#notes.refuse(this.#peer, message, error);
   }
 
@@ -140,7 +149,10 @@ export class ToSession implements Bridge {
     const { method, params } = message;
     if (this.#fetching.alive(message)) return;
     if (method === 'notifications/progress') return this.#progress(message);
-    if (method === 'notifications/cancelled') return this.#calls.withdrawn(params.requestId);
+    if (method === 'notifications/cancelled') {
+      this.#handles.withdrawn(params.requestId);
+      return this.#calls.withdrawn(params.requestId);
+    }
     if (method === 'notifications/message') {
       const wanted = this.#calls.inFlight.some(({ level }) => level !== null);
       return wanted ? this.#o.heard(message) : this.#unheard(method);

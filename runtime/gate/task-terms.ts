@@ -16,23 +16,35 @@ export interface TaskTerms {
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** From the lock alone: nothing across eras, and nothing that the server was not seen with. */
+/** From the lock alone: nothing that the server was not seen with, and across eras only what both have. */
 export function taskTerms(
   { capabilities, tools }: Pick<Surface, 'capabilities' | 'tools'>,
   { surface }: Pick<LockEntry, 'surface'>,
   era: Era,
 ): TaskTerms {
-  const methods = surface.capture.eras.includes(era) ? methodsOf(capabilities, era) : NONE;
+  const spoken = surface.capture.eras.includes(era);
+  const methods = spoken ? methodsOf(capabilities, era) : heldIn(era, capabilities);
   const shown = { capabilities, tools };
   return {
     methods,
     makes: (tool) => {
       if (methods.size === 0) return false;
-      if (era === 'stateless') return supportOf(shown, tool) !== 'forbidden';
+      if (era === 'stateless' && spoken) return supportOf(shown, tool) !== 'forbidden';
       const said = taskSupport(shown, tool);
       return said === 'optional' || said === 'required';
     },
   };
+}
+
+/** A stateless client holds tasks of a server with sessions; the other way round there is no asking for one. */
+function heldIn(era: Era, capabilities: JsonObject): ReadonlySet<string> {
+  const { tasks } = capabilities;
+  if (era === 'session' || !isObject(tasks) || !makesOfCalls(capabilities)) return NONE;
+  return new Set(['tasks/get', 'tasks/update', ...(isObject(tasks.cancel) ? ['tasks/cancel'] : [])]);
+}
+
+function makesOfCalls(capabilities: JsonObject): boolean {
+  return memberOf(capabilities, ['tasks', 'requests', 'tools', 'call']) !== undefined;
 }
 
 type Shown = Pick<Surface, 'capabilities' | 'tools'>;
@@ -44,8 +56,7 @@ function supportOf({ tools }: Shown, tool: string): Json | undefined {
 
 /** What a locked tool of a server with sessions says of being called as a task; undefined where none of them is. */
 export function taskSupport(shown: Shown, tool: string): Json | undefined {
-  const asks = memberOf(shown.capabilities, ['tasks', 'requests', 'tools', 'call']) !== undefined;
-  return asks ? supportOf(shown, tool) : undefined;
+  return makesOfCalls(shown.capabilities) ? supportOf(shown, tool) : undefined;
 }
 
 function methodsOf(capabilities: JsonObject, era: Era): ReadonlySet<string> {
@@ -71,7 +82,7 @@ export function memberOf(value: JsonObject, path: readonly string[]): JsonObject
   return isObject(at) ? at : undefined;
 }
 
-/** Locked capabilities as a client of this era is told them: without the tasks that pass only in the other one. */
+/** Locked capabilities as a client of this era is told them: of tasks, what it can hold. */
 export function offeredIn(
   era: Era,
   { capabilities, capture }: { capabilities: JsonObject; capture: Pick<Surface['capture'], 'eras'> },
@@ -80,6 +91,8 @@ export function offeredIn(
   const { tasks, extensions, ...rest } = capabilities;
   const { [EXTENSION]: extension, ...others } = isObject(extensions) ? extensions : {};
   const keepsTasks = tasks !== undefined && spoken && era === 'session';
+  if (!spoken && heldIn(era, capabilities).size > 0)
+    return { ...rest, extensions: { ...others, [EXTENSION]: {} } };
   const keepsExtension = extension === undefined || spoken;
   return {
     ...rest,

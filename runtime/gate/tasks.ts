@@ -84,7 +84,7 @@ export function judgeWish(
   if (state.tasks?.makes(tool) !== true) {
     return new LockkeeperError('METHOD_REFUSED', {
       expected: across
-        ? 'no task between two protocol eras'
+        ? 'no wish for a task: between two protocol eras the server decides'
         : `${quote(tool, 128)} without a task, as it is locked`,
       found: 'a call that asks for one',
       next: 'Call it without a task',

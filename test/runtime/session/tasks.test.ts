@@ -67,10 +67,18 @@ class Client {
   }
 }
 
-async function open(era: Era, setup: SessionSetup & { readonly how?: string } = {}): Promise<Client> {
+/** As a stateless client has them of a server that speaks sessions alone. */
+const ACROSS = 'stateless, of a session';
+type Way = Era | typeof ACROSS;
+const WAYS: readonly Way[] = [...ERAS, ACROSS];
+
+async function open(way: Way, setup: SessionSetup & { readonly how?: string } = {}): Promise<Client> {
   const how = setup.how ?? 'tasks';
-  const surface = setup.surface ?? (await surfaceOf(how));
-  const options = { how, surface, ...setup };
+  const era = way === ACROSS ? 'stateless' : way;
+  const shown = setup.surface ?? (await surfaceOf(how));
+  const surface: Surface =
+    way === ACROSS ? { ...shown, capture: { ...shown.capture, eras: ['session'] } } : shown;
+  const options = { how, ...setup, surface };
   return new Client(era === 'session' ? await openSession(options) : await startSession(options), era);
 }
 
@@ -95,12 +103,13 @@ const finished = async ({ session }: Client): Promise<AuditBody[]> =>
   (await session.records()).filter(({ kind }) => kind === 'task.finished');
 const resultOf = (answer: JsonObject): JsonObject => (answer.result ?? {}) as JsonObject;
 
-describe.each(ERAS)('a task, %s', (era) => {
+describe.each(WAYS)('a task, %s', (way) => {
+  const era = way === ACROSS ? 'stateless' : way;
   const inside = (answer: JsonObject): JsonObject =>
     (era === 'session' ? resultOf(answer) : resultOf(answer).result) as JsonObject;
 
   it('is made, looked at, and brings its result, with an outcome of its own that names the call', async () => {
-    const client = await open(era);
+    const client = await open(way);
     const made = resultOf(await client.make('one'));
     expect(era === 'session' ? (made.task as JsonObject).taskId : made.taskId).toBe('one');
     expect(resultOf(await client.ask('tasks/get', { taskId: 'one' })).status).toBe('working');
@@ -122,7 +131,7 @@ describe.each(ERAS)('a task, %s', (era) => {
   });
 
   it('of nobody, of others, of an era that has no such method: refused by name, and not asked for', async () => {
-    const client = await open(era);
+    const client = await open(way);
     await client.make('one');
     const methods = era === 'session' ? ['get', 'result', 'cancel'] : ['get', 'update', 'cancel'];
     for (const method of methods)
@@ -147,7 +156,7 @@ describe.each(ERAS)('a task, %s', (era) => {
   });
 
   it('is not there where the lock has none, whatever the server shows', async () => {
-    const client = await open(era, { surface: inBothEras(await capture([SCRIPTED])), how: 'good' });
+    const client = await open(way, { surface: inBothEras(await capture([SCRIPTED])), how: 'good' });
     if (era === 'session') expect(codeOf(await client.make('one'))).toBe('METHOD_REFUSED');
     expect(codeOf(await client.ask('tasks/get', { taskId: 'one' }))).toBe('METHOD_REFUSED');
     const calls = JSON.stringify(client.session.calls());
@@ -156,7 +165,7 @@ describe.each(ERAS)('a task, %s', (era) => {
   });
 
   it('ends when it is cancelled, which is recorded', async () => {
-    const client = await open(era);
+    const client = await open(way);
     await client.make('one');
     const answer = await client.ask('tasks/cancel', { taskId: 'one' });
     expect(resultOf(answer)).toMatchObject(
@@ -169,7 +178,7 @@ describe.each(ERAS)('a task, %s', (era) => {
   });
 
   it('is known for its life and no longer', async () => {
-    const client = await open(era);
+    const client = await open(way);
     await client.make('short', 1);
     await expect.poll(async () => (await finished(client)).map(({ outcome }) => outcome)).toEqual(['lost']);
     expect(codeOf(await client.fetch('short'))).toBe('TASK_UNKNOWN');
@@ -178,14 +187,14 @@ describe.each(ERAS)('a task, %s', (era) => {
   });
 
   it('is lost with its server, and its id with it', async () => {
-    const client = await open(era);
+    const client = await open(way);
     await client.make('one');
     await client.session.close();
     expect(await finished(client)).toMatchObject([{ outcome: 'lost', target: 'act' }]);
   });
 
   it('does not bring what its tool may not say', async () => {
-    const client = await open(era, { how: 'tasks schema' });
+    const client = await open(way, { how: 'tasks schema' });
     await client.make('unfit');
     await client.make('fit');
     await client.act('settle unfit ends');
@@ -202,7 +211,7 @@ describe.each(ERAS)('a task, %s', (era) => {
   });
 
   it('brings no secret and no order where those are kept back', async () => {
-    const client = await open(era, { content: { secrets: 'block' } });
+    const client = await open(way, { content: { secrets: 'block' } });
     await client.make('leak');
     const secret = `ghp_${'a1B2c3D4e5F6'.repeat(3)}`;
     // In two parts, so that the call itself may pass.
@@ -237,7 +246,7 @@ describe.each(ERAS)('a task, %s', (era) => {
         },
       };
     };
-    const client = await open(era, { policy });
+    const client = await open(way, { policy });
     await client.make('one');
     open_ = false;
     const [get, fetch] = [await client.ask('tasks/get', { taskId: 'one' }), await client.fetch('one')];
@@ -257,7 +266,7 @@ describe.each(ERAS)('a task, %s', (era) => {
   });
 
   it('is one of few that are not over', async () => {
-    const client = await open(era);
+    const client = await open(way);
     const made = await Promise.all(Array.from({ length: 128 }, (_, at) => client.make(`t${at}`)));
     expect(made.every(({ result }) => result !== undefined)).toBe(true);
     expect(codeOf(await client.make('marked'))).toBe('RATE_LIMITED');
@@ -268,7 +277,7 @@ describe.each(ERAS)('a task, %s', (era) => {
   });
 
   it('that is done as soon as it is made is open until its result is fetched', async () => {
-    const client = await open(era);
+    const client = await open(way);
     const ask = era === 'session' ? { task: {} } : {};
     expect((await client.act('make one 60000 completed', ask)).result).toBeDefined();
     await client.act('nothing');
@@ -280,14 +289,14 @@ describe.each(ERAS)('a task, %s', (era) => {
   });
 
   it('has an end of its own when its id is given again after its time', async () => {
-    const client = await open(era);
+    const client = await open(way);
     await Promise.all([client.make('short', 0), client.make('short', 0), client.make('short', 0)]);
     await expect.poll(async () => (await finished(client)).length).toBe(3);
     await client.session.close();
   });
 
   it('that a server names twice, or makes unasked, is none', async () => {
-    const client = await open(era);
+    const client = await open(way);
     await client.make('one');
     expect(codeOf(await client.make('one'))).toBe('RESULT_INVALID');
     const unasked =
@@ -300,23 +309,79 @@ describe.each(ERAS)('a task, %s', (era) => {
   });
 });
 
-describe('a task between two eras', () => {
-  it.each(ERAS)('is refused by name to a client of the %s one, and not offered', async (era) => {
-    const other: Era = era === 'session' ? 'stateless' : 'session';
+describe('a task of a stateless server', () => {
+  it('is refused by name to a client with a session, and not offered; what becomes one unasked is a call', async () => {
     const shown = await surfaceOf('tasks');
-    const surface = { ...shown, capture: { ...shown.capture, eras: [other] } };
-    const client = await open(era, { surface });
-    const said =
-      era === 'session'
-        ? client.session.received.find(({ id }) => id === 0)
-        : await client.ask('server/discover');
+    const client = await open('session', {
+      surface: { ...shown, capture: { ...shown.capture, eras: ['stateless'] } },
+    });
+    const said = client.session.received.find(({ id }) => id === 0);
     expect(JSON.stringify(said)).toContain('"capabilities"');
     expect(JSON.stringify(said)).not.toContain('tasks');
     expect(codeOf(await client.act('make one', { task: {} }))).toBe('METHOD_REFUSED');
-    expect(codeOf(await client.ask('tasks/get', { taskId: 'foreign' }))).toBe('METHOD_REFUSED');
-    // To clients of sessions, a task of the other era is a call that takes long.
-    if (era === 'stateless') expect(codeOf(await client.act('make two'))).toBe('RESULT_INVALID');
+    for (const method of ['get', 'result', 'cancel', 'list', 'update'])
+      expect(codeOf(await client.ask(`tasks/${method}`, { taskId: 'foreign' }))).toBe('METHOD_REFUSED');
     expect(JSON.stringify(client.session.calls())).not.toContain('make one');
+    await client.session.close();
+  });
+});
+
+describe('a task of a server with sessions', () => {
+  it('asks its stateless client with its state, once each, and takes the answers', async () => {
+    const client = await open(ACROSS);
+    const offered = resultOf(await client.ask('server/discover')).capabilities as JsonObject;
+    expect([offered.tasks, offered.extensions]).toEqual([undefined, EXTENSION.extensions]);
+    await client.make('one');
+    const able = { ...EXTENSION, elicitation: {} };
+    const put = async (id: string, method: string, more: JsonObject = {}): Promise<JsonObject> => {
+      const params = { message: id, _meta: { [`${META}related-task`]: { taskId: 'one' } }, ...more };
+      return client.act(`tell ${JSON.stringify({ jsonrpc: '2.0', id, method, params })}`);
+    };
+    await put('q1', 'elicitation/create');
+    await put('q2', 'elicitation/create', { task: {} });
+    await put('q3', 'client/secrets');
+    const look = (declared: JsonObject): Promise<JsonObject> =>
+      client.ask('tasks/get', { taskId: 'one' }, declared);
+    // Who did not declare that it can be asked is not.
+    expect(codeOf(await look(EXTENSION))).toBe('RESULT_INVALID');
+    const state = resultOf(await look(able));
+    expect([state.status, state.ttlMs, state.pollIntervalMs, state.ttl]).toEqual([
+      'input_required',
+      60_000,
+      100,
+      undefined,
+    ]);
+    expect(state.inputRequests).toEqual({
+      'input-1': { method: 'elicitation/create', params: { message: 'q1' } },
+    });
+    const inputResponses = { 'input-1': { action: 'accept' }, 'input-2': { action: 'accept' } };
+    for (let times = 0; times < 2; times++)
+      expect(resultOf(await client.ask('tasks/update', { taskId: 'one', inputResponses })).resultType).toBe(
+        'complete',
+      );
+    await client.act('settle one asks');
+    expect(resultOf(await look(able))).toMatchObject({ status: 'input_required', inputRequests: {} });
+    // Its result is waited for, as that is where many servers ask.
+    await expect.poll(() => reached(client, 'tasks/result')).toBe(true);
+    const answers = client.session.calls().flatMap(({ answer }) => (answer ? [answer as JsonObject] : []));
+    expect(answers.map(({ id, result }) => [id, result !== undefined])).toEqual([
+      ['q2', false],
+      ['q3', false],
+      ['q1', true],
+    ]);
+    await client.session.close();
+  });
+
+  it('fails as its server says, in the very words', async () => {
+    const client = await open(ACROSS);
+    await client.make('one');
+    await client.act('settle one ends {"z":1,"content":[{"type":"text","text":"no"}],"isError":true}');
+    const { status, result } = resultOf(await client.fetch('one'));
+    expect([status, JSON.stringify(result)]).toMatchObject([
+      'completed',
+      expect.stringMatching(/^{"z":1,"content":.*"isError":true/),
+    ]);
+    expect(await finished(client)).toMatchObject([{ outcome: 'error' }]);
     await client.session.close();
   });
 });
