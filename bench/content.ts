@@ -91,8 +91,8 @@ export async function content(): Promise<BenchResult> {
     head: ['answer', 'parse ms', 'schema and size ms', 'default ms', 'of it this thread ms'],
     rows,
     notes: [
-      'Processor time. Parsing is paid anyway; a locked output schema costs in nodes, reading texts in characters.',
-      'Of a large answer, judged on a thread of its own, this thread pays for the copy that it hands over.',
+      'Processor time. Parsing is paid anyway, by whoever judges; a locked output schema costs in nodes, reading texts in characters.',
+      'A large answer is parsed and judged on a thread of its own; this thread pays for the copy that it hands over.',
       'Texts are read up to 4 Mi characters a message; what is beyond is flagged as unread, or blocked.',
     ],
     data,

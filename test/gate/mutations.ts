@@ -44,7 +44,7 @@ export const mutations: readonly Mutation[] = [
     edits: [
       edit(
         'runtime/wire/message.ts',
-        'parseStrict(bytes, { maxDepth: DEPTH, maxBytes: bytes.length, lenient })',
+        'parseStrict(bytes, { maxDepth: DEPTH, maxBytes: bytes.length, lenient, ...bound })',
         'JSON.parse(String(bytes))',
       ),
     ],
