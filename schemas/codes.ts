@@ -24,6 +24,8 @@ export const CODES = {
   TOKEN_EXPIRED: { status: 401, exit: 3, title: 'The token has expired' },
   SCOPE_MISSING: { status: 403, exit: 3, title: 'The token does not reach so far' },
   CERTIFICATE_INVALID: { status: 401, exit: 3, title: 'The client certificate does not hold' },
+  CERTIFICATE_REVOKED: { status: 401, exit: 3, title: 'The client certificate was revoked' },
+  REVOCATIONS_UNKNOWN: { status: 503, exit: 4, title: 'Which client certificates are revoked is not known' },
   IDENTITY_UNNAMED: { status: 403, exit: 3, title: 'The credential names nobody who can be known here' },
   IDENTITY_UNVERIFIED: { status: 503, exit: 4, title: 'Who calls could not be verified' },
   SECRET_MISSING: { status: 500, exit: 3, title: 'A secret is missing' },

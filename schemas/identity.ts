@@ -129,6 +129,8 @@ export const IdentityConfig = Closed({
     Closed({
       /** File with the authorities that sign client certificates, and those above them. */
       ca: Path,
+      /** Files with revocation lists of those that sign client certificates; without it nobody is asked. */
+      crl: Type.Optional(Type.Union([Path, Type.Array(Path, { minItems: 1, maxItems: 20 })])),
       users: Type.Array(CertificateUser, { minItems: 1, maxItems: 10_000 }),
     }),
   ),

@@ -18,10 +18,16 @@ export class Attendance {
   readonly #o: Pick<GatewayOptions, 'identify' | 'refused'>;
   readonly #present = new Passing<ServerResponse, Present>();
   readonly #timer: NodeJS.Timeout;
+  readonly #besides: () => Promise<void>;
   #asking = false;
 
-  constructor(options: Pick<GatewayOptions, 'identify' | 'refused' | 'askedMs'>) {
+  /** `besides`: what is looked at as often, though nobody listens. */
+  constructor(
+    options: Pick<GatewayOptions, 'identify' | 'refused' | 'askedMs'>,
+    besides: () => Promise<void>,
+  ) {
     this.#o = options;
+    this.#besides = besides;
     this.#timer = setInterval(() => void this.#ask(), options.askedMs ?? ASKED_MS);
     this.#timer.unref();
   }
@@ -50,6 +56,7 @@ export class Attendance {
         this.#o.refused(error, present.who.caller);
         present.response.destroy();
       }
+      await this.#besides();
     } finally {
       this.#asking = false;
     }

@@ -77,7 +77,7 @@ class Face {
     const { limits } = options;
     this.#held = new Budget({ all: limits.heldBytes, each: limits.heldBytesEach });
     this.table = new Table(options);
-    this.#present = new Attendance(options);
+    this.#present = new Attendance(options, () => this.table.endFallen(options.refused));
   }
 
   async close(): Promise<void> {

@@ -46,6 +46,8 @@ export class HttpSession implements ClientPort {
   readonly who: Identified;
   readonly owner: string;
   readonly path: string;
+  /** Of the credential that it was used with last. */
+  assertStands: Identified['assertStands'];
   lastUsed = performance.now();
   readonly #backend: Backend;
   readonly #room: Share;
@@ -60,6 +62,7 @@ export class HttpSession implements ClientPort {
 
   constructor({ who, owner, path, waiting, trace, kept, open, ended }: SessionSetup) {
     this.who = who;
+    this.assertStands = who.assertStands;
     this.owner = owner;
     this.path = path;
     this.#room = waiting;

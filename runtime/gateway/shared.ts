@@ -54,6 +54,8 @@ export interface SharedSetup {
 
 export class Shared implements ClientPort {
   readonly who: Identified;
+  /** Of the credential that it was used with last. */
+  assertStands: Identified['assertStands'];
   lastUsed = performance.now();
   readonly #backend: Backend;
   readonly #room: Share;
@@ -65,6 +67,7 @@ export class Shared implements ClientPort {
 
   constructor({ who, waiting, trace, open, ended }: SharedSetup) {
     this.who = who;
+    this.assertStands = who.assertStands;
     this.#room = waiting;
     this.#trace = trace;
     this.#backend = open(this);

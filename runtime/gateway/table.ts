@@ -1,4 +1,5 @@
 /** Who talks: the sessions of the session era, and one conversation for each stateless caller and door. Both bounded. */
+import { asLockkeeperError } from '../../schemas/errors.ts';
 import { type Identified, renewSubject } from '../identity/identified.ts';
 import type { SessionEnd } from '../session/options.ts';
 import { Budget } from './budget.ts';
@@ -75,7 +76,7 @@ export class Table {
   session(id: string, { path, who, owner }: Omit<At, 'door'>): HttpSession {
     const session = this.#sessions.get(id);
     if (session?.owner !== owner || session.path !== path) throw unknownSession();
-    renewSubject(session.who.caller, who.caller);
+    renewed(session, who);
     return session;
   }
 
@@ -84,7 +85,7 @@ export class Table {
     const key = `${path} ${owner}`;
     const there = this.#shared.get(key);
     if (there) {
-      renewSubject(there.who.caller, who.caller);
+      renewed(there, who);
       return there;
     }
     const person = this.#enter(who);
@@ -131,6 +132,14 @@ export class Table {
     resolve();
   }
 
+  /** Ends what belongs to credentials that are good no more, though nobody asks anything of it. */
+  async endFallen(refused: GatewayOptions['refused']): Promise<void> {
+    for (const session of this.#sessions.values())
+      if (await isFallen(session, refused)) session.end('stopped');
+    for (const [key, shared] of this.#shared)
+      if (await isFallen(shared, refused)) this.#endShared(key, shared, 'stopped');
+  }
+
   #endIdle(): void {
     const before = performance.now() - this.#limits.idleMs;
     const isIdle = (each: HttpSession | Shared): boolean => !each.isUsed && each.lastUsed < before;
@@ -144,4 +153,21 @@ export class Table {
     this.#shared.delete(key);
     shared.end(reason);
   }
+}
+
+/** Its client came with a credential of the same principal: what was known by the one before, this one tells. */
+function renewed(kept: HttpSession | Shared, who: Identified): void {
+  renewSubject(kept.who.caller, who.caller);
+  kept.assertStands = who.assertStands;
+}
+
+async function isFallen(
+  { who, assertStands }: HttpSession | Shared,
+  refused: GatewayOptions['refused'],
+): Promise<boolean> {
+  const error = await assertStands?.().then(() => null, asLockkeeperError);
+  // What cannot be told now is refused with each request, and may be told again.
+  if (error?.status !== 401) return false;
+  refused(error, who.caller);
+  return true;
 }

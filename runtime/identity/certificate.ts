@@ -3,6 +3,7 @@ import { constants, X509Certificate } from 'node:crypto';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { CertificateUser } from '../../schemas/identity.ts';
 import type { Identified } from './identified.ts';
+import { openRevoked } from './revoked.ts';
 
 /** What a TLS socket tells of its other end. */
 export interface PeerSocket {
@@ -22,8 +23,11 @@ export interface TlsOptions {
 
 export interface CertificateWay {
   readonly tls: TlsOptions;
-  /** `certificate` is what `shownCertificate` found. Throws CERTIFICATE_INVALID or IDENTITY_UNNAMED. */
-  identify(certificate: X509Certificate, socket: PeerSocket): Identified;
+  /**
+   * `certificate` is what `shownCertificate` found. Throws CERTIFICATE_INVALID, CERTIFICATE_REVOKED or IDENTITY_UNNAMED, and
+   * what says that this cannot be told.
+   */
+  identify(certificate: X509Certificate, socket: PeerSocket): Promise<Identified>;
 }
 
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
@@ -32,14 +36,27 @@ export function shownCertificate(socket: PeerSocket): X509Certificate | undefine
   return socket.getPeerX509Certificate?.();
 }
 
-/** `pem`: the authorities. Throws CONFIG_INVALID for what is none, and for one name with two users. */
-export function openCertificates(
-  { pem, users }: { readonly pem: string; readonly users: readonly CertificateUser[] },
+export interface CertificateSetting {
+  /** The authorities. */
+  readonly pem: string;
+  readonly users: readonly CertificateUser[];
+  /** Files of revocation lists. */
+  readonly crl: readonly string[];
+}
+
+/** Throws CONFIG_INVALID for what is no authority, for one name with two users, and for what is no list of theirs. */
+export async function openCertificates(
+  { pem, users, crl }: CertificateSetting,
   now: () => number,
-): CertificateWay {
+): Promise<CertificateWay> {
   const authorities = authoritiesIn(pem);
   const names = new Map(users.map((user) => [user.san, user]));
   if (names.size < users.length) throw config('each san once', 'one that is there twice');
+  const revoked = crl.length > 0 ? await openRevoked(crl, authorities, now) : null;
+  const assertStands = async (leaf: X509Certificate, authority: X509Certificate): Promise<void> => {
+    for (const certificate of [leaf, authority]) assertDates(certificate, now());
+    await revoked?.assertStands(leaf, authority);
+  };
   return {
     tls: {
       ca: pem,
@@ -47,17 +64,25 @@ export function openCertificates(
       rejectUnauthorized: false,
       secureOptions: constants.SSL_OP_NO_TICKET,
     },
-    identify: (certificate, socket) => {
+    identify: async (certificate, socket) => {
       // TLS judged the chain with the same authorities. Both have to agree, whatever the server was started with.
       if (socket.authorized !== true)
         throw invalid(String(socket.authorizationError ?? 'one that TLS refused'));
-      assertIssued(certificate, authorities, now());
+      const authority = issuerOf(certificate, authorities);
+      await assertStands(certificate, authority);
       const found = namesIn(certificate).flatMap((name) => names.get(name) ?? []);
       const [user] = found;
       if (!user || found.length > 1) throw unnamed(certificate, found.length);
       const caller = { user: user.user, teams: user.teams ?? [], via: 'certificate', actors: [] } as const;
       const principal = JSON.stringify(['certificate', user.san, user.user]);
-      return { caller, servers: null, principal, expires: certificate.validToDate.getTime() };
+      const expires = certificate.validToDate.getTime();
+      return {
+        caller,
+        servers: null,
+        principal,
+        expires,
+        assertStands: () => assertStands(certificate, authority),
+      };
     },
   };
 }
@@ -77,13 +102,13 @@ function authoritiesIn(pem: string): X509Certificate[] {
 }
 
 /** Signed by one of the authorities itself; one between it and them is an authority that has to be configured. */
-function assertIssued(leaf: X509Certificate, authorities: readonly X509Certificate[], now: number): void {
+function issuerOf(leaf: X509Certificate, authorities: readonly X509Certificate[]): X509Certificate {
   if (leaf.ca) throw invalid('the certificate of an authority');
   if (leaf.keyUsage !== undefined && !leaf.keyUsage.includes(CLIENT_AUTH))
     throw invalid('one that is not for clients');
   const authority = authorities.find((one) => leaf.checkIssued(one) && leaf.verify(one.publicKey));
   if (!authority) throw invalid('one of another authority');
-  for (const certificate of [leaf, authority]) assertDates(certificate, now);
+  return authority;
 }
 
 function assertDates({ validFromDate, validToDate, validFrom, validTo }: X509Certificate, now: number): void {

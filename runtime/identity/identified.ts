@@ -9,6 +9,8 @@ export interface Identified {
   readonly principal: string;
   /** When the credential ends, ms since 1970; null: with the request. */
   readonly expires: number | null;
+  /** Throws once it is known that the credential is good no more; absent where only whoever shows it can tell. */
+  readonly assertStands?: () => Promise<void>;
 }
 
 /** The token that a caller came with: for an exchange at its issuer, and for nothing else. */

@@ -93,8 +93,12 @@ async function openWays(
     jwt: jwt ? await openIssuers(jwt, { resource, doors, dir, now: clock, onTrouble }) : null,
     tokens: tokens ? await openTokens(resolve(dir, tokens.file), clock) : null,
     certificates: certificates
-      ? openCertificates(
-          { pem: await readFile(resolve(dir, certificates.ca), 'utf8'), users: certificates.users },
+      ? await openCertificates(
+          {
+            pem: await readFile(resolve(dir, certificates.ca), 'utf8'),
+            users: certificates.users,
+            crl: [certificates.crl ?? []].flat().map((path) => resolve(dir, path)),
+          },
           clock,
         )
       : null,

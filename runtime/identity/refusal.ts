@@ -20,7 +20,13 @@ const WORDS: Partial<Record<Code, string>> = {
   TOKEN_EXPIRED: 'invalid_token',
   SCOPE_MISSING: 'insufficient_scope',
 };
-const ASKING: readonly Code[] = ['UNAUTHENTICATED', 'CERTIFICATE_INVALID', 'TOKEN_INVALID', 'TOKEN_EXPIRED'];
+const ASKING: readonly Code[] = [
+  'UNAUTHENTICATED',
+  'CERTIFICATE_INVALID',
+  'CERTIFICATE_REVOKED',
+  'TOKEN_INVALID',
+  'TOKEN_EXPIRED',
+];
 const RETRY_SECONDS = '10';
 
 /** What the caller is told. `error.cause` is for whoever keeps the gateway. */
@@ -30,7 +36,13 @@ export function refusalOf(thrown: LockkeeperError, challenge: Challenge): Refusa
   if (code === 'IDENTITY_UNVERIFIED') return { status, headers: { 'retry-after': RETRY_SECONDS }, error };
   const word = WORDS[code];
   if (word === undefined && !ASKING.includes(code)) return { status, headers: {}, error };
-  return { status, headers: { 'www-authenticate': challengeOf(code, word, challenge) }, error };
+  const headers = { 'www-authenticate': challengeOf(code, word, challenge) };
+  // Another certificate takes another connection.
+  return {
+    status,
+    headers: code === 'CERTIFICATE_REVOKED' ? { ...headers, connection: 'close' } : headers,
+    error,
+  };
 }
 
 function challengeOf(code: Code, word: string | undefined, { metadataUrl, scopes }: Challenge): string {

@@ -8,11 +8,10 @@ import { assertValid } from '../../schemas/validate.ts';
 import { alone } from '../store/alone.ts';
 import { writeAtomic } from '../store/atomic.ts';
 import type { Identified } from './identified.ts';
+import { type Looked, watched } from './watched.ts';
 
 const FORM = /^lkg_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;
 const MAX_FILE = 16 * 1024 * 1024;
-/** A token that was removed counts for so long at most. */
-const LOOK_MS = 1000;
 
 export interface TokenWay {
   identify(token: string, path: string): Promise<Identified>;
@@ -25,7 +24,10 @@ export function isGatewayToken(token: string): boolean {
 
 /** Throws SECRET_MISSING or SECRET_UNUSABLE for a file that is not there or that others may read; so does each use. */
 export async function openTokens(file: string, now: () => number): Promise<TokenWay> {
-  const current = watched(file, now);
+  const current = watched(
+    (before: Looked<ReadonlyMap<string, GatewayToken>> | null) => look(file, before),
+    now,
+  );
   await current();
   return {
     identify: async (token) => {
@@ -38,7 +40,12 @@ export async function openTokens(file: string, now: () => number): Promise<Token
       if (expires <= now()) throw refused('TOKEN_EXPIRED', `one that ended at ${entry.expires}`);
       const { user, teams, servers } = entry;
       const caller = { user, teams, via: 'token', actors: [] } as const;
-      return { caller, servers, principal: JSON.stringify(['token', id, user]), expires };
+      const assertStands = async (): Promise<void> => {
+        const { sha256, expires: end } = (await current()).get(id) ?? {};
+        if (sha256 !== entry.sha256) throw refused('TOKEN_INVALID', 'one that was removed');
+        if (Date.parse(end ?? '') <= now()) throw refused('TOKEN_EXPIRED', `one that ended at ${end}`);
+      };
+      return { caller, servers, principal: JSON.stringify(['token', id, user]), expires, assertStands };
     },
   };
 }
@@ -51,35 +58,20 @@ function refused(code: 'TOKEN_INVALID' | 'TOKEN_EXPIRED', found: string): Lockke
   });
 }
 
-/** The file as it is, looked at once a second at most. */
-function watched(file: string, now: () => number): () => Promise<ReadonlyMap<string, GatewayToken>> {
-  let kept: Promise<ReadonlyMap<string, GatewayToken>> | null = null;
-  let lookedAt = 0;
-  let seen = '';
-  const look = async (before: typeof kept): Promise<ReadonlyMap<string, GatewayToken>> => {
-    const handle = await openSecret(file);
-    try {
-      const { ino, size, mtimeNs } = await handle.stat({ bigint: true });
-      const version = `${ino} ${size} ${mtimeNs}`;
-      if (before && version === seen) return await before;
-      const { tokens } = await read(handle, file);
-      seen = version;
-      return new Map(tokens.map((token) => [token.id, token]));
-    } finally {
-      await handle.close();
-    }
-  };
-  return () => {
-    if (!kept || Math.abs(now() - lookedAt) >= LOOK_MS) {
-      lookedAt = now();
-      kept = look(kept);
-      // Whoever waits for it is told; the next look begins anew.
-      kept.catch(() => {
-        seen = '';
-      });
-    }
-    return kept;
-  };
+async function look(
+  file: string,
+  before: Looked<ReadonlyMap<string, GatewayToken>> | null,
+): Promise<Looked<ReadonlyMap<string, GatewayToken>>> {
+  const handle = await openSecret(file);
+  try {
+    const { ino, size, mtimeNs } = await handle.stat({ bigint: true });
+    const version = `${ino} ${size} ${mtimeNs}`;
+    if (before?.version === version) return before;
+    const { tokens } = await read(handle, file);
+    return { version, value: new Map(tokens.map((token) => [token.id, token])) };
+  } finally {
+    await handle.close();
+  }
 }
 
 async function openSecret(file: string): Promise<FileHandle> {
