@@ -76,9 +76,9 @@ export async function plain(incoming: IncomingMessage, outgoing: ServerResponse,
       headers: { ...onwards(incoming.headers), ...framingOf(incoming.headers), host: named },
     },
     (answer) => {
-      outgoing.writeHead(answer.statusCode ?? 502, onwards(answer.headers));
-      answer.pipe(outgoing);
       answer.on('error', () => outgoing.destroy());
+      if (begun(answer, outgoing)) answer.pipe(outgoing);
+      else outside.destroy();
     },
   );
   outside.on('timeout', () => outside.destroy());
@@ -87,6 +87,17 @@ export async function plain(incoming: IncomingMessage, outgoing: ServerResponse,
   outside.on('upgrade', () => outside.destroy());
   outgoing.on('close', () => outside.destroy());
   incoming.pipe(outside);
+}
+
+/** False for a head that nobody may send on, such as one of the status 099: it is refused by an exception. */
+function begun({ statusCode = 502, headers }: IncomingMessage, outgoing: ServerResponse): boolean {
+  try {
+    outgoing.writeHead(statusCode, onwards(headers));
+    return true;
+  } catch {
+    outgoing.destroy();
+    return false;
+  }
 }
 
 /** A body of a GET would go out without a frame of its own, and be read as the next request. */

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer as createHttp } from 'node:http';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { plain } from '../../../runtime/egress/plain.ts';
 
@@ -9,14 +9,15 @@ afterEach(() => {
   for (const step of undo.splice(0)) step();
 });
 
-/** What reaches the host outside, byte by byte, of one request that is permitted. */
-async function reached(head: string, body: string): Promise<string> {
-  let text = '';
+/** A client of the proxy, before a host outside that says this to what it hears; null: nothing yet. */
+async function between(says: (heard: string) => string | null): Promise<{ socket: Socket; port: number }> {
   const outside = createServer((socket) => {
+    let text = '';
+    socket.on('error', () => undefined);
     socket.on('data', (bytes) => {
       text += bytes.toString('latin1');
-      if (text.includes('/second') && text.includes('the end'))
-        socket.end('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
+      const answer = says(text);
+      if (answer !== null) socket.end(answer);
     });
   });
   const desk = {
@@ -32,6 +33,17 @@ async function reached(head: string, body: string): Promise<string> {
   const { port } = outside.address() as AddressInfo;
   const socket = connect((proxy.address() as AddressInfo).port, '127.0.0.1');
   undo.push(() => socket.destroy());
+  return { socket, port };
+}
+
+/** What reaches the host outside, byte by byte, of one request that is permitted. */
+async function reached(head: string, body: string): Promise<string> {
+  let text = '';
+  const { socket, port } = await between((heard) => {
+    text = heard;
+    const whole = text.includes('/second') && text.includes('the end');
+    return whole ? 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n' : null;
+  });
   socket.write(`${head.replace('HOST', `http://api.example.com:${port}`)}\r\n\r\n${body}`);
   await once(socket, 'data');
   return text;
@@ -58,4 +70,20 @@ describe('a request by plain HTTP', () => {
     expect(text).toContain(`content-length: ${second.length}\r\n`);
     expect(text).not.toMatch(/^transfer-encoding/im);
   });
+
+  it.each(['099', '000'])(
+    'that is answered with a status that is none is not answered: %s',
+    async (status) => {
+      const { socket, port } = await between((heard) =>
+        heard.endsWith('\r\n\r\n') ? `HTTP/1.1 ${status} X\r\ncontent-length: 0\r\n\r\n` : null,
+      );
+      let answer = '';
+      socket.on('data', (bytes) => {
+        answer += bytes.toString();
+      });
+      socket.write(`GET http://api.example.com:${port}/ HTTP/1.1\r\nhost: x\r\n\r\n`);
+      await once(socket, 'close');
+      expect(answer).toBe('');
+    },
+  );
 });
