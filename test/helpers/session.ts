@@ -214,8 +214,9 @@ export async function startSession(setup: SessionSetup = {}): Promise<Running> {
     calls: () =>
       existsSync(log)
         ? readFileSync(log, 'utf8')
-            .trim()
             .split('\n')
+            // Behind the last end of a line stands what is being written.
+            .slice(0, -1)
             .map((line) => JSON.parse(line) as JsonObject)
         : [],
     records: () => recordsAtRest(journal, join(dir, 'journal')),

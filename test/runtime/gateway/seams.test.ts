@@ -187,7 +187,7 @@ describe('what servers say beside each other', () => {
     const answers: string[] = [];
     for (let id = 1; id <= 4; id++)
       answers.push(JSON.stringify(await client.request(id, 'tools/call', act('last words'))));
-    const other = await httpClient(url, { 'x-user': 'mallory' });
+    const other = await httpClient(url);
     answers.push(JSON.stringify(await other.request(1, 'tools/call', act('x'))));
     expect(answers.at(-1)).toContain('SERVER_RESTING');
     expect(answers.filter((one) => one.includes('lastwords'))).toEqual([]);
