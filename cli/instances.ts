@@ -36,7 +36,7 @@ export async function writeInstance(home: string, { alias, calls, ...instance }:
   const { pid } = process;
   const file: InstanceFile = { lockkeeper: 'instance/v1', pid, began: beganOf(pid), alias, calls, instance };
   await mkdir(folderOf(home), { recursive: true, mode: 0o700 });
-  await writeView(pathOf(home, instance.id), `${JSON.stringify(file)}\n`, 0o600);
+  await writeView(pathOf(home, instance.id), `${JSON.stringify(file)}\n`);
 }
 
 export async function removeInstance(home: string, id: string): Promise<void> {

@@ -6,7 +6,7 @@ import type { Caller } from '../runtime/gate/caller.ts';
 import type { Around } from '../runtime/instance.ts';
 import { selectDriver } from '../runtime/isolation/select.ts';
 import { type Journal, openJournal } from '../runtime/journal/journal.ts';
-import { type OpenSinks, segmentLimits } from '../runtime/journal/sinks/open.ts';
+import { segmentLimits } from '../runtime/journal/sinks/open.ts';
 import { FlowMemories } from '../runtime/policy/remembered.ts';
 import { DRIVER_NAMES, type DriverName, type IsolationDriver } from '../runtime/ports.ts';
 import type { PrepareOptions } from '../runtime/prepare.ts';
@@ -53,7 +53,6 @@ export interface Runtime {
   readonly person: Caller;
   readonly journal: Journal;
   readonly memories: FlowMemories;
-  readonly sinks: OpenSinks;
   readonly fleet: RunningReporter;
   readonly telemetry: Telemetry;
   readonly say: (line: string) => void;

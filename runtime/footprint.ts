@@ -22,12 +22,12 @@ const MOST = 256 * 1024 * 1024;
  * Compiled for speed after some hundred runs, not some thousand: most servers are asked less than the ten thousand calls that
  * the usual figures take to get there. A function counts its runs against what held when it ran first.
  */
-const SOON = [
+const TIER_UP = [
   '--invocation-count-for-maglev=100',
   '--invocation-count-for-turbofan=600',
   '--minimum-invocations-after-ic-update=100',
 ];
-const LIGHT = ['--no-turbofan', '--no-maglev', '--semi-space-growth-factor=1', ...SOON];
+const LIGHT = ['--no-turbofan', '--no-maglev', '--semi-space-growth-factor=1', ...TIER_UP];
 /** Room for what is new: with too little, the engine moves what one call makes to where it keeps what lives long. */
 const ROOM = '--semi-space-growth-factor=2';
 const USUAL = ['--turbofan', '--maglev'];
@@ -41,23 +41,20 @@ export function startLight(): void {
  * Called when what serves is about to. New things get room; code is compiled for speed once there is work or the start is
  * over; from then on quiet times are used. Returns what ends it.
  */
-export function settle({ startMs = START_MS, busyMs = BUSY_MS, lookMs = LOOK_MS } = {}): () => void {
+export function settle(): () => void {
   setFlagsFromString(ROOM);
   const since = performance.now();
   const busy = share();
-  let timer = setInterval(
-    () => {
-      if (busy() < BUSY && performance.now() - since < startMs) return;
-      clearInterval(timer);
-      for (const flag of USUAL) setFlagsFromString(flag);
-      const look = looker();
-      timer = setTimeout(() => {
-        look();
-        timer = setInterval(look, lookMs).unref();
-      }, startMs / 2).unref();
-    },
-    Math.min(busyMs, startMs),
-  ).unref();
+  let timer = setInterval(() => {
+    if (busy() < BUSY && performance.now() - since < START_MS) return;
+    clearInterval(timer);
+    for (const flag of USUAL) setFlagsFromString(flag);
+    const look = looker();
+    timer = setTimeout(() => {
+      look();
+      timer = setInterval(look, LOOK_MS).unref();
+    }, START_MS / 2).unref();
+  }, BUSY_MS).unref();
   return () => clearTimeout(timer);
 }
 

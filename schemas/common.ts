@@ -2,11 +2,8 @@
 import { type Static, type TObject, type TProperties, Type } from './type.ts';
 
 /** A closed object: an unknown key is an error, never dropped. */
-export function Closed<P extends TProperties>(
-  properties: P,
-  options: { description?: string } = {},
-): TObject<P> {
-  return Type.Object(properties, { additionalProperties: false, ...options });
+export function Closed<P extends TProperties>(properties: P): TObject<P> {
+  return Type.Object(properties, { additionalProperties: false });
 }
 
 /** SHA-256 of some bytes, lower-case hex. */

@@ -62,7 +62,7 @@ export function openHead(file: EvidenceFile, pin: RootPin, steps: Steps): Head {
   assertRising(roots);
   steps.found(2, `versions 1 to ${newestRoot.version}, judged as of ${exportedAt}`);
   steps.at(4);
-  return { file, newest, roots, assertProved, ...cut(file, newest, { reads, newestRoot, steps }) };
+  return { file, newest, roots, assertProved, ...cut(file, newest, { reads, steps }) };
 }
 
 /** Roots are judged as of the export: what witnesses saw by then was not exported before. */
@@ -119,7 +119,6 @@ function hash(text: string): Buffer {
 
 interface Under {
   readonly reads: readonly ReadRoot[];
-  readonly newestRoot: Root;
   readonly steps: Steps;
 }
 

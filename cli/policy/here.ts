@@ -36,7 +36,7 @@ export async function policyHere(context: Context, values: Values): Promise<Poli
   const path = given === undefined ? join(project.dir, POLICY_FILE) : resolve(context.cwd, given);
   const source = await readPolicyAt(path);
   const entries = new Map([...verified.entries].map(([alias, { entry }]) => [alias, entry]));
-  const compiled = compilePolicy(source, namesOf(entries, environment));
+  const compiled = compilePolicy(source, namesOf(entries));
   const blobs = await openBlobs(join(context.home.storeDir, 'blobs'));
   const surfaces = new Map<string, Surface>();
   for (const [alias, one] of verified.entries)

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { judgeFirst, judgeState } from '../gate/tasks.ts';
-import { Passing } from '../passing.ts';
+import { TransientMap } from '../transient-map.ts';
 import { encode, idKey, isObject, type Message, parseMessage, type Response } from '../wire/message.ts';
 import { textAt } from '../wire/splice.ts';
 import type { Notes } from './notes.ts';
@@ -43,7 +43,7 @@ export class Following {
   readonly #prefix = `lk-task-${randomBytes(8).toString('hex')}`;
   readonly #open = new Map<Call, Followed>();
   /** What was asked of the server; null: its answer is of no use. */
-  readonly #asked = new Passing<string, { readonly of: Followed; readonly method: string } | null>();
+  readonly #asked = new TransientMap<string, { readonly of: Followed; readonly method: string } | null>();
   #count = 0;
 
   constructor(bridge: BridgeOptions, options: FollowingOptions) {

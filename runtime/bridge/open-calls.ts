@@ -4,8 +4,8 @@ import type { AuditBody } from '../../schemas/audit.ts';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { unknownTask } from '../gate/tasks.ts';
-import { Passing } from '../passing.ts';
 import * as records from '../session/records.ts';
+import { TransientMap } from '../transient-map.ts';
 import { type Id, idKey, isObject, type Request, type Response, refusalOf } from '../wire/message.ts';
 import type { Round } from './notes.ts';
 import {
@@ -36,7 +36,7 @@ export class OpenCalls {
   readonly #b: BridgeOptions;
   readonly #o: OpenCallsOptions;
   /** What the server has not answered. */
-  readonly #open = new Passing<string, OpenCall>();
+  readonly #open = new TransientMap<string, OpenCall>();
   /** What the client is to come back for, by the state it was given: 32 random bytes, good for one use. */
   readonly #away = new Map<string, OpenCall>();
   readonly #questions: Questions;

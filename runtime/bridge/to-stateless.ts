@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { offersTasks } from '../gate/task-terms.ts';
-import { Passing } from '../passing.ts';
 import { helloOf } from '../session/known.ts';
 import type { Peer } from '../session/peer.ts';
+import { TransientMap } from '../transient-map.ts';
 import {
   idKey,
   isObject,
@@ -47,7 +47,7 @@ export class ToStateless implements Bridge {
   readonly #needing: Needing;
   readonly #prefix = `lk-again-${randomBytes(8).toString('hex')}`;
   /** By the id that the server knows a request by. */
-  readonly #asked = new Passing<string, Call>();
+  readonly #asked = new TransientMap<string, Call>();
   #listening: Listening | null = null;
   #peer: Peer | null = null;
   #level: string | null = null;

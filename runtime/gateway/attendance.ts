@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import type { Identified } from '../identity/identified.ts';
-import { Passing } from '../passing.ts';
+import { TransientMap } from '../transient-map.ts';
 import { type GatewayOptions, ownerOf } from './ports.ts';
 
 /** How long a credential that ended may still be heard by, ms. */
@@ -16,7 +16,7 @@ interface Present {
 
 export class Attendance {
   readonly #o: Pick<GatewayOptions, 'identify' | 'refused'>;
-  readonly #present = new Passing<ServerResponse, Present>();
+  readonly #present = new TransientMap<ServerResponse, Present>();
   readonly #timer: NodeJS.Timeout;
   readonly #besides: () => Promise<void>;
   #asking = false;

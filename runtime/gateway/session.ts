@@ -4,8 +4,8 @@ import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import type { Identified } from '../identity/identified.ts';
-import { Passing } from '../passing.ts';
 import type { ClientPort, SessionEnd } from '../session/options.ts';
+import { TransientMap } from '../transient-map.ts';
 import { type Id, idKey, type Message, refusalOf } from '../wire/message.ts';
 import type { Share } from './budget.ts';
 import { prefersEvents } from './guard.ts';
@@ -52,7 +52,7 @@ export class HttpSession implements ClientPort {
   readonly #backend: Backend;
   readonly #room: Share;
   readonly #trace: Trace;
-  readonly #waiting = new Passing<string, Waiting>();
+  readonly #waiting = new TransientMap<string, Waiting>();
   readonly #kept: Share;
   readonly #streams = new Map<number, EventStream>();
   #lastStream = MAIN;

@@ -7,8 +7,8 @@ import type { Readable } from 'node:stream';
 import type { Json } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import type { Identified } from '../identity/identified.ts';
-import { Passing } from '../passing.ts';
 import type { ClientPort, SessionEnd } from '../session/options.ts';
+import { TransientMap } from '../transient-map.ts';
 import {
   encode,
   type Id,
@@ -60,7 +60,7 @@ export class Shared implements ClientPort {
   readonly #backend: Backend;
   readonly #room: Share;
   readonly #trace: Trace;
-  readonly #asked = new Passing<string, Asked>();
+  readonly #asked = new TransientMap<string, Asked>();
   #count = 0;
   readonly #turn = new Turn();
   #over: LockkeeperError | null = null;

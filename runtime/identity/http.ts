@@ -11,7 +11,6 @@ export interface Question {
   readonly form?: URLSearchParams;
   /** Authorities in PEM. */
   readonly ca?: string | undefined;
-  readonly timeoutMs?: number;
   readonly maxBytes?: number;
 }
 
@@ -25,7 +24,7 @@ const MAX_BYTES = 512 * 1024;
 
 /** Rejects with a plain Error whose message may be shown: it holds nothing that was sent. */
 export function ask(question: Question): Promise<Answer> {
-  const { url, form, ca, timeoutMs = TIMEOUT_MS } = question;
+  const { url, form, ca } = question;
   const body = form?.toString();
   const headers = {
     accept: 'application/json',
@@ -35,11 +34,11 @@ export function ask(question: Question): Promise<Answer> {
       : { 'content-type': 'application/x-www-form-urlencoded', 'content-length': Buffer.byteLength(body) }),
     ...question.headers,
   };
-  const signal = AbortSignal.timeout(timeoutMs);
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
   const options = { method: body === undefined ? 'GET' : 'POST', headers, signal };
   return new Promise((resolve, reject) => {
     const fail = (cause: NodeJS.ErrnoException): void => {
-      const what = signal.aborted ? `no answer within ${timeoutMs / 1000} s` : (cause.code ?? cause.message);
+      const what = signal.aborted ? `no answer within ${TIMEOUT_MS / 1000} s` : (cause.code ?? cause.message);
       reject(new Error(what, { cause }));
     };
     const sent =

@@ -9,8 +9,8 @@ import { type LockedTexts, namesOf } from './world.ts';
 type Carrier = Pick<Lock, 'policy' | 'environment' | 'servers'>;
 
 /** Throws POLICY_INVALID where the policy speaks of what is not in this lock, or is not understood. */
-export function assertUnderstood({ policy, environment, servers }: Carrier): void {
-  if (policy) compilePolicy(policy.text, namesOf(new Map(Object.entries(servers)), environment));
+export function assertUnderstood({ policy, servers }: Carrier): void {
+  if (policy) compilePolicy(policy.text, namesOf(new Map(Object.entries(servers))));
 }
 
 /**

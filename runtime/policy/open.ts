@@ -65,7 +65,7 @@ export interface PolicySource {
 
 /** Throws POLICY_INVALID. */
 export function openPolicy(source: PolicySource): Policy {
-  const compiled = compilePolicy(source.text, namesOf(source.entries, source.environment));
+  const compiled = compilePolicy(source.text, namesOf(source.entries));
   return new Engine(source, compiled);
 }
 

@@ -74,7 +74,6 @@ export interface Rule {
 
 /** The names that a policy may speak of. */
 export interface Names {
-  readonly environment: string;
   /** Alias -> server name and its items. */
   readonly servers: ReadonlyMap<
     string,

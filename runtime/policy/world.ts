@@ -26,7 +26,7 @@ export type LockedEntry = Pick<LockEntry, 'server' | 'surface' | 'permissions'>;
 /** What tools without a reviewed label count as in toxic flows. */
 export type Unlabelled = 'annotations' | 'all' | 'none';
 
-export function namesOf(entries: ReadonlyMap<string, LockedEntry>, environment: string): Names {
+export function namesOf(entries: ReadonlyMap<string, LockedEntry>): Names {
   const servers = new Map(
     [...entries].map(([alias, { server, surface }]) => {
       const items = {
@@ -38,7 +38,7 @@ export function namesOf(entries: ReadonlyMap<string, LockedEntry>, environment: 
       return [alias, { server, items }] as const;
     }),
   );
-  return { environment, servers };
+  return { servers };
 }
 
 export function keyOf({ server, kind, name }: Item): string {

@@ -26,8 +26,6 @@ export interface RemoteOptions extends Dial {
   /** The locked tools, whose arguments may have to be repeated in headers. */
   readonly tools?: Tools;
   readonly limits?: Partial<Limits>;
-  /** Ends it like a stop without grace. */
-  readonly signal?: AbortSignal;
 }
 
 export interface RemoteServer extends RunningServer {
@@ -44,8 +42,6 @@ export async function openRemote(options: RemoteOptions): Promise<RemoteServer> 
     await remote.server.stop(0);
     throw error;
   }
-  options.signal?.addEventListener('abort', () => void remote.server.stop(0), { once: true });
-  if (options.signal?.aborted) await remote.server.stop(0);
   return remote.server;
 }
 

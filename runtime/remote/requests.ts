@@ -1,6 +1,6 @@
 /** The requests that are open to one remote server: with credentials, watched for stalling, held back and ended together. */
 import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
-import { Passing } from '../passing.ts';
+import { TransientMap } from '../transient-map.ts';
 import type { Body } from './body.ts';
 import type { Ask, Channel, Flight, Reply } from './channel.ts';
 import { Held } from './held.ts';
@@ -55,7 +55,7 @@ export interface RequestsOptions {
 
 export class Requests {
   readonly #o: RequestsOptions;
-  readonly #open = new Passing<number, State>();
+  readonly #open = new TransientMap<number, State>();
   #count = 0;
   #paused = false;
   #bytes = 0;

@@ -1,7 +1,7 @@
 /** Streamable HTTP, both eras: each message is a POST; answers come as one JSON text or as events. */
 import type { JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { Passing } from '../passing.ts';
+import { TransientMap } from '../transient-map.ts';
 import { type Id, idKey, refusalOf } from '../wire/message.ts';
 import { textAt } from '../wire/splice.ts';
 import { type Body, bodyOf, noBody } from './body.ts';
@@ -28,7 +28,7 @@ export class Streamable {
   readonly #requests: Requests;
   readonly #out: Outlet;
   readonly #path: string;
-  readonly #asked = new Passing<string, Asked>();
+  readonly #asked = new TransientMap<string, Asked>();
   readonly #listening: Listening;
   #session: string | null = null;
   #version: string | null = null;

@@ -37,7 +37,6 @@ export interface CaptureOptions {
   readonly clientCapabilities: JsonObject;
   readonly timeoutMs: number;
   /** Who the server is told that its client is; the product's own name unless told. */
-  readonly clientInfo?: JsonObject;
 }
 
 export interface Captured {
@@ -47,14 +46,11 @@ export interface Captured {
 }
 
 /** The `_meta` of every request in the stateless era. */
-export function statelessMeta(
-  clientCapabilities: JsonObject,
-  clientInfo: JsonObject = CLIENT_INFO,
-): JsonObject {
+export function statelessMeta(clientCapabilities: JsonObject): JsonObject {
   return {
     'io.modelcontextprotocol/protocolVersion': STATELESS_VERSION,
     'io.modelcontextprotocol/clientCapabilities': clientCapabilities,
-    'io.modelcontextprotocol/clientInfo': clientInfo,
+    'io.modelcontextprotocol/clientInfo': CLIENT_INFO,
   };
 }
 
@@ -88,12 +84,12 @@ export async function captureSurface(peer: Peer, options: CaptureOptions): Promi
 }
 
 async function greet(peer: Peer, options: CaptureOptions): Promise<JsonObject> {
-  const { clientCapabilities, timeoutMs, protocolVersion, clientInfo = CLIENT_INFO } = options;
+  const { clientCapabilities, timeoutMs, protocolVersion } = options;
   if (options.era === 'stateless')
-    return peer.ask('server/discover', { _meta: statelessMeta(clientCapabilities, clientInfo) }, timeoutMs);
+    return peer.ask('server/discover', { _meta: statelessMeta(clientCapabilities) }, timeoutMs);
   const hello = await peer.ask(
     'initialize',
-    { protocolVersion, capabilities: clientCapabilities, clientInfo },
+    { protocolVersion, capabilities: clientCapabilities, clientInfo: CLIENT_INFO },
     timeoutMs,
   );
   peer.tell('notifications/initialized');
@@ -115,7 +111,7 @@ function objectOr(value: Json | undefined, other: JsonObject): JsonObject {
 export async function listAll(
   peer: Peer,
   section: Section,
-  options: Pick<CaptureOptions, 'era' | 'timeoutMs' | 'clientCapabilities' | 'clientInfo'>,
+  options: Pick<CaptureOptions, 'era' | 'timeoutMs' | 'clientCapabilities'>,
 ): Promise<Record<string, JsonObject>> {
   const items: Record<string, JsonObject> = Object.create(null);
   const cursors = new Set<string>();
@@ -129,8 +125,7 @@ export async function listAll(
     if (performance.now() > late)
       throw unreadable(section, `an end within ${options.timeoutMs / 1000} s`, `${pages} pages and more`);
     const params: JsonObject = cursor === undefined ? {} : { cursor };
-    if (options.era === 'stateless')
-      params._meta = statelessMeta(options.clientCapabilities, options.clientInfo);
+    if (options.era === 'stateless') params._meta = statelessMeta(options.clientCapabilities);
     const page = await peer.ask(LIST_METHOD[section], params, options.timeoutMs).catch((error: unknown) => {
       // Many servers claim resources and know no templates: a method that is not there lists nothing.
       if (isNotFound(error) && cursor === undefined) return { [section]: [] };

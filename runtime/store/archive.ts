@@ -97,12 +97,11 @@ export async function writeArchive(path: string): Promise<ArchiveWriter> {
   };
 }
 
-function invalid(expected: string, found: string, cause?: unknown): LockkeeperError {
+function invalid(expected: string, found: string): LockkeeperError {
   return new LockkeeperError('ARCHIVE_INVALID', {
     expected,
     found,
     next: 'Do not use this file; have it made and carried over again',
-    cause,
   });
 }
 

@@ -13,12 +13,8 @@ export async function writeAtomic(path: string, content: string | Uint8Array, mo
 }
 
 /** The same where nothing is yet: false, and nothing written, where something is. */
-export async function createAtomic(
-  path: string,
-  content: string | Uint8Array,
-  mode = 0o644,
-): Promise<boolean> {
-  const made = await put(path, content, { mode, durable: true, place: link }).then(
+export async function createAtomic(path: string, content: string | Uint8Array): Promise<boolean> {
+  const made = await put(path, content, { mode: 0o644, durable: true, place: link }).then(
     () => true,
     (error: NodeJS.ErrnoException) => {
       if (error.code === 'EEXIST') return false;
@@ -39,9 +35,9 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** The same without a sync, for a view of what runs: readers see one whole file; a crash of the machine may lose it. */
-export async function writeView(path: string, content: string | Uint8Array, mode = 0o644): Promise<void> {
-  await put(path, content, { mode, durable: false, place: rename });
+/** Without a sync, for its owner's view of what runs: readers see one whole file; a crash of the machine may lose it. */
+export async function writeView(path: string, content: string | Uint8Array): Promise<void> {
+  await put(path, content, { mode: 0o600, durable: false, place: rename });
 }
 
 interface Putting {

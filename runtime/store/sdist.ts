@@ -17,14 +17,10 @@ const NEXT = 'Do not use this package; report it to its index';
  * All files of a `.tar.gz` or `.zip`, by their paths below its folder. Throws ARCHIVE_HOSTILE for links, paths that leave or
  * collide, broken limits, and metadata of another package.
  */
-export async function readSdist(
-  bytes: Buffer,
-  file: string,
-  limits: UnpackLimits = SDIST_LIMITS,
-): Promise<UnpackedFile[]> {
+export async function readSdist(bytes: Buffer, file: string): Promise<UnpackedFile[]> {
   const files = file.endsWith('.zip')
-    ? await unzipped(bytes, file, limits)
-    : await readTarball(bytes, file, limits);
+    ? await unzipped(bytes, file, SDIST_LIMITS)
+    : await readTarball(bytes, file, SDIST_LIMITS);
   const info = textIn(files, 'PKG-INFO');
   if (info === null) throw refusal({ label: file, next: NEXT }, 'a PKG-INFO in its one folder', 'none');
   const [head = ''] = info.split(/\r?\n\r?\n/);

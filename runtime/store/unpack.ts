@@ -97,12 +97,8 @@ async function* pieces(
 }
 
 /** The same of a tar that is not packed, as this scanner makes of folders. */
-export async function readTar(
-  tar: Buffer,
-  label: string,
-  limits: UnpackLimits = UNPACK_LIMITS,
-): Promise<UnpackedFile[]> {
-  return filesOf([tar], label, limits);
+export async function readTar(tar: Buffer, label: string): Promise<UnpackedFile[]> {
+  return filesOf([tar], label, UNPACK_LIMITS);
 }
 
 function hostile(label: string, expected: string, found: string, cause?: unknown): LockkeeperError {

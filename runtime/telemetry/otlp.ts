@@ -37,7 +37,6 @@ export interface ExporterOptions {
   readonly resource: readonly Attribute[];
   /** Hears once that spans are lost, until some arrive again. */
   readonly say: (line: string) => void;
-  readonly everyMs?: number;
 }
 
 export class Exporter {
@@ -62,7 +61,7 @@ export class Exporter {
     }
     this.#waiting.push(...spans);
     if (this.#waiting.length >= BATCH) this.#send();
-    else this.#timer ??= setTimeout(() => this.#send(), this.#o.everyMs ?? EVERY_MS).unref();
+    else this.#timer ??= setTimeout(() => this.#send(), EVERY_MS).unref();
   }
 
   /** Sends what waits, for two seconds at most. */

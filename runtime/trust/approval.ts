@@ -23,7 +23,6 @@ const MAX_LIFE_MS = 366 * DAY_MS;
 export interface OpenedApproval {
   readonly approval: Approval;
   readonly person: string;
-  readonly keyid: string;
   readonly digest: string;
 }
 
@@ -54,7 +53,7 @@ export function openApproval(envelope: Envelope, trusted: TrustedRoot): OpenedAp
       next: 'Sign again with: lk approve',
     });
   }
-  const { keyid, person } = signerOf(envelope, trusted, {
+  const { person } = signerOf(envelope, trusted, {
     role: 'approver',
     thing: 'the approval',
     next: 'Treat the source of this approval as hostile; approve again with: lk approve',
@@ -71,7 +70,7 @@ export function openApproval(envelope: Envelope, trusted: TrustedRoot): OpenedAp
       next: 'Sign again with: lk approve',
     });
   }
-  return { approval, person, keyid, digest: envelopeDigest(envelope) };
+  return { approval, person, digest: envelopeDigest(envelope) };
 }
 
 /** The approval if this root still takes it, or null. For leaving out what no longer counts; a verifier uses `openApproval`. */

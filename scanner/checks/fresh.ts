@@ -6,7 +6,6 @@ import { changedIn, nameOf } from './packages.ts';
 export interface Fresh<T> {
   readonly purl: string;
   readonly name: string;
-  readonly own: boolean;
   readonly facts: CodeFacts;
   /** The same package in the last approved release; empty where it is new. */
   readonly before: readonly CodeFacts[];
@@ -22,7 +21,7 @@ export async function freshIn<T>(
   itemsOf: (code: CodeFacts) => readonly T[],
   keysOf: (item: T) => readonly string[],
 ): Promise<Fresh<T>[]> {
-  const { closure, baseline, rootPurl } = facts;
+  const { closure, baseline } = facts;
   const old = new Map<string, CodeFacts[]>();
   for (const purl of changedIn(baseline?.closure.artifacts ?? [], closure.artifacts)) {
     const list = old.get(nameOf(purl)) ?? [];
@@ -36,7 +35,7 @@ export async function freshIn<T>(
     const before = old.get(name) ?? [];
     const known = new Set(before.flatMap((one) => itemsOf(one).flatMap((item) => keysOf(item))));
     const items = itemsOf(code).filter((item) => !keysOf(item).some((key) => known.has(key)));
-    fresh.push({ purl, name, own: purl === rootPurl, facts: code, before, items });
+    fresh.push({ purl, name, facts: code, before, items });
   }
   return fresh;
 }

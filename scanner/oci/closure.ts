@@ -44,10 +44,10 @@ export interface ResolvedImage {
 }
 
 /** The kind of machine that this is, as images name it. Throws CLOSURE_INCOMPLETE for one that is not known. */
-export function machinePlatform(arch: string = process.arch): ImagePlatform {
-  const found = Object.entries(IMAGE_CPU).find(([, cpu]) => cpu === arch);
+export function machinePlatform(): ImagePlatform {
+  const found = Object.entries(IMAGE_CPU).find(([, cpu]) => cpu === process.arch);
   if (found) return found[0] as ImagePlatform;
-  throw incomplete(`a machine of ${Object.keys(IMAGE_CPU).join(' or ')}, for images`, arch);
+  throw incomplete(`a machine of ${Object.keys(IMAGE_CPU).join(' or ')}, for images`, process.arch);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { Passing } from '../../runtime/passing.ts';
+import { TransientMap } from '../../runtime/transient-map.ts';
 
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as (how: object) => void;
@@ -27,7 +27,7 @@ function growthOf(set: (key: number, value: object) => void, take: (key: number)
 
 describe('what comes and goes', () => {
   it('is found by its key, in the order in which it came, and taken once', () => {
-    const passing = new Passing<string, number>();
+    const passing = new TransientMap<string, number>();
     for (const [value, key] of ['a', 'b', 'c'].entries()) passing.set(key, value);
     expect([passing.get('b'), passing.take('b'), passing.take('b'), passing.get('b')]).toEqual([
       1,
@@ -45,7 +45,7 @@ describe('what comes and goes', () => {
   });
 
   it('loses nothing however much goes through', () => {
-    const passing = new Passing<number, number>();
+    const passing = new TransientMap<number, number>();
     for (let key = 0; key < 5000; key++) {
       passing.set(key, key);
       if (key >= 10) expect(passing.take(key - 10)).toBe(key - 10);
@@ -55,7 +55,7 @@ describe('what comes and goes', () => {
 
   it('is not kept once it went, as a Map would', () => {
     const map = new Map<number, object>();
-    const passing = new Passing<number, object>();
+    const passing = new TransientMap<number, object>();
     const kept = growthOf(
       (key, value) => passing.set(key, value),
       (key) => passing.take(key),

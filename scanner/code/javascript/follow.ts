@@ -1,6 +1,6 @@
 /** Code followed from where unknown words come in to where they are used: one package, function by function, by rules alone. */
 import { type CodeFacts, type Flow, lineAround, type Sink, type Step } from '../facts.ts';
-import { lineOf, type Node, startOf, type Tree } from './parse.ts';
+import { lineOf, type Node, startOf } from './parse.ts';
 import { allTaints, Env, type Fn, type Taint, type Value } from './value.ts';
 
 /** Nodes that are looked at in one file, and how deep calls are followed. */
@@ -11,7 +11,6 @@ const MAX_FLOWS = 200;
 export interface Module {
   readonly path: string;
   readonly text: string;
-  readonly tree: Tree;
   readonly env: Env;
   /** What it gives others, by name; `default` and `module.exports` among them. */
   readonly exports: Map<string, Value>;
@@ -109,8 +108,8 @@ export function idOf({ ids }: Following, node: object): number {
   return known;
 }
 
-export const emptyModule = (path: string, text: string, tree: Tree): Module => ({
-  ...{ path, text, tree },
+export const emptyModule = (path: string, text: string): Module => ({
+  ...{ path, text },
   env: new Env(null),
   exports: new Map<string, Value>(),
 });

@@ -42,7 +42,7 @@ export function followPackage(files: readonly SourceFile[]): FlowFacts {
     held += text.length;
     const tree = treeOf(path, text);
     if (!tree) return null;
-    const module = emptyModule(path, text, tree);
+    const module = emptyModule(path, text);
     modules.set(path, module);
     attempt(path, all, () =>
       run(tree.program.body, { all, module, env: module.env, depth: 0, tool: '', returns: [] }),

@@ -3,7 +3,7 @@
  * table, each of which leads to the next and still holds what it held: only a full collection frees one that is old, and
  * so all that went through after it. Here a new Map takes over before much of that hangs on the one before.
  */
-export class Passing<K, V> {
+export class TransientMap<K, V> {
   #map = new Map<K, V>();
   #taken = 0;
 
