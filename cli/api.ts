@@ -1,4 +1,6 @@
 /** The registry over HTTP. Answers are checked against their schema before anything believes them. */
+
+import { readBounded, whyUnanswered } from '../runtime/fetched.ts';
 import { pathOf, ROUTES, type RouteName, Stored } from '../schemas/api.ts';
 import { CODES, type Code, LockkeeperError, quote } from '../schemas/errors.ts';
 import { parseStrict, sha256 } from '../schemas/json.ts';
@@ -60,7 +62,7 @@ export function openApi(registry: string, token: string | null, timeoutMs = TIME
       init.body = JSON.stringify(call.body);
     }
     const response = await fetch(url, init).catch((cause: Error) => {
-      throw unreachable(base, cause.cause instanceof Error ? cause.cause.message : cause.message, cause);
+      throw unreachable(base, whyUnanswered(cause), cause);
     });
     if (!response.ok) throw await problemFrom(response, base);
     return response;
@@ -115,14 +117,9 @@ const MAX_BLOB = 256 * 1024 * 1024;
 const MAX_PROBLEM = 1_000_000;
 
 async function bodyOf(response: Response, limit = MAX_ANSWER): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    if (size > limit) throw new Error(`more than ${limit} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  const bytes = await readBounded(response.body, limit);
+  if (bytes === null) throw new Error(`more than ${limit} bytes`);
+  return bytes;
 }
 
 function unreachable(base: string, found: string, cause: unknown): LockkeeperError {

@@ -5,6 +5,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { readBounded, whyUnanswered } from '../runtime/fetched.ts';
 import type { ApprovalView } from '../schemas/api.ts';
 import type { CallView } from '../schemas/call.ts';
 import { Closed, Environment, Version } from '../schemas/common.ts';
@@ -152,7 +153,7 @@ async function forward(request: IncomingMessage, response: ServerResponse, place
   const answered = await fetch(url, init).catch((cause: Error) => {
     throw new LockkeeperError('REGISTRY_UNREACHABLE', {
       expected: `an answer from ${registry}`,
-      found: quote(cause.cause instanceof Error ? cause.cause.message : cause.message),
+      found: quote(whyUnanswered(cause)),
       next: 'Check that the registry runs',
       cause,
     });
@@ -163,20 +164,13 @@ async function forward(request: IncomingMessage, response: ServerResponse, place
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > BODY_BYTES) {
-      throw new LockkeeperError('FRAME_TOO_LARGE', {
-        expected: `a body of at most ${BODY_BYTES} bytes`,
-        found: 'a larger one',
-        next: 'Use the command line',
-      });
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  const bytes = await readBounded(request, BODY_BYTES);
+  if (bytes !== null) return bytes;
+  throw new LockkeeperError('FRAME_TOO_LARGE', {
+    expected: `a body of at most ${BODY_BYTES} bytes`,
+    found: 'a larger one',
+    next: 'Use the command line',
+  });
 }
 
 function sendFile(request: IncomingMessage, response: ServerResponse, { type, text }: PageFile): void {

@@ -1,7 +1,8 @@
 /** Checkpoints that lie in a file, a folder, a bucket or at an address: what the registry said before. */
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { bounded, openBucket } from '../runtime/store/bucket.ts';
+import { readBounded, whyUnanswered } from '../runtime/fetched.ts';
+import { openBucket } from '../runtime/store/bucket.ts';
 import { assertAddress, bucketAt } from '../runtime/store/bucket-setting.ts';
 import { MAX_NOTE, readNoteFile } from '../runtime/store/note-file.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
@@ -162,17 +163,16 @@ function addressPlace(named: string): Place {
       const signal = AbortSignal.timeout(REQUEST_MS);
       try {
         const response = await fetch(`${place}/${name}`, { signal, redirect: 'error' });
-        const text = await bounded(response, MAX_NOTE);
+        const bytes = await readBounded(response.body, MAX_NOTE);
         if (response.status === 404) return null;
-        if (response.status === 200 && text !== null) return text;
+        if (response.status === 200 && bytes !== null) return bytes.toString('utf8');
         throw told(
-          text === null ? `more than ${MAX_NOTE} bytes` : `status ${response.status}`,
+          bytes === null ? `more than ${MAX_NOTE} bytes` : `status ${response.status}`,
           'PUBLISHED_REFUSED',
         );
       } catch (cause) {
         if (cause instanceof LockkeeperError) throw cause;
-        const { message, cause: inner } = cause as Error;
-        throw told(quote(inner instanceof Error ? inner.message : message, 200), 'PUBLISHED_UNREACHABLE');
+        throw told(quote(whyUnanswered(cause), 200), 'PUBLISHED_UNREACHABLE');
       }
     },
   };

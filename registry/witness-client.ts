@@ -1,4 +1,5 @@
 /** Asking one witness for its cosignature: C2SP tlog-witness from the side of the log. */
+import { readBounded, whyUnanswered } from '../runtime/fetched.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { type NoteKey, parseNote, signersOf, type Verifier } from '../schemas/note.ts';
 import { linesOf, readWitnessKey, renderAddCheckpoint, SIZE_TYPE } from '../schemas/witness.ts';
@@ -78,18 +79,12 @@ async function post(url: string, body: string): Promise<Answer> {
       redirect: 'error',
       signal: AbortSignal.timeout(ANSWER_MS),
     });
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    for await (const chunk of response.body ?? []) {
-      size += chunk.length;
-      if (size > MAX_ANSWER) throw new Error(`more than ${MAX_ANSWER} bytes`);
-      chunks.push(chunk);
-    }
+    const bytes = await readBounded(response.body, MAX_ANSWER);
+    if (bytes === null) throw new Error(`more than ${MAX_ANSWER} bytes`);
     const type = response.headers.get('content-type') ?? '';
-    return { status: response.status, type, text: Buffer.concat(chunks).toString('utf8') };
+    return { status: response.status, type, text: bytes.toString('utf8') };
   } catch (error) {
-    const { cause, message } = error as Error;
-    throw refused(url, quote(cause instanceof Error ? cause.message : message), error);
+    throw refused(url, quote(whyUnanswered(error)), error);
   }
 }
 

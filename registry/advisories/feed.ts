@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { readBounded, whyUnanswered } from '../../runtime/fetched.ts';
 import { type Archive, openArchive } from '../../scanner/advisories/archive.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 
@@ -61,10 +62,10 @@ function httpFeed(base: string, tmp: string, { answerMs, archiveMs }: FeedLimits
   return {
     bytes: async (path, maxBytes) => {
       const url = addressOf(path);
-      return asked(url, answerMs, async (response) => {
-        const chunks: Uint8Array[] = [];
-        for await (const chunk of bounded(response, url, maxBytes)) chunks.push(chunk);
-        return Buffer.concat(chunks);
+      return asked(url, answerMs, async ({ body }) => {
+        const bytes = await readBounded(body, maxBytes);
+        if (bytes === null) throw tooLarge(url, maxBytes);
+        return bytes;
       });
     },
     archive: async (path, maxBytes) => {
@@ -105,8 +106,7 @@ async function asked<T>(
     throw new Error(`status ${response.status}`);
   } catch (error) {
     if (error instanceof LockkeeperError) throw error;
-    const { cause, message } = error as Error;
-    throw unreachable(url, cause instanceof Error ? cause.message : message, error);
+    throw unreachable(url, whyUnanswered(error), error);
   }
 }
 

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Fetcher } from 'tuf-js';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
+import { readBounded, whyUnanswered } from '../../runtime/fetched.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 
 export interface TufLimits {
@@ -44,14 +45,9 @@ export class BoundedFetcher implements Fetcher {
         await response.body?.cancel();
         throw new DownloadHTTPError('no answer', response.status);
       }
-      const chunks: Uint8Array[] = [];
-      let size = 0;
-      for await (const chunk of response.body ?? []) {
-        size += chunk.length;
-        if (size > most) throw new Error(`more than ${most} bytes`);
-        chunks.push(chunk);
-      }
-      return Buffer.concat(chunks);
+      const bytes = await readBounded(response.body, most);
+      if (bytes === null) throw new Error(`more than ${most} bytes`);
+      return bytes;
     } catch (error) {
       // Only these two say that no newer root is there.
       const isEnd =
@@ -65,13 +61,7 @@ export class BoundedFetcher implements Fetcher {
 }
 
 function unreachable(url: string, error: unknown): LockkeeperError {
-  const { message, cause } = error as Error;
-  const found =
-    error instanceof DownloadHTTPError
-      ? `status ${error.statusCode}`
-      : cause instanceof Error
-        ? cause.message
-        : message;
+  const found = error instanceof DownloadHTTPError ? `status ${error.statusCode}` : whyUnanswered(error);
   return new LockkeeperError('TRUST_UNREACHABLE', {
     expected: `an answer at ${quote(url, 300)}`,
     found: quote(found, 200),

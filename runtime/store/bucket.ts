@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AwsV4Signer } from 'aws4fetch';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { sha256 } from '../../schemas/json.ts';
+import { readBounded, whyUnanswered } from '../fetched.ts';
 import type { BucketSetting } from './bucket-setting.ts';
 
 export interface BucketObject {
@@ -154,14 +155,14 @@ async function send(setting: BucketSetting, ask: Ask, requestMs: number): Promis
   const signal = AbortSignal.timeout(requestMs);
   const init: RequestInit = { method, headers, signal, redirect: 'manual' };
   const response = await fetch(url, body === undefined ? init : { ...init, body });
-  const text = await bounded(response, maxBytes);
-  if (text === null)
+  const bytes = await readBounded(response.body, maxBytes);
+  if (bytes === null)
     throw new LockkeeperError('PUBLISHED_REFUSED', {
       expected: `at most ${maxBytes} bytes at ${quote(url.pathname, 200)}`,
       found: 'more',
       next: 'Look at what lies there: nothing that Lockkeeper writes is as long',
     });
-  return { status: response.status, etag: response.headers.get('etag') ?? '', text };
+  return { status: response.status, etag: response.headers.get('etag') ?? '', text: bytes.toString('utf8') };
 }
 
 /** The headers with a signature over all of them, method, address and body; as they are for nobody. */
@@ -182,18 +183,6 @@ async function signed(
     region,
   });
   return (await signer.sign()).headers;
-}
-
-/** The answer's text, or null for more than so many bytes: then the rest is not read. */
-export async function bounded(response: Response, maxBytes: number): Promise<string | null> {
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  for await (const part of response.body ?? []) {
-    size += part.length;
-    if (size > maxBytes) return null;
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString('utf8');
 }
 
 /** The code of an S3 error document: letters and digits alone, so that nothing else is shown of it. */
@@ -222,10 +211,9 @@ function refused(
 }
 
 function unreachable({ place, address }: BucketSetting, cause: unknown): LockkeeperError {
-  const { message, cause: inner } = cause as Error;
   return new LockkeeperError('PUBLISHED_UNREACHABLE', {
     expected: `${place} to answer at ${new URL(address).host}`,
-    found: quote(inner instanceof Error ? inner.message : message, 200),
+    found: quote(whyUnanswered(cause), 200),
     next: 'Check the network and AWS_ENDPOINT_URL; it is tried again',
     cause,
   });

@@ -3,9 +3,10 @@
  * that it is enough or who could not be reached.
  */
 import { Octokit } from '@octokit/rest';
-import { Agent, type Dispatcher, EnvHttpProxyAgent, fetch } from 'undici';
+import { fetch } from 'undici';
 import type { Json } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { openDispatcher } from '../proxies.ts';
 
 const ASK_MS = 10_000;
 const MAX_BYTES = 2 * 1024 * 1024;
@@ -46,7 +47,7 @@ interface Answered {
 }
 
 export function openGithub({ api, host, token, environment, now }: GithubOptions): Github {
-  const dispatcher = dispatcherOf(environment);
+  const dispatcher = openDispatcher({ environment, maxResponseSize: MAX_BYTES });
   const octokit = new Octokit({
     baseUrl: api,
     userAgent: 'lockkeeper',
@@ -145,18 +146,5 @@ function unreachable(route: string, found: string, cause?: unknown): LockkeeperE
     found,
     next: 'Check LOCKKEEPER_GITHUB and its token, or wait',
     cause,
-  });
-}
-
-function dispatcherOf(environment: GithubOptions['environment']): Dispatcher {
-  const variable = (name: string): string | undefined => environment[name] ?? environment[name.toUpperCase()];
-  const [http, https] = [variable('http_proxy'), variable('https_proxy')];
-  const limits = { maxResponseSize: MAX_BYTES };
-  if (!http && !https) return new Agent(limits);
-  return new EnvHttpProxyAgent({
-    ...limits,
-    ...(http ? { httpProxy: http } : {}),
-    ...(https ? { httpsProxy: https } : {}),
-    noProxy: variable('no_proxy') ?? '',
   });
 }

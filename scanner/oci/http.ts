@@ -1,9 +1,11 @@
 /** Bytes over HTTP from a container registry and from where it leads: bounded, and never to an address of a machine's own. */
 import { lookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
-import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
+import { Agent, type Dispatcher, request } from 'undici';
+import { readBounded } from '../../runtime/fetched.ts';
 import { mayReach } from '../../runtime/remote/address.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { openDispatcher } from '../proxies.ts';
 import { incomplete } from '../tree.ts';
 import type { OciOptions } from './options.ts';
 
@@ -82,17 +84,9 @@ export function openCarrier(host: string, { environment }: OciOptions): Carrier 
 }
 
 function dispatcherOf(environment: OciOptions['environment'], local: boolean): Dispatcher {
-  const connect = { lookup: local ? lookup : lookupOutside };
   const timeouts = { bodyTimeout: STALL_MS, headersTimeout: STALL_MS };
-  const variable = (name: string): string | undefined => environment[name] ?? environment[name.toUpperCase()];
-  const [http, https] = [variable('http_proxy'), variable('https_proxy')];
-  if (local || (!http && !https)) return new Agent({ connect, ...timeouts });
-  return new EnvHttpProxyAgent({
-    ...timeouts,
-    ...(http ? { httpProxy: http } : {}),
-    ...(https ? { httpsProxy: https } : {}),
-    noProxy: variable('no_proxy') ?? '',
-  });
+  if (local) return new Agent({ connect: { lookup }, ...timeouts });
+  return openDispatcher({ environment, ...timeouts, direct: { connect: { lookup: lookupOutside } } });
 }
 
 /**
@@ -158,7 +152,11 @@ async function once(
       mark: markOf(header('etag'), header('last-modified')),
       digest: header('docker-content-digest'),
     };
-    if (status === 200 && !headOnly) return { ...rest, body: await collect(answer.body, maxBytes, what) };
+    if (status === 200 && !headOnly) {
+      const body = await readBounded(answer.body, maxBytes);
+      if (body === null) throw incomplete(`${what} in at most ${maxBytes} bytes`, 'more');
+      return { ...rest, body };
+    }
     await answer.body.dump({ limit: 65_536 });
     return { ...rest, body: Buffer.alloc(0) };
   } catch (cause) {
@@ -178,17 +176,6 @@ function markOf(etag: string | null, modified: string | null): Mark | null {
 /** `<address>; rel="next"`. */
 function nextIn(link: string | null): string | null {
   return /<([^>]*)>\s*;[^,]*rel="?next"?/i.exec(link ?? '')?.[1] ?? null;
-}
-
-async function collect(stream: AsyncIterable<Buffer>, maxBytes: number, what: string): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of stream) {
-    size += chunk.length;
-    if (size > maxBytes) throw incomplete(`${what} in at most ${maxBytes} bytes`, 'more');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 export function unreachable(what: string, found: string, cause?: unknown): LockkeeperError {

@@ -1,5 +1,6 @@
 /** What the package registry and a workflow signed of an npm package: asked for, and verified from the bytes. */
 import npmFetch from 'npm-registry-fetch';
+import { readBounded } from '../../runtime/fetched.ts';
 import { verifyRegistrySignature } from '../../runtime/provenance/registry-signature.ts';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { Type } from '../../schemas/type.ts';
@@ -60,14 +61,8 @@ async function askFor(path: string, ref: PackageRef, npm: NpmOptions): Promise<B
     const signal = AbortSignal.timeout(ASK_MS);
     const options = { ...npm, spec: ref.name, signal, preferOnline: true, fetchRetries: 0 };
     const { body } = await npmFetch(path, options);
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > MAX_BYTES) return `its attestations have more than ${MAX_BYTES} bytes`;
-      chunks.push(chunk);
-    }
-    return Buffer.concat(chunks);
+    const bytes = await readBounded(body as AsyncIterable<Buffer>, MAX_BYTES);
+    return bytes ?? `its attestations have more than ${MAX_BYTES} bytes`;
   } catch (error) {
     if (isAbsent(error)) return null;
     const { code = '', message = '' } = error as { code?: string; message?: string };

@@ -1,6 +1,8 @@
 /** Bytes from an index: bounded in size and time, redirections followed by hand, credentials shown to the index alone. */
-import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
+import { type Dispatcher, request } from 'undici';
+import { readBounded } from '../../runtime/fetched.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { openDispatcher } from '../proxies.ts';
 import type { PypiOptions } from './options.ts';
 
 const WHOLE_MS = 120_000;
@@ -34,16 +36,7 @@ export function indexClient(options: PypiOptions): IndexClient {
 
 function dispatcherOf({ ca, proxy, environment }: PypiOptions): Dispatcher {
   const tls = ca === null ? {} : { ca };
-  const variable = (name: string): string | undefined => environment[name] ?? environment[name.toUpperCase()];
-  const [http, https] = [proxy ?? variable('http_proxy'), proxy ?? variable('https_proxy')];
-  if (!http && !https) return new Agent({ connect: tls });
-  return new EnvHttpProxyAgent({
-    ...(http ? { httpProxy: http } : {}),
-    ...(https ? { httpsProxy: https } : {}),
-    noProxy: variable('no_proxy') ?? '',
-    connect: tls,
-    requestTls: tls,
-  });
+  return openDispatcher({ environment, proxy, connect: tls, requestTls: tls });
 }
 
 async function get(
@@ -69,7 +62,8 @@ async function get(
         url = to;
         continue;
       }
-      const body = await collect(answer.body, want);
+      const body = await readBounded(answer.body, want.maxBytes);
+      if (body === null) throw tooLarge(want);
       const type = String(answer.headers['content-type'] ?? '');
       return { status: answer.statusCode, type, body, url: plain.href };
     }
@@ -97,21 +91,12 @@ function credentialsFor(url: URL, { indexes }: PypiOptions): { authorization?: s
   return {};
 }
 
-async function collect(stream: AsyncIterable<Buffer>, want: Want): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of stream) {
-    size += chunk.length;
-    if (size > want.maxBytes) {
-      throw new LockkeeperError('CLOSURE_INCOMPLETE', {
-        expected: `${want.what} in at most ${want.maxBytes} bytes`,
-        found: 'more',
-        next: 'Such a release cannot be pinned whole; use another version or tell its maintainers',
-      });
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+function tooLarge({ what, maxBytes }: Want): LockkeeperError {
+  return new LockkeeperError('CLOSURE_INCOMPLETE', {
+    expected: `${what} in at most ${maxBytes} bytes`,
+    found: 'more',
+    next: 'Such a release cannot be pinned whole; use another version or tell its maintainers',
+  });
 }
 
 export function unreachable({ what }: Pick<Want, 'what'>, found: string, cause?: unknown): LockkeeperError {
