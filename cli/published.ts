@@ -5,7 +5,7 @@ import { readBounded, whyUnanswered } from '../runtime/fetched.ts';
 import { openBucket } from '../runtime/store/bucket.ts';
 import { assertAddress, bucketAt } from '../runtime/store/bucket-setting.ts';
 import { MAX_NOTE, readNoteFile } from '../runtime/store/note-file.ts';
-import { LockkeeperError, quote } from '../schemas/errors.ts';
+import { LockkeeperError, quote, refusing } from '../schemas/errors.ts';
 import { parseNote, readCheckpoint } from '../schemas/note.ts';
 
 /** The newest of a place; each is asked a proof for. */
@@ -96,13 +96,10 @@ function kept(
 }
 
 /** Less is there than there was: whoever can write there takes away what a log that is cut back would contradict. */
-export function shrank(expected: string, found: string): LockkeeperError {
-  return new LockkeeperError('PUBLISHED_SHRANK', {
-    expected,
-    found,
-    next: 'Find out who may write there, restore it from a copy, and tell your security team',
-  });
-}
+export const shrank = refusing(
+  'PUBLISHED_SHRANK',
+  'Find out who may write there, restore it from a copy, and tell your security team',
+);
 
 function nothing(place: string): LockkeeperError {
   return new LockkeeperError('USAGE', {

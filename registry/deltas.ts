@@ -2,7 +2,7 @@
 import { assertApproved, opened } from '../runtime/trust/approval.ts';
 import type { TrustedRoot } from '../runtime/trust/root.ts';
 import type { Approval, DeltaFrom } from '../schemas/approval.ts';
-import { asLockkeeperError, LockkeeperError } from '../schemas/errors.ts';
+import { asLockkeeperError, refusing } from '../schemas/errors.ts';
 import type { FullReview } from '../schemas/review.ts';
 import type { Client } from './db/pool.ts';
 import { approvalsOf, type ReleaseRow, scannedVersion } from './db/releases.ts';
@@ -57,13 +57,7 @@ async function baseOf(client: Client, name: string, delta: DeltaFrom): Promise<R
     : null;
 }
 
-function refused(expected: string, found: string): LockkeeperError {
-  return new LockkeeperError('APPROVAL_DELTA', {
-    expected,
-    found,
-    next: 'Read the whole release and approve it without --delta-from',
-  });
-}
+const refused = refusing('APPROVAL_DELTA', 'Read the whole release and approve it without --delta-from');
 
 /** Another package under the same name is not a next version: nobody read the difference of two strangers. */
 function assertSamePackage(row: ReleaseRow, base: ReleaseRow): void {

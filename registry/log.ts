@@ -1,5 +1,5 @@
 /** The transparency log as the registry keeps it: entries come with what they record, checkpoints when they are asked for. */
-import { LockkeeperError } from '../schemas/errors.ts';
+import { LockkeeperError, refusing } from '../schemas/errors.ts';
 import { type Logged, logEntryBytes } from '../schemas/log.ts';
 import { consistencyRecipe, inclusionRecipe, joined, type Recipe, rootRecipe } from '../schemas/merkle.ts';
 import { checkpointText, noteKeyOf, type Signer, signNote } from '../schemas/note.ts';
@@ -72,13 +72,7 @@ export async function consistencyProof(client: Client, from: number, to: number)
   return hashesOf(client, consistencyRecipe(from, to));
 }
 
-function outside(expected: string, found: string): LockkeeperError {
-  return new LockkeeperError('REQUEST_INVALID', {
-    expected,
-    found,
-    next: 'Fetch the newest checkpoint first',
-  });
-}
+const outside = refusing('REQUEST_INVALID', 'Fetch the newest checkpoint first');
 
 async function hashOf(client: Client, recipe: Recipe): Promise<Buffer> {
   const [hash] = await hashesOf(client, [recipe]);

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { type Code, LockkeeperError, quote } from '../schemas/errors.ts';
+import { type Code, LockkeeperError, quote, refusing } from '../schemas/errors.ts';
 import type { NpmOptions, ScanPorts } from './ports.ts';
 
 const RESOLVE_MS = 180_000;
@@ -94,11 +94,7 @@ async function ask(work: ResolveWork, ms: number): Promise<ResolveAnswer> {
   }
 }
 
-export function incomplete(expected: string, found: string, cause?: unknown): LockkeeperError {
-  return new LockkeeperError('CLOSURE_INCOMPLETE', {
-    expected,
-    found,
-    next: 'Such a release cannot be pinned whole; use another version or tell its maintainers',
-    cause,
-  });
-}
+export const incomplete = refusing(
+  'CLOSURE_INCOMPLETE',
+  'Such a release cannot be pinned whole; use another version or tell its maintainers',
+);

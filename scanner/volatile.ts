@@ -1,6 +1,6 @@
 /** What honestly varies between two captures of the same bytes. Recorded at review, never guessed later. */
 import type { Json } from '../schemas/common.ts';
-import { LockkeeperError } from '../schemas/errors.ts';
+import { refusing } from '../schemas/errors.ts';
 import { canonical } from '../schemas/json.ts';
 import { pointerOf, SECTIONS, type Surface } from '../schemas/surface.ts';
 
@@ -41,13 +41,10 @@ export function volatileBetween(first: Surface, second: Surface): string[] {
   return found.sort();
 }
 
-function unsteady(expected: string, found: string): LockkeeperError {
-  return new LockkeeperError('SURFACE_UNREADABLE', {
-    expected,
-    found,
-    next: 'A surface that changes by itself cannot be locked; ask its maintainers for one that does not',
-  });
-}
+const unsteady = refusing(
+  'SURFACE_UNREADABLE',
+  'A surface that changes by itself cannot be locked; ask its maintainers for one that does not',
+);
 
 function walk(at: string, a: Json | undefined, b: Json | undefined, found: string[]): void {
   // A mask takes the place of a value; where there is none it could not, and each start would have another pin.

@@ -45,6 +45,12 @@ export class LockkeeperError extends Error {
   }
 }
 
+/** How one part of the product refuses: always with this code, always with this to do next. */
+export function refusing(code: Code, next: string) {
+  return (expected: string, found: string, cause?: unknown): LockkeeperError =>
+    new LockkeeperError(code, { expected, found, next, cause });
+}
+
 interface NodeError {
   readonly code?: string;
   readonly syscall?: string;

@@ -4,7 +4,7 @@ import { writeAtomic } from '../../runtime/store/atomic.ts';
 import { openBlobs } from '../../runtime/store/blobs.ts';
 import { assertAnswers } from '../../runtime/trust/answers.ts';
 import { openRoot, pinOfRoot, type RootPin } from '../../runtime/trust/root.ts';
-import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { LockkeeperError, quote, refusing } from '../../schemas/errors.ts';
 import type { Intent } from '../../schemas/intent.ts';
 import { parseLockFile } from '../../schemas/lock.ts';
 import type { Context, Result, Values } from '../command.ts';
@@ -116,13 +116,10 @@ function leadsTo(pin: RootPin, evidence: Parameters<typeof openRoot>[0], now: Da
   }
 }
 
-function untrusted(expected: string, found: string): LockkeeperError {
-  return new LockkeeperError('ROOT_UNTRUSTED', {
-    expected,
-    found,
-    next: 'Compare the root keys with the people who hold them; after a change of holders make the bundle with: lk export bundle FILE --pin OLD-PIN',
-  });
-}
+const untrusted = refusing(
+  'ROOT_UNTRUSTED',
+  'Compare the root keys with the people who hold them; after a change of holders make the bundle with: lk export bundle FILE --pin OLD-PIN',
+);
 
 function projectText({ project, registry, environment, maxLockHours }: Intent): string {
   const hours = maxLockHours === undefined ? '' : `, locks of at most ${maxLockHours} hours`;

@@ -9,7 +9,7 @@ import {
   type RootPin,
   readRoot,
 } from '../../runtime/trust/root.ts';
-import { LockkeeperError } from '../../schemas/errors.ts';
+import { LockkeeperError, refusing } from '../../schemas/errors.ts';
 import type { EvidenceFile, Proved } from '../../schemas/evidence.ts';
 import { type GrowingTree, growingTree } from '../../schemas/growing.ts';
 import { digestOf } from '../../schemas/json.ts';
@@ -178,10 +178,7 @@ function timeOf(
 }
 
 /** What was logged and is not here, or the other way round. */
-export function incomplete(expected: string, found: string): LockkeeperError {
-  return new LockkeeperError('EVIDENCE_INCOMPLETE', {
-    expected,
-    found,
-    next: 'Do not rely on this archive; have it exported again, and tell your security team if it stays so',
-  });
-}
+export const incomplete = refusing(
+  'EVIDENCE_INCOMPLETE',
+  'Do not rely on this archive; have it exported again, and tell your security team if it stays so',
+);

@@ -1,6 +1,6 @@
 /** Audit records against the batches that the log names: one at a time, with one head a journal in memory. */
 import { AuditRecord, chainDefect } from '../../schemas/audit.ts';
-import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { quote, refusing } from '../../schemas/errors.ts';
 import { Continues } from '../../schemas/evidence.ts';
 import type { LogEntry } from '../../schemas/log.ts';
 import { assertValid } from '../../schemas/validate.ts';
@@ -95,13 +95,10 @@ function startOf({ runtime, previous }: Continues, expected: string, head: Head)
   throw incomplete(`a batch of ${runtime} from before the period`, `one of entry ${index}`);
 }
 
-function broken(expected: string, found: string): LockkeeperError {
-  return new LockkeeperError('JOURNAL_CHAIN', {
-    expected,
-    found,
-    next: 'Do not rely on this archive: records were changed, added or removed; tell your security team',
-  });
-}
+const broken = refusing(
+  'JOURNAL_CHAIN',
+  'Do not rely on this archive: records were changed, added or removed; tell your security team',
+);
 
 function inPeriod({ body }: AuditRecord, { file }: Head): boolean {
   return body.at >= file.head.from && body.at < file.head.to;

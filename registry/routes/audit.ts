@@ -1,7 +1,7 @@
 /** Taking the runtimes' journals in, and answering who did what. */
 import { AuditBatch, AuditQuery } from '../../schemas/api.ts';
 import { type AuditRecord, chainDefect } from '../../schemas/audit.ts';
-import { LockkeeperError } from '../../schemas/errors.ts';
+import { LockkeeperError, refusing } from '../../schemas/errors.ts';
 import type { Call, Handlers } from '../app.ts';
 import { assertSpeaksFor } from '../auth.ts';
 import type { Actor } from '../db/people.ts';
@@ -22,13 +22,7 @@ export function auditRoutes(deps: Deps): Handlers {
   };
 }
 
-function broken(expected: string, found: string): LockkeeperError {
-  return new LockkeeperError('JOURNAL_CHAIN', {
-    expected,
-    found,
-    next: 'Keep the journal and tell your security team: lk audit verify',
-  });
-}
+const broken = refusing('JOURNAL_CHAIN', 'Keep the journal and tell your security team: lk audit verify');
 
 /** Records continue the runtime's chain; ones that are here already must be the same ones. All of a batch, or nothing. */
 async function take(call: Call, { pool }: Deps): Promise<unknown> {

@@ -1,6 +1,6 @@
 /** What a request shows of who sends it: one credential, in the one place for it. */
 import type { X509Certificate } from 'node:crypto';
-import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { quote, refusing } from '../../schemas/errors.ts';
 import type { Ends } from './behind.ts';
 import { type PeerSocket, shownCertificate } from './certificate.ts';
 
@@ -60,10 +60,7 @@ export function shownBy(request: IdentityRequest): Shown {
   );
 }
 
-function form(expected: string, found: string): LockkeeperError {
-  return new LockkeeperError('CREDENTIAL_FORM', {
-    expected,
-    found,
-    next: 'Show one credential: a bearer token in the header Authorization, or a client certificate',
-  });
-}
+const form = refusing(
+  'CREDENTIAL_FORM',
+  'Show one credential: a bearer token in the header Authorization, or a client certificate',
+);

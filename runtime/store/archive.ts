@@ -6,7 +6,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { constants, type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { Header } from 'tar';
-import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { LockkeeperError, quote, refusing } from '../../schemas/errors.ts';
 
 const BLOCK = 512;
 const CHUNK = 1 << 20;
@@ -97,13 +97,7 @@ export async function writeArchive(path: string): Promise<ArchiveWriter> {
   };
 }
 
-function invalid(expected: string, found: string): LockkeeperError {
-  return new LockkeeperError('ARCHIVE_INVALID', {
-    expected,
-    found,
-    next: 'Do not use this file; have it made and carried over again',
-  });
-}
+const invalid = refusing('ARCHIVE_INVALID', 'Do not use this file; have it made and carried over again');
 
 interface Source {
   /** Exactly so many bytes. */

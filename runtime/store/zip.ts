@@ -4,7 +4,7 @@
  * promises falsely refuses it whole.
  */
 import { crc32, inflateRawSync } from 'node:zlib';
-import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { quote, refusing } from '../../schemas/errors.ts';
 
 export interface ZipLimits {
   readonly archiveBytes: number;
@@ -195,14 +195,7 @@ function inflated(data: Buffer, size: number): Buffer {
   }
 }
 
-function hostile(expected: string, found: string, cause?: unknown): LockkeeperError {
-  return new LockkeeperError('ARCHIVE_HOSTILE', {
-    expected,
-    found,
-    next: 'Do not use this archive; fetch it again from its source',
-    cause,
-  });
-}
+const hostile = refusing('ARCHIVE_HOSTILE', 'Do not use this archive; fetch it again from its source');
 
 /** An archive that is in memory. */
 export function sourceOf(bytes: Buffer): Source {

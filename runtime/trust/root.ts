@@ -1,7 +1,7 @@
 /** Opening root.json: from a pinned set of root keys, along the chain, to the keys and persons behind every role. */
 import type { KeyObject } from 'node:crypto';
 import { type Envelope, readPublicKey, verifiedKeys } from '../../schemas/dsse.ts';
-import { LockkeeperError } from '../../schemas/errors.ts';
+import { LockkeeperError, refusing } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import { ROOT_TYPE, type RoleName, Root, type RootIdentity, type RootKey } from '../../schemas/root.ts';
 import { assertValid } from '../../schemas/validate.ts';
@@ -190,13 +190,10 @@ export function short(digest: string): string {
   return digest.slice('sha256:'.length, 'sha256:'.length + 12);
 }
 
-function untrusted(expected: string, found: string): LockkeeperError {
-  return new LockkeeperError('ROOT_UNTRUSTED', {
-    expected,
-    found,
-    next: 'If the registry was rebuilt on purpose, pin its new root with: lk login; otherwise treat this as an attack',
-  });
-}
+const untrusted = refusing(
+  'ROOT_UNTRUSTED',
+  'If the registry was rebuilt on purpose, pin its new root with: lk login; otherwise treat this as an attack',
+);
 
 type KeyTable = ReadonlyMap<string, { key: KeyObject; entry: RootKey }>;
 

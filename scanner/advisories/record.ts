@@ -1,7 +1,7 @@
 /** One record in the OSV format, read as strictly as it has to be: what it is, and which versions of what it is about. */
 import semver from 'semver';
 import { AdvisoryId, type AdvisoryKind } from '../../schemas/advisory.ts';
-import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { quote, refusing } from '../../schemas/errors.ts';
 import type { Severity } from '../../schemas/finding.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import { type Static, Type } from '../../schemas/type.ts';
@@ -219,10 +219,4 @@ function boundOf(bound: string, family: Family): string {
   throw invalid('bounds of a range as semver versions', quote(bound, 60));
 }
 
-function invalid(expected: string, found: string): LockkeeperError {
-  return new LockkeeperError('DOCUMENT_INVALID', {
-    expected,
-    found,
-    next: 'Tell whoever publishes the advisory',
-  });
-}
+const invalid = refusing('DOCUMENT_INVALID', 'Tell whoever publishes the advisory');

@@ -1,5 +1,5 @@
 /** Index, manifest and config of an image, read strictly: what is not on a list of known forms is refused. */
-import { LockkeeperError, quote } from '../../../schemas/errors.ts';
+import { LockkeeperError, quote, refusing } from '../../../schemas/errors.ts';
 import { parseStrict } from '../../../schemas/json.ts';
 import { MAX_LAYERS } from '../../../schemas/oci.ts';
 
@@ -63,14 +63,7 @@ export interface ImageConfig {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-export function refused(expected: string, found: string, cause?: unknown): LockkeeperError {
-  return new LockkeeperError('ARCHIVE_HOSTILE', {
-    expected,
-    found,
-    next: 'Do not use this image; tell whoever made it',
-    cause,
-  });
-}
+export const refused = refusing('ARCHIVE_HOSTILE', 'Do not use this image; tell whoever made it');
 
 /** A document that says itself what it is has to say what it is served as. Throws ARCHIVE_HOSTILE. */
 export function documentOf(bytes: Buffer, mediaType: string | null, what: string): Fields {
