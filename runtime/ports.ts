@@ -91,7 +91,6 @@ export interface IsolationDriver {
 
 /** One connection a server asked for, as the egress proxy or the in-sandbox reporter saw it. */
 export interface EgressEvent {
-  readonly at: string;
   readonly host: string;
   readonly port: number;
   /**

@@ -37,9 +37,10 @@ export function watchAttempts(
       ports > 0 ? `${ports} to no name server` : '',
     ].filter(Boolean);
     const reason = `counted by the kernel: ${told.join(', ')}`;
-    const event = { host: '(not told)', port: 0, via: 'kernel', outcome: 'refused', reason, from } as const;
     // What cannot be recorded shows with the next call, which is refused for it.
-    onEvent({ at: new Date().toISOString(), ...event }).catch(() => undefined);
+    onEvent({ host: '(not told)', port: 0, via: 'kernel', outcome: 'refused', reason, from }).catch(
+      () => undefined,
+    );
   };
   const timer = setInterval(look, EVERY_MS).unref();
   // The files stay readable when the last process has gone.

@@ -27,7 +27,7 @@ export interface Verdict {
 
 export interface Desk {
   decide(wish: Wish): Promise<Verdict>;
-  record(event: Omit<EgressEvent, 'at'>): Promise<void>;
+  record(event: EgressEvent): Promise<void>;
 }
 
 /** A server that asks without end is not to fill the disk: refusals recorded in one minute, at most. */
@@ -40,18 +40,17 @@ export function openDesk(options: Decider): Desk {
   let since = Date.now();
   let refusals = 0;
   const record: Desk['record'] = async (event) => {
-    const at = new Date().toISOString();
-    if (event.outcome === 'refused' && !(await counted(event, at))) throw new Error('enough for this minute');
-    await options.onEvent({ ...event, at, host: event.host.slice(0, 253) });
+    if (event.outcome === 'refused' && !(await counted(event))) throw new Error('enough for this minute');
+    await options.onEvent({ ...event, host: event.host.slice(0, 253) });
   };
-  const counted = async (event: Omit<EgressEvent, 'at'>, at: string): Promise<boolean> => {
+  const counted = async (event: EgressEvent): Promise<boolean> => {
     if (Date.now() - since >= MINUTE_MS) {
       since = Date.now();
       refusals = 0;
     }
     if (++refusals === MAX_REFUSALS + 1) {
       const reason = `more than ${MAX_REFUSALS} refusals in a minute: the rest of it has no record of each`;
-      await options.onEvent({ ...event, at, host: '(many)', port: 0, reason });
+      await options.onEvent({ ...event, host: '(many)', port: 0, reason });
     }
     return refusals <= MAX_REFUSALS;
   };

@@ -42,7 +42,6 @@ export async function dial({ launch, record, resolve }: Dial): Promise<Dialled> 
   const target = { host: hostname, port: Number(port === '' ? 443 : port), via: 'remote' } as const;
   const event = (outcome: EgressEvent['outcome'], reason: string): EgressEvent => ({
     ...target,
-    at: new Date().toISOString(),
     outcome,
     reason: reason.slice(0, 500),
   });

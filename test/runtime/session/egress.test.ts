@@ -84,9 +84,7 @@ describe('a connection', () => {
     await running.request(2, 'tools/call', act('fetch https://evil.example/'));
     running.send({ method: 'notifications/cancelled', params: { requestId: 1 } });
     await until(async () => (await running.records()).some(({ outcome }) => outcome === 'lost'));
-    const at = new Date().toISOString();
     const event = {
-      at,
       host: 'api.example.com',
       port: 443,
       via: 'proxy',
@@ -106,14 +104,13 @@ describe('a connection', () => {
   it('that was heard of late is of none of the calls that it may have been of', async () => {
     const running = await open();
     const event = { host: '(not told)', port: 0, via: 'kernel', outcome: 'refused', reason: 'x' } as const;
-    const at = new Date().toISOString();
     await running.request(1, 'tools/call', act('over'));
     const from = performance.now();
     await running.request(2, 'tools/call', act('over'));
     running.send({ id: 3, method: 'tools/call', params: act('never') });
     await until(async () => callsOf(await running.records()).length === 3);
-    await running.record({ ...event, at, from });
-    await running.record({ ...event, at });
+    await running.record({ ...event, from });
+    await running.record(event);
     running.send({ method: 'notifications/cancelled', params: { requestId: 3 } });
     await running.close();
     const records = await running.records();
@@ -127,9 +124,7 @@ describe('a connection', () => {
     const running = await open();
     running.send({ id: 1, method: 'tools/call', params: act('late') });
     await until(async () => callsOf(await running.records()).length === 1);
-    const at = new Date().toISOString();
     const event = {
-      at,
       host: 'api.example.com',
       port: 443,
       via: 'proxy',
