@@ -2,20 +2,18 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Blobs } from '../runtime/store/blobs.ts';
-import { envelopeDigest } from '../schemas/approval.ts';
 import { sha256 } from '../schemas/json.ts';
-import { type LockEntry, renderLockFile } from '../schemas/lock.ts';
 import { type Artifact, type Closure, closureDigest } from '../schemas/release.ts';
 import { pinSurface } from '../schemas/surface.ts';
 import { capture, SCRIPTED } from '../test/helpers/session.ts';
 import { tarball } from '../test/helpers/tarball.ts';
-import { makeApproval, makeEntry, makeLock, makeRoot, people } from '../test/helpers/trust.ts';
+import { makeEntry } from '../test/helpers/trust.ts';
+import { lockOf, type Unapproved } from './locked.ts';
 
 /** Packages of the closure, and files of each: about what the filesystem server has. */
 export const PACKAGES = 100;
 export const FILES = 20;
 const FILE_BYTES = 4000;
-const HOUR_MS = 3_600_000;
 
 /** A closure whose one server is the tests' own, beside many packages that it does not load; locked and approved. */
 export async function lockIn(blobs: Blobs): Promise<Buffer> {
@@ -46,8 +44,10 @@ export async function lockIn(blobs: Blobs): Promise<Buffer> {
   const surface = await capture([SCRIPTED]);
   const text = Buffer.from(JSON.stringify(surface));
   await blobs.put(text);
-  return lockOf({
-    ...makeEntry(),
+  const base = makeEntry();
+  const entry: Unapproved = {
+    ...base,
+    request: { server: base.server, range: '*' },
     closure,
     surface: pinSurface(surface),
     surfaceText: sha256(text),
@@ -62,29 +62,6 @@ export async function lockIn(blobs: Blobs): Promise<Buffer> {
       mounts: [],
       limits: { memoryMiB: 512, cpus: 1, pids: 64, tmpMiB: 8 },
     },
-  });
-}
-
-function lockOf(base: Omit<LockEntry, 'approvedBy' | 'approvals'>): Buffer {
-  const at = (hours: number): string => new Date(Date.now() + hours * HOUR_MS).toISOString();
-  const request = { server: base.server, range: '*' };
-  const entry = { ...base, request };
-  const approvals = [people.alice, people.bob].map((person) =>
-    makeApproval(person, entry, ({ predicate }) => {
-      Object.assign(predicate, { notBefore: at(-1), expires: at(100) });
-    }),
-  );
-  const root = makeRoot((document) => {
-    Object.assign(document, { issuedAt: at(-1), expires: at(1000) });
-    for (const key of document.keys) Object.assign(key, { notBefore: at(-1), notAfter: at(1000) });
-  });
-  const servers = {
-    server: { ...entry, approvedBy: ['alice', 'bob'], approvals: approvals.map(envelopeDigest) },
   };
-  const file = makeLock({
-    root,
-    approvals,
-    lock: (document) => Object.assign(document, { issuedAt: at(-1), expires: at(71), servers }),
-  });
-  return Buffer.from(renderLockFile(file));
+  return lockOf({ server: entry });
 }

@@ -4,12 +4,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { verifyLock } from '../runtime/trust/lock.ts';
-import { envelopeDigest } from '../schemas/approval.ts';
-import type { Envelope } from '../schemas/dsse.ts';
 import { sha256 } from '../schemas/json.ts';
-import { type LockEntry, renderLockFile } from '../schemas/lock.ts';
 import { type Artifact, closureDigest } from '../schemas/release.ts';
-import { makeApproval, makeEntry, makeLock, makeRoot, people, pin } from '../test/helpers/trust.ts';
+import { makeEntry, pin } from '../test/helpers/trust.ts';
+import { at, lockOf, type Unapproved } from './locked.ts';
 import type { BenchResult } from './main.ts';
 import { quantile } from './measure.ts';
 
@@ -19,9 +17,7 @@ const SIZES = [10, 100, 1000] as const;
 const ARTIFACTS = 100;
 const COLD = 10;
 const WARM = 10;
-const HOUR_MS = 3_600_000;
 const REGISTRY = 'http://127.0.0.1:1';
-const at = (hours: number): string => new Date(Date.now() + hours * HOUR_MS).toISOString();
 
 export async function lock(): Promise<BenchResult> {
   const rows: string[][] = [];
@@ -30,7 +26,7 @@ export async function lock(): Promise<BenchResult> {
     process.stderr.write(`a lock of ${size} servers\n`);
     const dir = mkdtempSync(join(tmpdir(), 'lk-bench-'));
     try {
-      const bytes = Buffer.from(renderLockFile(lockOf(size)));
+      const bytes = lockOf(serversOf(size), { registry: REGISTRY });
       const cold = coldRuns(dir, bytes);
       const warm = warmRuns(bytes);
       const mib = bytes.length / 2 ** 20;
@@ -79,37 +75,19 @@ function artifactsOf(name: string): Artifact[] {
   });
 }
 
-function lockOf(size: number): ReturnType<typeof makeLock> {
-  const approvals: Envelope[] = [];
-  const servers: Record<string, LockEntry> = {};
+function serversOf(size: number): Record<string, Unapproved> {
+  const servers: Record<string, Unapproved> = {};
   for (let index = 0; index < size; index++) {
     const name = `server-${index}`;
     const artifacts = artifactsOf(name);
-    const base = makeEntry();
-    const entry = {
-      ...base,
+    servers[name] = {
+      ...makeEntry(),
       server: `acme.tools/${name}`,
       request: { server: `acme.tools/${name}`, range: '*' },
       closure: { digest: closureDigest(artifacts), artifacts },
     };
-    const given = [people.alice, people.bob].map((person) =>
-      makeApproval(person, entry, ({ predicate }) => {
-        Object.assign(predicate, { notBefore: at(-1), expires: at(100) });
-      }),
-    );
-    approvals.push(...given);
-    servers[name] = { ...entry, approvedBy: ['alice', 'bob'], approvals: given.map(envelopeDigest) };
   }
-  const root = makeRoot((document) => {
-    Object.assign(document, { issuedAt: at(-1), expires: at(1000) });
-    for (const key of document.keys) Object.assign(key, { notBefore: at(-1), notAfter: at(1000) });
-  });
-  return makeLock({
-    root,
-    approvals,
-    lock: (document) =>
-      Object.assign(document, { registry: REGISTRY, issuedAt: at(-1), expires: at(71), servers }),
-  });
+  return servers;
 }
 
 function coldRuns(dir: string, bytes: Buffer): { times: number[]; rss: number } {

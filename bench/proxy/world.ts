@@ -7,23 +7,20 @@ import { join } from 'node:path';
 import { openHome } from '../../cli/home.ts';
 import { spkiOf } from '../../runtime/remote/tls.ts';
 import { type Blobs, openBlobs } from '../../runtime/store/blobs.ts';
-import { envelopeDigest } from '../../schemas/approval.ts';
-import type { Envelope } from '../../schemas/dsse.ts';
 import { sha256 } from '../../schemas/json.ts';
-import { type LockEntry, renderLockFile } from '../../schemas/lock.ts';
 import { closureDigest, type Launch } from '../../schemas/release.ts';
 import { REMOTE_LOCATION, type RemoteLaunch, remoteDigest, remoteDocument } from '../../schemas/remote.ts';
 import { pinSurface, type Surface } from '../../schemas/surface.ts';
 import { certify, makeAuthority } from '../../test/helpers/certificates.ts';
 import { capture, SCRIPTED } from '../../test/helpers/session.ts';
-import { makeApproval, makeEntry, makeLock, makeRoot, people, pin } from '../../test/helpers/trust.ts';
+import { makeEntry, pin } from '../../test/helpers/trust.ts';
+import { lockOf, type Unapproved } from '../locked.ts';
 import { artifactOf, type Packed, packInstalled, packServer } from './packages.ts';
 import { ECHO_TOOL, INFO } from './words.ts';
 
 /** A server on the SDK, both eras over stdio. */
 export const SDK_SERVER = join(import.meta.dirname, 'sdk-server.mjs');
 const UPSTREAM = join(import.meta.dirname, 'upstream.ts');
-const HOUR_MS = 3_600_000;
 const REGISTRY = 'http://127.0.0.1:1';
 const LIMITS = { memoryMiB: 512, cpus: 1, pids: 64, tmpMiB: 8 };
 
@@ -39,8 +36,6 @@ anyone: no tools of the elsewhere server, where paths are below /etc or /root
 admins: ask one person before destructive tools
 `;
 
-type Base = Omit<LockEntry, 'approvedBy' | 'approvals'>;
-
 export interface World {
   readonly dir: string;
   readonly project: string;
@@ -49,8 +44,6 @@ export interface World {
   readonly upstream: string;
   readonly processes: ChildProcess[];
 }
-
-const at = (hours: number): string => new Date(Date.now() + hours * HOUR_MS).toISOString();
 
 /** Makes it below `dir`, which the sandbox's user can reach. */
 export async function makeWorld(dir: string): Promise<World> {
@@ -67,7 +60,10 @@ export async function makeWorld(dir: string): Promise<World> {
     sdk: await hereEntry(blobs, { name: 'sdk', script: SDK_SERVER, packages: sdkPackages() }),
     elsewhere: await elsewhereEntry(blobs, remote.launch),
   };
-  writeFileSync(join(project, 'mcp.lock'), lockOf(entries));
+  writeFileSync(
+    join(project, 'mcp.lock'),
+    lockOf(entries, { registry: REGISTRY, policy: { text: POLICY, digest: sha256(POLICY) } }),
+  );
   const intent = {
     lockkeeper: 'intent/v1',
     project: 'acme/app',
@@ -112,7 +108,10 @@ interface Part {
   readonly location?: string;
 }
 
-async function locked(blobs: Blobs, { name, launch, surface, packages, location }: Part): Promise<Base> {
+async function locked(
+  blobs: Blobs,
+  { name, launch, surface, packages, location }: Part,
+): Promise<Unapproved> {
   const text = Buffer.from(JSON.stringify(surface));
   await blobs.put(text);
   for (const { bytes } of packages) await blobs.put(bytes);
@@ -137,7 +136,7 @@ const sdkPackages = (): Packed[] => [
 async function hereEntry(
   blobs: Blobs,
   { name, packages, script }: Pick<Part, 'name' | 'packages'> & { readonly script: string },
-): Promise<Base> {
+): Promise<Unapproved> {
   const captured = await capture([script]);
   const surface: Surface = {
     ...captured,
@@ -152,7 +151,7 @@ async function hereEntry(
   });
 }
 
-async function elsewhereEntry(blobs: Blobs, launch: RemoteLaunch): Promise<Base> {
+async function elsewhereEntry(blobs: Blobs, launch: RemoteLaunch): Promise<Unapproved> {
   const surface: Surface = {
     capture: { protocolVersion: '2025-11-25', eras: ['session', 'stateless'], clientCapabilities: {} },
     serverInfo: INFO,
@@ -175,25 +174,4 @@ async function elsewhereEntry(blobs: Blobs, launch: RemoteLaunch): Promise<Base>
   if (base.closure.artifacts[0]?.sha256 !== remoteDigest(launch, surface.capture.eras))
     throw new Error('the document of a remote server has another digest than its launch');
   return base;
-}
-
-function lockOf(bases: Readonly<Record<string, Base>>): string {
-  const approvals: Envelope[] = [];
-  const servers: Record<string, LockEntry> = {};
-  for (const [alias, base] of Object.entries(bases)) {
-    const given = [people.alice, people.bob].map((person) =>
-      makeApproval(person, base, ({ predicate }) => {
-        Object.assign(predicate, { notBefore: at(-1), expires: at(100) });
-      }),
-    );
-    approvals.push(...given);
-    servers[alias] = { ...base, approvedBy: ['alice', 'bob'], approvals: given.map(envelopeDigest) };
-  }
-  const root = makeRoot((document) => {
-    Object.assign(document, { issuedAt: at(-1), expires: at(1000) });
-    for (const key of document.keys) Object.assign(key, { notBefore: at(-1), notAfter: at(1000) });
-  });
-  const policy = { text: POLICY, digest: sha256(POLICY) };
-  const more = { registry: REGISTRY, issuedAt: at(-1), expires: at(71), servers, policy };
-  return renderLockFile(makeLock({ root, approvals, lock: (document) => Object.assign(document, more) }));
 }
