@@ -1,5 +1,6 @@
 /** Whether one connection may be made, and the record of it, which is on the disk before the connection is. */
 import { isIP } from 'node:net';
+import { inTime } from '../deadline.ts';
 import type { EgressEvent } from '../ports.ts';
 import { ownAddresses, resolveHost } from './resolve.ts';
 import { isInside, isName, permits } from './rules.ts';
@@ -73,7 +74,8 @@ async function judge({ host, port, refused }: Wish, options: Decider): Promise<V
     return no('addresses are not names');
   if (!isName(host)) return no('this is not a name');
   if (!permits(options.allow, host, port)) return no('not among the permitted hosts');
-  const addresses = await resolved(host, options.resolve ?? resolveHost);
+  const resolve = options.resolve ?? resolveHost;
+  const addresses = (await inTime(resolve(host), RESOLVE_MS).catch(() => undefined)) ?? [];
   const [address] = addresses;
   if (address === undefined) return no('the name does not resolve');
   const inside = addresses.find(isInside);
@@ -82,12 +84,4 @@ async function judge({ host, port, refused }: Wish, options: Decider): Promise<V
   const here = addresses.find((one) => own.has(one));
   if (here !== undefined) return no(`the name leads to this machine itself, by ${here}`);
   return { address, reason: `permitted, ${address}` };
-}
-
-async function resolved(host: string, resolve: NonNullable<Decider['resolve']>): Promise<readonly string[]> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<readonly string[]>((done) => {
-    timer = setTimeout(() => done([]), RESOLVE_MS);
-  });
-  return Promise.race([resolve(host).catch(() => []), late]).finally(() => clearTimeout(timer));
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { LockkeeperError } from '../../schemas/errors.ts';
+import { inTime } from '../deadline.ts';
 import type { Exit, SandboxedProcess } from '../ports.ts';
 
 interface Overseen {
@@ -71,21 +72,13 @@ async function stopProcess({ pid, stdin, stdout, stderr, exited }: Running, grac
   // Unread output would keep the pipes, and with them the exit, open.
   stdout.resume();
   stderr.resume();
-  if (await within(exited, graceMs)) return exited;
+  if (await inTime(exited, graceMs)) return exited;
   for (const inner of descendants(pid)) signal(inner, 'SIGTERM');
-  if (await within(exited, Math.min(graceMs, 1000))) return exited;
+  if (await inTime(exited, Math.min(graceMs, 1000))) return exited;
   const inside = descendants(pid);
   signal(pid, 'SIGKILL');
   for (const inner of inside) signal(inner, 'SIGKILL');
   return exited;
-}
-
-function within(exited: Promise<Exit>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  return Promise.race([exited.then(() => true), late]).finally(() => clearTimeout(timer));
 }
 
 /** Process ids below a process, from the kernel's own table; parents first. */

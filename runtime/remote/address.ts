@@ -3,6 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { BlockList, isIP } from 'node:net';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { RemoteLaunch } from '../../schemas/remote.ts';
+import { inTime } from '../deadline.ts';
 import { isInside } from '../egress/rules.ts';
 
 const RESOLVE_MS = 10_000;
@@ -59,12 +60,10 @@ export function mayReach(address: string, reach: RemoteLaunch['reach']): boolean
 }
 
 async function resolved(host: string, resolve: Resolve): Promise<string> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${RESOLVE_MS / 1000} s`)), RESOLVE_MS);
-  });
   try {
-    return await Promise.race([resolve(host), late]);
+    const address = await inTime(resolve(host), RESOLVE_MS);
+    if (address === undefined) throw new Error(`no answer within ${RESOLVE_MS / 1000} s`);
+    return address;
   } catch (cause) {
     throw new LockkeeperError('REMOTE_UNREACHABLE', {
       expected: `the name ${host} to resolve`,
@@ -72,7 +71,5 @@ async function resolved(host: string, resolve: Resolve): Promise<string> {
       next: 'Check the network and the name server of this machine',
       cause,
     });
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -5,6 +5,7 @@
 import { Readable, Writable } from 'node:stream';
 import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts';
 import { hostPortOf, type RemoteLaunch } from '../../schemas/remote.ts';
+import { inTime } from '../deadline.ts';
 import type { Exit, RunningServer } from '../ports.ts';
 import { type Channel, openChannel } from './channel.ts';
 import type { Tools } from './headers.ts';
@@ -176,13 +177,7 @@ class Remote {
     const ms = Math.min(graceMs, LEAVE_MS);
     this.#stdout.resume();
     this.#stderr.resume();
-    if (ms > 0) {
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, ms);
-      });
-      await Promise.race([this.#transport.leave(), late]).finally(() => clearTimeout(timer));
-    }
+    if (ms > 0) await inTime(this.#transport.leave(), ms);
     await this.#end({ code: 0, signal: null });
   }
 }

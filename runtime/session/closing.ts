@@ -1,12 +1,13 @@
 /** How a session ends: its server stops, what stayed unanswered is told, and the last record is written. */
 import { asLockkeeperError } from '../../schemas/errors.ts';
 import type { Bridge } from '../bridge/ports.ts';
+import { inTime } from '../deadline.ts';
 import type { Supervisor } from '../lifecycle/supervisor.ts';
 import type { Link } from './link.ts';
 import * as milestones from './milestones.ts';
 import type { SessionEnd } from './options.ts';
 import type { Deafness } from './pressure.ts';
-import { RECORD_MS, within } from './quarantine.ts';
+import { RECORD_MS } from './quarantine.ts';
 import type { Scribe } from './records.ts';
 import type { Relay } from './relay.ts';
 
@@ -46,7 +47,7 @@ async function stop(end: SessionEnd, { relay, server, greeting }: Closing): Prom
     return server.end(end.reason, STOP_GRACE_MS);
   }
   await server.end(end.reason, 0);
-  await within(
+  await inTime(
     greeting.then(() => relay.exchange.tail),
     RECORD_MS,
   );

@@ -1,6 +1,7 @@
 /** What becomes of a session whose release was revoked: sealed at once, recorded, and after its calls in flight dead. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asLockkeeperError } from '../../schemas/errors.ts';
+import { inTime } from '../deadline.ts';
 import type { Revoked } from '../trust/revocations.ts';
 import * as records from './records.ts';
 import type { Relay } from './relay.ts';
@@ -28,14 +29,7 @@ export async function quarantine(
   const record = scribe.journal
     .append(records.quarantined(scribe, revoked, on))
     .catch((thrown: unknown) => say(asLockkeeperError(thrown).message));
-  await within(record, RECORD_MS);
+  await inTime(record, RECORD_MS);
   while (on === 'finish' && relay.exchange.fromClient.size > 0 && performance.now() - since < FINISH_MS)
     await sleep(LOOK_MS);
-}
-
-/** Settles with the promise or after so many milliseconds, whichever is first. */
-export async function within(promise: Promise<unknown>, ms: number): Promise<void> {
-  const over = new AbortController();
-  const late = sleep(Math.max(0, ms), undefined, { signal: over.signal }).catch(() => undefined);
-  await Promise.race([promise, late]).finally(() => over.abort());
 }

@@ -4,6 +4,7 @@ import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'n
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { LockkeeperError } from '../../schemas/errors.ts';
+import { inTime } from '../deadline.ts';
 import { syncFolder } from './atomic.ts';
 import type { Blobs } from './blobs.ts';
 
@@ -51,7 +52,7 @@ async function written(source: Readable, file: FileHandle, how: Receiving): Prom
   const hash = createHash('sha256');
   let size = 0;
   let first: Buffer | null = Buffer.alloc(0);
-  for await (const chunk of inTime(source, how)) {
+  for await (const chunk of chunksOf(source, how)) {
     size += chunk.length;
     if (size > how.maxBytes) throw tooLarge(how.maxBytes);
     if (first !== null) {
@@ -67,28 +68,15 @@ async function written(source: Readable, file: FileHandle, how: Receiving): Prom
 }
 
 /** Whoever sends is not cut off by a refusal: it is answered first. */
-async function* inTime(source: Readable, { wholeMs, idleMs }: Receiving): AsyncGenerator<Buffer> {
+async function* chunksOf(source: Readable, { wholeMs, idleMs }: Receiving): AsyncGenerator<Buffer> {
   const until = performance.now() + wholeMs;
   const chunks = source.iterator({ destroyOnReturn: false });
   for (;;) {
     const next: Promise<IteratorResult<Buffer>> = chunks.next();
-    const step = await orNull(next, Math.min(idleMs, until - performance.now()));
-    if (step === null) throw slow(wholeMs, idleMs);
+    const step = await inTime(next, Math.min(idleMs, until - performance.now()));
+    if (step === undefined) throw slow(wholeMs, idleMs);
     if (step.done) return;
     yield step.value;
-  }
-}
-
-async function orNull<T>(promise: Promise<T>, ms: number): Promise<T | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(resolve, Math.max(ms, 0), null);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-    promise.catch(() => undefined);
   }
 }
 

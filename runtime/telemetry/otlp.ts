@@ -1,4 +1,5 @@
 /** Spans on their way to a collector, as OTLP JSON over HTTP: in batches, bounded, never waited for. */
+import { inTime } from '../deadline.ts';
 
 export interface Span {
   readonly traceId: string;
@@ -69,8 +70,7 @@ export class Exporter {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
-    const late = new Promise<void>((resolve) => setTimeout(resolve, CLOSE_MS).unref());
-    await Promise.race([this.#rest(), late]);
+    await inTime(this.#rest(), CLOSE_MS);
   }
 
   async #rest(): Promise<void> {
