@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { alone } from '../runtime/store/alone.ts';
 import { writeAtomic } from '../runtime/store/atomic.ts';
+import { readIfThere } from '../runtime/store/there.ts';
 import type { SeenLock } from '../runtime/trust/freshness.ts';
 import { assertRemembered, type RootMemory, remembering, type Shown } from '../runtime/trust/memory.ts';
 import { Closed, Digest, Instant, KeyId, Person, ServerName, Version } from '../schemas/common.ts';
@@ -11,7 +12,7 @@ import { parseFile, sha256 } from '../schemas/json.ts';
 import { parseNote, readCheckpoint } from '../schemas/note.ts';
 import { type Static, type TSchema, Type } from '../schemas/type.ts';
 import { assertValid } from '../schemas/validate.ts';
-import { type KeyFiles, openKeyFiles, readIfThere } from './key-files.ts';
+import { type KeyFiles, openKeyFiles } from './key-files.ts';
 
 const SignIn = Closed({
   registry: Type.String(),

@@ -1,15 +1,15 @@
 /** What runs on this machine for this person: one small file an instance, written whole, judged by the process behind it. */
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Instance } from '../runtime/fleet.ts';
 import { beganOf, isRunning } from '../runtime/isolation/proc.ts';
 import { writeView } from '../runtime/store/atomic.ts';
+import { namesIn, readIfThere } from '../runtime/store/there.ts';
 import { Closed } from '../schemas/common.ts';
 import { FleetInstance } from '../schemas/fleet.ts';
 import { parseStrict } from '../schemas/json.ts';
 import { type Static, Type } from '../schemas/type.ts';
 import { isValid } from '../schemas/validate.ts';
-import { readIfThere } from './key-files.ts';
 
 const InstanceFile = Closed({
   lockkeeper: Type.Literal('instance/v1'),
@@ -45,10 +45,7 @@ export async function removeInstance(home: string, id: string): Promise<void> {
 
 /** By alias. What is gone is told once and forgotten; what is no such file is left alone. */
 export async function readInstances(home: string): Promise<HostInstance[]> {
-  const names = await readdir(folderOf(home)).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
+  const names = await namesIn(folderOf(home));
   const found: HostInstance[] = [];
   for (const name of names.filter((item) => /^[A-Za-z0-9._-]{1,64}\.json$/.test(item))) {
     const file = await readOne(join(folderOf(home), name));

@@ -1,7 +1,8 @@
 /** The keys of one person on one machine: private keys, and references to keys that are elsewhere. All are 0600. */
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { chmod, mkdir, open, readdir, readFile, stat } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { readIfThere } from '../runtime/store/there.ts';
 import { readPrivateKey, readPublicKey } from '../schemas/dsse.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import { parseFile } from '../schemas/json.ts';
@@ -118,16 +119,6 @@ async function readSecret(path: string): Promise<string | null> {
     found: `mode 0${(mode & 0o777).toString(8)}`,
     next: `Run: chmod 600 ${path}; if others may have read it, replace the key with: lk keys new`,
   });
-}
-
-/** The bytes of a file; null when there is none. */
-export async function readIfThere(path: string): Promise<Buffer | null> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
 }
 
 function taken(path: string, cause?: unknown): LockkeeperError {

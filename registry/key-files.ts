@@ -1,7 +1,8 @@
 /** One key file of the registry: read only where nobody else may, and what a reference in one stands for. */
 import { randomBytes } from 'node:crypto';
-import { link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { commandSigner } from '../runtime/signers/command.ts';
+import { textIfThere } from '../runtime/store/there.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';
 import { CommandReference } from '../schemas/key-reference.ts';
@@ -52,7 +53,7 @@ export async function writeReference(
 
 /** The text of a file that nobody else may read; null when there is none. Throws CONFIG_INVALID. */
 export async function readSecret(path: string): Promise<string | null> {
-  const text = await readIfThere(path);
+  const text = await textIfThere(path);
   if (text === null) return null;
   const { mode } = await stat(path);
   if ((mode & 0o077) === 0) return text;
@@ -62,13 +63,6 @@ export async function readSecret(path: string): Promise<string | null> {
     found,
     `Find out who read it, then run: chmod 600 ${path}`,
   );
-}
-
-export async function readIfThere(path: string): Promise<string | null> {
-  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    throw error;
-  });
 }
 
 export function invalid(expected: string, found: string, next: string): LockkeeperError {

@@ -5,6 +5,7 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { textIfThere } from '../runtime/store/there.ts';
 import type { RootPin } from '../runtime/trust/root.ts';
 import { keyIdOf, readPrivateKey } from '../schemas/dsse.ts';
 import { canonical, parseStrict } from '../schemas/json.ts';
@@ -15,7 +16,6 @@ import {
   behindProgram,
   invalid,
   type KeySetting,
-  readIfThere,
   readReference,
   readSecret,
   writeReference,
@@ -55,7 +55,7 @@ export async function loadKeys(
   { lockSigner = null, environment = {} }: KeySetting = {},
 ): Promise<RegistryKeys> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  const pinned = await readIfThere(join(dir, 'pin.json'));
+  const pinned = await textIfThere(join(dir, 'pin.json'));
   // Once a pin is there, a missing root key was taken away on purpose.
   const first = pinned === null ? await makeKey(dir, 'root') : null;
   const pin = first
@@ -146,7 +146,7 @@ async function adopt(from: string, place: Place): Promise<void> {
 
 async function loadLogRing(dir: string): Promise<KeyObject[]> {
   const ring = [await makeKey(dir, 'log')];
-  if ((await readIfThere(join(dir, 'log.json'))) !== null)
+  if ((await textIfThere(join(dir, 'log.json'))) !== null)
     throw invalid('the log key as log.pem: notes are signed in this process', 'log.json', 'Take it away');
   for (let key = await readKey(dir, 'log.2'); key; key = await readKey(dir, fileName('log', ring.length + 1)))
     ring.push(key);

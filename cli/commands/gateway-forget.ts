@@ -1,6 +1,6 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { clearRead } from '../../runtime/policy/remembered-file.ts';
+import { namesIn } from '../../runtime/store/there.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Command } from '../command.ts';
 import { flowsDirOf } from '../home.ts';
@@ -13,12 +13,8 @@ export const gatewayForget: Command = {
   arity: [1, 1],
   async run(context, [user = '']) {
     const flowsDir = flowsDirOf(context.home);
-    const folders = await readdir(flowsDir).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return [];
-      throw error;
-    });
     let forgotten = 0;
-    for (const folder of folders) forgotten += await clearRead(join(flowsDir, folder), user);
+    for (const folder of await namesIn(flowsDir)) forgotten += await clearRead(join(flowsDir, folder), user);
     if (forgotten === 0)
       throw new LockkeeperError('NOT_FOUND', {
         expected: `something that ${quote(user, 200)} has read, in ${flowsDir}`,

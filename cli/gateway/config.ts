@@ -6,11 +6,11 @@ import type { GatewayOptions } from '../../runtime/gateway/ports.ts';
 import { type GatewayLimits, LIMITS } from '../../runtime/gateway/ports.ts';
 import { isLoopbackName } from '../../runtime/identity/url.ts';
 import { CALL_MS } from '../../runtime/session/overdue.ts';
+import { readIfThere } from '../../runtime/store/there.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { GatewayConfig } from '../../schemas/gateway.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { readIfThere } from '../key-files.ts';
 
 export const GATEWAY_FILE = 'lockkeeper.gateway.json';
 const LISTEN = { host: '127.0.0.1', port: 7413 };

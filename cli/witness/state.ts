@@ -1,7 +1,8 @@
 /** What a witness must never forget: the newest checkpoint of each log, under its own cosignature; and evidence. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeAtomic } from '../../runtime/store/atomic.ts';
+import { textIfThere } from '../../runtime/store/there.ts';
 import type { Misbehaviour, Remembered } from '../../runtime/trust/witness.ts';
 import { Closed } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
@@ -34,13 +35,13 @@ export interface WitnessState {
 export async function openState(dir: string, own: Verifier): Promise<WitnessState> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const path = join(dir, 'state.json');
-  let text = await textOf(path);
+  let text = await textIfThere(path);
   const memory = text === null ? new Map<string, Remembered>() : readState(text, path, own);
   const kept = new Set<string>();
   return {
     remembered: (origin) => memory.get(origin) ?? null,
     remember: async (next) => {
-      if ((await textOf(path)) !== text) throw foreign(path);
+      if ((await textIfThere(path)) !== text) throw foreign(path);
       const notes = new Map([...memory].map(([origin, { note }]) => [origin, note]));
       notes.set(next.origin, next.note);
       const value = { lockkeeper: 'witness-state/v1', checkpoints: Object.fromEntries(notes) };
@@ -59,13 +60,6 @@ export async function openState(dir: string, own: Verifier): Promise<WitnessStat
       return join(dir, name);
     },
   };
-}
-
-async function textOf(path: string): Promise<string | null> {
-  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    throw error;
-  });
 }
 
 function readState(text: string, path: string, own: Verifier): Map<string, Remembered> {

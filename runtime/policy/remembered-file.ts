@@ -1,12 +1,13 @@
 /** The files of what somebody has read, and whose they are. */
 import { statSync } from 'node:fs';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Closed, Instant } from '../../schemas/common.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import { type Static, Type } from '../../schemas/type.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { alone } from '../store/alone.ts';
+import { namesIn, textIfThere } from '../store/there.ts';
 
 const MAX_TEXT = 1000;
 const Text = Type.String({ maxLength: MAX_TEXT });
@@ -49,7 +50,7 @@ export function merged(one: Marks, other: Marks): Marks {
 export async function clearRead(dir: string, user: string): Promise<number> {
   let cleared = 0;
   for (const path of await filesIn(dir)) {
-    const text = await readFile(path, 'utf8').catch(nothingThere);
+    const text = await textIfThere(path);
     if (text === null || userIn(text) !== user.toLowerCase()) continue;
     await alone(path, () => rm(path, { force: true }));
     cleared++;
@@ -66,20 +67,13 @@ function userIn(text: string): string | null {
 }
 
 export async function filesIn(dir: string): Promise<string[]> {
-  const names = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
-  return names.filter((name) => /^[0-9a-f]{32}\.json$/.test(name)).map((name) => join(dir, name));
+  return (await namesIn(dir))
+    .filter((name) => /^[0-9a-f]{32}\.json$/.test(name))
+    .map((name) => join(dir, name));
 }
 
 /** Empty where there is no file. */
 export function versionOf(path: string): string {
   const info = statSync(path, { bigint: true, throwIfNoEntry: false });
   return info ? `${info.ino} ${info.size} ${info.mtimeNs}` : '';
-}
-
-export function nothingThere(error: NodeJS.ErrnoException): null {
-  if (error.code === 'ENOENT') return null;
-  throw error;
 }

@@ -3,12 +3,13 @@
  * them, which is on the disk before an answer that belongs into it is asked for. It ends a while after the last such answer.
  */
 import { readFileSync } from 'node:fs';
-import { readFile, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { sha256 } from '../../schemas/json.ts';
 import { alone } from '../store/alone.ts';
 import { writeAtomic } from '../store/atomic.ts';
+import { textIfThere } from '../store/there.ts';
 import type { Read, Reader, Readers } from './flows.ts';
 import {
   cut,
@@ -17,7 +18,6 @@ import {
   type Mark,
   type Marks,
   merged,
-  nothingThere,
   parseRemembered,
   versionOf,
   writtenAs,
@@ -145,7 +145,7 @@ export class FlowMemory {
     if (Object.keys(due).length === 0) return;
     try {
       await alone(this.#path, async () => {
-        const there = this.#parsed(await readFile(this.#path, 'utf8').catch(nothingThere));
+        const there = this.#parsed(await textIfThere(this.#path));
         this.#written = merged(there, due);
         await writeAtomic(this.#path, writtenAs(this.#o.user, this.#written), 0o600);
         this.#marks = merged(this.#marks, there);

@@ -2,6 +2,7 @@
 import { constants, type FileHandle, lstat, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { nothingThere } from './there.ts';
 
 /** Bytes of a note. */
 export const MAX_NOTE = 64 * 1024;
@@ -44,10 +45,7 @@ async function noteOf(file: FileHandle, path: string): Promise<string> {
 /** What is between the folder and the name is folders, or nothing yet: no link leads out of it. Throws PUBLISHED_FOREIGN. */
 export async function assertFolders(folder: string, name: string): Promise<void> {
   for (let path = dirname(name); path !== '.'; path = dirname(path)) {
-    const found = await lstat(join(folder, path)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return null;
-      throw error;
-    });
+    const found = await lstat(join(folder, path)).catch(nothingThere);
     if (found !== null && !found.isDirectory())
       throw foreign(join(folder, path), found.isSymbolicLink() ? 'a link' : 'something else', 'a folder');
   }
