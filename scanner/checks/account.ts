@@ -8,7 +8,7 @@ export const account: Check = {
   id: 'LK-MNT-03',
   title: 'The account behind its repository is not new',
   owasp: 'MCP04',
-  readsPackage: true,
+  about: 'package',
   run: ({ repository, now }) => {
     if (typeof repository === 'string') return unknown(repository);
     const owner = repository.found?.owner;

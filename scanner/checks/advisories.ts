@@ -10,9 +10,8 @@ export const knownMalware: Check = {
   id: 'LK-ADV-01',
   title: 'No known malware in the closure',
   owasp: 'MCP04',
+  about: 'package or image',
   gatesFiredOnly: true,
-  readsPackage: true,
-  readsList: true,
   readsAdvisories: true,
   run: (facts) => judged(facts, 'malware'),
 };
@@ -22,9 +21,8 @@ export const knownVulnerabilities: Check = {
   id: 'LK-ADV-02',
   title: 'No known vulnerability in the closure',
   owasp: 'MCP04',
+  about: 'package or image',
   gatesFiredOnly: true,
-  readsPackage: true,
-  readsList: true,
   readsAdvisories: true,
   run: (facts) => judged(facts, 'vulnerability'),
 };

@@ -6,9 +6,8 @@ export const attestations: Check = {
   id: 'LK-PRV-01',
   title: 'Attestations hold',
   owasp: 'MCP04',
+  about: 'package or image',
   gatesFiredOnly: true,
-  readsPackage: true,
-  readsSigned: true,
   readsAttested: true,
   run: ({ attested }) => {
     if (typeof attested === 'string') return unknown(attested);

@@ -8,9 +8,8 @@ export const bound: Check = {
   id: 'LK-PRV-02',
   title: 'Provenance names what the package names',
   owasp: 'MCP04',
+  about: 'package or image',
   gatesFiredOnly: true,
-  readsPackage: true,
-  readsSigned: true,
   readsAttested: true,
   run: ({ attested, rootPurl }) => {
     if (typeof attested === 'string') return unknown(attested);

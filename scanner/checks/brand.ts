@@ -11,7 +11,7 @@ export const brand: Check = {
   id: 'LK-NAM-01',
   title: 'Its name is not somebody else’s',
   owasp: 'MCP04',
-  readsPackage: true,
+  about: 'package',
   readsAttested: true,
   run: ({ rootPurl, attested }) => {
     const { name } = packageIn(rootPurl);

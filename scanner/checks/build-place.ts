@@ -23,9 +23,8 @@ export const buildPlace: Check = {
   id: 'LK-PRV-05',
   title: 'Built where and for what releases usually are',
   owasp: 'MCP04',
+  about: 'package or image',
   gatesFiredOnly: true,
-  readsPackage: true,
-  readsSigned: true,
   readsAttested: true,
   run: ({ attested }) => {
     if (typeof attested === 'string') return unknown(attested);

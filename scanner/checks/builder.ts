@@ -7,9 +7,8 @@ export const builder: Check = {
   id: 'LK-PRV-04',
   title: 'Built by whom the last approved was',
   owasp: 'MCP04',
+  about: 'package or image',
   gatesFiredOnly: true,
-  readsPackage: true,
-  readsSigned: true,
   readsAttested: true,
   run: ({ attested, baseline }) => {
     if (typeof attested === 'string') return unknown(attested);

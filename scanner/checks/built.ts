@@ -14,8 +14,7 @@ export const builtWheels: Check = {
   id: 'LK-ART-03',
   title: 'Wheels built here are what their source archives hold',
   owasp: 'MCP04',
-  readsPackage: true,
-  builtOnly: true,
+  about: 'built wheel',
   run: async ({ closure, files, baseline }) => {
     const before = new Map(baseline?.closure.artifacts.map((one) => [one.purl, one]));
     const findings: Omit<Finding, 'check'>[] = [];

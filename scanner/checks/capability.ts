@@ -31,7 +31,7 @@ export const capability: Check = {
   id: 'LK-CAP-01',
   title: 'No new reach since the last approval',
   owasp: 'MCP04',
-  readsPackage: true,
+  about: 'package',
   readsCode: true,
   run: (facts) =>
     facts.baseline === null ? describe(facts) : compare(facts, facts.baseline.closure.artifacts),

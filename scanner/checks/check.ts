@@ -79,21 +79,23 @@ export type Outcome =
   | { readonly outcome: 'fired'; readonly findings: readonly Omit<Finding, 'check'>[] }
   | { readonly outcome: 'unknown'; readonly reason: string };
 
+/**
+ * Whose release a check says something of. What is not read of a remote server and of an image is said once for all, by
+ * LK-ART-01 and by the check of images.
+ */
+export type About = 'package' | 'package or image' | 'image' | 'bundle' | 'built wheel' | 'commit';
+
 export interface CheckOf<F> {
   readonly id: string;
   readonly title: string;
   /** Row of the OWASP MCP Top 10. */
   readonly owasp: string;
+  /** Absent where it is about every server. */
+  readonly about?: About;
   /** Set where it gates only when it fired: what it reads is not everywhere at hand, and unknown is told all the same. */
   readonly gatesFiredOnly?: true;
   /** Set where it gates only against an approved release: what a first one is as a whole, people read and approve. */
   readonly gatesNewOnly?: true;
-  /** Set where it reads a package or its registry: a remote server shows neither, which LK-ART-01 says once for all. */
-  readonly readsPackage?: true;
-  /** Set where it reads what is signed of a package, and of an image as well. */
-  readonly readsSigned?: true;
-  /** Set where it reads the list of what is installed, which an image has as well. */
-  readonly readsList?: true;
   /** Set where it reads what code says, which is judged anew when that is read otherwise. */
   readonly readsCode?: true;
   /** Set where it reads advisories, which is judged anew when others are known. */
@@ -102,14 +104,6 @@ export interface CheckOf<F> {
   readonly readsAttested?: true;
   /** Set where it reads the policy, and ends otherwise under another one. Which checks gate is not for a check to read. */
   readonly readsPolicy?: true;
-  /** Set where it is about images alone; it says once what the checks of packages do not look at there. */
-  readonly imagesOnly?: true;
-  /** Set where it is about MCP bundles alone. */
-  readonly bundlesOnly?: true;
-  /** Set where it is about wheels that were built from source archives alone. */
-  readonly builtOnly?: true;
-  /** Set where it is about commits of a repository alone. */
-  readonly gitOnly?: true;
   run(facts: F): Promise<Outcome> | Outcome;
 }
 

@@ -32,7 +32,7 @@ export const argumentFlows: Check = {
   id: 'LK-COD-03',
   title: 'What a tool is given does not become a command, a path or an address',
   owasp: 'MCP05',
-  readsPackage: true,
+  about: 'package',
   readsCode: true,
   run: (facts) => outcome(freshIn(facts, argumentsOf, keysOf)),
 };
@@ -42,7 +42,7 @@ export const privateFlows: Check = {
   id: 'LK-COD-05',
   title: 'What is private does not leave, and what others answer is not run',
   owasp: 'MCP04',
-  readsPackage: true,
+  about: 'package',
   readsCode: true,
   run: (facts) => outcome(freshIn(facts, othersOf, keysOf)),
 };

@@ -7,7 +7,7 @@ export const codeSecrets: Check = {
   id: 'LK-COD-02',
   title: 'No secrets in the package',
   owasp: 'MCP01',
-  readsPackage: true,
+  about: 'package',
   readsCode: true,
   run: async (facts) => {
     const fresh = await freshIn(

@@ -10,7 +10,7 @@ export const commit: Check = {
   id: 'LK-GIT-01',
   title: 'The commit is what its tag and its history say',
   owasp: 'MCP04',
-  gitOnly: true,
+  about: 'commit',
   run: ({ git }) => {
     if (git === null) return unknown('it is no commit');
     const { report, reachable } = git;
@@ -62,7 +62,7 @@ export const wholeTree: Check = {
   id: 'LK-GIT-02',
   title: 'All of the tree is there',
   owasp: 'MCP04',
-  gitOnly: true,
+  about: 'commit',
   run: ({ git }) => {
     if (git === null) return unknown('it is no commit');
     const { leftOut, pointers, report, version } = git;

@@ -7,7 +7,7 @@ export const coolDown: Check = {
   id: 'LK-REL-01',
   title: 'Published long enough ago',
   owasp: 'MCP04',
-  readsPackage: true,
+  about: 'package',
   readsPolicy: true,
   run: ({ upstream, policy, now }) => {
     if (typeof upstream === 'string') return unknown(upstream);

@@ -14,7 +14,7 @@ export const hiddenCode: Check = {
   id: 'LK-COD-01',
   title: 'Code is written so that people can read it',
   owasp: 'MCP04',
-  readsPackage: true,
+  about: 'package',
   readsCode: true,
   run: async (facts) => {
     const fresh = await freshIn(
@@ -50,7 +50,7 @@ export const unreadableCode: Check = {
   id: 'LK-COD-06',
   title: 'What could be read by people still can',
   owasp: 'MCP04',
-  readsPackage: true,
+  about: 'package',
   readsCode: true,
   run: async (facts) => {
     const fresh = await freshIn<never>(

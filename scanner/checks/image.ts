@@ -7,7 +7,7 @@ export const image: Check = {
   id: 'LK-IMG-01',
   title: 'What an image holds and asks for',
   owasp: 'MCP04',
-  imagesOnly: true,
+  about: 'image',
   run: ({ image: facts, closure }) => {
     if (facts === null) return unknown('it is no image');
     const { layers, platform } = facts.report;

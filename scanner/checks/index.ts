@@ -11,7 +11,7 @@ import { builder } from './builder.ts';
 import { builtWheels } from './built.ts';
 import { sameForClients } from './by-client.ts';
 import { capability } from './capability.ts';
-import type { Check, Facts, SurfaceCheck } from './check.ts';
+import type { About, Check, Facts, SurfaceCheck } from './check.ts';
 import { argumentFlows, privateFlows } from './code-flows.ts';
 import { codeSecrets } from './code-secrets.ts';
 import { commit, wholeTree } from './commit.ts';
@@ -114,21 +114,18 @@ export const checks: readonly Check[] = [
   licences,
 ];
 
-/** Of a remote server and of an image there is no package to read: one check says so, and the others say nothing. */
-export function applicable({
-  remote,
-  image,
-  bundle,
-  git,
-  closure,
-}: Pick<Facts, 'remote' | 'image' | 'bundle' | 'git' | 'closure'>): readonly Check[] {
-  const built = closure.artifacts.some((one) => one.built !== undefined);
-  return checks.filter((check) => {
-    const { readsPackage, readsSigned, readsList, imagesOnly, bundlesOnly, gitOnly, builtOnly } = check;
-    if (builtOnly) return built;
-    if (bundlesOnly) return bundle !== null;
-    if (gitOnly) return git !== null;
-    if (imagesOnly || ((readsSigned || readsList) && image !== null)) return image !== null;
-    return readsPackage !== true || (remote === null && image === null);
-  });
+type Sort = Pick<Facts, 'remote' | 'image' | 'bundle' | 'git' | 'closure'>;
+
+const IS_ABOUT: Readonly<Record<About, (release: Sort) => boolean>> = {
+  package: ({ remote, image }) => remote === null && image === null,
+  'package or image': ({ remote }) => remote === null,
+  image: ({ image }) => image !== null,
+  bundle: ({ bundle }) => bundle !== null,
+  'built wheel': ({ closure }) => closure.artifacts.some(({ built }) => built !== undefined),
+  commit: ({ git }) => git !== null,
+};
+
+/** The checks that have something to say of such a release. */
+export function applicable(release: Sort): readonly Check[] {
+  return checks.filter(({ about }) => about === undefined || IS_ABOUT[about](release));
 }

@@ -18,7 +18,7 @@ export const installScripts: Check = {
   id: 'LK-ART-02',
   title: 'Install scripts and start files anywhere in the closure',
   owasp: 'MCP04',
-  readsPackage: true,
+  about: 'package',
   readsCode: true,
   run: async ({ closure, files, code }) => {
     const findings: Omit<Finding, 'check'>[] = [];

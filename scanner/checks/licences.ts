@@ -12,8 +12,7 @@ export const licences: Check = {
   id: 'LK-LIC-01',
   title: 'Licences that are known and permitted',
   owasp: 'MCP04',
-  readsPackage: true,
-  readsList: true,
+  about: 'package or image',
   readsPolicy: true,
   run: ({ installed, baseline, policy }) => {
     const { packages, gaps } = installed;

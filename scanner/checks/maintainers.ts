@@ -7,7 +7,7 @@ export const maintainers: Check = {
   id: 'LK-MNT-01',
   title: 'Maintainers as at the last approval',
   owasp: 'MCP04',
-  readsPackage: true,
+  about: 'package',
   run: ({ upstream, baseline }) => {
     if (typeof upstream === 'string') return unknown(upstream);
     const now = upstream.maintainers;

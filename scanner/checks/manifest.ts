@@ -9,7 +9,7 @@ export const manifest: Check = {
   id: 'LK-MCB-01',
   title: 'The bundle declares what its server shows',
   owasp: 'MCP03',
-  bundlesOnly: true,
+  about: 'bundle',
   run: ({ bundle, surface }) => {
     if (bundle === null) return unknown('it is no bundle');
     const { tools, tools_generated: moreTools, prompts, prompts_generated: morePrompts } = bundle.manifest;
@@ -94,7 +94,7 @@ export const bundleSignature: Check = {
   id: 'LK-MCB-02',
   title: 'The signature that the bundle carries',
   owasp: 'MCP04',
-  bundlesOnly: true,
+  about: 'bundle',
   run: ({ bundle }) => {
     if (bundle === null) return unknown('it is no bundle');
     if (bundle.signature === 0) return ok('none; its digest is what pins it');

@@ -15,7 +15,7 @@ export const publisher: Check = {
   id: 'LK-MNT-02',
   title: 'Published the way it was before',
   owasp: 'MCP04',
-  readsPackage: true,
+  about: 'package',
   run: ({ upstream, baseline, rootPurl }) => {
     if (typeof upstream === 'string') return unknown(upstream);
     const now = upstream.publisher;

@@ -8,9 +8,8 @@ export const rank: Check = {
   id: 'LK-PRV-03',
   title: 'Signed as much as before',
   owasp: 'MCP04',
+  about: 'package or image',
   gatesFiredOnly: true,
-  readsPackage: true,
-  readsSigned: true,
   readsAttested: true,
   run: ({ attested, baseline, upstream, rootPurl }) => {
     if (typeof attested === 'string') return unknown(attested);

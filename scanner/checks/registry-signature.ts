@@ -6,8 +6,8 @@ export const registrySignature: Check = {
   id: 'LK-SIG-01',
   title: 'Signed by the package registry',
   owasp: 'MCP04',
+  about: 'package',
   gatesFiredOnly: true,
-  readsPackage: true,
   readsAttested: true,
   run: ({ attested, upstream }) => {
     if (typeof attested === 'string') return unknown(attested);

@@ -6,8 +6,8 @@ export const repositoryId: Check = {
   id: 'LK-REP-02',
   title: 'Its repository is the same one under its name',
   owasp: 'MCP04',
+  about: 'package',
   gatesFiredOnly: true,
-  readsPackage: true,
   readsAttested: true,
   run: ({ repository, attested, baseline }) => {
     if (typeof repository === 'string') return unknown(repository);

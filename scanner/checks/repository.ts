@@ -11,7 +11,7 @@ export const repository: Check = {
   id: 'LK-REP-01',
   title: 'Its repository stands as it stood',
   owasp: 'MCP04',
-  readsPackage: true,
+  about: 'package',
   run: ({ repository: seen, baseline, upstream }) => {
     if (typeof seen === 'string') return unknown(seen);
     const { asked, found } = seen;

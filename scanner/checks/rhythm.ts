@@ -14,7 +14,7 @@ export const rhythm: Check = {
   id: 'LK-REL-02',
   title: 'Published in the rhythm of before',
   owasp: 'MCP04',
-  readsPackage: true,
+  about: 'package',
   run: ({ upstream }) => {
     if (typeof upstream === 'string') return unknown(upstream);
     const { publishedAt, history } = upstream;

@@ -7,7 +7,7 @@ export const starJacking: Check = {
   id: 'LK-REP-03',
   title: 'The repository knows the package',
   owasp: 'MCP04',
-  readsPackage: true,
+  about: 'package',
   readsAttested: true,
   run: ({ repository, attested, rootPurl, bundle, git }) => {
     if (git !== null) return ok('it is a commit of the repository itself');

@@ -11,7 +11,7 @@ export const tag: Check = {
   id: 'LK-REL-03',
   title: 'The version is tagged, and tags stay',
   owasp: 'MCP04',
-  readsPackage: true,
+  about: 'package',
   readsAttested: true,
   run: ({ repository, attested, rootPurl }) => {
     if (typeof repository === 'string') return unknown(repository);

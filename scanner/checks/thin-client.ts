@@ -14,7 +14,7 @@ export const thinClient: Check = {
   id: 'LK-COD-04',
   title: 'What the server does is in its package',
   owasp: 'MCP04',
-  readsPackage: true,
+  about: 'package',
   gatesNewOnly: true,
   readsCode: true,
   run: async (facts) => {
