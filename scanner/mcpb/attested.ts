@@ -1,6 +1,5 @@
 /** What is signed of a bundle: nothing by the bundle itself, and what GitHub keeps of the workflow that built it. */
 
-import { verifyBundle } from '../../runtime/provenance/verify.ts';
 import type { Blobs } from '../../runtime/store/blobs.ts';
 import { asLockkeeperError } from '../../schemas/errors.ts';
 import { canonical } from '../../schemas/json.ts';
@@ -9,15 +8,7 @@ import { isValid } from '../../schemas/validate.ts';
 import type { Github } from '../github/client.ts';
 import type { Attestations, Known } from '../ports.ts';
 import { claimedAt } from '../provenance/claimed.ts';
-import {
-  assertOneRepository,
-  builtBy,
-  builtOf,
-  firstOf,
-  isBuild,
-  type Signed,
-  timeIn,
-} from '../provenance/signed.ts';
+import { assertOneRepository, buildIn, type Signed, signedIn } from '../provenance/signed.ts';
 import { type Attested, absent, held, notKnown, type Standing, standingOf } from '../provenance/standing.ts';
 import { pinOf, SIGSTORE_PIN } from '../provenance/trust.ts';
 
@@ -63,8 +54,8 @@ export async function bundleSigned(
   bundle: Pick<AttestedBundle, 'digest' | 'blobs'>,
   trust: Known['trust'],
 ): Promise<Pick<Attested, 'build'>> {
-  const signed = typeof found === 'string' ? notKnown(found) : await signedIn(found, bundle, trust);
-  return { build: builtOf(firstOf(signed, isBuild, 'none of its attestations is a build')) };
+  const signed = typeof found === 'string' ? notKnown(found) : await verified(found, bundle, trust);
+  return { build: buildIn(signed, 'none of its attestations is a build') };
 }
 
 /** The attestations that GitHub has of these bytes; a string says why nobody knows. */
@@ -90,7 +81,7 @@ async function askFor(
 }
 
 /** All of them have to hold for these very bytes, and by one repository. */
-async function signedIn(
+async function verified(
   bundles: readonly unknown[],
   { digest, blobs }: Pick<AttestedBundle, 'digest' | 'blobs'>,
   trust: Known['trust'],
@@ -102,13 +93,7 @@ async function signedIn(
   return standingOf(() => {
     const all = bundles.map((bundle): Signed => {
       const bytes = Buffer.from(JSON.stringify(bundle));
-      const policy = { root: pin.root, signer: { kind: 'whoever' } } as const;
-      const { identity, statement, entries } = verifyBundle(
-        { format: 'sigstore', bytes, artifact },
-        policy,
-        pin.files,
-      );
-      return { type: statement?.predicateType ?? '', built: builtBy(identity), at: timeIn(entries) };
+      return signedIn({ format: 'sigstore', bytes, artifact }, pin);
     });
     assertOneRepository(all);
     return held(all);

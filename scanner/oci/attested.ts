@@ -1,7 +1,5 @@
 /** What is signed of an image, verified offline: by whoever signed it, and by the build that made it. */
 
-import type { VerifiedBundle } from '../../runtime/provenance/policy.ts';
-import { verifyBundle } from '../../runtime/provenance/verify.ts';
 import type { ImageConfig } from '../../runtime/store/image/parts.ts';
 import { asLockkeeperError } from '../../schemas/errors.ts';
 import type { OciRef } from '../../schemas/oci.ts';
@@ -9,12 +7,11 @@ import type { Attestations, Known } from '../ports.ts';
 import { claimedAt } from '../provenance/claimed.ts';
 import {
   assertOneRepository,
-  builtBy,
-  builtOf,
+  buildIn,
   firstOf,
   isBuild,
   type Signed,
-  timeIn,
+  signedIn,
 } from '../provenance/signed.ts';
 import { type Attested, absent, held, notKnown, type Standing, standingOf } from '../provenance/standing.ts';
 import { type Pins, pinOf, SIGSTORE_PIN } from '../provenance/trust.ts';
@@ -58,19 +55,19 @@ export function imageSigned(
   documents: AttestedImage['documents'],
   trust: Known['trust'],
 ): Pick<Attested, 'publish' | 'build'> {
-  const all = signedIn(found, documents, trust);
+  const all = verified(found, documents, trust);
   return {
     publish: firstOf(
       all,
       ({ type }) => type === SIGNED,
       'none of its signatures is a signature by a person or a workflow',
     ),
-    build: builtOf(firstOf(all, isBuild, 'none of its signatures is a build')),
+    build: buildIn(all, 'none of its signatures is a build'),
   };
 }
 
 /** All that have a certificate have to hold, and those that speak of its making by one repository. */
-function signedIn(
+function verified(
   found: OciSignatures | string,
   documents: AttestedImage['documents'],
   trust: Known['trust'],
@@ -102,15 +99,11 @@ function isBareKey({ bundle }: ImageSignature): boolean {
 function verifiedOne(
   { about, bundle, payload }: ImageSignature,
   documents: AttestedImage['documents'],
-  { root, files }: Pins,
+  pin: Pins,
 ): Signed {
   const artifact = payload ?? documents.get(about) ?? null;
-  const verified: VerifiedBundle = verifyBundle(
-    { format: 'sigstore', bytes: bundle, artifact },
-    { root, signer: { kind: 'whoever' } },
-    files,
-  );
-  if (payload !== null) assertSigned(payload, about);
-  const type = payload === null ? (verified.statement?.predicateType ?? '') : SIGNED;
-  return { type, built: builtBy(verified.identity), at: timeIn(verified.entries) };
+  const signed = signedIn({ format: 'sigstore', bytes: bundle, artifact }, pin);
+  if (payload === null) return signed;
+  assertSigned(payload, about);
+  return { ...signed, type: SIGNED };
 }

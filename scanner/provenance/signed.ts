@@ -1,6 +1,8 @@
 /** What verified statements say of a package, wherever they were kept: who made them, when, and which one is a build. */
 import { type CertificateIdentity, stranger, type VerifiedBundle } from '../../runtime/provenance/policy.ts';
+import { verifyBundle } from '../../runtime/provenance/verify.ts';
 import { absent, type Built, held, type Standing } from './standing.ts';
+import type { Pins } from './trust.ts';
 
 /** The newer first: an answer that has both is judged by it. */
 export const PROVENANCE_TYPES = [
@@ -36,9 +38,21 @@ export function firstOf(
   return found === undefined ? absent(none) : held(found);
 }
 
-/** The build of what was found. */
-export function builtOf(signed: Standing<Signed>): Standing<Built> {
-  return signed.state === 'held' ? held(signed.value.built) : signed;
+/** The build among them. */
+export function buildIn(signed: Standing<readonly Signed[]>, none: string): Standing<Built> {
+  const found = firstOf(signed, isBuild, none);
+  return found.state === 'held' ? held(found.value.built) : found;
+}
+
+/** Verified under the pin, whoever signed it. Throws what `verifyBundle` throws. */
+export function signedIn(
+  bundle: Parameters<typeof verifyBundle>[0],
+  { root, files }: Pins,
+  about: { readonly subject?: string } = {},
+): Signed {
+  const policy = { root, signer: { kind: 'whoever' }, ...about } as const;
+  const { identity, statement, entries } = verifyBundle(bundle, policy, files);
+  return { type: statement?.predicateType ?? '', built: builtBy(identity), at: timeIn(entries) };
 }
 
 /** When the log signed that it took the entry; null where no log signed a time. */

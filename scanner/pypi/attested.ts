@@ -1,21 +1,12 @@
 /** What trusted publishers signed of a wheel (PEP 740): asked for at the index, and verified from the bytes. */
-import { type CertificateIdentity, stranger } from '../../runtime/provenance/policy.ts';
-import { verifyBundle } from '../../runtime/provenance/verify.ts';
+import { stranger } from '../../runtime/provenance/policy.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import { type Static, Type } from '../../schemas/type.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Attestations, Known } from '../ports.ts';
 import { claimedByWheel } from '../provenance/claimed.ts';
-import {
-  assertOneRepository,
-  builtBy,
-  builtOf,
-  firstOf,
-  isBuild,
-  type Signed,
-  timeIn,
-} from '../provenance/signed.ts';
+import { assertOneRepository, buildIn, firstOf, type Signed, signedIn } from '../provenance/signed.ts';
 import { type Attested, absent, held, notKnown, type Standing, standingOf } from '../provenance/standing.ts';
 import { type Pins, pinOf, SIGSTORE_PIN } from '../provenance/trust.ts';
 import { indexClient } from './http.ts';
@@ -70,7 +61,7 @@ export function wheelSigned(bytes: Buffer, wheel: SignedWheel): Pick<Attested, '
   const signed = verified(bytes, wheel);
   return {
     publish: firstOf(signed, ({ type }) => PUBLISH.test(type), 'no attestation of its publication'),
-    build: builtOf(firstOf(signed, isBuild, 'no attestation of a build')),
+    build: buildIn(signed, 'no attestation of a build'),
   };
 }
 
@@ -126,16 +117,13 @@ interface At extends Pins {
   readonly wheel: SignedWheel;
 }
 
-function verifiedOne(json: unknown, { publisher }: Bundle, { wheel, root, files }: At): Signed {
-  const { identity, statement, entries } = verifyBundle(
-    { format: 'pep740', bytes: Buffer.from(JSON.stringify(json)), artifact: wheel.archive },
-    { root, signer: { kind: 'whoever' }, subject: wheel.file },
-    files,
-  );
+function verifiedOne(json: unknown, { publisher }: Bundle, { wheel, ...pin }: At): Signed {
+  const bytes = Buffer.from(JSON.stringify(json));
+  const signed = signedIn({ format: 'pep740', bytes, artifact: wheel.archive }, pin, { subject: wheel.file });
   const host = HOSTS[publisher.kind];
-  const { repository } = identity as CertificateIdentity;
+  const { repository } = signed.built.builder;
   const wanted = host === undefined ? null : `${host}${publisher.repository ?? ''}`;
   if (wanted !== null && repository?.toLowerCase() !== wanted.toLowerCase())
     throw stranger(`a signature for ${quote(wanted)}, as the index says`, quote(repository ?? 'none'));
-  return { type: statement?.predicateType ?? '', built: builtBy(identity), at: timeIn(entries) };
+  return signed;
 }
