@@ -1,5 +1,5 @@
 /** The audit configuration of this machine: one file, for whoever runs servers on it. */
-import type { Json, JsonObject } from '../schemas/common.ts';
+import { isObject, type Json } from '../schemas/common.ts';
 import { quote } from '../schemas/errors.ts';
 import { AuditConfig, NO_AUDIT_CONFIG, SINK_KINDS } from '../schemas/sinks.ts';
 import type { TSchema } from '../schemas/type.ts';
@@ -28,8 +28,4 @@ function assertKinds(value: Json, path: string): void {
     const schema = SINK_KINDS[kind as keyof typeof SINK_KINDS];
     assertValid<TSchema>(schema, sink, `the sink ${quote(name, 60)} in ${path}`, 'CONFIG_INVALID');
   }
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }

@@ -1,5 +1,5 @@
 /** What a tool seems to read and to send, by its own words: proposals for people to confirm, never a decision. */
-import type { JsonObject } from '../schemas/common.ts';
+import { isObject, type JsonObject } from '../schemas/common.ts';
 import type { Permissions, ToolLabel } from '../schemas/release.ts';
 import type { Surface } from '../schemas/surface.ts';
 
@@ -58,5 +58,5 @@ function wordsOf(tool: string, { title, description, inputSchema }: JsonObject):
 }
 
 function objectOf(value: unknown): JsonObject {
-  return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as JsonObject) : {};
+  return isObject(value) ? value : {};
 }

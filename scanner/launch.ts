@@ -1,6 +1,7 @@
 /** How a package is started: its own program, found in its own package.json, never through a shell or npm. */
 import { posix } from 'node:path';
 import type { UnpackedFile } from '../runtime/store/unpack.ts';
+import { isObject } from '../schemas/common.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';
 import type { LocalLaunch, Submission } from '../schemas/release.ts';
@@ -46,7 +47,7 @@ export function manifestOf(ref: PackageRef, files: readonly UnpackedFile[]): { b
   if (!manifest) throw incomplete(label, 'none');
   try {
     const value = parseStrict(manifest.bytes.subarray(startOf(manifest.bytes)));
-    if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value;
+    if (isObject(value)) return value;
   } catch (error) {
     if (!(error instanceof LockkeeperError)) throw error;
     throw incomplete(`${label} that can be read`, error.found, error);

@@ -1,5 +1,6 @@
 /** A difference, and a surface that is new as a whole, as reviewers read them: nothing of it is cut. */
 import type { DiffView } from '../schemas/api.ts';
+import { isObject } from '../schemas/common.ts';
 import { type Change, highestRisk, stepOf } from '../schemas/diff.ts';
 import type { Measure } from '../schemas/diff-view.ts';
 import { SECTIONS, type Surface } from '../schemas/surface.ts';
@@ -180,7 +181,7 @@ function whereOf({ kind, rest }: Place, names: readonly string[]): string {
 
 /** A new item: what is said of it first, then field by field. */
 function itemLines(item: unknown, part: (mark: string, text: string | null) => string[]): string[] {
-  if (item === null || typeof item !== 'object' || Array.isArray(item)) return part('+', shown(item));
+  if (!isObject(item)) return part('+', shown(item));
   const { name: _, description, ...rest } = item as Record<string, unknown>;
   return [
     ...part('+', shown(description) ?? '(no description)'),

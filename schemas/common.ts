@@ -62,6 +62,12 @@ export const SecretName = Type.String({
 /** Any JSON value that came from outside and is carried, not interpreted. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type JsonObject = { [key: string]: Json };
+
+/** Of what was parsed as JSON: neither a list nor null. */
+export function isObject(value: unknown): value is JsonObject {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
 export const AnyJson = Type.Unsafe<Json>({});
 export const AnyObject = Type.Unsafe<JsonObject>({ type: 'object' });
 

@@ -1,5 +1,5 @@
 /** One changed field of a surface: what happened to it, and how much it matters. */
-import type { Json, JsonObject } from './common.ts';
+import { isObject, type Json } from './common.ts';
 import { booleanClass, executionRisk, iconRisk, isDialect, promptClass } from './diff-marks.ts';
 import { canonical } from './json.ts';
 import { KEY_OF, pointerParts, type Section } from './surface.ts';
@@ -229,8 +229,4 @@ function setHow(before: readonly string[], after: readonly string[]): How {
   const [was, is] = [new Set(before), new Set(after)];
   if (![...was].every((item) => is.has(item))) return 'narrowed';
   return was.size === is.size ? 'reordered' : 'widened';
-}
-
-export function isObject(value: Json | undefined): value is JsonObject {
-  return value !== null && value !== undefined && typeof value === 'object' && !Array.isArray(value);
 }

@@ -1,10 +1,8 @@
 /** Fields that no model reads as words: icons, how a call is executed, what a prompt takes, which dialect a schema is written in. */
-import type { Json, JsonObject } from './common.ts';
+import { isObject, type Json, type JsonObject } from './common.ts';
 import type { Field, FieldClass, RiskClass } from './diff-fields.ts';
 import { canonical } from './json.ts';
 
-const isObject = (value: Json | undefined): value is JsonObject =>
-  value !== null && value !== undefined && typeof value === 'object' && !Array.isArray(value);
 const items = (value: Json | undefined): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : []);
 
 /** A client loads icons: those from a host that none came from before are told, those of another scheme are a risk. */

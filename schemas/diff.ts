@@ -1,6 +1,6 @@
 /** The difference of two surfaces, field by field, each with a risk class. Semantic only as far as a class needs. */
-import { AnyJson, Closed, type Json, type JsonObject } from './common.ts';
-import { classOf, isLeaf, isObject, type Kind, RANK } from './diff-fields.ts';
+import { AnyJson, Closed, isObject, type Json, type JsonObject } from './common.ts';
+import { classOf, isLeaf, type Kind, RANK } from './diff-fields.ts';
 import { canonical } from './json.ts';
 import { renamesIn } from './renames.ts';
 import { maskItem, pointerOf, SECTIONS, type Section, type Surface } from './surface.ts';

@@ -8,6 +8,7 @@ import {
   Digest,
   Environment,
   Instant,
+  isObject,
   type Json,
   type JsonObject,
   Person,
@@ -142,8 +143,7 @@ export function renderLockFile(file: LockFile): string {
  */
 export function parseLockFile(bytes: Uint8Array): LockFile {
   const value = parseStrict(bytes, { maxBytes: MAX_LOCK_BYTES });
-  const kind =
-    value !== null && typeof value === 'object' && !Array.isArray(value) ? value.lockkeeper : undefined;
+  const kind = isObject(value) ? value.lockkeeper : undefined;
   if (kind !== 'mcp.lock/v1') {
     throw new LockkeeperError('DOCUMENT_FOREIGN', {
       expected: 'a first key "lockkeeper" with the value "mcp.lock/v1"',

@@ -1,7 +1,7 @@
 /** Labelled tool texts and patches of real surfaces, from any folder of such files. */
 import { globSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { Json, JsonObject } from '../../schemas/common.ts';
+import { isObject, type Json, type JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { type DriftRecord, driftOf } from './drift.ts';
 
@@ -137,7 +137,3 @@ function named(tool: JsonObject): JsonObject & { name: string } {
 
 const said = (value: Json | undefined): string | undefined =>
   typeof value === 'string' && value !== '' ? value : undefined;
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
-}

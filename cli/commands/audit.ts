@@ -1,6 +1,7 @@
 import { readJournal } from '../../runtime/journal/journal.ts';
 import { AuditList, AuditQuery } from '../../schemas/api.ts';
 import type { AuditBody, AuditKind, AuditRecord } from '../../schemas/audit.ts';
+import { isObject } from '../../schemas/common.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { type Command, type Context, flag, option, text, type Values } from '../command.ts';
 import { clip, table } from '../output.ts';
@@ -129,8 +130,7 @@ export function auditTable(records: readonly AuditRecord[], all: boolean): strin
 
 /** `STARTING -> READY`, of what tells the life of a server. */
 function lifeOf({ kind, detail }: AuditBody): string {
-  if (kind !== 'server.state' || detail === null || typeof detail !== 'object' || Array.isArray(detail))
-    return '-';
+  if (kind !== 'server.state' || !isObject(detail)) return '-';
   return `${detail.from} -> ${detail.to}`;
 }
 

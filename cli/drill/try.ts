@@ -5,7 +5,7 @@ import { renderReport } from '../../scanner/render.ts';
 import { counted, line, type Paint } from '../../scanner/text.ts';
 import { AuditList } from '../../schemas/api.ts';
 import type { AuditRecord } from '../../schemas/audit.ts';
-import type { JsonObject } from '../../schemas/common.ts';
+import { isObject, type JsonObject } from '../../schemas/common.ts';
 import { CODES, type Code, LockkeeperError, quote } from '../../schemas/errors.ts';
 import { Report } from '../../schemas/finding.ts';
 import { parseStrict } from '../../schemas/json.ts';
@@ -54,8 +54,7 @@ export function wantedCall(values: Values): Call | null {
   } catch {
     throw wrong('--arguments with a JSON object', quote(given ?? '', 200));
   }
-  if (parsed === null || typeof parsed !== 'object' || Array.isArray(parsed))
-    throw wrong('--arguments with a JSON object', quote(given ?? '', 200));
+  if (!isObject(parsed)) throw wrong('--arguments with a JSON object', quote(given ?? '', 200));
   return { name, arguments: parsed as JsonObject };
 }
 

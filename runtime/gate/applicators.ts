@@ -1,5 +1,5 @@
 /** Keywords of JSON Schema that apply other schemas: to the same value, or to what is in it. */
-import type { Json, JsonObject } from '../../schemas/common.ts';
+import { isObject, type Json, type JsonObject } from '../../schemas/common.ts';
 import { objectOf } from './assertions.ts';
 import {
   type Apply,
@@ -32,10 +32,6 @@ export function applicatorsOf(schema: JsonObject, compiler: Compiler, base: stri
     ...leftProperties(scope),
     ...leftItems(scope),
   ];
-}
-
-function isObject(value: Json): value is JsonObject {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
 function references({ schema, compiler, base }: Scope): Check[] {

@@ -1,5 +1,5 @@
 /** From the claims of a token that holds to a user, teams and actors. What is not plain is refused, never left out. */
-import type { Json, JsonObject } from '../../schemas/common.ts';
+import { isObject, type Json, type JsonObject } from '../../schemas/common.ts';
 import { type Code, LockkeeperError, quote } from '../../schemas/errors.ts';
 import { type JwtIssuer, Team, User } from '../../schemas/identity.ts';
 import { isValid } from '../../schemas/validate.ts';
@@ -64,10 +64,6 @@ function at(claims: JsonObject, path: readonly string[]): Json | undefined {
 }
 
 /** A text has properties as well: `sub` is one of them. */
-function isObject(value: Json | undefined): value is JsonObject {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
-}
-
 /** Who acts for the user, outermost first. Throws TOKEN_INVALID for a chain that is not one. */
 export function actorsOf(claims: JsonObject): string[] {
   const actors: string[] = [];

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { errors, jwtVerify } from 'jose';
-import type { JsonObject } from '../../schemas/common.ts';
+import { isObject, type JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { JwtIssuer } from '../../schemas/identity.ts';
 import { parseStrict } from '../../schemas/json.ts';
@@ -165,7 +165,7 @@ function decode(token: string): { header: JsonObject; claims: JsonObject } {
 function objectIn(part: string): JsonObject {
   try {
     const value = parseStrict(Buffer.from(part, 'base64url'), { maxDepth: 32 });
-    if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value;
+    if (isObject(value)) return value;
   } catch (error) {
     throw invalid(
       'header and claims as strict JSON',

@@ -3,7 +3,7 @@
  * asking, for `staleMs` more while nobody answers, and then no longer.
  */
 import { type CompactJWSHeaderParameters, type CryptoKey, createLocalJWKSet, errors, type JWK } from 'jose';
-import type { Json } from '../../schemas/common.ts';
+import { isObject, type Json } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { sha256 } from '../../schemas/json.ts';
 
@@ -108,7 +108,7 @@ function keySet(value: Json): Pick<Kept, 'pick' | 'digest'> {
 }
 
 function isPublic(key: unknown): key is JWK {
-  if (key === null || typeof key !== 'object' || Array.isArray(key)) return false;
+  if (!isObject(key)) return false;
   const { kty, d, k } = key as JWK;
   return (kty === 'RSA' || kty === 'EC' || kty === 'OKP') && d === undefined && k === undefined;
 }

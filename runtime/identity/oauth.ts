@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { importPKCS8, SignJWT } from 'jose';
+import { isObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import type { OAuthClient } from '../../schemas/upstream.ts';
@@ -153,7 +154,7 @@ function tokenIn(
 function objectIn(body: Buffer): Record<string, unknown> {
   try {
     const value = parseStrict(body, { lenient: true });
-    return value !== null && typeof value === 'object' && !Array.isArray(value) ? value : {};
+    return isObject(value) ? value : {};
   } catch {
     return {};
   }

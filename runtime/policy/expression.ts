@@ -1,8 +1,8 @@
 /** Looking at Cedar expressions without evaluating them: what they rest on, and what is decided before any call. */
+
+import { isObject } from '../../schemas/common.ts';
 import type { Expression, PolicyJson } from './cedar.ts';
 import type { Known } from './world.ts';
-
-type Node = Readonly<Record<string, unknown>>;
 
 /** What a policy rests on beside who calls what. */
 export interface Uses {
@@ -22,13 +22,9 @@ const GROUP: Readonly<Record<string, keyof Uses | 'fixed'>> = {
   readPrivate: 'flows',
 };
 
-function isNode(value: unknown): value is Node {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
-}
-
 /** The one key of an expression and what is below it. */
 function headOf(expression: unknown): [string, unknown] {
-  if (!isNode(expression)) return ['', undefined];
+  if (!isObject(expression)) return ['', undefined];
   const [key] = Object.keys(expression);
   return key === undefined ? ['', undefined] : [key, expression[key]];
 }
@@ -41,14 +37,18 @@ function isVariable(expression: unknown, name: string): boolean {
 /** The attribute of a variable, as in `context.day`; undefined for anything else. */
 function attributeOf(expression: unknown, variable: string): string | undefined {
   const [key, value] = headOf(expression);
-  if (key !== '.' || !isNode(value) || !isVariable(value.left, variable)) return undefined;
+  if (key !== '.' || !isObject(value) || !isVariable(value.left, variable)) return undefined;
   return typeof value.attr === 'string' ? value.attr : undefined;
 }
 
 /** Every expression inside of one, itself first. */
 function* within(expression: unknown): Generator<unknown> {
   yield expression;
-  const inner = Array.isArray(expression) ? expression : isNode(expression) ? Object.values(expression) : [];
+  const inner = Array.isArray(expression)
+    ? expression
+    : isObject(expression)
+      ? Object.values(expression)
+      : [];
   for (const one of inner) yield* within(one);
 }
 
@@ -64,7 +64,7 @@ export function usesOf({ conditions }: PolicyJson): Uses {
     if (isVariable(expression, 'context')) Object.assign(uses, { arguments: true, time: true, flows: true });
     const inner = Array.isArray(expression)
       ? expression
-      : isNode(expression)
+      : isObject(expression)
         ? Object.values(expression)
         : [];
     for (const one of inner) look(one);
@@ -84,8 +84,8 @@ export function conditionsIn({ effect, conditions }: PolicyJson): string[] | nul
     [...within(expression)].some((one) => ['surely', 'maybe'].includes(attributeOf(one, 'context') ?? ''));
   const look = (expression: unknown): boolean => {
     const [key, value] = headOf(expression);
-    if ((key === '&&' || key === '||') && isNode(value)) return look(value.left) && look(value.right);
-    if (key === 'contains' && isNode(value) && attributeOf(value.left, 'context') === wanted) {
+    if ((key === '&&' || key === '||') && isObject(value)) return look(value.left) && look(value.right);
+    if (key === 'contains' && isObject(value) && attributeOf(value.left, 'context') === wanted) {
       const [kind, text] = headOf(value.right);
       if (kind === 'Value' && typeof text === 'string') texts.push(text);
       return kind === 'Value' && typeof text === 'string';
@@ -102,7 +102,7 @@ export function entitiesIn(policy: PolicyJson): { type: string; id: string }[] {
   for (const one of within(policy)) {
     const [key, value] = headOf(one);
     const uid = key === '__entity' ? value : one;
-    if (isNode(uid) && typeof uid.type === 'string' && typeof uid.id === 'string')
+    if (isObject(uid) && typeof uid.type === 'string' && typeof uid.id === 'string')
       found.push({ type: uid.type, id: uid.id });
   }
   return found;
@@ -131,8 +131,8 @@ const SAFE = new Set([
 function neverFails(expression: unknown): boolean {
   const [key, value] = headOf(expression);
   if (key === 'Value' || key === 'Var') return true;
-  if (key === 'contains') return isNode(value) && neverFails(value.left) && neverFails(value.right);
-  if (!SAFE.has(key) || !isNode(value)) return false;
+  if (key === 'contains') return isObject(value) && neverFails(value.left) && neverFails(value.right);
+  if (!SAFE.has(key) || !isObject(value)) return false;
   return ['left', 'right', 'arg'].every((side) => value[side] === undefined || neverFails(value[side]));
 }
 
@@ -145,12 +145,12 @@ export interface Before {
 /** The value of an expression where it follows from the lock alone; undefined where it does not. */
 export function fixedValue(expression: Expression | unknown, before: Before): unknown {
   const [key, value] = headOf(expression);
-  if (key === 'Value') return isNode(value) || Array.isArray(value) ? undefined : value;
+  if (key === 'Value') return isObject(value) || Array.isArray(value) ? undefined : value;
   if (attributeOf(expression, 'context') === 'environment') return before.environment;
   const attribute = attributeOf(expression, 'resource');
   if (attribute !== undefined)
     return Object.hasOwn(before.item.attributes, attribute) ? before.item.attributes[attribute] : undefined;
-  if (!isNode(value)) return undefined;
+  if (!isObject(value)) return undefined;
   if (key === '!') {
     const inner = fixedValue(value.arg, before);
     return typeof inner === 'boolean' ? !inner : undefined;

@@ -1,5 +1,5 @@
 /** The things that a policy judges: what the lock pins, with annotations and labels from the lock and never from the wire. */
-import type { JsonObject } from '../../schemas/common.ts';
+import { isObject, type JsonObject } from '../../schemas/common.ts';
 import type { LockEntry } from '../../schemas/lock.ts';
 import type { ToolLabel } from '../../schemas/release.ts';
 import { pointerOf, SECTIONS, type Section, type Surface } from '../../schemas/surface.ts';
@@ -106,7 +106,7 @@ function hintsOf(tool: string, { tools, volatile }: LockedTexts): JsonObject {
   );
   const item = Object.hasOwn(tools, tool) ? tools[tool] : undefined;
   const hints = item?.annotations;
-  const known = hints !== null && typeof hints === 'object' && !Array.isArray(hints);
+  const known = isObject(hints);
   return known && !varies ? hints : {};
 }
 

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../schemas/common.ts';
+import { isObject, type JsonObject } from '../../schemas/common.ts';
 import { pointerOf } from '../../schemas/surface.ts';
 import { CHANGES, DESTROYS } from '../verbs.ts';
 import { finding, firedOr, type SurfaceCheck } from './check.ts';
@@ -26,7 +26,7 @@ export const annotations: SurfaceCheck = {
 };
 
 function lies(name: string, { annotations: hints, description }: JsonObject): string[] {
-  if (hints === null || typeof hints !== 'object' || Array.isArray(hints)) return [];
+  if (!isObject(hints)) return [];
   const named = verbOf(name.replace(/([a-z])([A-Z])/g, '$1 $2').replace(/[_\W]+/g, ' '));
   const told = verbOf(typeof description === 'string' ? description : '');
   // Both have to say it: a name alone may count from, and a sentence may be about what others do.

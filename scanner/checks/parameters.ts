@@ -1,5 +1,5 @@
 import { normal } from '../../runtime/content/normal.ts';
-import type { Json, JsonObject } from '../../schemas/common.ts';
+import { isObject, type Json, type JsonObject } from '../../schemas/common.ts';
 import { pointerOf } from '../../schemas/surface.ts';
 import { finding, firedOr, type SurfaceCheck } from './check.ts';
 import { asApproved } from './texts.ts';
@@ -98,7 +98,7 @@ function* named(schema: Json | undefined, at: string): Generator<{ parameter: st
   if (schema === null || typeof schema !== 'object') return;
   for (const [key, inner] of Object.entries(schema)) {
     const here = at + pointerOf(key);
-    if (key === 'properties' && inner !== null && typeof inner === 'object' && !Array.isArray(inner))
+    if (key === 'properties' && isObject(inner))
       for (const parameter of Object.keys(inner)) yield { parameter, at: here + pointerOf(parameter) };
     yield* named(inner as Json, here);
   }

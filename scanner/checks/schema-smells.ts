@@ -1,7 +1,6 @@
 import { compilePattern } from '../../runtime/gate/pattern.ts';
 import { References } from '../../runtime/gate/references.ts';
-import type { Json, JsonObject } from '../../schemas/common.ts';
-import { isObject } from '../../schemas/diff-fields.ts';
+import { isObject, type Json, type JsonObject } from '../../schemas/common.ts';
 import type { Severity } from '../../schemas/finding.ts';
 import { pointerOf } from '../../schemas/surface.ts';
 import { destroys } from './annotations.ts';

@@ -1,6 +1,6 @@
 /** Under which licence a package says that it is: as an SPDX expression where its words are one, or mean exactly one. */
 import parse from 'spdx-expression-parse';
-import type { Json } from '../../schemas/common.ts';
+import { isObject, type Json } from '../../schemas/common.ts';
 
 export interface Licence {
   /** An SPDX expression in one written form; null where nothing that is said is one. */
@@ -93,8 +93,7 @@ export function licenceOfManifest({ license, licenses }: Readonly<Record<string,
 }
 
 function typeOf(value: Json): Json {
-  const isObject = value !== null && typeof value === 'object' && !Array.isArray(value);
-  return isObject ? (value.type ?? null) : value;
+  return isObject(value) ? (value.type ?? null) : value;
 }
 
 const CLASSIFIER = /^License :: (?:OSI Approved :: )?(.+)$/;

@@ -1,5 +1,5 @@
 /** What a package.json tells, whatever shape it has. */
-import type { Json } from '../../schemas/common.ts';
+import { isObject, type Json } from '../../schemas/common.ts';
 import { type Licence, licenceOfManifest, NO_LICENCE } from './licence.ts';
 import { isSober } from './package.ts';
 
@@ -39,8 +39,7 @@ function objectIn(bytes: Buffer): Record<string, Json> | null {
   if (bytes.length > MAX_MANIFEST_BYTES) return null;
   try {
     const value: unknown = JSON.parse(bytes.toString('utf8').replace(/^\ufeff/, ''));
-    const isObject = value !== null && typeof value === 'object' && !Array.isArray(value);
-    return isObject ? (value as Record<string, Json>) : null;
+    return isObject(value) ? value : null;
   } catch {
     return null;
   }

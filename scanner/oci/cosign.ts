@@ -1,6 +1,6 @@
 /** Signatures as cosign kept them before there were referrers: in annotations of a layer that is the signed text. */
 import { createHash, X509Certificate } from 'node:crypto';
-import type { JsonObject } from '../../schemas/common.ts';
+import { isObject, type JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
 
@@ -52,7 +52,7 @@ function entryOf(text: string): object {
 function objectIn(text: string): JsonObject {
   try {
     const value = parseStrict(text);
-    if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value;
+    if (isObject(value)) return value;
   } catch {
     // What is missing will not verify.
   }

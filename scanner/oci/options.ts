@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runProgram } from '../../runtime/program.ts';
+import { isObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 
 export interface Login {
@@ -52,7 +53,7 @@ function configIn(text: string | null, path: string): DockerConfig {
   if (text === null) return {};
   try {
     const value: unknown = JSON.parse(text);
-    if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value;
+    if (isObject(value)) return value;
   } catch {
     // What is in it is not told: it may hold a password.
   }

@@ -2,7 +2,7 @@
 import npmFetch from 'npm-registry-fetch';
 import { readBounded } from '../../runtime/fetched.ts';
 import { verifyRegistrySignature } from '../../runtime/provenance/registry-signature.ts';
-import type { Json, JsonObject } from '../../schemas/common.ts';
+import { isObject, type Json, type JsonObject } from '../../schemas/common.ts';
 import { Type } from '../../schemas/type.ts';
 import { isValid } from '../../schemas/validate.ts';
 import type { PackageRef } from '../closure.ts';
@@ -115,7 +115,7 @@ function signatureOf(ref: PackageRef, known: Known, attestedAt: string | null): 
 function distIn(slice: JsonObject): JsonObject {
   const manifest = slice.manifest as JsonObject | undefined;
   const dist: Json | undefined = manifest?.dist;
-  return dist !== null && typeof dist === 'object' && !Array.isArray(dist) ? dist : {};
+  return isObject(dist) ? dist : {};
 }
 
 function commitIn({ upstream }: Known): string | null {

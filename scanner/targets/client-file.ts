@@ -1,6 +1,7 @@
 /** The files in which MCP clients keep their servers, read alike whoever's they are. */
 import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
 import { parse as parseToml } from 'smol-toml';
+import { isObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 
 /** One server as a client would start it, or connect to it. */
@@ -77,7 +78,7 @@ function entryOf(alias: string, from: Members): Entry | null {
 }
 
 function membersOf(value: unknown): Members {
-  return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Members) : {};
+  return isObject(value) ? (value as Members) : {};
 }
 
 function wordsOf(value: unknown): string[] {
@@ -96,7 +97,7 @@ function jsonOf(path: string, text: string): Members {
   const value: unknown = deepest(text) > MAX_DEPTH ? null : parse(text, errors, { allowTrailingComma: true });
   const [first] = errors;
   if (first) throw invalid(path, 'JSON, with comments or without', printParseErrorCode(first.error));
-  if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value as Members;
+  if (isObject(value)) return value as Members;
   throw invalid(path, 'a JSON object', quote(text, 40));
 }
 

@@ -1,4 +1,6 @@
 /** Index, manifest and config of an image, read strictly: what is not on a list of known forms is refused. */
+
+import { isObject } from '../../../schemas/common.ts';
 import { LockkeeperError, quote, refusing } from '../../../schemas/errors.ts';
 import { parseStrict } from '../../../schemas/json.ts';
 import { MAX_LAYERS } from '../../../schemas/oci.ts';
@@ -80,7 +82,7 @@ export function documentOf(bytes: Buffer, mediaType: string | null, what: string
 function jsonOf(bytes: Buffer, what: string): Fields {
   try {
     const value = parseStrict(bytes, { maxBytes: MAX_DOCUMENT });
-    if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value;
+    if (isObject(value)) return value;
   } catch (error) {
     if (!(error instanceof LockkeeperError)) throw error;
     throw refused(`${what} that can be read`, error.found, error);
