@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { type EventStream, writeHeard } from './stream.ts';
 
 /** An answer that takes longer is waited for as a stream that shows that it lives. */
-const SOON_MS = 10_000;
+const STREAM_AFTER_MS = 10_000;
 /** What a connection takes at once, whoever reads it. */
 const SMALL_BYTES = 16 * 1024;
 
@@ -22,17 +22,17 @@ export class Reply {
   readonly #o: ReplyOptions;
   #stream: EventStream | null = null;
   #answered = false;
-  readonly #soon: NodeJS.Timeout;
+  readonly #streaming: NodeJS.Timeout;
   /** The client went before it was answered. */
   onGone: () => void = () => undefined;
 
   constructor(response: ServerResponse, options: ReplyOptions) {
     this.#response = response;
     this.#o = options;
-    this.#soon = setTimeout(() => void this.#streamed(), SOON_MS);
-    this.#soon.unref();
+    this.#streaming = setTimeout(() => void this.#streamed(), STREAM_AFTER_MS);
+    this.#streaming.unref();
     response.on('close', () => {
-      clearTimeout(this.#soon);
+      clearTimeout(this.#streaming);
       if (!this.#answered) this.onGone();
     });
     if (options.events) this.#streamed();
@@ -46,14 +46,14 @@ export class Reply {
   /** There will be no answer: it was cancelled by who asked. */
   drop(): void {
     this.#answered = true;
-    clearTimeout(this.#soon);
+    clearTimeout(this.#streaming);
     if (this.#stream) return this.#stream.end();
     if (!this.#response.destroyed) this.#response.writeHead(202, this.#o.headers).end();
   }
 
   answer(bytes: Buffer, status: number, source: Readable | undefined): void {
     this.#answered = true;
-    clearTimeout(this.#soon);
+    clearTimeout(this.#streaming);
     if (this.#stream) {
       this.#stream.push(bytes, source);
       return this.#stream.end();
@@ -74,7 +74,7 @@ export class Reply {
   }
 
   #streamed(): EventStream {
-    clearTimeout(this.#soon);
+    clearTimeout(this.#streaming);
     if (this.#stream) return this.#stream;
     this.#stream = this.#o.stream();
     if (!this.#response.destroyed)

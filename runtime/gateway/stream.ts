@@ -1,7 +1,7 @@
 /** Server-sent events to one client. A numbered stream may be taken up again where it broke off. */
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
-import { writeTo } from '../session/pressure.ts';
+import { writeTo } from '../session/backpressure.ts';
 import type { Share } from './budget.ts';
 
 /** What is kept of a numbered stream for a client that comes back. */

@@ -3,8 +3,8 @@ import type { Readable, Writable } from 'node:stream';
 import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts';
 import { readLines } from '../wire/lines.ts';
 import { type Message, parseMessage } from '../wire/message.ts';
+import { pipeTo } from './backpressure.ts';
 import type { ClientPort } from './options.ts';
-import { pipeTo } from './pressure.ts';
 
 const LINE_BYTES = 8 * 1024 * 1024;
 const MAX_BAD_LINES = 100;

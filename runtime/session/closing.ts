@@ -3,10 +3,10 @@ import { asLockkeeperError } from '../../schemas/errors.ts';
 import type { Bridge } from '../bridge/ports.ts';
 import { inTime } from '../deadline.ts';
 import type { Supervisor } from '../lifecycle/supervisor.ts';
+import type { Backpressure } from './backpressure.ts';
 import type { Link } from './link.ts';
 import * as milestones from './milestones.ts';
 import type { SessionEnd } from './options.ts';
-import type { Deafness } from './pressure.ts';
 import { RECORD_MS } from './quarantine.ts';
 import type { Scribe } from './records.ts';
 import type { Relay } from './relay.ts';
@@ -16,7 +16,7 @@ const STOP_GRACE_MS = 2000;
 export interface Closing {
   readonly relay: Relay;
   readonly server: Supervisor<Link>;
-  readonly deafness: Deafness;
+  readonly backpressure: Backpressure;
   readonly bridge: Bridge | undefined;
   readonly scribe: Scribe;
   /** Settles when the client is greeted or refused. */
@@ -28,8 +28,8 @@ export interface Closing {
 
 /** Leaves no process behind. Never rejects. */
 export async function close(end: SessionEnd, closing: Closing): Promise<void> {
-  const { relay, deafness, bridge, scribe, started, say } = closing;
-  deafness.over();
+  const { relay, backpressure, bridge, scribe, started, say } = closing;
+  backpressure.over();
   relay.end();
   bridge?.over();
   await stop(end, closing);

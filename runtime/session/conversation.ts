@@ -9,6 +9,7 @@ import type { Supervisor } from '../lifecycle/supervisor.ts';
 import type { Revoked } from '../trust/revocations.ts';
 import type { Message } from '../wire/message.ts';
 import * as wire from '../wire/message.ts';
+import { Backpressure } from './backpressure.ts';
 import { close } from './closing.ts';
 import { eraOf, helloFor, notFirst, overtaken } from './era.ts';
 import { gateStateOf } from './greeting.ts';
@@ -17,7 +18,6 @@ import type { Link } from './link.ts';
 import * as milestones from './milestones.ts';
 import type { ClientPort, Keeping, SessionEnd, SessionOptions } from './options.ts';
 import { CALL_MS } from './overdue.ts';
-import { Deafness } from './pressure.ts';
 import { quarantine } from './quarantine.ts';
 import * as records from './records.ts';
 import { Relay } from './relay.ts';
@@ -30,7 +30,7 @@ export class Conversation {
   readonly #keeping: Keeping;
   readonly #scribe: records.Scribe;
   readonly #relay: Relay;
-  readonly #deafness: Deafness;
+  readonly #backpressure: Backpressure;
   readonly #server: Supervisor<Link>;
   readonly #live: ReturnType<typeof liveSurface>;
   readonly #done: Promise<SessionEnd>;
@@ -60,7 +60,7 @@ export class Conversation {
       this.#finish = resolve;
     });
     const fail = (error: LockkeeperError): void => this.end('refused', error);
-    this.#deafness = new Deafness(client, fail);
+    this.#backpressure = new Backpressure(client, fail);
     this.#relay = new Relay({
       scribe: this.#scribe,
       toClient: (bytes, about) => this.#toClient(bytes, about),
@@ -77,7 +77,7 @@ export class Conversation {
       telemetry: options.telemetry ?? [],
     });
     this.#server = serverSide(options, this.#keeping, {
-      ...{ scribe: this.#scribe, relay: this.#relay, deafness: this.#deafness, live: this.#live },
+      ...{ scribe: this.#scribe, relay: this.#relay, backpressure: this.#backpressure, live: this.#live },
       era: () => this.#spoken,
       bridge: () => this.#bridged?.bridge ?? null,
       lost: (error) => this.#lost(error),
@@ -242,7 +242,7 @@ export class Conversation {
 
   #close(end: SessionEnd): Promise<void> {
     return close(end, {
-      ...{ relay: this.#relay, server: this.#server, deafness: this.#deafness, scribe: this.#scribe },
+      ...{ relay: this.#relay, server: this.#server, backpressure: this.#backpressure, scribe: this.#scribe },
       ...{ bridge: this.#bridged?.bridge, greeting: this.#greeting, started: () => this.#started },
       say: this.#o.say,
     });

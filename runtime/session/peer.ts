@@ -6,7 +6,7 @@ import type { RunningServer } from '../ports.ts';
 import { readLines } from '../wire/lines.ts';
 import { encode, type Message, type Unread } from '../wire/message.ts';
 import { writeTogether } from '../wire/together.ts';
-import { hold } from './pressure.ts';
+import { hold } from './backpressure.ts';
 import { type Asked, reader } from './reader.ts';
 
 /** Longest line of a server, bytes. */

@@ -7,12 +7,12 @@ import type { LiveSurface } from '../gate/surface.ts';
 import { Breaker } from '../lifecycle/breaker.ts';
 import { type Probes, Supervisor } from '../lifecycle/supervisor.ts';
 import { parseMessage, refusalOf, type Unread } from '../wire/message.ts';
+import type { Backpressure } from './backpressure.ts';
 import { assertSurface } from './handshake.ts';
 import { reach } from './in-flight.ts';
 import type { Link } from './link.ts';
 import type { Keeping, SessionOptions } from './options.ts';
 import type { Peer } from './peer.ts';
-import type { Deafness } from './pressure.ts';
 import { pulseOf } from './pulse.ts';
 import * as records from './records.ts';
 import type { Relay } from './relay.ts';
@@ -34,7 +34,7 @@ export function held(): Keeping {
 export interface Around {
   readonly scribe: records.Scribe;
   readonly relay: Relay;
-  readonly deafness: Deafness;
+  readonly backpressure: Backpressure;
   readonly live: LiveSurface;
   /** What the server is spoken to in. */
   readonly era: () => Era;
@@ -45,7 +45,7 @@ export interface Around {
 
 export function serverSide(options: SessionOptions, keeping: Keeping, around: Around): Supervisor<Link> {
   const { journal, start, entry, onState } = options;
-  const { scribe, relay, deafness, lost } = around;
+  const { scribe, relay, backpressure, lost } = around;
   const supervisor = new Supervisor<Link>({
     ...keeping,
     server: `${entry.server} ${entry.version}`,
@@ -73,8 +73,8 @@ export function serverSide(options: SessionOptions, keeping: Keeping, around: Ar
         relay.serverMessage(answer);
       },
       badLine: (error) => journal.note(records.unbound(scribe, 'to-client', error.message)),
-      full: () => deafness.full(),
-      drained: () => deafness.drained(),
+      full: () => backpressure.full(),
+      drained: () => backpressure.drained(),
     },
     greet: (peer) => greet(peer, options, around),
     probe: pulseOf(options, around, keeping.probes?.listsEvery),

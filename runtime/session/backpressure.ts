@@ -12,7 +12,7 @@ const DEAF = new LockkeeperError('SERVER_SILENT', {
 });
 
 /** Between a client and a server that reads slower than it is written to. */
-export class Deafness {
+export class Backpressure {
   readonly #client: Pick<ClientPort, 'pause' | 'resume'>;
   readonly #fail: (error: LockkeeperError) => void;
   #deaf: NodeJS.Timeout | undefined;
