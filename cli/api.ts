@@ -8,7 +8,7 @@ import { Problem } from '../schemas/problem.ts';
 import type { Static, TSchema } from '../schemas/type.ts';
 import { assertValid, isValid } from '../schemas/validate.ts';
 
-export interface Call {
+interface Call {
   readonly parameters?: Readonly<Record<string, string | number>>;
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;

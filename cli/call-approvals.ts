@@ -9,7 +9,7 @@ import type { JsonObject } from '../schemas/common.ts';
 import { asLockkeeperError, type Code, LockkeeperError, quote } from '../schemas/errors.ts';
 import type { Api } from './api.ts';
 
-export interface AskTiming {
+interface AskTiming {
   /** How long the registry holds one question, seconds: at most 20. */
   readonly holdS: number;
   readonly firstWaitMs: number;

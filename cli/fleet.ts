@@ -5,7 +5,7 @@ import { FleetAck, type FleetInstance, MAX_INSTANCES, REPORT_S } from '../schema
 import type { Api } from './api.ts';
 import { removeInstance, writeInstance } from './instances.ts';
 
-export interface FleetTiming {
+interface FleetTiming {
   readonly reportMs: number;
   /** Changes within so long are told together. */
   readonly gatherMs: number;

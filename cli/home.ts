@@ -30,7 +30,7 @@ const Pin = Closed({
   rootKeys: Type.Array(KeyId),
   threshold: Type.Integer({ minimum: 1 }),
 });
-export type Pin = Static<typeof Pin>;
+type Pin = Static<typeof Pin>;
 const Pins = Closed({ lockkeeper: Type.Literal('pins/v1'), pins: Type.Array(Pin) });
 
 const Credentials = Closed({ lockkeeper: Type.Literal('credentials/v1'), signIns: Type.Array(SignIn) });

@@ -16,7 +16,7 @@ import { identityKeyId } from '../schemas/root.ts';
 import { assertValid } from '../schemas/validate.ts';
 
 /** What a key's file says: the key itself, or where it is. */
-export type StoredKey =
+type StoredKey =
   | ({
       readonly keyid: string;
       readonly publicKey: KeyObject;

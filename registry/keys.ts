@@ -22,7 +22,7 @@ import {
 } from './key-files.ts';
 
 /** A key that locks are signed with; `inFile` is false for one behind a program. */
-export interface OwnKey extends Signer {
+interface OwnKey extends Signer {
   readonly inFile: boolean;
 }
 

@@ -30,7 +30,7 @@ export type PublishSetting =
   | { readonly bucket: BucketSetting };
 
 /** The log that a note is of. */
-export interface OfLog {
+interface OfLog {
   /** That the log of `to` entries continues the one of `from`. */
   readonly proof: (from: number, to: number) => Promise<Buffer[]>;
   /** Log keys of today's root. */

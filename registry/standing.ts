@@ -9,7 +9,7 @@ const DAY_MS = 86_400_000;
  * would not count is not counted: keys that left the root, the requester, approvals over or longer than the root lets.
  * Signatures were verified when they came in, and are again by whoever runs it.
  */
-export function standing(
+function standing(
   row: Pick<ReleaseRow, 'approvals' | 'requested_by'>,
   trusted: TrustedRoot,
   now: Date,

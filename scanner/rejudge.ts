@@ -28,7 +28,7 @@ import { didNotFinish, gatesAt, judge, reportAgain } from './report.ts';
 import { type Rules, rulesOfChecks } from './rules.ts';
 
 /** What it is judged by today. */
-export interface Today {
+interface Today {
   readonly rules: Rules;
   readonly policy: Policy;
   readonly advisories: KnownAdvisories;
@@ -53,7 +53,7 @@ export interface RejudgePorts {
 }
 
 /** What changed of what a check judges by, in words, by the id of the check. */
-export type Because = Readonly<Record<string, readonly string[]>>;
+type Because = Readonly<Record<string, readonly string[]>>;
 
 export interface Rejudged {
   readonly report: Report;

@@ -11,7 +11,7 @@ import { renderChecks } from './render-checks.ts';
 import { counted, line, type Paint, sized, WIDTH, wrapped } from './text.ts';
 
 /** What was asked for with the release; a report alone does not say it. */
-export type Asked = Pick<Release, 'permissions' | 'launch'>;
+type Asked = Pick<Release, 'permissions' | 'launch'>;
 
 const SHOWN_LICENCES = 8;
 interface Wish {

@@ -27,7 +27,7 @@ export type Alarm = Static<typeof Alarm>;
 const Head = { id: Type.Integer({ minimum: 1 }), name: ServerName, version: Version };
 
 /** A look at a release that failed as often as it is tried: nobody knows what it would have shown. */
-export const FailedLook = Closed({
+const FailedLook = Closed({
   ...Head,
   attempts: Type.Integer({ minimum: 1 }),
   reason: Type.String(),

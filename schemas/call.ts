@@ -12,7 +12,7 @@ export const CALL_MINUTES = 15;
 export const MAX_CALL_ARGUMENTS = 32 * 1024;
 
 const Reason = Type.String({ minLength: 3, maxLength: 1000 });
-export const CallId = Type.String({
+const CallId = Type.String({
   pattern: '^[0-9a-f]{32}$',
   description: 'the id of a call: 32 hex digits',
 });

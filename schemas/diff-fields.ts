@@ -9,7 +9,7 @@ export type RiskClass = 'cosmetic' | 'additive' | 'text' | 'contract' | 'risk';
  * `widened` takes or gives more than before, `narrowed` less; `reworded` says it otherwise; `flipped` is a hint that changed its
  * mind; `default` is what happens where nothing is said; `reordered` means the same as before.
  */
-export type How =
+type How =
   | 'added'
   | 'removed'
   | 'renamed'

@@ -41,7 +41,7 @@ export const Team = Type.String({
   pattern: '^[A-Za-z0-9/][A-Za-z0-9._@+|/:~=-]{0,199}$',
   description: 'a team of at most 200 of A-Z, a-z, 0-9 and ._@+|/:~=-',
 });
-export const Teams = Type.Array(Team, { maxItems: 500, uniqueItems: true });
+const Teams = Type.Array(Team, { maxItems: 500, uniqueItems: true });
 
 const Claim = Type.String({ minLength: 1, maxLength: 200 });
 const Seconds = (minimum: number, maximum: number) => Type.Optional(Type.Integer({ minimum, maximum }));

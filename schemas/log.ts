@@ -5,7 +5,7 @@ import { leafHash } from './merkle.ts';
 import { NoteKey } from './note.ts';
 import { type Static, Type } from './type.ts';
 
-export const LogKind = Type.Union([
+const LogKind = Type.Union([
   Type.Literal('submission'),
   Type.Literal('verdict'),
   Type.Literal('approval'),

@@ -44,7 +44,7 @@ export const Provenance = Closed({ rank: Rank, builder: Type.Union([Type.Null(),
 export type Provenance = Static<typeof Provenance>;
 
 /** How a version came into its registry, by the registry's own unsigned word. */
-export const PublisherKind = Type.Union([
+const PublisherKind = Type.Union([
   Type.Literal('person'),
   Type.Literal('automation'),
   Type.Literal('trusted-publisher'),
@@ -60,7 +60,7 @@ export const Publisher = Closed({
 export type Publisher = Static<typeof Publisher>;
 
 /** The repository as its host showed it, and where the tag of the version pointed. */
-export const SeenRepository = Closed({
+const SeenRepository = Closed({
   name: Type.String({ maxLength: 300 }),
   id: Type.String({ maxLength: 100 }),
   tag: Type.Union([Type.Null(), Closed({ name: Type.String(), commit: Type.String() })]),

@@ -83,7 +83,7 @@ export function takesArgs(launch: Launch): boolean {
   return isLocal(launch) && launch.projectArgs;
 }
 
-export const MountMode = Type.Union([Type.Literal('ro'), Type.Literal('rw')]);
+const MountMode = Type.Union([Type.Literal('ro'), Type.Literal('rw')]);
 /** Folders that the sandbox itself needs: a project's folder over one of them would be run, or hide what protects. */
 const RESERVED = 'app|bin|boot|dev|etc|lib|lib32|lib64|libx32|lockkeeper|proc|root|run|sbin|sys|tmp|usr|var';
 const SandboxPath = Type.String({

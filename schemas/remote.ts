@@ -14,16 +14,16 @@ export const RemoteUrl = Type.String({
   description: 'https://host/path in small letters, without user, query and fragment',
 });
 
-export const RemoteTransport = Type.Union([Type.Literal('streamable-http'), Type.Literal('http-sse')], {
+const RemoteTransport = Type.Union([Type.Literal('streamable-http'), Type.Literal('http-sse')], {
   description: 'streamable-http: both eras; http-sse: the transport of 2024-11-05',
 });
 export type RemoteTransport = Static<typeof RemoteTransport>;
 
-export const Reach = Type.Union([Type.Literal('public'), Type.Literal('private')], {
+const Reach = Type.Union([Type.Literal('public'), Type.Literal('private')], {
   description: 'private: the name may lead to loopback and to private networks; never to metadata',
 });
 
-export const CaText = Type.String({
+const CaText = Type.String({
   pattern: '^(?:-----BEGIN CERTIFICATE-----\\n(?:[A-Za-z0-9+/=]{1,76}\\n)+-----END CERTIFICATE-----\\n)+$',
   maxLength: 65_536,
   description: 'PEM certificates and nothing else',

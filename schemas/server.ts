@@ -3,7 +3,7 @@ import { Closed, Person, ServerName } from './common.ts';
 import { Submission } from './release.ts';
 import { type Static, Type } from './type.ts';
 
-export const Team = Type.String({
+const Team = Type.String({
   pattern: '^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$',
   description: 'a team of at most 64 letters, digits, spaces, dots, dashes and underscores',
 });

@@ -13,7 +13,7 @@ const Url = Type.String({
 });
 
 /** Where a secret is; never the secret itself. */
-export const SecretReference = Type.String({
+const SecretReference = Type.String({
   maxLength: 1100,
   pattern: '^(?:file:/[^\\u0000]+|env:[A-Za-z_][A-Za-z0-9_]{0,127})$',
   description: 'file:/path or env:NAME, where the secret is',

@@ -12,7 +12,7 @@ const TrustBytes = Type.Intersect([Base64, Type.String({ maxLength: 400_000 })])
  * `used`: what the repository has is what root.json pins. `changed` and `new`: it waits for the root holders. `kept`: the
  * repository does not have it, or none was read.
  */
-export const TrustFileState = Type.Union([
+const TrustFileState = Type.Union([
   Type.Literal('used'),
   Type.Literal('changed'),
   Type.Literal('new'),

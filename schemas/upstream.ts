@@ -18,7 +18,7 @@ export const SecretSource = Type.Union([
 export type SecretSource = Static<typeof SecretSource>;
 
 /** Headers of framing, of the connection and of the protocol itself are not a credential's. */
-export const HeaderName = Type.String({
+const HeaderName = Type.String({
   pattern:
     '^(?!(?:[Hh]ost|[Cc]onnection|[Cc]ontent-.*|[Tt]ransfer-.*|[Tt]e|[Tt]railer|[Uu]pgrade|[Ee]xpect|[Aa]ccept.*|[Mm]cp-.*|[Ll]ast-.*|[Kk]eep-.*)$)[A-Za-z][A-Za-z0-9-]{0,99}$',
   description: 'a header such as Authorization or X-Api-Key',
@@ -48,15 +48,15 @@ const Client = {
   audience: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
 };
 
-export const StaticHeader = Closed({
+const StaticHeader = Closed({
   kind: Type.Literal('header'),
   name: HeaderName,
   /** Stands before the secret: "Bearer ". */
   prefix: Type.Optional(Type.String({ pattern: '^[ -~]{1,50}$' })),
   secret: SecretSource,
 });
-export const ClientCredentials = Closed({ kind: Type.Literal('client-credentials'), ...Client });
-export const TokenExchange = Closed({
+const ClientCredentials = Closed({ kind: Type.Literal('client-credentials'), ...Client });
+const TokenExchange = Closed({
   kind: Type.Literal('token-exchange'),
   ...Client,
   /** Whose tokens the endpoint may see: it gets those of callers of this issuer, and no others. */

@@ -70,7 +70,7 @@ function rowsOf(records: readonly AuditRecord[], all: boolean): Child[][] {
     .map(({ body }) => rowOf(body, body.kind === 'request.forwarded' ? ends.get(body.call) : undefined));
 }
 
-export function isQuiet({ kind, outcome }: AuditBody): boolean {
+function isQuiet({ kind, outcome }: AuditBody): boolean {
   return QUIET.includes(kind) || (kind === 'server.state' && outcome === 'ok');
 }
 

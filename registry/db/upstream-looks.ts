@@ -2,7 +2,7 @@
 import type { Client } from './pool.ts';
 
 export type What = 'versions' | 'name';
-export type State = 'same' | 'moved' | 'gone';
+type State = 'same' | 'moved' | 'gone';
 
 export interface Look {
   readonly state: State | null;

@@ -1,5 +1,5 @@
 /** Where notes lie for others to see. */
-export interface Shown {
+interface Shown {
   readonly note: string;
   /** Names what was read, so that it is replaced only while it is there. */
   readonly tag: string;

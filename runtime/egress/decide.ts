@@ -21,7 +21,7 @@ export interface Wish {
   readonly refused?: string;
 }
 
-export interface Verdict {
+interface Verdict {
   readonly address: string | null;
   readonly reason: string;
 }

@@ -4,7 +4,7 @@ import type { LockEntry } from '../../schemas/lock.ts';
 import { type ItemPin, KEY_OF, pinItem, pointerOf, type Section } from '../../schemas/surface.ts';
 import { isObject } from '../wire/message.ts';
 
-export type Standing = 'locked' | 'unknown' | 'changed';
+type Standing = 'locked' | 'unknown' | 'changed';
 
 export interface Drift {
   readonly section: Section;

@@ -12,7 +12,7 @@ import type { Instances } from './instances.ts';
 import { mirroredBy } from './mirrored.ts';
 import { type Door, personOf } from './ports.ts';
 
-export interface Telling extends Pick<SessionOptions, 'onState' | 'onCall'> {
+interface Telling extends Pick<SessionOptions, 'onState' | 'onCall'> {
   /** The conversation is over, and its server gone. */
   readonly gone?: () => void;
 }

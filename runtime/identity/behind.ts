@@ -68,10 +68,7 @@ export function inTurns<T>(read: () => Promise<T>): () => Promise<T> {
  * `list`: number, local end, far end, state, queues, timer, tries, user, time, inode; of thousands of lines one is read. A
  * socket that its program closed has no inode, and no user any more: it is listed as root's.
  */
-export function userIn(
-  list: string,
-  { remoteAddress, remotePort, localAddress, localPort }: Ends,
-): number | null {
+function userIn(list: string, { remoteAddress, remotePort, localAddress, localPort }: Ends): number | null {
   for (const near of endsOf(remoteAddress, remotePort))
     for (const far of endsOf(localAddress, localPort)) {
       const at = list.indexOf(` ${near} ${far} `);

@@ -9,7 +9,7 @@ import { keeper } from './kept.ts';
 import { readSecret, type SecretSetting } from './secret.ts';
 import { seldom } from './trouble.ts';
 
-export type Headers = Readonly<Record<string, string>>;
+type Headers = Readonly<Record<string, string>>;
 
 export interface Upstream {
   /** Whether it has a credential for this server. */

@@ -8,7 +8,7 @@ export type PolicyJson = wasm.PolicyJson;
 export type Expression = wasm.Expr;
 export type Entity = wasm.EntityJson;
 export type Uid = wasm.TypeAndId;
-export type ContextJson = wasm.Context;
+type ContextJson = wasm.Context;
 
 /** Rough bytes that a function runs before it is compiled again, for speed; V8's own figure is 13,000,000. */
 const PATIENCE = 1_000_000_000;

@@ -27,7 +27,7 @@ function marksOf(ask: Ask | null): string {
   return ask === null ? '' : `@ask("${ask.people}")\n@minutes("${ask.minutes}")\n`;
 }
 
-export function principalOf(who: Who): string {
+function principalOf(who: Who): string {
   if (who.kind === 'team') return `principal in Team::${text(who.name)}`;
   return who.kind === 'user' ? `principal == User::${text(who.name)}` : 'principal';
 }

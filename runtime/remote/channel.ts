@@ -26,7 +26,7 @@ export interface Reply {
   readonly header: (name: string) => string | undefined;
 }
 
-export interface ReplyHandlers {
+interface ReplyHandlers {
   readonly head: (reply: Reply) => void;
   readonly data: (chunk: Buffer) => void;
   readonly end: () => void;

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 
-export interface Credentials {
+interface Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken: string | null;

@@ -9,7 +9,7 @@ import { sha256 } from '../../schemas/json.ts';
 import { readBounded, whyUnanswered } from '../fetched.ts';
 import type { BucketSetting } from './bucket-setting.ts';
 
-export interface BucketObject {
+interface BucketObject {
   readonly text: string;
   /** Names these bytes at this place; empty where the bucket gives none. */
   readonly etag: string;

@@ -32,7 +32,7 @@ const Manifest = Type.Object({
 /** A tag of a tag of a tag is followed no further. */
 const MAX_PEELS = 3;
 
-export interface Tag {
+interface Tag {
   readonly name: string;
   readonly commit: string;
 }
@@ -75,7 +75,7 @@ export interface RepositoryFacts {
 }
 
 /** What the package's folder says that it is: its name, that it holds several packages, or that nothing is there. */
-export type SeenManifest =
+type SeenManifest =
   | { readonly kind: 'named'; readonly name: string; readonly several: boolean }
   | { readonly kind: 'unnamed' }
   | { readonly kind: 'none' };

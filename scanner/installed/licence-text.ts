@@ -25,7 +25,7 @@ const OWNERS: readonly RegExp[] = [
 ];
 
 /** The words of a text, without its numbers of paragraphs and whose it is; and what its title names. */
-export function wordsOf(text: string): { readonly words: string; readonly titles: readonly string[] } {
+function wordsOf(text: string): { readonly words: string; readonly titles: readonly string[] } {
   const all = text
     .replace(/^\ufeff/, '')
     .toLowerCase()

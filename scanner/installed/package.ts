@@ -35,7 +35,7 @@ export function fedAmong(packages: readonly InstalledPackage[]): Named[] {
     );
 }
 
-export interface Size {
+interface Size {
   readonly files: number;
   readonly bytes: number;
 }

@@ -4,7 +4,7 @@ import { type Licence, licenceOfMetadata } from './licence.ts';
 import { isSober } from './package.ts';
 
 /** A need that counts only where an extra of the package is asked for; null for one that always counts. */
-export interface Need {
+interface Need {
   readonly name: string;
   readonly extras: readonly string[];
   readonly only: string | null;

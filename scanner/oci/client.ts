@@ -11,7 +11,7 @@ import { type Answer, type Carrier, openCarrier, unreachable } from './http.ts';
 import type { OciOptions } from './options.ts';
 import { openSession, type Session } from './session.ts';
 
-export interface Wanted {
+interface Wanted {
   readonly digest: string;
   readonly size: number;
 }

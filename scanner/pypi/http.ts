@@ -8,7 +8,7 @@ import type { PypiOptions } from './options.ts';
 const WHOLE_MS = 120_000;
 const MAX_HOPS = 5;
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly type: string;
   readonly body: Buffer;

@@ -93,7 +93,7 @@ const CUES = {
 } as const satisfies Record<string, RegExp>;
 
 /** Where a text stands says as much as what it says: values and names are no place for sentences. */
-export const PLACES = ['inField', 'inValue', 'inName'] as const;
+const PLACES = ['inField', 'inValue', 'inName'] as const;
 export type Place = (typeof PLACES)[number];
 
 export type Cue = keyof typeof CUES | 'foreign' | 'sibling' | Place;

@@ -22,7 +22,7 @@ export const IMAGE_LIMITS: Readonly<Budget> = {
   fileBytes: 1024 ** 3,
 };
 
-export type EntryKind = 'file' | 'folder' | 'link' | 'hard link' | 'device';
+type EntryKind = 'file' | 'folder' | 'link' | 'hard link' | 'device';
 
 export interface LayerEntry {
   readonly kind: EntryKind;

@@ -23,7 +23,7 @@ export interface ImageNotes {
   readonly devices: string[];
 }
 
-export interface SpoolFile {
+interface SpoolFile {
   readonly executable: boolean;
   /** Parts of its path in the image, as its layer says. */
   readonly parts: readonly string[];

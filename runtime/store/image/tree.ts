@@ -5,7 +5,7 @@
 import { quote } from '../../../schemas/errors.ts';
 import { refused } from './parts.ts';
 
-export interface TreeFile {
+interface TreeFile {
   readonly kind: 'file';
   readonly executable: boolean;
   readonly size: number;
@@ -15,7 +15,7 @@ export interface TreeFile {
   readonly layer: number;
 }
 
-export interface TreeLink {
+interface TreeLink {
   readonly kind: 'link';
   readonly target: string;
   readonly layer: number;

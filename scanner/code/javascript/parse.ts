@@ -44,7 +44,7 @@ export function parseCode(path: string, text: string): Tree {
 /** Not part of what runs: places, comments, and what the parser remembers of its own work. */
 const ASIDE = new Set(['loc', 'start', 'end', 'range', 'extra', 'errors', 'comments', 'tokens', 'type']);
 
-export function isNode(value: unknown): value is Node {
+function isNode(value: unknown): value is Node {
   return (
     value !== null && typeof value === 'object' && typeof (value as { type?: unknown }).type === 'string'
   );
