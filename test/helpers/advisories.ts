@@ -148,7 +148,7 @@ export interface TestFeed {
 export async function startFeed(): Promise<TestFeed> {
   const files = new Map<string, Answer>();
   let asked: string[] = [];
-  const server = createServer((request, response) => {
+  const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     const path = decodeURIComponent(request.url ?? '');
     asked.push(path);
     const answer = files.get(path);

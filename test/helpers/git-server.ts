@@ -45,7 +45,7 @@ export async function startGitServer(): Promise<GitServer> {
     'user.signingKey': `${key}.pub`,
   }))
     at(work, ['config', name, value]);
-  const server = createServer((request, response) => {
+  const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     const [path = '', query = ''] = (request.url ?? '').split('?');
     const child = spawn(join(BACKEND, 'git-http-backend'), {
       env: {

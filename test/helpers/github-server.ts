@@ -43,7 +43,7 @@ export async function openFakeGithub(
   const asked: string[] = [];
   const authorizations: (string | undefined)[] = [];
   let unchanged = 0;
-  const server = createServer((request, response) => {
+  const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     const path = decodeURIComponent((request.url ?? '').split('?')[0] ?? '');
     asked.push(path);
     authorizations.push(request.headers.authorization);

@@ -68,7 +68,7 @@ export async function startOciRegistry(
     const held = kind === 'manifests' ? manifests : kind === 'blobs' ? blobs : referrers;
     send(response, held.get(reference), options, reference);
   };
-  const server = createServer(answer);
+  const server = createServer({ keepAliveTimeout: 60_000 }, answer);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   atEnd(async () => {

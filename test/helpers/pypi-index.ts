@@ -53,7 +53,7 @@ export async function startPypiIndex(
 ): Promise<PypiIndex> {
   const requests: string[] = [];
   const credentials: string[] = [];
-  const server = createServer((incoming, outgoing) => {
+  const server = createServer({ keepAliveTimeout: 60_000 }, (incoming, outgoing) => {
     const path = decodeURIComponent(incoming.url ?? '/');
     requests.push(path);
     if (incoming.headers.authorization !== undefined) credentials.push(incoming.headers.authorization);

@@ -44,7 +44,7 @@ export async function startSigstore(): Promise<Sigstore> {
     ['/api/v1/log/entries', async (body) => entered(await tlog.log(asLogged(JSON.parse(body))))],
   ]);
   const asked: string[] = [];
-  const server = createServer((request, response) => {
+  const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     const parts: Buffer[] = [];
     request.on('data', (part: Buffer) => parts.push(part));
     request.on('end', () => {

@@ -35,7 +35,7 @@ export class TufPlace {
   readonly answers = new Map<string, Buffer | null>();
   readonly asked: string[] = [];
   readonly #keys = new Map<RoleName, Pair>(ROLES.map((role) => [role, pair()]));
-  readonly #server = createServer((request, response) => {
+  readonly #server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     this.asked.push(request.url ?? '');
     if (this.silent) return;
     const found = this.answers.get(request.url ?? '');
