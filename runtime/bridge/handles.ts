@@ -5,8 +5,8 @@ import { LockkeeperError } from '../../schemas/errors.ts';
 import { REQUESTS_TO_CLIENT } from '../gate/methods.ts';
 import { clientTask } from '../gate/refusals.ts';
 import { judgeState, relatedTask } from '../gate/tasks.ts';
-import { Passing } from '../passing.ts';
 import { told } from '../session/known.ts';
+import { TransientMap } from '../transient-map.ts';
 import {
   encode,
   type Id,
@@ -34,7 +34,7 @@ export class Handles {
   readonly #tell: (bytes: Buffer) => void;
   readonly #prefix = `lk-held-${randomBytes(8).toString('hex')}`;
   /** What is done with the server's answers to what was asked of it. */
-  readonly #waiting = new Passing<string, (answer: Response) => void>();
+  readonly #waiting = new TransientMap<string, (answer: Response) => void>();
   readonly #asked = new Map<string, Asked>();
   #count = 0;
 
