@@ -14,6 +14,7 @@ import type { Logged } from '../schemas/log.ts';
 import { noteKeyOf } from '../schemas/note.ts';
 import { problemOf } from '../schemas/problem.ts';
 import { BARE } from './helpers/bare.ts';
+import { lkHere } from './helpers/here.ts';
 import { type MemoryLog, memoryLog } from './helpers/log.ts';
 import { tempDir } from './helpers/session.ts';
 import { logSigner, makeApproval, makeEntry, makeLock, makeRoot, people, pin } from './helpers/trust.ts';
@@ -99,17 +100,20 @@ async function world(answer: (digest: string, log: MemoryLog) => Answer): Promis
     registry,
     digest,
     intent,
-    run: (words, env = {}) =>
-      new Promise((resolve) => {
+    run: (words, env = {}) => {
+      const all = { ...BARE, LOCKKEEPER_HOME: home, ...env };
+      // One command alone needs no shell, and no process.
+      if (/^lk [\w ./:@=-]+$/.test(words)) return lkHere(words.split(' ').slice(1), all, dir);
+      return new Promise((resolve) => {
         const script = `lk() { "${process.execPath}" "${MAIN}" "$@"; }; ${words}`;
-        const all = { ...BARE, LOCKKEEPER_HOME: home, ...env };
         execFile(
           '/bin/bash',
           ['-o', 'pipefail', '-c', script],
           { cwd: dir, env: all },
           (error, stdout, stderr) => resolve({ exit: error ? Number(error.code) : 0, stdout, stderr }),
         );
-      }),
+      });
+    },
   };
 }
 

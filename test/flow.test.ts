@@ -24,6 +24,7 @@ import type { JsonObject } from '../schemas/common.ts';
 import type { CheckResult, Report } from '../schemas/finding.ts';
 import type { Release } from '../schemas/release.ts';
 import { shareCode } from './helpers/code.ts';
+import { here } from './helpers/here.ts';
 import { databaseUrl } from './helpers/registry.ts';
 
 const run = promisify(execFile);
@@ -47,7 +48,13 @@ describe('[npm] one official server, from unknown to running', () => {
     shareCode(join(dir, 'registry/scan'));
     npm = await startDrillNpm(await npmOptionsOf(dir), dir);
     const database = await databaseUrl();
-    company = await foundCompany({ dir, npmRegistry: npm.url, environment: process.env, database });
+    company = await foundCompany({
+      dir,
+      npmRegistry: npm.url,
+      environment: process.env,
+      database,
+      speaks: here,
+    });
     project = join(dir, 'project');
     const audit = join(dir, 'audit.json');
     const sinks = { local: { kind: 'file', path: join(dir, 'told.cef'), format: 'cef' } };

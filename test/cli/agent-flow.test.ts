@@ -1,15 +1,12 @@
 /** A reviewer whose key stays in the SSH agent: enrolled, approving, revoking, through the command line alone. */
-import { execFile } from 'node:child_process';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../schemas/common.ts';
 import { BARE } from '../helpers/bare.ts';
+import { here } from '../helpers/here.ts';
 import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
 import { tempDir } from '../helpers/session.ts';
 import { startAgent, type TestAgent } from '../helpers/ssh-agent.ts';
-
-const MAIN = join(import.meta.dirname, '../../cli/main.ts');
 
 describe.each(servers().slice(0, 1))('a reviewer with a key in an SSH agent', (server) => {
   let registry: TestRegistry;
@@ -40,14 +37,7 @@ describe.each(servers().slice(0, 1))('a reviewer with a key in an SSH agent', (s
 
   /** One `lk … --json`: its exit code and its one object. */
   const lk = (...words: string[]): Promise<{ exit: number; data: JsonObject; stderr: string }> =>
-    new Promise((resolve, reject) => {
-      const argv = ['--disable-warning=ExperimentalWarning', MAIN, ...words, '--json'];
-      execFile(process.execPath, argv, { env: environment }, (error, stdout, stderr) => {
-        const exit = error ? Number(error.code) : 0;
-        if (stdout === '') return reject(new Error(`exit ${exit}: ${stderr}`));
-        resolve({ exit, data: JSON.parse(stdout) as JsonObject, stderr });
-      });
-    });
+    here([...words, '--json'], { cwd: process.cwd(), env: environment });
   const codeOf = ({ data }: { data: JsonObject }): unknown => (data.error as JsonObject)?.code;
 
   it('enrols it, approves with it, and signs nothing while it is locked', async () => {

@@ -1,5 +1,4 @@
 /** lk calls and lk fleet as people type them, at a real registry, with a key of their own. */
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,22 +7,16 @@ import { type CallFacts, callId } from '../../schemas/call.ts';
 import type { JsonObject } from '../../schemas/common.ts';
 import { digestOf } from '../../schemas/json.ts';
 import { callFacts } from '../helpers/calls.ts';
+import { lkHere } from '../helpers/here.ts';
 import { servers, startTestRegistry, type TestRegistry } from '../helpers/registry.ts';
-
-const MAIN = join(import.meta.dirname, '../../cli/main.ts');
 
 describe.each(servers().slice(0, 1))('the command line', (server) => {
   let registry: TestRegistry;
   let home: string;
   let closureDigest: string;
 
-  const lk = (...words: string[]): Promise<{ exit: number; out: string; err: string }> =>
-    new Promise((resolve) => {
-      const env = { ...process.env, LOCKKEEPER_HOME: home, NO_COLOR: '1' };
-      execFile(process.execPath, [MAIN, ...words], { env }, (error, out, err) =>
-        resolve({ exit: Number(error?.code ?? 0), out, err }),
-      );
-    });
+  const lk = (...words: string[]): ReturnType<typeof lkHere> =>
+    lkHere(words, { ...process.env, LOCKKEEPER_HOME: home, NO_COLOR: '1' });
   const asked = async (
     change: Partial<CallFacts> = {},
     args: JsonObject = { path: '/srv' },
@@ -67,20 +60,20 @@ describe.each(servers().slice(0, 1))('the command line', (server) => {
   });
 
   it('lists, shows and approves a call, and shows hidden characters', async () => {
-    expect((await lk('calls')).out).toBe('No call waits for anybody.\n');
+    expect((await lk('calls')).stdout).toBe('No call waits for anybody.\n');
     const id = await asked({ tool: 'push\u202e' }, { text: 'a\u200bb\nc' });
-    const [head = '', row = ''] = (await lk('calls')).out.split('\n');
+    const [head = '', row = ''] = (await lk('calls')).stdout.split('\n');
     expect(row.startsWith(`${id}  push\\u{202e}  acme.tools/weather 1.2.3  erin  0 of 1`)).toBe(true);
     expect(head.indexOf('SERVER')).toBe(row.indexOf('acme.tools'));
-    const shown = (await lk('calls', 'show', id)).out;
+    const shown = (await lk('calls', 'show', id)).stdout;
     expect(shown).toContain('"text": "a\\u{200b}b\\nc"');
     expect(shown).toMatch(/^For {10}erin$/m);
     const done = await lk('calls', 'approve', id);
-    expect(done.out).toMatch(/^Tool {9}push\\u\{202e\}$[\s\S]*You approved it. It may pass now./m);
+    expect(done.stdout).toMatch(/^Tool {9}push\\u\{202e\}$[\s\S]*You approved it. It may pass now./m);
     expect(await stateOf(id)).toBe('approved');
     const again = await lk('calls', 'approve', id, '--json');
-    expect([again.exit, JSON.parse(again.out).error.code]).toEqual([3, 'CALL_DECIDED']);
-    expect((await lk('calls', '--all')).out).toContain('approved');
+    expect([again.exit, JSON.parse(again.stdout).error.code]).toEqual([3, 'CALL_DECIDED']);
+    expect((await lk('calls', '--all')).stdout).toContain('approved');
   });
 
   it('turns a call down, with a reason', async () => {
@@ -88,27 +81,27 @@ describe.each(servers().slice(0, 1))('the command line', (server) => {
     expect((await lk('calls', 'reject', id)).exit).toBe(2);
     expect(await stateOf(id)).toBe('waiting');
     const done = await lk('calls', 'reject', id, '--reason', 'not on a Friday', '--json');
-    expect(JSON.parse(done.out).rejected).toEqual({ person: 'carol', reason: 'not on a Friday' });
+    expect(JSON.parse(done.stdout).rejected).toEqual({ person: 'carol', reason: 'not on a Friday' });
   });
 
   it('approves nothing of one’s own, nothing unnamed, and nothing that is another under the name', async () => {
     const mine = await asked({ user: 'carol' });
     const refused = await lk('calls', 'approve', mine, '--json');
-    expect([refused.exit, JSON.parse(refused.out).error.code]).toEqual([3, 'APPROVAL_REQUESTER']);
+    expect([refused.exit, JSON.parse(refused.stdout).error.code]).toEqual([3, 'APPROVAL_REQUESTER']);
     const swapped = await asked();
     await registry.pool.query(
       'update calls set arguments = convert_to(\'{"path":"/harmless"}\', \'utf8\') where id = $1',
       [swapped],
     );
     const lied = await lk('calls', 'approve', swapped, '--json');
-    expect([lied.exit, JSON.parse(lied.out).error.code]).toEqual([3, 'CALL_SUBJECT']);
+    expect([lied.exit, JSON.parse(lied.stdout).error.code]).toEqual([3, 'CALL_SUBJECT']);
     for (const words of [['approve'], ['approve', mine.slice(0, 8)], ['delete', mine], ['show', 'x']])
       expect((await lk('calls', ...words)).exit).toBe(2);
     for (const id of [mine, swapped]) expect(await stateOf(id)).toBe('waiting');
   });
 
   it('shows the fleet', async () => {
-    expect((await lk('fleet')).out).toBe('Nothing runs, as far as runtimes say.\n');
+    expect((await lk('fleet')).stdout).toBe('Nothing runs, as far as runtimes say.\n');
     const one = {
       id: 'i-1',
       server: 'acme.tools/weather',
@@ -128,7 +121,7 @@ describe.each(servers().slice(0, 1))('the command line', (server) => {
       instances: [one, { ...one, id: 'i-2', state: 'DEAD' }],
     };
     await registry.call('gateway', 'POST', '/v1/fleet', report);
-    const [head, row = ''] = (await lk('fleet', '--state', 'READY')).out.split('\n');
+    const [head, row = ''] = (await lk('fleet', '--state', 'READY')).stdout.split('\n');
     expect(head?.split(/ {2,}/)).toEqual([
       'HOST',
       'SERVER',
@@ -143,7 +136,7 @@ describe.each(servers().slice(0, 1))('the command line', (server) => {
     expect(row).toMatch(
       /^build-7 +acme\.tools\/weather +1\.2\.3 +READY +approved +2026-11-24 12:00 +acme\/app#7 [0-9a-f]{12} +erin\\u\{202e\} +podman$/,
     );
-    expect(JSON.parse((await lk('fleet', '--json')).out).instances).toHaveLength(2);
+    expect(JSON.parse((await lk('fleet', '--json')).stdout).instances).toHaveLength(2);
     expect((await lk('fleet', '--state', 'GONE')).exit).toBe(2);
   });
 });

@@ -1,21 +1,15 @@
 /** lk gateway token, as a person runs it, and a gateway's identity that takes what it made. */
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { BARE } from '../helpers/bare.ts';
+import { lkHere } from '../helpers/here.ts';
 import { accepted, bearer, refused, testIdentity } from '../helpers/identity.ts';
 import { tempDir } from '../helpers/session.ts';
-
-const MAIN = join(import.meta.dirname, '../../cli/main.ts');
-const run = promisify(execFile);
 
 it('makes tokens that a gateway takes until they are removed', async () => {
   const home = tempDir();
   const lk = async (...words: string[]): Promise<Record<string, unknown>> => {
     const env = { ...BARE, LOCKKEEPER_HOME: home };
-    const all = [MAIN, 'gateway', 'token', ...words, '--json'];
-    const { stdout } = await run(process.execPath, all, { env }).catch((error: { stdout: string }) => error);
+    const { stdout } = await lkHere(['gateway', 'token', ...words, '--json'], env);
     return JSON.parse(stdout) as Record<string, unknown>;
   };
   const made = await lk('add', '--user', 'ci:build', '--teams', 'ci', '--servers', 'docs', '--days', '1');

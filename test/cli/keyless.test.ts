@@ -1,5 +1,4 @@
 /** A job of a CI system approves and revokes without a key: named in the root by its holders, certified for each signature. */
-import { execFile } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,12 +7,12 @@ import type { JsonObject } from '../../schemas/common.ts';
 import type { Envelope } from '../../schemas/dsse.ts';
 import { identityKeyId } from '../../schemas/root.ts';
 import { BARE } from '../helpers/bare.ts';
+import { here } from '../helpers/here.ts';
 import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
 import { tempDir } from '../helpers/session.ts';
 import { identityToken, type Sigstore, startSigstore } from '../helpers/sigstore.ts';
 import type { Key } from '../helpers/trust.ts';
 
-const MAIN = join(import.meta.dirname, '../../cli/main.ts');
 const ISSUER = 'https://ci.example.test';
 const SAN = 'https://git.example.test/acme/weather/.ci/release.yml@refs/heads/main';
 
@@ -31,12 +30,7 @@ describe.each(servers().slice(0, 1))('an approval by a CI job', (server) => {
     readonly data: JsonObject;
   }
   const lk = (as: keyof typeof homes, words: string[], more: Record<string, string> = {}): Promise<Said> =>
-    new Promise((resolve) => {
-      const env = { ...BARE, LOCKKEEPER_HOME: homes[as], ...more };
-      execFile(process.execPath, [MAIN, ...words, '--json'], { env, cwd: project }, (error, stdout) =>
-        resolve({ exit: Number(error?.code ?? 0), data: JSON.parse(stdout || '{}') }),
-      );
-    });
+    here([...words, '--json'], { cwd: project, env: { ...BARE, LOCKKEEPER_HOME: homes[as], ...more } });
   const must = async (...[as, words, more]: Parameters<typeof lk>): Promise<Said['data']> => {
     const { exit, data } = await lk(as, words, more);
     expect(exit, JSON.stringify(data)).toBe(0);

@@ -1,21 +1,17 @@
 /** `lk` and the audit configuration: what it says of sinks, and what it refuses. */
-import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { countSinks } from '../../cli/telemetry.ts';
 import { openJournal } from '../../runtime/journal/journal.ts';
 import { openSinks } from '../../runtime/journal/sinks/open.ts';
 import { metrics } from '../../runtime/telemetry/metrics.ts';
 import type { AuditConfig } from '../../schemas/sinks.ts';
+import { lkHere } from '../helpers/here.ts';
 import { bodyOf, memorySink, pumpOf } from '../helpers/journals.ts';
 import { httpReceiver } from '../helpers/receivers.ts';
 import { tempDir } from '../helpers/session.ts';
 import { until } from '../helpers/wait.ts';
-
-const MAIN = join(dirname(dirname(import.meta.dirname)), 'cli/main.ts');
-const run = promisify(execFile);
 
 async function lk(
   home: string,
@@ -23,13 +19,8 @@ async function lk(
   ...words: string[]
 ): Promise<{ exit: number; out: string; err: string }> {
   const env = { ...process.env, LOCKKEEPER_HOME: home, LOCKKEEPER_AUDIT: audit, NO_COLOR: '1' };
-  try {
-    const { stdout, stderr } = await run(process.execPath, [MAIN, ...words], { env });
-    return { exit: 0, out: stdout, err: stderr };
-  } catch (error) {
-    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
-    return { exit: code, out: stdout, err: stderr };
-  }
+  const { exit, stdout, stderr } = await lkHere(words, env);
+  return { exit, out: stdout, err: stderr };
 }
 
 const CONFIG: AuditConfig = {

@@ -9,11 +9,20 @@ import type { JsonObject } from '../../schemas/common.ts';
 /** They own the streams, signals or the exit code of their process. */
 const OF_A_PROCESS = ['serve', 'run', 'gateway', 'dashboard', 'witness', 'drill', 'try'];
 
-export const here: Speaks = async (words, { cwd, env }): Promise<Said> => {
-  if (OF_A_PROCESS.includes(words[0] ?? '')) return apart(words, { cwd, env });
+/** One that says an object, or nothing. */
+export const here: Speaks = async (words, machine): Promise<Said> => {
+  if (OF_A_PROCESS.includes(words[0] ?? '')) return apart(words, machine);
+  const { exit, stdout, stderr } = await lkHere(words, machine.env, machine.cwd);
+  return { exit, data: stdout.trim() === '' ? {} : (JSON.parse(stdout) as JsonObject), stderr };
+};
+
+export async function lkHere(
+  words: readonly string[],
+  env: NodeJS.ProcessEnv,
+  cwd = process.cwd(),
+): Promise<{ exit: number; stdout: string; stderr: string }> {
   const said = { stdout: '', stderr: '' };
   const hears = (name: keyof typeof said) => ({ write: (text: string) => void (said[name] += text) });
   const exit = await lk(words, env, { cwd, stdout: hears('stdout'), stderr: hears('stderr') });
-  const { stdout, stderr } = said;
-  return { exit, data: stdout.trim() === '' ? {} : (JSON.parse(stdout) as JsonObject), stderr };
-};
+  return { exit, ...said };
+}

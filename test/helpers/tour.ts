@@ -5,7 +5,10 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import type { Machine } from '../../cli/drill/company.ts';
+import type { JsonObject } from '../../schemas/common.ts';
 import { shareCode } from './code.ts';
+import { here } from './here.ts';
 import { databaseUrl } from './registry.ts';
 
 const run = promisify(execFile);
@@ -98,7 +101,7 @@ export async function startTour(
   };
   return {
     ...{ dir, environment, shell, must },
-    people: () => signIn(must, { url, code }),
+    people: () => signIn({ cwd: join(dir, 'project'), env: environment }, { url, code }),
     follow: async (page, instead = async () => null) => {
       const said: [string, string][] = [];
       for (const line of shellLines(page)) said.push([line, (await instead(line)) ?? (await must(line))]);
@@ -115,11 +118,16 @@ export async function startTour(
   };
 }
 
-async function signIn(must: Tour['must'], { url, code }: { url: string; code: string }): Promise<void> {
-  await must(`lk login ${url} --code ${code}`);
+async function signIn(machine: Machine, { url, code }: { url: string; code: string }): Promise<void> {
+  const must = async (line: string): Promise<JsonObject> => {
+    const { exit, data } = await here([...line.split(' '), '--json'], machine);
+    if (exit !== 0) throw new Error(`lk ${line}: exit ${exit}: ${JSON.stringify(data)}`);
+    return data;
+  };
+  await must(`login ${url} --code ${code}`);
   for (const name of ['alice', 'bob']) {
-    const said = await must(`lk people add ${name} --roles reviewer,auditor --as admin`);
-    await must(`lk login ${url} --code ${/--code (\S+)/.exec(said)?.[1]}`);
-    await must(`lk keys new --as ${name} && lk keys enrol --as ${name}`);
+    const invited = await must(`people add ${name} --roles reviewer,auditor --as admin`);
+    await must(`login ${url} --code ${invited.code}`);
+    for (const verb of ['new', 'enrol']) await must(`keys ${verb} --as ${name}`);
   }
 }

