@@ -125,7 +125,8 @@ export class Part implements ClientPort {
     const mine = about === null ? undefined : this.#asked.get(about);
     if (about === null || !mine) return this.#handlers.send(bytes, about, source);
     this.#asked.delete(about);
-    mine(parseMessage(bytes, true));
+    // Our own gate wrote it: as many as the lock has, or as were read.
+    mine(parseMessage(bytes, true, Number.POSITIVE_INFINITY));
   }
 
   aside(bytes: Buffer, about: string | null, source: Readable | undefined): void {
