@@ -112,7 +112,7 @@ function act(id, what, token = 't') {
     for (let n = 0; n < 8; n++) send({ method: 'notifications/message', params: { level: 'info', data } });
     return;
   } else if (what === 'secrets') {
-    const token = `[${'1,'.repeat(1_000_000)}1]`;
+    const token = `[${'1,'.repeat(100_000)}1]`;
     process.stdout.write(
       `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","token":${token}}}\n`,
     );

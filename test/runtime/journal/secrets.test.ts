@@ -12,7 +12,11 @@ const key = Buffer.alloc(32, 7);
 const kept = (value: Json): string => JSON.stringify(redact(value, key).kept);
 const tokens = Object.entries(TOKENS);
 const answer = (result: Json): Response =>
-  parseMessage(Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 1, result }))) as Response;
+  parseMessage(
+    Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 1, result })),
+    false,
+    Number.POSITIVE_INFINITY,
+  ) as Response;
 
 describe('a secret that its form gives away', () => {
   it.each(tokens)('%s stays in no argument, name, sentence or address', (_, secret) => {
