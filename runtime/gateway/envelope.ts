@@ -39,7 +39,7 @@ export function assertEnvelope(
   // Requests of this era share one conversation: nobody may begin the other one in it.
   if (message.method === 'initialize') throw noSuchMethod();
   if (version !== undefined && claimed !== undefined && version !== claimed)
-    throw mismatch('MCP-Protocol-Version', String(claimed), version);
+    throw mismatch('MCP-Protocol-Version', textOf(claimed), version);
   if (message.kind === 'request' || claimed !== undefined) assertMeta(message, version);
   if (method !== undefined && method !== message.method) throw mismatch('Mcp-Method', message.method, method);
   if (message.kind === 'notification') return;
@@ -109,8 +109,13 @@ function assertParameter(
   const same =
     typeof value === 'number'
       ? found !== null && found !== '' && Number(found) === value
-      : found === String(value);
-  if (!same) throw mismatch(`Mcp-Param-${name}`, String(value), given);
+      : found === textOf(value);
+  if (!same) throw mismatch(`Mcp-Param-${name}`, textOf(value), given);
+}
+
+/** As a header would have it; an object is none that a header could have, and is shown as it came. */
+function textOf(value: Json): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** Optional whitespace around a header is no part of it (RFC 9110 5.5). */

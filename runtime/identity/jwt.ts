@@ -180,8 +180,8 @@ function assertHeader({ alg, typ, crit }: JsonObject, config: JwtIssuer): void {
   if (typeof alg !== 'string' || !algorithms.includes(alg))
     throw invalid(`the algorithm ${algorithms.join(', ')}`, show(alg));
   const types: readonly string[] = config.types ?? ['at+jwt', 'jwt'];
-  const type = typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : typ;
-  if (!types.includes(type === undefined ? 'none' : String(type)) || type === 'none')
+  const named = typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : null;
+  if (!types.includes(typ === undefined ? 'none' : (named ?? '')) || named === 'none')
     throw invalid(`an access token, typ ${types.join(' or ')}`, `typ ${show(typ)}`);
   if (crit !== undefined) throw invalid('no critical extensions', 'crit in the header');
 }

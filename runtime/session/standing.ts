@@ -14,7 +14,8 @@ export class StandingWishes {
 
   /** Remembers or forgets what a request that was answered well asked for. */
   answered({ method, params }: Pick<Request, 'method' | 'params'>): void {
-    const uri = `uri ${String(params.uri)}`;
+    // Only what subscribes was judged by it.
+    const uri = `uri ${typeof params.uri === 'string' ? params.uri : ''}`;
     if (method === 'logging/setLevel') this.#wishes.set('level', { method, params });
     if (method === 'resources/unsubscribe') this.#wishes.delete(uri);
     if (method === 'resources/subscribe' && this.#wishes.size < MAX_WISHES)

@@ -273,6 +273,13 @@ describe('the stateless era over HTTP', () => {
     expect(gateway.processes.length).toBe(0);
   });
 
+  it('refuses a version that is no text', async () => {
+    const { url } = await started(BOTH);
+    const _meta = { 'io.modelcontextprotocol/protocolVersion': { toString: 1 } };
+    const response = await stateless(url, { id: 1, method: 'tools/list', params: { _meta } });
+    expect(response.status).toBe(400);
+  });
+
   it('takes a name in Base64 and spaces around it', async () => {
     const { url } = await started(BOTH);
     for (const name of ['=?base64?ZWNobw==?=', '  echo  ']) {

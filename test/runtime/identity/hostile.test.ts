@@ -120,6 +120,11 @@ const ROWS: readonly Row[] = [
   ['an ID token', () => changed({}, { typ: 'id+jwt' }), /typ "id\+jwt"/],
   ['a logout token', () => changed({}, { typ: 'logout+jwt' }), /typ "logout\+jwt"/],
   ['no typ', () => changed({}, { typ: undefined }), /typ nothing/],
+  [
+    'a typ that is no text',
+    () => written('{"alg":"ES256","kid":"key-1","typ":{"toString":1}}', JSON.stringify(claims)),
+    /typ "\{/,
+  ],
   ['the typ "none"', () => changed({}, { typ: 'none' }), /typ "none"/],
   ['another audience', () => changed({ aud: 'https://other.acme.test' }), /for "https:\/\/other/],
   ['the audience with a slash more', () => changed({ aud: `${RESOURCE}/` }), /mcp\/"/],
