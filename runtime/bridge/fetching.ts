@@ -18,6 +18,7 @@ export interface FetchingOptions {
   readonly notes: Notes;
   readonly calls: OpenCalls;
   readonly tell: (bytes: Buffer) => void;
+  readonly endTask: (id: string) => void;
 }
 
 export class Fetching {
@@ -52,7 +53,8 @@ export class Fetching {
   heard(message: Response): boolean {
     const { calls, notes, tell } = this.#o;
     const call = message.kind === 'response' ? calls.of(message.id) : undefined;
-    const state = call && message.kind === 'response' ? taskIn(message.result, 'session') : null;
+    const state = message.kind === 'response' ? taskIn(message.result, 'session') : null;
+    if (!call && typeof state?.taskId === 'string') this.#stray(state.taskId);
     const holds = this.#holds(call?.current?.id);
     if (!call || !state || call.task !== null || !(holds || this.#needs(call.target ?? ''))) return false;
     const error = judgeFirst(state, (id) => calls.ofTask(id) !== undefined);
@@ -78,6 +80,11 @@ export class Fetching {
       if (calls.moved(call, id)) tell(request(id, 'tasks/result', { taskId }).bytes);
     });
     return true;
+  }
+
+  /** A task that was made of a call which nobody waits for any more. */
+  #stray(id: string): void {
+    if (!this.#o.calls.ofTask(id) && !this.#b.exchange.tasks.of(id)) this.#o.endTask(id);
   }
 
   /** The state of a task is a sign of life of its call. False: it is of none. */

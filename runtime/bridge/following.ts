@@ -99,9 +99,15 @@ export class Following {
     this.#ask(followed, 'tasks/cancel');
   }
 
+  /** A task that was made of a call which nobody waits for any more. */
+  stray({ taskId }: JsonObject): void {
+    const known = [...this.#open.values()].some(({ id }) => id === taskId);
+    if (typeof taskId === 'string' && !known) this.#say(null, 'tasks/cancel', { taskId });
+  }
+
+  /** Where the server is still there, it is told that nobody waits. */
   over(): void {
-    for (const { next } of this.#open.values()) clearTimeout(next);
-    this.#open.clear();
+    for (const call of [...this.#open.keys()]) this.drop(call);
     this.#asked.takeAll();
   }
 
@@ -124,9 +130,17 @@ export class Following {
   }
 
   #ask(of: Followed, method: string, params: JsonObject = {}): void {
+    this.#say(method === 'tasks/cancel' ? null : { of, method }, method, { taskId: of.id, ...params });
+  }
+
+  #say(
+    asked: { readonly of: Followed; readonly method: string } | null,
+    method: string,
+    params: JsonObject,
+  ): void {
     const id = `${this.#prefix}:${++this.#count}`;
-    this.#asked.set(idKey(id), method === 'tasks/cancel' ? null : { of, method });
-    this.#o.say(id, method, { taskId: of.id, ...params });
+    this.#asked.set(idKey(id), asked);
+    this.#o.say(id, method, params);
   }
 
   #answered(of: Followed, method: string, message: Response): void {

@@ -51,6 +51,7 @@ export class ToSession implements Bridge {
       notes: this.#notes,
       calls: this.#calls,
       tell: (bytes) => this.#peer?.send(bytes),
+      endTask: (id) => this.#endTask(id),
     });
     this.#handles = new Handles(options, (bytes) => this.#peer?.send(bytes));
     this.#listeners = new Listeners(options);

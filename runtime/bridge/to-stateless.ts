@@ -174,12 +174,12 @@ export class ToStateless implements Bridge {
     if (message.kind === 'notification') return this.#o.heard(message);
     const key = message.id === null ? '' : idKey(message.id);
     const call = this.#asked.take(key);
+    const result = message.kind === 'response' && isObject(message.result) ? message.result : {};
+    const { resultType: type } = result;
+    if (!call && type === 'task' && this.#hasTasks) this.#following.stray(result);
     if (!call) return this.#o.heard(message);
-    const type =
-      message.kind === 'response' && isObject(message.result) ? message.result.resultType : undefined;
     if (this.#hasTasks && this.#needing.heard(call, message)) return;
     if (type === undefined || type === 'complete') return this.#end(call, named(message, call.id));
-    const result = message.kind === 'response' && isObject(message.result) ? message.result : {};
     if (type === 'task' && call.method === 'tools/call' && this.#hasTasks) return this.#becomes(call, result);
     if (type !== 'input_required') return this.#end(call, failure(call.id, otherType(type)));
     this.#rounds.ask(call, result);

@@ -145,6 +145,7 @@ export const mutations: readonly Mutation[] = [
       '11 journal first: notice to the server',
       '11 journal broken: request to the server',
       '11 journal first: request to the client',
+      '11 journal first, the task of a call: request to the server',
     ],
     edits: [
       edit(

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { RELATED } from '../../runtime/gate/tasks.ts';
 import type { JsonObject } from '../../schemas/common.ts';
-import { inBothEras } from '../helpers/eras.ts';
+import { inBothEras, textOf } from '../helpers/eras.ts';
 import { capture, SCRIPTED } from '../helpers/session.ts';
 import { DECLARED, pause, type Setup, type Talk } from './faces.ts';
+import { heldRecords } from './held.ts';
 import { codeOf, type Row, refused, type Trial, untouched } from './row.ts';
 import { NO_QUESTIONS } from './to-client.ts';
 
@@ -220,6 +221,23 @@ export const tasks: readonly Row[] = [
       const said = (await answer).at(-1);
       assert.equal(codeOf(said), 'RESULT_INVALID', JSON.stringify(said));
     }),
+  },
+  {
+    ...TO,
+    step: 11,
+    control: 'journal first, the task of a call',
+    absent: { 'http stateless': SAME, 'all, stateless': SAME },
+    make: async () => {
+      const held = heldRecords(({ kind }) => kind === 'call.round');
+      const { setup, run } = await across(async (talk) => {
+        const answer = act(talk, 'make one 60000 completed');
+        await held.waits();
+        await untouched(talk, 'tasks/');
+        held.release();
+        assert.equal(textOf((await answer).at(-1)), 'done one');
+      })();
+      return { setup: { ...setup, ...held.setup }, run };
+    },
   },
   {
     ...BACK,

@@ -13,9 +13,9 @@ export function scriptedTasks({ send, text }) {
   const waiting = new Map();
   const resultOf = ({ taskId }) => said.get(taskId) ?? text(`done ${taskId}`);
 
-  /** `make ID [LIFE [STATUS]]`: under the id and for the milliseconds that the call says. */
-  function make({ id, params }) {
-    const [, taskId, life, status = 'working'] = params.arguments.what.split(' ');
+  /** `make [late] ID [LIFE [STATUS]]`: under the id and for the milliseconds that the call says; late is once it is cancelled. */
+  function make({ id, params }, what = params.arguments.what) {
+    const [, taskId, life, status = 'working'] = what.split(' ');
     const at = new Date().toISOString();
     const ttl = Number(life ?? 60_000);
     const bounds = isStateless(params) ? { ttlMs: ttl, pollIntervalMs: 100 } : { ttl, pollInterval: 100 };

@@ -45,6 +45,7 @@ const late = [];
 const { TASKS = {}, scriptedTasks } = how.startsWith('tasks') ? await import('./scripted-tasks.mjs') : {};
 const tasks = scriptedTasks?.({ send, text });
 let asking;
+let cancelled;
 let lists = 'good';
 
 function act(id, what, token = 't') {
@@ -226,6 +227,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   }
   if (method === 'notifications/progress') return void appendLog({ method, params });
   if (method === 'notifications/cancelled') {
+    cancelled?.();
     if (params.requestId === 'tell')
       send({ method: 'notifications/message', params: { level: 'info', data: 'what it read' } });
     return appendLog({ cancelled: params.requestId });
@@ -239,6 +241,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
     const { what } = params.arguments ?? {};
     if (how === 'tasks required' && params.name === 'act' && !params.task)
       return send({ id, error: { code: -32601, message: 'This tool is called as a task' } });
+    if (what?.startsWith('make late ')) return void (cancelled = () => tasks.make(message, what.slice(5)));
     if (what?.startsWith('make ')) return tasks.make(message);
     if (what?.startsWith('settle ')) tasks.settle(what.slice(7));
     if (what?.startsWith('tell ')) send(JSON.parse(what.slice(5)));

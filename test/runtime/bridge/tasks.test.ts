@@ -140,6 +140,20 @@ describe('a call that a server makes a task of unasked', () => {
     expect(session.received.some(({ id }) => id === 1)).toBe(false);
   });
 
+  it('is cancelled at its server where its client did before it became one', async () => {
+    await scripted();
+    session.send({
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'act', arguments: { what: 'make late one' } },
+    });
+    await expect.poll(() => reached('make late')).toBe(true);
+    session.send({ method: 'notifications/cancelled', params: { requestId: 1 } });
+    await expect.poll(() => reached('tasks/cancel')).toBe(true);
+    // No task is known by then that anybody could have asked after.
+    expect(reached('tasks/get')).toBe(false);
+  });
+
   it('is over, for the server as well, when it takes longer than a call may', async () => {
     await scripted('tasks', { callMs: 400 });
     expect(codeOf(await act(1, 'make one'))).toBe('SERVER_SILENT');
@@ -241,6 +255,16 @@ describe('a tool that a server with sessions serves as a task alone', () => {
     await expect.poll(() => reached('tasks/result')).toBe(true);
     if (who === 'its client') session.send({ method: 'notifications/cancelled', params: { requestId: 1 } });
     await expect.poll(() => reached('tasks/cancel')).toBe(true);
+  });
+
+  it('is ended at its server where its client left before it became one', async () => {
+    await open();
+    const params = { name: 'act', arguments: { what: 'make late one' }, _meta: envelopeWith({}) };
+    session.send({ id: 1, method: 'tools/call', params });
+    await expect.poll(() => reached('make late')).toBe(true);
+    session.send({ method: 'notifications/cancelled', params: { requestId: 1 } });
+    await expect.poll(() => reached('tasks/cancel')).toBe(true);
+    expect(reached('tasks/result')).toBe(false);
   });
 
   it('does not bring what it may not say, nor a task of another shape', async () => {
