@@ -255,6 +255,6 @@ export const mutations: readonly Mutation[] = [
   },
   {
     rows: ['14 outcome recorded: answer to the client'],
-    edits: [edit(TO_CLIENT, 'x.note(end);')],
+    edits: [edit(TO_CLIENT, 'x.finished(pending, records.endOf(message, error));')],
   },
 ];
