@@ -126,7 +126,7 @@ function unreachable(base: string, found: string, cause: unknown): LockkeeperErr
   return new LockkeeperError('REGISTRY_UNREACHABLE', {
     expected: `an answer from ${base}`,
     found: quote(found),
-    next: 'Check the address and that the registry runs: lk doctor',
+    next: 'Check the address, the network and that the registry runs',
     cause,
   });
 }

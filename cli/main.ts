@@ -1,5 +1,12 @@
 /** The process of lk. A verb that serves for long starts light, before anything of it is loaded. */
 import { startLight } from '../runtime/footprint.ts';
+import { tooOld } from './node.ts';
+
+const refusal = tooOld(process.versions.node);
+if (refusal) {
+  process.stderr.write(`lk: ${refusal.message} [${refusal.code}]\n`);
+  process.exit(refusal.exit);
+}
 
 if (process.argv[2] === 'run' || process.argv[2] === 'gateway') startLight();
 const { lk } = await import('./lk.ts');

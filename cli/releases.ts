@@ -2,6 +2,7 @@
 
 import { ReleaseList } from '../schemas/api.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
+import type { Report } from '../schemas/finding.ts';
 import { aliasOf } from '../schemas/intent.ts';
 import { Release, type Release as ReleaseView } from '../schemas/release.ts';
 import type { Api } from './api.ts';
@@ -21,6 +22,12 @@ export function parseSpec(spec: string): Spec {
 /** The whole name, its last part, or what a project would call it. */
 export function answersTo(release: Pick<ReleaseView, 'name'>, name: string): boolean {
   return [release.name, release.name.split('/').at(-1), aliasOf(release.name)].includes(name);
+}
+
+/** What `lk approve` needs beside a release whose checks are these. */
+export function acceptWords(checks: Report['checks']): string {
+  const open = checks.filter(({ gates, outcome }) => gates && outcome !== 'ok');
+  return open.map(({ id }) => ` --accept "${id}=REASON"`).join('');
 }
 
 /** Every release that fits the filter, newest first, read page by page. */

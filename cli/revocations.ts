@@ -160,6 +160,6 @@ function ended(api: Api, found: string): LockkeeperError {
   return new LockkeeperError('REGISTRY_UNREACHABLE', {
     expected: `a stream of revocations from ${api.registry}`,
     found: quote(found),
-    next: 'Check the address and that the registry runs: lk doctor',
+    next: 'Check the address, the network and that the registry runs',
   });
 }

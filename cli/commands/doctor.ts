@@ -30,7 +30,10 @@ export const doctor: Command = {
     const rows = lines.map((line) => [line.ok ? 'ok' : 'no', line.check, line.found]);
     const painted = (cell: string, column: number): string =>
       column > 0 ? cell : cell.startsWith('no') ? context.paint.red(cell) : context.paint.green(cell);
-    const advice = failed.map((line) => `${line.check}: ${line.next}`);
+    const steps = [...new Set(failed.map(({ next }) => next))];
+    const advice = steps.map(
+      (next) => `${failed.flatMap((line) => (line.next === next ? [line.check] : [])).join(', ')}: ${next}`,
+    );
     return {
       data: { conclusion: failed.length ? 'unverified' : 'ok', checks: lines },
       text: [table(['', 'CHECK', 'FOUND'], rows, painted), ...(advice.length ? ['', ...advice] : [])].join(
@@ -46,7 +49,8 @@ async function ask(check: string, look: () => Promise<string>): Promise<Line> {
     return { check, ok: true, found: await look(), next: '' };
   } catch (thrown) {
     const error = asLockkeeperError(thrown);
-    return { check, ok: false, found: error.message, next: error.next };
+    // What to do next stands below the table, once.
+    return { check, ok: false, found: error.message.replace(` ${error.next}.`, ''), next: error.next };
   }
 }
 

@@ -21,7 +21,7 @@ export async function keyName(context: Context, values: Values): Promise<string>
 
 export const keys: Command = {
   summary: 'make the key you sign approvals with, and enrol it at the registry',
-  words: 'new | enrol | list | show | rotate lock|scanner|log',
+  words: '[list] | new | enrol | show | rotate lock|scanner|log',
   options: {
     name: option.text('name of the key file (default: your name)'),
     type: option.text('new: ed25519 (default) or p256, in a file'),
@@ -52,8 +52,8 @@ export const keys: Command = {
     'lk keys show > alice.pub',
     'lk keys rotate lock',
   ],
-  arity: [1, 2],
-  async run(context, [verb = '', role], values) {
+  arity: [0, 2],
+  async run(context, [verb = 'list', role], values) {
     if (role !== undefined && verb !== 'rotate') throw strange(`${verb} ${role}`);
     if (verb === 'new') return newKey(context, await keyName(context, values), values);
     if (verb === 'enrol' || verb === 'enroll') return enrol(context, values);

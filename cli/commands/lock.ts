@@ -3,7 +3,7 @@ import { LockView } from '../../schemas/api.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { type Lock, lockDigest, parseLockFile, renderLockFile } from '../../schemas/lock.ts';
 import { type Command, flag, option } from '../command.ts';
-import { minute } from '../output.ts';
+import { minute, plain } from '../output.ts';
 import { assertPinned } from '../pins.ts';
 import { assertKept, assertPolicy, readPolicyFile } from '../policy-file.ts';
 import { projectOf, readIntent, readLockBytes, remember, verifyHere } from '../project.ts';
@@ -54,10 +54,16 @@ export const lock: Command = {
         changes,
         warning: verified.lock.warning ?? null,
       },
-      text: `${[`Wrote ${project.lockPath}: version ${verified.lock.version}, valid until ${minute(verified.lock.expires)} UTC.`, ...changes.map((line) => `  ${line}`)].join('\n')}${warning}\nNext: lk ci`,
+      text: `${[`Wrote ${project.lockPath}: version ${verified.lock.version}, valid until ${minute(verified.lock.expires)} UTC.`, ...changes.map((line) => `  ${line}`)].join('\n')}${warning}\nNext: lk ci. A client starts: ${startOf(verified.lock, project.dir)}`,
     };
   },
 };
+
+/** What stands in a client's file for a server of this lock. */
+function startOf({ servers }: Lock, dir: string): string {
+  const [alias = 'ALIAS', other] = Object.keys(servers);
+  return `lk run ${other === undefined ? alias : 'ALIAS'} --project ${plain(dir)}`;
+}
 
 function changesBetween(before: Lock | null, after: Lock): string[] {
   const policies = [before?.policy?.digest, after.policy?.digest];

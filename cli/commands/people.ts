@@ -7,7 +7,7 @@ import { minute, table } from '../output.ts';
 
 export const people: Command = {
   summary: 'add people, change their roles, give them sign-in codes, let them go',
-  words: 'list | add PERSON --roles ROLES | code PERSON | remove PERSON',
+  words: '[list] | add PERSON --roles ROLES | code PERSON | remove PERSON',
   options: {
     roles: option.text('comma-separated: admin, reviewer, publisher, developer, auditor, runtime'),
   },
@@ -17,8 +17,8 @@ export const people: Command = {
     'lk people code alice',
     'lk people remove alice',
   ],
-  arity: [1, 2],
-  async run(context, [verb = '', person], values) {
+  arity: [0, 2],
+  async run(context, [verb = 'list', person], values) {
     const act = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
     if (!act || (person === undefined) !== (verb === 'list')) {
       throw new LockkeeperError('USAGE', {

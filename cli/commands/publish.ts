@@ -12,6 +12,7 @@ import type { Api } from '../api.ts';
 import { bundleSubmission, configIn, findBundle } from '../bundles.ts';
 import { type Command, type Context, flag, option, text, type Values } from '../command.ts';
 import { submissionOf } from '../publishing.ts';
+import { acceptWords } from '../releases.ts';
 import { commitSubmission, findCommit } from '../repositories.ts';
 import { newestOf } from '../scan/targets.ts';
 
@@ -90,7 +91,8 @@ export const publish: Command = {
     }
     const report = await api.call('report', Report, { parameters: { id: release.id } });
     const me = await api.call('me', Me);
-    const next = `Next: two other people than ${me.person} run: lk review ${release.id}, lk approve ${release.id}`;
+    const accepts = acceptWords(report.checks);
+    const next = `Next: other people than ${me.person} run: lk review ${release.id}, lk approve ${release.id}${accepts}`;
     return {
       data: { release: scanned, report },
       text: `${renderReport(report, context.paint, { asked: scanned, full: flag(values, 'full') })}\n${next}`,

@@ -1,5 +1,6 @@
 import { openVerdict } from '../../runtime/trust/verdict.ts';
 import { renderReport } from '../../scanner/render.ts';
+import { counted } from '../../scanner/text.ts';
 import { AdvisoryList } from '../../schemas/advisory.ts';
 import { subjectsOf } from '../../schemas/approval.ts';
 import { Attention } from '../../schemas/attention.ts';
@@ -13,7 +14,7 @@ import { advisoryLines, heldLines, locksText } from '../advisories.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, flag, option, type Result, text } from '../command.ts';
 import { minute, plain, table } from '../output.ts';
-import { findRelease, listReleases } from '../releases.ts';
+import { acceptWords, findRelease, listReleases } from '../releases.ts';
 import { attentionLines, dueText, reviewLines } from '../reviewed.ts';
 import { rootAt } from '../roots.ts';
 
@@ -55,7 +56,7 @@ export const review: Command = {
     const shown = renderReport(report, context.paint, { asked: release, full: flag(values, 'full') });
     const next =
       release.state === 'in_review'
-        ? `Next: lk diff ${release.id}, then lk approve ${release.id} or lk reject ${release.id} --reason TEXT`
+        ? `Next: lk diff ${release.id}, then lk approve ${release.id}${acceptWords(report.checks)} or lk reject ${release.id} --reason TEXT`
         : '';
     return {
       data: { release, report, review: reviewed, advisories: known.releases[0]?.advisories ?? [] },
@@ -117,7 +118,10 @@ async function listed(context: Context, api: Api, state: string): Promise<Result
   if (state !== 'in_review') return { data: { releases }, text: list };
   const attention = await api.call('attention', Attention);
   const { first, below } = attentionLines(attention);
-  const parts = [first.map((line) => context.paint.red(plain(line))), [list], below.map(plain)];
+  const states = ['submitted', 'scanning'];
+  const coming = (await Promise.all(states.map((one) => listReleases(api, { state: one })))).flat().length;
+  const scans = coming > 0 ? [`${counted(coming, 'release')} in the scanner: lk review --state all`] : [];
+  const parts = [first.map((line) => context.paint.red(plain(line))), [list, ...scans], below.map(plain)];
   const shown = parts.filter((lines) => lines.length > 0).map((lines) => lines.join('\n'));
   return { data: { releases, ...attention }, text: shown.join('\n\n') };
 }

@@ -47,7 +47,7 @@ function notThere(word: string): LockkeeperError {
   return new LockkeeperError('SOURCE_INVALID', {
     expected:
       'npm:NAME@VERSION, pypi:NAME@VERSION, oci:HOST/NAME:TAG, mcpb:FILE, git:ADDRESS#TAG, https://HOST/PATH, a folder, or the file of an MCP client',
-    found: quote(word),
+    found: `${quote(word)}, which is no file here`,
     next: 'See: lk scan --help',
   });
 }
@@ -67,7 +67,7 @@ async function clientFilesIn(dir: string): Promise<string[]> {
 
 /** The newest version of a source that names none; any other source as it is. Who is asked is found out when needed. */
 export async function newestOf(word: string, asking: () => Promise<Asking>): Promise<string> {
-  const [, kind, name] = /^(npm|pypi):((?:@[^/@\s]+\/)?[^/@\s]+)$/.exec(word) ?? [];
+  const [, kind, name] = /^(npm|pypi):((?:@[^/@\s]+\/)?[^/@\s]+)(?:@latest)?$/.exec(word) ?? [];
   if ((kind !== 'npm' && kind !== 'pypi') || name === undefined) return word;
   return exactSource({ kind, name, spec: '' }, await asking());
 }

@@ -66,20 +66,20 @@ export function openGithub({ api, host, token, environment, now }: GithubOptions
     route: string,
     parameters: Readonly<Record<string, string | number>>,
   ): Promise<Json | null> => {
-    if (now().getTime() < rest.until) throw unreachable(route, rest.why);
+    if (now().getTime() < rest.until) throw unreachable(rest.why);
     const key = octokit.request.endpoint(route, { ...parameters }).url;
     const known = kept.get(key);
     const headers = { 'accept-encoding': 'identity', ...(known ? { 'if-none-match': known.etag } : {}) };
     const answered = await octokit
       .request(route, { ...parameters, headers })
-      .catch((error: unknown) => failed(error, route, (until) => (rest = until)));
+      .catch((error: unknown) => failed(error, (until) => (rest = until)));
     rest = restOf(answered.headers, now()) ?? rest;
     if (answered.status === 304 && known) return known.data as Json;
     if (answered.status !== 200) return null;
     // The library gives text for what is no JSON, and nothing for what broke off.
     if (answered.data === null || typeof answered.data !== 'object') {
       rest = { until: now().getTime() + REST_MS, why: 'an answer that is no JSON, or too long' };
-      throw unreachable(route, rest.why);
+      throw unreachable(rest.why);
     }
     const { etag } = answered.headers;
     if (typeof etag === 'string') keep(kept, key, { etag, data: answered.data });
@@ -89,7 +89,6 @@ export function openGithub({ api, host, token, environment, now }: GithubOptions
   /** Anything else than an answer about the thing itself is thrown on. */
   const failed = (
     error: unknown,
-    route: string,
     set: (rest: { until: number; why: string }) => void,
   ): Answered => {
     const { status, message, response } = error as { status?: number; message?: string; response?: Answered };
@@ -97,7 +96,7 @@ export function openGithub({ api, host, token, environment, now }: GithubOptions
     if (response && (gone || status === 304)) return { status: gone ? 404 : 304, headers: response.headers };
     const why = quote(message ?? String(error), 200);
     set(restOf(response?.headers ?? {}, now(), status) ?? { until: now().getTime() + REST_MS, why });
-    throw unreachable(route, why, error);
+    throw unreachable(why, error);
   };
 
   return {
@@ -140,9 +139,9 @@ function restOf(
   return { until, why: `its limit is reached until ${new Date(until).toISOString()}` };
 }
 
-function unreachable(route: string, found: string, cause?: unknown): LockkeeperError {
+function unreachable(found: string, cause?: unknown): LockkeeperError {
   return new LockkeeperError('SOURCE_UNREACHABLE', {
-    expected: `GitHub to answer ${route}`,
+    expected: 'GitHub to answer',
     found,
     next: 'Check LOCKKEEPER_GITHUB and its token, or wait',
     cause,

@@ -1,6 +1,9 @@
 /** The servers of a client's file as those that are approved: what is asked for, what is left, and what to run for it. */
 import { expect, it } from 'vitest';
+import type { Context } from '../../cli/command.ts';
+import { add } from '../../cli/commands/add.ts';
 import { clientFile, fromClient } from '../../cli/from-client.ts';
+import { targetsOf } from '../../cli/scan/targets.ts';
 import { entriesOf } from '../../scanner/targets/client-file.ts';
 import type { Release } from '../../schemas/release.ts';
 
@@ -97,6 +100,20 @@ it('never says a secret of the file, nor takes two servers for one', () => {
     'lk publish npm:@acme/other --arg SECRET',
     'lk add NAME --alias OTHER',
   ]);
+});
+
+it.each([
+  ['npm:@acme/docs@2.1.0', 'Ask for a review with: lk publish npm:@acme/docs@2.1.0'],
+  ['docs@new', 'Such as: lk add filesystem'],
+  ['gone.json', 'found no gone.json'],
+])('lk add %s says what it takes', async (word, next) => {
+  const context = { cwd: import.meta.dirname } as Context;
+  await expect(add.run(context, [word], {})).rejects.toThrow(next);
+});
+
+it('a file of a client that is not there is told as one', async () => {
+  const asked = targetsOf('gone.json', import.meta.dirname, {} as never);
+  await expect(asked).rejects.toThrow('found "gone.json", which is no file here');
 });
 
 it('has each of them started by lk run in the project', () => {

@@ -1,6 +1,6 @@
 /** Which release is meant by the words people use. */
 import { describe, expect, it } from 'vitest';
-import { chosen, type Meant } from '../../cli/releases.ts';
+import { acceptWords, chosen, type Meant } from '../../cli/releases.ts';
 import type { Release, ReleaseState } from '../../schemas/release.ts';
 
 const release = (name: string, version: string, state: ReleaseState): Release =>
@@ -36,4 +36,15 @@ describe('without a version', () => {
 it('a version names one, in any state', () => {
   expect(chosen(all, 'weather@9.9.9', REVOKE)).toBe(typo);
   expect(() => chosen(all, 'weather@3.0.0')).toThrow('only the versions 9.9.9, 1.1.0, 1.0.0');
+});
+
+it('what gates and is not ok has to be accepted by name', () => {
+  const check = (id: string, gates: boolean, outcome: string) => ({ id, gates, outcome });
+  const checks = [
+    check('LK-MNT-01', true, 'unknown'),
+    check('LK-TXT-01', true, 'fired'),
+    check('LK-ART-01', true, 'ok'),
+    check('LK-LIC-01', false, 'fired'),
+  ] as unknown as Parameters<typeof acceptWords>[0];
+  expect(acceptWords(checks)).toBe(' --accept "LK-MNT-01=REASON" --accept "LK-TXT-01=REASON"');
 });
