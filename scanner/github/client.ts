@@ -87,10 +87,7 @@ export function openGithub({ api, host, token, environment, now }: GithubOptions
   };
 
   /** Anything else than an answer about the thing itself is thrown on. */
-  const failed = (
-    error: unknown,
-    set: (rest: { until: number; why: string }) => void,
-  ): Answered => {
+  const failed = (error: unknown, set: (rest: { until: number; why: string }) => void): Answered => {
     const { status, message, response } = error as { status?: number; message?: string; response?: Answered };
     const gone = status === 404 || status === 410 || status === 451;
     if (response && (gone || status === 304)) return { status: gone ? 404 : 304, headers: response.headers };
