@@ -3,12 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { npmOptionsOf } from '../../scanner/npm.ts';
 import { CODES } from '../../schemas/errors.ts';
-import { type Command, flag, option } from '../command.ts';
-import { foundCompany } from '../drill/company.ts';
-import { startDrillNpm } from '../drill/npm.ts';
+import { type Command, flag, option, type Result } from '../command.ts';
+import { type Company, foundCompany } from '../drill/company.ts';
+import { type DrillNpm, startDrillNpm } from '../drill/npm.ts';
 import type { Step } from '../drill/stage.ts';
 import { playStory } from '../drill/story.ts';
 import { clip, plain } from '../output.ts';
+import { tidied } from '../tidied.ts';
 
 export const drill: Command = {
   summary: 'play an attack on a private copy and show what stops it',
@@ -21,17 +22,16 @@ export const drill: Command = {
   async run(context, _words, values) {
     const dir = await mkdtemp(join(tmpdir(), 'lk-drill-'));
     await chmod(dir, 0o755);
-    const npm = await startDrillNpm(await npmOptionsOf(dir, context.config.environment), dir);
-    const company = await foundCompany({
-      dir,
-      npmRegistry: npm.url,
-      environment: context.config.environment,
-    });
+    const { environment } = context.config;
+    let npm: DrillNpm | undefined;
+    let company: Company | undefined;
     const { paint } = context;
     const lineOf = ({ step, expected, found, ok }: Step): string =>
       `${ok ? paint.green('ok  ') : paint.red('FAIL')}  ${step}\n      ${paint.dim(`expected ${clip(plain(expected), 140)}`)}\n      found    ${clip(plain(found), 140)}`;
     const tell = ({ step }: Step): void => context.progress(`played: ${step}`);
-    try {
+    const work = async (): Promise<Result> => {
+      npm = await startDrillNpm(await npmOptionsOf(dir, environment), dir);
+      company = await foundCompany({ dir, npmRegistry: npm.url, environment });
       const steps = await playStory({ company, npm, tell });
       context.progress('');
       const failed = steps.filter((step) => !step.ok).length;
@@ -46,11 +46,12 @@ export const drill: Command = {
         ].join('\n'),
         exit: failed === 0 ? 0 : CODES.INTERNAL.exit,
       };
-    } finally {
-      await company.close();
-      await npm.close();
+    };
+    return tidied(work, async () => {
+      await company?.close();
+      await npm?.close();
       if (flag(values, 'keep')) context.say(`Left in ${dir}`);
-      else await rm(dir, { recursive: true, force: true });
-    }
+      else await rm(dir, { recursive: true, force: true, maxRetries: 10 });
+    });
   },
 };

@@ -8,7 +8,16 @@ import { parseFile } from '../../schemas/json.ts';
 import { DEFAULT_POLICY, Policy } from '../../schemas/policy.ts';
 import { concludeAll, type Scan, type ScanTarget } from '../../schemas/scan.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { type Command, type Context, flag, list, option, text, type Values } from '../command.ts';
+import {
+  type Command,
+  type Context,
+  flag,
+  list,
+  option,
+  type Result,
+  text,
+  type Values,
+} from '../command.ts';
 import { readOr } from '../project.ts';
 import { renderScan } from '../scan/render.ts';
 import { sbomPlace, writeSboms } from '../scan/sbom.ts';
@@ -17,6 +26,7 @@ import { accept, readSuppressions, trustedIds } from '../scan/suppressions.ts';
 import { type Target, targetsOf } from '../scan/targets.ts';
 import { trustGiven } from '../scan/trust.ts';
 import { signerNamed } from '../signers.ts';
+import { tidied } from '../tidied.ts';
 import { acceptOf } from './approve.ts';
 import { keyName } from './keys.ts';
 
@@ -75,7 +85,7 @@ export const scan: Command = {
       trust: await trustGiven(context, values),
       advisories: list(values, 'advisories').map((path) => resolve(context.cwd, path)),
     });
-    try {
+    const work = async (): Promise<Result> => {
       const wanted: Target[] = [];
       for (const word of words) wanted.push(...(await targetsOf(word, context.cwd, scanning.ask)));
       const place = await sbomPlace(context, text(values, 'sbom'), wanted);
@@ -92,9 +102,8 @@ export const scan: Command = {
       await write(context, text(values, 'sarif'), () => `${JSON.stringify(toSarif(told), null, 2)}\n`);
       await write(context, text(values, 'markdown'), () => toMarkdown(told));
       return renderScan(told, { words, full: flag(values, 'full') }, context);
-    } finally {
-      await scanning.close();
-    }
+    };
+    return tidied(work, () => scanning.close());
   },
 };
 

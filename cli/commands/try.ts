@@ -2,9 +2,10 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CODES } from '../../schemas/errors.ts';
-import { type Command, flag, option } from '../command.ts';
-import { foundCompany } from '../drill/company.ts';
+import { type Command, flag, option, type Result } from '../command.ts';
+import { type Company, foundCompany } from '../drill/company.ts';
 import { play, told, wantedCall } from '../drill/try.ts';
+import { tidied } from '../tidied.ts';
 
 export const trying: Command = {
   summary: 'take a server from its source to a recorded call, on a private copy',
@@ -29,19 +30,18 @@ export const trying: Command = {
     const dir = await mkdtemp(join(tmpdir(), 'lk-try-'));
     // The user that servers run as has to reach what lies in it.
     await chmod(dir, 0o755);
-    try {
-      const company = await foundCompany({ dir, environment, trial: true, watches: false });
-      try {
-        const tried = await play(company, { source, values, call, tell: context.progress });
-        context.progress('');
-        const text = told(tried, context.paint);
-        return { data: tried, text, exit: tried.refused ? CODES.TOOL_REFUSED.exit : 0 };
-      } finally {
-        await company.close();
-      }
-    } finally {
+    let company: Company | undefined;
+    const work = async (): Promise<Result> => {
+      company = await foundCompany({ dir, environment, trial: true, watches: false });
+      const tried = await play(company, { source, values, call, tell: context.progress });
+      context.progress('');
+      const text = told(tried, context.paint);
+      return { data: tried, text, exit: tried.refused ? CODES.TOOL_REFUSED.exit : 0 };
+    };
+    return tidied(work, async () => {
+      await company?.close();
       if (flag(values, 'keep')) context.say(`Left in ${dir}`);
-      else await rm(dir, { recursive: true, force: true });
-    }
+      else await rm(dir, { recursive: true, force: true, maxRetries: 10 });
+    });
   },
 };
