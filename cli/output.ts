@@ -41,6 +41,32 @@ export function plain(text: string): string {
   return text.replace(HIDDEN, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
 }
 
+export interface Ticking {
+  tell(step: string): void;
+  /** Ends it, and clears the line. */
+  end(): void;
+}
+
+/** Tells each step, and from its fifth second on how long it lasts. */
+export function ticking(progress: (line: string) => void): Ticking {
+  let [step, seconds] = ['', 0];
+  const timer = setInterval(() => {
+    seconds += 1;
+    if (step !== '' && seconds >= 5) progress(`${step}, ${seconds} s`);
+  }, 1000);
+  timer.unref();
+  return {
+    tell: (next) => {
+      [step, seconds] = [next, 0];
+      progress(step);
+    },
+    end: () => {
+      clearInterval(timer);
+      progress('');
+    },
+  };
+}
+
 /** A time as people read it: to the minute. */
 export function minute(instant: string): string {
   return instant.slice(0, 16).replace('T', ' ');

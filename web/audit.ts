@@ -20,11 +20,23 @@ import {
 
 const HEAD = ['When (UTC)', 'User', 'Call', 'Outcome', 'Arguments and data'];
 const SHOWN = 200;
+/** Of the kinds of records, those that people ask for. */
+const KINDS = [
+  'request.forwarded',
+  'request.refused',
+  'response.refused',
+  'egress.allowed',
+  'egress.refused',
+  'content.flagged',
+  'surface.drift',
+  'server.state',
+  'quarantined',
+] satisfies AuditBody['kind'][];
 const FILTERS = [
   ['user', 'User'],
   ['server', 'Server'],
   ['tool', 'Tool'],
-  ['kind', 'Kind'],
+  ['kind', 'Kind', KINDS],
 ] as const;
 /** Not what a person looks for first; lk audit leaves out the same. */
 const QUIET = ['session.started', 'session.ended', 'notice.forwarded', 'request.finished'];
@@ -49,7 +61,7 @@ export async function audit(): Promise<HTMLElement> {
   };
   await show(null);
   const fields = [
-    ...FILTERS.map(([name, label]) => field({ name, label })),
+    ...FILTERS.map(([name, label, words]) => field({ name, label, ...(words ? { words } : {}) })),
     tick('all', 'Starts, ends and notices too'),
   ];
   return el(

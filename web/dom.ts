@@ -75,17 +75,29 @@ export interface Field {
   readonly value?: string;
   readonly required?: boolean;
   readonly rows?: number;
+  /** What may be meant; anything else can be typed as well. */
+  readonly words?: readonly string[];
   /** What the field belongs to, where a page has several of its name. */
   readonly of?: string;
 }
 
 /** A labelled input; several lines where `rows` says so. */
-export function field({ name, label, hint, value = '', required = false, rows, of }: Field): HTMLElement {
+export function field({
+  name,
+  label,
+  hint,
+  value = '',
+  required = false,
+  rows,
+  words,
+  of,
+}: Field): HTMLElement {
   const attributes = {
     name,
     id: of === undefined ? `field-${name}` : `field-${name}-${of}`,
     autocomplete: 'off',
     ...(required ? { required: '' } : {}),
+    ...(words ? { list: `words-${name}` } : {}),
   };
   const input =
     rows === undefined
@@ -96,6 +108,7 @@ export function field({ name, label, hint, value = '', required = false, rows, o
     { class: 'field' },
     el('label', { for: attributes.id }, label),
     input,
+    words ? el('datalist', { id: `words-${name}` }, ...words.map((value) => el('option', { value }))) : null,
     hint ? el('small', {}, hint) : null,
   );
 }

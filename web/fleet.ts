@@ -4,9 +4,10 @@ import { ask } from './api.ts';
 import { type Child, card, day, el, field, form, nameOf, short, soft, table, tag, textOf } from './dom.ts';
 
 const HEAD = ['Server', 'State', 'Since (UTC)', 'Host', 'Lock', 'User', 'Last seen (UTC)'];
+const STATES = ['COLD', 'STARTING', 'READY', 'DEGRADED', 'DEAD', 'DRAINING', 'QUARANTINED', 'unknown'];
 const FILTERS = [
   ['server', 'Server'],
-  ['state', 'State'],
+  ['state', 'State', STATES],
 ] as const;
 
 export async function fleet(): Promise<HTMLElement> {
@@ -25,7 +26,7 @@ export async function fleet(): Promise<HTMLElement> {
     );
   };
   await show(null);
-  const fields = FILTERS.map(([name, label]) => field({ name, label }));
+  const fields = FILTERS.map(([name, label, words]) => field({ name, label, ...(words ? { words } : {}) }));
   return el(
     'div',
     {},

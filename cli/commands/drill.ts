@@ -8,7 +8,7 @@ import { type Company, foundCompany } from '../drill/company.ts';
 import { type DrillNpm, startDrillNpm } from '../drill/npm.ts';
 import type { Step } from '../drill/stage.ts';
 import { playStory } from '../drill/story.ts';
-import { clip, plain } from '../output.ts';
+import { clip, plain, ticking } from '../output.ts';
 import { tidied } from '../tidied.ts';
 
 export const drill: Command = {
@@ -28,12 +28,12 @@ export const drill: Command = {
     const { paint } = context;
     const lineOf = ({ step, expected, found, ok }: Step): string =>
       `${ok ? paint.green('ok  ') : paint.red('FAIL')}  ${step}\n      ${paint.dim(`expected ${clip(plain(expected), 140)}`)}\n      found    ${clip(plain(found), 140)}`;
-    const tell = ({ step }: Step): void => context.progress(`played: ${step}`);
+    const { tell, end } = ticking(context.progress);
+    tell('starting a registry');
     const work = async (): Promise<Result> => {
       npm = await startDrillNpm(await npmOptionsOf(dir, environment), dir);
       company = await foundCompany({ dir, npmRegistry: npm.url, environment });
-      const steps = await playStory({ company, npm, tell });
-      context.progress('');
+      const steps = await playStory({ company, npm, tell: ({ step }) => tell(`played: ${step}`) });
       const failed = steps.filter((step) => !step.ok).length;
       return {
         data: { conclusion: failed === 0 ? 'ok' : 'broken', steps },
@@ -48,6 +48,7 @@ export const drill: Command = {
       };
     };
     return tidied(work, async () => {
+      end();
       await company?.close();
       await npm?.close();
       if (flag(values, 'keep')) context.say(`Left in ${dir}`);

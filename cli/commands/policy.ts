@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { readJournal } from '../../runtime/journal/journal.ts';
 import { remarksOf } from '../../runtime/policy/remarks.ts';
+import { counted } from '../../scanner/text.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { parseFile } from '../../schemas/json.ts';
 import { PolicyTest } from '../../schemas/policy-test.ts';
@@ -56,7 +57,7 @@ async function check(context: Context, values: Values): Promise<Result> {
   const rows = remarks.map(
     ({ line, text: said }) => `${line === 0 ? 'warning' : `line ${line}`}: ${plain(said)}`,
   );
-  const counts = `${compiled.parsed.rules.length} lines, ${compiled.policies.length} Cedar policies`;
+  const counts = `${counted(compiled.parsed.rules.length, 'line')}, ${compiled.policies.length} Cedar policies`;
   const next = here.locked === digest ? 'The lock carries exactly this policy.' : 'Next: lk lock';
   return {
     data: {

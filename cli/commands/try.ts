@@ -5,6 +5,7 @@ import { CODES } from '../../schemas/errors.ts';
 import { type Command, flag, option, type Result } from '../command.ts';
 import { type Company, foundCompany } from '../drill/company.ts';
 import { play, told, wantedCall } from '../drill/try.ts';
+import { ticking } from '../output.ts';
 import { tidied } from '../tidied.ts';
 
 export const trying: Command = {
@@ -31,14 +32,16 @@ export const trying: Command = {
     // The user that servers run as has to reach what lies in it.
     await chmod(dir, 0o755);
     let company: Company | undefined;
+    const { tell, end } = ticking(context.progress);
+    tell('starting a registry');
     const work = async (): Promise<Result> => {
       company = await foundCompany({ dir, environment, trial: true, watches: false });
-      const tried = await play(company, { source, values, call, tell: context.progress });
-      context.progress('');
+      const tried = await play(company, { source, values, call, tell });
       const text = told(tried, context.paint);
       return { data: tried, text, exit: tried.refused ? CODES.TOOL_REFUSED.exit : 0 };
     };
     return tidied(work, async () => {
+      end();
       await company?.close();
       if (flag(values, 'keep')) context.say(`Left in ${dir}`);
       else await rm(dir, { recursive: true, force: true, maxRetries: 10 });

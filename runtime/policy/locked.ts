@@ -32,6 +32,6 @@ export function requiredPolicy(lock: Carrier, surfaces: ReadonlyMap<string, Lock
   throw new LockkeeperError('POLICY_MISSING', {
     expected: 'a lock that carries a policy, for a face that serves many people',
     found: 'one without',
-    next: `Write ${POLICY_FILE} beside lockkeeper.json, then run: lk lock`,
+    next: `Write ${POLICY_FILE} beside lockkeeper.json (docs/policy.md), then run: lk lock`,
   });
 }
