@@ -26,6 +26,7 @@ import { type OpenedProject, openProject, type Project, projectOf } from './proj
 import { assertSome, type Refused, refusedToday } from './refused.ts';
 import { tellSinks } from './sinks.ts';
 import { countSinks, openTelemetry, type Telemetry } from './telemetry.ts';
+import { whenTold } from './tidied.ts';
 
 /** Options of each verb that starts servers. */
 export const RUNTIME_OPTIONS: Options = {
@@ -134,7 +135,7 @@ async function driverFor(served: readonly VerifiedEntry[], values: Values): Prom
 
 function untilSignal(): AbortSignal {
   const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort());
+  whenTold(() => stop.abort());
   return stop.signal;
 }
 

@@ -7,6 +7,7 @@ import { startDashboard } from '../dashboard.ts';
 import { findRelease } from '../releases.ts';
 import { rootAt } from '../roots.ts';
 import { signerNamed } from '../signers.ts';
+import { whenTold } from '../tidied.ts';
 import { keyName } from './keys.ts';
 
 export const dashboard: Command = {
@@ -42,7 +43,7 @@ export const dashboard: Command = {
     );
     if (context.json) process.stdout.write(`${JSON.stringify({ url: running.url })}\n`);
     await new Promise<void>((resolve) => {
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+      whenTold(() => resolve());
     });
     await running.close();
     return null;

@@ -2,6 +2,7 @@ import { loadConfig } from '../../registry/config.ts';
 import { startRegistry } from '../../registry/start.ts';
 import { closeInherited } from '../../runtime/isolation/descriptors.ts';
 import { type Command, flag, option, text } from '../command.ts';
+import { whenTold } from '../tidied.ts';
 
 export const serve: Command = {
   summary: 'run the registry, its scanner and its database on this machine',
@@ -41,7 +42,7 @@ export const serve: Command = {
     );
     if (context.json) process.stdout.write(`${JSON.stringify({ url: registry.url, code: registry.code })}\n`);
     await new Promise<void>((resolve) => {
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+      whenTold(() => resolve());
     });
     context.say('Stopping…');
     await registry.close();

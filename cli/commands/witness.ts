@@ -6,6 +6,7 @@ import { noteKeyOf, readNoteKey, type Signer, type Verifier } from '../../schema
 import { readLogKey, WITNESS_NAME } from '../../schemas/witness.ts';
 import { type Command, type Context, list, option, text, type Values } from '../command.ts';
 import { listenAt } from '../listen.ts';
+import { whenTold } from '../tidied.ts';
 import { startWitness } from '../witness/server.ts';
 import { openState } from '../witness/state.ts';
 
@@ -41,7 +42,7 @@ export const witness: Command = {
     }));
     // Whoever reads the first line may end it at once.
     const ended = new Promise<void>((done) => {
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => done());
+      whenTold(() => done());
     });
     say(welcome(context, { url: running.url, vkey, dir, watches }));
     if (context.json)

@@ -110,8 +110,7 @@ export async function foundCompany(options: CompanyOptions): Promise<Company> {
     must,
     call: (person, alias, requests) => converse(start(['run', alias], project, envOf(person)), requests),
     close: async () => {
-      // Not the signal of a terminal, which the server had already: a second one of a kind kills.
-      server.kill('SIGTERM');
+      server.kill('SIGINT');
       if (server.exitCode === null) await once(server, 'close');
     },
   };
