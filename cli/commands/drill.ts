@@ -24,7 +24,7 @@ export const drill: Command = {
     await chmod(dir, 0o755);
     const { environment } = context.config;
     let npm: DrillNpm | undefined;
-    let company: Company | undefined;
+    let founding: Promise<Company> | undefined;
     const { paint } = context;
     const lineOf = ({ step, expected, found, ok }: Step): string =>
       `${ok ? paint.green('ok  ') : paint.red('FAIL')}  ${step}\n      ${paint.dim(`expected ${clip(plain(expected), 140)}`)}\n      found    ${clip(plain(found), 140)}`;
@@ -32,8 +32,12 @@ export const drill: Command = {
     tell('starting a registry');
     const work = async (): Promise<Result> => {
       npm = await startDrillNpm(await npmOptionsOf(dir, environment), dir);
-      company = await foundCompany({ dir, npmRegistry: npm.url, environment });
-      const steps = await playStory({ company, npm, tell: ({ step }) => tell(`played: ${step}`) });
+      founding = foundCompany({ dir, npmRegistry: npm.url, environment });
+      const steps = await playStory({
+        company: await founding,
+        npm,
+        tell: ({ step }) => tell(`played: ${step}`),
+      });
       const failed = steps.filter((step) => !step.ok).length;
       return {
         data: { conclusion: failed === 0 ? 'ok' : 'broken', steps },
@@ -49,7 +53,7 @@ export const drill: Command = {
     };
     return tidied(work, async () => {
       end();
-      await company?.close();
+      await founding?.then((company) => company.close()).catch(() => undefined);
       await npm?.close();
       if (flag(values, 'keep')) context.say(`Left in ${dir}`);
       else await rm(dir, { recursive: true, force: true, maxRetries: 10 });

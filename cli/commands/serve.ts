@@ -30,6 +30,10 @@ export const serve: Command = {
       ...given('LOCKKEEPER_HOST', text(values, 'host')),
       ...given('LOCKKEEPER_DATA', text(values, 'data')),
     });
+    // Told while it starts: it starts, and ends at once, with nothing left half made.
+    const ended = new Promise<void>((resolve) => {
+      whenTold(() => resolve());
+    });
     const registry = await startRegistry(config, { log: context.say });
     context.say(
       welcome(context.paint, {
@@ -41,9 +45,7 @@ export const serve: Command = {
       }),
     );
     if (context.json) process.stdout.write(`${JSON.stringify({ url: registry.url, code: registry.code })}\n`);
-    await new Promise<void>((resolve) => {
-      whenTold(() => resolve());
-    });
+    await ended;
     context.say('Stopping…');
     await registry.close();
     return null;

@@ -31,18 +31,18 @@ export const trying: Command = {
     const dir = await mkdtemp(join(tmpdir(), 'lk-try-'));
     // The user that servers run as has to reach what lies in it.
     await chmod(dir, 0o755);
-    let company: Company | undefined;
+    let founding: Promise<Company> | undefined;
     const { tell, end } = ticking(context.progress);
     tell('starting a registry');
     const work = async (): Promise<Result> => {
-      company = await foundCompany({ dir, environment, trial: true, watches: false });
-      const tried = await play(company, { source, values, call, tell });
+      founding = foundCompany({ dir, environment, trial: true, watches: false });
+      const tried = await play(await founding, { source, values, call, tell });
       const text = told(tried, context.paint);
       return { data: tried, text, exit: tried.refused ? CODES.TOOL_REFUSED.exit : 0 };
     };
     return tidied(work, async () => {
       end();
-      await company?.close();
+      await founding?.then((company) => company.close()).catch(() => undefined);
       if (flag(values, 'keep')) context.say(`Left in ${dir}`);
       else await rm(dir, { recursive: true, force: true, maxRetries: 10 });
     });

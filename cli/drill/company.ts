@@ -102,17 +102,21 @@ export async function foundCompany(options: CompanyOptions): Promise<Company> {
       next: 'See the message',
     });
   };
-  await must('admin', 'login', url, '--code', code);
+  const close = async (): Promise<void> => {
+    server.kill('SIGINT');
+    if (server.exitCode === null && server.signalCode === null) await once(server, 'close');
+  };
+  await must('admin', 'login', url, '--code', code).catch(async (error: unknown) => {
+    await close();
+    throw error;
+  });
   return {
     dir,
     url,
     lk,
     must,
     call: (person, alias, requests) => converse(start(['run', alias], project, envOf(person)), requests),
-    close: async () => {
-      server.kill('SIGINT');
-      if (server.exitCode === null) await once(server, 'close');
-    },
+    close,
   };
 }
 
