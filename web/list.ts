@@ -48,7 +48,7 @@ async function rows(): Promise<(release: Release) => (Node | string)[]> {
 
 function rowOf(release: Release, person: string, threshold: number): (Node | string)[] {
   const due = dueTag(release);
-  const mine = release.approvals.some((one) => one.person === person) ? ', yours too' : '';
+  const mine = release.approvals.some((one) => one.person === person) ? ', with yours' : '';
   return [
     el('a', { href: `#/release/${release.id}` }, nameOf(release.name)),
     release.version,
