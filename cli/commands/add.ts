@@ -139,7 +139,7 @@ function adoptionText(
   return [
     ...(added.length > 0
       ? [`${project.intentPath} now asks for:`, ...added]
-      : [`No server of ${file} is approved.`]),
+      : [missing.length > 0 ? `No server of ${file} is approved.` : `${file} names no server.`]),
     ...(asked.length > 0 ? ['Not asked for:', ...asked] : []),
     ...(added.length > 0
       ? [`Next: lk lock. Then these take the place of theirs in ${file}:`, ...linesOf(client)]

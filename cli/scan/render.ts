@@ -1,5 +1,6 @@
 /** What `lk scan` prints for people. */
 import { renderReport } from '../../scanner/render.ts';
+import { CLIENT_FILES } from '../../scanner/targets/client-file.ts';
 import { WIDTH, wrapped } from '../../scanner/text.ts';
 import type { CheckResult } from '../../schemas/finding.ts';
 import type { Scan, ScanTarget } from '../../schemas/scan.ts';
@@ -17,7 +18,7 @@ export function renderScan(told: Scan, { words, full }: Wish, context: Context):
   const { paint } = context;
   const exit = EXIT[told.conclusion];
   if (told.targets.length === 0) {
-    const none = `could not verify: no server in ${words.map(plain).join(', ')}: there was nothing to scan`;
+    const none = `could not verify: no server in ${words.map(plain).join(', ')}: there was nothing to scan (a folder is searched for ${CLIENT_FILES.slice(0, 3).join(', ')} and the like)`;
     return { data: told, text: paint.yellow(none), exit };
   }
   const blocks = told.targets.map((one) => renderTarget(one, full, context));

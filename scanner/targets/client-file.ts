@@ -96,7 +96,11 @@ function jsonOf(path: string, text: string): Members {
   const errors: ParseError[] = [];
   const value: unknown = deepest(text) > MAX_DEPTH ? null : parse(text, errors, { allowTrailingComma: true });
   const [first] = errors;
-  if (first) throw invalid(path, 'JSON, with comments or without', printParseErrorCode(first.error));
+  if (first) {
+    const line = text.slice(0, first.offset).split('\n').length;
+    const found = `${printParseErrorCode(first.error)} in line ${line}`;
+    throw invalid(path, 'JSON, with comments or without', found);
+  }
   if (isObject(value)) return value as Members;
   throw invalid(path, 'a JSON object', quote(text, 40));
 }

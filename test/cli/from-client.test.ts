@@ -116,6 +116,10 @@ it('a file of a client that is not there is told as one', async () => {
   await expect(asked).rejects.toThrow('found "gone.json", which is no file here');
 });
 
+it('a file that is broken says in which line', () => {
+  expect(() => entriesOf('.mcp.json', '{\n  "mcpServers": {\n    "a": {]\n')).toThrow(/found \w+ in line 3/);
+});
+
 it('has each of them started by lk run in the project', () => {
   const { wishes } = of({ docs: { command: 'npx', args: ['@acme/docs'] } }, DOCS);
   expect(clientFile(wishes, '/srv/app').mcpServers).toEqual({
