@@ -9,7 +9,7 @@ import type { Release } from '../schemas/release.ts';
 import { inRange } from '../schemas/request.ts';
 
 /** A server of the file that is approved. */
-export interface Wish {
+interface Wish {
   readonly alias: string;
   readonly request: IntentServer;
   readonly release: Release;
@@ -18,7 +18,7 @@ export interface Wish {
 }
 
 /** A server of the file that nothing approved stands for, and what to run. */
-export interface Missing {
+interface Missing {
   readonly alias: string;
   readonly why: string;
   readonly next: string;

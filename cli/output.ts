@@ -41,7 +41,7 @@ export function plain(text: string): string {
   return text.replace(HIDDEN, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
 }
 
-export interface Ticking {
+interface Ticking {
   tell(step: string): void;
   /** Ends it, and clears the line. */
   end(): void;
