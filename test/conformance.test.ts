@@ -17,12 +17,14 @@ const LOSS: Loss = {
       .filter((event) => !event.includes('notifications/progress'))
       .join('\n\n'),
 };
+/** A hop that loses nothing is what the lossy one is but for its losses, which are told one by one. */
+const tested = ways.filter(({ name }) => name !== 'passthrough');
 const lossy: Way = { name: 'lossy', open: (direct) => openPassthrough(direct, { loss: LOSS }) };
 
 describe('the conformance suite', () => {
   let taken: Taken[];
   beforeAll(async () => {
-    taken = await takeAll([...ways, lossy], REVISIONS, () => undefined);
+    taken = await takeAll([...tested, lossy], REVISIONS, () => undefined);
   });
   const of = (way: string): Taken[] => taken.filter((one) => one.way === way);
   const countsOf = (way: string): number[][] =>
@@ -42,7 +44,7 @@ describe('the conformance suite', () => {
     expect(failed.filter(({ scenario }) => !scenario.startsWith('tasks-'))).toEqual([]);
   });
 
-  it.each(ways.map(({ name }) => name))('comes to the same checks by %s', async (name) => {
+  it.each(tested.map(({ name }) => name))('comes to the same checks by %s', async (name) => {
     const judged = judge([...of(DIRECT), ...of(name)], await baseline());
     expect(judged.verdicts.flatMap((one) => one.differences.filter(({ why }) => !why))).toEqual([]);
     expect(judged.stale).toEqual([]);
