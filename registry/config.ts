@@ -2,12 +2,13 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import cron from 'node-cron';
-import { LockkeeperError, quote } from '../schemas/errors.ts';
+import { quote } from '../schemas/errors.ts';
 import { DEFAULT_POLICY, type Policy } from '../schemas/policy.ts';
 import { readWitnessKey } from '../schemas/witness.ts';
 import { licencesOf } from './licences.ts';
 import type { PublishSetting } from './publish.ts';
 import { publishOf } from './publish-setting.ts';
+import { badSetting } from './setting.ts';
 import { TARGETS_PATTERN, type TufSetting, tufOf } from './tuf/setting.ts';
 import type { Witness } from './witness-client.ts';
 
@@ -159,20 +160,23 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith('LOCKKEEPER_') || value === undefined || FOREIGN.has(name)) continue;
     const setting = Object.hasOwn(SETTINGS, name) ? SETTINGS[name] : undefined;
-    if (!setting) throw invalid(`one of ${Object.keys(SETTINGS).join(', ')}`, quote(name));
-    if (!setting.pattern.test(value)) throw invalid(`${name}: ${setting.help}`, quote(value));
+    if (!setting) throw badSetting(`one of ${Object.keys(SETTINGS).join(', ')}`, quote(name));
+    if (!setting.pattern.test(value)) throw badSetting(`${name}: ${setting.help}`, quote(value));
   }
   if (env.DATABASE_URL !== undefined && !/^postgres(ql)?:\/\//.test(env.DATABASE_URL))
-    throw invalid('DATABASE_URL as postgres://…', 'another scheme');
+    throw badSetting('DATABASE_URL as postgres://…', 'another scheme');
   if (Number(env.LOCKKEEPER_PORT ?? 0) > 65_535)
-    throw invalid('LOCKKEEPER_PORT of at most 65535', quote(env.LOCKKEEPER_PORT ?? ''));
+    throw badSetting('LOCKKEEPER_PORT of at most 65535', quote(env.LOCKKEEPER_PORT ?? ''));
   for (const name of ['LOCKKEEPER_UPSTREAM_CRON', 'LOCKKEEPER_ADVISORIES_CRON', 'LOCKKEEPER_TUF_CRON']) {
     const given = env[name];
     if (given !== undefined && !cron.validate(given))
-      throw invalid(`${name} as a cron expression, such as 7 * * * *`, quote(given));
+      throw badSetting(`${name} as a cron expression, such as 7 * * * *`, quote(given));
   }
   if (/^http/.test(env.LOCKKEEPER_ADVISORIES ?? '') && !URL.canParse(env.LOCKKEEPER_ADVISORIES ?? ''))
-    throw invalid('LOCKKEEPER_ADVISORIES as a folder or an address', quote(env.LOCKKEEPER_ADVISORIES ?? ''));
+    throw badSetting(
+      'LOCKKEEPER_ADVISORIES as a folder or an address',
+      quote(env.LOCKKEEPER_ADVISORIES ?? ''),
+    );
   const dataDir = env.LOCKKEEPER_DATA ?? defaultData(env);
   return {
     dataDir,
@@ -218,21 +222,17 @@ function witnessesOf(env: Readonly<Record<string, string | undefined>>): Registr
   });
   const names = list.map(({ key }) => readWitnessKey(key).name);
   if (new Set(names).size < names.length)
-    throw invalid('LOCKKEEPER_WITNESSES with each name once', names.join(', '));
+    throw badSetting('LOCKKEEPER_WITNESSES with each name once', names.join(', '));
   const bad = list.find(({ url }) => !URL.canParse(url));
-  if (bad) throw invalid('LOCKKEEPER_WITNESSES with addresses after @', quote(bad.url));
+  if (bad) throw badSetting('LOCKKEEPER_WITNESSES with addresses after @', quote(bad.url));
   const threshold = Number(count ?? (list.length === 0 ? 0 : Math.floor(list.length / 2) + 1));
-  if (list.length > 32) throw invalid('at most 32 LOCKKEEPER_WITNESSES', `${list.length}`);
+  if (list.length > 32) throw badSetting('at most 32 LOCKKEEPER_WITNESSES', `${list.length}`);
   if (threshold > list.length)
-    throw invalid(
+    throw badSetting(
       `LOCKKEEPER_WITNESS_THRESHOLD of at most ${list.length}, the witnesses given`,
       `${threshold}`,
     );
   return given === undefined ? null : { list, threshold };
-}
-
-function invalid(expected: string, found: string): LockkeeperError {
-  return new LockkeeperError('CONFIG_INVALID', { expected, found, next: 'Correct or unset the variable' });
 }
 
 /** Root's own folder is closed to the user that PostgreSQL and the sandboxes run as. */

@@ -1,7 +1,8 @@
 /** Licences that a company takes, as a setting names them, and what its policy says then. */
 import { isLicenceId } from '../scanner/installed/licence.ts';
-import { LockkeeperError, quote } from '../schemas/errors.ts';
+import { quote } from '../schemas/errors.ts';
 import type { Policy } from '../schemas/policy.ts';
+import { badSetting } from './setting.ts';
 
 const CHECK = 'LK-LIC-01';
 
@@ -12,11 +13,10 @@ export function licencesOf(env: Readonly<Record<string, string | undefined>>): s
   const list = [...new Set(given.split(',').map((one) => one.trim()))];
   const bad = list.find((one) => !isLicenceId(one));
   if (bad === undefined) return list;
-  throw new LockkeeperError('CONFIG_INVALID', {
-    expected: 'LOCKKEEPER_LICENCES as SPDX ids, comma-separated, such as MIT,Apache-2.0',
-    found: quote(bad, 100),
-    next: 'Correct or unset the variable',
-  });
+  throw badSetting(
+    'LOCKKEEPER_LICENCES as SPDX ids, comma-separated, such as MIT,Apache-2.0',
+    quote(bad, 100),
+  );
 }
 
 /** Whoever names what they take means it: the check gates then. */

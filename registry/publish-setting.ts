@@ -1,7 +1,7 @@
 /** Where checkpoints are published, as a setting names it. */
 import { bucketAt } from '../runtime/store/bucket-setting.ts';
-import { LockkeeperError } from '../schemas/errors.ts';
 import type { PublishSetting } from './publish.ts';
+import { badSetting } from './setting.ts';
 
 /** Null for no such setting. Throws CONFIG_INVALID. */
 export function publishOf(env: Readonly<Record<string, string | undefined>>): PublishSetting | null {
@@ -11,10 +11,8 @@ export function publishOf(env: Readonly<Record<string, string | undefined>>): Pu
   if (!given.startsWith('s3:')) return { folder: given, git: false };
   const bucket = bucketAt(given, env);
   if (bucket.credentials !== null) return { bucket };
-  throw new LockkeeperError('CONFIG_INVALID', {
-    expected:
-      'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SHARED_CREDENTIALS_FILE, to publish in a bucket',
-    found: 'neither',
-    next: 'Correct or unset the variable',
-  });
+  throw badSetting(
+    'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SHARED_CREDENTIALS_FILE, to publish in a bucket',
+    'neither',
+  );
 }

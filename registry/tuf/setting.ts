@@ -1,5 +1,6 @@
 /** The repository that trust files are asked of, as its settings name it. There is none by default. */
-import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { quote } from '../../schemas/errors.ts';
+import { badSetting } from '../setting.ts';
 
 export interface TufSetting {
   /** Address of the metadata; what it names lies under `targets/` of it. */
@@ -18,11 +19,11 @@ export function tufOf(env: Readonly<Record<string, string | undefined>>): TufSet
   const { LOCKKEEPER_TUF: url, LOCKKEEPER_TUF_ROOT: root, LOCKKEEPER_TUF_TARGETS: given } = env;
   if (url === undefined) {
     if (root === undefined && given === undefined) return null;
-    throw invalid('LOCKKEEPER_TUF beside the other settings of the repository', 'none');
+    throw badSetting('LOCKKEEPER_TUF beside the other settings of the repository', 'none');
   }
-  if (!URL.canParse(url)) throw invalid('LOCKKEEPER_TUF as an address', quote(url));
+  if (!URL.canParse(url)) throw badSetting('LOCKKEEPER_TUF as an address', quote(url));
   if (root === undefined)
-    throw invalid(
+    throw badSetting(
       'LOCKKEEPER_TUF_ROOT: nothing of a repository is believed without a root to begin with',
       'none',
     );
@@ -32,10 +33,6 @@ export function tufOf(env: Readonly<Record<string, string | undefined>>): TufSet
   });
   const names = targets.map(({ name }) => name);
   if (new Set(names).size < names.length)
-    throw invalid('LOCKKEEPER_TUF_TARGETS with each name once', names.join(', '));
+    throw badSetting('LOCKKEEPER_TUF_TARGETS with each name once', names.join(', '));
   return { url: url.replace(/\/+$/, ''), root, targets };
-}
-
-function invalid(expected: string, found: string): LockkeeperError {
-  return new LockkeeperError('CONFIG_INVALID', { expected, found, next: 'Correct or unset the variable' });
 }
