@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
+import { readHere } from '../gate/large/here.ts';
 import { REQUESTS_TO_CLIENT } from '../gate/methods.ts';
 import { clientTask } from '../gate/refusals.ts';
 import { judgeState, relatedTask } from '../gate/tasks.ts';
@@ -12,7 +13,7 @@ import {
   type Id,
   idKey,
   isObject,
-  parseMessage,
+  type Message,
   type Request,
   type Response,
 } from '../wire/message.ts';
@@ -100,7 +101,7 @@ export class Handles {
     return asked;
   }
 
-  #over(taskId: string, answer: ReturnType<typeof response>): void {
+  #over(taskId: string, answer: Message): void {
     this.#asked.delete(taskId);
     this.#b.heard(answer);
   }
@@ -155,7 +156,9 @@ export class Handles {
       said,
       Buffer.from('}}'),
     ]);
-    this.#over(taskId, parseMessage(whole, true));
+    // One level deeper than its server said it, it may be more than is read.
+    const read = readHere({ kind: 'unread', id, bytes: whole });
+    this.#over(taskId, read instanceof LockkeeperError ? failure(id, read) : read);
   }
 
   #answers(taskId: string, answers: JsonObject): void {

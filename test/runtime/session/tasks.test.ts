@@ -372,6 +372,21 @@ describe('a task of a server with sessions', () => {
     await client.session.close();
   });
 
+  it('ends in nothing that is deeper than what is read: it is refused, and the session goes on', async () => {
+    const client = await open(ACROSS);
+    await client.make('one');
+    const deep = (levels: number): string =>
+      `{"content":[],"deep":${'['.repeat(levels)}${']'.repeat(levels)}}`;
+    for (const [levels, code] of [
+      [61, undefined],
+      [62, 'RESULT_INVALID'],
+    ] as const) {
+      await client.act(`settle one ends ${deep(levels)}`);
+      expect(codeOf(await client.fetch('one'))).toBe(code);
+    }
+    await client.session.close();
+  });
+
   it('fails as its server says, in the very words', async () => {
     const client = await open(ACROSS);
     await client.make('one');
