@@ -1,6 +1,7 @@
 /** One caller with many sessions, credentials and failing calls: the others go on. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { Instances } from '../../../runtime/gateway/instances.ts';
+import { Breakers } from '../../../runtime/lifecycle/breakers.ts';
 import type { RunningServer } from '../../../runtime/ports.ts';
 import {
   callsIn,
@@ -24,7 +25,8 @@ const act = (what: string) => ({ name: 'act', arguments: { what } });
 
 describe('one caller beside others', () => {
   it('whose calls end their server has a rest, and nobody else', async () => {
-    gateway = await startGateway();
+    // A clock that stands: what rests, rests however long this takes.
+    gateway = await startGateway({ door: { breakers: new Breakers({ now: () => 0 }) } });
     const url = `${gateway.url}/servers/weather/mcp`;
     const [eve, bob] = await Promise.all(['eve', 'bob'].map((user) => httpClient(url, { 'x-user': user })));
     const codes: unknown[] = [];

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ClientPort } from '../../../runtime/session/options.ts';
 import type { Message } from '../../../runtime/wire/message.ts';
+import { LockkeeperError } from '../../../schemas/errors.ts';
 import { certify, makeAuthority } from '../../helpers/certificates.ts';
 import {
   callsIn,
@@ -35,6 +36,40 @@ async function started(asked: IncomingMessage[] = [], doors?: GatewaySetup['door
   gateway = await startGateway({ options, ...(doors ? { doors } : {}) });
   return `${gateway.url}/servers/weather/mcp`;
 }
+
+it('a session whose credential is good no more ends with its server, though nobody asks anything of it', async () => {
+  let wrong: LockkeeperError | null = null;
+  const assertStands = async (): Promise<void> => {
+    if (wrong) throw wrong;
+  };
+  const identify = async ({ headers }: IncomingMessage) => {
+    const other = headers['x-user'] !== undefined;
+    return {
+      caller,
+      servers: null,
+      principal: `${other}`,
+      expires: null,
+      ...(other ? {} : { assertStands }),
+    };
+  };
+  gateway = await startGateway({ options: { askedMs: 20, identify } });
+  const url = `${gateway.url}/servers/weather/mcp`;
+  const params = { name: 'echo', arguments: { message: 'hi' } };
+  const clients = await Promise.all([httpClient(url), httpClient(url, { 'x-user': 'other' })]);
+  for (const client of clients) await client.request(1, 'tools/call', params);
+  await (await stateless(url, { id: 1, method: 'tools/call', params })).text();
+  expect([gateway.sessions, gateway.processes.length]).toEqual([3, 3]);
+  const because = (code: 'IDENTITY_UNVERIFIED' | 'TOKEN_INVALID') =>
+    new LockkeeperError(code, { expected: 'it', found: 'none', next: 'Get one' });
+  // What cannot be told for a moment ends nothing.
+  wrong = because('IDENTITY_UNVERIFIED');
+  expect((await clients[0]?.request(2, 'tools/call', params))?.[0]?.error).toBeUndefined();
+  wrong = because('TOKEN_INVALID');
+  await until(() => gateway.sessions === 1);
+  await Promise.all([gateway.processes[0]?.exited, gateway.processes[2]?.exited]);
+  expect((await clients[1]?.request(2, 'tools/call', params))?.[0]?.error).toBeUndefined();
+  expect(gateway.refusals).toEqual(['TOKEN_INVALID', 'TOKEN_INVALID']);
+});
 
 describe('a client that goes while it is asked who it is', () => {
   it('holds no stream, and is asked no more', async () => {

@@ -314,6 +314,31 @@ describe('toxic flows', () => {
     });
   });
 
+  it('are asked about, call by call, where a line says so', async () => {
+    const people = new People();
+    const text = 'everyone: all locked tools\neveryone: ask one person before sending out after reading';
+    const session = await open('', {
+      policy: (locked) => sessionPolicy(text, locked, { approvals: people }),
+      ...labelled({ echo: ['sends-out'], act: ['reads-untrusted', 'reads-private'] }),
+    });
+    expect(codeOf(await session.request(1, 'tools/call', echo))).toBeUndefined();
+    await session.request(2, 'tools/call', act);
+    expect(people.asked).toEqual([]);
+    session.send({ id: 3, method: 'tools/call', params: echo });
+    await expect.poll(() => people.asked.length).toBe(1);
+    expect(session.calls()).toHaveLength(2);
+    people.decide();
+    await session.next((message) => message.id === 3 && message.result !== undefined);
+    session.send({ id: 4, method: 'tools/call', params: echo });
+    await expect.poll(() => people.asked.length).toBe(2);
+    people.decide(new LockkeeperError('CALL_REJECTED', { expected: 'a yes', found: 'a no', next: 'Ask why' }));
+    await session.next((message) => message.id === 4 && codeOf(message) !== undefined);
+    await session.close();
+    expect(session.calls()).toHaveLength(3);
+    const waiting = (await session.records()).filter(({ kind }) => kind === 'call.waiting');
+    expect(waiting.map(({ decision }) => decision?.rule)).toEqual(['toxic flows', 'toxic flows']);
+  });
+
   it('count what a server tells by itself of a call that was given up', async () => {
     const flow = new FlowState();
     const session = await open('', {
