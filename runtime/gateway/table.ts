@@ -161,13 +161,12 @@ function renewed(kept: HttpSession | Shared, who: Identified): void {
   kept.assertStands = who.assertStands;
 }
 
-async function isFallen(
-  { who, assertStands }: HttpSession | Shared,
-  refused: GatewayOptions['refused'],
-): Promise<boolean> {
-  const error = await assertStands?.().then(() => null, asLockkeeperError);
+async function isFallen(kept: HttpSession | Shared, refused: GatewayOptions['refused']): Promise<boolean> {
+  const error = await kept.assertStands?.().then(() => null, asLockkeeperError);
   // What cannot be told now is refused with each request, and may be told again.
   if (error?.status !== 401) return false;
-  refused(error, who.caller);
+  // It takes a while to end, and is told of once.
+  kept.assertStands = undefined;
+  refused(error, kept.who.caller);
   return true;
 }
