@@ -331,7 +331,9 @@ describe('toxic flows', () => {
     await session.next((message) => message.id === 3 && message.result !== undefined);
     session.send({ id: 4, method: 'tools/call', params: echo });
     await expect.poll(() => people.asked.length).toBe(2);
-    people.decide(new LockkeeperError('CALL_REJECTED', { expected: 'a yes', found: 'a no', next: 'Ask why' }));
+    people.decide(
+      new LockkeeperError('CALL_REJECTED', { expected: 'a yes', found: 'a no', next: 'Ask why' }),
+    );
     await session.next((message) => message.id === 4 && codeOf(message) !== undefined);
     await session.close();
     expect(session.calls()).toHaveLength(3);
