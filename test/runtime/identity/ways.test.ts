@@ -35,7 +35,7 @@ describe('the gateway’s own tokens', () => {
     const { token, entry } = await addToken(file, wanted(), new Date());
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(readFileSync(file, 'utf8')).not.toContain(token.slice(-43));
-    expect(hideSecrets(`the token ${token}`, () => 'hidden')).toBe('hidden');
+    expect(hideSecrets(`the token ${token}`, () => 'hidden')).toBe('the token hidden');
     const identity = await testIdentity({ tokens: { file } });
     expect(await accepted(identity, bearer(token))).toMatchObject({
       caller: { user: 'ci:build', teams: ['ci'], via: 'token', actors: [] },
