@@ -146,6 +146,9 @@ export class ToServer {
     const item = broughtBy(pending);
     if (item !== undefined) x.state?.policy?.asks(call, item);
     const failed = (error: LockkeeperError): void => {
+      // Nothing was written of it yet, and the journal can be.
+      if (error.code === 'FLOWS_BROKEN')
+        x.note(records.refused(x.scribe, message, { direction: 'to-server', error, target, decision }));
       if (x.fromClient.delete(key)) x.toClient(wire.refusalOf(id, error), key);
       x.settled();
     };

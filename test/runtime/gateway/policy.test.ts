@@ -125,6 +125,8 @@ describe('policy over HTTP', () => {
     symlinkSync(join(gateway.dir, 'nowhere'), flows);
     expect(await asked({ ...first })).toBe('FLOWS_BROKEN');
     expect(callsIn(gateway, 'weather')).toBe('');
+    const records = (await gateway.records()).filter(({ method }) => method === 'tools/call');
+    expect(records).toMatchObject([{ kind: 'request.refused', target: 'echo', code: 'FLOWS_BROKEN' }]);
     unlinkSync(flows);
     expect(await asked({ ...first })).toBeUndefined();
   });
