@@ -107,11 +107,13 @@ export class FlowMemory {
   }
 
   saw(read: Read, reader: Reader): void {
-    this.#marks = merged(this.#marks, this.#marksOf(read, reader));
+    const due = this.#dueIn(this.#marks, read);
+    if (due.length > 0) this.#marks = merged(this.#marks, this.#marksOf(due, reader));
   }
 
   keep(read: Read, reader: Reader): void {
-    if (this.#writing === null && Object.keys(this.#due(read, reader)).length === 0) return;
+    this.#look();
+    if (this.#writing === null && this.#dueIn(this.#written, read).length === 0) return;
     const whole = (this.#writing ?? Promise.resolve())
       .then(() => this.#write(read, reader))
       .finally(() => {
@@ -125,28 +127,27 @@ export class FlowMemory {
     return this.#writing;
   }
 
-  #marksOf(read: Read, { call, what }: Reader): Marks {
+  #marksOf(kinds: readonly (keyof Marks)[], { call, what }: Reader): Marks {
     const mark = { at: new Date(this.#now()).toISOString(), call: cut(call), what: cut(what) };
-    return Object.fromEntries(KINDS.filter((kind) => read[kind]).map((kind) => [kind, mark]));
+    return Object.fromEntries(kinds.map((kind) => [kind, mark]));
   }
 
-  /** What the file does not say yet, or said long ago: it is remembered an eighth longer, and so written seldom. */
-  #due(read: Read, reader: Reader): Marks {
-    this.#look();
+  /** What these do not say yet, or said long ago: it is remembered an eighth longer, and so marked and written seldom. */
+  #dueIn(marks: Marks, read: Read): (keyof Marks)[] {
     const fresh = (mark: Mark | undefined): boolean =>
       mark !== undefined && this.#now() < Date.parse(mark.at) + this.#o.ms / 8;
-    const due = Object.entries(this.#marksOf(read, reader));
-    return Object.fromEntries(due.filter(([kind]) => !fresh(this.#written[kind as keyof Marks])));
+    return KINDS.filter((kind) => read[kind] && !fresh(marks[kind]));
   }
 
   /** What other processes wrote meanwhile stays. */
   async #write(read: Read, reader: Reader): Promise<void> {
-    const due = this.#due(read, reader);
-    if (Object.keys(due).length === 0) return;
+    this.#look();
+    const due = this.#dueIn(this.#written, read);
+    if (due.length === 0) return;
     try {
       await alone(this.#path, async () => {
         const there = this.#parsed(await textIfThere(this.#path));
-        this.#written = merged(there, due);
+        this.#written = merged(there, this.#marksOf(due, reader));
         await writeAtomic(this.#path, writtenAs(this.#o.user, this.#written), 0o600);
         this.#marks = merged(this.#marks, there);
         this.#version = versionOf(this.#path);
@@ -187,7 +188,7 @@ export class FlowMemory {
 
   #unread(): Marks {
     const what = `a memory that cannot be read, ${this.#path}`;
-    return this.#marksOf({ untrusted: true, private: true }, { call: 'unknown', what });
+    return this.#marksOf(KINDS, { call: 'unknown', what });
   }
 }
 

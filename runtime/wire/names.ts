@@ -6,12 +6,19 @@ export function folded(text: string): string {
   return text.toUpperCase().toLowerCase();
 }
 
-const byFolded = (names: readonly string[]): ReadonlyMap<string, string> =>
-  new Map(names.map((name) => [folded(name), name]));
+interface Names {
+  readonly exact: ReadonlySet<string>;
+  readonly folded: ReadonlySet<string>;
+}
 
-const MEMBERS = byFolded(['jsonrpc', 'id', 'method', 'params', 'result', 'error']);
+const namesOf = (names: readonly string[]): Names => ({
+  exact: new Set(names),
+  folded: new Set(names.map(folded)),
+});
+
+const MEMBERS = namesOf(['jsonrpc', 'id', 'method', 'params', 'result', 'error']);
 /** Of parameters, and of what stands in them by one of these names. */
-const PARAMETERS = byFolded([
+const PARAMETERS = namesOf([
   ...['name', 'arguments', 'uri', 'ref', 'type', 'argument', 'value', 'context', '_meta'],
   ...['taskId', 'taskIds', 'task', 'ttl', 'inputResponses', 'requestState', 'requestId', 'progressToken'],
   ...['notifications', 'resourceSubscriptions', 'cursor', 'level'],
@@ -19,7 +26,7 @@ const PARAMETERS = byFolded([
 ]);
 const WITHIN = ['ref', 'argument', 'context', 'task', 'notifications'] as const;
 /** Of a result: what of it is compared with the lock, or judged by its name. */
-const RESULTS = byFolded([
+const RESULTS = namesOf([
   ...['tools', 'prompts', 'resources', 'resourceTemplates', 'tasks', 'completion', 'nextCursor'],
   ...['content', 'contents', 'messages', 'structuredContent', 'isError', '_meta'],
   ...['resultType', 'task', 'taskId', 'status', 'result', 'inputRequests', 'requestState'],
@@ -27,11 +34,11 @@ const RESULTS = byFolded([
 /** Longer names are none of them. */
 const LONGEST = 24;
 
-function strangeIn(value: Json | undefined, known: ReadonlyMap<string, string>): string | null {
+function strangeIn(value: Json | undefined, known: Names): string | null {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return null;
   for (const name of Object.keys(value)) {
-    const meant = name.length > LONGEST ? undefined : known.get(folded(name));
-    if (meant !== undefined && meant !== name) return name;
+    if (known.exact.has(name) || name.length > LONGEST) continue;
+    if (known.folded.has(folded(name))) return name;
   }
   return null;
 }
@@ -48,9 +55,7 @@ export function strangeResult(result: Json): string | null {
 
 /** Such a name of its parameters. What is in arguments is held against their schema. */
 export function strangeParameter(params: JsonObject): string | null {
-  for (const part of [params, ...WITHIN.map((name) => params[name])]) {
-    const strange = strangeIn(part, PARAMETERS);
-    if (strange !== null) return strange;
-  }
-  return null;
+  let strange = strangeIn(params, PARAMETERS);
+  for (const name of WITHIN) strange ??= strangeIn(params[name], PARAMETERS);
+  return strange;
 }
