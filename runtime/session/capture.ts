@@ -37,6 +37,7 @@ export interface CaptureOptions {
   readonly clientCapabilities: JsonObject;
   readonly timeoutMs: number;
   /** Who the server is told that its client is; the product's own name unless told. */
+  readonly clientInfo?: JsonObject;
 }
 
 export interface Captured {
@@ -46,11 +47,14 @@ export interface Captured {
 }
 
 /** The `_meta` of every request in the stateless era. */
-export function statelessMeta(clientCapabilities: JsonObject): JsonObject {
+export function statelessMeta(
+  clientCapabilities: JsonObject,
+  clientInfo: JsonObject = CLIENT_INFO,
+): JsonObject {
   return {
     'io.modelcontextprotocol/protocolVersion': STATELESS_VERSION,
     'io.modelcontextprotocol/clientCapabilities': clientCapabilities,
-    'io.modelcontextprotocol/clientInfo': CLIENT_INFO,
+    'io.modelcontextprotocol/clientInfo': clientInfo,
   };
 }
 
@@ -84,12 +88,12 @@ export async function captureSurface(peer: Peer, options: CaptureOptions): Promi
 }
 
 async function greet(peer: Peer, options: CaptureOptions): Promise<JsonObject> {
-  const { clientCapabilities, timeoutMs, protocolVersion } = options;
+  const { clientCapabilities, timeoutMs, protocolVersion, clientInfo = CLIENT_INFO } = options;
   if (options.era === 'stateless')
-    return peer.ask('server/discover', { _meta: statelessMeta(clientCapabilities) }, timeoutMs);
+    return peer.ask('server/discover', { _meta: statelessMeta(clientCapabilities, clientInfo) }, timeoutMs);
   const hello = await peer.ask(
     'initialize',
-    { protocolVersion, capabilities: clientCapabilities, clientInfo: CLIENT_INFO },
+    { protocolVersion, capabilities: clientCapabilities, clientInfo },
     timeoutMs,
   );
   peer.tell('notifications/initialized');
@@ -111,7 +115,7 @@ function objectOr(value: Json | undefined, other: JsonObject): JsonObject {
 export async function listAll(
   peer: Peer,
   section: Section,
-  options: Pick<CaptureOptions, 'era' | 'timeoutMs' | 'clientCapabilities'>,
+  options: Pick<CaptureOptions, 'era' | 'timeoutMs' | 'clientCapabilities' | 'clientInfo'>,
 ): Promise<Record<string, JsonObject>> {
   const items: Record<string, JsonObject> = Object.create(null);
   const cursors = new Set<string>();
@@ -125,7 +129,8 @@ export async function listAll(
     if (performance.now() > late)
       throw unreadable(section, `an end within ${options.timeoutMs / 1000} s`, `${pages} pages and more`);
     const params: JsonObject = cursor === undefined ? {} : { cursor };
-    if (options.era === 'stateless') params._meta = statelessMeta(options.clientCapabilities);
+    if (options.era === 'stateless')
+      params._meta = statelessMeta(options.clientCapabilities, options.clientInfo);
     const page = await peer.ask(LIST_METHOD[section], params, options.timeoutMs).catch((error: unknown) => {
       // Many servers claim resources and know no templates: a method that is not there lists nothing.
       if (isNotFound(error) && cursor === undefined) return { [section]: [] };
