@@ -82,7 +82,7 @@ function rowsOf(records: readonly AuditRecord[], all: boolean): Child[][] {
     .map(({ body }) => rowOf(body, body.kind === 'request.forwarded' ? ends.get(body.call) : undefined));
 }
 
-function isQuiet({ kind, outcome }: AuditBody): boolean {
+export function isQuiet({ kind, outcome }: AuditBody): boolean {
   return QUIET.includes(kind) || (kind === 'server.state' && outcome === 'ok');
 }
 

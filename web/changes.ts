@@ -46,7 +46,7 @@ interface Same {
 }
 
 /** In the order of the first of each. Whole items that came stand alone, for each is to be read. */
-function together(all: readonly Change[]): Same[] {
+export function together(all: readonly Change[]): Same[] {
   const found = new Map<string, Same>();
   for (const change of all) {
     const [, section = '', key = '', rest = ''] = /^\/(\w+)\/([^/]+)(?:\/(.*))?$/s.exec(change.at) ?? [];
