@@ -80,6 +80,17 @@ interface MemoryOptions extends RememberedOptions {
   readonly ms: number;
 }
 
+const times = new WeakMap<Mark, number>();
+
+/** When it was made, as Date.now() counts; read once, as each call asks. */
+function timeOf(mark: Mark): number {
+  const known = times.get(mark);
+  if (known !== undefined) return known;
+  const made = Date.parse(mark.at);
+  times.set(mark, made);
+  return made;
+}
+
 export class FlowMemory {
   readonly #path: string;
   readonly #o: MemoryOptions;
@@ -102,7 +113,7 @@ export class FlowMemory {
     this.#look();
     const reader = (mark: Mark | undefined): Reader | null =>
       // A time to come is one of a clock that was wrong: it counts.
-      mark && this.#now() < Date.parse(mark.at) + this.#o.ms * 1.125 ? mark : null;
+      mark && this.#now() < timeOf(mark) + this.#o.ms * 1.125 ? mark : null;
     return { untrusted: reader(this.#marks.untrusted), private: reader(this.#marks.private) };
   }
 
@@ -135,7 +146,7 @@ export class FlowMemory {
   /** What these do not say yet, or said long ago: it is remembered an eighth longer, and so marked and written seldom. */
   #dueIn(marks: Marks, read: Read): (keyof Marks)[] {
     const fresh = (mark: Mark | undefined): boolean =>
-      mark !== undefined && this.#now() < Date.parse(mark.at) + this.#o.ms / 8;
+      mark !== undefined && this.#now() < timeOf(mark) + this.#o.ms / 8;
     return KINDS.filter((kind) => read[kind] && !fresh(marks[kind]));
   }
 
