@@ -118,7 +118,7 @@ export const toClient: readonly Row[] = [
       return { setup: { ...held.setup, capabilities: { sampling: {} } }, run };
     },
   },
-  { ...TO, step: 13, control: 'bound to a question', kind: 'answer', make: unheard('noise', '999') },
+  { ...TO, step: 13, control: 'bound to a question', kind: 'answer', make: unheard('noise', '"id":999,') },
   {
     ...TO,
     step: 13,
