@@ -84,12 +84,22 @@ export const taskMutations: readonly Mutation[] = [
     "judgeState(result, of.id, 'inlined')",
     'null',
   ),
-  without(
-    '13 task that a call becomes: answer to the client',
-    'runtime/bridge/fetching.ts',
-    'judgeFirst(state, (id) => calls.ofTask(id) !== undefined)',
-    'null',
-  ),
+  // It is judged twice: as it is heard of the server, and as it is told to a client that holds tasks.
+  {
+    rows: ['13 task that a call becomes: answer to the client'],
+    edits: [
+      {
+        file: 'runtime/bridge/fetching.ts',
+        from: 'judgeFirst(state, (id) => calls.ofTask(id) !== undefined)',
+        to: 'null',
+      },
+      {
+        file: 'runtime/gate/tasks.ts',
+        from: 'return judgeFirst(made, (id) => tasks.of(id) !== null);',
+        to: 'return null;',
+      },
+    ],
+  },
   {
     rows: ['13 output schema of a task: answer to the client'],
     edits: [
