@@ -130,9 +130,10 @@ export class Exchange {
     try {
       return records.finished(this.scribe, pending, end);
     } catch (thrown) {
-      const { code, message } = asLockkeeperError(thrown);
-      this.#o.fail(asLockkeeperError(thrown));
+      const error = asLockkeeperError(thrown);
+      this.#o.fail(error);
       const { outcome, bytes } = end;
+      const { code, message } = error;
       return records.finished(this.scribe, pending, { outcome, bytes, code, message });
     }
   }

@@ -1,5 +1,5 @@
 /** Names of a message that another reader takes for those that are judged: some decoders do not tell the size of letters apart. */
-import type { Json, JsonObject } from '../../schemas/common.ts';
+import { isObject, type Json, type JsonObject } from '../../schemas/common.ts';
 
 /** Without the size of letters, as those decoders compare names (`ſ` is an `s` to them). */
 export function folded(text: string): string {
@@ -35,7 +35,7 @@ const RESULTS = namesOf([
 const LONGEST = 24;
 
 function strangeIn(value: Json | undefined, known: Names): string | null {
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) return null;
+  if (!isObject(value)) return null;
   for (const name of Object.keys(value)) {
     if (known.exact.has(name) || name.length > LONGEST) continue;
     if (known.folded.has(folded(name))) return name;
