@@ -24,15 +24,17 @@ interface Missing {
   readonly next: string;
 }
 
+/** `before`: what the project asks for already. */
 export function fromClient(
   entries: readonly Entry[],
   approved: readonly Release[],
+  before: Readonly<Record<string, IntentServer>> = {},
 ): { wishes: Wish[]; missing: Missing[] } {
   const wishes: Wish[] = [];
   const missing: Missing[] = [];
   const taken = new Set<string>();
   for (const entry of entries) {
-    const found = wishOf(entry, approved);
+    const found = beside(wishOf(entry, approved), before);
     const { alias } = found;
     const twice = taken.has(alias);
     taken.add(alias);
@@ -44,13 +46,39 @@ export function fromClient(
   return { wishes, missing };
 }
 
+/** What the project said of the server stays; a name that is another server's already does not become this one's. */
+function beside(found: Wish | Missing, before: Readonly<Record<string, IntentServer>>): Wish | Missing {
+  const { alias } = found;
+  const known = Object.hasOwn(before, alias) ? before[alias] : undefined;
+  if (!known || !('release' in found)) return found;
+  const { request } = found;
+  const { server, range } = request;
+  if (known.server !== server) {
+    const why = `the project asks for ${known.server} under this name, and the file means ${server}`;
+    return { alias, why, next: `lk add ${server} --alias OTHER` };
+  }
+  const mounts = { ...request.mounts, ...known.mounts };
+  const env = [...new Set([...(known.env ?? []), ...(request.env ?? [])])];
+  const secrets = { ...request.secrets, ...known.secrets };
+  const kept: IntentServer = { ...known, range: range === '*' ? known.range : range };
+  if (Object.keys(mounts).length > 0) kept.mounts = mounts;
+  if (env.length > 0) kept.env = env;
+  if (Object.keys(secrets).length > 0) kept.secrets = secrets;
+  return { ...found, request: kept };
+}
+
 function wishOf(entry: Entry, approved: readonly Release[]): Wish | Missing {
   const alias = aliasFrom(entry.alias);
   if (entry.url !== null) {
     const { url } = entry;
     const [release] = newest(approved.filter(({ source }) => source === url));
     if (release) return wish(entry, { alias, release, range: '*' });
-    return { alias, why: `${url} is not approved`, next: `lk publish ${quoted(url)} --release 1.0.0` };
+    const address = secretsIn(url).length > 0 ? 'ADDRESS' : url;
+    return {
+      alias,
+      why: `${address} is not approved`,
+      next: `lk publish ${quoted(address)} --release 1.0.0`,
+    };
   }
   const meant = understand(entry.command ?? '', entry.args);
   if (typeof meant === 'string') return { alias, why: meant, next: 'lk publish --help names the sources' };
@@ -123,7 +151,7 @@ function publishing(source: string, { spec, args }: Meant, { env }: Entry): stri
     ...(word.startsWith('/') ? ['--mount', quoted(`${word}:ro`)] : []),
   ]);
   const names = Object.keys(env).flatMap((name) => ['--env', quoted(name)]);
-  return ['lk publish', `${source}${version}`, ...words, ...names].join(' ');
+  return ['lk publish', quoted(`${source}${version}`), ...words, ...names].join(' ');
 }
 
 function quoted(word: string): string {

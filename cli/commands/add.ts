@@ -108,11 +108,9 @@ async function addAll(context: Context, file: string, values: Values): Promise<R
   const bytes = await readOr(resolve(context.cwd, file), missing, MAX_CLIENT_FILE_BYTES);
   const entries = entriesOf(file, bytes.toString('utf8'));
   const { project, before, api } = await asking(context, values);
-  const found = fromClient(entries, await listReleases(api, { state: 'approved' }));
-  const requests = found.wishes.map(({ alias, request }) => [
-    alias,
-    { ...before.servers[alias], ...request },
-  ]);
+  const approved = await listReleases(api, { state: 'approved' });
+  const found = fromClient(entries, approved, before.servers);
+  const requests = found.wishes.map(({ alias, request }) => [alias, request]);
   const servers = { ...before.servers, ...Object.fromEntries(requests) };
   const client = clientFile(found.wishes, project.dir);
   if (found.wishes.length > 0)
@@ -130,7 +128,9 @@ function adoptionText(
 ): string {
   const added = wishes.flatMap(({ alias, request, release, notes }) => [
     `  ${alias}: ${request.server}@${request.range}`,
-    ...[...notes, ...unmapped(request, release).map(unmappedText)].map((note) => `    ${plain(note)}`),
+    ...[...mappedTexts(request), ...notes, ...unmapped(request, release).map(unmappedText)].map(
+      (note) => `    ${plain(note)}`,
+    ),
   ]);
   const asked = missing.flatMap(({ alias, why, next }) => [
     `  ${alias}: ${plain(why)}`,
@@ -191,6 +191,10 @@ function newestIn(approved: readonly Release[], { server, range }: IntentServer)
     found: `only ${mine.map(({ version }) => version).join(', ')}`,
     next: 'Ask for one of these, or publish another: lk publish',
   });
+}
+
+function mappedTexts({ mounts = {} }: IntentServer): string[] {
+  return Object.entries(mounts).map(([target, source]) => `It is given ${source} as ${target}`);
 }
 
 function unmapped({ mounts }: IntentServer, { permissions }: Release): string[] {

