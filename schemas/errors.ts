@@ -11,6 +11,8 @@ export interface Detail {
   readonly next: string;
   /** More of what was found, in the words of a server: for who keeps it, never for a client’s model to read. */
   readonly words?: string | undefined;
+  /** When to come back, where that is known. */
+  readonly retryAfterMs?: number;
   readonly cause?: unknown;
 }
 
@@ -20,6 +22,7 @@ export class LockkeeperError extends Error {
   readonly expected: string;
   readonly found: string;
   readonly next: string;
+  readonly retryAfterMs: number | undefined;
   /** The sentence as a client is told it: without words of a server that nobody judged. */
   readonly told: string;
 
@@ -34,6 +37,7 @@ export class LockkeeperError extends Error {
     this.expected = detail.expected;
     this.found = detail.found;
     this.next = detail.next;
+    this.retryAfterMs = detail.retryAfterMs;
   }
 
   get status(): number {

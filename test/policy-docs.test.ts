@@ -21,7 +21,7 @@ describe('docs/policy.md', () => {
   const [labels = '', cases = ''] = blocks('json');
 
   it('has what is looked at here', () => {
-    expect(policies).toHaveLength(4);
+    expect(policies).toHaveLength(5);
     expect(blocks('json')).toHaveLength(2);
   });
 

@@ -17,7 +17,14 @@ import {
   REQUESTS_TO_CLIENT,
   REQUESTS_TO_SERVER,
 } from './methods.ts';
-import { type Ask, type Decided, judgePolicy, judgeTaskPolicy, type Permission } from './permitted.ts';
+import {
+  type Ask,
+  type Decided,
+  judgePolicy,
+  judgeRate,
+  judgeTaskPolicy,
+  type Permission,
+} from './permitted.ts';
 import { duplicateId, expired, notDeclared, tooMany, tooManyTasks, unknownMethod } from './refusals.ts';
 import type { ArgumentCheck } from './schema.ts';
 import type { LiveSurface } from './surface.ts';
@@ -66,6 +73,8 @@ export interface GateState {
   readonly policy?: GatePolicy;
   /** Absent: there are none. */
   readonly tasks?: tasks.TaskBook;
+  /** It is judged again, and was counted before. */
+  readonly counted?: boolean;
 }
 
 export type Verdict =
@@ -132,8 +141,10 @@ export function judgeToServer(message: Request | Notification, state: GateState)
     );
     if (error) return refuse(error, target, judged);
   }
-  // 10 concurrency, and tasks that are not over
+  // 10 concurrency, rate, and tasks that are not over
   if (state.fromClient.size >= MAX_IN_FLIGHT) return refuse(tooMany(MAX_IN_FLIGHT), target, judged);
+  const often = state.counted ? null : judgeRate(message, rule, { state, count: false });
+  if (often?.error) return refuse(often.error, target, often);
   const made = tasks.makingOf(message, target ?? '', state);
   if (made && !state.tasks?.hasRoom(made.bytes)) return refuse(tooManyTasks(), target, judged);
   const decided = judged ? { decision: judged.decision } : {};

@@ -46,6 +46,20 @@ export function judgePolicy(message: Request, rule: MethodRule, state: GateState
   return permission.error === null && answers(message) ? saying(policy, permission, message) : permission;
 }
 
+/** 10: what a line of the policy bounds in number. `count`: it goes on from here, and is one call more. */
+export function judgeRate(
+  message: Request,
+  rule: MethodRule,
+  { state, count }: { readonly state: GateState; readonly count: boolean },
+): Permission | null {
+  const { policy } = state;
+  if (policy === undefined || message.method === 'completion/complete') return null;
+  const full = policy.bounded(itemsOf(message, rule, state), count);
+  return (
+    full && { error: full.error, decision: { policy: policy.digest as Digest, rule: full.rule }, ask: null }
+  );
+}
+
 /** What a server's questions are answered with is in no argument. */
 function saying(policy: GatePolicy, permission: Permission, { method }: { method: string }): Permission {
   const unsaid = policy.unsaid(method);

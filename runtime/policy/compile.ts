@@ -6,7 +6,7 @@ import { type Uses, usesOf } from './expression.ts';
 import { type Parsed, parsePolicy, type Team } from './parse.ts';
 import { assertEntities, predicatesOf, type RawPolicy, readCedar } from './raw.ts';
 import { askedFlowsCedar, cedarOf, flowsCedar } from './render.ts';
-import { type Ask, FLOWS_RULE, type Names } from './rules.ts';
+import { type Ask, FLOWS_RULE, type Names, type Rate } from './rules.ts';
 import { CEDAR_SCHEMA } from './schema.ts';
 import { invalid } from './words.ts';
 import type { Unlabelled } from './world.ts';
@@ -25,6 +25,8 @@ export interface Compiled {
   readonly json: PolicyJson;
   readonly uses: Uses;
   readonly ask: Ask | null;
+  /** Counted, and no part of what Cedar decides. */
+  readonly rate?: Rate | null;
 }
 
 export interface CompiledPolicy {
@@ -64,7 +66,8 @@ function ready({ rules, exempt }: Parsed): Compiled[] {
   const lines = rules.flatMap((rule) =>
     cedarOf(rule).map((cedar, index) => {
       const name = `line ${rule.line}: ${rule.text}`.slice(0, MAX_RULE);
-      return compiled({ id: `${rule.line}.${index + 1}`, rule: name, line: rule.line, cedar, ask: rule.ask });
+      const { line, ask, rate } = rule;
+      return compiled({ id: `${line}.${index + 1}`, rule: name, line, cedar, ask, rate });
     }),
   );
   const flows = [...flowsCedar(exempt), ...askedFlowsCedar(exempt)].map(({ cedar, line, ask }, index) =>
@@ -86,8 +89,7 @@ function compiled(of: Omit<Compiled, 'json' | 'uses'>): Compiled {
 
 /** Names and types of everything that a policy speaks of, so that no mistake is found by a call. */
 function assertValid(policies: readonly Compiled[]): void {
-  const texts = Object.fromEntries(policies.map(({ id, cedar }) => [id, cedar]));
-  const [wrong] = validate(texts, CEDAR_SCHEMA);
+  const [wrong] = validate(textsOf(policies), CEDAR_SCHEMA);
   if (!wrong) return;
   const line = policies.find(({ id }) => id === wrong.id)?.line ?? 1;
   throw invalid(
@@ -95,4 +97,8 @@ function assertValid(policies: readonly Compiled[]): void {
     'Cedar that fits what policies speak of (docs/policy.md)',
     quote(wrong.defect.message, 300),
   );
+}
+
+export function textsOf(policies: readonly Compiled[]): Record<string, string> {
+  return Object.fromEntries(policies.map(({ id, cedar }) => [id, cedar]));
 }

@@ -11,6 +11,8 @@ export interface Facts {
   readonly key: string;
 }
 
+export const NO_FACTS: Facts = { surely: [], maybe: [], key: '' };
+
 /** `hidden`: how conditions on text that a journal does not show hold; null for arguments as they came. */
 export function factsOf(
   predicates: readonly Predicate[],

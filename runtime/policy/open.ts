@@ -2,14 +2,15 @@
 import type { Json } from '../../schemas/common.ts';
 import type { Caller } from '../gate/caller.ts';
 import { ask, type Entity, MAX_SETS, prepare, type Question, setsRead, type Verdict } from './cedar.ts';
-import { type Compiled, type CompiledPolicy, compilePolicy } from './compile.ts';
-import { bestFacts, type Facts, factsOf } from './facts.ts';
+import { type Compiled, type CompiledPolicy, compilePolicy, textsOf } from './compile.ts';
+import { bestFacts, type Facts, factsOf, NO_FACTS } from './facts.ts';
 import type { Read } from './flows.ts';
 import { type Principal, Principals, parentsOf } from './principal.ts';
+import { type Full, type Rates, ratesOf } from './rates.ts';
 import { lets, type Remembers } from './rules.ts';
 import { ACTION_OF } from './schema.ts';
 import { sliceFor, sliceOf } from './slice.ts';
-import { type Moment, momentOf } from './time.ts';
+import { momentOf, NO_MOMENT } from './time.ts';
 import {
   type Item,
   type Known,
@@ -45,6 +46,8 @@ export interface Policy {
   readonly digest: string;
   readonly remembers: Remembers;
   judge(call: JudgedCall): Decision;
+  /** The line that lets no more calls of these pass for now; null: it may. `count`: where it may, it is one more. */
+  bounded(caller: Caller, items: readonly Item[], count: boolean): Full | null;
   /** Whether some arguments exist that this caller may use it with now, or with people who let it pass. */
   canSee(caller: Caller, item: Item): Decision;
   /** Whether something of this server that sends out may be used by a session that has read that; null: nothing does. */
@@ -75,8 +78,6 @@ const MAX_KEPT = 20_000;
 /** Decisions of one slice that are kept; with more, all of them are forgotten. */
 const MAX_DECIDED = 64;
 const NOTHING_READ: Read = { untrusted: false, private: false };
-const NO_FACTS: Facts = { surely: [], maybe: [], key: '' };
-const NO_MOMENT: Moment = { minute: 0, weekday: '', day: 0 };
 
 interface When {
   readonly read: Read;
@@ -103,6 +104,7 @@ class Engine implements Policy {
   readonly #items = new Map<string, readonly Compiled[]>();
   readonly #slices = new Map<string, Slice>();
   readonly #principals: Principals;
+  readonly #rates: Rates | null;
   /** By tool. */
   readonly #reads = new Map<string, Read>();
 
@@ -114,6 +116,7 @@ class Engine implements Policy {
     this.#principals = new Principals(compiled.teams);
     this.#environment = environment;
     this.#world = worldOf(entries, surfaces, compiled.unlabelled);
+    this.#rates = ratesOf({ policies: compiled.policies, environment, world: this.#world });
   }
 
   reads(item: Item | { readonly server: string }): Read {
@@ -133,6 +136,10 @@ class Engine implements Policy {
     return this.#decide(call, { read, now }, () =>
       factsOf(predicates, call.arguments, call.hidden === undefined ? null : hidden),
     );
+  }
+
+  bounded(caller: Caller, items: readonly Item[], count: boolean): Full | null {
+    return this.#rates?.full(this.#principals.of(caller), items, count) ?? null;
   }
 
   canSee(caller: Caller, item: Item, read = NOTHING_READ): Decision {
@@ -223,9 +230,8 @@ class Engine implements Policy {
     this.#items.set(at, ofItem);
     // The engine keeps every set it read: past its bound, sets are by item alone.
     const policies = setsRead() < MAX_SETS ? sliceOf(ofItem, principal) : ofItem;
-    const hard = policies.filter((policy) => policy.ask === null);
+    const hard = policies.filter(({ ask, rate }) => ask === null && !rate);
     const asks = policies.filter((policy) => policy.ask !== null);
-    const parents = parentsOf(principal);
     const attrs = { vouched: principal.vouched };
     return {
       hard: prepare(textsOf(hard)),
@@ -237,12 +243,8 @@ class Engine implements Policy {
         arguments: policies.some(({ uses }) => uses.arguments),
         time: policies.some(({ uses }) => uses.time),
       },
-      entities: [{ uid: principal.uid, attrs, parents }, item.entity],
+      entities: [{ uid: principal.uid, attrs, parents: parentsOf(principal) }, item.entity],
       decided: new Map(),
     };
   }
-}
-
-function textsOf(policies: readonly Compiled[]): Record<string, string> {
-  return Object.fromEntries(policies.map(({ id, cedar }) => [id, cedar]));
 }

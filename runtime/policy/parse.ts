@@ -5,6 +5,7 @@ import { quote } from '../../schemas/errors.ts';
 import { MAX_POLICY_BYTES } from '../../schemas/lock.ts';
 import { readAskMinutes, readConditions } from './conditions.ts';
 import { readFlows, type SaidOfFlows } from './flow-lines.ts';
+import { readRate } from './rate-lines.ts';
 import { type Ask, type Names, REMEMBERS, type Remembers, type Rule, type Who } from './rules.ts';
 import { readSelection } from './selection.ts';
 import { invalid, POLICY_FILE, Words, wordsOf } from './words.ts';
@@ -195,6 +196,11 @@ function readWhat(words: Words, { raw, who, reading }: { raw: string; who: Who[]
     reading.exempt.push({ line, who, ask: { people, minutes: readAskMinutes(words) } });
     return;
   }
+  const bounded = people === null ? readRate(words, reading.names) : null;
+  if (bounded) {
+    reading.rules.push({ line, text: raw, who, effect: 'forbid', ask: null, ...bounded });
+    return;
+  }
   const forbids = people !== null || words.take('no') || words.take('not');
   const selection = readSelection(words, reading.names);
   if (people !== null && (selection.kinds.length !== 1 || selection.kinds[0] !== 'tools'))
@@ -209,6 +215,7 @@ function readWhat(words: Words, { raw, who, reading }: { raw: string; who: Who[]
     who,
     effect: forbids ? 'forbid' : 'permit',
     ask,
+    rate: null,
     selection,
     conditions,
   });

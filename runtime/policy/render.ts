@@ -2,7 +2,7 @@
 import { WEEKDAYS } from './conditions.ts';
 import type { Exemption } from './parse.ts';
 import { nearTeam, nearUser } from './principal.ts';
-import type { Ask, Conditions, Need, Rule, Selection, Who } from './rules.ts';
+import type { Ask, Conditions, Need, Rate, Rule, Selection, Who } from './rules.ts';
 import { ACTION_OF, ENTITY_OF, itemId } from './schema.ts';
 
 /** One Cedar policy for each who, server and name of the line. */
@@ -16,15 +16,23 @@ interface Scope {
   readonly resource: string;
 }
 
-function policy({ effect, ask, selection, conditions }: Rule, who: Who, { action, resource }: Scope): string {
+function policy(rule: Rule, who: Who, { action, resource }: Scope): string {
+  const { effect, ask, rate, selection, conditions } = rule;
   const vouched = who.kind === 'everyone' && effect === 'permit' ? ['principal.vouched'] : [];
   const terms = [...vouched, ...needTerms(selection.needs), ...conditionTerms(conditions, effect)];
   const when = terms.length === 0 ? '' : `\nwhen { ${terms.join(' && ')} }`;
-  return `${marksOf(ask)}${effect} (${effect === 'permit' ? principalOf(who) : refusedTo(who)}, ${action}, ${resource})${when};`;
+  return `${marksOf(ask)}${boundOf(rate)}${effect} (${effect === 'permit' ? principalOf(who) : refusedTo(who)}, ${action}, ${resource})${when};`;
 }
 
 function marksOf(ask: Ask | null): string {
   return ask === null ? '' : `@ask("${ask.people}")\n@minutes("${ask.minutes}")\n`;
+}
+
+/** Of what is counted and never asked of Cedar: for people to read. */
+function boundOf(rate: Rate | null): string {
+  if (rate === null) return '';
+  const { calls, ms, together } = rate;
+  return `@calls("${calls}")\n@seconds("${ms / 1000}")\n${together ? '@together("")\n' : ''}`;
 }
 
 function principalOf(who: Who): string {

@@ -61,6 +61,13 @@ export interface Conditions {
 
 export type Ask = { readonly people: 1 | 2; readonly minutes: number };
 
+/** At most so many calls in so many ms: of each person for each server, or of all whom the line is about together. */
+export interface Rate {
+  readonly calls: number;
+  readonly ms: number;
+  readonly together: boolean;
+}
+
 export interface Rule {
   readonly line: number;
   readonly text: string;
@@ -68,6 +75,8 @@ export interface Rule {
   readonly effect: 'permit' | 'forbid';
   /** Of a forbidding rule: people may lift it, call by call. */
   readonly ask: Ask | null;
+  /** Of a rule that bounds how often, and forbids nothing else. */
+  readonly rate: Rate | null;
   readonly selection: Selection;
   readonly conditions: Conditions;
 }

@@ -6,6 +6,7 @@ import type { Caller } from '../gate/caller.ts';
 import type { CallApprovals } from '../gate/people.ts';
 import type { FlowState, Read, Reader, Readers } from './flows.ts';
 import type { Decision, Policy } from './open.ts';
+import type { Full } from './rates.ts';
 import { FLOWS_RULE } from './rules.ts';
 
 export interface SessionPolicy {
@@ -24,6 +25,11 @@ export interface ItemCall {
   readonly arguments: Json;
 }
 
+export interface Bounded {
+  readonly rule: string;
+  readonly error: LockkeeperError;
+}
+
 /** What the gate needs of it. */
 export interface GatePolicy {
   readonly digest: string;
@@ -32,6 +38,8 @@ export interface GatePolicy {
   readonly read: Read;
   /** `read`: as of another moment than now. */
   judge(call: ItemCall, read?: Read): Decision;
+  /** Why no more such calls pass for now; null: they do. `count`: it is one more. */
+  bounded(items: readonly Omit<ItemCall, 'arguments'>[], count: boolean): Bounded | null;
   /** Whether some call of it could pass: what lists show. */
   sees(section: Section, name: string): boolean;
   refusal(call: Omit<ItemCall, 'arguments'>, decision: Decision): LockkeeperError;
@@ -71,6 +79,11 @@ export function gatePolicyOf({ policy, server, flow, approvals }: SessionPolicy,
         now: new Date(),
         read,
       }),
+    bounded: (items, count) => {
+      const of = items.map(({ section, name }) => itemOf(section, name));
+      const full = policy.bounded(caller, of, count);
+      return full && { rule: full.rule, error: tooOften(full, caller) };
+    },
     sees: (section, name) => {
       const { effect } = policy.canSee(caller, itemOf(section, name));
       return effect === 'allow' || (effect === 'ask' && section === 'tools');
@@ -99,6 +112,16 @@ export function gatePolicyOf({ policy, server, flow, approvals }: SessionPolicy,
     },
     readers: ({ rule }) => (rule === FLOWS_RULE ? flow.readers : undefined),
   };
+}
+
+function tooOften({ rule, rate, waitMs }: Full, { user }: Caller): LockkeeperError {
+  const { calls, ms, together } = rate;
+  return new LockkeeperError('RATE_LIMITED', {
+    expected: `at most ${calls} calls in ${ms / 1000} s ${together ? 'of all together' : `of ${quote(user, 64)}`}, by ${quote(rule, 240)}`,
+    found: 'one more',
+    next: `Call again in ${Math.ceil(waitMs / 1000)} s`,
+    retryAfterMs: waitMs,
+  });
 }
 
 function flowRefused(name: string, { readers }: FlowState): LockkeeperError {

@@ -7,6 +7,8 @@ export interface Moment {
   readonly day: number;
 }
 
+export const NO_MOMENT: Moment = { minute: 0, weekday: '', day: 0 };
+
 const MINUTE_MS = 60_000;
 /** The minute that was asked for last: reading a calendar costs more than all else that a call is judged by. */
 let last: { readonly minute: number; readonly timeZone: string; readonly moment: Moment } | null = null;

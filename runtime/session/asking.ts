@@ -80,14 +80,14 @@ export class Asking {
     return this.#x.fromClient.get(wire.idKey(message.id)) === pending;
   }
 
-  /** Steps 3 to 8 and 10 again: while people thought, the lock, the server or the session may have become another. */
+  /** Steps 3 to 8 and 10 again, but for what was counted when it began to wait: while people thought, the lock, the server or the session may have become another. */
   #changed({ message, verdict }: Waiting): LockkeeperError | null {
     const { state, sealed, link } = this.#x;
     if (sealed) return sealed.error;
     if (!state || !link) return this.#gone();
     const others = new Map(state.fromClient);
     others.delete(wire.idKey(message.id));
-    const again = judgeToServer(message, { ...state, fromClient: others });
+    const again = judgeToServer(message, { ...state, fromClient: others, counted: true });
     if (!again.allow) return again.error;
     if ((again.ask?.people ?? 0) <= (verdict.ask?.people ?? 0)) return null;
     return new LockkeeperError('CALL_UNANSWERED', {

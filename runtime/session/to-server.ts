@@ -3,6 +3,7 @@ import type { JsonObject } from '../../schemas/common.ts';
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import type { Surface } from '../../schemas/surface.ts';
 import { boundTo, judgeToServer, type Pending, type Verdict } from '../gate/gate.ts';
+import { judgeRate } from '../gate/permitted.ts';
 import { duplicateId } from '../gate/refusals.ts';
 import { judgeAnswer } from '../gate/tasks.ts';
 import type { Message, Notification, Response } from '../wire/message.ts';
@@ -68,6 +69,7 @@ export class ToServer {
     const verdict = judgeToServer(message, state);
     if (!verdict.allow) return this.refuse(message, verdict.error, verdict);
     if (message.kind === 'notification') return this.#notify(message);
+    judgeRate(message, verdict.rule, { state, count: true });
     const pending = this.#pendingOf(message, verdict);
     // 9 people, where the policy asks for them
     if (verdict.ask) this.#asking.begin({ message, pending, verdict });

@@ -126,8 +126,8 @@ const NUMBERS: Readonly<Record<string, number>> = {
 const TASKS = { requiredCapabilities: { extensions: { 'io.modelcontextprotocol/tasks': {} } } };
 
 export function refusalOf(id: Id | null, error: LockkeeperError): Buffer {
-  const { code, expected, found, next, told } = error;
-  const more = code === 'TASK_UNDECLARED' ? TASKS : {};
+  const { code, expected, found, next, told, retryAfterMs } = error;
+  const more = code === 'TASK_UNDECLARED' ? TASKS : retryAfterMs === undefined ? {} : { retryAfterMs };
   return encode({
     jsonrpc: '2.0',
     id,

@@ -91,6 +91,7 @@ const wrapped =
     digest: policy.digest,
     remembers: policy.remembers,
     judge: (call) => judged?.(call) ?? policy.judge(call),
+    bounded: (...asked) => policy.bounded(...asked),
     canSee: (...asked) => policy.canSee(...asked),
     reads: (item) => policy.reads(item),
     sends: (...asked) => policy.sends(...asked),

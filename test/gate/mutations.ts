@@ -140,6 +140,14 @@ export const mutations: readonly Mutation[] = [
     edits: [edit(GATE, 'if (state.fromClient.size >= MAX_IN_FLIGHT)', 'if (false)')],
   },
   {
+    rows: ['10 rate: request to the server'],
+    edits: [edit(GATE, 'if (often?.error)', 'if (false)')],
+  },
+  {
+    rows: ['10 rate: request to the server'],
+    edits: [edit(TO_SERVER, 'judgeRate(message, verdict.rule, { state, count: true });')],
+  },
+  {
     rows: [
       '11 journal first: request to the server',
       '11 journal first: notice to the server',

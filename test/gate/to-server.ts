@@ -265,6 +265,18 @@ export const toServer: readonly Row[] = [
   },
   {
     ...TO,
+    step: 10,
+    control: 'rate',
+    make: trial(
+      async (talk) => {
+        await call(talk, echo(talk, 'first'));
+        await refused(talk, call(talk), 'RATE_LIMITED');
+      },
+      { policy: 'anyone: all locked tools\nanyone: at most 1 call an hour\n' },
+    ),
+  },
+  {
+    ...TO,
     step: 11,
     control: 'journal first',
     make: () => {

@@ -240,6 +240,7 @@ describe.each(WAYS)('a task, %s', (way) => {
           digest: inner.digest,
           remembers: inner.remembers,
           judge,
+          bounded: inner.bounded.bind(inner),
           canSee: inner.canSee.bind(inner),
           reads: inner.reads.bind(inner),
           sends: inner.sends.bind(inner),
