@@ -1,7 +1,7 @@
 /** The shape of every verb, and the parsing they share. */
 import { parseArgs } from 'node:util';
 import type { Paint } from '../scanner/text.ts';
-import { LockkeeperError } from '../schemas/errors.ts';
+import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { nearest } from '../schemas/slip.ts';
 import type { Api } from './api.ts';
 import type { CliConfig } from './config.ts';
@@ -139,5 +139,21 @@ export function required(values: Values, name: string, why: string): string {
     expected: `--${name}: ${why}`,
     found: 'no value',
     next: 'Add it and run the command again',
+  });
+}
+
+/** An instant as people write it, in UTC: a day, or a day and a time down to what matters. Null where it was not given. */
+export function instant(values: Values, name: string): string | null {
+  const given = text(values, name);
+  if (given === undefined) return null;
+  const [, day, minute, rest = ':00'] =
+    /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d(?:\.\d{1,3})?)?Z?)?$/.exec(given) ?? [];
+  const at = new Date(`${day}T${minute ?? '00:00'}${rest}Z`);
+  // The 31st of a month that has none would become another day.
+  if (!Number.isNaN(at.getTime()) && at.toISOString().startsWith(`${day}`)) return at.toISOString();
+  throw new LockkeeperError('USAGE', {
+    expected: `--${name}: a day such as 2026-11-01, or an instant such as 2026-11-01T12:00Z`,
+    found: quote(given),
+    next: 'Correct it',
   });
 }

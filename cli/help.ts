@@ -1,5 +1,5 @@
 /** Help texts, made from the commands' own tables so that they cannot tell another story. */
-import type { Paint } from '../scanner/text.ts';
+import { type Paint, wrapped } from '../scanner/text.ts';
 import { type Command, GLOBAL, type Groups, type Option, type Options } from './command.ts';
 
 export async function overview(groups: Groups, paint: Paint): Promise<string> {
@@ -22,13 +22,20 @@ export async function overview(groups: Groups, paint: Paint): Promise<string> {
   return lines.join('\n');
 }
 
+/** Columns that a line of the help may take. */
+const WIDTH = 96;
+
 export function helpOf(name: string, command: Command, paint: Paint): string {
   const { options } = command;
   const wordOf = ([name, { type }]: [string, Option]): string =>
     `--${name}${type === 'string' ? ' VALUE' : ''}`;
   const width = Math.max(...Object.entries({ ...options, ...GLOBAL }).map((each) => wordOf(each).length));
   const linesOf = (table: Options): string[] =>
-    Object.entries(table).map((each) => `  ${wordOf(each).padEnd(width)}  ${each[1].help}`);
+    Object.entries(table).flatMap((each) =>
+      wrapped(each[1].help, WIDTH - width - 4).map(
+        (text, at) => `  ${(at === 0 ? wordOf(each) : '').padEnd(width)}  ${text}`,
+      ),
+    );
   return [
     command.summary,
     '',

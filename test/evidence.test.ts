@@ -106,7 +106,7 @@ describe('evidence of a period', () => {
         locks: [{ lock: 'project#1', servers: [`${SERVER}@1.0.0`] }],
         revocations: [],
       },
-      used: [{ release: `${SERVER}@1.0.0`, sessions: 1, calls: 2, refused: 0 }],
+      used: [{ release: `${SERVER}@1.0.0`, sessions: 1, calls: 2, refused: 0, approvedBy: ['alice', 'bob'] }],
     });
     expect((first.steps as unknown as Step[]).map(({ ok }) => ok)).toEqual(Array(10).fill(true));
   });

@@ -38,6 +38,11 @@ const FILTERS = [
   ['tool', 'Tool'],
   ['kind', 'Kind', KINDS],
 ] as const;
+/** Days in UTC: from the beginning of the one to the beginning of the other. */
+const EDGES = [
+  ['since', 'From (UTC)'],
+  ['until', 'Before (UTC)'],
+] as const;
 /** Not what a person looks for first; lk audit leaves out the same. */
 const QUIET = ['session.started', 'session.ended', 'notice.forwarded', 'request.finished'];
 
@@ -48,6 +53,10 @@ export async function audit(): Promise<HTMLElement> {
     for (const [name] of FILTERS) {
       const wanted = values === null ? '' : textOf(values, name);
       if (wanted !== '') query.set(name, wanted);
+    }
+    for (const [name] of EDGES) {
+      const day = values === null ? '' : textOf(values, name);
+      if (day !== '') query.set(name, `${day}T00:00:00.000Z`);
     }
     const { records } = await ask<AuditList>(`/v1/audit?${query}`);
     const all = values?.get('all') === 'on' || query.has('kind');
@@ -62,6 +71,7 @@ export async function audit(): Promise<HTMLElement> {
   await show(null);
   const fields = [
     ...FILTERS.map(([name, label, words]) => field({ name, label, ...(words ? { words } : {}) })),
+    ...EDGES.map(([name, label]) => field({ name, label, type: 'date' })),
     tick('all', 'Starts, ends and notices too'),
   ];
   return el(
@@ -96,7 +106,12 @@ function rowOf(body: AuditBody, end: AuditBody | undefined): Child[] {
       el('strong', {}, body.target ?? body.method ?? lifeOf(body)),
       el('div', { class: 'soft' }, body.kind === 'request.forwarded' ? 'call' : body.kind),
       body.subject
-        ? el('div', { class: 'soft' }, nameOf(body.subject.server), ` ${body.subject.version}`)
+        ? el(
+            'div',
+            { class: 'soft' },
+            nameOf(body.subject.server),
+            ` ${body.subject.version}, approved by ${body.subject.approvedBy.join(' and ')}`,
+          )
         : null,
     ),
     outcomeOf(body, end),

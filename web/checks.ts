@@ -5,6 +5,7 @@ import { changed } from './surface.ts';
 
 const SHOWN_FINDINGS = 20;
 const SHOWN_EVIDENCE = 5;
+const LOUDEST_FIRST = ['critical', 'high', 'medium', 'low', 'info'] as const;
 
 export function checks(report: Report): HTMLElement {
   const of = (outcome: CheckResult['outcome']): CheckResult[] =>
@@ -36,6 +37,24 @@ export function checks(report: Report): HTMLElement {
         ),
       ],
     ),
+  );
+}
+
+/** A report in a cell of a list: the loudest finding, how many checks are not ok, and what a reviewer has to answer for. */
+export function inShort({ checks }: Report): HTMLElement {
+  const count = (outcome: CheckResult['outcome']): number =>
+    checks.filter((check) => check.outcome === outcome).length;
+  const severities = checks.flatMap((check) =>
+    check.outcome === 'fired' ? check.findings.map(({ severity }) => severity) : [],
+  );
+  const loudest = LOUDEST_FIRST.find((one) => severities.includes(one));
+  const open = checks.filter(({ gates, outcome }) => gates && outcome !== 'ok').length;
+  return el(
+    'div',
+    {},
+    loudest === undefined ? null : tag(`severity-${loudest}`, loudest),
+    ` ${count('fired')} fired, ${count('unknown')} unknown`,
+    el('div', { class: 'soft' }, open === 0 ? 'none needs a reason' : `${open} to give a reason for`),
   );
 }
 

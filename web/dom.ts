@@ -75,6 +75,7 @@ export interface Field {
   readonly value?: string;
   readonly required?: boolean;
   readonly rows?: number;
+  readonly type?: 'date';
   /** What may be meant; anything else can be typed as well. */
   readonly words?: readonly string[];
   /** What the field belongs to, where a page has several of its name. */
@@ -89,6 +90,7 @@ export function field({
   value = '',
   required = false,
   rows,
+  type,
   words,
   of,
 }: Field): HTMLElement {
@@ -101,7 +103,7 @@ export function field({
   };
   const input =
     rows === undefined
-      ? el('input', { ...attributes, value })
+      ? el('input', { ...attributes, ...(type ? { type } : {}), value })
       : el('textarea', { ...attributes, rows: String(rows) }, value);
   return el(
     'div',

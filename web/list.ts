@@ -1,15 +1,18 @@
 /** The queue and the list of all releases. */
 import type { ReleaseList } from '../schemas/api.ts';
 import type { Attention } from '../schemas/attention.ts';
+import type { Report } from '../schemas/finding.ts';
 import type { TrustView } from '../schemas/keys.ts';
 import type { Release } from '../schemas/release.ts';
 import { ask, me } from './api.ts';
+import { inShort } from './checks.ts';
 import { card, day, el, nameOf, soft, table, tag } from './dom.ts';
 import { alarmCard, attentionCard, dueTag } from './reviewed.ts';
 import { rootIn } from './trust.ts';
 
 const PAGE = 50;
 const HEAD = ['Server', 'Version', 'State', 'Requested by', 'Approvals', 'Submitted (UTC)'];
+const QUEUE_HEAD = [...HEAD.slice(0, 3), 'Checks', ...HEAD.slice(3)];
 
 export async function queue(): Promise<HTMLElement> {
   const waiting = await releases('in_review');
@@ -59,11 +62,27 @@ function rowOf(release: Release, person: string, threshold: number): (Node | str
   ];
 }
 
+/** As `rowOf`, with what the scan saw: it comes after the list, which does not wait for it. */
+function inQueue(row: (release: Release) => (Node | string)[]): typeof row {
+  return (release) => {
+    const seen = el('div', {}, release.reportDigest === null ? 'no report' : '…');
+    if (release.reportDigest !== null)
+      void ask<Report>(`/v1/releases/${release.id}/report`).then(
+        (report) => seen.replaceChildren(inShort(report)),
+        (error: Error) => seen.replaceChildren(error.message),
+      );
+    const cells = row(release);
+    return [...cells.slice(0, 3), seen, ...cells.slice(3)];
+  };
+}
+
 /** A table that grows by a page as long as there is more. */
 async function listed(first: ReleaseList, state: string, none: string): Promise<HTMLElement> {
   if (first.releases.length === 0) return soft(none);
-  const row = await rows();
-  const list = table(HEAD, first.releases.map(row));
+  const waiting = state === 'in_review';
+  const head = waiting ? QUEUE_HEAD : HEAD;
+  const row = waiting ? inQueue(await rows()) : await rows();
+  const list = table(head, first.releases.map(row));
   const more = el('button', { type: 'button', class: 'quiet' }, 'Show more');
   let { next } = first;
   more.hidden = next === null;
@@ -72,7 +91,7 @@ async function listed(first: ReleaseList, state: string, none: string): Promise<
     void releases(state, next).then((page) => {
       list
         .querySelector('tbody')
-        ?.append(...table(HEAD, page.releases.map(row)).querySelectorAll('tbody > tr'));
+        ?.append(...table(head, page.releases.map(row)).querySelectorAll('tbody > tr'));
       next = page.next;
       more.hidden = next === null;
     });

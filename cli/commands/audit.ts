@@ -3,10 +3,10 @@ import { AuditList, AuditQuery } from '../../schemas/api.ts';
 import type { AuditBody, AuditKind, AuditRecord } from '../../schemas/audit.ts';
 import { isObject } from '../../schemas/common.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { type Command, type Context, flag, option, text, type Values } from '../command.ts';
+import { type Command, type Context, flag, instant, option, text, type Values } from '../command.ts';
 import { clip, table } from '../output.ts';
 
-const DEFAULT_LIMIT = 50;
+const DEFAULT_LIMIT = 200;
 
 export const audit: Command = {
   summary: 'show who called which tool with what, when and how it ended',
@@ -16,15 +16,15 @@ export const audit: Command = {
     tool: option.text('only this tool, prompt or resource'),
     user: option.text('only this person'),
     kind: option.text('only this kind, such as request.refused or egress.refused'),
-    since: option.text('from this instant (2026-11-24T00:00:00.000Z)'),
-    until: option.text('up to this instant'),
-    limit: option.text('at most this many records (default 50)'),
+    since: option.text('from this day, or instant in UTC: 2026-11-24, 2026-11-24T09:30'),
+    until: option.text('up to its beginning, written so as well'),
+    limit: option.text('at most this many records (default 200)'),
     all: option.flag('every record, also starts, ends, notices and what servers do well'),
     local: option.flag("read this machine's journals instead of the registry"),
   },
   examples: [
     'lk audit',
-    'lk audit --tool read_text_file --since 2026-11-24T00:00:00.000Z',
+    'lk audit --tool read_text_file --since 2026-11-24',
     'lk audit --kind egress.refused --json',
   ],
   arity: [0, 0],
@@ -36,18 +36,20 @@ export const audit: Command = {
       : await readRegistry(context, query);
     const more =
       records.length >= limit ? `\nOut of the newest ${limit} records; see more with --limit.` : '';
-    const shown = records.length ? `${auditTable(records, flag(values, 'all'))}${more}` : 'No records fit.';
+    const shown = records.length
+      ? `${auditTable(records, flag(values, 'all'))}${more}\n\n${approvals(records)}`
+      : 'No records fit.';
     return { data: { records }, text: shown };
   },
 };
 
-/** The filters, as the registry takes them and as this machine's journals are read. Throws REQUEST_INVALID. */
+/** The filters, as the registry takes them and as this machine's journals are read. Throws USAGE and REQUEST_INVALID. */
 function queryOf(values: Values): AuditQuery {
-  const wanted = ['server', 'tool', 'user', 'kind', 'since', 'until'] as const;
-  const given = wanted.flatMap((name) => {
-    const value = text(values, name);
-    return value === undefined ? [] : [[name, value] as const];
-  });
+  const wanted = ['server', 'tool', 'user', 'kind'] as const;
+  const given = [
+    ...wanted.map((name) => [name, text(values, name)] as const),
+    ...(['since', 'until'] as const).map((name) => [name, instant(values, name) ?? undefined] as const),
+  ].filter(([, value]) => value !== undefined);
   const query = { ...Object.fromEntries(given), limit: text(values, 'limit') ?? String(DEFAULT_LIMIT) };
   return assertValid(AuditQuery, query, 'the filter', 'REQUEST_INVALID');
 }
@@ -126,6 +128,20 @@ export function auditTable(records: readonly AuditRecord[], all: boolean): strin
     clip(body.data?.join(' ') || '-', 40),
   ]);
   return table(['WHEN (UTC)', 'USER', 'WHAT', 'TOOL', 'OUTCOME', 'SERVER', 'ARGUMENTS', 'DATA'], rows);
+}
+
+/** Who allowed what is in the table: each release once, with those whose approvals the runtime verified. */
+export function approvals(records: readonly AuditRecord[]): string {
+  const people = new Map<string, Set<string>>();
+  for (const { subject } of records.map(({ body }) => body)) {
+    if (subject === null) continue;
+    const release = `${subject.server}@${subject.version}`;
+    people.set(release, new Set([...(people.get(release) ?? []), ...subject.approvedBy]));
+  }
+  return table(
+    ['RELEASE', 'APPROVED BY'],
+    [...people].sort().map(([release, by]) => [release, [...by].sort().join(', ')]),
+  );
 }
 
 /** `STARTING -> READY`, of what tells the life of a server. */

@@ -1,12 +1,19 @@
 import { resolve } from 'node:path';
 import { openRoot, type RootPin } from '../../runtime/trust/root.ts';
 import { Me } from '../../schemas/api.ts';
-import { Instant } from '../../schemas/common.ts';
 import type { readPrivateKey } from '../../schemas/dsse.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { EvidenceFile } from '../../schemas/evidence.ts';
-import { isValid } from '../../schemas/validate.ts';
-import { type Command, type Context, option, type Result, required, text, type Values } from '../command.ts';
+import {
+  type Command,
+  type Context,
+  instant,
+  option,
+  type Result,
+  required,
+  text,
+  type Values,
+} from '../command.ts';
 import { exportEvidence } from '../evidence/export.ts';
 import { renderVerdict } from '../evidence/render.ts';
 import { type Verdict, verifyEvidence } from '../evidence/verify.ts';
@@ -48,8 +55,8 @@ export const evidence: Command = {
 };
 
 async function write(context: Context, values: Values): Promise<Result> {
-  const from = instant(values, 'from');
-  const to = instant(values, 'to');
+  const from = edge(values, 'from');
+  const to = edge(values, 'to');
   const name = `evidence-${from.slice(0, 10)}-${to.slice(0, 10)}.lke`;
   const path = resolve(context.cwd, text(values, 'out') ?? name);
   const api = await context.api();
@@ -81,16 +88,10 @@ async function verify(context: Context, path: string, values: Values): Promise<R
   return renderVerdict(context, verdict, path);
 }
 
-/** A date is its beginning. */
-function instant(values: Values, name: string): string {
-  const given = required(values, name, 'a date such as 2026-11-01');
-  const full = /^\d{4}-\d\d-\d\d$/.test(given) ? `${given}T00:00:00.000Z` : given;
-  if (isValid(Instant, full) && !Number.isNaN(Date.parse(full))) return full;
-  throw new LockkeeperError('USAGE', {
-    expected: `--${name}: a date such as 2026-11-01, or an instant such as 2026-11-01T12:00:00.000Z`,
-    found: quote(given),
-    next: 'Correct it',
-  });
+/** A day is its beginning. */
+function edge(values: Values, name: string): string {
+  required(values, name, 'a day such as 2026-11-01');
+  return instant(values, name) ?? '';
 }
 
 /** The key named, or the person's own; without one the archive stands on the log's signature alone. */

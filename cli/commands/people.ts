@@ -51,7 +51,11 @@ async function list(api: Api): Promise<Result> {
 }
 
 async function add(api: Api, { context, person, values }: Words): Promise<Result> {
-  const words = required(values, 'roles', 'the roles of this person').split(',') as RoleName[];
+  const words = required(
+    values,
+    'roles',
+    'some of admin, reviewer, publisher, developer, auditor and runtime, comma-separated',
+  ).split(',') as RoleName[];
   const roles = assertValid(Roles, words, '--roles', 'USAGE');
   const view = await api.call('people', PersonView, { body: { person, roles } });
   const head = `${context.paint.bold(view.person)} may sign in as ${view.roles.join(', ')} with (once, until ${minute(view.codeExpires)} UTC):`;

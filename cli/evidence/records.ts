@@ -11,6 +11,8 @@ export interface Use {
   sessions: number;
   calls: number;
   refused: number;
+  /** As the runtime verified it before it started the server. */
+  readonly approvedBy: Set<string>;
 }
 
 export interface Journals {
@@ -107,8 +109,9 @@ function inPeriod({ body }: AuditRecord, { file }: Head): boolean {
 function count(used: Map<string, Use>, { body }: AuditRecord): void {
   if (body.subject === null) return;
   const name = `${body.subject.server}@${body.subject.version}`;
-  const use = used.get(name) ?? { sessions: 0, calls: 0, refused: 0 };
+  const use = used.get(name) ?? { sessions: 0, calls: 0, refused: 0, approvedBy: new Set<string>() };
   used.set(name, use);
+  for (const person of body.subject.approvedBy) use.approvedBy.add(person);
   if (body.kind === 'session.started') use.sessions++;
   if (body.kind === 'request.forwarded' && body.method === 'tools/call') use.calls++;
   if (body.kind === 'request.refused') use.refused++;

@@ -26,7 +26,7 @@ export function renderVerdict(context: Context, verdict: Verdict, path: string):
     steps,
     counts,
     decisions,
-    used: [...used].map(([release, use]) => ({ release, ...use })),
+    used: [...used].map(([release, use]) => ({ release, ...use, approvedBy: [...use.approvedBy] })),
   };
   const { paint } = context;
   const head = {
@@ -66,11 +66,12 @@ function summary({ file, decisions, counts, used }: Verdict): string {
 }
 
 function usedTable({ used }: Verdict): string {
-  const rows = [...used].map(([release, { sessions, calls, refused }]) => [
+  const rows = [...used].map(([release, { sessions, calls, refused, approvedBy }]) => [
     release,
     `${sessions}`,
     `${calls}`,
     `${refused}`,
+    [...approvedBy].join(', '),
   ]);
-  return table(['RELEASE', 'SESSIONS', 'TOOL CALLS', 'REFUSED'], rows);
+  return table(['RELEASE', 'SESSIONS', 'TOOL CALLS', 'REFUSED', 'APPROVED BY'], rows);
 }

@@ -1,6 +1,7 @@
 /** What lk audit shows of records: calls with their ends, refusals, and of servers only what went wrong. */
 import { expect, it } from 'vitest';
-import { auditTable } from '../../cli/commands/audit.ts';
+import { instant } from '../../cli/command.ts';
+import { approvals, auditTable } from '../../cli/commands/audit.ts';
 import { type AuditBody, type AuditRecord, link } from '../../schemas/audit.ts';
 import { bodyOf } from '../helpers/journals.ts';
 
@@ -28,3 +29,37 @@ it('shows how a server ended badly, and all of its life when asked', () => {
   expect(told(false)).toEqual(['READY -> DEAD']);
   expect(told(true)).toEqual(['READY -> DEAD', 'STARTING -> READY']);
 });
+
+it('names once who approved each release of the records', () => {
+  const of = (version: string, approvedBy: string[]): AuditRecord => {
+    const digest = `sha256:${'0'.repeat(64)}` as const;
+    const [lock, closure, surface] = [digest, digest, digest];
+    return record({ subject: { server: 'npm.acme/notes', version, lock, closure, surface, approvedBy } });
+  };
+  const records = [
+    of('2.0.0', ['bob', 'alice']),
+    of('1.0.0', ['alice', 'carol']),
+    of('2.0.0', ['alice', 'bob']),
+  ];
+  expect(cells(approvals(records))).toEqual([
+    ['RELEASE', 'APPROVED BY'],
+    ['npm.acme/notes@1.0.0', 'alice, carol'],
+    ['npm.acme/notes@2.0.0', 'alice, bob'],
+  ]);
+});
+
+it.each([
+  ['2026-11-24', '2026-11-24T00:00:00.000Z'],
+  ['2026-11-24T09:30', '2026-11-24T09:30:00.000Z'],
+  ['2026-11-24 09:30:15', '2026-11-24T09:30:15.000Z'],
+  ['2026-11-24T09:30:15.250Z', '2026-11-24T09:30:15.250Z'],
+])('reads %s as an instant', (given, at) => {
+  expect(instant({ since: given }, 'since')).toBe(at);
+});
+
+it.each(['yesterday', '', '2026-11-31', '2026-11-24T25:00', '2026-11-24T09:30+02:00', '24.11.2026'])(
+  'refuses %j, with a day that would do',
+  (given) => {
+    expect(() => instant({ since: given }, 'since')).toThrow(/--since: a day such as 2026-11-01/);
+  },
+);

@@ -21,7 +21,10 @@ it('fits a terminal of 96 columns', async () => {
 it('shows an example of each verb that begins with what it is about', async () => {
   for (const [name, load] of Object.entries(commands)) {
     const command = await load();
-    expect(helpOf(name, command, paint)).toContain('Examples\n  ');
+    const help = helpOf(name, command, paint);
+    expect(help).toContain('Examples\n  ');
+    const [options = ''] = help.split('Examples\n').slice(0, 1);
+    expect(options.split('\n').filter((line) => line.startsWith('  ') && line.length > 96)).toEqual([]);
     expect(
       command.examples.some((example) => example.includes(`lk ${name}`)),
       name,

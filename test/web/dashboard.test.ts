@@ -163,6 +163,9 @@ describe('the dashboard', () => {
     const page = await visit(alice);
     await page.getByText('signs here').waitFor(WAIT);
     await page.getByRole('cell', { name: '0 of 2' }).waitFor(WAIT);
+    await page
+      .getByRole('cell', { name: /^critical \d+ fired, \d+ unknown\s*2 to give a reason for$/ })
+      .waitFor(WAIT);
     await shot(page, 'queue');
     await page.getByRole('link', { name: 'npm.acme/server' }).click();
     await page.getByRole('button', { name: 'Sign the approval' }).waitFor(WAIT);
@@ -200,6 +203,22 @@ describe('the dashboard', () => {
       expect(await page.evaluate('document.documentElement.scrollWidth'), name).toBeLessThanOrEqual(400);
       await shot(page, `narrow-${name}`);
     }
+  });
+
+  it('asks the audit for the days that were named, and says why when they are none', async () => {
+    const page = await visit(alice);
+    await page.getByRole('link', { name: 'Audit' }).click();
+    await page.getByText('No record fits').waitFor(WAIT);
+    await page.getByLabel('From (UTC)').fill('2026-11-24');
+    await page.getByLabel('Before (UTC)').fill('2026-11-25');
+    const asked = page.waitForRequest(/v1\/audit/, WAIT);
+    await page.getByRole('button', { name: 'Search' }).click();
+    const { searchParams } = new URL((await asked).url());
+    expect(Object.fromEntries(searchParams)).toEqual({
+      limit: '200',
+      since: '2026-11-24T00:00:00.000Z',
+      until: '2026-11-25T00:00:00.000Z',
+    });
   });
 
   it('breaks the name of a server behind a slash, not in a word', async () => {
