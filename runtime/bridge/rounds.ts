@@ -4,6 +4,7 @@ import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { REQUESTS_TO_CLIENT } from '../gate/methods.ts';
 import { type Id, idKey, isObject, type Response } from '../wire/message.ts';
+import { strangeQuestion } from '../wire/names.ts';
 import { type Notes, refusal } from './notes.ts';
 import type { BridgeOptions } from './ports.ts';
 import { notice, request } from './words.ts';
@@ -190,7 +191,9 @@ function wrong(
     return unreadable(`a state that is no text of at most ${MAX_STATE} characters`);
   if (asked.length === 0 && state === undefined) return unreadable('neither questions nor a state');
   if (asked.length > MAX_QUESTIONS) return unreadable(`${asked.length} questions at once`);
-  const other = asked.find(([, one]) => !(isObject(one) && asks(one.method)));
+  const other = asked.find(
+    ([, one]) => !(isObject(one) && asks(one.method) && strangeQuestion(one) === null),
+  );
   if (other) return unreadable('a question that no client of the session era knows');
   if (call.round >= MAX_ROUNDS)
     return refusal(

@@ -1,7 +1,8 @@
 /** What a client has to have declared before a server may ask for it: the capability, and the parts of it that are optional. */
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { isObject, type Request, type Response } from '../wire/message.ts';
+import { isObject, type Request } from '../wire/message.ts';
+import { strangeQuestion } from '../wire/names.ts';
 import type { GateState, Pending } from './gate.ts';
 import { type MethodRule, REQUESTS_TO_CLIENT } from './methods.ts';
 
@@ -41,14 +42,16 @@ function isImplied(part: string, parts: Readonly<Record<string, unknown>>): bool
   return part === 'form' && !Object.hasOwn(parts, 'url');
 }
 
-/** In the stateless era a server asks by its results: what of one its client may not be asked; null where there is nothing. */
+/**
+ * In the stateless era a server asks by its results, and by the states of tasks: what its client may not be asked; null where
+ * there is nothing.
+ */
 export function askedInVain(
-  message: Response,
+  result: Json | undefined,
   { declared }: Pick<Pending, 'declared'>,
   state: Pick<GateState, 'era' | 'clientCapabilities'> | null,
 ): LockkeeperError | null {
   if (state?.era !== 'stateless') return null;
-  const result = message.kind === 'response' ? message.result : undefined;
   const asked = isObject(result) && isObject(result.inputRequests) ? result.inputRequests : {};
   for (const question of Object.values(asked)) {
     const missing = missingFor(question, declared ?? state.clientCapabilities);
@@ -69,5 +72,7 @@ function missingFor(question: Json, declared: Readonly<Record<string, unknown>>)
       ? REQUESTS_TO_CLIENT[method]
       : null;
   if (!rule || typeof method !== 'string' || method === 'ping') return 'a method that no client has';
+  const strange = isObject(question) ? strangeQuestion(question) : null;
+  if (strange !== null) return `the name ${quote(strange, 60)}, in other letters than the protocol’s`;
   return undeclared({ method, params: isObject(params) ? params : {} }, rule, declared);
 }

@@ -97,8 +97,9 @@ export class ToClient {
   #answered({ pending, known, judged }: Answered, message: Response): void {
     const x = this.#x;
     const said = judged.message;
-    const misbound = said.kind === 'response' ? judgeTaskAnswer(said.result, pending, x.tasks) : null;
-    const error = judged.error ?? misbound ?? askedInVain(said, pending, x.state);
+    const result = said.kind === 'response' ? said.result : undefined;
+    const misbound = result === undefined ? null : judgeTaskAnswer(result, pending, x.tasks);
+    const error = judged.error ?? misbound ?? askedInVain(result, pending, x.state);
     x.fromClient.delete(known.key);
     x.finished(pending, records.endOf(message, error));
     this.#flag(judged, pending);
@@ -200,10 +201,10 @@ export class ToClient {
     const untold = task && (message.bytes.length >= wire.LARGE_BYTES || !this.#owns(task.id));
     if (untold) return this.unheard(limits.UNTOLD);
     const judged = x.content.said(message, task?.maker.target);
-    const { error } = judged;
+    const error = judged.error ?? (task ? askedInVain(message.params, task.maker, x.state) : null);
     this.#flag(judged, message);
     if (error) {
-      if (task) x.tasks.refused(task, message, error);
+      if (task && judged.error) x.tasks.refused(task, message, error);
       return x.note(records.refused(x.scribe, message, { direction: 'to-client', error }));
     }
     this.#read(message);

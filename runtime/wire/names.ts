@@ -23,6 +23,7 @@ const PARAMETERS = namesOf([
   ...['taskId', 'taskIds', 'task', 'ttl', 'inputResponses', 'requestState', 'requestId', 'progressToken'],
   ...['notifications', 'resourceSubscriptions', 'cursor', 'level'],
   ...['tools', 'toolChoice', 'includeContext', 'mode', 'messages', 'content'],
+  ...['status', 'result', 'error', 'inputRequests'],
 ]);
 const WITHIN = ['ref', 'argument', 'context', 'task', 'notifications'] as const;
 /** Of a result: what of it is compared with the lock, or judged by its name. */
@@ -51,6 +52,12 @@ export function strangeMember(message: JsonObject): string | null {
 /** Such a name of a result. */
 export function strangeResult(result: Json): string | null {
   return strangeIn(result, RESULTS);
+}
+
+/** Such a name of a question that stands in a result. */
+export function strangeQuestion(question: JsonObject): string | null {
+  const { params } = question;
+  return strangeMember(question) ?? (isObject(params) ? strangeParameter(params) : null);
 }
 
 /** Such a name of its parameters. What is in arguments is held against their schema. */

@@ -27,6 +27,11 @@ function make() {
       ),
     }),
   );
+  // Another reader may take the second name for the first.
+  tool('dressed', async () => {
+    const { method, params } = ask('Name?');
+    return inputRequired({ inputRequests: { a: { method, params: { ...params, Mode: 'url' } } } });
+  });
   tool('plain', async (_args, ctx) => text(JSON.stringify(ctx.mcpReq.envelope ?? {})));
   return server;
 }

@@ -158,6 +158,7 @@ describe('a stateless server with bad manners', () => {
     ['pacing', 'ROUND_REFUSED', 10],
     ['heavy', 'RESULT_INVALID', 0],
     ['flood', 'RESULT_INVALID', 0],
+    ['dressed', 'RESULT_INVALID', 0],
   ])('%s: %s after %i rounds, and the next call is answered', async (name, code, rounds) => {
     session = await open(NEWER);
     const stop = answering(ANN);

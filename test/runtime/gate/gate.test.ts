@@ -11,7 +11,7 @@ import {
 } from '../../../runtime/gate/gate.ts';
 import { argumentCheck } from '../../../runtime/gate/schema.ts';
 import { liveSurface } from '../../../runtime/gate/surface.ts';
-import { idKey, type Message, parseMessage, type Response } from '../../../runtime/wire/message.ts';
+import { idKey, type Message, parseMessage } from '../../../runtime/wire/message.ts';
 import type { Json, JsonObject } from '../../../schemas/common.ts';
 import { pinSurface, type Section, type Surface } from '../../../schemas/surface.ts';
 import { surface as base, makeEntry } from '../../helpers/trust.ts';
@@ -273,21 +273,18 @@ describe('what a client declared in part', () => {
 });
 
 describe('what a result of the stateless era asks', () => {
-  const asks = (...questions: Json[]): Response =>
-    parseMessage(
-      Buffer.from(
-        JSON.stringify({
-          ...{ jsonrpc: '2.0', id: 1 },
-          result: {
-            resultType: 'input_required',
-            inputRequests: Object.fromEntries(Object.entries(questions)),
-          },
-        }),
-      ),
-    ) as Response;
+  const asks = (...questions: Json[]): Json => ({
+    resultType: 'input_required',
+    inputRequests: Object.fromEntries(Object.entries(questions)),
+  });
+  const form = (more: JsonObject): Json => ({
+    method: 'elicitation/create',
+    params: { mode: 'form', ...more },
+  });
+  const odd = (name: string): string => `the name "${name}", in other letters than the protocol’s`;
   const roots = { method: 'roots/list' };
   const open = { method: 'elicitation/create', params: { mode: 'url', url: 'https://a.test' } };
-  it.each<[string, string | null, Response, JsonObject]>([
+  it.each<[string, string | null, Json, JsonObject]>([
     ['nothing', null, asks(), {}],
     ['what was declared', null, asks(roots), { roots: {} }],
     ['what was not', 'roots', asks(roots), {}],
@@ -296,6 +293,8 @@ describe('what a result of the stateless era asks', () => {
     ['a method of every object', 'a method that no client has', asks({ method: 'constructor' }), {}],
     ['whether the client lives', 'a method that no client has', asks({ method: 'ping' }), {}],
     ['no question', 'a method that no client has', asks(null), {}],
+    ['a method beside the method', odd('Method'), asks({ ...roots, Method: 'x' }), { roots: {} }],
+    ['an address beside a form', odd('Mode'), asks(form({ Mode: 'url' })), { elicitation: {} }],
   ])('%s: %s', (_, expected, answer, declared) => {
     const state = { era: 'stateless', clientCapabilities: {} } as const;
     const found = askedInVain(answer, { declared }, state)?.found;

@@ -574,6 +574,8 @@ describe('a task of the stateless era', () => {
     };
     await tell('foreign', 500, { note: 'a' });
     await tell('one', null, { note: 'b' });
+    const inputRequests = { a: { method: 'elicitation/create', params: {} } };
+    await tell('one', 500, { status: 'input_required', note: 'q', inputRequests });
     await tell('one', 500, { status: 'completed', note: 'c', result: { content: [] } });
     await tell('one', 500, {
       status: 'completed',
