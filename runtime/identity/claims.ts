@@ -7,7 +7,7 @@ import { isValid } from '../../schemas/validate.ts';
 /** RFC 8693 sets no bound for `act` in `act`. */
 const MAX_ACTORS = 10;
 const MAX_TEAMS = 500;
-const ASK = 'Ask whoever keeps the issuer, or the identity configuration of the gateway';
+const ASK = 'Ask whoever keeps the issuer, or the configuration that names it';
 
 /** The user, with the issuer's prefix. Throws IDENTITY_UNNAMED. */
 export function userOf(claims: JsonObject, { user, prefix }: Pick<JwtIssuer, 'user' | 'prefix'>): string {
@@ -40,7 +40,7 @@ export function teamsOf(
 ): string[] {
   if (!teams) return [];
   const path = teams.path.join('.');
-  const value = at(claims, teams.path);
+  const value = claimAt(claims, teams.path);
   if (value === undefined && teams.optional === true) return [];
   if (!Array.isArray(value)) throw unnamed(`a list of teams in ${path}`, show(value));
   if (value.length > MAX_TEAMS) throw unnamed(`at most ${MAX_TEAMS} teams in ${path}`, `${value.length}`);
@@ -54,7 +54,8 @@ export function teamsOf(
   return [...new Set(prefix === undefined ? names : names.map((team) => `${prefix}:${team}`))];
 }
 
-function at(claims: JsonObject, path: readonly string[]): Json | undefined {
+/** What stands at a path of claims, from the outside in. */
+export function claimAt(claims: JsonObject, path: readonly string[]): Json | undefined {
   let value: Json | undefined = claims;
   for (const name of path) {
     if (!isObject(value)) return undefined;
@@ -63,7 +64,6 @@ function at(claims: JsonObject, path: readonly string[]): Json | undefined {
   return value;
 }
 
-/** A text has properties as well: `sub` is one of them. */
 /** Who acts for the user, outermost first. Throws TOKEN_INVALID for a chain that is not one. */
 export function actorsOf(claims: JsonObject): string[] {
   const actors: string[] = [];

@@ -1,7 +1,7 @@
 /** Where the keys of an issuer come from: what it says of itself, a URL, or a file. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Json } from '../../schemas/common.ts';
+import { isObject, type Json, type JsonObject } from '../../schemas/common.ts';
 import { quote } from '../../schemas/errors.ts';
 import type { JwtIssuer } from '../../schemas/identity.ts';
 import { parseStrict } from '../../schemas/json.ts';
@@ -12,7 +12,7 @@ const MAX_KEYS_BYTES = 512 * 1024;
 
 /** Asks for the key set as it is now. Rejects with an Error whose message says why there is none. */
 export function keySetLoader(
-  { issuer, keys, ca }: JwtIssuer,
+  { issuer, keys, ca }: Pick<JwtIssuer, 'issuer' | 'keys' | 'ca'>,
   { dir, pem }: { readonly dir: string; readonly pem: string | undefined },
 ): () => Promise<Json> {
   if (keys && 'file' in keys) {
@@ -34,17 +34,29 @@ function metadataUrls(issuer: string): string[] {
   ];
 }
 
-async function keysUrl(issuer: string, from: { ca?: string | undefined }): Promise<string> {
+/** What an issuer says of itself; that it speaks of itself is seen to. Rejects with an Error whose message says why. */
+export async function issuerMetadata(issuer: string, from: { ca?: string | undefined }): Promise<JsonObject> {
   const [first = '', second = ''] = metadataUrls(issuer);
   const said = (await json(first, from, true)) ?? (await json(second, from));
-  const { issuer: name, jwks_uri: url } = (said ?? {}) as { issuer?: unknown; jwks_uri?: unknown };
+  const metadata = isObject(said) ? said : {};
   // RFC 8414 section 3.3: metadata of another issuer may not be used.
-  if (name !== issuer) throw new Error(`metadata of the issuer ${quote(String(name), 200)}`);
-  if (typeof url !== 'string') throw new Error('metadata without jwks_uri');
-  const { protocol } = assertSecureUrl(url, 'the jwks_uri of an issuer');
+  if (metadata.issuer !== issuer)
+    throw new Error(`metadata of the issuer ${quote(String(metadata.issuer), 200)}`);
+  return metadata;
+}
+
+/** An address out of the metadata of an issuer, which may name none on this machine unless it is there itself. */
+export function endpointOf(issuer: string, metadata: JsonObject, name: string): string {
+  const url = metadata[name];
+  if (typeof url !== 'string') throw new Error(`metadata without ${name}`);
+  const { protocol } = assertSecureUrl(url, `the ${name} of an issuer`);
   if (protocol === 'http:' && !isLoopbackName(new URL(issuer).hostname))
-    throw new Error('a jwks_uri on this machine, from an issuer that is not');
+    throw new Error(`a ${name} on this machine, from an issuer that is not`);
   return url;
+}
+
+async function keysUrl(issuer: string, from: { ca?: string | undefined }): Promise<string> {
+  return endpointOf(issuer, await issuerMetadata(issuer, from), 'jwks_uri');
 }
 
 function json(url: string, from: { ca?: string | undefined }): Promise<Json>;

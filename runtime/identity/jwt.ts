@@ -1,25 +1,26 @@
 /** Bearer tokens of configured issuers (RFC 9068). Each is judged whole; a token that held is known until it ends. */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { errors, jwtVerify } from 'jose';
-import { isObject, type JsonObject } from '../../schemas/common.ts';
+import type { JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { JwtIssuer } from '../../schemas/identity.ts';
-import { parseStrict } from '../../schemas/json.ts';
 import type { Caller } from '../gate/caller.ts';
 import { actorsOf, scopesOf, teamsOf, userOf } from './claims.ts';
 import type { Doors } from './doors.ts';
 import { type Identified, keepSubject } from './identified.ts';
-import { keySetLoader } from './issuer.ts';
-import { type IssuerKeys, openKeys } from './keys.ts';
+import type { IssuerKeys } from './keys.ts';
 import { assertSeparate } from './separate.ts';
-import { assertSecureUrl } from './url.ts';
+import {
+  assertHeader,
+  assertSigned,
+  decode,
+  expired,
+  invalid,
+  openIssuerKeys,
+  SKEW_SECONDS,
+  show,
+} from './signed.ts';
 
-const MAX_TOKEN = 16 * 1024;
 const MAX_KNOWN = 4000;
-const DEFAULT_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'];
-const RENEW = 'Get a new token from the issuer';
 
 interface Issuer {
   readonly config: JwtIssuer;
@@ -84,22 +85,10 @@ function at({ who, paths }: Known, path: string): Identified {
 }
 
 async function openIssuer(config: JwtIssuer, setting: JwtSetting): Promise<Issuer> {
-  assertSecureUrl(config.issuer, 'an issuer');
-  if (config.keys && 'url' in config.keys) assertSecureUrl(config.keys.url, 'the keys of an issuer');
-  const pem = config.ca === undefined ? undefined : await readFile(resolve(setting.dir, config.ca), 'utf8');
-  const { freshSeconds = 600, staleSeconds = 3600, coolSeconds = 30, skewSeconds = 30 } = config;
-  const keys = openKeys({
-    issuer: config.issuer,
-    load: keySetLoader(config, { dir: setting.dir, pem }),
-    freshMs: freshSeconds * 1000,
-    staleMs: staleSeconds * 1000,
-    coolMs: coolSeconds * 1000,
-    now: setting.now,
-    onTrouble: setting.onTrouble,
-  });
+  const keys = await openIssuerKeys(config, setting);
   const audience = config.audience ?? [setting.resource];
   const doors = config.audience ? null : setting.doors;
-  return { config, audience, doors, skewMs: skewSeconds * 1000, keys };
+  return { config, audience, doors, skewMs: (config.skewSeconds ?? SKEW_SECONDS) * 1000, keys };
 }
 
 /** 1 form, 2 issuer, 3 header, 4 signature and times, 5 audience, 6 binding, 7 scope, 8 who. */
@@ -111,9 +100,9 @@ async function verify(
   const { header, claims } = decode(token);
   const issuer = typeof claims.iss === 'string' ? issuers.get(claims.iss) : undefined;
   if (!issuer) throw invalid(`a token of ${[...issuers.keys()].join(' or ')}`, `one of ${show(claims.iss)}`);
-  assertHeader(header, issuer.config);
+  assertHeader(header, { types: ['at+jwt', 'jwt'], ...issuer.config, what: 'an access token' });
   const generation = await issuer.keys.generation();
-  await assertSigned(token, issuer, now());
+  await assertSigned(token, { ...issuer.config, keys: issuer.keys, skewMs: issuer.skewMs, now: now() });
   const paths = pathsOf(claims.aud, issuer);
   // It says that only who holds a key may use it (DPoP, mutual TLS), and nobody asked for that key.
   if (claims.cnf !== undefined) throw invalid('a bearer token', 'one that is bound to a key (cnf)');
@@ -152,58 +141,6 @@ function principalOf({ issuer }: JwtIssuer, claims: JsonObject, { user }: Caller
   return JSON.stringify(['jwt', issuer, claims.sub, user, client, [...scopesOf(claims)].sort()]);
 }
 
-function decode(token: string): { header: JsonObject; claims: JsonObject } {
-  if (token.length > MAX_TOKEN)
-    throw invalid(`a token of at most ${MAX_TOKEN} characters`, `${token.length} of them`);
-  const parts = token.split('.');
-  if (parts.length !== 3 || !parts.every((part) => /^[A-Za-z0-9_-]+$/.test(part)))
-    throw invalid('a signed JSON Web Token', 'something else');
-  const [header = {}, claims = {}] = parts.slice(0, 2).map((part) => objectIn(part));
-  return { header, claims };
-}
-
-function objectIn(part: string): JsonObject {
-  try {
-    const value = parseStrict(Buffer.from(part, 'base64url'), { maxDepth: 32 });
-    if (isObject(value)) return value;
-  } catch (error) {
-    throw invalid(
-      'header and claims as strict JSON',
-      error instanceof LockkeeperError ? error.found : 'other text',
-    );
-  }
-  throw invalid('header and claims as objects', 'another value');
-}
-
-function assertHeader({ alg, typ, crit }: JsonObject, config: JwtIssuer): void {
-  const algorithms: readonly string[] = config.algorithms ?? DEFAULT_ALGORITHMS;
-  if (typeof alg !== 'string' || !algorithms.includes(alg))
-    throw invalid(`the algorithm ${algorithms.join(', ')}`, show(alg));
-  const types: readonly string[] = config.types ?? ['at+jwt', 'jwt'];
-  const named = typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : null;
-  if (!types.includes(typ === undefined ? 'none' : (named ?? '')) || named === 'none')
-    throw invalid(`an access token, typ ${types.join(' or ')}`, `typ ${show(typ)}`);
-  if (crit !== undefined) throw invalid('no critical extensions', 'crit in the header');
-}
-
-/** Signature, exp and nbf. Keys come from the issuer alone: jwk, jku, x5u and x5c in a header say nothing. */
-async function assertSigned(token: string, { config, keys, skewMs }: Issuer, now: number): Promise<void> {
-  try {
-    await jwtVerify(token, (header) => keys.find(header), {
-      algorithms: [...(config.algorithms ?? DEFAULT_ALGORITHMS)],
-      issuer: config.issuer,
-      clockTolerance: skewMs / 1000,
-      requiredClaims: ['exp', 'aud'],
-      currentDate: new Date(now),
-    });
-  } catch (error) {
-    if (error instanceof LockkeeperError) throw error;
-    if (error instanceof errors.JWTExpired) throw expired(config.issuer);
-    const found = error instanceof errors.JOSEError ? error.message : 'a token that cannot be read';
-    throw invalid(`a token that ${config.issuer} signed and that is valid now`, quote(found, 200), error);
-  }
-}
-
 /** Compared letter by letter: of one for others as well, they could use it here. Null: it is for the whole gateway. */
 function pathsOf(aud: unknown, { audience, doors, config }: Issuer): readonly string[] | null {
   const named = (Array.isArray(aud) ? aud : [aud]).map((one: unknown) =>
@@ -227,22 +164,4 @@ function assertScopes(claims: JsonObject, { scopes = [] }: JwtIssuer): void {
     found: `a token without ${missing.join(', ')}`,
     next: 'Ask the issuer for a token with these scopes',
   });
-}
-
-function show(value: unknown): string {
-  return value === undefined
-    ? 'nothing'
-    : quote(typeof value === 'string' ? value : JSON.stringify(value), 200);
-}
-
-function expired(issuer: string): LockkeeperError {
-  return new LockkeeperError('TOKEN_EXPIRED', {
-    expected: `a token of ${issuer} that is valid now`,
-    found: 'one that has ended',
-    next: RENEW,
-  });
-}
-
-function invalid(expected: string, found: string, cause?: unknown): LockkeeperError {
-  return new LockkeeperError('TOKEN_INVALID', { expected, found, next: RENEW, cause });
 }

@@ -117,6 +117,6 @@ function unverified(issuer: string, found: string): LockkeeperError {
   return new LockkeeperError('IDENTITY_UNVERIFIED', {
     expected: `the keys of ${issuer}`,
     found: quote(found, 300),
-    next: 'Check that the issuer can be reached from the gateway, and try again',
+    next: 'Check that the issuer can be reached from here, and try again',
   });
 }
