@@ -19,7 +19,7 @@ export async function authorise(request: FastifyRequest, name: RouteName, pool: 
     throw new LockkeeperError('UNAUTHENTICATED', {
       expected: 'a token in the Authorization header that is still valid',
       found: header === undefined ? 'none' : 'one that is unknown or has expired',
-      next: 'Run: lk login URL --code CODE',
+      next: 'Run: lk login URL, with --code CODE where people sign in with one-time codes',
     });
   }
   if (!mayCall(route, actor.roles)) {
@@ -52,25 +52,27 @@ async function readToken(header: string, pool: Pool): Promise<Actor | null> {
 }
 
 const WINDOW_MS = 60_000;
-const MAX_FAILURES = 10;
 
-/** Counts failed sign-ins of an address; more than ten a minute are refused unread. */
-export function signInGuard(): { check(address: string): void; failed(address: string): void } {
-  const failures = new Map<string, number[]>();
+/** Counts what an address does; more than so many a minute are refused unread. `what` names it in the sentence. */
+export function attempts(
+  most: number,
+  what: string,
+): { check(address: string): void; count(address: string): void } {
+  const times = new Map<string, number[]>();
   const recent = (address: string): number[] =>
-    (failures.get(address) ?? []).filter((at) => at > Date.now() - WINDOW_MS);
+    (times.get(address) ?? []).filter((at) => at > Date.now() - WINDOW_MS);
   return {
     check: (address) => {
-      if (recent(address).length < MAX_FAILURES) return;
+      if (recent(address).length < most) return;
       throw new LockkeeperError('RATE_LIMITED', {
-        expected: `at most ${MAX_FAILURES} failed sign-ins a minute`,
+        expected: `at most ${most} ${what} a minute`,
         found: `more from ${quote(address)}`,
         next: 'Wait a minute',
       });
     },
-    failed: (address) => {
-      if (failures.size > 10_000) failures.clear();
-      failures.set(address, [...recent(address), Date.now()]);
+    count: (address) => {
+      if (times.size > 10_000) times.clear();
+      times.set(address, [...recent(address), Date.now()]);
     },
   };
 }

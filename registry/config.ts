@@ -33,6 +33,8 @@ export interface RegistryConfig {
   readonly githubToken: string | null;
   /** Cron expression of the upstream watch. */
   readonly upstreamCron: string;
+  /** File of the identity provider that people sign in with; null: one-time codes alone. */
+  readonly oidc: string | null;
   /** Folder or address of the advisory feed; null for none. */
   readonly advisories: string | null;
   /** Cron expression of reading it. */
@@ -75,6 +77,10 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   LOCKKEEPER_TRIAL: {
     help: 'true: one approval is enough, and everything says so',
     pattern: /^(true|false)$/,
+  },
+  LOCKKEEPER_OIDC: {
+    help: 'file of the identity provider that people sign in with (operate.md); unset: one-time codes alone',
+    pattern: /^\/.+$/,
   },
   LOCKKEEPER_TRUST_ROOTS: {
     help: 'folder of the trust files that root.json pins (trust-roots in the data folder)',
@@ -185,6 +191,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
     publicUrl: env.LOCKKEEPER_PUBLIC_URL ?? null,
     databaseUrl: env.DATABASE_URL ?? null,
     trial: env.LOCKKEEPER_TRIAL === 'true',
+    oidc: env.LOCKKEEPER_OIDC ?? null,
     trustRoots: env.LOCKKEEPER_TRUST_ROOTS ?? join(dataDir, 'trust-roots'),
     tuf: tufOf(env),
     tufCron: env.LOCKKEEPER_TUF_CRON ?? '43 */6 * * *',

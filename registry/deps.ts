@@ -8,6 +8,7 @@ import type { Feed } from './advisories/feed.ts';
 import type { BundleLimits } from './bundles.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import type { Client, Pool } from './db/pool.ts';
+import type { Oidc } from './oidc/open.ts';
 import type { StreamLimits } from './streams.ts';
 import type { Trust } from './trust.ts';
 import type { TufSetting } from './tuf/setting.ts';
@@ -20,6 +21,8 @@ export interface Deps {
   readonly checkpoints: Checkpoints;
   readonly policy: Policy;
   readonly log: Logger;
+  /** Absent where people sign in with one-time codes alone. */
+  readonly oidc?: Oidc;
   /** Address that locks name. */
   readonly publicUrl: () => string;
   /** Bounds of the streams of revocations; what is left out is the product's own. */

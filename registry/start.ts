@@ -2,7 +2,7 @@
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runMigrations } from 'graphile-worker';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { selectDriver } from '../runtime/isolation/select.ts';
 import { openBlobs } from '../runtime/store/blobs.ts';
 import { type Github, openGithub } from '../scanner/github/client.ts';
@@ -10,6 +10,7 @@ import { npmOptionsOf } from '../scanner/npm.ts';
 import { ociOptionsOf } from '../scanner/oci/options.ts';
 import { pypiOptionsOf } from '../scanner/pypi/options.ts';
 import { scan } from '../scanner/scan.ts';
+import type { LockkeeperError } from '../schemas/errors.ts';
 import { DEFAULT_POLICY, type Policy } from '../schemas/policy.ts';
 import { openFeed } from './advisories/feed.ts';
 import { buildApp } from './app.ts';
@@ -24,6 +25,7 @@ import { startEmbedded } from './embedded.ts';
 import { expireApprovals } from './expiry.ts';
 import { loadKeys } from './keys.ts';
 import { withLicences } from './licences.ts';
+import { openOidcFile } from './oidc/open.ts';
 import { tendOrphans } from './orphans.ts';
 import { publisherOf } from './publish.ts';
 import { queueAdvisories, queueTrust } from './queue.ts';
@@ -88,6 +90,7 @@ export async function startRegistry(
       policy,
       log,
       publicUrl: () => url,
+      ...(await oidcOf(config, log)),
     };
     await deps.checkpoints.assertNotBehind();
     if (config.role !== 'registry') {
@@ -157,6 +160,12 @@ function checkpointsOf(
     witnesses: witnesses?.list ?? [],
     publish: publish && publisherOf(publish),
   });
+}
+
+async function oidcOf({ oidc, environment }: RegistryConfig, log: Logger): Promise<Pick<Deps, 'oidc'>> {
+  if (oidc === null) return {};
+  const onTrouble = (error: LockkeeperError): void => log.warn({ err: error }, 'identity provider');
+  return { oidc: await openOidcFile(oidc, { environment, now: Date.now, onTrouble }) };
 }
 
 async function adminCode({ pool }: Deps): Promise<string> {

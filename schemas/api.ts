@@ -53,7 +53,16 @@ export const PersonView = Closed({
 export type PersonView = Static<typeof PersonView>;
 
 /** GET /v1/people (admin) */
-export const PeopleList = Closed({ people: Type.Array(Closed({ person: Person, roles: Roles })) });
+export const PeopleList = Closed({
+  people: Type.Array(
+    Closed({
+      person: Person,
+      roles: Roles,
+      /** When the identity provider last vouched for them; null: not yet. Absent for those who use one-time codes. */
+      seen: Type.Optional(Type.Union([Type.Null(), Instant])),
+    }),
+  ),
+});
 
 /** POST /v1/people/:person/code (admin): another sign-in code; POST /v1/people/:person/remove (admin). */
 export const NothingBody = Closed({});

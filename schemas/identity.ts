@@ -17,9 +17,9 @@ const JWT_ALGORITHMS = [
   'EdDSA',
   'Ed25519',
 ] as const;
-const Algorithm = Type.Union(JWT_ALGORITHMS.map((name) => Type.Literal(name)));
+export const Algorithm = Type.Union(JWT_ALGORITHMS.map((name) => Type.Literal(name)));
 
-const Path = Type.String({
+export const Path = Type.String({
   minLength: 1,
   maxLength: 1024,
   description: 'a path, relative to its configuration',
@@ -43,8 +43,14 @@ export const Team = Type.String({
 });
 const Teams = Type.Array(Team, { maxItems: 500, uniqueItems: true });
 
-const Claim = Type.String({ minLength: 1, maxLength: 200 });
-const Seconds = (minimum: number, maximum: number) => Type.Optional(Type.Integer({ minimum, maximum }));
+export const Claim = Type.String({ minLength: 1, maxLength: 200 });
+export const Seconds = (minimum: number, maximum: number) =>
+  Type.Optional(Type.Integer({ minimum, maximum }));
+
+export const Domain = Type.String({
+  pattern: '^[a-z0-9-]+(?:\\.[a-z0-9-]+)+$',
+  description: 'a domain in small letters',
+});
 
 /** One issuer of access tokens (RFC 9068 and what resembles it). */
 export const JwtIssuer = Closed({
@@ -78,15 +84,7 @@ export const JwtIssuer = Closed({
       /** `email` counts when `email_verified` is true beside it, and in small letters. */
       claim: Claim,
       /** Domains of e-mail addresses that this issuer may speak for; all of them, where nothing is said. */
-      domains: Type.Optional(
-        Type.Array(
-          Type.String({
-            pattern: '^[a-z0-9-]+(?:\\.[a-z0-9-]+)+$',
-            description: 'a domain in small letters',
-          }),
-          { minItems: 1, maxItems: 100 },
-        ),
-      ),
+      domains: Type.Optional(Type.Array(Domain, { minItems: 1, maxItems: 100 })),
     }),
   ),
   teams: Type.Optional(

@@ -24,25 +24,31 @@ const HeaderName = Type.String({
   description: 'a header such as Authorization or X-Api-Key',
 });
 
+export const ClientId = Type.String({ pattern: '^[!-~]{1,300}$', description: 'a client id' });
+
+/** What a client has to show at a token endpoint. */
+export const ClientAuth = Type.Union([
+  Closed({ method: Type.Literal('basic'), secret: SecretSource }),
+  Closed({ method: Type.Literal('post'), secret: SecretSource }),
+  Closed({
+    method: Type.Literal('private_key_jwt'),
+    /** PKCS #8 in PEM. */
+    key: SecretSource,
+    algorithm: Type.Union(['ES256', 'RS256', 'PS256', 'EdDSA'].map((name) => Type.Literal(name))),
+    kid: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+    /** What the assertion is for; the token endpoint, where nothing is said. */
+    audience: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
+  }),
+]);
+export type ClientAuth = Static<typeof ClientAuth>;
+
 /** How the gateway shows a token endpoint who it is. */
 const Client = {
   tokenUrl: SecureUrl,
   /** File with the certificates that the endpoint's TLS is trusted by, in the place of the public ones. */
   ca: Type.Optional(Type.String({ minLength: 1, maxLength: 1024 })),
-  clientId: Type.String({ pattern: '^[!-~]{1,300}$', description: 'a client id' }),
-  auth: Type.Union([
-    Closed({ method: Type.Literal('basic'), secret: SecretSource }),
-    Closed({ method: Type.Literal('post'), secret: SecretSource }),
-    Closed({
-      method: Type.Literal('private_key_jwt'),
-      /** PKCS #8 in PEM. */
-      key: SecretSource,
-      algorithm: Type.Union(['ES256', 'RS256', 'PS256', 'EdDSA'].map((name) => Type.Literal(name))),
-      kid: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
-      /** What the assertion is for; the token endpoint, where nothing is said. */
-      audience: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
-    }),
-  ]),
+  clientId: ClientId,
+  auth: ClientAuth,
   scope: Type.Optional(Type.String({ pattern: '^[!#-\\[\\]-~]+(?: [!#-\\[\\]-~]+)*$', maxLength: 1000 })),
   resource: Type.Optional(SecureUrl),
   audience: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),

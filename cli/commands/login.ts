@@ -2,15 +2,21 @@ import { openRoot, pinOfRoot, readRoot } from '../../runtime/trust/root.ts';
 import { TokenView } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { type Api, openApi } from '../api.ts';
-import { type Command, type Context, flag, list, option, required, type Values } from '../command.ts';
+import { type Command, type Context, flag, list, option, text, type Values } from '../command.ts';
 import { minute } from '../output.ts';
 import { askRoots, assertToday, type Today } from '../roots.ts';
+import { signInByProvider } from '../sign-in.ts';
 
 export const login: Command = {
-  summary: 'sign in to a registry with a one-time code and pin its root of trust',
-  words: 'URL --code CODE',
+  summary: 'sign in to a registry and pin its root of trust',
+  words: 'URL [--code CODE]',
   options: {
-    code: option.text('the one-time code that the registry or an administrator gave you'),
+    code: option.text(
+      'the one-time code that the registry or an administrator gave you (default: its identity provider is asked)',
+    ),
+    'no-browser': option.flag(
+      'open no browser: by a code that is typed in one elsewhere, where the provider lets people in so',
+    ),
     'root-key': option.list(
       'id of a root key, told to you by another way; refuses any other root; repeat for each',
     ),
@@ -19,6 +25,7 @@ export const login: Command = {
     ),
   },
   examples: [
+    'lk login https://lockkeeper.example',
     'lk login http://127.0.0.1:7411 --code 7fkq-mq9x-2zab-hj3c-w8r5-ty6n',
     'lk login https://lockkeeper.example --code CODE --root-key sha256:4f0c…',
   ],
@@ -32,11 +39,10 @@ export const login: Command = {
       });
     }
     const api = openApi(url, null);
-    const code = required(values, 'code', 'the one-time code');
     const today = await rootOf(context, api, values);
     const { rootKeys, threshold } = pinOfRoot(today.trusted.root);
     const { trial } = today.trusted.root;
-    const token = await api.call('signIn', TokenView, { body: { code } });
+    const token = await tokenOf(context, api, values);
     // Only now are the roots of before forgotten, where that is what was asked for.
     if (flag(values, 'new-root')) await context.home.beganRoots(api.registry, today, context.now());
     else await context.home.sawRoots(api.registry, today, context.now());
@@ -65,6 +71,12 @@ export const login: Command = {
     };
   },
 };
+
+function tokenOf(context: Context, api: Api, values: Values): Promise<TokenView> {
+  const code = text(values, 'code');
+  if (code !== undefined) return api.call('signIn', TokenView, { body: { code } });
+  return signInByProvider(context, api, { browser: !flag(values, 'no-browser') });
+}
 
 /** What comes next for whoever signs in for the first time; nothing for those whose work has no first step. */
 function nextFor(roles: readonly string[]): string {

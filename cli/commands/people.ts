@@ -1,13 +1,14 @@
 import { CodeView, PeopleList, PersonView, RemovedView, type RoleName, Roles } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { LinkView } from '../../schemas/sign-in.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, option, type Result, required, type Values } from '../command.ts';
 import { minute, table } from '../output.ts';
 
 export const people: Command = {
-  summary: 'add people, change their roles, give them sign-in codes, let them go',
-  words: '[list] | add PERSON --roles ROLES | code PERSON | remove PERSON',
+  summary: 'add people, change their roles, give them sign-in codes, link accounts, let them go',
+  words: '[list] | add PERSON --roles ROLES | code PERSON | link PERSON SUBJECT | remove PERSON',
   options: {
     roles: option.text('comma-separated: admin, reviewer, publisher, developer, auditor, runtime'),
   },
@@ -15,25 +16,29 @@ export const people: Command = {
     'lk people list',
     'lk people add alice --roles reviewer,developer',
     'lk people code alice',
+    'lk people link alice 00u1b2c3d4',
     'lk people remove alice',
   ],
-  arity: [0, 2],
-  async run(context, [verb = 'list', person], values) {
+  arity: [0, 3],
+  async run(context, [verb = 'list', person, subject], values) {
     const act = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
-    if (!act || (person === undefined) !== (verb === 'list')) {
+    const fits =
+      (person === undefined) === (verb === 'list') && (subject !== undefined) === (verb === 'link');
+    if (!act || !fits) {
       throw new LockkeeperError('USAGE', {
         expected: `lk people ${people.words}`,
-        found: quote([verb, person].filter(Boolean).join(' ')),
+        found: quote([verb, person, subject].filter(Boolean).join(' ')),
         next: 'See: lk people --help',
       });
     }
-    return act(await context.api(), { context, person: person ?? '', values });
+    return act(await context.api(), { context, person: person ?? '', subject: subject ?? '', values });
   },
 };
 
 interface Words {
   readonly context: Context;
   readonly person: string;
+  readonly subject: string;
   readonly values: Values;
 }
 
@@ -41,13 +46,19 @@ const VERBS: Readonly<Record<string, (api: Api, words: Words) => Promise<Result>
   list,
   add,
   code,
+  link,
   remove,
 };
 
 async function list(api: Api): Promise<Result> {
   const view = await api.call('peopleList', PeopleList);
-  const rows = view.people.map(({ person, roles }) => [person, roles.join(', ')]);
-  return { data: view, text: table(['PERSON', 'ROLES'], rows) };
+  const rows = view.people.map(({ person, roles, seen }) => [person, roles.join(', '), seenText(seen)]);
+  return { data: view, text: table(['PERSON', 'ROLES', 'SIGNS IN'], rows) };
+}
+
+function seenText(seen: string | null | undefined): string {
+  if (seen === undefined) return 'with codes';
+  return seen === null ? 'by the provider, not yet' : `by the provider, last ${minute(seen)} UTC`;
 }
 
 async function add(api: Api, { context, person, values }: Words): Promise<Result> {
@@ -66,6 +77,15 @@ async function code(api: Api, { context, person }: Words): Promise<Result> {
   const view = await api.call('personCode', CodeView, { parameters: { person }, body: {} });
   const head = `${context.paint.bold(view.person)} may sign in with (once, until ${minute(view.codeExpires)} UTC):`;
   return { data: view, text: `${head}${howTo(api, view)}` };
+}
+
+async function link(api: Api, { context, person, subject }: Words): Promise<Result> {
+  const view = await api.call('personLink', LinkView, { parameters: { person }, body: { subject } });
+  const who = context.paint.bold(view.person);
+  return {
+    data: view,
+    text: `${who} is ${view.subject} of ${view.issuer} from now on, for good. What ${view.person} was signed in with before has ended.`,
+  };
 }
 
 async function remove(api: Api, { context, person }: Words): Promise<Result> {

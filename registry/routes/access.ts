@@ -9,19 +9,22 @@ import { KEY_PROOF_TYPE, KeyBody, KeyProof, RootBody, RotateBody, TrustQuery } f
 import { assertValid } from '../../schemas/validate.ts';
 import { VERSION } from '../../schemas/version.ts';
 import type { Call, Handlers } from '../app.ts';
-import { signInGuard } from '../auth.ts';
-import { newToken, restingOn, useCode } from '../db/people.ts';
+import { attempts, NOBODY } from '../auth.ts';
+import { isLinked } from '../db/identities.ts';
+import { type Actor, newToken, restingOn, useCode } from '../db/people.ts';
 import type { Deps } from '../deps.ts';
 import { recordEvent } from '../log.ts';
 import { queueRejudgements } from '../rejudge.ts';
+import { signInRoutes } from './sign-in.ts';
 
 /** A sign-in lasts a working week. */
 const SIGN_IN_HOURS = 120;
 const PROOF_MS = 10 * 60_000;
 
 export function accessRoutes(deps: Deps): Handlers {
-  const guard = signInGuard();
+  const failures = attempts(10, 'failed sign-ins');
   return {
+    ...signInRoutes(deps),
     health: () => health(deps),
     trust: async (call) => {
       const { pin } = call.query(TrustQuery);
@@ -49,10 +52,16 @@ export function accessRoutes(deps: Deps): Handlers {
     },
     signIn: async (call) => {
       const { code } = call.body(SignInBody);
-      guard.check(call.request.ip);
+      failures.check(call.request.ip);
       const found = await useCode(deps.pool, code);
       if (!found) {
-        guard.failed(call.request.ip);
+        failures.count(call.request.ip);
+        const event = {
+          action: 'sign-in.refused',
+          subject: call.request.ip,
+          detail: { code: 'CODE_INVALID' },
+        };
+        await recordEvent(deps.pool, { person: NOBODY.person, ...event });
         throw new LockkeeperError('CODE_INVALID', {
           expected: 'a code that was given out, not used and not too old',
           found: 'another',
@@ -73,6 +82,7 @@ export function accessRoutes(deps: Deps): Handlers {
           found: beyond.join(', '),
           next: 'Ask for fewer',
         });
+      if (await isLinked(deps.pool, call.actor.person)) assertEndsWith(call.actor, hours);
       const grant = await newToken(deps.pool, call.actor.person, { roles, hours });
       await recordEvent(deps.pool, {
         person: call.actor.person,
@@ -85,6 +95,16 @@ export function accessRoutes(deps: Deps): Handlers {
     keys: (call) => enrol(call, deps),
     policy: async () => deps.policy,
   };
+}
+
+/** Whom a provider vouches for goes when it says so: nothing that they make outlives the sign-in it was made with. */
+function assertEndsWith({ person, expires }: Actor, hours: number): void {
+  if (Date.now() + hours * 3_600_000 <= Date.parse(expires)) return;
+  throw new LockkeeperError('FORBIDDEN', {
+    expected: `a token that ends with the sign-in of ${person}, at ${expires}`,
+    found: `one of ${hours} hours`,
+    next: 'Ask an administrator for an account of the machine’s own: lk people add NAME --roles ROLES',
+  });
 }
 
 async function health({ pool, trust }: Deps): Promise<unknown> {

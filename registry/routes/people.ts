@@ -2,14 +2,16 @@
 
 import { NothingBody, PersonBody } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { holdersOf } from '../../schemas/root.ts';
+import { LinkBody } from '../../schemas/sign-in.ts';
 import type { Call, Handlers } from '../app.ts';
-import { listPeople, newCode, type PersonRow, putPerson, removePerson, restingOn } from '../db/people.ts';
+import { lastSeen, linkAccount, personOfAccount, takeTurn } from '../db/identities.ts';
+import { listPeople, newCode, type PersonRow, putPerson, removePerson } from '../db/people.ts';
 import { type Client, withTransaction } from '../db/pool.ts';
 import { listServers } from '../db/servers.ts';
 import type { Deps } from '../deps.ts';
 import { recordEvent } from '../log.ts';
-import { SELF } from '../root.ts';
+import { providerOf } from '../oidc/open.ts';
+import { assertAdminLeft, assertNameFree, retire } from '../people.ts';
 
 /** A code that an administrator hands out lasts three days. */
 const CODE_HOURS = 72;
@@ -17,20 +19,16 @@ const CODE_HOURS = 72;
 export function peopleRoutes(deps: Deps): Handlers {
   return {
     people: (call) => add(call, deps),
-    peopleList: async () => ({ people: await listPeople(deps.pool) }),
+    peopleList: () => list(deps),
     personCode: (call) => code(call, deps),
     personRemove: (call) => remove(call, deps),
+    personLink: (call) => link(call, deps),
   };
 }
 
 async function add(call: Call, deps: Deps): Promise<unknown> {
   const { person, roles } = call.body(PersonBody);
-  if (person === SELF || person === 'anonymous')
-    throw new LockkeeperError('REQUEST_INVALID', {
-      expected: 'the name of a person',
-      found: `${person}, which is reserved`,
-      next: 'Choose another',
-    });
+  assertNameFree(person);
   const view = await withTransaction(deps.pool, async (client) => {
     await assertAdminLeft(client, { person, roles });
     await putPerson(client, person, roles);
@@ -45,6 +43,14 @@ async function add(call: Call, deps: Deps): Promise<unknown> {
   });
   const left = roles.includes('reviewer') ? { voided: 0, rootPending: false } : await retire(person, deps);
   return { ...view, ...left };
+}
+
+async function list({ pool }: Deps): Promise<unknown> {
+  const seen = await lastSeen(pool);
+  const people = await listPeople(pool);
+  return {
+    people: people.map((one) => (seen.has(one.person) ? { ...one, seen: seen.get(one.person) } : one)),
+  };
 }
 
 async function code(call: Call, deps: Deps): Promise<unknown> {
@@ -77,22 +83,29 @@ async function remove(call: Call, deps: Deps): Promise<unknown> {
   return { person, orphaned, ...(await retire(person, deps)) };
 }
 
-/**
- * Somebody who is no reviewer any more is no approver either, from the next root on. Returns how many approved releases
- * rested on them.
- */
-async function retire(person: string, deps: Deps): Promise<{ voided: number; rootPending: boolean }> {
-  const { trusted } = await deps.trust.current();
-  if (!holdersOf(trusted.root).some((holder) => holder.person === person))
-    return { voided: 0, rootPending: false };
-  const rootPending = await deps.trust.renew().then(
-    () => false,
-    (error: unknown) => {
-      if (error instanceof LockkeeperError && error.code === 'ROOT_OFFLINE') return true;
-      throw error;
-    },
-  );
-  return { voided: await restingOn(deps.pool, person), rootPending };
+/** An administrator's word that an account of the provider is this person. It was nobody before, and stays theirs. */
+async function link(call: Call, deps: Deps): Promise<unknown> {
+  const { subject } = call.body(LinkBody);
+  const { issuer } = providerOf(deps).config;
+  const { person } = await personOf(call, deps.pool);
+  await withTransaction(deps.pool, async (client) => {
+    await takeTurn(client);
+    const known = await personOfAccount(client, { issuer, subject });
+    if (known)
+      throw new LockkeeperError('STATE_CONFLICT', {
+        expected: `an account of ${issuer} that is nobody’s yet`,
+        found: `the one of ${known.person}, which stays theirs`,
+        next: `Have them sign in as ${known.person}; an account that is not to be used: lk people remove ${known.person}`,
+      });
+    await linkAccount(client, { issuer, subject }, { person, by: call.actor.person });
+    await recordEvent(client, {
+      person: call.actor.person,
+      action: 'person.linked',
+      subject: person,
+      detail: { issuer, subject },
+    });
+  });
+  return { person, issuer, subject };
 }
 
 async function personOf(call: Call, client: Client): Promise<PersonRow> {
@@ -103,18 +116,5 @@ async function personOf(call: Call, client: Client): Promise<PersonRow> {
     expected: 'a person of this registry',
     found: quote(name, 80),
     next: 'List them with: lk people list',
-  });
-}
-
-/** A registry without an administrator could be helped by nobody. */
-async function assertAdminLeft(client: Client, change: PersonRow): Promise<void> {
-  await client.query('select 1 from people for update');
-  const others = (await listPeople(client)).filter(({ person }) => person !== change.person);
-  const had = (await listPeople(client)).some(({ roles }) => roles.includes('admin'));
-  if (!had || [...others, change].some(({ roles }) => roles.includes('admin'))) return;
-  throw new LockkeeperError('STATE_CONFLICT', {
-    expected: 'an administrator to be left',
-    found: `${change.person}, who is the last one`,
-    next: 'Make another one first: lk people add NAME --roles admin',
   });
 }

@@ -75,7 +75,11 @@ interface Shown {
   readonly fields: Record<string, string>;
 }
 
-async function authOf({ auth, clientId, tokenUrl }: OAuthClient, setting: Setting): Promise<Shown> {
+/** What a client shows of itself at a token endpoint. Throws what `readSecret` throws. */
+export async function authOf(
+  { auth, clientId, tokenUrl }: Pick<OAuthClient, 'auth' | 'clientId' | 'tokenUrl'>,
+  setting: Setting,
+): Promise<Shown> {
   if (auth.method === 'private_key_jwt') {
     const assertion = await assertionOf(
       await readSecret(auth.key, setting),
@@ -151,7 +155,8 @@ function tokenIn(
   return { value: token, until: now + lifeMs - Math.min(MARGIN_MS, lifeMs / 3) };
 }
 
-function objectIn(body: Buffer): Record<string, unknown> {
+/** An answer of an endpoint; empty where it is no object. */
+export function objectIn(body: Buffer): Record<string, unknown> {
   try {
     const value = parseStrict(body, { lenient: true });
     return isObject(value) ? value : {};
@@ -161,7 +166,7 @@ function objectIn(body: Buffer): Record<string, unknown> {
 }
 
 /** An endpoint's error code, of RFC 6749's alphabet; its description could hold what was sent. */
-function wordOf(error: unknown): string {
+export function wordOf(error: unknown): string {
   return typeof error === 'string' && /^[a-z_]{1,60}$/.test(error) ? `, ${error}` : '';
 }
 

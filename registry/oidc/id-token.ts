@@ -1,0 +1,66 @@
+/** What an ID token has to be before anything in it is read (OpenID Connect Core 3.1.3.7). */
+import type { IssuerKeys } from '../../runtime/identity/keys.ts';
+import {
+  assertHeader,
+  assertSigned,
+  decode,
+  invalid,
+  SKEW_SECONDS,
+  show,
+} from '../../runtime/identity/signed.ts';
+import type { JsonObject } from '../../schemas/common.ts';
+import { type SignInConfig, Subject } from '../../schemas/sign-in.ts';
+import { isValid } from '../../schemas/validate.ts';
+
+/** It was made for this sign-in, so it is young. */
+const MAX_AGE_MS = 10 * 60_000;
+
+export interface IdTokenRule {
+  readonly config: SignInConfig;
+  readonly keys: IssuerKeys;
+  /** What this sign-in began with; null where the provider was not given one (RFC 8628). */
+  readonly nonce: string | null;
+  readonly now: number;
+}
+
+export interface Vouched {
+  readonly issuer: string;
+  readonly subject: string;
+  readonly claims: JsonObject;
+}
+
+/** 1 form, 2 issuer, 3 header, 4 signature and times, 5 audience, 6 age, 7 nonce, 8 subject. Throws TOKEN_INVALID. */
+export async function verifyIdToken(
+  token: string,
+  { config, keys, nonce, now }: IdTokenRule,
+): Promise<Vouched> {
+  const { issuer, algorithms, skewSeconds = SKEW_SECONDS } = config;
+  const { header, claims } = decode(token);
+  if (claims.iss !== issuer) throw invalid(`an ID token of ${issuer}`, `one of ${show(claims.iss)}`);
+  assertHeader(header, { algorithms, types: ['jwt', 'none'], what: 'an ID token' });
+  const skewMs = skewSeconds * 1000;
+  await assertSigned(token, { issuer, algorithms, keys, skewMs, now });
+  assertFor(claims, config);
+  assertYoung(claims, now, skewMs);
+  if (nonce !== null && claims.nonce !== nonce)
+    throw invalid('the nonce that this sign-in began with', claims.nonce === undefined ? 'none' : 'another');
+  if (!isValid(Subject, claims.sub))
+    throw invalid('a sub of at most 255 printable characters', show(claims.sub));
+  return { issuer, subject: claims.sub, claims };
+}
+
+/** Of a token for others as well, they could sign in here with it. */
+function assertFor({ aud, azp }: JsonObject, { clientId, alsoFor = [] }: SignInConfig): void {
+  const named: unknown[] = Array.isArray(aud) ? aud : [aud];
+  const known = [clientId, ...alsoFor];
+  if (!named.includes(clientId) || !named.every((one) => known.includes(String(one))))
+    throw invalid(`an ID token for ${clientId} and for nobody else`, `one for ${show(aud)}`);
+  if (azp === undefined ? named.length > 1 : azp !== clientId)
+    throw invalid(`an ID token that ${clientId} asked for (azp)`, show(azp));
+}
+
+function assertYoung({ iat }: JsonObject, now: number, skewMs: number): void {
+  const age = typeof iat === 'number' ? now - iat * 1000 : Number.NaN;
+  if (age >= -skewMs && age <= MAX_AGE_MS + skewMs) return;
+  throw invalid('an ID token made in the last ten minutes (iat)', show(iat));
+}
