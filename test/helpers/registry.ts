@@ -11,6 +11,7 @@ import { newToken, putPerson } from '../../registry/db/people.ts';
 import { openPool, type Pool, withTransaction } from '../../registry/db/pool.ts';
 import type { Deps, RunDeps, ScanDeps } from '../../registry/deps.ts';
 import { loadKeys, type RegistryKeys } from '../../registry/keys.ts';
+import type { Oidc } from '../../registry/oidc/open.ts';
 import { type PublishSetting, publisherOf } from '../../registry/publish.ts';
 import { openTrust } from '../../registry/trust.ts';
 import type { Witness } from '../../registry/witness-client.ts';
@@ -229,6 +230,7 @@ export interface TestOptions {
   readonly streams?: Deps['streams'];
   readonly bundles?: Deps['bundles'];
   readonly lockSigner?: string;
+  readonly oidc?: Oidc;
 }
 
 /** With its people: dave publishes, root administers, erin develops, alice and bob review. */
@@ -276,6 +278,7 @@ export async function startTestRegistry(
     publicUrl: () => 'http://127.0.0.1:7411',
     ...(options.streams ? { streams: options.streams } : {}),
     ...(options.bundles ? { bundles: options.bundles } : {}),
+    ...(options.oidc ? { oidc: options.oidc } : {}),
     workDir: join(dir, 'scan'),
     scan: options.scan ?? ((request) => scanResult(request, { blobs })),
     upstream: async ({ source }) =>
