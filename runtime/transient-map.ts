@@ -23,6 +23,13 @@ export class TransientMap<K, V> {
     this.#map.set(key, value);
   }
 
+  /** One more; of more than `most` the oldest goes: whoever was to take it may never come. */
+  setAmong(most: number, key: K, value: V): void {
+    this.#map.set(key, value);
+    const [oldest] = this.#map.size > most ? this.#map.keys() : [];
+    if (oldest !== undefined) this.take(oldest);
+  }
+
   /** What was there, and is not any more. */
   take(key: K): V | undefined {
     const value = this.#map.get(key);

@@ -7,6 +7,7 @@ import { TransientMap } from '../transient-map.ts';
 import { encode, idKey, isObject, type Message, parseMessage, type Response } from '../wire/message.ts';
 import { textAt } from '../wire/splice.ts';
 import type { Notes } from './notes.ts';
+import { MAX_UNANSWERED } from './open-call.ts';
 import type { BridgeOptions } from './ports.ts';
 import type { Call } from './rounds.ts';
 import { failure, notice } from './words.ts';
@@ -139,7 +140,7 @@ export class Following {
     params: JsonObject,
   ): void {
     const id = `${this.#prefix}:${++this.#count}`;
-    this.#asked.set(idKey(id), asked);
+    this.#asked.setAmong(MAX_UNANSWERED, idKey(id), asked);
     this.#o.say(id, method, params);
   }
 

@@ -18,7 +18,7 @@ import {
   type Response,
 } from '../wire/message.ts';
 import { splice, textAt } from '../wire/splice.ts';
-import { ENDLESS, MAX_QUESTIONS } from './open-call.ts';
+import { ENDLESS, MAX_QUESTIONS, MAX_UNANSWERED } from './open-call.ts';
 import type { BridgeOptions } from './ports.ts';
 import { failure, request, response, withoutRelated } from './words.ts';
 
@@ -108,7 +108,7 @@ export class Handles {
 
   #ask(method: string, taskId: string, take: (answer: Response) => void): void {
     const id = `${this.#prefix}:${++this.#count}`;
-    this.#waiting.set(idKey(id), take);
+    this.#waiting.setAmong(MAX_UNANSWERED, idKey(id), take);
     this.#tell(request(id, method, { taskId }).bytes);
   }
 

@@ -11,6 +11,8 @@ import { type Envelope, MAY_ASK, tokenOf } from './words.ts';
 export const MAX_WAITING = 64;
 export const MAX_QUESTIONS = 16;
 export const MAX_ROUNDS = 32;
+/** Questions of ours that one server has not answered: beside those in flight, those whose client went. */
+export const MAX_UNANSWERED = 1024;
 /** How long more questions are waited for before they are told, ms. */
 export const GATHER_MS = 10;
 /** Longest answer that is kept for a client that is away, bytes. */
