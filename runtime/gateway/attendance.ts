@@ -1,7 +1,7 @@
 /** Whoever listens for long is asked again who they are: a credential that ended, or was taken away, hears nothing more. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LockkeeperError } from '../../schemas/errors.ts';
-import type { Identified } from '../identity/identified.ts';
+import { type Identified, tellFallen } from '../identity/identified.ts';
 import { TransientMap } from '../transient-map.ts';
 import { type GatewayOptions, ownerOf } from './ports.ts';
 
@@ -54,6 +54,7 @@ export class Attendance {
         const error = await this.#wrong(present);
         if (!error || !this.#present.has(present.response)) continue;
         this.#o.refused(error, present.who.caller);
+        tellFallen(present.who, error);
         present.response.destroy();
       }
       await this.#besides();

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { LockkeeperError } from '../../schemas/errors.ts';
-import type { Identified } from '../identity/identified.ts';
+import { assertStillGood, type Identified } from '../identity/identified.ts';
 import type { ClientPort, SessionEnd } from '../session/options.ts';
 import { TransientMap } from '../transient-map.ts';
 import { type Id, idKey, type Message, refusalOf } from '../wire/message.ts';
@@ -46,8 +46,10 @@ export class HttpSession implements ClientPort {
   readonly who: Identified;
   readonly owner: string;
   readonly path: string;
-  /** Of the credential that it was used with last. */
-  assertStands: Identified['assertStands'];
+  /** The credential that it was used with last. */
+  shown: Identified;
+  /** It was told that this is good no more. */
+  isFallen = false;
   lastUsed = performance.now();
   readonly #backend: Backend;
   readonly #room: Share;
@@ -62,7 +64,7 @@ export class HttpSession implements ClientPort {
 
   constructor({ who, owner, path, waiting, trace, kept, open, ended }: SessionSetup) {
     this.who = who;
-    this.assertStands = who.assertStands;
+    this.shown = who;
     this.owner = owner;
     this.path = path;
     this.#room = waiting;
@@ -156,6 +158,10 @@ export class HttpSession implements ClientPort {
     const newest = main?.isOpen ? undefined : this.#waiting.all().at(-1);
     if (newest) return newest.reply.aside(bytes, source);
     main?.push(bytes, source);
+  }
+
+  assertGood(): Promise<void> {
+    return assertStillGood(this.shown);
   }
 
   pause(): void {

@@ -6,7 +6,7 @@ import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Json } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
-import type { Identified } from '../identity/identified.ts';
+import { assertStillGood, type Identified } from '../identity/identified.ts';
 import type { ClientPort, SessionEnd } from '../session/options.ts';
 import { TransientMap } from '../transient-map.ts';
 import {
@@ -54,8 +54,10 @@ export interface SharedSetup {
 
 export class Shared implements ClientPort {
   readonly who: Identified;
-  /** Of the credential that it was used with last. */
-  assertStands: Identified['assertStands'];
+  /** The credential that it was used with last. */
+  shown: Identified;
+  /** It was told that this is good no more. */
+  isFallen = false;
   lastUsed = performance.now();
   readonly #backend: Backend;
   readonly #room: Share;
@@ -67,7 +69,7 @@ export class Shared implements ClientPort {
 
   constructor({ who, waiting, trace, open, ended }: SharedSetup) {
     this.who = who;
-    this.assertStands = who.assertStands;
+    this.shown = who;
     this.#room = waiting;
     this.#trace = trace;
     this.#backend = open(this);
@@ -129,6 +131,10 @@ export class Shared implements ClientPort {
   aside(bytes: Buffer, about: string | null, source: Readable | undefined): void {
     const asked = about === null ? this.#asked.all()[0] : this.#asked.get(about);
     asked?.reply.aside(this.#named(bytes, asked), source);
+  }
+
+  assertGood(): Promise<void> {
+    return assertStillGood(this.shown);
   }
 
   pause(): void {

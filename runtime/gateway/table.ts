@@ -1,6 +1,6 @@
 /** Who talks: the sessions of the session era, and one conversation for each stateless caller and door. Both bounded. */
 import { asLockkeeperError } from '../../schemas/errors.ts';
-import { type Identified, renewSubject } from '../identity/identified.ts';
+import { type Identified, renewSubject, tellGood } from '../identity/identified.ts';
 import type { SessionEnd } from '../session/options.ts';
 import { Budget } from './budget.ts';
 import { type Door, type GatewayLimits, type GatewayOptions, personOf, type Trace } from './ports.ts';
@@ -120,6 +120,7 @@ export class Table {
 
   /** Whom it is counted for. Throws HttpRefusal 429. */
   #enter(who: Identified): string {
+    tellGood(who);
     const person = personOf(who);
     if (this.sessions >= this.#limits.sessions) throw tooMany(`${this.#limits.sessions} sessions`);
     this.#visitors.enter(person);
@@ -158,15 +159,17 @@ export class Table {
 /** Its client came with a credential of the same principal: what was known by the one before, this one tells. */
 function renewed(kept: HttpSession | Shared, who: Identified): void {
   renewSubject(kept.who.caller, who.caller);
-  kept.assertStands = who.assertStands;
+  kept.shown = who;
+  tellGood(who);
 }
 
 async function isFallen(kept: HttpSession | Shared, refused: GatewayOptions['refused']): Promise<boolean> {
-  const error = await kept.assertStands?.().then(() => null, asLockkeeperError);
+  if (kept.isFallen) return false;
+  const error = await kept.shown.assertStands?.().then(() => null, asLockkeeperError);
   // What cannot be told now is refused with each request, and may be told again.
   if (error?.status !== 401) return false;
   // It takes a while to end, and is told of once.
-  kept.assertStands = undefined;
+  kept.isFallen = true;
   refused(error, kept.who.caller);
   return true;
 }

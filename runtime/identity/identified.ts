@@ -1,4 +1,5 @@
 /** What a proved credential says, and what is kept beside it without ever being written down. */
+import { LockkeeperError } from '../../schemas/errors.ts';
 import type { Caller } from '../gate/caller.ts';
 
 export interface Identified {
@@ -38,4 +39,29 @@ export function subjectOf(caller: Caller): Subject | undefined {
 export function renewSubject(kept: Caller, shown: Caller): void {
   const subject = subjects.get(shown);
   if (subject) subjects.set(kept, subject);
+}
+
+/** Credentials that were good once, and were refused when they were looked at again. */
+const fallen = new WeakMap<Identified, LockkeeperError>();
+
+export function tellFallen(who: Identified, error: LockkeeperError): void {
+  fallen.set(who, error);
+}
+
+/** It was shown once more, and taken. */
+export function tellGood(who: Identified): void {
+  fallen.delete(who);
+}
+
+/** Whether what this credential asked for a while ago may still be done for it. Throws why not. */
+export async function assertStillGood(who: Identified, now = Date.now()): Promise<void> {
+  const error = fallen.get(who);
+  if (error) throw error;
+  if (who.assertStands) return who.assertStands();
+  if (who.expires === null || now < who.expires) return;
+  throw new LockkeeperError('TOKEN_EXPIRED', {
+    expected: 'a credential that holds until what was asked with it is done',
+    found: `one that ended at ${new Date(who.expires).toISOString()}`,
+    next: 'Ask again with a new one',
+  });
 }

@@ -61,6 +61,8 @@ export class Asking {
       const args = message.params.arguments ?? {};
       const asked = { scribe, ...ask, now: new Date() };
       const approved = await state.policy.approvals.ask(waitingCall(pending.target, args, asked), signal);
+      // 3 who asked may be nobody any more
+      await this.#x.assertGood();
       if (!this.#waits(waiting)) return;
       const error = this.#changed(waiting);
       if (error) return this.#refused(waiting, error);

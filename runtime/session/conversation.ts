@@ -69,11 +69,11 @@ export class Conversation {
       callMs: options.callMs ?? CALL_MS,
       say,
       fail,
+      assertGood: async () => client.assertGood?.(),
       called: () => options.onCall?.(),
       busy: (busy) => this.#busy(busy),
       wake: () => void this.#wake(),
-      surface: options.surface,
-      content: contentJudge(options),
+      ...{ surface: options.surface, content: contentJudge(options) },
       telemetry: options.telemetry ?? [],
     });
     this.#server = serverSide(options, this.#keeping, {

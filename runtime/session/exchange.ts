@@ -18,6 +18,8 @@ export interface ExchangeOptions {
   readonly toClient: (bytes: Buffer, about: string | null) => void;
   readonly aside: (bytes: Buffer, about: string | null) => void;
   readonly say: (line: string) => void;
+  /** As of `ClientPort`. */
+  readonly assertGood: () => Promise<void>;
   /** A request went to the server. */
   readonly called: () => void;
   /** Something became answered: perhaps nothing is in flight any more. */
@@ -64,6 +66,10 @@ export class Exchange {
 
   aside(bytes: Buffer, about: string | null): void {
     this.#o.aside(bytes, about);
+  }
+
+  assertGood(): Promise<void> {
+    return this.#o.assertGood();
   }
 
   called(): void {

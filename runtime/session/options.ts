@@ -24,6 +24,8 @@ export interface ClientPort {
    * known. `source` is held back until the client has taken it.
    */
   aside(bytes: Buffer, about: string | null, source: Readable | undefined): void;
+  /** Whether what was asked a while ago may still be done for whoever asked; absent where they never change. Throws why not. */
+  assertGood?(): Promise<void>;
   /** The server does not read what it is sent: take nothing more from the client, until `resume`. */
   pause(): void;
   resume(): void;

@@ -12,6 +12,7 @@ import { namesTasks } from './tasks.ts';
 export interface PartHandlers {
   readonly send: ClientPort['send'];
   readonly aside: ClientPort['aside'];
+  readonly assertGood: () => Promise<void>;
   readonly pause: () => void;
   readonly resume: () => void;
   readonly ended: (error: LockkeeperError | null) => void;
@@ -131,6 +132,10 @@ export class Part implements ClientPort {
 
   aside(bytes: Buffer, about: string | null, source: Readable | undefined): void {
     this.#handlers.aside(bytes, about !== null && this.#asked.has(about) ? null : about, source);
+  }
+
+  assertGood(): Promise<void> {
+    return this.#handlers.assertGood();
   }
 
   pause(): void {

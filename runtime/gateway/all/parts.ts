@@ -74,6 +74,7 @@ export class Parts {
         this.#o.port.send(said, about, source);
       },
       aside: (bytes, about, source) => this.#aside(alias, { bytes, about, source }),
+      assertGood: async () => this.#o.port.assertGood?.(),
       pause: () => this.#pause(alias),
       resume: () => this.#resume(alias),
       ended: (error) => this.#ended(alias, part, error),

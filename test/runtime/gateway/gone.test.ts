@@ -9,10 +9,12 @@ import {
   callsIn,
   type GatewaySetup,
   httpClient,
+  post,
   type RunningGateway,
   startGateway,
   stateless,
 } from '../../helpers/gateway.ts';
+import { People } from '../../helpers/policy.ts';
 import { rawRequest, rawSocket } from '../../helpers/raw-http.ts';
 import { codeOf, tempDir } from '../../helpers/session.ts';
 import { until } from '../../helpers/wait.ts';
@@ -69,6 +71,60 @@ it('a session whose credential is good no more ends with its server, though nobo
   await Promise.all([gateway.processes[0]?.exited, gateway.processes[2]?.exited]);
   expect((await clients[1]?.request(2, 'tools/call', params))?.[0]?.error).toBeUndefined();
   expect(gateway.refusals).toEqual(['TOKEN_INVALID', 'TOKEN_INVALID']);
+});
+
+describe('a call of a session that waits for people while its credential falls', () => {
+  const POLICY = 'anyone: all locked tools\nanyone: ask one person before all locked tools\n';
+  const params = { name: 'echo', arguments: { message: 'marked' } };
+  const gone = new LockkeeperError('TOKEN_INVALID', { expected: 'it', found: 'none', next: 'Get one' });
+  type How = 'stands' | 'expires' | 'is removed' | 'is refused when asked again' | 'is renewed meanwhile';
+
+  it.each<[How, string, string | null]>([
+    ['stands', 'servers/weather/mcp', null],
+    ['expires', 'servers/weather/mcp', 'TOKEN_EXPIRED'],
+    ['expires', 'mcp', 'TOKEN_EXPIRED'],
+    ['is removed', 'servers/weather/mcp', 'TOKEN_INVALID'],
+    ['is refused when asked again', 'servers/weather/mcp', 'TOKEN_INVALID'],
+    ['is renewed meanwhile', 'servers/weather/mcp', null],
+  ])('%s, at %s: %s', async (how, path, code) => {
+    let fell = false;
+    const identify = async ({ headers }: IncomingMessage) => {
+      const isNew = headers['x-new'] !== undefined;
+      if (fell && how === 'is refused when asked again' && !isNew)
+        return { refusal: { status: 401, error: gone, headers: {} } } as const;
+      return {
+        ...{ caller, servers: null, principal: 'erin' },
+        get expires() {
+          const ends = how === 'expires' || (how === 'is renewed meanwhile' && !isNew);
+          return ends && fell ? 1 : null;
+        },
+        ...(how === 'is removed'
+          ? { assertStands: () => (fell ? Promise.reject(gone) : Promise.resolve()) }
+          : {}),
+      };
+    };
+    const people = new People();
+    // Only where that is tried is anybody asked again in time.
+    const askedMs = how === 'is refused when asked again' ? 20 : 60_000;
+    gateway = await startGateway({ policy: POLICY, approvals: people, options: { askedMs, identify } });
+    const url = `${gateway.url}/${path}`;
+    const client = await httpClient(url);
+    const name = path === 'mcp' ? 'weather__echo' : 'echo';
+    void client.request(1, 'tools/call', { ...params, name }).catch(() => undefined);
+    await until(() => people.asked.length === 1);
+    fell = true;
+    if (how === 'is refused when asked again') await until(() => gateway.refusals.includes('TOKEN_INVALID'));
+    if (how === 'is renewed meanwhile')
+      await post(url, { method: 'notifications/marked' }, { ...client.headers, 'x-new': '1' });
+    people.decide();
+    const kinds = ['request.forwarded', 'call.rejected'];
+    const ended = async () => (await gateway.records()).find(({ kind }) => kinds.includes(kind));
+    await expect.poll(ended).toBeDefined();
+    expect(await ended()).toMatchObject(code === null ? { kind: kinds[0] } : { kind: kinds[1], code });
+    if (code === null) return void (await until(() => callsIn(gateway, 'weather').includes('marked')));
+    await gateway.replace(new Map());
+    expect(callsIn(gateway, 'weather')).not.toContain('marked');
+  });
 });
 
 describe('a client that goes while it is asked who it is', () => {
