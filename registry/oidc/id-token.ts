@@ -49,6 +49,14 @@ export async function verifyIdToken(
   return { issuer, subject: claims.sub, claims };
 }
 
+/** What the provider says of the same account beside it; what was signed goes first. Throws TOKEN_INVALID for another's. */
+export function withUserinfo(vouched: Vouched, said: JsonObject): Vouched {
+  if (Object.keys(said).length === 0) return vouched;
+  if (said.sub !== vouched.subject)
+    throw invalid(`what is said of ${vouched.subject}`, `of ${show(said.sub)}`);
+  return { ...vouched, claims: { ...said, ...vouched.claims } };
+}
+
 /** Of a token for others as well, they could sign in here with it. */
 function assertFor({ aud, azp }: JsonObject, { clientId, alsoFor = [] }: SignInConfig): void {
   const named: unknown[] = Array.isArray(aud) ? aud : [aud];

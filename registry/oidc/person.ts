@@ -10,6 +10,13 @@ import { isValid } from '../../schemas/validate.ts';
 const MAX_GROUPS = 5000;
 const ASK = 'Ask whoever keeps the identity provider, or the file that LOCKKEEPER_OIDC names';
 
+/** Whether all stands there that a name and roles are made of. */
+export function isWhole(claims: JsonObject, { person = { claim: 'email' }, groups }: SignInConfig): boolean {
+  const named = person.claim === 'email' ? [person.claim, 'email_verified'] : [person.claim];
+  const paths = [...named.map((claim) => [claim]), ...(groups === undefined ? [] : [groups])];
+  return paths.every((path) => claimAt(claims, path) !== undefined);
+}
+
 /** A name, in small letters. Throws IDENTITY_UNNAMED: what is not plain is refused, never trimmed. */
 export function nameOf(claims: JsonObject, { person = { claim: 'email' } }: SignInConfig): string {
   const name = userOf(claims, { user: person }).toLowerCase();

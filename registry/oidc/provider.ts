@@ -29,17 +29,25 @@ export interface DeviceGrant {
   readonly lifeSeconds: number;
 }
 
+export interface Given {
+  readonly idToken: string;
+  /** Opens what the provider says of the person, and nothing here. */
+  readonly accessToken: string | null;
+}
+
 export interface Provider {
   /** Where a person's browser is sent. */
   authorizationUrl(asked: Asked): Promise<string>;
-  /** The ID token for a code that came back. Throws SIGN_IN_INVALID where the provider does not take it. */
+  /** What it gives for a code that came back. Throws SIGN_IN_INVALID where the provider does not take it. */
   redeem(
     code: string,
-    with_: { redirect: string; verifier: string; iss: string | undefined },
-  ): Promise<string>;
+    asked: { redirect: string; verifier: string; iss: string | undefined },
+  ): Promise<Given>;
   device(): Promise<DeviceGrant>;
-  /** The ID token for a device code; null while the person has not answered. */
-  poll(deviceCode: string): Promise<string | null>;
+  /** The same for a device code; null while the person has not answered. */
+  poll(deviceCode: string): Promise<Given | null>;
+  /** What it says of the person beside the ID token; nothing, where it has no place for that. */
+  userinfo(given: Given): Promise<JsonObject>;
 }
 
 export interface ProviderSetting extends KeySetting {
@@ -49,6 +57,7 @@ export interface ProviderSetting extends KeySetting {
 const FRESH_MS = 600_000;
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
 const NEVER = ['invalid_grant', 'expired_token', 'access_denied'];
+const BEARER = /^[A-Za-z0-9._~+/-]{1,16384}=*$/;
 const WAITING = ['authorization_pending', 'slow_down'];
 /** Of what a provider says for people to read and type, that much is passed on. */
 const MAX_CODE = 100;
@@ -86,7 +95,7 @@ export async function openProvider(config: SignInConfig, setting: ProviderSettin
         redirect_uri: redirect,
         code_verifier: verifier,
       };
-      return idTokenIn(await post(await endpoint('token_endpoint'), fields), issuer);
+      return givenIn(await post(await endpoint('token_endpoint'), fields), issuer);
     },
     device: async () => {
       const answer = await post(await endpoint('device_authorization_endpoint'), { scope: scopesOf(config) });
@@ -100,7 +109,18 @@ export async function openProvider(config: SignInConfig, setting: ProviderSettin
       const fields = { grant_type: DEVICE_GRANT, device_code: deviceCode };
       const answer = await post(await endpoint('token_endpoint'), fields);
       const waits = answer.status === 400 && WAITING.includes(String(answer.said.error));
-      return waits ? null : idTokenIn(answer, issuer);
+      return waits ? null : givenIn(answer, issuer);
+    },
+    userinfo: async ({ accessToken }) => {
+      const said = await metadata().catch(tell);
+      if (accessToken === null || said.userinfo_endpoint === undefined) return {};
+      const headers = { authorization: `Bearer ${accessToken}` };
+      const { status, body } = await ask({ url: await endpoint('userinfo_endpoint'), headers, ca }).catch(
+        tell,
+      );
+      return status === 200
+        ? (objectIn(body) as JsonObject)
+        : tell(new Error(`status ${status} to what it says of a person`));
     },
   };
 }
@@ -152,8 +172,13 @@ function assertAnswered({ issuer }: SignInConfig, metadata: JsonObject, iss: str
   );
 }
 
-function idTokenIn({ status, said }: Said, issuer: string): string {
-  if (status === 200 && typeof said.id_token === 'string') return said.id_token;
+function givenIn({ status, said }: Said, issuer: string): Given {
+  const { id_token: idToken, access_token: accessToken } = said;
+  if (status === 200 && typeof idToken === 'string')
+    return {
+      idToken,
+      accessToken: typeof accessToken === 'string' && BEARER.test(accessToken) ? accessToken : null,
+    };
   if (status === 400 && NEVER.includes(String(said.error)))
     throw invalid(`a sign-in that ${issuer} completed`, `${said.error}, in its words`);
   throw unanswered(

@@ -1,6 +1,7 @@
 /** Signing in through the identity provider: it begins here, goes through the person's browser, and ends here, once. */
 import { randomBytes } from 'node:crypto';
 import { NothingBody, type TokenView } from '../../schemas/api.ts';
+import type { JsonObject } from '../../schemas/common.ts';
 import { type Code, LockkeeperError } from '../../schemas/errors.ts';
 import { BeginBody, EndBody } from '../../schemas/sign-in.ts';
 import type { Call, Handlers } from '../app.ts';
@@ -8,9 +9,10 @@ import { attempts } from '../auth.ts';
 import { type Begun, begin, findBegun, mayPoll, personOfAccount, takeBegun } from '../db/identities.ts';
 import type { Deps } from '../deps.ts';
 import { recordEvent } from '../log.ts';
-import { type Vouched, verifyIdToken } from '../oidc/id-token.ts';
+import { type Vouched, verifyIdToken, withUserinfo } from '../oidc/id-token.ts';
 import { type Oidc, providerOf } from '../oidc/open.ts';
-import { invalid } from '../oidc/provider.ts';
+import { isWhole } from '../oidc/person.ts';
+import { type Given, invalid } from '../oidc/provider.ts';
 import { signInAs } from '../oidc/sign-in.ts';
 
 /** A person types a password and answers a second factor meanwhile. */
@@ -88,9 +90,9 @@ async function end(body: Parts, ending: Ending): Promise<TokenView> {
   const { from, oidc, deps } = ending;
   let vouched: Vouched | null = null;
   try {
-    const { token, nonce } = await idTokenFor(body, ending);
-    vouched = await verifyIdToken(token, { config: oidc.config, keys: oidc.keys, nonce, now: oidc.now() });
-    return await signInAs(vouched, ending);
+    const { given, nonce } = await givenFor(body, ending);
+    vouched = await verifyIdToken(given.idToken, { ...oidc, nonce, now: oidc.now() });
+    return await signInAs(withUserinfo(vouched, await wantedOf(vouched, oidc, given)), ending);
   } catch (error) {
     if (error instanceof LockkeeperError && REFUSALS.includes(error.code)) {
       const known = vouched && (await personOfAccount(deps.pool, vouched));
@@ -106,6 +108,11 @@ async function end(body: Parts, ending: Ending): Promise<TokenView> {
   }
 }
 
+/** Many providers put names and groups into the ID token; of the others they are asked for. */
+async function wantedOf({ claims }: Vouched, { config, provider }: Oidc, given: Given): Promise<JsonObject> {
+  return isWhole(claims, config) ? {} : provider.userinfo(given);
+}
+
 interface Parts {
   readonly id: string;
   readonly code?: string;
@@ -114,23 +121,23 @@ interface Parts {
 }
 
 /** What began is used up before the provider is asked: a code is tried once. A device asks until somebody answered. */
-async function idTokenFor(
+async function givenFor(
   { id, code, verifier, iss }: Parts,
   { oidc: { provider }, deps: { pool } }: Ending,
-): Promise<{ token: string; nonce: string | null }> {
+): Promise<{ given: Given; nonce: string | null }> {
   const open = await findBegun(pool, id);
   if (open?.deviceCode) {
-    const token = (await mayPoll(pool, id)) ? await provider.poll(open.deviceCode) : null;
-    if (token === null) throw pending();
+    const given = (await mayPoll(pool, id)) ? await provider.poll(open.deviceCode) : null;
+    if (given === null) throw pending();
     if (!(await takeBegun(pool, id))) throw unknown();
-    return { token, nonce: null };
+    return { given, nonce: null };
   }
   const taken = open && (await takeBegun(pool, id));
   if (!taken?.redirect) throw unknown();
   if (code === undefined || verifier === undefined)
     throw invalid('the code that came back, and the verifier of this sign-in', 'neither, or one of them');
   const { redirect, nonce } = taken;
-  return { token: await provider.redeem(code, { redirect, verifier, iss }), nonce };
+  return { given: await provider.redeem(code, { redirect, verifier, iss }), nonce };
 }
 
 async function begun(

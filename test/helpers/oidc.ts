@@ -2,6 +2,8 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { buildApp } from '../../registry/app.ts';
 import { openOidc } from '../../registry/oidc/open.ts';
 import type { SignInConfig } from '../../schemas/sign-in.ts';
 import type { TestServer } from '../setup/postgres.ts';
@@ -75,6 +77,8 @@ export async function startFreeProvider(): Promise<FreeProvider> {
 export interface OidcRegistry extends TestRegistry {
   /** As `call`, from an address of its own: failures are counted by address. */
   from<Said = Body>(address: string, url: string, body: unknown): Promise<Answer<Said>>;
+  /** The same registry, where another file names the provider. */
+  configured(config: SignInConfig): Promise<Pick<OidcRegistry, 'from'>>;
 }
 
 export async function startOidcRegistry(
@@ -84,12 +88,18 @@ export async function startOidcRegistry(
 ): Promise<OidcRegistry> {
   const setting = { dir: '/', environment: {}, now: Date.now, onTrouble: () => undefined };
   const registry = await startTestRegistry(server, { ...options, oidc: await openOidc(config, setting) });
+  const fromOf =
+    (app: FastifyInstance): OidcRegistry['from'] =>
+    async (remoteAddress, url, payload) => {
+      const sent = { method: 'POST', url, remoteAddress, payload: payload as object } as const;
+      const response = await app.inject(sent);
+      return { status: response.statusCode, body: response.json(), headers: response.headers };
+    };
   return {
     ...registry,
-    from: async (remoteAddress, url, payload) => {
-      const sent = { method: 'POST', url, remoteAddress, payload: payload as object } as const;
-      const response = await registry.app.inject(sent);
-      return { status: response.statusCode, body: response.json(), headers: response.headers };
-    },
+    from: fromOf(registry.app),
+    configured: async (other) => ({
+      from: fromOf(await buildApp({ ...registry.deps, oidc: await openOidc(other, setting) })),
+    }),
   };
 }

@@ -53,7 +53,28 @@ export function letIn({ redirect, ca }: { readonly redirect: string; readonly ca
 const MAX_STEPS = 12;
 
 /** Signs in as `user` and says yes to whatever is asked; gives the address that the issuer sent the person back to. */
-export async function signIn(from: URL, { user, back }: { user: string; back: string }): Promise<URL> {
+export function signIn(from: URL, { user, back }: { user: string; back: string }): Promise<URL> {
+  return walk(from, { answer: (page) => answerTo(page, user), isEnd: ({ href }) => href.startsWith(back) });
+}
+
+/** Types the code that a device shows, and signs in as `user`. */
+export async function answerDevice(from: URL, { user, code }: { user: string; code: string }): Promise<void> {
+  const answer = (page: string): URLSearchParams => {
+    const [, xsrf] = /name="xsrf" value="([^"]+)"/.exec(page) ?? [];
+    if (xsrf === undefined) return answerTo(page, user);
+    const confirm: Record<string, string> = page.includes('name="confirm"') ? { confirm: 'yes' } : {};
+    return new URLSearchParams({ xsrf, user_code: code, ...confirm });
+  };
+  await walk(from, { answer, isEnd: (_url, page) => page.includes('Sign-in Success') });
+}
+
+interface Walk {
+  readonly answer: (page: string) => URLSearchParams;
+  readonly isEnd: (url: URL, page: string) => boolean;
+}
+
+/** As a browser goes: cookies kept, each form answered, until the end. */
+async function walk(from: URL, { answer, isEnd }: Walk): Promise<URL> {
   const jar = new Map<string, string>();
   let url = from;
   let form: URLSearchParams | undefined;
@@ -70,9 +91,10 @@ export async function signIn(from: URL, { user, back }: { user: string; back: st
     }
     const page = await response.text();
     const location = response.headers.get('location');
-    form = location === null ? answerTo(page, user) : undefined;
+    if (location === null && isEnd(url, page)) return url;
+    form = location === null ? answer(page) : undefined;
     url = new URL(location ?? /<form[^>]* action="([^"]+)"/.exec(page)?.[1] ?? '', url);
-    if (url.href.startsWith(back)) return url;
+    if (isEnd(url, '')) return url;
   }
   throw new Error(`the issuer did not come to an end at ${url.href}`);
 }

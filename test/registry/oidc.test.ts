@@ -6,6 +6,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newToken, putPerson } from '../../registry/db/people.ts';
 import { openOidc } from '../../registry/oidc/open.ts';
 import type { TokenView } from '../../schemas/api.ts';
+import { seal } from '../../schemas/dsse.ts';
+import { KEY_PROOF_TYPE } from '../../schemas/keys.ts';
 import { SignInConfig } from '../../schemas/sign-in.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { type OwnKey, ownKey, signed } from '../helpers/issuer.ts';
@@ -16,6 +18,7 @@ import {
   startOidcRegistry,
 } from '../helpers/oidc.ts';
 import { type Answer, servers } from '../helpers/registry.ts';
+import { makeKey } from '../helpers/trust.ts';
 
 const CLIENT = 'lockkeeper';
 const REDIRECT = 'http://127.0.0.1:7/back';
@@ -67,6 +70,7 @@ interface Wanted {
   readonly token?: (right: string) => string | Promise<string>;
   readonly end?: Record<string, unknown>;
   readonly address?: string;
+  readonly at?: Pick<OidcRegistry, 'from'>;
 }
 
 const claimsOf = (user: string, ...groups: string[]): JWTPayload => ({
@@ -78,11 +82,12 @@ const claimsOf = (user: string, ...groups: string[]): JWTPayload => ({
 
 /** One sign-in from its beginning, with the token that the provider then gives. */
 async function signInWith(wanted: Wanted): Promise<Answer<TokenView & { code?: string; next?: string }>> {
+  const { from } = wanted.at ?? registry;
   const address = wanted.address ?? fresh();
   const verifier = randomBytes(32).toString('base64url');
   const state = randomBytes(32).toString('base64url');
   const body = { redirect: REDIRECT, challenge: challengeOf(verifier), state };
-  const begun = await registry.from<{ id: string; url: string }>(address, '/v1/sign-in/begin', body);
+  const begun = await from<{ id: string; url: string }>(address, '/v1/sign-in/begin', body);
   if (begun.status !== 200) throw new Error(JSON.stringify(begun.body));
   const asked = new URL(begun.body.url).searchParams;
   expect([asked.get('state'), asked.get('code_challenge')]).toEqual([state, body.challenge]);
@@ -104,7 +109,7 @@ async function signInWith(wanted: Wanted): Promise<Answer<TokenView & { code?: s
     };
   };
   const said = { id: begun.body.id, code: 'a-code', verifier, ...wanted.end };
-  return registry.from(address, '/v1/sign-in/end', said);
+  return from(address, '/v1/sign-in/end', said);
 }
 
 const counted = async (): Promise<Record<string, number>> => {
@@ -262,6 +267,30 @@ describe('a provider that says what does not hold', () => {
     const answer = await registry.from(fresh(), '/v1/sign-in/end', { id: body.id, code: 'c', verifier });
     expect([answer.status, answer.body.code]).toEqual([503, 'IDENTITY_UNVERIFIED']);
     expect(await counted()).toEqual(before);
+  });
+
+  it.each<[string, object, string]>([
+    ['of another account', { ...claimsOf('mila', 'admins'), sub: 'sub-root' }, 'TOKEN_INVALID'],
+    ['of nobody', { ...claimsOf('mila', 'admins'), sub: undefined }, 'TOKEN_INVALID'],
+    [
+      'of an address that nobody verified',
+      { ...claimsOf('mila', 'developers'), email_verified: 0 },
+      'IDENTITY_UNNAMED',
+    ],
+    ['of the same account', { sub: 'sub-mila', ...claimsOf('mila', 'developers') }, 'mila@acme.test'],
+  ])('beside a token that says little, what is said %s', async (_, said, expected) => {
+    const metadata = provider.answers['/.well-known/openid-configuration'];
+    const whole = metadata?.(undefined as never, new URLSearchParams()) as object;
+    provider.answers['/.well-known/openid-configuration'] = () => ({
+      ...whole,
+      userinfo_endpoint: `${provider.url}/userinfo`,
+    });
+    provider.answers['/userinfo'] = () => said;
+    const at = await registry.configured(configOf({}));
+    const before = await counted();
+    const { body } = await signInWith({ claims: { sub: 'sub-mila' }, at });
+    expect(body.person ?? body.code).toBe(expected);
+    if (body.person === undefined) expect(await counted()).toEqual(before);
   });
 
   const ELSEWHERE: [string, object][] = [
@@ -488,4 +517,140 @@ describe('a person', () => {
     }
   });
   const tokens = new Map<string, string>();
+});
+
+describe('an administrator', () => {
+  it('who is the last one is not lost to a group that is missing', async () => {
+    const { rows } = await registry.pool.query(
+      `select person from people where 'admin' = any(roles) and left_at is null`,
+    );
+    const admins = rows.map(({ person }) => String(person));
+    const first = (await signInWith({ claims: claimsOf('boss', 'admins') })).body;
+    for (const person of admins)
+      expect((await registry.call(first.token, 'POST', `/v1/people/${person}/remove`, {})).status).toBe(200);
+    const answer = await signInWith({ claims: claimsOf('boss', 'developers') });
+    expect([answer.status, answer.body.code]).toEqual([409, 'STATE_CONFLICT']);
+    expect((await registry.call(first.token, 'GET', '/v1/me')).body.roles).toEqual(['admin']);
+    await registry.person('root', 'admin');
+    expect((await signInWith({ claims: claimsOf('boss', 'developers') })).body.roles).toEqual(['developer']);
+    expect((await registry.call(first.token, 'GET', '/v1/me')).status).not.toBe(200);
+  });
+
+  it('is never linked by a name, where those added by hand are', async () => {
+    const at = await registry.configured(configOf({ linkExisting: true }));
+    await registry.person('easy@acme.test', 'publisher');
+    await registry.person('chief@acme.test', 'admin');
+    await signInWith({ claims: claimsOf('easy', 'developers'), at });
+    expect((await signInWith({ claims: claimsOf('easy', 'developers'), at })).body.person).toBe(
+      'easy@acme.test',
+    );
+    const before = await counted();
+    expect((await signInWith({ claims: claimsOf('chief', 'admins'), at })).body.code).toBe('SIGN_IN_REFUSED');
+    const second = { ...claimsOf('easy', 'developers'), sub: 'sub-easy-too' };
+    expect((await signInWith({ claims: second, at })).body.code).toBe('SIGN_IN_REFUSED');
+    expect(await counted()).toEqual(before);
+  });
+});
+
+describe('a reviewer', () => {
+  it('of the provider enrols a key, and approves no more once no group says so', async () => {
+    const { token } = (await signInWith({ claims: claimsOf('rhea', 'reviewers') })).body;
+    const key = makeKey('rhea@acme.test');
+    const said = { person: key.person, publicKey: key.pem, at: new Date().toISOString() };
+    const proof = seal(KEY_PROOF_TYPE, Buffer.from(JSON.stringify(said)), [key.key]);
+    expect((await registry.call(token, 'POST', '/v1/keys', { proof, replace: false })).status).toBe(200);
+    const holds = async (): Promise<boolean> =>
+      (await registry.deps.trust.current()).trusted.holds('approver', key.keyid);
+    expect(await holds()).toBe(true);
+    await signInWith({ claims: claimsOf('rhea', 'developers') });
+    expect(await holds()).toBe(false);
+  });
+});
+
+describe('everybody', () => {
+  it('is a developer only where that is said', async () => {
+    const at = await registry.configured(
+      configOf({ everybody: 'developer', groups: undefined, roles: undefined } as object),
+    );
+    expect((await signInWith({ claims: claimsOf('anyone', 'admins'), at })).body.roles).toEqual([
+      'developer',
+    ]);
+  });
+});
+
+describe('a machine without a browser', () => {
+  const device = (life = 600): void => {
+    provider.answers['/device'] = () => ({
+      device_code: 'the secret one',
+      user_code: 'WDJB-MJHT',
+      verification_uri: `${provider.url}/device`,
+      expires_in: life,
+      interval: 1,
+    });
+  };
+  const begin = (): Promise<Answer<{ id: string; code: string }>> =>
+    registry.from(fresh(), '/v1/sign-in/device', {});
+  const end = (id: string): Promise<Answer<TokenView & { code: string }>> =>
+    registry.from(fresh(), '/v1/sign-in/end', { id });
+  const rested = (): Promise<unknown> =>
+    registry.pool.query(`update sign_ins_begun set polled_at = now() - interval '1 minute'`);
+  const says = (error: string): void => {
+    provider.answers['/token'] = (response) => {
+      response.statusCode = 400;
+      return { error };
+    };
+  };
+  const tokenOf = (claims: Record<string, unknown>): Promise<string> =>
+    signed(
+      provider.key,
+      { iss: provider.url, aud: CLIENT, iat: seconds, exp: seconds + 300, ...claims } as JWTPayload,
+      { typ: 'JWT' },
+    );
+
+  it('asks until somebody has typed the code, never sooner than it may, and is let in once', async () => {
+    device();
+    const { body } = await begin();
+    expect(body.code).toBe('WDJB-MJHT');
+    expect(JSON.stringify(body)).not.toContain('the secret one');
+    says('authorization_pending');
+    const asked = provider.asked.length;
+    expect((await end(body.id)).body.code).toBe('SIGN_IN_PENDING');
+    expect(provider.asked).toHaveLength(asked);
+    await rested();
+    expect((await end(body.id)).body.code).toBe('SIGN_IN_PENDING');
+    expect(provider.asked.length).toBeGreaterThan(asked);
+    const idToken = await tokenOf(claimsOf('tv', 'developers'));
+    provider.answers['/token'] = (_response, form) => (form.get('device_code') ? { id_token: idToken } : {});
+    await rested();
+    expect((await end(body.id)).body.person).toBe('tv@acme.test');
+    await rested();
+    expect((await end(body.id)).body.code).toBe('SIGN_IN_INVALID');
+  });
+
+  it.each(['access_denied', 'expired_token'])('hears %s', async (error) => {
+    device();
+    const { body } = await begin();
+    says(error);
+    await rested();
+    expect((await end(body.id)).body.code).toBe('SIGN_IN_INVALID');
+  });
+
+  it('is let in by no token for another client', async () => {
+    device();
+    const { body } = await begin();
+    const idToken = await tokenOf({ ...claimsOf('tv', 'developers'), aud: 'wiki' });
+    provider.answers['/token'] = () => ({ id_token: idToken });
+    await rested();
+    const before = await counted();
+    expect((await end(body.id)).body.code).toBe('TOKEN_INVALID');
+    expect(await counted()).toEqual(before);
+  });
+
+  it('is not let in so, unless that is said', async () => {
+    const at = await registry.configured(configOf({ device: false }));
+    device();
+    const asked = provider.asked.length;
+    expect((await at.from(fresh(), '/v1/sign-in/device', {})).status).toBe(404);
+    expect(provider.asked).toHaveLength(asked);
+  });
 });

@@ -1,0 +1,219 @@
+/** lk login through a real OpenID provider, as a person at a browser does it, and as one at another machine. */
+import { once } from 'node:events';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
+import { join } from 'node:path';
+import { Provider } from 'oidc-provider';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openApi } from '../../cli/api.ts';
+import type { Context, Values } from '../../cli/command.ts';
+import { login } from '../../cli/commands/login.ts';
+import { people } from '../../cli/commands/people.ts';
+import { loadCliConfig } from '../../cli/config.ts';
+import { type Home, openHome } from '../../cli/home.ts';
+import { openLoopback } from '../../cli/loopback.ts';
+import { makePaint } from '../../cli/output.ts';
+import { ownKey } from '../helpers/issuer.ts';
+import { type OidcRegistry, startOidcRegistry } from '../helpers/oidc.ts';
+import { answerDevice, signIn } from '../helpers/people.ts';
+import { portToKeep } from '../helpers/ports.ts';
+import { servers } from '../helpers/registry.ts';
+import { tempDir } from '../helpers/session.ts';
+import { until } from '../helpers/wait.ts';
+
+let issuer: string;
+let registry: OidcRegistry;
+let url: string;
+let home: Home;
+const groups: Record<string, string[]> = {};
+let stop: () => Promise<void>;
+
+/** Claims stand at the userinfo endpoint alone, as the standard has it; the client has a secret. */
+async function startProvider(): Promise<void> {
+  const port = await portToKeep();
+  issuer = `http://127.0.0.1:${port}`;
+  const { privateKey } = await ownKey('p1');
+  const provider = new Provider(issuer, {
+    jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kid: 'p1', alg: 'ES256', use: 'sig' }] },
+    clients: [
+      {
+        client_id: 'lockkeeper',
+        client_secret: 'a secret of the client',
+        application_type: 'native',
+        redirect_uris: ['http://127.0.0.1/back'],
+        response_types: ['code'],
+        grant_types: ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'],
+        id_token_signed_response_alg: 'ES256',
+      },
+    ],
+    cookies: { keys: ['k'] },
+    claims: { openid: ['sub'], email: ['email', 'email_verified'], groups: ['groups'] },
+    pkce: { required: () => true },
+    features: { deviceFlow: { enabled: true }, devInteractions: { enabled: true } },
+    findAccount: (_ctx: unknown, id: string) => ({
+      accountId: id,
+      claims: () => ({
+        sub: id,
+        email: `${id}@acme.test`,
+        email_verified: true,
+        groups: groups[id] ?? [],
+      }),
+    }),
+  });
+  const server = createServer(provider.callback() as RequestListener);
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  stop = async () => {
+    const gone = once(server, 'close');
+    server.close();
+    server.closeAllConnections();
+    await gone;
+  };
+}
+
+beforeAll(async () => {
+  await startProvider();
+  const [server] = servers();
+  if (!server) throw new Error('no database');
+  const secret = join(tempDir(), 'secret');
+  writeFileSync(secret, 'a secret of the client\n', { mode: 0o600 });
+  registry = await startOidcRegistry(server, {
+    issuer,
+    clientId: 'lockkeeper',
+    clientAuth: { method: 'basic', secret: `file:${secret}` },
+    scopes: ['email', 'groups'],
+    groups: ['groups'],
+    roles: { reviewers: ['reviewer'], engineering: ['developer'] },
+    device: true,
+  });
+  url = await registry.app.listen({ port: 0, host: '127.0.0.1' });
+});
+afterAll(async () => {
+  await registry.close();
+  await stop();
+});
+beforeEach(() => {
+  home = openHome(tempDir());
+});
+
+function contextOf(said: string[], token = ''): Context {
+  return {
+    config: { ...loadCliConfig({}, false), home: home.dir },
+    home,
+    cwd: home.dir,
+    paint: makePaint(false),
+    say: (line) => void said.push(line),
+    progress: () => undefined,
+    now: () => new Date(),
+    json: true,
+    api: async () => openApi(url, token),
+  };
+}
+
+/** Begins `lk login`; gives what it says once it has said where to go. */
+async function begins(values: Values): Promise<{ done: Promise<unknown>; at: URL; line: string }> {
+  const said: string[] = [];
+  const done = login.run(contextOf(said), [url], values);
+  done.catch(() => undefined);
+  await until(() => said.some((line) => line.includes('http')));
+  const line = said.join('\n');
+  return { done, line, at: new URL(/https?:\/\/\S+/.exec(line)?.[0] ?? '') };
+}
+
+describe('lk login', () => {
+  it('opens a browser, waits for who comes back, and keeps a token of the registry', async () => {
+    groups.ada = ['reviewers', 'staff'];
+    const bin = tempDir();
+    const opened = join(bin, 'opened');
+    writeFileSync(
+      join(bin, 'xdg-open'),
+      `#!/bin/sh\nprintf %s "$1" > '${opened}.new'\nmv '${opened}.new' '${opened}'\n`,
+    );
+    chmodSync(join(bin, 'xdg-open'), 0o755);
+    const path = process.env.PATH;
+    process.env.PATH = `${bin}:${path}`;
+    const { done, at } = await begins({});
+    process.env.PATH = path;
+    await until(() => existsSync(opened));
+    expect(readFileSync(opened, 'utf8')).toBe(at.href);
+    const redirect = at.searchParams.get('redirect_uri') ?? '';
+    expect(redirect).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/back$/);
+    const back = await signIn(at, { user: 'ada', back: redirect });
+    // Somebody else's page, which knows the port and not the state.
+    const other = new URL(back);
+    other.searchParams.set('state', 'x'.repeat(43));
+    expect((await fetch(other)).status).toBe(400);
+    const page = await fetch(back);
+    expect([page.status, await page.text()]).toEqual([
+      200,
+      expect.stringContaining('go back to the terminal'),
+    ]);
+    await expect(done).resolves.toMatchObject({ data: { person: 'ada@acme.test', roles: ['reviewer'] } });
+    const [kept] = await home.signIns();
+    expect(await openApi(url, kept?.token ?? '').call('me', expect.anything() as never)).toBeDefined();
+    await expect(fetch(redirect)).rejects.toThrow();
+  });
+
+  it('is done elsewhere by a code, where there is no browser', async () => {
+    groups.grace = ['engineering'];
+    const { done, at, line } = await begins({ 'no-browser': true });
+    const [, code = ''] = /type (\S+) there/.exec(line) ?? [];
+    await answerDevice(at, { user: 'grace', code });
+    await expect(done).resolves.toMatchObject({ data: { person: 'grace@acme.test', roles: ['developer'] } });
+  });
+
+  it('keeps nothing of somebody whom no group lets in', async () => {
+    const { done, at } = await begins({});
+    const back = await signIn(at, { user: 'eve', back: at.searchParams.get('redirect_uri') ?? '' });
+    await fetch(back);
+    await expect(done).rejects.toMatchObject({ code: 'SIGN_IN_REFUSED' });
+    expect(await home.signIns()).toEqual([]);
+  });
+
+  it('says what the provider says of a sign-in that was not completed', async () => {
+    const { done, at } = await begins({});
+    const back = new URL(at.searchParams.get('redirect_uri') ?? '');
+    back.search = new URLSearchParams({
+      error: 'access_denied',
+      state: at.searchParams.get('state') ?? '',
+    }).toString();
+    await fetch(back);
+    await expect(done).rejects.toMatchObject({ code: 'SIGN_IN_REFUSED', found: 'access_denied' });
+    expect(await home.signIns()).toEqual([]);
+  });
+
+  it('is told of in the list of people', async () => {
+    const token = await registry.person('root', 'admin');
+    const list = await people.run(contextOf([], token), ['list'], {});
+    expect(list?.text).toMatch(/ada@acme\.test +reviewer +by the provider, last 20/);
+    expect(list?.text).toMatch(/root +admin +with codes/);
+  });
+});
+
+describe('the port that a browser comes back to', () => {
+  const state = 's'.repeat(43);
+  const rows: [string, (redirect: string) => [string, RequestInit?]][] = [
+    ['another state', (at) => [`${at}?code=c&state=t`]],
+    ['no state', (at) => [`${at}?code=c`]],
+    ['two codes', (at) => [`${at}?code=c&code=d&state=${state}`]],
+    ['a code and an error', (at) => [`${at}?code=c&error=e&state=${state}`]],
+    ['another path', (at) => [`${at}/more?code=c&state=${state}`]],
+    ['a POST', (at) => [`${at}?code=c&state=${state}`, { method: 'POST' }]],
+  ];
+  it.each(rows)('turns away %s, and goes on waiting', async (_, of) => {
+    const loopback = await openLoopback(state);
+    try {
+      expect((await fetch(...of(loopback.redirect))).status).toBe(400);
+      await fetch(`${loopback.redirect}?code=right&state=${state}&iss=i`);
+      expect(await loopback.wait(60_000)).toEqual({ code: 'right', iss: 'i' });
+    } finally {
+      loopback.close();
+    }
+  });
+
+  it('is waited at for so long and no longer', async () => {
+    const loopback = await openLoopback(state);
+    await expect(loopback.wait(1)).rejects.toMatchObject({ code: 'SIGN_IN_INVALID' });
+    loopback.close();
+  });
+});
