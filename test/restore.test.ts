@@ -1,11 +1,12 @@
 /** A registry whose database is restored from a backup, with the processes that an operator has. */
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readLines } from '../runtime/wire/lines.ts';
+import { here } from './helpers/here.ts';
 
 const MAIN = join(import.meta.dirname, '../cli/main.ts');
 const dir = mkdtempSync(join(tmpdir(), 'lk-restore-'));
@@ -50,12 +51,8 @@ async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode === null) await once(child, 'exit');
 }
 
-function lk(name: string, ...words: string[]): Promise<Told> {
-  return new Promise((resolve) =>
-    execFile(process.execPath, [MAIN, ...words, '--json'], { env: envOf(name) }, (_error, stdout) =>
-      resolve(JSON.parse(stdout)),
-    ),
-  );
+async function lk(name: string, ...words: string[]): Promise<Told> {
+  return (await here([...words, '--json'], { cwd: dir, env: envOf(name) })).data;
 }
 
 /** With owners and modes, as a backup of PostgreSQL's folder has to be. */

@@ -23,6 +23,7 @@ import { readInstances, writeInstance } from '../../cli/instances.ts';
 import type { Instance } from '../../runtime/fleet.ts';
 import type { FleetReport } from '../../schemas/fleet.ts';
 import { fleetInstance } from '../helpers/fleet.ts';
+import { lkHere } from '../helpers/here.ts';
 import { until } from '../helpers/wait.ts';
 
 const ROOT = dirname(dirname(import.meta.dirname));
@@ -46,7 +47,7 @@ afterEach(() => {
 
 const ps = async (...words: string[]): Promise<string> => {
   const env = { ...process.env, LOCKKEEPER_HOME: home, NO_COLOR: '1' };
-  return (await run(process.execPath, [join(ROOT, 'cli/main.ts'), 'ps', ...words], { env })).stdout;
+  return (await lkHere(['ps', ...words], env)).stdout;
 };
 /** Another process of ours that keeps an instance. */
 const keep = async (instance: Instance): Promise<ChildProcess> => {

@@ -15,6 +15,7 @@ import { assertValid } from '../../schemas/validate.ts';
 import { mal, zipOfRecords } from '../helpers/advisories.ts';
 import { BARE } from '../helpers/bare.ts';
 import { cycloneDxErrors } from '../helpers/cyclonedx.ts';
+import { lkHere } from '../helpers/here.ts';
 import { type NpmRegistry, startNpmRegistry } from '../helpers/npm-registry.ts';
 import { tempDir } from '../helpers/session.ts';
 import { plain } from '../scanner/harness.ts';
@@ -59,10 +60,14 @@ interface Ran {
   readonly stderr: string;
 }
 
-function lk(...words: string[]): Promise<Ran> {
-  const env = { ...BARE, HOME: dir, LOCKKEEPER_HOME: join(dir, 'home') };
+const environment = () => ({ ...BARE, HOME: dir, LOCKKEEPER_HOME: join(dir, 'home') });
+const lk = (...words: string[]): Promise<Ran> => lkHere(['scan', ...words], environment(), dir);
+
+/** In a process of its own, as people run it. */
+function lkApart(...words: string[]): Promise<Ran> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [MAIN, 'scan', ...words], { cwd: dir, env }, (error, stdout, stderr) =>
+    const options = { cwd: dir, env: environment() };
+    execFile(process.execPath, [MAIN, 'scan', ...words], options, (error, stdout, stderr) =>
       resolve({ exit: Number(error?.code ?? 0), stdout, stderr }),
     );
   });
@@ -73,7 +78,7 @@ const scanOf = ({ stdout }: Ran): Scan => assertValid(Scan, JSON.parse(stdout), 
 describe('lk scan', () => {
   it('answers ok, refused or not verified, in words, JSON, SARIF and Markdown', async () => {
     const keys = ['--trust-root', 'npm=keys.json'];
-    const clean = await lk(
+    const clean = await lkApart(
       'npm:@acme/server@1.0.0',
       '--policy',
       'policy.json',

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inject } from 'vitest';
 import type { ScanPorts } from '../../scanner/ports.ts';
-import { pypiOptionsOf } from '../../scanner/pypi/options.ts';
+import { type PypiOptions, pypiOptionsOf } from '../../scanner/pypi/options.ts';
 import { scan } from '../../scanner/scan.ts';
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import { type Listed, startPypiIndex } from '../helpers/pypi-index.ts';
@@ -24,14 +24,28 @@ export interface Place extends World {
   readonly refusal: () => Promise<LockkeeperError>;
 }
 
-/** A scanner whose pip is configured by these variables alone. */
-export async function place(variables: Readonly<Record<string, string>>): Promise<Place> {
-  const world = await worldOf([]);
+/** What pip says where it is configured by these variables alone. */
+function pipWith(variables: Readonly<Record<string, string>>): Promise<PypiOptions> {
   const kept = Object.entries(process.env).filter(([name]) => !/^PIP_(?!CERT)/.test(name));
-  const environment = { ...Object.fromEntries(kept), ...variables };
-  const codeDir = inject('codeDir');
-  const ports = { ...world.ports, codeDir, pypi: () => pypiOptionsOf(environment) };
+  return pypiOptionsOf({ ...Object.fromEntries(kept), ...variables });
+}
+
+/** A scanner whose pip is configured by these variables alone. */
+export async function place(
+  variables: Readonly<Record<string, string>>,
+  pypi = () => pipWith(variables),
+): Promise<Place> {
+  const world = await worldOf([]);
+  const ports = { ...world.ports, codeDir: inject('codeDir'), pypi };
   return { ...world, ports, refusal: () => refusalOf(scan(requestFor(SOURCE), ports)) };
+}
+
+let asked: Promise<PypiOptions> | null = null;
+
+/** What pip says where this is its only index; asked once, as that takes longer than much of what is tested. */
+export async function pipOf(index: string): Promise<PypiOptions> {
+  asked ??= pipWith({ PIP_INDEX_URL: 'http://127.0.0.1:1/simple' });
+  return { ...(await asked), indexes: [index] };
 }
 
 /** The same with one index that holds these files. */
@@ -40,5 +54,5 @@ export async function served(
   form: 'json' | 'html' = 'json',
 ): Promise<Place & { index: string }> {
   const { url } = await startPypiIndex(files, { form });
-  return { ...(await place({ PIP_INDEX_URL: url })), index: url };
+  return { ...(await place({}, () => pipOf(url))), index: url };
 }

@@ -3,11 +3,10 @@ import { onTestFinished } from 'vitest';
 import { machinePython } from '../../runtime/python/machine.ts';
 import { type BuiltWheel, buildWheel } from '../../scanner/pypi/build.ts';
 import { indexClient } from '../../scanner/pypi/http.ts';
-import { pypiOptionsOf } from '../../scanner/pypi/options.ts';
 import { chooseSdist } from '../../scanner/pypi/sdist.ts';
 import { type Listed, startPypiIndex } from '../helpers/pypi-index.ts';
 import { sdistOf } from '../helpers/sdists.ts';
-import { place } from './pypi-place.ts';
+import { pipOf, place } from './pypi-place.ts';
 
 /** Makes the wheel that it is told to; `extra` are files of it that the source has not. */
 export const BACKEND = `
@@ -60,9 +59,6 @@ export function words({
   });
 }
 
-/** pip is asked once for where it is: that takes longer than a build. */
-const pip = pypiOptionsOf({ ...process.env, PIP_INDEX_URL: 'http://127.0.0.1:1/simple' });
-
 /** Built alone, without a server around it. */
 export async function builtFrom(
   source: Listed,
@@ -70,7 +66,7 @@ export async function builtFrom(
 ): Promise<BuiltWheel & { readonly requests: readonly string[] }> {
   const { url, requests } = await startPypiIndex([source, ...others]);
   const { ports } = await place({});
-  const options = { ...(await pip), indexes: [url] };
+  const options = await pipOf(url);
   const client = indexClient(options);
   onTestFinished(() => client.close());
   const world = { options, client, python: await machinePython(), ports: { ...ports, buildMs } };

@@ -13,7 +13,7 @@ import type { AuditBody } from '../../../schemas/audit.ts';
 import type { JsonObject } from '../../../schemas/common.ts';
 import { openDir } from '../../helpers/sandbox.ts';
 import { codeOf, INITIALIZE } from '../../helpers/session.ts';
-import { until } from '../../helpers/wait.ts';
+import { PATIENCE_MS, until } from '../../helpers/wait.ts';
 
 const RUNTIME = join(import.meta.dirname, '../../helpers/hostile-runtime.ts');
 const MIB = 1 << 20;
@@ -62,7 +62,7 @@ async function face(how: string): Promise<Facing> {
     child,
     received,
     send: (message) => child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`),
-    next: async (fits, ms = 20_000) => {
+    next: async (fits, ms = PATIENCE_MS) => {
       for (const late = performance.now() + ms; performance.now() < late; await sleep(10)) {
         const found = received.find(fits);
         if (found || child.exitCode !== null) return found ?? received.find(fits) ?? null;
@@ -99,7 +99,7 @@ function idIn(bytes: Buffer): number {
 
 async function greet({ send, next }: Facing): Promise<void> {
   send({ id: 0, method: 'initialize', params: { ...INITIALIZE, capabilities: { sampling: {} } } });
-  expect(await next(({ id }) => id === 0, 60_000)).toMatchObject({ result: {} });
+  expect(await next(({ id }) => id === 0)).toMatchObject({ result: {} });
   send({ method: 'notifications/initialized' });
 }
 

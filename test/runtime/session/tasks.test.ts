@@ -462,10 +462,11 @@ describe('a task of a session', () => {
   });
 
   it('has its result waited for', async () => {
-    const client = await open('session', { callMs: 200 });
+    const client = await open('session', { callMs: 1000 });
     await client.make('one');
     const waiting = client.fetch('one');
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    // One that was asked later has had its time by then.
+    expect(codeOf(await client.act('never'))).toBe('SERVER_SILENT');
     await client.act('settle one ends');
     expect(textOf(await waiting)).toBe('done one');
     await client.session.close();
