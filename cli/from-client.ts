@@ -3,6 +3,7 @@ import semver from 'semver';
 import { secretsIn } from '../runtime/content/secrets.ts';
 import type { Entry } from '../scanner/targets/client-file.ts';
 import { type Meant, understand } from '../scanner/targets/command.ts';
+import { isFolder, placed } from '../scanner/targets/folders.ts';
 import type { IntentServer } from '../schemas/intent.ts';
 import { pypiName } from '../schemas/pypi.ts';
 import type { Release } from '../schemas/release.ts';
@@ -104,19 +105,20 @@ interface Found {
 function wish({ args, env }: Pick<Entry, 'args' | 'env'>, { alias, release, range }: Found): Wish {
   const { permissions, launch } = release;
   const request: IntentServer = { server: release.name, range };
-  const [target, second] = permissions.mounts;
-  const [folder, another] = args.filter(isFolder);
-  const mapped =
-    target !== undefined && second === undefined && folder !== undefined && another === undefined;
-  if (mapped) request.mounts = { [target.target]: folder };
+  const command: readonly string[] = launch?.transport === 'stdio' ? launch.command : [];
+  const folders = [...new Set(args.filter(isFolder))];
+  const targets = permissions.mounts
+    .map(({ target }) => target)
+    .sort((a, b) => command.indexOf(a) - command.indexOf(b));
+  const mapped = folders.length > 0 && folders.length === targets.length;
+  if (mapped) request.mounts = Object.fromEntries(targets.map((target, at) => [target, folders[at] ?? '']));
   const names = Object.keys(env);
   const passed = names.filter((name) => permissions.env.includes(name));
   const secret = names.filter((name) => permissions.secrets?.includes(name));
   if (passed.length > 0) request.env = passed;
   if (secret.length > 0) request.secrets = Object.fromEntries(secret.map((name) => [name, 'env']));
   const left = names.filter((name) => ![...passed, ...secret].includes(name));
-  const command: readonly string[] = launch?.transport === 'stdio' ? launch.command : [];
-  const others = args.filter((word) => !(mapped && word === folder) && !command.includes(word));
+  const others = args.filter((word) => !(mapped && folders.includes(word)) && !command.includes(word));
   const notes = [
     ...left.map((name) => `${alias} is not given ${name}: the approved release takes no such variable`),
     ...(others.length > 0 ? [`${alias} is started as approved, without ${others.map(shown).join(' ')}`] : []),
@@ -133,23 +135,19 @@ function aliasFrom(word: string): string {
   return plain.replace(/^[^a-z0-9]+/, '').slice(0, 64) || 'server';
 }
 
-function isFolder(word: string): boolean {
-  return /^(?:\/|\.{1,2}(?:\/|$))/.test(word);
-}
-
 /** Secrets that stand in the file are not said again. */
 function shown(word: string): string {
   return secretsIn(word).length > 0 ? '(a secret)' : word;
 }
 
-/** What asks for the package as the client starts it; folders are read-only until somebody says otherwise. */
+/** What asks for the package as the client starts it, with any folder in the place of its own, read-only until somebody says otherwise. */
 function publishing(source: string, { spec, args }: Meant, { env }: Entry): string {
   const version = spec === '' ? '' : `@${spec}`;
-  const words = args.flatMap((word) => [
-    '--arg',
-    secretsIn(word).length > 0 ? 'SECRET' : quoted(word),
-    ...(word.startsWith('/') ? ['--mount', quoted(`${word}:ro`)] : []),
-  ]);
+  const { args: inside, targets } = placed(args);
+  const words = [
+    ...inside.flatMap((word) => ['--arg', secretsIn(word).length > 0 ? 'SECRET' : quoted(word)]),
+    ...targets.flatMap((target) => ['--mount', `${target}:ro`]),
+  ];
   const names = Object.keys(env).flatMap((name) => ['--env', quoted(name)]);
   return ['lk publish', quoted(`${source}${version}`), ...words, ...names].join(' ');
 }

@@ -12,6 +12,7 @@ import type { TrustFiles } from '../../scanner/provenance/trust.ts';
 import { pypiOptionsOf } from '../../scanner/pypi/options.ts';
 import { scan } from '../../scanner/scan.ts';
 import type { Asking } from '../../scanner/targets/exact.ts';
+import { placed } from '../../scanner/targets/folders.ts';
 import { asLockkeeperError, type Code } from '../../schemas/errors.ts';
 import { canonical } from '../../schemas/json.ts';
 import type { Policy } from '../../schemas/policy.ts';
@@ -144,16 +145,17 @@ async function scanOne(target: Target, one: One): Promise<ScanTarget> {
 async function wishOf({ args, env }: Target, source: string, { values, ports }: One): Promise<Submission> {
   const submission = await submissionFor(source, values, ports);
   if (args.length === 0 && env.length === 0) return submission;
+  const inside = placed(args);
   const wanted: Permissions = {
     ...submission.permissions,
     env: [...new Set([...submission.permissions.env, ...env])],
     mounts: [
       ...submission.permissions.mounts,
-      ...args.filter((word) => word.startsWith('/')).map((target) => ({ target, mode: 'ro' as const })),
+      ...inside.targets.map((target) => ({ target, mode: 'ro' as const })),
     ],
   };
   const permissions = isValid(Permissions, wanted) ? wanted : submission.permissions;
-  return { ...submission, args: [...submission.args, ...args], permissions };
+  return { ...submission, args: [...submission.args, ...inside.args], permissions };
 }
 
 /** An address and a digest have no version; a scan needs none. */

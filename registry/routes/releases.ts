@@ -119,7 +119,7 @@ export async function submit(pool: Pool, submission: Submission, by: Publisher):
     throw new LockkeeperError('RELEASE_EXISTS', {
       expected: `a version of ${submission.name} that was not submitted yet`,
       found: `${submission.version}, which is here already`,
-      next: `Look at it with: lk review ${submission.name}@${submission.version}`,
+      next: `Look at it with: lk review ${submission.name}@${submission.version}; with other arguments or permissions it takes another --name`,
     });
   });
 }

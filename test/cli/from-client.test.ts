@@ -68,11 +68,32 @@ it('gives a folder, variables and secrets where the approval takes them, and say
   ]);
 });
 
+it('gives several folders, each where the approved command has it', () => {
+  const mounts = ['/data2', '/data', '/data10'].map((target) => ({ target, mode: 'ro' }));
+  const release = {
+    ...approved('npm:@acme/docs@2.1.0', { mounts }),
+    launch: { transport: 'stdio', command: ['node', 'index.js', '/data', '/data2', '/data10'] },
+  } as Release;
+  const asking = (...folders: string[]): ReturnType<typeof of> =>
+    of({ docs: { command: 'npx', args: ['@acme/docs', ...folders] } }, release);
+  const [wish] = asking('/srv/a', './b', '/srv/c').wishes;
+  expect(wish?.request.mounts).toEqual({ '/data': '/srv/a', '/data2': './b', '/data10': '/srv/c' });
+  expect(wish?.notes).toEqual([]);
+  const [fewer] = asking('/srv/a', './b').wishes;
+  expect(fewer?.request).not.toHaveProperty('mounts');
+  expect(fewer?.notes).toEqual(['docs is started as approved, without /srv/a ./b']);
+});
+
 it.each([
   [
     'another package',
     { command: 'npx', args: ['-y', '@acme/doc', '/srv/my docs', 'x'], env: { KEY: 'v' } },
-    "lk publish npm:@acme/doc --arg '/srv/my docs' --mount '/srv/my docs:ro' --arg x --env KEY",
+    'lk publish npm:@acme/doc --arg /data --arg x --mount /data:ro --env KEY',
+  ],
+  [
+    'a package with folders of this machine',
+    { command: 'npx', args: ['-y', '@acme/doc', '/root/a', '--also', './b', '/root/a'] },
+    'lk publish npm:@acme/doc --arg /data --arg --also --arg /data2 --arg /data --mount /data:ro --mount /data2:ro',
   ],
   [
     'a version that is not approved',
