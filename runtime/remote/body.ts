@@ -2,7 +2,7 @@
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { Gathered } from '../wire/gathered.ts';
 import { SseReader } from '../wire/sse.ts';
-import { broken, type Reply } from './channel.ts';
+import { broken, type Reply } from './head.ts';
 import type { Limits } from './outlet.ts';
 
 export interface Body {

@@ -1,7 +1,7 @@
 /** Streams of events that are opened by us: the standing one of a session, and those that go on after a break. */
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import { type Body, type BodyHandlers, noBody } from './body.ts';
-import { broken, type Reply } from './channel.ts';
+import { broken, type Reply } from './head.ts';
 import { failureAt, isFatal, type Outlet } from './outlet.ts';
 import type { Open, Requests } from './requests.ts';
 import type { Asked } from './streamable.ts';

@@ -2,7 +2,7 @@
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { type Id, idKey, refusalOf } from '../wire/message.ts';
 import { bodyOf, noBody } from './body.ts';
-import { broken } from './channel.ts';
+import { broken } from './head.ts';
 import { answerOf, failureAt, isFatal, MAX_ASKED, type Outlet, type Said, TOO_MANY } from './outlet.ts';
 import type { Requests } from './requests.ts';
 

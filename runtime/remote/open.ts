@@ -84,6 +84,7 @@ class Remote {
     this.#sweeper = setInterval(() => {
       const now = performance.now();
       this.#requests.sweep(now);
+      this.#channel.sweep(now);
       this.#transport.sweep(now);
     }, limits.sweepMs).unref();
     const exited = new Promise<Exit>((resolve) => {

@@ -2,7 +2,8 @@
 import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
 import { TransientMap } from '../transient-map.ts';
 import type { Body } from './body.ts';
-import type { Ask, Channel, Flight, Reply } from './channel.ts';
+import type { Ask, Channel, Flight, ReplyHandlers } from './channel.ts';
+import type { Reply } from './head.ts';
 import { Held } from './held.ts';
 import type { Limits } from './outlet.ts';
 
@@ -18,7 +19,7 @@ export interface OpenHandlers {
   readonly body: (reply: Reply) => Body;
   readonly end: () => void;
   readonly failed: (error: LockkeeperError) => void;
-  /** How long the answer may take to begin, ms. */
+  /** How long the answer may take to begin, ms; else HEAD_MS. */
   readonly headMs?: number;
 }
 
@@ -31,6 +32,9 @@ const OURS =
   /^(?:host|accept|accept-encoding|content-type|content-length|transfer-encoding|connection|te|trailer|upgrade|expect|cookie|last-event-id|mcp-.*|proxy-.*)$/;
 const NAME = /^[a-z0-9-]{1,100}$/;
 const VALUE = /^[\x20-\x7e]{0,16384}$/;
+
+/** How long a server may think before it begins to answer, ms. */
+const HEAD_MS = 10 * 60_000;
 
 interface State {
   readonly key: number;
@@ -129,9 +133,18 @@ export class Requests {
   }
 
   #send(state: State, ask: Ask, again: (() => void) | null): void {
-    const { on } = state;
     if (state.over) return;
-    const flight = this.#o.channel.ask(ask, {
+    try {
+      state.flight = this.#o.channel.ask(ask, this.#handlers(state, again));
+    } catch (error) {
+      // Whoever opened it is to have it in hand when it fails.
+      queueMicrotask(() => this.#fail(state, asLockkeeperError(error)));
+    }
+  }
+
+  #handlers(state: State, again: (() => void) | null): ReplyHandlers {
+    const { on } = state;
+    return {
       head: (reply) => {
         this.#arrived(state);
         if (reply.status !== 401 && reply.status !== 403) {
@@ -139,7 +152,7 @@ export class Requests {
           return;
         }
         if (!again) throw turnedDown(reply, this.#o.credentials !== undefined);
-        flight.abort();
+        state.flight?.abort();
         this.#o.credentials?.forget();
         again();
       },
@@ -153,8 +166,7 @@ export class Requests {
         on.end();
       },
       failed: (error) => this.#fail(state, error),
-    });
-    state.flight = flight;
+    };
   }
 
   /** Whoever reads us does not: nothing more is taken from the other side. */
@@ -173,10 +185,10 @@ export class Requests {
   sweep(now: number): void {
     if (this.#paused) return;
     for (const state of this.#open.all()) {
-      const { headMs } = state.on;
+      const { headMs = HEAD_MS } = state.on;
       try {
         if (state.body) state.body.check(now);
-        else if (headMs !== undefined && now - state.since > headMs) throw silent(headMs);
+        else if (now - state.since > headMs) throw silent(headMs);
       } catch (error) {
         this.#fail(state, asLockkeeperError(error));
       }

@@ -5,7 +5,7 @@ import { TransientMap } from '../transient-map.ts';
 import { type Id, idKey, refusalOf } from '../wire/message.ts';
 import { textAt } from '../wire/splice.ts';
 import { type Body, bodyOf, noBody } from './body.ts';
-import { broken, type Reply } from './channel.ts';
+import { broken, type Reply } from './head.ts';
 import { messageHeaders, statelessVersion } from './headers.ts';
 import { Listening } from './listening.ts';
 import { answerOf, failureAt, isFatal, MAX_ASKED, type Outlet, type Said, TOO_MANY } from './outlet.ts';

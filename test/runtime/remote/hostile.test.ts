@@ -131,6 +131,11 @@ const ROWS: Row[] = [
     (r) => void r.writeHead(503, { 'content-type': 'text/html' }).end('<html>'.repeat(50_000)),
   ],
   [
+    'says in words of its own that it failed',
+    'SERVER_DIED',
+    (r) => void r.writeHead(500, JSON_TYPE).end('{"error":"no"}'),
+  ],
+  [
     'turns us away',
     'REMOTE_REFUSED',
     (r) => void r.writeHead(401, { 'www-authenticate': 'Bearer realm="x"' }).end(),
