@@ -47,9 +47,15 @@ export function listsIn(
   });
 }
 
-/** Hexadecimal digits without zeros before them, whoever wrote it. */
+/** Hexadecimal digits without zeros before them, whoever wrote it; some authorities give numbers below zero. */
 export function serialOf(hex: string): string {
-  return hex.toUpperCase().replace(/^0+(?=.)/, '');
+  return hex.toUpperCase().replace(/^(-?)0+(?=.)/, '$1');
+}
+
+function serialIn({ body }: Der): string {
+  const hex = body.toString('hex');
+  if ((body[0] ?? 0) < 0x80) return serialOf(hex);
+  return serialOf(`-${(2n ** BigInt(8 * body.length) - BigInt(`0x${hex}`)).toString(16)}`);
 }
 
 function listOf(
@@ -77,7 +83,7 @@ function listOf(
   const serials = revoked.map((entry) => {
     const [serial, , more] = partsOf(need(entry, TAGS.sequence));
     assertWhole(more, file);
-    return serialOf(need(serial, TAGS.integer).body.toString('hex'));
+    return serialIn(need(serial, TAGS.integer));
   });
   return { file, authority, from: timeOf(from), until: timeOf(until), serials: new Set(serials) };
 }
@@ -101,12 +107,16 @@ function holds(
   }
 }
 
+/** Delta, part and owner of an entry: a list with one is no whole one, also where its authority forgot to call it critical. */
+const PARTS: ReadonlySet<string> = new Set(['2.5.29.27', '2.5.29.28', '2.5.29.29']);
+
 /** What is critical says that the list is of a part, or of somebody else's certificates. */
 function assertWhole(extensions: Der | undefined, file: string): void {
   if (extensions === undefined) return;
   for (const extension of partsOf(need(extensions, TAGS.sequence))) {
     const [id, critical] = partsOf(need(extension, TAGS.sequence));
-    if (critical?.tag === TAGS.boolean && critical.body[0] !== 0)
+    const isCritical = critical?.tag === TAGS.boolean && critical.body[0] !== 0;
+    if (isCritical || PARTS.has(oidOf(id)))
       throw unusable(file, `one of a part alone, or of several authorities (${oidOf(id)})`);
   }
 }

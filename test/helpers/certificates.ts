@@ -23,6 +23,8 @@ export interface Wanted {
   readonly days?: number;
   /** Names its issuer alone, and not the issuer's key. */
   readonly keyless?: boolean;
+  /** Hexadecimal; any where it is not told. */
+  readonly serial?: string;
   /** PEM of a key that was certified before; else a new one. */
   readonly key?: string;
 }
@@ -61,7 +63,7 @@ export function makeAuthority(dir: string, name: string): Authority {
 
 /** A certificate that the authority signed; an intermediate authority with `ca`. */
 export function certify({ dir, name: issuer }: Authority, wanted: Wanted): Authority {
-  const { name, san, usage = 'clientAuth', ca = false, days = 30, key, keyless = false } = wanted;
+  const { name, san, usage = 'clientAuth', ca = false, days = 30, key, keyless = false, serial } = wanted;
   if (key === undefined) newKey(dir, name);
   else writeFileSync(join(dir, `${name}.key`), key);
   openssl(dir, ['req', '-new', '-key', `${name}.key`, '-subj', `/CN=${name}`, '-out', `${name}.csr`]);
@@ -72,7 +74,8 @@ export function certify({ dir, name: issuer }: Authority, wanted: Wanted): Autho
   if (san !== undefined) lines.push('subjectAltName=@names', '[names]');
   for (const [i, name] of [san ?? []].flat().entries()) lines.push(name.replace(':', `.${i}=`));
   writeFileSync(join(dir, `${name}.ext`), `${lines.join('\n')}\n`);
-  const by = ['-CA', `${issuer}.pem`, '-CAkey', `${issuer}.key`, '-CAcreateserial'];
+  const number = serial === undefined ? ['-CAcreateserial'] : ['-set_serial', serial];
+  const by = ['-CA', `${issuer}.pem`, '-CAkey', `${issuer}.key`, ...number];
   openssl(dir, [
     'x509',
     '-req',

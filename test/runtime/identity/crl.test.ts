@@ -66,6 +66,15 @@ describe('a revocation list', () => {
     await accepted(both, shown(good));
   });
 
+  it('knows a number below zero, which some authorities give', async () => {
+    const odd = certify(root, { name: 'odd', san: 'DNS:bad.acme.test', serial: '-0x85' });
+    expect(serial(odd)).toBe('-85');
+    put('list', revoke(root, ['-85']));
+    const identity = await opened('list');
+    expect(await codeOf(identity, odd)).toBe('CERTIFICATE_REVOKED');
+    await accepted(identity, shown(bad));
+  });
+
   it('that is over refuses, and says what to do; a newer one beside it counts', async () => {
     put('old', revoke(root, [], { seconds: 60 }));
     put('new', revoke(root, [serial(bad)], { seconds: 3600 }));
@@ -108,11 +117,13 @@ describe('a revocation list', () => {
     const part = revoke(root, [], {
       extensions: 'issuingDistributionPoint = critical, @point\n[point]\nonlyuser = TRUE',
     });
+    const delta = revoke(root, [], { extensions: 'deltaCRL = DER:020101' });
     const cases: [string, Buffer | string, RegExp][] = [
       ['renamed', changed, /none of them signed/],
       ['unlisted', unlisted, /none of them signed/],
       ['other', other, /none of them signed/],
       ['part', part, /of a part alone/],
+      ['delta', delta, /of a part alone/],
       ['certificate', root.cert, /something else/],
       ['empty', '', /something else/],
     ];
