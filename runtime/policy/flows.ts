@@ -42,6 +42,11 @@ export class FlowState {
     return { untrusted: own.untrusted ?? untrusted, private: own.private ?? secret };
   }
 
+  /** What other processes remembered up to now counts from here on, however lately was looked. */
+  look(): void {
+    this.#memory?.look();
+  }
+
   saw(read: Read, reader: Reader): void {
     if (read.untrusted) this.#untrusted ??= reader;
     if (read.private) this.#private ??= reader;

@@ -52,8 +52,8 @@ export interface Policy {
   canSee(caller: Caller, item: Item): Decision;
   /** Whether something of this server that sends out may be used by a session that has read that; null: nothing does. */
   sends(caller: Caller, server: string, read: Read): boolean | null;
-  /** What an answer of it brings; what is no tool, or the server itself, counts as all of its tools together. */
-  reads(item: Item | { readonly server: string }): Read;
+  /** What it brings, and whether it sends out; what is no tool, or the server itself, counts as all of its tools together. */
+  reads(item: Item | { readonly server: string }): Read & { readonly sends: boolean };
 }
 
 export interface PolicySource {
@@ -106,7 +106,7 @@ class Engine implements Policy {
   readonly #principals: Principals;
   readonly #rates: Rates | null;
   /** By tool. */
-  readonly #reads = new Map<string, Read>();
+  readonly #reads = new Map<string, ReturnType<Policy['reads']>>();
 
   constructor({ digest, environment, entries, surfaces }: PolicySource, compiled: CompiledPolicy) {
     this.digest = digest;
@@ -119,7 +119,7 @@ class Engine implements Policy {
     this.#rates = ratesOf({ policies: compiled.policies, environment, world: this.#world });
   }
 
-  reads(item: Item | { readonly server: string }): Read {
+  reads(item: Item | { readonly server: string }): ReturnType<Policy['reads']> {
     const key = 'kind' in item && item.kind === 'tools' ? keyOf(item) : '';
     const before = this.#reads.get(key);
     if (before) return before;

@@ -117,6 +117,12 @@ export class FlowMemory {
     return { untrusted: reader(this.#marks.untrusted), private: reader(this.#marks.private) };
   }
 
+  /** Looks now, also where that was done a moment ago. */
+  look(): void {
+    this.#lookedAt = Number.NEGATIVE_INFINITY;
+    this.#look();
+  }
+
   saw(read: Read, reader: Reader): void {
     const due = this.#dueIn(this.#marks, read);
     if (due.length > 0) this.#marks = merged(this.#marks, this.#marksOf(due, reader));

@@ -71,14 +71,13 @@ export function gatePolicyOf({ policy, server, flow, approvals }: SessionPolicy,
     get read() {
       return flow.read;
     },
-    judge: ({ section, name, arguments: args }, read = flow.read) =>
-      policy.judge({
-        caller,
-        item: itemOf(section, name),
-        arguments: args,
-        now: new Date(),
-        read,
-      }),
+    judge: ({ section, name, arguments: args }, before) => {
+      const item = itemOf(section, name);
+      // What goes out now is judged by what was read a moment ago as well, in whichever process.
+      if (before === undefined && policy.reads(item).sends) flow.look();
+      const read = before ?? flow.read;
+      return policy.judge({ caller, item, arguments: args, now: new Date(), read });
+    },
     bounded: (items, count) => {
       const of = items.map(({ section, name }) => itemOf(section, name));
       const full = policy.bounded(caller, of, count);
@@ -97,6 +96,7 @@ export function gatePolicyOf({ policy, server, flow, approvals }: SessionPolicy,
             next: 'Do without it, or ask those who keep lockkeeper.policy',
           }),
     unsaid: (method) => {
+      flow.look();
       const { untrusted, private: secret } = flow.read;
       const may = !untrusted || !secret || policy.sends(caller, server, flow.read) !== false;
       return may ? null : flowRefused(method, flow);

@@ -123,13 +123,14 @@ export function labelsOf(
 export function readsOf(
   items: readonly Known[],
   unlabelled: Unlabelled,
-): { readonly untrusted: boolean; readonly private: boolean } {
+): { readonly untrusted: boolean; readonly private: boolean; readonly sends: boolean } {
   const tools = items.filter(({ kind }) => kind === 'tools');
   const implied = tools.length === 0 ? impliedLabels(unlabelled, true) : [];
   return {
     untrusted:
       implied.includes('reads-untrusted') || tools.some((tool) => tool.attributes.readsUntrusted === true),
     private: implied.includes('reads-private') || tools.some((tool) => tool.attributes.readsPrivate === true),
+    sends: sends(tools, unlabelled),
   };
 }
 

@@ -4,11 +4,13 @@ import { judgeTaskPolicy } from '../../../runtime/gate/permitted.ts';
 import { argumentCheck } from '../../../runtime/gate/schema.ts';
 import { liveSurface } from '../../../runtime/gate/surface.ts';
 import { FlowState } from '../../../runtime/policy/flows.ts';
+import { FlowMemories } from '../../../runtime/policy/remembered.ts';
 import { gatePolicyOf } from '../../../runtime/policy/session.ts';
 import { type Message, parseMessage } from '../../../runtime/wire/message.ts';
 import type { Json, JsonObject } from '../../../schemas/common.ts';
 import { pinSurface, type Surface } from '../../../schemas/surface.ts';
 import { callerOf, sessionPolicy } from '../../helpers/policy.ts';
+import { tempDir } from '../../helpers/session.ts';
 import { surface as base, makeEntry } from '../../helpers/trust.ts';
 
 const surface: Surface = {
@@ -212,6 +214,24 @@ describe('step 7', () => {
         detail: { read: { private: { call: 's/1' } } },
       });
     expect(judgeToServer(answering({ q1: {} }), stateWith(EVERYTHING)).allow).toBe(true);
+  });
+
+  it('of a moment ago counts for what is sent out now, whichever process it was of', async () => {
+    const dir = tempDir();
+    const process = (): FlowState => {
+      // Looks by itself once in an hour.
+      const memories = new FlowMemories({ dir, lookMs: 3_600_000 });
+      return new FlowState(memories.of({ user: 'erin', principal: 'p' }, { by: 'person', ms: 3_600_000 }));
+    };
+    const [here, there] = [process(), process()];
+    const state = stateWith(EVERYTHING, here);
+    expect(judgeToServer(CALL, state).allow).toBe(true);
+    const answering = request('resources/read', { uri: 'note://here', inputResponses: { q1: {} } });
+    expect(judgeToServer(answering, state).allow).toBe(true);
+    there.keep({ untrusted: true, private: true }, { call: 't/1', what: 'web/fetch' });
+    await there.kept;
+    for (const call of [answering, CALL])
+      expect(judgeToServer(call, state)).toMatchObject({ allow: false, decision: { rule: 'toxic flows' } });
   });
 
   it('refuses to tell a task more after reading, where its server sends out by another tool', () => {
