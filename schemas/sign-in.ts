@@ -58,6 +58,7 @@ const Random = Type.String({ pattern: '^[A-Za-z0-9_-]{43,128}$' });
 export const SignInWays = Closed({
   provider: Type.Union([Type.Null(), Closed({ issuer: SecureUrl, device: Type.Boolean() })]),
 });
+export type SignInWays = Static<typeof SignInWays>;
 
 /** POST /v1/sign-in/begin (anonymous): the way through a browser. */
 export const BeginBody = Closed({
@@ -67,12 +68,15 @@ export const BeginBody = Closed({
   challenge: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
   state: Random,
 });
-export const BegunView = Closed({ id: Random, url: SecureUrl, expires: Instant });
+/** The address is one of the provider's, with all that was asked in it. */
+const Address = Type.String({ pattern: '^https?://[!-~]+$', maxLength: 4000 });
+export const BegunView = Closed({ id: Random, url: Address, expires: Instant });
+export type BegunView = Static<typeof BegunView>;
 
 /** POST /v1/sign-in/device (anonymous): the way by a code that is typed elsewhere. */
 export const DeviceView = Closed({
   id: Random,
-  url: SecureUrl,
+  url: Address,
   code: Type.String({ minLength: 1, maxLength: 100 }),
   /** Least seconds between two questions. */
   interval: Type.Integer({ minimum: 1, maximum: 60 }),

@@ -1,11 +1,12 @@
-/** The dashboard: signs in with a one-time code, or is let in by lk dashboard, and shows one page per address. */
+/** The dashboard: signs people in, or is let in by lk dashboard, and shows one page per address. */
 import type { Health, TokenView } from '../schemas/api.ts';
 import { ask, keepToken, local, me, token } from './api.ts';
 import { audit } from './audit.ts';
 import { calls } from './calls.ts';
-import { card, el, field, form, textOf } from './dom.ts';
+import { card, el, field, fold, form, textOf } from './dom.ts';
 import { fleet } from './fleet.ts';
 import { allReleases, queue } from './list.ts';
+import { comeBack, providerForm } from './provider.ts';
 import { publish } from './publish.ts';
 import { releasePage } from './release.ts';
 import { trust } from './trust.ts';
@@ -51,9 +52,10 @@ async function render(): Promise<void> {
   const problem = (error: unknown): HTMLElement => el('p', { role: 'alert' }, (error as Error).message);
   let parts: HTMLElement[];
   try {
-    parts = [token() ? await page(address) : signInForm()];
+    await comeBack();
+    parts = [token() ? await page(address) : await signInForm()];
   } catch (error) {
-    parts = token() ? [problem(error)] : [problem(error), signInForm()];
+    parts = token() ? [problem(error)] : [problem(error), await signInForm()];
   }
   if (mine !== turn) return;
   view.replaceChildren(...parts);
@@ -93,7 +95,7 @@ function page(address: string): Promise<HTMLElement> {
   return found ? found.open() : Promise.reject(new Error('There is no such page.'));
 }
 
-function signInForm(): HTMLElement {
+async function signInForm(): Promise<HTMLElement> {
   const code = field({ name: 'code', label: 'One-time code', required: true });
   const send = async (values: FormData): Promise<void> => {
     const { token: given } = await ask<TokenView>('/v1/sign-in', { code: textOf(values, 'code') });
@@ -102,7 +104,10 @@ function signInForm(): HTMLElement {
   };
   const text =
     'Use the one-time code that the registry printed when it started, or that an administrator gave you.';
-  return card('', el('h1', {}, 'Sign in'), el('p', {}, text), form([code], { text: 'Sign in' }, send));
+  const byCode = [el('p', {}, text), form([code], { text: 'Sign in' }, send)];
+  const provider = await providerForm().catch(() => null);
+  if (provider === null) return card('', el('h1', {}, 'Sign in'), ...byCode);
+  return card('', el('h1', {}, 'Sign in'), provider, fold(['With a one-time code'], byCode));
 }
 
 async function start(): Promise<void> {

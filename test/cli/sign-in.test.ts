@@ -1,9 +1,10 @@
-/** lk login through a real OpenID provider, as a person at a browser does it, and as one at another machine. */
+/** Signing in through a real OpenID provider: lk login at a browser and at another machine, and the dashboard. */
 import { once } from 'node:events';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { Provider } from 'oidc-provider';
+import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openApi } from '../../cli/api.ts';
 import type { Context, Values } from '../../cli/command.ts';
@@ -13,20 +14,21 @@ import { loadCliConfig } from '../../cli/config.ts';
 import { type Home, openHome } from '../../cli/home.ts';
 import { openLoopback } from '../../cli/loopback.ts';
 import { makePaint } from '../../cli/output.ts';
+import { buildApp } from '../../registry/app.ts';
 import { ownKey } from '../helpers/issuer.ts';
 import { type OidcRegistry, startOidcRegistry } from '../helpers/oidc.ts';
 import { answerDevice, signIn } from '../helpers/people.ts';
 import { portToKeep } from '../helpers/ports.ts';
 import { servers } from '../helpers/registry.ts';
 import { tempDir } from '../helpers/session.ts';
-import { until } from '../helpers/wait.ts';
+import { PATIENCE_MS, until } from '../helpers/wait.ts';
 
 let issuer: string;
 let registry: OidcRegistry;
 let url: string;
 let home: Home;
 const groups: Record<string, string[]> = {};
-let stop: () => Promise<void>;
+const stop: (() => Promise<unknown>)[] = [];
 
 /** Claims stand at the userinfo endpoint alone, as the standard has it; the client has a secret. */
 async function startProvider(): Promise<void> {
@@ -40,7 +42,7 @@ async function startProvider(): Promise<void> {
         client_id: 'lockkeeper',
         client_secret: 'a secret of the client',
         application_type: 'native',
-        redirect_uris: ['http://127.0.0.1/back'],
+        redirect_uris: ['http://127.0.0.1/back', 'http://127.0.0.1/'],
         response_types: ['code'],
         grant_types: ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'],
         id_token_signed_response_alg: 'ES256',
@@ -63,12 +65,12 @@ async function startProvider(): Promise<void> {
   const server = createServer(provider.callback() as RequestListener);
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
-  stop = async () => {
+  stop.push(async () => {
     const gone = once(server, 'close');
     server.close();
     server.closeAllConnections();
     await gone;
-  };
+  });
 }
 
 beforeAll(async () => {
@@ -86,11 +88,13 @@ beforeAll(async () => {
     roles: { reviewers: ['reviewer'], engineering: ['developer'] },
     device: true,
   });
-  url = await registry.app.listen({ port: 0, host: '127.0.0.1' });
+  const app = await buildApp({ ...registry.deps, publicUrl: () => url });
+  url = await app.listen({ port: 0, host: '127.0.0.1' });
+  stop.push(() => app.close());
 });
 afterAll(async () => {
+  for (const step of stop.splice(0).reverse()) await step();
   await registry.close();
-  await stop();
 });
 beforeEach(() => {
   home = openHome(tempDir());
@@ -187,6 +191,43 @@ describe('lk login', () => {
     const list = await people.run(contextOf([], token), ['list'], {});
     expect(list?.text).toMatch(/ada@acme\.test +reviewer +by the provider, last 20/);
     expect(list?.text).toMatch(/root +admin +with codes/);
+  });
+});
+
+describe('the dashboard', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await chromium.launch({
+      executablePath: '/usr/bin/chromium',
+      args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'],
+    });
+  });
+  afterAll(() => browser?.close());
+  const visit = async (address: string): Promise<Page> => {
+    const page = await (await browser.newContext()).newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
+    await page.goto(address);
+    return page;
+  };
+
+  it('sends people to the provider, and knows them when they are back', async () => {
+    groups.linus = ['engineering'];
+    const page = await visit(url);
+    await page.getByRole('button', { name: `Sign in with ${new URL(issuer).host}` }).click();
+    await page.locator('input[name=login]').fill('linus');
+    await page.locator('input[name=password]').fill('any');
+    await page.locator('button[type=submit]').click();
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await page.getByText('linus@acme.test (developer)').waitFor();
+    expect(page.url()).toBe(`${url}/`);
+    expect(await page.evaluate(() => Object.keys(sessionStorage))).toEqual(['lockkeeper-token']);
+  });
+
+  it('takes no answer to a sign-in that its tab did not begin', async () => {
+    const page = await visit(`${url}/?code=stolen&state=${'s'.repeat(43)}`);
+    await page.getByRole('alert').filter({ hasText: 'did not begin' }).waitFor();
+    expect(page.url()).toBe(`${url}/`);
+    expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
   });
 });
 
