@@ -7,7 +7,7 @@ import { type Command, type Context, option, type Result, required, type Values 
 import { minute, table } from '../output.ts';
 
 export const people: Command = {
-  summary: 'add people, change their roles, give them sign-in codes, link accounts, let them go',
+  summary: 'add people, change their roles, give sign-in codes, link accounts, let them go',
   words: '[list] | add PERSON --roles ROLES | code PERSON | link PERSON SUBJECT | remove PERSON',
   options: {
     roles: option.text('comma-separated: admin, reviewer, publisher, developer, auditor, runtime'),
