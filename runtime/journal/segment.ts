@@ -45,6 +45,7 @@ export class SegmentFile {
   /** Bytes of the file: its records, and behind them the room for more. */
   #size: number;
   #room = 0;
+  #closed = false;
 
   /** Continues a file behind its first `bytes`, or begins one. What is behind them goes. */
   constructor(dir: string, name: string, bytes: number) {
@@ -134,6 +135,9 @@ export class SegmentFile {
 
   /** `whole`: what was written is what is there. Room that was not needed goes; a crash leaves it, and readers know it. */
   close(whole: boolean): void {
+    // Once: its descriptors may be other files' by now.
+    if (this.#closed) return;
+    this.#closed = true;
     try {
       if (whole && this.#size > this.#bytes) ftruncateSync(this.#fd, this.#bytes);
     } finally {

@@ -186,6 +186,22 @@ describe('a broken journal', () => {
     await journal.close();
   });
 
+  it('is one whose next segment cannot begin: it is closed once, and may be taken again', async () => {
+    const root = tempDir();
+    const journal = await openJournal(root, { bytes: 1, ageMs: Number.POSITIVE_INFINITY });
+    const stone = join(journal.dir, '000002.ndjson');
+    mkdirSync(stone);
+    await expect(journal.append(body(1))).rejects.toMatchObject({ code: 'JOURNAL_BROKEN' });
+    const other = join(tempDir(), 'other');
+    const next = Array.from({ length: 8 }, () => openSync(other, 'a'));
+    await journal.close();
+    for (const fd of next) closeSync(fd);
+    rmSync(stone, { recursive: true });
+    const again = await openJournal(root);
+    expect([again.id, await again.append(body(2))]).toEqual([journal.id, 2]);
+    await again.close();
+  });
+
   it('is one that was closed: its descriptor may be another file’s by now', async () => {
     const journal = await openJournal(tempDir());
     await journal.append(body(1));
