@@ -1,10 +1,14 @@
 /** The process of lk. A verb that serves for long starts light, before anything of it is loaded. */
 import { startLight } from '../runtime/footprint.ts';
+import { CODES } from '../schemas/errors.ts';
 import { tooOld } from './node.ts';
 
 const refusal = tooOld(process.versions.node);
 if (refusal) {
-  process.stderr.write(`lk: ${refusal.message} [${refusal.code}]\n`);
+  if (process.argv.includes('--json')) {
+    const { problemOf } = await import('../schemas/problem.ts');
+    process.stdout.write(`${JSON.stringify({ error: problemOf(refusal, CODES[refusal.code].title) })}\n`);
+  } else process.stderr.write(`lk: ${refusal.message} [${refusal.code}]\n`);
   process.exit(refusal.exit);
 }
 

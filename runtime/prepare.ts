@@ -32,7 +32,7 @@ export interface Prepared {
 
 /** Nothing runs here. Throws what pulling and laying out throw, and APPROVAL_SUBJECT for texts of another surface. */
 export async function prepare(options: PrepareOptions): Promise<Prepared> {
-  const { entry, approvedBy } = options.verified;
+  const { alias, entry, approvedBy } = options.verified;
   const { blobs, progress } = options;
   await pullArtifacts(entry.closure.artifacts, blobs, {
     fetch: options.fetch,
@@ -42,6 +42,7 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
   const appDir = await layOut(options);
   progress('');
   const subject: AuditSubject = {
+    alias,
     server: entry.server,
     version: entry.version,
     lock: options.lockDigest,

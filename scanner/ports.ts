@@ -145,8 +145,8 @@ export interface ScanRequest {
   readonly baseline: Baseline | null;
   /** Asked once it is known what is installed; a string says why nothing is known. Absent where nobody has advisories. */
   readonly advisories?: (packages: readonly Named[]) => Promise<KnownAdvisories | string>;
-  /** Servers that stand beside it; absent where nobody knows. */
-  readonly peers?: readonly Peer[];
+  /** Servers that stand beside it, or whom to ask for them once it was observed; absent where nobody knows. */
+  readonly peers?: readonly Peer[] | (() => Promise<readonly Peer[]>);
 }
 
 export interface ScanResult {

@@ -50,12 +50,13 @@ import { upstreamFacts } from './upstream.ts';
  * where another try may succeed. Leaves the artifacts, the surface and the report in the blob store.
  */
 export async function scan(request: ScanRequest, ports: ScanPorts): Promise<ScanResult> {
-  const { submission, baseline, policy, peers } = request;
+  const { submission, baseline, policy } = request;
   const scanned = isRemoteSource(submission.source)
     ? await scanRemoteServer(submission, ports)
     : await scanPackage(request, ports);
   const { closure, launch, observed, upstream } = scanned;
   const { permissions } = submission;
+  const peers = typeof request.peers === 'function' ? await request.peers() : request.peers;
   const changes = baseline ? diffSurfaces(baseline.surface, observed.surface) : [];
   const reachChanges = baseline ? diffReach(baseline, { permissions, launch }) : [];
   const bill = sbomOf({ submission, ...scanned });

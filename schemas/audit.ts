@@ -1,5 +1,6 @@
 /** The runtime's journal: hash-chained records, one line of JSON each. */
 import { AnyJson, Closed, Digest, Instant } from './common.ts';
+import { Alias } from './intent.ts';
 import { sha256 } from './json.ts';
 import { type Static, Type } from './type.ts';
 
@@ -41,6 +42,8 @@ export type AuditKind = Static<typeof AuditKind>;
 
 /** Which locked thing a record speaks of; digests so that the record outlives the lock file. */
 export const AuditSubject = Closed({
+  /** What the lock calls it: two of its servers may be one release. Records of before do not say. */
+  alias: Type.Optional(Alias),
   server: Type.String(),
   version: Type.String(),
   lock: Digest,

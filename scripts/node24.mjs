@@ -15,7 +15,12 @@ export function install() {
     cwd: root,
     stdio: ['ignore', 2, 2],
   });
-  if (run.status !== 0) fail('npm ci did not finish', 'Read its message above, then run the command again');
+  if (run.status !== 0)
+    fail({
+      expected: 'npm ci to finish',
+      found: `exit ${run.status}`,
+      next: 'Read its message above, then run the command again',
+    });
 }
 
 function installed() {
@@ -38,14 +43,21 @@ export function node24() {
   try {
     return join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), 'bin/node');
   } catch {
-    return fail(
-      `this is Node ${process.versions.node}; Lockkeeper needs 24.15 or newer`,
-      `Install Node 24 (npm has no build of it for ${process.platform}-${process.arch})`,
-    );
+    return fail({
+      expected: 'Node 24.15 or newer',
+      found: `Node ${process.versions.node} at ${process.execPath}`,
+      next: `Install Node 24 (npm has no build of it for ${process.platform}-${process.arch})`,
+    });
   }
 }
 
-function fail(found, next) {
-  process.stderr.write(`lockkeeper: ${found}. ${next}.\n`);
+/** As every refusal of lk: where JSON is asked for, one object of the same members (schemas/problem.ts). */
+function fail({ expected, found, next }) {
+  const [code, title] = ['SYSTEM', 'This machine does not permit it'];
+  const error = `${title}: expected ${expected}; found ${found}. ${next}.`;
+  const at = { type: `urn:lockkeeper:problem:${code}`, title, status: 500, detail: error, code };
+  if (process.argv.includes('--json'))
+    process.stdout.write(`${JSON.stringify({ error: { ...at, expected, found, next, error } })}\n`);
+  else process.stderr.write(`lk: ${error} [${code}]\n`);
   process.exit(1);
 }

@@ -189,7 +189,7 @@ describe('[npm] one official server, from unknown to running', () => {
     );
     expect(call?.body).toMatchObject({
       user: 'erin',
-      subject: { server: SERVER, version: '2025.11.25', approvedBy: ['alice', 'bob'] },
+      subject: { alias: 'filesystem', server: SERVER, version: '2025.11.25', approvedBy: ['alice', 'bob'] },
       arguments: { path: '/data/note.txt' },
     });
     expect(

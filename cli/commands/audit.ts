@@ -2,6 +2,7 @@ import { readJournal } from '../../runtime/journal/journal.ts';
 import { AuditList, AuditQuery } from '../../schemas/api.ts';
 import type { AuditBody, AuditKind, AuditRecord } from '../../schemas/audit.ts';
 import { isObject } from '../../schemas/common.ts';
+import { aliasOf } from '../../schemas/intent.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { type Command, type Context, flag, instant, option, text, type Values } from '../command.ts';
 import { clip, table } from '../output.ts';
@@ -123,7 +124,7 @@ export function auditTable(records: readonly AuditRecord[], all: boolean): strin
     body.kind === 'request.forwarded' ? 'call' : body.kind,
     body.target ?? body.method ?? lifeOf(body),
     outcomeOf(body, end),
-    body.subject ? `${body.subject.server}@${body.subject.version}` : '-',
+    serverOf(body),
     body.arguments === undefined ? '-' : clip(JSON.stringify(body.arguments), 48),
     clip(body.data?.join(' ') || '-', 40),
   ]);
@@ -142,6 +143,13 @@ export function approvals(records: readonly AuditRecord[]): string {
     ['RELEASE', 'APPROVED BY'],
     [...people].sort().map(([release, by]) => [release, [...by].sort().join(', ')]),
   );
+}
+
+/** With its alias where that says more than its name. */
+function serverOf({ subject }: AuditBody): string {
+  if (subject === null) return '-';
+  const { alias, server, version } = subject;
+  return `${alias === undefined || alias === aliasOf(server) ? '' : `${alias}: `}${server}@${version}`;
 }
 
 /** `STARTING -> READY`, of what tells the life of a server. */

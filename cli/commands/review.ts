@@ -13,7 +13,7 @@ import { ReviewView } from '../../schemas/review.ts';
 import { advisoryLines, heldLines, locksText } from '../advisories.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, flag, option, type Result, text } from '../command.ts';
-import { minute, plain, table } from '../output.ts';
+import { clip, plain, table } from '../output.ts';
 import { acceptWords, findRelease, listReleases } from '../releases.ts';
 import { attentionLines, dueText, reviewLines } from '../reviewed.ts';
 import { rootAt } from '../roots.ts';
@@ -99,27 +99,32 @@ async function rescanned(api: Api, { id }: ReleaseView): Promise<Result> {
   return { data: { release }, text: `${what} is to be scanned again. What it shows: lk review ${id}` };
 }
 
-async function listed(context: Context, api: Api, state: string): Promise<Result> {
-  const releases = await listReleases(api, state === 'all' ? {} : { state });
+/** What tells releases apart, within 100 columns for names of usual length. */
+export function releaseTable(releases: readonly ReleaseView[], state: string, now: Date): string {
+  // Where one state was asked for, all are in it.
+  const [any, head] = state === 'all' ? [true, ['STATE']] : [false, []];
   const rows = releases.map((r) => [
     String(r.id),
-    r.name,
-    r.version,
-    r.state.replaceAll('_', ' '),
-    r.requestedBy,
+    `${r.name}@${r.version}`,
+    ...(any ? [r.state.replaceAll('_', ' ')] : []),
+    clip(r.requestedBy, 20),
     String(r.approvals.length),
-    minute(r.submittedAt),
-    dueText(r, context.now()),
+    dueText(r, now) || r.submittedAt.slice(0, 10),
   ]);
-  const head = ['ID', 'SERVER', 'VERSION', 'STATE', 'REQUESTED BY', 'APPROVALS', 'SUBMITTED (UTC)', ''];
+  return table(['ID', 'RELEASE', ...head, 'ASKED BY', 'SIGNED', 'SINCE'], rows);
+}
+
+async function listed(context: Context, api: Api, state: string): Promise<Result> {
+  const releases = await listReleases(api, state === 'all' ? {} : { state });
   const none = `Nothing is ${state === 'all' ? 'here' : state.replace('_', ' ')}.`;
-  const list = releases.length > 0 ? table(head, rows) : none;
+  const list = releases.length > 0 ? releaseTable(releases, state, context.now()) : none;
   // Of another state, only what was asked for.
   if (state !== 'in_review') return { data: { releases }, text: list };
   const attention = await api.call('attention', Attention);
   const { first, below } = attentionLines(attention);
-  const states = ['submitted', 'scanning'];
-  const coming = (await Promise.all(states.map((one) => listReleases(api, { state: one })))).flat().length;
+  const coming = (
+    await Promise.all(['submitted', 'scanning'].map((one) => listReleases(api, { state: one })))
+  ).flat().length;
   const scans = coming > 0 ? [`${counted(coming, 'release')} in the scanner: lk review --state all`] : [];
   const parts = [first.map((line) => context.paint.red(plain(line))), [list, ...scans], below.map(plain)];
   const shown = parts.filter((lines) => lines.length > 0).map((lines) => lines.join('\n'));

@@ -89,8 +89,7 @@ export const scan: Command = {
       const wanted: Target[] = [];
       for (const word of words) wanted.push(...(await targetsOf(word, context.cwd, scanning.ask)));
       const place = await sbomPlace(context, text(values, 'sbom'), wanted);
-      const targets: ScanTarget[] = [];
-      for (const target of wanted) targets.push(await scanning.one(target, values));
+      const targets = await scanning.all(wanted, values);
       const judged = await withSuppressions(context, values, targets);
       const told: Scan = {
         lockkeeper: 'scan/v1',

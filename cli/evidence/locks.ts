@@ -26,7 +26,7 @@ export function judgeLock({ entry, index, thing }: Named, { head, approvals, dec
   const file = { lock: document, evidence: { approvals: Object.fromEntries(given) } } as unknown as LockFile;
   const log = { checkpoint: head.newest, assertLogged: () => undefined };
   const at = { ...entryContext(document, trusted), environment: document.environment, now, log };
-  for (const server of Object.values(document.servers)) verifyEntry(server, file, at);
+  for (const server of Object.entries(document.servers)) verifyEntry(server, file, at);
   const servers = Object.values(document.servers).map(releaseSubject);
   decisions.locks.push({ lock: entry.subject, digest: entry.digest, issuedAt: document.issuedAt, servers });
 }

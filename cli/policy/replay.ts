@@ -143,15 +143,18 @@ export class Replay {
   }
 
   /**
-   * What it may have been, one list for each alias: a record names the server alone. Null for what a policy does not judge;
+   * What it may have been, one list for each alias where its record does not name one of this lock. Null for what a policy does not judge;
    * empty for what is not in this lock.
    */
   #candidatesOf({ method, target, subject }: AuditBody): Item[][] | null {
     const kind = method === undefined ? undefined : KINDS[method];
     if (kind === undefined || target === undefined || subject === null) return null;
     const named = [...this.#entries].filter(([, { server }]) => server === subject.server);
-    const same = named.filter(([, { closure }]) => closure.digest === subject.closure);
-    return (same.length > 0 ? same : named)
+    const called = named.filter(([alias]) => alias === subject.alias);
+    const same = (called.length > 0 ? called : named).filter(
+      ([, { closure }]) => closure.digest === subject.closure,
+    );
+    return (same.length > 0 ? same : called.length > 0 ? called : named)
       .map(([server, { surface }]) => {
         if (kind === 'resources') return resourceItems(server, target, surface);
         return Object.hasOwn(surface[kind], target) ? [{ server, kind, name: target }] : [];

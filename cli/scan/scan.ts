@@ -7,7 +7,7 @@ import { openOffline } from '../../scanner/advisories/offline.ts';
 import { npmOptionsOf } from '../../scanner/npm.ts';
 import { type OciOptions, ociOptionsOf } from '../../scanner/oci/options.ts';
 import { resolveTag } from '../../scanner/oci/tag.ts';
-import type { Baseline, Peer, ScanPorts, ScanRequest, ScanResult } from '../../scanner/ports.ts';
+import type { Baseline, ScanPorts, ScanRequest, ScanResult } from '../../scanner/ports.ts';
 import type { TrustFiles } from '../../scanner/provenance/trust.ts';
 import { pypiOptionsOf } from '../../scanner/pypi/options.ts';
 import { scan } from '../../scanner/scan.ts';
@@ -23,6 +23,7 @@ import { bundleSubmission, configIn, findBundle } from '../bundles.ts';
 import type { Context, Values } from '../command.ts';
 import { submissionOf } from '../publishing.ts';
 import { commitSubmission, findCommit } from '../repositories.ts';
+import { several, type Turn } from './several.ts';
 import type { Target } from './targets.ts';
 
 /** What says that a release can never be locked; any other failure only leaves it unknown. */
@@ -35,8 +36,8 @@ const UNLOCKABLE: ReadonlySet<Code> = new Set([
 
 export interface Scanning {
   readonly ask: Asking;
-  /** Never throws what is about one target: that becomes its error. */
-  one(target: Target, values: Values): Promise<ScanTarget>;
+  /** In this order, two at a time. Never throws what is about one target: that becomes its error. */
+  all(targets: readonly Target[], values: Values): Promise<ScanTarget[]>;
   /** What a report names by digest. */
   blob(digest: string): Promise<Buffer>;
   close(): Promise<void>;
@@ -79,7 +80,6 @@ export async function openScanning(context: Context, setting: Setting): Promise<
     now: context.now,
     cwd: context.cwd,
   };
-  const peers: Peer[] = [];
   const baselines = new Map<string, Promise<Baseline>>();
   const { advisories: given } = setting;
   const offline = given.length === 0 ? null : await openOffline(given, context);
@@ -87,15 +87,13 @@ export async function openScanning(context: Context, setting: Setting): Promise<
   const advisories: ScanRequest['advisories'] = async (packages) => offline?.known(packages) ?? NONE_GIVEN;
   return {
     ask: { npm, pypi },
-    one: (target, values) =>
-      scanOne(target, {
-        values,
-        setting,
-        peers,
-        baselines,
-        advisories,
-        ports: { ...ports, progress: (step) => context.progress(`${target.target}: ${step}`) },
-      }).finally(() => context.progress('')),
+    all: (targets, values) =>
+      several(targets, context.progress, ({ target, before, scanned, progress }) =>
+        scanOne(target, {
+          ...{ values, setting, baselines, advisories, before, scanned },
+          ports: { ...ports, progress },
+        }),
+      ),
     blob: (digest) => blobs.get(digest),
     close: async () => {
       await offline?.close();
@@ -107,10 +105,8 @@ export async function openScanning(context: Context, setting: Setting): Promise<
 /** What a scan needs, and the folder that files are named from. */
 type Ports = ScanPorts & { readonly cwd: string };
 
-interface One {
+interface One extends Pick<Turn, 'before' | 'scanned'> {
   readonly values: Values;
-  /** What was scanned before it by the same command: those will stand beside each other. */
-  readonly peers: Peer[];
   /** Earlier versions by how they were started. */
   readonly baselines: Map<string, Promise<Baseline>>;
   readonly setting: Setting;
@@ -126,13 +122,14 @@ async function scanOne(target: Target, one: One): Promise<ScanTarget> {
     const submission = await wishOf(target, source, one);
     const { against } = one.setting;
     const baseline = against === undefined ? null : await baselineOnce(against, submission, one);
-    const { advisories, peers } = one;
+    // What one command scans will stand beside each other.
+    const { advisories, before: peers } = one;
     const { policy } = one.setting;
     const { report, surface } = await scan(
-      { submission, policy, trial: false, baseline, peers: [...peers], advisories },
+      { submission, policy, trial: false, baseline, peers, advisories },
       one.ports,
     );
-    one.peers.push({ server: submission.name, tools: surface.tools });
+    one.scanned({ server: submission.name, tools: surface.tools });
     return { ...head, conclusion: concludeReport(report), report, error: null };
   } catch (thrown) {
     const { code, message } = asLockkeeperError(thrown);

@@ -8,6 +8,7 @@ import { canonical } from '../../schemas/json.ts';
 import { isImagePart } from '../../schemas/oci.ts';
 import { isSdist, isWheel, SDIST_FOLDER, WHEEL_FOLDER } from '../../schemas/pypi.ts';
 import { type Artifact, type Closure, closureDigest } from '../../schemas/release.ts';
+import { alone } from './alone.ts';
 import type { Blobs } from './blobs.ts';
 import { layOutImage } from './image/lay-out.ts';
 import { listTree } from './list.ts';
@@ -64,14 +65,19 @@ export async function materialise(closure: Closure, blobs: Blobs, dir: string): 
   const image = wanted.some(isImagePart);
   const tarballs = image ? [] : await Promise.all(wanted.map((artifact) => blobs.get(artifact.sha256)));
   if (await isWhole(home, appDir)) return { appDir, built: false };
-  await build(home, async (app) => {
+  const fill = async (app: string): Promise<void> => {
     if (image) await layOutImage(wanted, blobs, { root: app, spoolDir: `${app}.spool` });
     for (const [index, tarball] of tarballs.entries()) {
       const artifact = wanted[index];
       if (artifact) await layOut(tarball, artifact, app);
     }
+  };
+  // Under one that another just laid out, a server may run already.
+  return alone(home, async () => {
+    if (await isWhole(home, appDir)) return { appDir, built: false };
+    await build(home, fill);
+    return { appDir, built: true };
   });
-  return { appDir, built: true };
 }
 
 async function isWhole(home: string, appDir: string): Promise<boolean> {

@@ -12,6 +12,8 @@ import type { LogSteps } from './logged.ts';
 import { short, type TrustedRoot } from './root.ts';
 
 export interface VerifiedEntry {
+  /** In the lock. */
+  readonly alias: string;
   readonly entry: LockEntry;
   readonly approvedBy: readonly string[];
 }
@@ -61,9 +63,12 @@ export function factsOf(entry: LockEntry): ApprovedFacts {
   };
 }
 
-/** One entry: not revoked, a request it answers, pins that are its own, approvals that hold. */
-export function verifyEntry(entry: LockEntry, file: LockFile, at: EntryContext): VerifiedEntry {
-  const { evidence } = file;
+/** The entry of this alias: not revoked, a request it answers, pins that are its own, approvals that hold. */
+export function verifyEntry(
+  [alias, entry]: readonly [string, LockEntry],
+  { evidence }: Pick<LockFile, 'evidence'>,
+  at: EntryContext,
+): VerifiedEntry {
   const revoked = at.revoked.get(releaseSubject(entry));
   if (revoked) {
     throw new LockkeeperError('RELEASE_REVOKED', {
@@ -95,7 +100,7 @@ export function verifyEntry(entry: LockEntry, file: LockFile, at: EntryContext):
   });
   const { environment, now, open } = at;
   const approvedBy = assertApproved(envelopes, at.trusted, { facts: factsOf(entry), environment, now, open });
-  if (isDeepStrictEqual([...entry.approvedBy], approvedBy)) return { entry, approvedBy };
+  if (isDeepStrictEqual([...entry.approvedBy], approvedBy)) return { alias, entry, approvedBy };
   throw new LockkeeperError('APPROVAL_SUBJECT', {
     expected: `${entry.server} to say that it was approved by ${approvedBy.join(', ')}`,
     found: entry.approvedBy.join(', '),

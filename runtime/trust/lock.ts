@@ -92,7 +92,7 @@ function entriesOf(
   const refused = new Map<string, LockkeeperError>();
   for (const [alias, entry] of Object.entries(file.lock.servers)) {
     try {
-      entries.set(alias, verifyEntry(entry, file, at));
+      entries.set(alias, verifyEntry([alias, entry], file, at));
     } catch (thrown) {
       if (!apart || !(thrown instanceof LockkeeperError) || !APART.has(thrown.code)) throw thrown;
       refused.set(alias, thrown);

@@ -5,6 +5,8 @@ import { approvals, auditTable } from '../../cli/commands/audit.ts';
 import { type AuditBody, type AuditRecord, link } from '../../schemas/audit.ts';
 import { bodyOf } from '../helpers/journals.ts';
 
+const digest = `sha256:${'0'.repeat(64)}` as const;
+const BASE = { lock: digest, closure: digest, surface: digest, approvedBy: [] };
 const record = (more: Partial<AuditBody>): AuditRecord => link(1, null, { ...bodyOf(1), ...more });
 const state = (from: string, to: string, outcome: 'ok' | 'error'): AuditRecord =>
   record({ kind: 'server.state', outcome, detail: { from, to, event: 'x' } });
@@ -28,6 +30,18 @@ it('shows how a server ended badly, and all of its life when asked', () => {
       .map((row) => row[3]);
   expect(told(false)).toEqual(['READY -> DEAD']);
   expect(told(true)).toEqual(['READY -> DEAD', 'STARTING -> READY']);
+});
+
+it('names the alias of a server where its name does not say it', () => {
+  const { subject } = bodyOf(1);
+  const shown = (alias: string): string | undefined => {
+    const of = { ...(subject ?? BASE), alias, server: 'npm.acme/mcp-server-notes', version: '1.0.0' };
+    return cells(auditTable([record({ subject: of })], false))[1]?.find((cell) => cell.includes('notes'));
+  };
+  expect([shown('notes'), shown('work')]).toEqual([
+    'npm.acme/mcp-server-notes@1.0.0',
+    'work: npm.acme/mcp-server-notes@1.0.0',
+  ]);
 });
 
 it('names once who approved each release of the records', () => {

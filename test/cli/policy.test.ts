@@ -278,10 +278,10 @@ describe('lk policy replay', () => {
       ['newer', newer],
     ]);
     const surfaces = new Map([...entries.keys()].map((alias) => [alias, surface]));
-    const run = (text: string, closure: string): object => {
+    const run = (text: string, closure: string, alias = {}): object => {
       const at = { text, digest: sha256(text), environment: 'development', entries, surfaces } as const;
       const replayed = new Replay(openPolicy(at), entries);
-      replayed.take(call(1, { subject: { ...subject, server: entry.server, closure } }));
+      replayed.take(call(1, { subject: { ...subject, server: entry.server, closure, ...alias } }));
       return replayed.result;
     };
     const both = 'everyone: the first server\neveryone: the second server\n';
@@ -292,6 +292,15 @@ describe('lk policy replay', () => {
       hidden: 1,
       differences: [{ now: 'hidden', rule }],
     });
+    // Where the record names the one that was called, it is that one.
+    const [second, first] = [
+      run(one, entry.closure.digest, { alias: 'second' }),
+      run(one, entry.closure.digest, { alias: 'first' }),
+    ];
+    expect(second).toMatchObject({ same: 1, hidden: 0, differ: 0 });
+    expect(first).toMatchObject({ same: 0, hidden: 0, differ: 1, differences: [{ now: 'deny' }] });
+    // An alias that this lock has not says nothing of it.
+    expect(run(one, entry.closure.digest, { alias: 'gone' })).toMatchObject({ hidden: 1 });
     // Of another release: it was not called at these two.
     expect(run(both, newer.closure.digest)).toMatchObject({ hidden: 0, differences: [{ now: 'deny' }] });
   });

@@ -1,5 +1,6 @@
 /** Which release is meant by the words people use. */
 import { describe, expect, it } from 'vitest';
+import { releaseTable } from '../../cli/commands/review.ts';
 import { acceptWords, chosen, type Meant } from '../../cli/releases.ts';
 import type { Release, ReleaseState } from '../../schemas/release.ts';
 
@@ -12,6 +13,39 @@ const all = [typo, waiting, approved];
 
 const APPROVE: Meant = { state: 'in_review', alone: false };
 const REVOKE: Meant = { state: 'approved', alone: true };
+
+describe('the list of what waits', () => {
+  const of = (state: ReleaseState, more: Partial<Release> = {}): Release => ({
+    ...release('io.github.modelcontextprotocol/filesystem', '2025.11.25', state),
+    ...{ id: 1204, requestedBy: 'carol.of.the.platform@example.com', approvals: [], reviewBy: null },
+    ...{ lapsedAt: null, submittedAt: '2026-11-24T10:11:12.000Z', ...more },
+  });
+  const now = new Date('2026-11-25T00:00:00.000Z');
+  const lines = (state: string, ...releases: Release[]): string[] =>
+    releaseTable(releases, state, now).split('\n');
+
+  it('fits a screen, and names what can be asked for', () => {
+    const [head, row] = lines('in_review', of('in_review'));
+    expect(head?.split(/ {2,}/)).toEqual(['ID', 'RELEASE', 'ASKED BY', 'SIGNED', 'SINCE']);
+    expect(row).toContain('io.github.modelcontextprotocol/filesystem@2025.11.25  carol.of.the.platfo…');
+    expect(row).toMatch(/2026-11-24$/);
+    const usual = { name: 'npm.acme/filesystem', requestedBy: 'carol' };
+    const lapsed = of('in_review', { ...usual, lapsedAt: '2026-11-20T00:00:00.000Z' });
+    const approved = of('approved', { ...usual, reviewBy: '2026-11-27T00:00:00.000Z' });
+    const every = [
+      ...lines('in_review', of('in_review')),
+      ...lines('in_review', lapsed),
+      ...lines('all', approved),
+    ];
+    for (const line of every) expect(line.length).toBeLessThanOrEqual(100);
+    expect(lines('in_review', lapsed)[1]).toContain('lapsed 2026-11-20');
+  });
+
+  it('says the state where all are listed', () => {
+    expect(lines('all', of('rejected'))[0]).toContain('STATE');
+    expect(lines('all', of('rejected'))[1]).toContain('rejected');
+  });
+});
 
 describe('without a version', () => {
   it('the newest is shown', () => expect(chosen(all, 'weather')).toBe(typo));

@@ -256,7 +256,8 @@ describe.each(servers().slice(0, 1))('a release that is scanned', (server) => {
         return registry.deps.scan(request, progress);
       };
       await scanJob(String(submitted.body.id), { attempts: 1, max_attempts: 5 }, { ...registry.deps, scan });
-      expect(seen?.map((peer) => peer.server)).toEqual(['acme.tools/forecast']);
+      const peers = typeof seen === 'function' ? await seen() : seen;
+      expect(peers?.map((peer) => peer.server)).toEqual(['acme.tools/forecast']);
       expect(JSON.stringify(seen)).toContain('1.2.4');
     } finally {
       await registry.close();
