@@ -64,7 +64,8 @@ export class Reply {
       'content-length': bytes.length,
       ...this.#o.headers,
     });
-    if (bytes.length <= SMALL_BYTES) return void this.#response.end(bytes);
+    // As characters that are its bytes it goes behind its head, in one piece.
+    if (bytes.length <= SMALL_BYTES) return void this.#response.end(bytes.toString('latin1'), 'latin1');
     writeHeard(this.#response, bytes, source);
     this.#response.end();
   }

@@ -16,6 +16,7 @@ const LISTS = ['/proc/net/tcp', '/proc/net/tcp6'].map((path) =>
   inTurns(() => readFile(path, 'latin1').catch(() => '')),
 );
 const ROOT = 0;
+const OWN = process.getuid?.();
 const MAPPED = '0000000000000000FFFF0000';
 /** Looked up once for each connection: it stays with the two sockets that it began with. */
 const known = new WeakMap<Ends, Promise<number | null>>();
@@ -24,7 +25,7 @@ const known = new WeakMap<Ends, Promise<number | null>>();
  * Only this user and root, who may do everything in any case, are the person of this process. Throws UNAUTHENTICATED for
  * others, and where it cannot be told. On other systems than Linux nobody can be told apart.
  */
-export async function assertOwnUser(ends: Ends, own = process.getuid?.()): Promise<void> {
+export async function assertOwnUser(ends: Ends, own = OWN): Promise<void> {
   if (process.platform !== 'linux') return;
   const found = known.get(ends) ?? userBehind(ends);
   known.set(ends, found);

@@ -30,8 +30,10 @@ async function started(setup: GatewaySetup = {}): Promise<{ gateway: RunningGate
   return { gateway, url: `${gateway.url}/servers/weather/mcp` };
 }
 
-const CALL = { name: 'echo', arguments: { message: 'hi' } };
-const HI = { content: [{ type: 'text', text: 'hi' }] };
+/** In letters of one byte, of two, of three and of four. */
+const SAID = 'hé, 水 🌍';
+const CALL = { name: 'echo', arguments: { message: SAID } };
+const HI = { content: [{ type: 'text', text: SAID }] };
 
 describe('a session over HTTP', () => {
   it('is greeted from the lock, starts its server for a call alone, and answers JSON', async () => {
