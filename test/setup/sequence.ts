@@ -1,4 +1,7 @@
-/** Which test files start first: those that take longest, so that no worker waits at the end for one that began late. */
+/**
+ * Which test files start first, those that take longest, so that no worker waits at the end for one that began late; and
+ * which have a process of their own.
+ */
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
@@ -71,9 +74,24 @@ const LONGEST = [
   'registry/watch',
 ].map((name) => `test/${name}.test.ts`);
 
+/** These put something else in the place of a module, or set or measure what all of a process shares. */
+const CHANGING = [
+  'cli/home',
+  'cli/revocations',
+  'runtime/footprint',
+  'runtime/journal/journal',
+  'runtime/journal/writer',
+  'runtime/passing',
+  'runtime/store/unpack',
+  'runtime/wire/small',
+].map((name) => `test/${name}.test.ts`);
+
+/** The others are short, and come one after the other in the same few processes: most of their time was the start of one. */
+export const ALONE: readonly string[] = [...LONGEST, ...CHANGING];
+
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const gone = LONGEST.filter((path) => !existsSync(join(ROOT, path)));
+    const gone = ALONE.filter((path) => !existsSync(join(ROOT, path)));
     if (gone.length > 0)
       throw new Error(`test/setup/sequence.ts names what is not there: ${gone.join(', ')}`);
     const place = ({ moduleId }: TestSpecification): number => {
