@@ -25,6 +25,7 @@ type InstanceFile = Static<typeof InstanceFile>;
 /** An instance as `lk ps` shows it; `gone`: its runtime ended without a word. */
 export interface HostInstance extends Instance {
   readonly pid: number;
+  readonly began: string | null;
   readonly gone: boolean;
 }
 
@@ -50,9 +51,16 @@ export async function readInstances(home: string): Promise<HostInstance[]> {
   for (const name of names.filter((item) => /^[A-Za-z0-9._-]{1,64}\.json$/.test(item))) {
     const file = await readOne(join(folderOf(home), name));
     if (file === null || `${file.instance.id}.json` !== name) continue;
-    const gone = !isAlive(file);
+    const gone = !isThere(file);
     if (gone) await removeInstance(home, file.instance.id);
-    found.push({ ...file.instance, alias: file.alias, calls: file.calls, pid: file.pid, gone });
+    found.push({
+      ...file.instance,
+      alias: file.alias,
+      calls: file.calls,
+      pid: file.pid,
+      began: file.began,
+      gone,
+    });
   }
   return found.sort((a, b) => a.alias.localeCompare(b.alias) || a.pid - b.pid);
 }
@@ -66,7 +74,8 @@ async function readOne(path: string): Promise<InstanceFile | null> {
   }
 }
 
-function isAlive({ pid, began }: InstanceFile): boolean {
+/** The very process that keeps it, and no later one of its number. */
+export function isThere({ pid, began }: Pick<InstanceFile, 'pid' | 'began'>): boolean {
   const now = beganOf(pid);
   return began !== null && now !== null ? began === now : isRunning(pid);
 }

@@ -45,14 +45,15 @@ afterEach(() => {
   rmSync(home, { recursive: true, force: true });
 });
 
-const ps = async (...words: string[]): Promise<string> => {
-  const env = { ...process.env, LOCKKEEPER_HOME: home, NO_COLOR: '1' };
-  return (await lkHere(['ps', ...words], env)).stdout;
-};
-/** Another process of ours that keeps an instance. */
-const keep = async (instance: Instance): Promise<ChildProcess> => {
+const said = (words: string[]): ReturnType<typeof lkHere> =>
+  lkHere(words, { ...process.env, LOCKKEEPER_HOME: home, NO_COLOR: '1' });
+const lk = async (...words: string[]): Promise<string> => (await said(words)).stdout;
+const ps = (...words: string[]): Promise<string> => lk('ps', ...words);
+/** Another process of ours that keeps instances. */
+const keep = async (...instances: Instance[]): Promise<ChildProcess> => {
   const script = `import { writeInstance } from ${JSON.stringify(join(ROOT, 'cli/instances.ts'))};
-    await writeInstance(${JSON.stringify(home)}, ${JSON.stringify(instance)});
+    for (const one of ${JSON.stringify(instances)}) await writeInstance(${JSON.stringify(home)}, one);
+    if (${instances[0]?.alias === 'stubborn'}) process.on('SIGTERM', () => undefined);
     console.log('kept'); setInterval(() => undefined, 1000);`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -61,6 +62,49 @@ const keep = async (instance: Instance): Promise<ChildProcess> => {
   if (child.stdout) await once(child.stdout, 'data');
   return child;
 };
+
+describe('lk stop', () => {
+  const refused = async (words: string[], exit: number, told: RegExp): Promise<void> =>
+    expect(await said(['stop', ...words])).toEqual({ exit, stdout: '', stderr: expect.stringMatching(told) });
+
+  it('ends what keeps a server, tells it as a terminal does, and waits for its end', async () => {
+    const [weather, docs] = [await keep(one()), await keep(one({ id: 'i-2', alias: 'docs' }))];
+    expect(await lk('stop', 'weather')).toBe(`weather (process ${weather.pid}) ended.\n`);
+    expect([weather.signalCode, docs.exitCode, docs.signalCode]).toEqual(['SIGTERM', null, null]);
+    const all = JSON.parse(await lk('stop', '--all', '--json'));
+    expect(all).toEqual({ stopped: [{ pid: docs.pid, aliases: ['docs'] }] });
+    expect(await lk('stop', '--all')).toBe('Nothing runs here.\n');
+  });
+
+  it('ends a gateway with all that it keeps only when that is what was said', async () => {
+    const gateway = await keep(one(), one({ id: 'i-2', alias: 'docs' }));
+    await refused(['docs'], 2, /gateway that keeps docs, weather.*lk stop \d+/s);
+    await refused(['mail'], 2, /found "mail".*lk ps/s);
+    await refused([`${process.pid}`], 2, /lk ps/);
+    await refused([], 2, /one of ALIAS, PID and --all/);
+    await refused(['docs', '--seconds', '0'], 2, /from 1 to 3600/);
+    expect([gateway.exitCode, gateway.signalCode]).toEqual([null, null]);
+    expect(await lk('stop', `${gateway.pid}`)).toBe(`docs, weather (process ${gateway.pid}) ended.\n`);
+  });
+
+  it('says what did not end in time, and what to do', async () => {
+    const { pid } = await keep(one({ alias: 'stubborn' }));
+    await refused(
+      ['stubborn', '--seconds', '1'],
+      4,
+      new RegExp(`process ${pid} still running.*second time`, 's'),
+    );
+  });
+
+  it('signals no other process that has the number now', async () => {
+    const other = await keep(one());
+    const path = join(home, 'instances/i-1.json');
+    const file = JSON.parse(readFileSync(path, 'utf8'));
+    writeFileSync(path, JSON.stringify({ ...file, began: file.began.replace(/^\d+/, '1') }));
+    await refused(['weather'], 2, /lk ps/);
+    expect([other.exitCode, other.signalCode]).toEqual([null, null]);
+  });
+});
 
 describe('lk ps', () => {
   it('shows what runs, in columns that line up, and says when nothing does', async () => {
@@ -95,7 +139,7 @@ describe('lk ps', () => {
     ]);
     expect(new Set(lines.map((line) => line.search(/acme\.tools|SERVER/))).size).toBe(1);
     const { instances } = JSON.parse(await ps('--json'));
-    expect(instances[1]).toEqual({ ...one(), pid: a.pid, gone: false });
+    expect(instances[1]).toEqual({ ...one(), pid: a.pid, began: expect.any(String), gone: false });
     expect(statSync(join(home, 'instances')).mode & 0o777).toBe(0o700);
     expect(statSync(join(home, 'instances/i-1.json')).mode & 0o777).toBe(0o600);
   });

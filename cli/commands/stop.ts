@@ -1,0 +1,110 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { type Command, flag, option, text, type Values } from '../command.ts';
+import { type HostInstance, isThere, readInstances } from '../instances.ts';
+
+const WAIT_SECONDS = 30;
+const LOOK_MS = 50;
+
+export const stop: Command = {
+  summary: 'end a server of lk run, or a whole gateway, on this machine',
+  words: '[ALIAS | PID]',
+  options: {
+    all: option.flag('end everything that lk ps shows'),
+    seconds: option.text(`how long it may take (default ${WAIT_SECONDS})`),
+  },
+  examples: ['lk stop filesystem', 'lk stop 4711', 'lk stop --all --seconds 120'],
+  arity: [0, 1],
+  async run(context, [word], values) {
+    const waitMs = secondsOf(values) * 1000;
+    const running = (await readInstances(context.home.dir)).filter(({ gone }) => !gone);
+    const pids = pidsOf(running, word, flag(values, 'all'));
+    const kept = pids.map((pid) => ({ pid, aliases: aliasesOf(running, pid) }));
+    for (const pid of pids) for (const one of running) if (one.pid === pid) end(one);
+    const left = new Set(pids);
+    for (const until = performance.now() + waitMs; left.size > 0; await sleep(LOOK_MS)) {
+      for (const one of running) if (!isThere(one)) left.delete(one.pid);
+      context.progress(left.size > 0 ? `waiting for ${[...left].join(', ')}` : '');
+      if (left.size > 0 && performance.now() > until) throw lasting([...left], waitMs);
+    }
+    const lines = kept.map(({ pid, aliases }) => `${aliases.join(', ')} (process ${pid}) ended.`);
+    return { data: { stopped: kept }, text: lines.join('\n') || 'Nothing runs here.' };
+  },
+};
+
+const aliasesOf = (running: readonly HostInstance[], pid: number): string[] => [
+  ...new Set(running.filter((one) => one.pid === pid).map(({ alias }) => alias)),
+];
+
+/** Throws USAGE and NOT_FOUND: nothing was ended then. */
+function pidsOf(running: readonly HostInstance[], word: string | undefined, all: boolean): number[] {
+  if (all === (word !== undefined)) throw unclear(word);
+  const named = running.filter((one) => all || one.alias === word);
+  if (named.length === 0 && !all) {
+    const pid = /^\d{1,9}$/.test(word ?? '') ? Number(word) : 0;
+    if (running.some((one) => one.pid === pid)) return [pid];
+    throw new LockkeeperError('NOT_FOUND', {
+      expected: 'the alias or the process of something that runs here',
+      found: quote(word ?? '', 128),
+      next: 'See what does: lk ps',
+    });
+  }
+  const pids = [...new Set(named.map(({ pid }) => pid))];
+  for (const pid of all ? [] : pids) {
+    const aliases = aliasesOf(running, pid);
+    if (aliases.length > 1) throw shared(pid, aliases);
+  }
+  return pids;
+}
+
+function unclear(word: string | undefined): LockkeeperError {
+  return new LockkeeperError('USAGE', {
+    expected: 'one of ALIAS, PID and --all',
+    found: word === undefined ? 'none of them' : `--all and ${quote(word, 128)}`,
+    next: 'See what runs: lk ps',
+  });
+}
+
+function shared(pid: number, aliases: readonly string[]): LockkeeperError {
+  return new LockkeeperError('USAGE', {
+    expected: 'a process that keeps this server alone',
+    found: `process ${pid}, a gateway that keeps ${aliases.slice(0, 10).join(', ')}`,
+    next: `End the gateway with all of them: lk stop ${pid}`,
+  });
+}
+
+/** Told as a terminal tells it: what runs is ended in order, and said in its journal. */
+function end(one: HostInstance): void {
+  try {
+    // Its number is another process's once it is gone.
+    if (isThere(one)) process.kill(one.pid, 'SIGTERM');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ESRCH') return;
+    throw new LockkeeperError('FORBIDDEN', {
+      expected: 'a process of yours',
+      found: `process ${one.pid}, of somebody else (${code})`,
+      next: 'Ask whoever started it',
+    });
+  }
+}
+
+function lasting(pids: readonly number[], waitMs: number): LockkeeperError {
+  return new LockkeeperError('SERVER_SILENT', {
+    expected: `an end within ${waitMs / 1000} s`,
+    found: `process ${pids.join(', ')} still running`,
+    next: 'It may wait for calls in flight: see lk ps. Told a second time, it ends at once',
+  });
+}
+
+/** Throws USAGE. */
+function secondsOf(values: Values): number {
+  const wanted = text(values, 'seconds') ?? String(WAIT_SECONDS);
+  const seconds = /^\d{1,4}$/.test(wanted) ? Number(wanted) : 0;
+  if (seconds >= 1 && seconds <= 3600) return seconds;
+  throw new LockkeeperError('USAGE', {
+    expected: '--seconds as a number from 1 to 3600',
+    found: quote(wanted, 40),
+    next: 'See: lk stop --help',
+  });
+}
