@@ -9,6 +9,7 @@ import { BegunView, DeviceView, SignInWays } from '../schemas/sign-in.ts';
 import type { Api } from './api.ts';
 import type { Context } from './command.ts';
 import { openLoopback } from './loopback.ts';
+import { plain } from './output.ts';
 
 /** Bytes of what is random: 43 characters, as RFC 7636 has them at least. */
 const RANDOM_BYTES = 32;
@@ -52,7 +53,8 @@ async function byBrowser(context: Context, api: Api, browser: boolean): Promise<
 async function byDevice(context: Context, api: Api): Promise<TokenView> {
   const { id, url, code, interval, expires } = await api.call('signInDevice', DeviceView, { body: {} });
   const shown = assertSecureUrl(url, 'the address that the registry sends you to').href;
-  context.say(`Open this in a browser anywhere, and type ${context.paint.bold(code)} there:\n\n  ${shown}\n`);
+  const typed = context.paint.bold(plain(code));
+  context.say(`Open this in a browser anywhere, and type ${typed} there:\n\n  ${shown}\n`);
   while (Date.now() < Date.parse(expires)) {
     await pause(interval * 1000);
     const token = await api.call('signInEnd', TokenView, { body: { id } }).catch(ifPending);

@@ -11,6 +11,7 @@ import { token } from '../../cli/commands/token.ts';
 import { loadCliConfig } from '../../cli/config.ts';
 import { type Home, openHome } from '../../cli/home.ts';
 import { makePaint } from '../../cli/output.ts';
+import { signInByProvider } from '../../cli/sign-in.ts';
 import { openRoot, pinOfRoot, type RootPin, readRoot } from '../../runtime/trust/root.ts';
 import type { Envelope } from '../../schemas/dsse.ts';
 import { HOLDERS, pin as holdersPin, online, rita, ron, rootOf, ruth, sam, sue } from '../attack/roots.ts';
@@ -38,6 +39,11 @@ describe('a machine whose registry is somebody else', () => {
         const standby = { lock: '', scanner: '', log: '' };
         return { rootKeys: [], threshold: 1, trial: false, root: chain.at(-1), rootChain, standby };
       }
+      const id = 'a'.repeat(43);
+      if (url.pathname === '/v1/sign-in/device')
+        return { id, url: 'https://sign.example/', code: 'AB\u001b[2J', interval: 1, expires: at(-48) };
+      if (url.pathname === '/v1/sign-in' && request.method === 'GET')
+        return { provider: { issuer: registry, device: true } };
       const expires = at(48);
       return { token: 'lk_secret', person: 'erin', roles: ['developer'], expires };
     };
@@ -88,6 +94,14 @@ describe('a machine whose registry is somebody else', () => {
   beforeEach(() => {
     home = openHome(tempDir());
     failing = false;
+  });
+
+  it('gives a code to type that a terminal shows, and does nothing about', async () => {
+    const said: string[] = [];
+    const asking = { ...context(), say: (line: string) => void said.push(line) };
+    const signing = signInByProvider(asking, openApi(registry, ''), { browser: false });
+    expect(await codeOf(signing)).toBe('SIGN_IN_INVALID');
+    expect(said.join()).toContain('type AB\\u{1b}[2J there');
   });
 
   describe('with the key that kept the root before', () => {
