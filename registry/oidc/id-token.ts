@@ -8,7 +8,7 @@ import {
   SKEW_SECONDS,
   show,
 } from '../../runtime/identity/signed.ts';
-import type { JsonObject } from '../../schemas/common.ts';
+import type { Json, JsonObject } from '../../schemas/common.ts';
 import { type SignInConfig, Subject } from '../../schemas/sign-in.ts';
 import { isValid } from '../../schemas/validate.ts';
 
@@ -53,7 +53,16 @@ export function withUserinfo(vouched: Vouched, said: JsonObject): Vouched {
   if (Object.keys(said).length === 0) return vouched;
   if (said.sub !== vouched.subject)
     throw invalid(`what is said of ${vouched.subject}`, `of ${show(said.sub)}`);
-  return { ...vouched, claims: { ...said, ...vouched.claims } };
+  const own = vouched.claims;
+  const { email_verified: _, ...claims } = { ...said, ...own };
+  const verified = verifiedOf(own, said);
+  return { ...vouched, claims: verified === undefined ? claims : { ...claims, email_verified: verified } };
+}
+
+/** That an address was verified is said of the one that stands beside it, and of no other. */
+function verifiedOf(own: JsonObject, said: JsonObject): Json | undefined {
+  if (own.email === undefined) return said.email_verified;
+  return own.email_verified ?? (own.email === said.email ? said.email_verified : undefined);
 }
 
 /** Of a token for others as well, they could sign in here with it. */
