@@ -1,7 +1,8 @@
 /** Bundles that are handed in: room is taken before the first byte, and what no release names is swept. */
 import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import { receive, removeHalf, removeOld, type Stored, tooLarge } from '../runtime/store/incoming.ts';
+import type { Stored } from '../runtime/store/blobs.ts';
+import { receive, removeHalf, tooLarge } from '../runtime/store/incoming.ts';
 import { MAX_BUNDLE_BYTES } from '../scanner/mcpb/read.ts';
 import { sized } from '../scanner/text.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
@@ -141,7 +142,7 @@ export async function sweepBundles(deps: Pick<Deps, 'pool' | 'blobs' | 'log' | '
     const swept = await takeUnnamed(client, keepMs);
     for (const { digest, size, person } of swept) {
       // Bytes that a scan stored meanwhile are its own.
-      const removed = await removeOld(blobs, digest, keepMs);
+      const removed = await blobs.removeOld(digest, keepMs);
       log.info({ digest, size, person, removed }, 'a bundle that no release names is swept');
       await recordEvent(client, {
         person: SELF,

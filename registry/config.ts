@@ -2,19 +2,21 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import cron from 'node-cron';
+import type { BucketSetting } from '../runtime/store/bucket-setting.ts';
 import { quote } from '../schemas/errors.ts';
 import { DEFAULT_POLICY, type Policy } from '../schemas/policy.ts';
-import { readWitnessKey } from '../schemas/witness.ts';
 import { licencesOf } from './licences.ts';
 import type { PublishSetting } from './publish.ts';
-import { publishOf } from './publish-setting.ts';
+import { blobsOf, publishOf } from './publish-setting.ts';
 import { badSetting } from './setting.ts';
 import { TARGETS_PATTERN, type TufSetting, tufOf } from './tuf/setting.ts';
-import type { Witness } from './witness-client.ts';
+import { WITNESSES_PATTERN, type WitnessSetting, witnessesOf } from './witness-setting.ts';
 
 export interface RegistryConfig {
   /** Folder of blobs, keys and, without DATABASE_URL, the database. */
   readonly dataDir: string;
+  /** The bucket of the blobs; null for a folder in dataDir. */
+  readonly blobs: BucketSetting | null;
   readonly host: string;
   readonly port: number;
   /** Address that people and locks use; null for http://host:port. */
@@ -50,7 +52,7 @@ export interface RegistryConfig {
   readonly role: 'all' | 'registry' | 'scanner';
   readonly logLevel: 'silent' | 'error' | 'warn' | 'info' | 'debug';
   /** Who cosigns checkpoints, and how many of them one takes; null leaves the root as it is. */
-  readonly witnesses: { readonly list: readonly Witness[]; readonly threshold: number } | null;
+  readonly witnesses: WitnessSetting | null;
   /** Path of the reference to a lock key behind a program; null keeps to the keys folder. */
   readonly lockSigner: string | null;
   /** Where checkpoints are published. */
@@ -66,11 +68,13 @@ interface Setting {
   readonly pattern: RegExp;
 }
 
-const WITNESS = '[!-*\\-.-?A-~]{1,200}\\+[0-9a-f]{8}\\+[A-Za-z0-9+/]{44}@https?://[^\\s,@]+';
-
 /** Every variable, what it means and what it may be. `lk serve --help` and the docs speak of these. */
 export const SETTINGS: Readonly<Record<string, Setting>> = {
   LOCKKEEPER_DATA: { help: 'folder of everything the registry knows', pattern: /^.+$/ },
+  LOCKKEEPER_BLOBS: {
+    help: 's3://BUCKET/PREFIX: blobs are in a bucket (operate.md); unset: in a folder, blobs in the data folder',
+    pattern: /^s3:\/\/.+$/,
+  },
   LOCKKEEPER_HOST: { help: 'address to listen on (127.0.0.1)', pattern: /^[A-Za-z0-9.:-]+$/ },
   LOCKKEEPER_PORT: { help: 'port to listen on (7411); 0 takes a free one', pattern: /^\d{1,5}$/ },
   LOCKKEEPER_PUBLIC_URL: { help: 'address that people and locks use', pattern: /^https?:\/\/\S+[^/]$/ },
@@ -136,7 +140,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   },
   LOCKKEEPER_WITNESSES: {
     help: 'who cosigns the log: KEY@URL, comma-separated, or none; unset leaves the root as it is',
-    pattern: new RegExp(`^(none|${WITNESS}(,${WITNESS})*)$`),
+    pattern: WITNESSES_PATTERN,
   },
   LOCKKEEPER_WITNESS_THRESHOLD: {
     help: 'how many of the witnesses a checkpoint takes (more than half of them)',
@@ -186,6 +190,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
   const dataDir = env.LOCKKEEPER_DATA ?? defaultData(env);
   return {
     dataDir,
+    blobs: blobsOf(env),
     host: env.LOCKKEEPER_HOST ?? '127.0.0.1',
     port: Number(env.LOCKKEEPER_PORT ?? 7411),
     publicUrl: env.LOCKKEEPER_PUBLIC_URL ?? null,
@@ -218,28 +223,6 @@ function githubOf(
 ): Pick<RegistryConfig, 'github' | 'githubToken'> {
   const { LOCKKEEPER_GITHUB: api = 'https://api.github.com', LOCKKEEPER_GITHUB_TOKEN: token } = env;
   return { github: api === 'none' ? null : api, githubToken: token ?? null };
-}
-
-/** More than half by default: any two quorums share a witness, and that one does not sign two histories. */
-function witnessesOf(env: Readonly<Record<string, string | undefined>>): RegistryConfig['witnesses'] {
-  const { LOCKKEEPER_WITNESSES: given, LOCKKEEPER_WITNESS_THRESHOLD: count } = env;
-  const list = (given === undefined || given === 'none' ? [] : given.split(',')).map((item): Witness => {
-    const at = item.indexOf('@');
-    return { key: item.slice(0, at), url: item.slice(at + 1) };
-  });
-  const names = list.map(({ key }) => readWitnessKey(key).name);
-  if (new Set(names).size < names.length)
-    throw badSetting('LOCKKEEPER_WITNESSES with each name once', names.join(', '));
-  const bad = list.find(({ url }) => !URL.canParse(url));
-  if (bad) throw badSetting('LOCKKEEPER_WITNESSES with addresses after @', quote(bad.url));
-  const threshold = Number(count ?? (list.length === 0 ? 0 : Math.floor(list.length / 2) + 1));
-  if (list.length > 32) throw badSetting('at most 32 LOCKKEEPER_WITNESSES', `${list.length}`);
-  if (threshold > list.length)
-    throw badSetting(
-      `LOCKKEEPER_WITNESS_THRESHOLD of at most ${list.length}, the witnesses given`,
-      `${threshold}`,
-    );
-  return given === undefined ? null : { list, threshold };
 }
 
 /** Root's own folder is closed to the user that PostgreSQL and the sandboxes run as. */

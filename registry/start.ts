@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { runMigrations } from 'graphile-worker';
 import { type Logger, pino } from 'pino';
 import { selectDriver } from '../runtime/isolation/select.ts';
-import { openBlobs } from '../runtime/store/blobs.ts';
+import { type Blobs, openBlobs } from '../runtime/store/blobs.ts';
+import { openBucketBlobs } from '../runtime/store/bucket-blobs.ts';
 import { type Github, openGithub } from '../scanner/github/client.ts';
 import { npmOptionsOf } from '../scanner/npm.ts';
 import { ociOptionsOf } from '../scanner/oci/options.ts';
@@ -84,7 +85,7 @@ export async function startRegistry(
     let url = config.publicUrl ?? `http://${config.host}:${config.port}`;
     const deps: Deps = {
       pool,
-      blobs: await openBlobs(join(config.dataDir, 'blobs')),
+      blobs: await blobsIn(config),
       trust,
       checkpoints: checkpointsOf(config, { pool, trust, log }),
       policy,
@@ -130,6 +131,15 @@ async function catchUp(deps: Deps): Promise<void> {
   await expireApprovals(deps).catch(tell('approvals not looked at'));
   await tendOrphans(deps).catch(tell('releases without a job not looked for'));
   await sweepBundles(deps).catch(tell('bundles not swept'));
+}
+
+/** A bucket that does not do all that is needed of it refuses to start. */
+async function blobsIn({ dataDir, blobs: setting }: RegistryConfig): Promise<Blobs> {
+  const dir = join(dataDir, 'blobs');
+  if (setting === null) return openBlobs(dir);
+  const blobs = openBucketBlobs(setting, { incoming: join(dir, 'incoming') });
+  await blobs.assertUsable();
+  return blobs;
 }
 
 /** The policy that these settings make. */

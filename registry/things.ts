@@ -1,4 +1,5 @@
 /** What the entries of the log name, as it is stored: each found by its digest, so that another thing is none. */
+import { whereThere } from '../runtime/store/blobs.ts';
 import { envelopeDigest } from '../schemas/approval.ts';
 import type { Json } from '../schemas/common.ts';
 import type { EarlierApproval, Proved, Thing } from '../schemas/evidence.ts';
@@ -20,7 +21,7 @@ export async function thingOf({ pool, blobs }: Deps, entry: LogEntry): Promise<N
     return submission === undefined ? null : { submission: submission as Json };
   }
   if (kind === 'verdict') {
-    const report = await blobs.get(digest).catch(() => null);
+    const report = await whereThere(blobs, digest);
     return report && { report: report.toString('utf8') };
   }
   if (kind === 'approval') {

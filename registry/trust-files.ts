@@ -1,7 +1,7 @@
 /** The files that root.json pins by digest: laid into a folder by people, or among the blobs. Never fetched to be used. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Blobs } from '../runtime/store/blobs.ts';
+import { type Blobs, whereThere } from '../runtime/store/blobs.ts';
 import type { TrustFiles } from '../scanner/provenance/trust.ts';
 import { sha256 } from '../schemas/json.ts';
 import type { Trust } from './trust.ts';
@@ -32,7 +32,7 @@ export async function trustFiles(
     if (bytes !== null && wanted.has(sha256(bytes))) files.set(sha256(bytes), bytes);
   }
   for (const digest of wanted) {
-    const bytes = files.has(digest) ? null : await blobs.get(digest).catch(() => null);
+    const bytes = files.has(digest) ? null : await whereThere(blobs, digest);
     if (bytes !== null && bytes.length <= MAX_BYTES) files.set(digest, bytes);
   }
   return { pinned, files, where: folder };

@@ -36,6 +36,8 @@ import { signedVerdict } from './verdict.ts';
 const PASSING: ReadonlySet<Code> = new Set([
   'SOURCE_UNREACHABLE',
   'REMOTE_UNREACHABLE',
+  'BLOBS_UNREACHABLE',
+  'BLOBS_REFUSED',
   'ISOLATION_FAILED',
   'ISOLATION_MISMATCH',
   'SYSTEM',

@@ -165,6 +165,8 @@ export const CODES = {
   // machines
   REGISTRY_UNREACHABLE: { status: 502, exit: 4, title: 'The registry did not answer' },
   DATABASE_UNAVAILABLE: { status: 503, exit: 4, title: 'The database is not there' },
+  BLOBS_UNREACHABLE: { status: 503, exit: 4, title: 'The bucket of the blobs did not answer' },
+  BLOBS_REFUSED: { status: 502, exit: 4, title: 'The bucket of the blobs refused' },
   DATABASE_NEWER: { status: 500, exit: 1, title: 'The database is newer than this program' },
   SYSTEM: { status: 500, exit: 1, title: 'This machine does not permit it' },
   INTERNAL: { status: 500, exit: 1, title: 'Something broke' },

@@ -1,5 +1,6 @@
 /** Trust files as they are pinned, and as their repository has them by now: for people to compare. */
 import { trustChanges } from '../../runtime/provenance/trust-text.ts';
+import { whereThere } from '../../runtime/store/blobs.ts';
 import type { TrustFilesView, TrustFileView } from '../../schemas/trust-files.ts';
 import { MAX_TRUST_FILE_BYTES } from '../../schemas/trust-files.ts';
 import type { Handlers } from '../app.ts';
@@ -36,7 +37,7 @@ interface Two {
 
 async function fileView({ name, pinned, offered }: Two, { blobs }: Deps): Promise<TrustFileView> {
   const small = async (digest: string): Promise<Buffer | null> => {
-    const bytes = await blobs.get(digest).catch(() => null);
+    const bytes = await whereThere(blobs, digest);
     return bytes !== null && bytes.length <= MAX_TRUST_FILE_BYTES ? bytes : null;
   };
   const before = pinned === undefined ? null : await small(pinned);

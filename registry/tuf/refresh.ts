@@ -1,6 +1,7 @@
 /** Asking the repository of trust files. What comes is kept and told; nothing is used before root.json pins it. */
 import { readFile } from 'node:fs/promises';
 import { trustChanges } from '../../runtime/provenance/trust-text.ts';
+import { whereThere } from '../../runtime/store/blobs.ts';
 import { asLockkeeperError, type LockkeeperError } from '../../schemas/errors.ts';
 import { sha256 } from '../../schemas/json.ts';
 import { type Client, withTransaction } from '../db/pool.ts';
@@ -74,7 +75,7 @@ async function take(reading: TufReading, seed: string, deps: TufDeps): Promise<v
     await putMetadata(client, seed, reading.metadata);
     for (const { name, before } of await putTrustFiles(client, rows)) {
       const after = reading.files.find((file) => file.name === name)?.bytes ?? Buffer.alloc(0);
-      const old = before === null ? null : await blobs.get(before).catch(() => null);
+      const old = before === null ? null : await whereThere(blobs, before);
       await insertEvent(client, {
         person: SELF,
         action: 'trust.changed',

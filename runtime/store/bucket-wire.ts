@@ -91,7 +91,11 @@ async function persistent(setting: BucketSetting, ask: Ask, purpose: Purpose): P
   }
 }
 
-async function send(setting: BucketSetting, ask: Ask, { requestMs, refused: code }: Purpose): Promise<Answer> {
+async function send(
+  setting: BucketSetting,
+  ask: Ask,
+  { requestMs, refused: code }: Purpose,
+): Promise<Answer> {
   const { method, url, content, maxBytes = MAX_ANSWER } = ask;
   const headers = await signed(setting, ask);
   const patience = patienceOf(requestMs, content?.size ?? 0);

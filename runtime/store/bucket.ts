@@ -1,7 +1,7 @@
 /** Notes in a bucket, in few words: read, write if nothing was there, write over what was read, list. */
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { BucketSetting } from './bucket-setting.ts';
-import { type Ask, type Answer, codeOf, contentOf, openWire, type Wire } from './bucket-wire.ts';
+import { type Answer, type Ask, codeOf, contentOf, openWire, type Wire } from './bucket-wire.ts';
 
 interface BucketObject {
   readonly text: string;
@@ -56,11 +56,7 @@ export function openBucket(setting: BucketSetting, { requestMs = REQUEST_MS }: B
 }
 
 /** Every page or none: a list that breaks off would hide what is newest. */
-async function listed(
-  setting: BucketSetting,
-  prefix: string,
-  wire: Wire,
-): Promise<string[]> {
+async function listed(setting: BucketSetting, prefix: string, wire: Wire): Promise<string[]> {
   const begin = `${setting.prefix}${prefix}`;
   const until = Date.now() + LIST_MS;
   const found: string[] = [];

@@ -1,17 +1,11 @@
 /** Bytes that come as a stream from somebody: hashed while they are written, bounded while they are read. */
-import { createHash, randomUUID } from 'node:crypto';
-import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { type FileHandle, mkdir, open, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { inTime } from '../deadline.ts';
-import { syncFolder } from './atomic.ts';
-import type { Blobs } from './blobs.ts';
-
-export interface Stored {
-  readonly digest: string;
-  readonly size: number;
-}
+import type { Blobs, Stored } from './blobs.ts';
 
 export interface Receiving {
   /** The file until it is whole; another of that name is never written over. */
@@ -30,17 +24,14 @@ const BEGIN = 4;
 
 /** Puts them into the store. Throws FRAME_TOO_LARGE, REQUEST_SLOW and what `assertBegins` and `placing` do; then nothing is left of them. */
 export async function receive(source: Readable, blobs: Blobs, how: Receiving): Promise<Stored> {
-  const path = join(incomingIn(blobs), how.id);
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const path = join(blobs.incoming, how.id);
+  await mkdir(blobs.incoming, { recursive: true, mode: 0o700 });
   const file = await open(path, 'wx', 0o644);
   try {
     const stored = await written(source, file, how);
     await file.sync();
     await how.placing(stored);
-    const place = blobs.path(stored.digest);
-    await mkdir(dirname(place), { recursive: true });
-    await rename(path, place);
-    await syncFolder(dirname(place));
+    await blobs.place(path, stored);
     return stored;
   } finally {
     await file.close();
@@ -82,40 +73,10 @@ async function* chunksOf(source: Readable, { wholeMs, idleMs }: Receiving): Asyn
 
 /** Removes what was left behind by whoever died, but for the uploads that are not over. Returns how many files. */
 export async function removeHalf(blobs: Blobs, open: ReadonlySet<string>): Promise<number> {
-  const names = await readdir(incomingIn(blobs)).catch(() => []);
+  const names = await readdir(blobs.incoming).catch(() => []);
   const half = names.filter((name) => !open.has(name));
-  for (const name of half) await rm(join(incomingIn(blobs), name), { force: true });
+  for (const name of half) await rm(join(blobs.incoming, name), { force: true });
   return half.length;
-}
-
-/**
- * Removes bytes that nobody wrote for so long: true if it did. Whoever writes the same bytes meanwhile has them; `put` of
- * what is there already counts as writing.
- */
-export async function removeOld(blobs: Blobs, digest: string, ageMs: number): Promise<boolean> {
-  const place = blobs.path(digest);
-  const isOld = async (path: string): Promise<boolean> =>
-    stat(path).then(
-      ({ mtimeMs }) => Date.now() - mtimeMs >= ageMs,
-      () => false,
-    );
-  if (!(await isOld(place))) return false;
-  const aside = join(incomingIn(blobs), `${randomUUID()}.old`);
-  await mkdir(dirname(aside), { recursive: true, mode: 0o700 });
-  await rename(place, aside);
-  try {
-    if (await isOld(aside)) return true;
-    await link(aside, place).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
-    return false;
-  } finally {
-    await rm(aside, { force: true });
-  }
-}
-
-function incomingIn({ dir }: Blobs): string {
-  return join(dir, 'incoming');
 }
 
 export function tooLarge(maxBytes: number, found = 'more'): LockkeeperError {

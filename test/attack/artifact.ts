@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { verify } from '../../cli/commands/verify.ts';
 import { pullArtifacts } from '../../runtime/pull.ts';
-import { type Blobs, openBlobs } from '../../runtime/store/blobs.ts';
+import { type FolderBlobs, openBlobs } from '../../runtime/store/blobs.ts';
 import { materialise } from '../../runtime/store/materialise.ts';
 import { sha256 } from '../../schemas/json.ts';
 import type { LockFile } from '../../schemas/lock.ts';
@@ -36,7 +36,7 @@ function lockOf(closure: Closure): LockFile {
 
 interface Stocked {
   readonly machine: Machine;
-  readonly blobs: Blobs;
+  readonly blobs: FolderBlobs;
   readonly closure: Closure;
   readonly bytes: Buffer;
 }

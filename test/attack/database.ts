@@ -164,15 +164,15 @@ async function blobFlipped(world: World): Promise<Scenario> {
   return {
     control: async () => twin.start(await company.lock(twin)),
     attack: async () => {
-      const { pool, deps } = company.registry;
+      const { pool, deps, folder } = company.registry;
       const { rows } = await pool.query<{ surface_text: string }>('select surface_text from releases');
-      const path = deps.blobs.path(rows[0]?.surface_text ?? '');
+      const path = folder.path(rows[0]?.surface_text ?? '');
       const bytes = await deps.blobs.get(rows[0]?.surface_text ?? '');
       bytes[40] = (bytes[40] ?? 0) ^ 1;
       writeFileSync(path, bytes);
       await machine.start(await company.lock(machine));
     },
-    state: () => JSON.stringify([machine.state(), readdirSync(company.registry.deps.blobs.dir).length]),
+    state: () => JSON.stringify([machine.state(), readdirSync(company.registry.folder.dir).length]),
   };
 }
 

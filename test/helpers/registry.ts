@@ -16,7 +16,7 @@ import { type PublishSetting, publisherOf } from '../../registry/publish.ts';
 import { openTrust } from '../../registry/trust.ts';
 import type { Witness } from '../../registry/witness-client.ts';
 import { scanJob } from '../../registry/worker.ts';
-import { openBlobs } from '../../runtime/store/blobs.ts';
+import { type Blobs, type FolderBlobs, openBlobs } from '../../runtime/store/blobs.ts';
 import type { RootEvidence, RootPin } from '../../runtime/trust/root.ts';
 import type { ScanRequest, ScanResult } from '../../scanner/ports.ts';
 import type { PersonView, RoleName } from '../../schemas/api.ts';
@@ -101,6 +101,9 @@ export interface TestRegistry {
   readonly pool: Pool;
   readonly app: FastifyInstance;
   readonly deps: RunDeps;
+  /** Folder of its keys and, where no other store was given, its blobs. */
+  readonly dir: string;
+  readonly folder: FolderBlobs;
   readonly keys: RegistryKeys;
   call<Said = Body>(
     as: string | null,
@@ -231,6 +234,7 @@ export interface TestOptions {
   readonly bundles?: Deps['bundles'];
   readonly lockSigner?: string;
   readonly oidc?: Oidc;
+  readonly blobs?: Blobs;
 }
 
 /** With its people: dave publishes, root administers, erin develops, alice and bob review. */
@@ -267,7 +271,8 @@ export async function startTestRegistry(
   });
   const log = pino({ level: 'silent' });
   const publish = options.publish ? publisherOf(options.publish) : null;
-  const blobs = await openBlobs(join(dir, 'blobs'));
+  const folder = await openBlobs(join(dir, 'blobs'));
+  const blobs = options.blobs ?? folder;
   const deps: RunDeps = {
     pool,
     blobs,
@@ -355,6 +360,8 @@ export async function startTestRegistry(
     pool,
     app,
     deps,
+    dir,
+    folder,
     keys,
     call,
     person,

@@ -1,5 +1,5 @@
 /**
- * A small S3 on loopback: objects of one bucket, conditional writes, listing in pages. It verifies signatures by its own
+ * A small S3 on loopback: objects of one bucket, conditional writes, checksums, listing in pages. It verifies signatures by its own
  * reading of Signature Version 4, from the request as it came, and refuses what it is not sure of.
  */
 import { createHash, createHmac } from 'node:crypto';
@@ -10,7 +10,12 @@ import type { AddressInfo } from 'node:net';
 
 export interface StoredObject {
   readonly text: string;
+  readonly bytes: Buffer;
   readonly etag: string;
+  /** Milliseconds since 1970. */
+  readonly modified: number;
+  /** SHA-256 in base64, where whoever wrote it sent one. */
+  readonly checksum: string | null;
 }
 
 export interface S3Request {
@@ -24,9 +29,12 @@ export interface S3Request {
 
 export interface S3Answer {
   readonly status: number;
-  readonly body?: string;
+  readonly body?: string | Buffer;
   readonly headers?: Record<string, string>;
 }
+
+/** Whatever somebody writes on the wire in the place of an answer. */
+export type ByHand = (response: ServerResponse) => void;
 
 export interface S3 {
   readonly url: string;
@@ -35,8 +43,8 @@ export interface S3 {
   /** Variables of whoever may write. */
   readonly environment: Record<string, string>;
   /** Looks at a request first; null lets it pass, `silent` never answers. */
-  before: (request: S3Request) => S3Answer | 'silent' | null;
-  put(key: string, text: string): void;
+  before: (request: S3Request) => S3Answer | ByHand | 'silent' | null;
+  put(key: string, content: string | Buffer): void;
   close(): Promise<void>;
 }
 
@@ -46,6 +54,8 @@ export interface S3Options {
   /** Anybody may read and list. */
   readonly open?: boolean;
   readonly pageSize?: number;
+  /** Knows neither checksums nor conditions. */
+  readonly old?: boolean;
   readonly tls?: ServerOptions;
   readonly port?: number;
 }
@@ -56,8 +66,15 @@ const REGION = 'eu-test-1';
 const SKEW_MS = 15 * 60_000;
 
 const sha = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
+const checksumOf = (data: Buffer): string => createHash('sha256').update(data).digest('base64');
 const hmac = (key: string | Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
-const etagOf = (text: string): string => `"${createHash('md5').update(text).digest('hex')}"`;
+const objectOf = (bytes: Buffer, checksum: string | null): StoredObject => ({
+  text: bytes.toString('utf8'),
+  bytes,
+  etag: `"${createHash('md5').update(bytes).digest('hex')}"`,
+  modified: Date.now(),
+  checksum,
+});
 const failed = (status: number, code: string): S3Answer => ({
   status,
   body: `<?xml version="1.0"?><Error><Code>${code}</Code><Message>no</Message></Error>`,
@@ -76,6 +93,7 @@ export async function startS3(options: S3Options = {}): Promise<S3> {
       requests.push(request);
       const early = s3.before(request);
       if (early === 'silent') return;
+      if (typeof early === 'function') return early(response);
       const refused =
         early ?? (name === bucket ? forbidden(message, request, options) : failed(404, 'NoSuchBucket'));
       const { status, body: text = '', headers: more = {} } = refused ?? carryOut(request, objects, options);
@@ -98,7 +116,7 @@ export async function startS3(options: S3Options = {}): Promise<S3> {
       ...(sessionToken === undefined ? {} : { AWS_SESSION_TOKEN: sessionToken }),
     },
     before: () => null,
-    put: (key, text) => void objects.set(key, { text, etag: etagOf(text) }),
+    put: (key, content) => void objects.set(key, objectOf(Buffer.from(content), null)),
     close: async () => {
       server.closeAllConnections();
       server.close();
@@ -158,19 +176,36 @@ function carryOut(request: S3Request, objects: Map<string, StoredObject>, option
   const { method, key, headers, body } = request;
   const there = objects.get(key);
   if (method === 'GET' && key === '') return listing(request, objects, options.pageSize ?? 1000);
-  if (method === 'GET')
-    return there
-      ? { status: 200, body: there.text, headers: { etag: there.etag } }
-      : failed(404, 'NoSuchKey');
+  if (method === 'GET') return there ? shown(there, request) : failed(404, 'NoSuchKey');
+  if (method === 'HEAD') return there ? { ...shown(there, request), body: '' } : { status: 404 };
+  if (method === 'DELETE') objects.delete(key);
+  if (method === 'DELETE') return { status: 204 };
   if (method !== 'PUT') return failed(405, 'MethodNotAllowed');
   if (headers['content-length'] === undefined) return failed(411, 'MissingContentLength');
+  if (options.old && headers['if-none-match'] !== undefined) return failed(501, 'NotImplemented');
   if (headers['if-none-match'] === '*' && there) return failed(412, 'PreconditionFailed');
   const match = headers['if-match'];
   if (match !== undefined && !there) return failed(404, 'NoSuchKey');
   if (match !== undefined && match !== there?.etag) return failed(412, 'PreconditionFailed');
-  const text = body.toString('utf8');
-  objects.set(key, { text, etag: etagOf(text) });
-  return { status: 200, headers: { etag: etagOf(text) } };
+  const checksum = options.old ? undefined : headers['x-amz-checksum-sha256'];
+  if (checksum !== undefined && checksum !== checksumOf(body)) return failed(400, 'BadDigest');
+  const object = objectOf(body, checksum === undefined ? null : String(checksum));
+  objects.set(key, object);
+  return { status: 200, headers: { etag: object.etag } };
+}
+
+function shown({ bytes, etag, modified, checksum }: StoredObject, { headers }: S3Request): S3Answer {
+  const asked = checksum !== null && headers['x-amz-checksum-mode'] === 'ENABLED';
+  return {
+    status: 200,
+    body: bytes,
+    headers: {
+      etag,
+      'content-length': String(bytes.length),
+      'last-modified': new Date(modified).toUTCString(),
+      ...(asked ? { 'x-amz-checksum-sha256': checksum } : {}),
+    },
+  };
 }
 
 /** Keys in the order of their bytes; where to go on is told in a text that has to be escaped twice over. */

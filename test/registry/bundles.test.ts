@@ -69,8 +69,7 @@ describe.each(servers().slice(0, 1))('bundles that are handed in', (server) => {
   afterAll(() => registry.close());
   beforeEach(async () => void (await registry.pool.query('delete from bundles')));
 
-  const incoming = (): Promise<string[]> =>
-    readdir(join(registry.deps.blobs.dir, 'incoming')).catch(() => []);
+  const incoming = (): Promise<string[]> => readdir(join(registry.folder.dir, 'incoming')).catch(() => []);
   const rows = async (table: string): Promise<number> =>
     (await registry.pool.query(`select 1 from ${table}`)).rows.length;
   const nothingLeft = async (): Promise<boolean> =>
@@ -78,7 +77,7 @@ describe.each(servers().slice(0, 1))('bundles that are handed in', (server) => {
   const age = async (digest: string): Promise<void> => {
     const old = new Date(Date.now() - 25 * 3_600_000);
     await registry.pool.query('update bundles set touched_at = $2 where digest = $1', [digest, old]);
-    await utimes(registry.deps.blobs.path(digest), old, old);
+    await utimes(registry.folder.path(digest), old, old);
   };
   /** Begins a request by hand and sends so much of its body; `size`: what it says of it, null for a body in chunks. */
   const begin = async (size: number | null, body: Buffer): Promise<Socket> => {
@@ -108,9 +107,7 @@ describe.each(servers().slice(0, 1))('bundles that are handed in', (server) => {
     const half = await begin(4 * MIB, bytes.subarray(0, 2 * MIB));
     await until(async () => {
       const [name] = await incoming();
-      return (
-        name !== undefined && (await stat(join(registry.deps.blobs.dir, 'incoming', name))).size === 2 * MIB
-      );
+      return name !== undefined && (await stat(join(registry.folder.dir, 'incoming', name))).size === 2 * MIB;
     });
     half.destroy();
     await until(nothingLeft);
@@ -212,7 +209,7 @@ describe.each(servers().slice(0, 1))('bundles that are handed in', (server) => {
 
   it('that a process left half are removed, but for those under way elsewhere', async () => {
     const [dead, ended, alive] = [randomUUID(), randomUUID(), randomUUID()];
-    const folder = join(registry.deps.blobs.dir, 'incoming');
+    const folder = join(registry.folder.dir, 'incoming');
     await mkdir(folder, { recursive: true });
     for (const id of [dead, ended, alive]) await writeFile(join(folder, id), 'PK');
     await registry.pool.query(
