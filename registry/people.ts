@@ -1,4 +1,5 @@
 /** What holds whenever people change: some names are nobody's, somebody administers, and who reviews no more approves no more. */
+import type { RoleName } from '../schemas/api.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
 import { holdersOf } from '../schemas/root.ts';
 import { listPeople, type PersonRow, restingOn } from './db/people.ts';
@@ -44,5 +45,19 @@ export async function assertAdminLeft(client: Client, change: PersonRow): Promis
     expected: 'an administrator to be left',
     found: `${change.person}, who is the last one`,
     next: 'Make another one first: lk people add NAME --roles admin',
+  });
+}
+
+/**
+ * The roles of these that an administrator's word gives, which a one-time code is. Whoever could hand out the role of a
+ * reviewer could be two of those who approve. Throws FORBIDDEN where nothing is left.
+ */
+export function rolesByHand(roles: readonly RoleName[], { oidc }: Pick<Deps, 'oidc'>): RoleName[] {
+  const given = roles.filter((role) => role !== 'reviewer' || oidc?.config.reviewers !== 'provider');
+  if (given.length > 0) return given;
+  throw new LockkeeperError('FORBIDDEN', {
+    expected: `reviewers that ${oidc?.config.issuer} vouches for`,
+    found: 'the role by an administrator’s word',
+    next: 'Have them put into a group that gives it, and run: lk login URL',
   });
 }

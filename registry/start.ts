@@ -18,6 +18,7 @@ import { buildApp } from './app.ts';
 import { sweepBundles } from './bundles.ts';
 import { type Checkpoints, openCheckpoints } from './checkpoints.ts';
 import type { RegistryConfig } from './config.ts';
+import { endUnvouched } from './db/identities.ts';
 import { migrate } from './db/migrate.ts';
 import { listPeople, newCode, putPerson } from './db/people.ts';
 import { openPool, type Pool } from './db/pool.ts';
@@ -91,7 +92,7 @@ export async function startRegistry(
       policy,
       log,
       publicUrl: () => url,
-      ...(await oidcOf(config, log)),
+      ...(await oidcOf(config, { pool, log })),
     };
     await deps.checkpoints.assertNotBehind();
     if (config.role !== 'registry') {
@@ -172,10 +173,15 @@ function checkpointsOf(
   });
 }
 
-async function oidcOf({ oidc, environment }: RegistryConfig, log: Logger): Promise<Pick<Deps, 'oidc'>> {
+async function oidcOf(
+  { oidc, environment }: RegistryConfig,
+  { pool, log }: { pool: Pool; log: Logger },
+): Promise<Pick<Deps, 'oidc'>> {
   if (oidc === null) return {};
   const onTrouble = (error: LockkeeperError): void => log.warn({ err: error }, 'identity provider');
-  return { oidc: await openOidcFile(oidc, { environment, now: Date.now, onTrouble }) };
+  const opened = await openOidcFile(oidc, { environment, now: Date.now, onTrouble });
+  if (opened.config.reviewers === 'provider') await endUnvouched(pool, 'reviewer');
+  return { oidc: opened };
 }
 
 async function adminCode({ pool }: Deps): Promise<string> {

@@ -42,6 +42,8 @@ export const SignInConfig = Closed({
   everybody: Type.Optional(Type.Literal('developer')),
   /** Whether a person of that name who was added here by hand, and is no administrator, is the one who comes. */
   linkExisting: Type.Optional(Type.Boolean()),
+  /** Only whom the provider vouches for reviews: what an administrator hands out gives every other role. */
+  reviewers: Type.Optional(Type.Literal('provider')),
   /** Whether people may sign in by a code that they type elsewhere, for machines without a browser (RFC 8628). */
   device: Type.Optional(Type.Boolean()),
   /** How long a sign-in lasts, hours (12): so long somebody goes on who was let go at the provider. */

@@ -80,6 +80,14 @@ export async function endSignIns(client: Client, person: string): Promise<void> 
   await client.query('delete from sign_in_codes where person = $1 and used_at is null', [person]);
 }
 
+/** Tokens with that role of people without an account: from before only the provider gave it. */
+export async function endUnvouched(client: Client, role: RoleName): Promise<void> {
+  await client.query(
+    'delete from tokens t where $1 = any(roles) and not exists (select 1 from identities i where i.person = t.person)',
+    [role],
+  );
+}
+
 /** The roles of this sign-in are those that the person has from now on. */
 export async function seeAccount(
   client: Client,

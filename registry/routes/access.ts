@@ -1,7 +1,7 @@
-/** Signing in, tokens, keys, trust, policy, health. */
+/** Tokens, keys, trust, policy, health; signing in is in `sign-in.ts`. */
 
 import { short, type TrustedRoot } from '../../runtime/trust/root.ts';
-import { SignInBody, TokenBody } from '../../schemas/api.ts';
+import { TokenBody } from '../../schemas/api.ts';
 import { readPublicKey, verifiedKeys } from '../../schemas/dsse.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
@@ -9,20 +9,16 @@ import { KEY_PROOF_TYPE, KeyBody, KeyProof, RootBody, RotateBody, TrustQuery } f
 import { assertValid } from '../../schemas/validate.ts';
 import { VERSION } from '../../schemas/version.ts';
 import type { Call, Handlers } from '../app.ts';
-import { attempts, NOBODY } from '../auth.ts';
 import { isLinked } from '../db/identities.ts';
-import { type Actor, newToken, restingOn, useCode } from '../db/people.ts';
+import { type Actor, newToken, restingOn } from '../db/people.ts';
 import type { Deps } from '../deps.ts';
 import { recordEvent } from '../log.ts';
 import { queueRejudgements } from '../rejudge.ts';
 import { signInRoutes } from './sign-in.ts';
 
-/** A sign-in lasts a working week. */
-const SIGN_IN_HOURS = 120;
 const PROOF_MS = 10 * 60_000;
 
 export function accessRoutes(deps: Deps): Handlers {
-  const failures = attempts(10, 'failed sign-ins');
   return {
     ...signInRoutes(deps),
     health: () => health(deps),
@@ -49,28 +45,6 @@ export function accessRoutes(deps: Deps): Handlers {
     keyRotate: async (call) => {
       const { role } = call.body(RotateBody);
       return { version: await deps.trust.renew({ rotate: role, person: call.actor.person }) };
-    },
-    signIn: async (call) => {
-      const { code } = call.body(SignInBody);
-      failures.check(call.request.ip);
-      const found = await useCode(deps.pool, code);
-      if (!found) {
-        failures.count(call.request.ip);
-        const event = {
-          action: 'sign-in.refused',
-          subject: call.request.ip,
-          detail: { code: 'CODE_INVALID' },
-        };
-        await recordEvent(deps.pool, { person: NOBODY.person, ...event });
-        throw new LockkeeperError('CODE_INVALID', {
-          expected: 'a code that was given out, not used and not too old',
-          found: 'another',
-          next: 'Ask for a new one; the registry prints its administrator’s at start',
-        });
-      }
-      const grant = await newToken(deps.pool, found.person, { roles: found.roles, hours: SIGN_IN_HOURS });
-      await recordEvent(deps.pool, { person: found.person, action: 'signed-in', subject: call.request.ip });
-      return { ...grant, person: found.person, roles: found.roles };
     },
     me: async ({ actor }) => ({ person: actor.person, roles: actor.roles, expires: actor.expires }),
     tokens: async (call) => {

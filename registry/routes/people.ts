@@ -1,6 +1,6 @@
 /** Who is here: adding, changing roles, new sign-in codes, leaving. */
 
-import { NothingBody, PersonBody } from '../../schemas/api.ts';
+import { NothingBody, PersonBody, type RoleName } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { LinkBody } from '../../schemas/sign-in.ts';
 import type { Call, Handlers } from '../app.ts';
@@ -11,7 +11,7 @@ import { listServers } from '../db/servers.ts';
 import type { Deps } from '../deps.ts';
 import { recordEvent } from '../log.ts';
 import { providerOf } from '../oidc/open.ts';
-import { assertAdminLeft, assertNameFree, retire } from '../people.ts';
+import { assertAdminLeft, assertNameFree, retire, rolesByHand } from '../people.ts';
 
 /** A code that an administrator hands out lasts three days. */
 const CODE_HOURS = 72;
@@ -29,6 +29,7 @@ export function peopleRoutes(deps: Deps): Handlers {
 async function add(call: Call, deps: Deps): Promise<unknown> {
   const { person, roles } = call.body(PersonBody);
   assertNameFree(person);
+  assertByHand(roles, deps);
   const view = await withTransaction(deps.pool, async (client) => {
     await assertAdminLeft(client, { person, roles });
     await putPerson(client, person, roles);
@@ -43,6 +44,11 @@ async function add(call: Call, deps: Deps): Promise<unknown> {
   });
   const left = roles.includes('reviewer') ? { voided: 0, rootPending: false } : await retire(person, deps);
   return { ...view, ...left };
+}
+
+/** Said at once, and not by a code that gives less than it was asked for. */
+function assertByHand(roles: readonly RoleName[], deps: Deps): void {
+  if (rolesByHand(roles, deps).length < roles.length) rolesByHand(['reviewer'], deps);
 }
 
 async function list({ pool }: Deps): Promise<unknown> {

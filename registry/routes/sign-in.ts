@@ -1,12 +1,16 @@
-/** Signing in through the identity provider: it begins here, goes through the person's browser, and ends here, once. */
+/**
+ * Signing in: by a one-time code, or through the identity provider. That begins here, goes through the person's browser,
+ * and ends here, once.
+ */
 import { randomBytes } from 'node:crypto';
-import { NothingBody, type TokenView } from '../../schemas/api.ts';
+import { NothingBody, SignInBody, type TokenView } from '../../schemas/api.ts';
 import type { JsonObject } from '../../schemas/common.ts';
 import { type Code, LockkeeperError } from '../../schemas/errors.ts';
 import { BeginBody, EndBody } from '../../schemas/sign-in.ts';
 import type { Call, Handlers } from '../app.ts';
-import { attempts } from '../auth.ts';
+import { attempts, NOBODY } from '../auth.ts';
 import { type Begun, begin, findBegun, mayPoll, personOfAccount, takeBegun } from '../db/identities.ts';
+import { newToken, useCode } from '../db/people.ts';
 import type { Deps } from '../deps.ts';
 import { recordEvent } from '../log.ts';
 import { type Vouched, verifyIdToken, withUserinfo } from '../oidc/id-token.ts';
@@ -14,9 +18,12 @@ import { type Oidc, providerOf } from '../oidc/open.ts';
 import { isWhole } from '../oidc/person.ts';
 import { type Given, invalid } from '../oidc/provider.ts';
 import { signInAs } from '../oidc/sign-in.ts';
+import { rolesByHand } from '../people.ts';
 
 /** A person types a password and answers a second factor meanwhile. */
 const BEGUN_SECONDS = 600;
+/** A sign-in by code lasts a working week. */
+const CODE_HOURS = 120;
 const BEGINS_A_MINUTE = 30;
 const FAILURES_A_MINUTE = 10;
 /** The registry's own page, and a port of the person's own machine (RFC 8252): nobody else is told a code. */
@@ -53,23 +60,65 @@ export function signInRoutes(deps: Deps): Handlers {
       const made = await begun(deps, { nonce: null, redirect: null, deviceCode }, { seconds, interval });
       return { ...made, code, url, interval };
     },
-    signInEnd: async (call) => {
+    signIn: (call) => {
+      const { code } = call.body(SignInBody);
+      return counting(call, failures, () => byCode(code, { from: call.request.ip, deps }));
+    },
+    signInEnd: (call) => {
       const body = call.body(EndBody);
       const oidc = providerOf(deps);
-      failures.check(call.request.ip);
-      try {
-        return await end(body, { from: call.request.ip, oidc, deps });
-      } catch (error) {
-        if (error instanceof LockkeeperError && REFUSALS.includes(error.code))
-          failures.count(call.request.ip);
-        throw error;
-      }
+      return counting(call, failures, () => end(body, { from: call.request.ip, oidc, deps }));
     },
   };
 }
 
+/** Whoever failed too often is not heard. */
+async function counting<T>(
+  { request: { ip } }: Call,
+  failures: ReturnType<typeof attempts>,
+  work: () => Promise<T>,
+): Promise<T> {
+  failures.check(ip);
+  try {
+    return await work();
+  } catch (error) {
+    if (isRefusal(error)) failures.count(ip);
+    throw error;
+  }
+}
+
+async function byCode(code: string, { from, deps }: Pick<Ending, 'from' | 'deps'>): Promise<TokenView> {
+  const found = await useCode(deps.pool, code);
+  try {
+    if (!found)
+      throw new LockkeeperError('CODE_INVALID', {
+        expected: 'a code that was given out, not used and not too old',
+        found: 'another',
+        next: 'Ask for a new one; the registry prints its administrator’s at start',
+      });
+    const { person } = found;
+    const roles = rolesByHand(found.roles, deps);
+    const grant = await newToken(deps.pool, person, { roles, hours: CODE_HOURS });
+    await recordEvent(deps.pool, { person, action: 'signed-in', subject: from });
+    return { ...grant, person, roles };
+  } catch (error) {
+    if (isRefusal(error))
+      await recordRefusal(deps, { from, person: found?.person, detail: { code: error.code } });
+    throw error;
+  }
+}
+
+async function recordRefusal(
+  { pool }: Deps,
+  { from, person = NOBODY.person, detail }: { from: string; person: string | undefined; detail: object },
+): Promise<void> {
+  await recordEvent(pool, { person, action: 'sign-in.refused', subject: from, detail });
+}
+
 /** What says something of who asked; a provider that is away, and a person who takes their time, do not. */
 const REFUSALS: readonly Code[] = [
+  'CODE_INVALID',
+  'FORBIDDEN',
   'SIGN_IN_INVALID',
   'SIGN_IN_REFUSED',
   'TOKEN_INVALID',
@@ -78,6 +127,10 @@ const REFUSALS: readonly Code[] = [
   'STATE_CONFLICT',
   'REQUEST_INVALID',
 ];
+
+function isRefusal(error: unknown): error is LockkeeperError {
+  return error instanceof LockkeeperError && REFUSALS.includes(error.code);
+}
 
 interface Ending {
   readonly from: string;
@@ -94,15 +147,10 @@ async function end(body: Parts, ending: Ending): Promise<TokenView> {
     vouched = await verifyIdToken(given.idToken, { ...oidc, nonce, now: oidc.now() });
     return await signInAs(withUserinfo(vouched, await wantedOf(vouched, oidc, given)), ending);
   } catch (error) {
-    if (error instanceof LockkeeperError && REFUSALS.includes(error.code)) {
+    if (isRefusal(error)) {
       const known = vouched && (await personOfAccount(deps.pool, vouched));
       const about = vouched ? { issuer: vouched.issuer, subject: vouched.subject } : {};
-      await recordEvent(deps.pool, {
-        person: known?.person ?? 'anonymous',
-        action: 'sign-in.refused',
-        subject: from,
-        detail: { code: error.code, ...about },
-      });
+      await recordRefusal(deps, { from, person: known?.person, detail: { code: error.code, ...about } });
     }
     throw error;
   }

@@ -78,7 +78,7 @@ export interface OidcRegistry extends TestRegistry {
   /** As `call`, from an address of its own: failures are counted by address. */
   from<Said = Body>(address: string, url: string, body: unknown): Promise<Answer<Said>>;
   /** The same registry, where another file names the provider. */
-  configured(config: SignInConfig): Promise<Pick<OidcRegistry, 'from'>>;
+  configured(config: SignInConfig): Promise<Pick<OidcRegistry, 'from' | 'call'>>;
 }
 
 export async function startOidcRegistry(
@@ -98,8 +98,9 @@ export async function startOidcRegistry(
   return {
     ...registry,
     from: fromOf(registry.app),
-    configured: async (other) => ({
-      from: fromOf(await buildApp({ ...registry.deps, oidc: await openOidc(other, setting) })),
-    }),
+    configured: async (other) => {
+      const app = await buildApp({ ...registry.deps, oidc: await openOidc(other, setting) });
+      return { from: fromOf(app), call: registry.callOf(app) };
+    },
   };
 }

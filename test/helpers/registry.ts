@@ -111,6 +111,8 @@ export interface TestRegistry {
     url: string,
     body?: unknown,
   ): Promise<Answer<Said>>;
+  /** The same of another app over the same database. */
+  callOf(app: FastifyInstance): TestRegistry['call'];
   person(name: string, ...roles: RoleName[]): Promise<string>;
   reviewer(name: string): Promise<Key>;
   submit(as: string, change?: Partial<Submission>): Promise<Answer>;
@@ -300,26 +302,29 @@ export async function startTestRegistry(
   };
   const app = await buildApp(deps);
   const tokens = new Map<string, string>();
-  const call: TestRegistry['call'] = async <Said = Body>(
-    ...[as, method, url, body]: Parameters<TestRegistry['call']>
-  ): Promise<Answer<Said>> => {
-    const headers: Record<string, string> =
-      as === null ? {} : { authorization: `Bearer ${tokens.get(as) ?? as}` };
-    const text = typeof body === 'string' ? body : JSON.stringify(body);
-    const response = await app.inject({
-      method,
-      url,
-      headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { payload: text }),
-    });
-    let parsed: unknown = response.body;
-    try {
-      parsed = JSON.parse(response.body);
-    } catch {
-      // not every answer is JSON
-    }
-    return { status: response.statusCode, body: parsed as Said, headers: response.headers };
-  };
+  const callOf =
+    (at: FastifyInstance): TestRegistry['call'] =>
+    async <Said = Body>(
+      ...[as, method, url, body]: Parameters<TestRegistry['call']>
+    ): Promise<Answer<Said>> => {
+      const headers: Record<string, string> =
+        as === null ? {} : { authorization: `Bearer ${tokens.get(as) ?? as}` };
+      const text = typeof body === 'string' ? body : JSON.stringify(body);
+      const response = await at.inject({
+        method,
+        url,
+        headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
+        ...(body === undefined ? {} : { payload: text }),
+      });
+      let parsed: unknown = response.body;
+      try {
+        parsed = JSON.parse(response.body);
+      } catch {
+        // not every answer is JSON
+      }
+      return { status: response.statusCode, body: parsed as Said, headers: response.headers };
+    };
+  const call = callOf(app);
   const person: TestRegistry['person'] = async (name, ...roles) => {
     await putPerson(pool, name, roles);
     const { token } = await newToken(pool, name, { roles, hours: 1 });
@@ -364,6 +369,7 @@ export async function startTestRegistry(
     folder,
     keys,
     call,
+    callOf,
     person,
     reviewer,
     submit,

@@ -3,7 +3,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { JWTPayload } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { newToken, putPerson } from '../../registry/db/people.ts';
+import { addNewcomer, endUnvouched, linkAccount, takeTurn } from '../../registry/db/identities.ts';
+import { newCode, newToken, putPerson } from '../../registry/db/people.ts';
+import { withTransaction } from '../../registry/db/pool.ts';
 import { openOidc } from '../../registry/oidc/open.ts';
 import type { TokenView } from '../../schemas/api.ts';
 import { seal } from '../../schemas/dsse.ts';
@@ -19,6 +21,7 @@ import {
 } from '../helpers/oidc.ts';
 import { type Answer, servers } from '../helpers/registry.ts';
 import { makeKey } from '../helpers/trust.ts';
+import { until } from '../helpers/wait.ts';
 
 const CLIENT = 'lockkeeper';
 const REDIRECT = 'http://127.0.0.1:7/back';
@@ -501,22 +504,24 @@ describe('a person', () => {
     expect((await registry.call(own.token, 'POST', '/v1/tokens', long)).status).toBe(200);
   });
 
-  it('two who come first at once, of one account, are one', async () => {
-    const answers = await Promise.all([1, 2].map(() => signInTwin()));
-    expect(answers.map(({ body }) => body.person)).toEqual(['twin@acme.test', 'twin@acme.test']);
-    async function signInTwin(): Promise<Answer<TokenView>> {
-      const verifier = randomBytes(32).toString('base64url');
-      const words = { redirect: REDIRECT, challenge: challengeOf(verifier), state: verifier };
-      const begun = await registry.from<{ id: string; url: string }>(fresh(), '/v1/sign-in/begin', words);
-      const nonce = new URL(begun.body.url).searchParams.get('nonce') ?? '';
-      const times = { iat: seconds, exp: seconds + 300 };
-      const claims = { ...claimsOf('twin', 'developers'), iss: provider.url, aud: CLIENT, nonce, ...times };
-      tokens.set(verifier, await signed(provider.key, claims, { typ: 'JWT' }));
-      provider.answers['/token'] = (_r, form) => ({ id_token: tokens.get(form.get('code_verifier') ?? '') });
-      return registry.from(fresh(), '/v1/sign-in/end', { id: begun.body.id, code: 'c', verifier });
-    }
+  it('who comes first twice at once is one', async () => {
+    const subject = { issuer: provider.url, subject: 'sub-twin' };
+    const held = (): Promise<boolean> =>
+      registry.pool
+        .query(
+          `select 1 from pg_locks l join pg_stat_activity a using (pid) where not granted and a.datname = current_database()`,
+        )
+        .then(({ rowCount }) => rowCount !== 0);
+    const second = await withTransaction(registry.pool, async (client) => {
+      await takeTurn(client);
+      await addNewcomer(client, 'twin@acme.test', ['developer']);
+      await linkAccount(client, subject, { person: 'twin@acme.test', by: 'lockkeeper' });
+      const coming = signInWith({ claims: claimsOf('twin', 'developers') });
+      await until(held);
+      return { coming };
+    });
+    expect((await second.coming).body.person).toBe('twin@acme.test');
   });
-  const tokens = new Map<string, string>();
 });
 
 describe('an administrator', () => {
@@ -564,6 +569,43 @@ describe('a reviewer', () => {
     expect(await holds()).toBe(true);
     await signInWith({ claims: claimsOf('rhea', 'developers') });
     expect(await holds()).toBe(false);
+  });
+});
+
+describe('where only the provider makes reviewers', () => {
+  it('no code gives the role, and no administrator', async () => {
+    const at = await registry.configured(configOf({ reviewers: 'provider' }));
+    const before = await counted();
+    for (const roles of [['reviewer'], ['developer', 'reviewer']]) {
+      const answer = await at.call('root', 'POST', '/v1/people', { person: 'second', roles });
+      expect(answer.body.code).toBe('FORBIDDEN');
+    }
+    expect(await counted()).toEqual(before);
+    expect(
+      (await at.call('root', 'POST', '/v1/people', { person: 'second', roles: ['developer'] })).status,
+    ).toBe(200);
+    await signInWith({ claims: claimsOf('vera', 'reviewers'), at });
+    const { code } = (await at.call('root', 'POST', '/v1/people/vera@acme.test/code', {})).body;
+    const { body } = await at.from<TokenView>(fresh(), '/v1/sign-in', { code });
+    expect(body.roles).toEqual(['developer']);
+    const approval = await at.call(body.token, 'POST', '/v1/releases/1/approvals', {});
+    expect(approval.status).toBe(403);
+    await putPerson(registry.pool, 'only', ['reviewer']);
+    const alone = await newCode(registry.pool, 'only', 1);
+    expect((await at.from(fresh(), '/v1/sign-in', { code: alone.code })).body.code).toBe('FORBIDDEN');
+  });
+
+  it('what others reviewed with before has ended', async () => {
+    const [old, other] = [
+      await registry.person('old', 'reviewer'),
+      await registry.person('dev', 'developer'),
+    ];
+    const { token } = (await signInWith({ claims: claimsOf('vouched', 'reviewers') })).body;
+    await endUnvouched(registry.pool, 'reviewer');
+    const statuses = [old, other, token].map(
+      async (one) => (await registry.call(one, 'GET', '/v1/me')).status,
+    );
+    expect(await Promise.all(statuses)).toEqual([401, 200, 200]);
   });
 });
 
