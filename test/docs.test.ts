@@ -221,6 +221,9 @@ describe('[npm] the tour of docs/first-server.md', () => {
     const all = Object.values(said).join('\n');
     expect(all).toContain('is locked, approved and current');
     expect(all).toContain('read_text_file');
+    expect(said['lk audit --server filesystem --as alice']).toMatch(
+      /call +read_text_file[\s\S]*server-filesystem@\S+ +alice, bob/,
+    );
     expect(said['lk run filesystem --as admin < calls.jsonl']).toContain('the note');
   });
 });

@@ -54,7 +54,11 @@ export function inShort({ checks }: Report): HTMLElement {
     {},
     loudest === undefined ? null : tag(`severity-${loudest}`, loudest),
     ` ${count('fired')} fired, ${count('unknown')} unknown`,
-    el('div', { class: 'soft' }, open === 0 ? 'none needs a reason' : `${open} to give a reason for`),
+    el(
+      'div',
+      { class: 'soft' },
+      open === 0 ? 'none needs a reason' : `${open} ${open === 1 ? 'needs' : 'need'} a reason`,
+    ),
   );
 }
 

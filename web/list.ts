@@ -12,7 +12,8 @@ import { rootIn } from './trust.ts';
 
 const PAGE = 50;
 const HEAD = ['Server', 'Version', 'State', 'Requested by', 'Approvals', 'Submitted (UTC)'];
-const QUEUE_HEAD = [...HEAD.slice(0, 3), 'Checks', ...HEAD.slice(3)];
+/** In the queue all are in one state; what the scan saw stands in its place. */
+const QUEUE_HEAD = HEAD.map((name) => (name === 'State' ? 'Checks' : name));
 
 export async function queue(): Promise<HTMLElement> {
   const waiting = await releases('in_review');
@@ -71,8 +72,8 @@ function inQueue(row: (release: Release) => (Node | string)[]): typeof row {
         (report) => seen.replaceChildren(inShort(report)),
         (error: Error) => seen.replaceChildren(error.message),
       );
-    const cells = row(release);
-    return [...cells.slice(0, 3), seen, ...cells.slice(3)];
+    const [server = '', version = '', , ...rest] = row(release);
+    return [server, version, el('div', {}, dueTag(release), seen), ...rest];
   };
 }
 

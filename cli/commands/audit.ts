@@ -1,13 +1,17 @@
 import { readJournal } from '../../runtime/journal/journal.ts';
 import { AuditList, AuditQuery } from '../../schemas/api.ts';
-import type { AuditBody, AuditKind, AuditRecord } from '../../schemas/audit.ts';
+import { type AuditBody, AuditKind, type AuditRecord } from '../../schemas/audit.ts';
 import { isObject } from '../../schemas/common.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { aliasOf } from '../../schemas/intent.ts';
+import { nearest } from '../../schemas/slip.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { type Command, type Context, flag, instant, option, text, type Values } from '../command.ts';
 import { clip, table } from '../output.ts';
+import { answersTo, findRelease } from '../releases.ts';
 
 const DEFAULT_LIMIT = 200;
+const KINDS = AuditKind.anyOf.map(({ const: kind }) => kind);
 
 export const audit: Command = {
   summary: 'show who called which tool with what, when and how it ended',
@@ -36,7 +40,9 @@ export const audit: Command = {
       ? await readLocal(context, query)
       : await readRegistry(context, query);
     const more =
-      records.length >= limit ? `\nOut of the newest ${limit} records; see more with --limit.` : '';
+      records.length >= limit
+        ? `\nOut of the newest ${limit} records; see more with --limit, or older ones with --until.`
+        : '';
     const shown = records.length
       ? `${auditTable(records, flag(values, 'all'))}${more}\n\n${approvals(records)}`
       : 'No records fit.';
@@ -51,12 +57,33 @@ function queryOf(values: Values): AuditQuery {
     ...wanted.map((name) => [name, text(values, name)] as const),
     ...(['since', 'until'] as const).map((name) => [name, instant(values, name) ?? undefined] as const),
   ].filter(([, value]) => value !== undefined);
-  const query = { ...Object.fromEntries(given), limit: text(values, 'limit') ?? String(DEFAULT_LIMIT) };
-  return assertValid(AuditQuery, query, 'the filter', 'REQUEST_INVALID');
+  const limit = text(values, 'limit') ?? String(DEFAULT_LIMIT);
+  assertKind(text(values, 'kind'));
+  if (!/^[1-9]\d{0,3}$/.test(limit))
+    throw new LockkeeperError('USAGE', {
+      expected: '--limit: a number from 1 to 9999',
+      found: quote(limit),
+      next: 'Correct it; older records are reached with --until',
+    });
+  return assertValid(AuditQuery, { ...Object.fromEntries(given), limit }, 'the filter', 'REQUEST_INVALID');
 }
 
+/** A kind that there is not would be answered with nothing, as if nothing had happened. */
+function assertKind(kind: string | undefined): void {
+  if (kind === undefined || KINDS.some((one) => one === kind)) return;
+  const meant = nearest(kind, KINDS);
+  throw new LockkeeperError('USAGE', {
+    expected: `--kind: one of ${KINDS.join(', ')}`,
+    found: quote(kind),
+    next: `${meant ? `Did you mean ${meant}? ` : ''}See: lk audit --help`,
+  });
+}
+
+/** A server may be named by the last part of its name, as elsewhere. Throws NOT_FOUND where none has it, or several. */
 async function readRegistry(context: Context, query: AuditQuery): Promise<AuditRecord[]> {
   const api = await context.api();
+  if (query.server !== undefined && !query.server.includes('/'))
+    query = { ...query, server: (await findRelease(api, query.server)).name };
   return (await api.call('auditRead', AuditList, { query })).records;
 }
 
@@ -79,7 +106,7 @@ function fits({ body }: AuditRecord, { server, tool, user, kind, since, until }:
   const is = (wanted: string | undefined, value: string | undefined): boolean =>
     wanted === undefined || wanted === value;
   return (
-    is(server, body.subject?.server) &&
+    (server === undefined || (body.subject !== null && answersTo({ name: body.subject.server }, server))) &&
     is(tool, body.target) &&
     is(user, body.user) &&
     is(kind, body.kind) &&

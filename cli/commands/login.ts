@@ -35,7 +35,9 @@ export const login: Command = {
       throw new LockkeeperError('USAGE', {
         expected: 'an http or https address of a registry',
         found: quote(url),
-        next: 'See: lk login --help',
+        next: /^[\w.-]+(?::\d+)?(?:\/|$)/.test(url)
+          ? `Such as: lk login https://${url}`
+          : 'See: lk login --help',
       });
     }
     const api = openApi(url, null);

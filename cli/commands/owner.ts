@@ -40,7 +40,7 @@ export const owner: Command = {
     const rows = meant.map((server) => [
       server.name,
       server.orphaned ? `nobody (${server.owner} left)` : server.owner,
-      server.team ?? '',
+      server.team ?? '-',
       server.package,
     ]);
     const shown = table(['SERVER', 'OWNER', 'TEAM', 'FROM'], rows);

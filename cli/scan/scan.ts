@@ -97,7 +97,8 @@ export async function openScanning(context: Context, setting: Setting): Promise<
     blob: (digest) => blobs.get(digest),
     close: async () => {
       await offline?.close();
-      await rm(workDir, { recursive: true, force: true });
+      // What is interrupted may still write into it.
+      await rm(workDir, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

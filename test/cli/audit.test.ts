@@ -1,7 +1,7 @@
 /** What lk audit shows of records: calls with their ends, refusals, and of servers only what went wrong. */
 import { expect, it } from 'vitest';
-import { instant } from '../../cli/command.ts';
-import { approvals, auditTable } from '../../cli/commands/audit.ts';
+import { type Context, instant } from '../../cli/command.ts';
+import { approvals, audit, auditTable } from '../../cli/commands/audit.ts';
 import { type AuditBody, type AuditRecord, link } from '../../schemas/audit.ts';
 import { bodyOf } from '../helpers/journals.ts';
 
@@ -77,3 +77,13 @@ it.each(['yesterday', '', '2026-11-31', '2026-11-24T25:00', '2026-11-24T09:30+02
     expect(() => instant({ since: given }, 'since')).toThrow(/--since: a day such as 2026-11-01/);
   },
 );
+
+it.each([
+  [{ kind: 'egres.refused' }, 'found "egres.refused". Did you mean egress.refused?'],
+  [{ kind: 'nonsense' }, '--kind: one of session.started, '],
+  [{ limit: '0' }, '--limit: a number from 1 to 9999'],
+  [{ until: 'now' }, '--until: a day such as'],
+])('refuses %j before anybody is asked', async (values, words) => {
+  const nobody = new Proxy({}, { get: (_, name) => expect.fail(`asked for ${String(name)}`) }) as Context;
+  await expect(audit.run(nobody, [], values)).rejects.toThrow(words);
+});

@@ -164,7 +164,7 @@ describe('the dashboard', () => {
     await page.getByText('signs here').waitFor(WAIT);
     await page.getByRole('cell', { name: '0 of 2' }).waitFor(WAIT);
     await page
-      .getByRole('cell', { name: /^critical \d+ fired, \d+ unknown\s*2 to give a reason for$/ })
+      .getByRole('cell', { name: /^critical \d+ fired, \d+ unknown\s*2 need a reason$/ })
       .waitFor(WAIT);
     await shot(page, 'queue');
     await page.getByRole('link', { name: 'npm.acme/server' }).click();
