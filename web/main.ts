@@ -60,7 +60,8 @@ async function render(): Promise<void> {
   if (mine !== turn) return;
   view.replaceChildren(...parts);
   await frame(address).catch(() => undefined);
-  document.title = `${view.querySelector('h1')?.textContent ?? 'Sign in'} · Lockkeeper`;
+  const title = view.querySelector('h1')?.textContent;
+  document.title = title ? `${title} · Lockkeeper` : 'Lockkeeper';
   view.focus({ preventScroll: true });
 }
 

@@ -44,7 +44,7 @@ export const audit: Command = {
         ? `\nOut of the newest ${limit} records; see more with --limit, or older ones with --until.`
         : '';
     const shown = records.length
-      ? `${auditTable(records, flag(values, 'all'))}${more}\n\n${approvals(records)}`
+      ? `${auditTable(records, flag(values, 'all'))}${more}${approvals(records)}`
       : 'No records fit.';
     return { data: { records }, text: shown };
   },
@@ -158,7 +158,7 @@ export function auditTable(records: readonly AuditRecord[], all: boolean): strin
   return table(['WHEN (UTC)', 'USER', 'WHAT', 'TOOL', 'OUTCOME', 'SERVER', 'ARGUMENTS', 'DATA'], rows);
 }
 
-/** Who allowed what is in the table: each release once, with those whose approvals the runtime verified. */
+/** Who allowed what is in the table, to stand below it: each release once, with those whose approvals the runtime verified. */
 export function approvals(records: readonly AuditRecord[]): string {
   const people = new Map<string, Set<string>>();
   for (const { subject } of records.map(({ body }) => body)) {
@@ -166,10 +166,9 @@ export function approvals(records: readonly AuditRecord[]): string {
     const release = `${subject.server}@${subject.version}`;
     people.set(release, new Set([...(people.get(release) ?? []), ...subject.approvedBy]));
   }
-  return table(
-    ['RELEASE', 'APPROVED BY'],
-    [...people].sort().map(([release, by]) => [release, [...by].sort().join(', ')]),
-  );
+  if (people.size === 0) return '';
+  const rows = [...people].sort().map(([release, by]) => [release, [...by].sort().join(', ')]);
+  return `\n\n${table(['RELEASE', 'APPROVED BY'], rows)}`;
 }
 
 /** With its alias where that says more than its name. */

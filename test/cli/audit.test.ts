@@ -55,11 +55,15 @@ it('names once who approved each release of the records', () => {
     of('1.0.0', ['alice', 'carol']),
     of('2.0.0', ['alice', 'bob']),
   ];
-  expect(cells(approvals(records))).toEqual([
+  expect(cells(approvals(records).trim())).toEqual([
     ['RELEASE', 'APPROVED BY'],
     ['npm.acme/notes@1.0.0', 'alice, carol'],
     ['npm.acme/notes@2.0.0', 'alice, bob'],
   ]);
+});
+
+it('says nothing of approvals where no record is of a server', () => {
+  expect(approvals([record({})])).toBe('');
 });
 
 it.each([
