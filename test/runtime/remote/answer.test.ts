@@ -1,8 +1,11 @@
 /** Answers in HTTP, however they are cut: read alike, in one way only, and nothing of one is taken for another. */
-import { describe, expect, it } from 'vitest';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:tls';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { AnswerReader } from '../../../runtime/remote/answer.ts';
 import type { Head } from '../../../runtime/remote/head.ts';
-import { connectTo, serveTls } from '../../helpers/remote.ts';
+import { connectTo, serveTls, sharedTls } from '../../helpers/remote.ts';
 import { PATIENCE_MS, until } from '../../helpers/wait.ts';
 
 interface Read {
@@ -172,7 +175,30 @@ describe('a connection', () => {
     expect(connections()).toBe(2);
   });
 
-  it('carries one question at a time; more than there may be of them wait', async () => {
+  it('whose server answers without reading on is not used again: what it does not read would pile up', async () => {
+    const { cert, key } = sharedTls().pair;
+    let connections = 0;
+    const server = createServer({ cert, key }, (socket) => {
+      connections++;
+      socket.on('error', () => undefined);
+      socket.once('data', (chunk: Buffer) => {
+        socket.pause();
+        const [, id] = /"id":"([^"]+)"/.exec(chunk.toString('latin1')) ?? [];
+        const answer = `{"jsonrpc":"2.0","id":"${id}","result":{}}`;
+        const head = `${OK}content-type: application/json\r\ncontent-length: ${answer.length}\r\n\r\n`;
+        socket.write(head + answer);
+      });
+      onTestFinished(() => void socket.destroy());
+    }).listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    const { peer } = await connectTo(`https://localhost:${(server.address() as AddressInfo).port}/mcp`);
+    for (let n = 0; n < 2; n++)
+      expect(await peer.ask('x', { text: 'x'.repeat(20_000_000) }, PATIENCE_MS)).toEqual({});
+    expect(connections).toBe(2);
+  });
+
+  it('carries one question at a time', async () => {
     const answers: (() => void)[] = [];
     const { url, connections } = await serveTls((_, response, body) => {
       answers.push(() => response.writeHead(200, JSON_TYPE).end(result(body)));
