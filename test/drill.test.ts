@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -23,6 +23,8 @@ describe('[npm] the drill: the whole product in one story', () => {
       steps: { step: string; ok: boolean; found: string }[];
     };
     expect(steps.filter((step) => !step.ok)).toEqual([]);
+    // What was read of its packages' code is there for the next one.
+    expect(readdirSync(join(home, 'store/code')).length).toBeGreaterThan(50);
     expect(steps.length).toBeGreaterThanOrEqual(17);
     expect(conclusion).toBe('ok');
   });

@@ -23,6 +23,7 @@ export const drill: Command = {
     const dir = await mkdtemp(join(tmpdir(), 'lk-drill-'));
     await chmod(dir, 0o755);
     const { environment } = context.config;
+    const { storeDir } = context.home;
     let npm: DrillNpm | undefined;
     let founding: Promise<Company> | undefined;
     const { paint } = context;
@@ -32,7 +33,7 @@ export const drill: Command = {
     tell('starting a registry');
     const work = async (): Promise<Result> => {
       npm = await startDrillNpm(await npmOptionsOf(dir, environment), dir);
-      founding = foundCompany({ dir, npmRegistry: npm.url, environment });
+      founding = foundCompany({ dir, npmRegistry: npm.url, environment, storeDir });
       const steps = await playStory({
         company: await founding,
         npm,

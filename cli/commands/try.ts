@@ -28,6 +28,7 @@ export const trying: Command = {
   async run(context, [source = ''], values) {
     const call = wantedCall(values);
     const { environment } = context.config;
+    const { storeDir } = context.home;
     const dir = await mkdtemp(join(tmpdir(), 'lk-try-'));
     // The user that servers run as has to reach what lies in it.
     await chmod(dir, 0o755);
@@ -35,7 +36,7 @@ export const trying: Command = {
     const { tell, end } = ticking(context.progress);
     tell('starting a registry');
     const work = async (): Promise<Result> => {
-      founding = foundCompany({ dir, environment, trial: true, watches: false });
+      founding = foundCompany({ dir, environment, storeDir, trial: true, watches: false });
       const tried = await play(await founding, { source, values, call, tell });
       const text = told(tried, context.paint);
       return { data: tried, text, exit: tried.refused ? CODES.TOOL_REFUSED.exit : 0 };

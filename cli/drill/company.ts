@@ -1,7 +1,7 @@
 /** A company in a temporary folder: its registry, and people who each have their own machine and use `lk` on it. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readLines } from '../../runtime/wire/lines.ts';
@@ -47,6 +47,8 @@ export interface CompanyOptions {
   /** Address of the package registry that the company's scanner asks; without one, the machine's own with its cache. */
   readonly npmRegistry?: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Folder of this person's store. What was read of packages' code is kept there by their digests; without one, it is read anew. */
+  readonly storeDir?: string;
   /** Address of a database for its registry, which brings its own without one. */
   readonly database?: string;
   readonly trial?: boolean;
@@ -68,6 +70,7 @@ export async function foundCompany(options: CompanyOptions): Promise<Company> {
   } = options.environment;
   const project = join(dir, 'project');
   await mkdir(join(project, 'docs'), { recursive: true });
+  if (options.storeDir !== undefined) await keepCode(options.storeDir, join(dir, 'registry'));
   await chmod(join(project, 'docs'), 0o777);
   // One process after the other runs the same modules: what Node compiled of them is kept for the next.
   const envOf = (person: string): NodeJS.ProcessEnv => ({
@@ -118,6 +121,15 @@ export async function foundCompany(options: CompanyOptions): Promise<Company> {
     call: (person, alias, requests) => converse(start(['run', alias], project, envOf(person)), requests),
     close,
   };
+}
+
+/** Its scanner recalls what `lk scan` of the same person read, and the other way round. */
+async function keepCode(storeDir: string, registry: string): Promise<void> {
+  const code = join(storeDir, 'code');
+  await mkdir(storeDir, { recursive: true });
+  await mkdir(code, { recursive: true, mode: 0o700 });
+  await mkdir(join(registry, 'scan'), { recursive: true });
+  await symlink(code, join(registry, 'scan', 'code'));
 }
 
 /** What its registry goes by, beside what the machine's does. */

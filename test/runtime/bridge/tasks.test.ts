@@ -160,6 +160,22 @@ describe('a call that a server makes a task of unasked', () => {
     await expect.poll(() => reached('tasks/cancel')).toBe(true);
   });
 
+  it('is not asked for by a client with a session: each such word is refused by name, with a record', async () => {
+    await scripted();
+    const refused = [
+      await act(1, 'make one', { task: {} }),
+      await session.request(2, 'tasks/list'),
+      await session.request(3, 'tasks/get', { taskId: 'one' }),
+    ];
+    expect(refused.map(codeOf)).toEqual(['METHOD_REFUSED', 'METHOD_REFUSED', 'METHOD_REFUSED']);
+    await session.close();
+    const records = (await session.records()).filter(({ kind }) => kind === 'request.refused');
+    expect(records.map(({ method, code }) => [method, code])).toEqual(
+      ['tools/call', 'tasks/list', 'tasks/get'].map((method) => [method, 'METHOD_REFUSED']),
+    );
+    expect(reached('make one') || reached('tasks/')).toBe(false);
+  });
+
   it('does not bring what its tool may not say', async () => {
     await scripted('tasks schema');
     const answer = act(1, 'make unfit');
