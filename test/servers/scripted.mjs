@@ -130,7 +130,7 @@ function act(id, what, token = 't') {
   else if (what === 'progress')
     send({ method: 'notifications/progress', params: { progressToken: token, progress: 1 } });
   else if (what === 'slowly') {
-    for (let n = 1; n < 6; n++)
+    for (let n = 1; n < 14; n++)
       setTimeout(
         () =>
           send({
@@ -139,7 +139,7 @@ function act(id, what, token = 't') {
           }),
         n * 150,
       );
-    return void setTimeout(() => send({ id, result: text('did it slowly') }), 900);
+    return void setTimeout(() => send({ id, result: text('did it slowly') }), 2100);
   } else if (what?.startsWith('asks ')) {
     send({ id: 'srv-9', method: what.slice(5), params: {} });
     return void setTimeout(() => send({ id, result: text(`did ${what}`) }), 300);

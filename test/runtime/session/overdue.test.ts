@@ -30,7 +30,8 @@ describe('a call that is neither answered nor at work', () => {
   });
 
   it('goes on while it tells progress', async () => {
-    session = await openSession({ callMs: 700 });
+    // Ten times as long as from one word of progress to the next, and over before the answer.
+    session = await openSession({ callMs: 1500 });
     const answer = await session.request(1, 'tools/call', act('slowly', { _meta: { progressToken: 't' } }));
     expect(textOf(answer)).toBe('did it slowly');
     expect(codeOf(await session.request(2, 'tools/call', act('slowly')))).toBe('SERVER_SILENT');
