@@ -1,4 +1,4 @@
-/** The HTTP face: strict bodies, one error mapper, and one place where every route of the table is registered. */
+/** The HTTP face: strict bodies, and one place where every route of the table is registered. */
 import type { IncomingMessage } from 'node:http';
 import Fastify, {
   type FastifyBaseLogger,
@@ -8,15 +8,16 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import { ROUTES, type RouteName } from '../schemas/api.ts';
-import { asLockkeeperError, CODES, LockkeeperError, quote } from '../schemas/errors.ts';
+import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { parseStrict } from '../schemas/json.ts';
-import { problemOf } from '../schemas/problem.ts';
 import type { Static, TSchema } from '../schemas/type.ts';
 import { assertValid } from '../schemas/validate.ts';
 import { authorise, NOBODY } from './auth.ts';
 import { BUNDLE_LIMITS } from './bundles.ts';
 import type { Actor } from './db/people.ts';
 import type { Deps } from './deps.ts';
+import { type RegistryMetrics, registryMetrics } from './metrics.ts';
+import { sendProblem } from './problems.ts';
 import { accessRoutes } from './routes/access.ts';
 import { advisoryRoutes } from './routes/advisories.ts';
 import { auditRoutes } from './routes/audit.ts';
@@ -107,7 +108,9 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
       reply,
     ),
   );
+  const metrics = registryMetrics(deps.pool);
   const handlers: Handlers = {
+    metrics: async ({ reply }) => reply.type('text/plain; version=0.0.4').send(await metrics.text()),
     ...accessRoutes(deps),
     ...peopleRoutes(deps),
     ...releaseRoutes(deps),
@@ -129,14 +132,14 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
   };
   app.options('/v0.1/*', (_request, reply) => reply.code(204).headers(CORS).send());
   for (const name of Object.keys(ROUTES) as RouteName[])
-    register(app, name, { handler: handlers[name], deps });
+    register(app, name, { handler: handlers[name], deps, metrics });
   return app;
 }
 
 function register(
   app: FastifyInstance,
   name: RouteName,
-  { handler, deps }: { handler: Handler | undefined; deps: Deps },
+  { handler, deps, metrics }: { handler: Handler | undefined; deps: Deps; metrics: RegistryMetrics },
 ): void {
   if (!handler) throw new Error(`no handler for the route ${name}`);
   const { method, path } = ROUTES[name];
@@ -151,7 +154,8 @@ function register(
       url,
       bodyLimit: LARGE_BODIES[name] ?? BODY_BYTES,
       // Who calls is settled before a byte of the body is read.
-      onRequest: async (request) => {
+      onRequest: async (request, reply) => {
+        metrics.watch(name, reply.raw);
         if (/%00/.test(request.url)) throw nulInAddress();
         callers.set(request, await authorise(request, name, deps.pool));
       },
@@ -196,54 +200,6 @@ function nulInAddress(): LockkeeperError {
   return new LockkeeperError('REQUEST_INVALID', {
     expected: 'an address without NUL',
     found: 'one',
-    next: 'Correct the request',
-  });
-}
-
-/** One mapper for everything that is thrown. What is not ours is 500 without its inside; the log has the rest. */
-function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const known = known4xx(error) ?? asLockkeeperError(error);
-  if (known.status >= 500) request.log.error({ err: error }, 'request failed');
-  // Paths, and what programs said, stay on this machine.
-  const shown =
-    known.code === 'INTERNAL' || known.code === 'SIGNER_FAILED'
-      ? new LockkeeperError(known.code, {
-          expected: 'no failure',
-          found: `one with the request id ${request.id}`,
-          next: 'Report it with that id; the registry’s log has more',
-        })
-      : known;
-  return reply
-    .code(shown.status)
-    .header('cache-control', 'no-store')
-    .header('access-control-allow-origin', '*')
-    .type('application/problem+json')
-    .send(JSON.stringify(problemOf(shown, CODES[shown.code].title)));
-}
-
-function badValue(): LockkeeperError {
-  return new LockkeeperError('REQUEST_INVALID', {
-    expected: 'values that can be stored: dates that exist, texts without NUL',
-    found: 'one that cannot',
-    next: 'Correct the request',
-  });
-}
-
-/** Fastify's own refusals of a request, in our words. */
-function known4xx(error: unknown): LockkeeperError | null {
-  if (error instanceof LockkeeperError) return error;
-  const {
-    statusCode,
-    message,
-    code: cause,
-  } = error as { statusCode?: number; message?: string; code?: string };
-  // What PostgreSQL says of values, not of itself: class 22 is data, 54000 a text too long for an index.
-  if (typeof cause === 'string' && /^(?:22...|54000)$/.test(cause)) return badValue();
-  if (statusCode === undefined || statusCode < 400 || statusCode >= 500) return null;
-  const code = statusCode === 413 ? 'FRAME_TOO_LARGE' : 'REQUEST_INVALID';
-  return new LockkeeperError(code, {
-    expected: 'a request this registry reads: JSON within this route’s limit',
-    found: quote(message ?? '', 200),
     next: 'Correct the request',
   });
 }

@@ -17,6 +17,7 @@ const ANYONE = ['anonymous', ...SIGNED_IN] as const;
 /** Every route of the registry with the roles that may use it. What is not here does not exist. */
 export const ROUTES = {
   health: { method: 'GET', path: '/v1/health', roles: ANYONE },
+  metrics: { method: 'GET', path: '/metrics', roles: ['admin', 'auditor'] },
   trust: { method: 'GET', path: '/v1/trust', roles: ANYONE },
   trustFiles: { method: 'GET', path: '/v1/trust/files', roles: PEOPLE },
   signIn: { method: 'POST', path: '/v1/sign-in', roles: ANYONE },

@@ -10,6 +10,7 @@ const PEOPLE = ALL.filter((role) => role !== 'runtime');
 /** Written down a second time on purpose: who may do what is changed in two places or not at all. */
 const MAY: Readonly<Record<string, readonly string[]>> = {
   'GET /v1/health': OPEN,
+  'GET /metrics': ['admin', 'auditor'],
   'GET /v1/trust': OPEN,
   'GET /v1/trust/files': PEOPLE,
   'POST /v1/sign-in': OPEN,
