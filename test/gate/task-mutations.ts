@@ -75,7 +75,7 @@ export const taskMutations: readonly Mutation[] = [
   without(
     '13 task asked for: answer to the client',
     'runtime/session/to-client.ts',
-    'judgeTaskAnswer(said.result, pending, x.tasks)',
+    'judgeTaskAnswer(result, pending, x.tasks)',
     'null',
   ),
   without(
