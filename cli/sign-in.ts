@@ -42,12 +42,19 @@ async function byBrowser(context: Context, api: Api, browser: boolean): Promise<
     const shown = assertSecureUrl(url, 'the address that the registry sends you to').href;
     context.say(`Sign in here, in a browser on this machine:\n\n  ${shown}\n`);
     if (browser) openBrowser(shown);
+    else context.say(tunnelTo(redirect));
     const { code, iss } = await loopback.wait(Date.parse(expires) - Date.now());
     const body = { id, code, verifier, ...(iss === undefined ? {} : { iss }) };
     return await api.call('signInEnd', TokenView, { body });
   } finally {
     loopback.close();
   }
+}
+
+/** Over ssh the browser is elsewhere, and has to come back to this machine. */
+function tunnelTo(redirect: string): string {
+  const { port } = new URL(redirect);
+  return `In a browser on another machine, once this runs there: ssh -L ${port}:127.0.0.1:${port} THIS-MACHINE\n`;
 }
 
 async function byDevice(context: Context, api: Api): Promise<TokenView> {

@@ -14,6 +14,7 @@ import { loadCliConfig } from '../../cli/config.ts';
 import { type Home, openHome } from '../../cli/home.ts';
 import { openLoopback } from '../../cli/loopback.ts';
 import { makePaint } from '../../cli/output.ts';
+import { signInByProvider } from '../../cli/sign-in.ts';
 import { buildApp } from '../../registry/app.ts';
 import { ownKey } from '../helpers/issuer.ts';
 import { type OidcRegistry, startOidcRegistry } from '../helpers/oidc.ts';
@@ -164,6 +165,28 @@ describe('lk login', () => {
     const [, code = ''] = /type (\S+) there/.exec(line) ?? [];
     await answerDevice(at, { user: 'grace', code });
     await expect(done).resolves.toMatchObject({ data: { person: 'grace@acme.test', roles: ['developer'] } });
+  });
+
+  it('says how a browser of another machine comes back, where no code can be typed', async () => {
+    const said: string[] = [];
+    const { oidc } = registry.deps;
+    if (!oidc) throw new Error('no provider');
+    const app = await buildApp({
+      ...registry.deps,
+      oidc: { ...oidc, config: { ...oidc.config, device: false } },
+    });
+    stop.push(() => app.close());
+    const api = openApi(await app.listen({ port: 0, host: '127.0.0.1' }), null);
+    groups.hal = ['engineering'];
+    const done = signInByProvider(contextOf(said), api, { browser: false });
+    done.catch(() => undefined);
+    await until(() => said.some((line) => line.includes('ssh -L')));
+    const at = new URL(/https?:\/\/\S+/.exec(said.join('\n'))?.[0] ?? '');
+    const redirect = at.searchParams.get('redirect_uri') ?? '';
+    const { port } = new URL(redirect);
+    expect(said.join('\n')).toContain(`ssh -L ${port}:127.0.0.1:${port}`);
+    await fetch(await signIn(at, { user: 'hal', back: redirect }));
+    await expect(done).resolves.toMatchObject({ person: 'hal@acme.test' });
   });
 
   it('keeps nothing of somebody whom no group lets in', async () => {

@@ -488,6 +488,9 @@ describe('a person', () => {
     const again = { ...claimsOf('left', 'admins'), sub: 'sub-again' };
     expect((await signInWith({ claims: again })).body.code).toBe('SIGN_IN_REFUSED');
     expect(await counted()).toEqual(before);
+    await registry.call('root', 'POST', '/v1/people', { person: 'left@acme.test', roles: ['auditor'] });
+    const back = await signInWith({ claims: claimsOf('left', 'developers') });
+    expect(back.body).toMatchObject({ person: 'left@acme.test', roles: ['developer'] });
   });
 
   it('makes no token that outlives the sign-in', async () => {
