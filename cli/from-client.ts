@@ -83,7 +83,7 @@ function wishOf(entry: Entry, approved: readonly Release[]): Wish | Missing {
   }
   const meant = understand(entry.command ?? '', entry.args);
   if (typeof meant === 'string') return { alias, why: meant, next: 'lk publish --help names the sources' };
-  const source = `${meant.kind}:${meant.kind === 'pypi' ? pypiName(meant.name) : meant.name}`;
+  const source = sourceOf(meant);
   const all = newest(approved.filter((one) => one.source.startsWith(`${source}@`)));
   const range = meant.spec !== '' && semver.validRange(meant.spec) !== null ? meant.spec : '*';
   const release = all.find(({ version }) => inRange(version, range));
@@ -126,11 +126,17 @@ function wish({ args, env }: Pick<Entry, 'args' | 'env'>, { alias, release, rang
   return { alias, request, release, notes };
 }
 
+/** What is approved of a package begins with it, and an @. */
+export function sourceOf({ kind, name }: Pick<Meant, 'kind' | 'name'>): string {
+  return `${kind}:${kind === 'pypi' ? pypiName(name) : name}`;
+}
+
 function newest(releases: readonly Release[]): Release[] {
   return [...releases].sort((a, b) => semver.rcompare(a.version, b.version));
 }
 
-function aliasFrom(word: string): string {
+/** A name that a project may have, of one in a client's file. */
+export function aliasFrom(word: string): string {
   const plain = word.toLowerCase().replace(/[^a-z0-9_-]+/g, '-');
   return plain.replace(/^[^a-z0-9]+/, '').slice(0, 64) || 'server';
 }
@@ -152,7 +158,8 @@ function publishing(source: string, { spec, args }: Meant, { env }: Entry): stri
   return ['lk publish', quoted(`${source}${version}`), ...words, ...names].join(' ');
 }
 
-function quoted(word: string): string {
+/** One word of a shell's line. */
+export function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 

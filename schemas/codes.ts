@@ -38,6 +38,8 @@ export const CODES = {
   JSON_INVALID: { status: 400, exit: 3, title: 'The text is not strict JSON' },
   DOCUMENT_INVALID: { status: 400, exit: 3, title: 'The document does not fit its schema' },
   DOCUMENT_FOREIGN: { status: 400, exit: 3, title: 'The file belongs to another tool' },
+  FILE_LINKED: { status: 409, exit: 3, title: 'The file is a link to another' },
+  FILE_CHANGED: { status: 409, exit: 3, title: 'The file is no longer as it was' },
   // lifecycle
   BUNDLES_FULL: { status: 429, exit: 3, title: 'There is no room for another bundle' },
   STATE_CONFLICT: { status: 409, exit: 3, title: 'The release is in another state' },

@@ -1,6 +1,8 @@
 /** Clients that nobody here wrote, through lk run and lk gateway; npm run clients has more of them than package.json. */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { overtaken } from '../runtime/session/era.ts';
 import type { AuditBody } from '../schemas/audit.ts';
@@ -42,6 +44,36 @@ describe('clients that package.json installs', () => {
       expect(started?.detail).toMatchObject({ era: row.era, client: { name: client.calls } });
     },
   );
+
+  it('start what lk adopt wrote into their file, through the lock', async () => {
+    const { project, bin } = stage.world;
+    const file = join(project, '.mcp.json');
+    const args = ['-y', '@acme/docs'];
+    const docs = { type: 'stdio', command: 'npx', args, env: { NODE_OPTIONS: '--require=/nowhere.js' } };
+    writeFileSync(file, JSON.stringify({ mcpServers: { docs } }));
+    const env = { HOME: join(project, 'docs'), PATH: `${bin}:${dirname(process.execPath)}:/usr/bin:/bin` };
+    const run = async (...words: string[]): Promise<{ code: number; stdout: string }> =>
+      promisify(execFile)('/bin/sh', ['-c', '"$@"', 'sh', ...words], { cwd: project, env }).then(
+        ({ stdout }) => ({ code: 0, stdout }),
+        ({ code, stdout, stderr }) => ({ code, stdout: stdout + stderr }),
+      );
+    const before = await run('lk', 'discover', '--check');
+    expect(before).toMatchObject({ code: 3, stdout: expect.stringContaining('Next: lk adopt .mcp.json') });
+    const { code, stdout } = await run('lk', 'adopt', '.mcp.json', '--yes');
+    expect(stdout).toContain('NODE_OPTIONS goes');
+    expect(code).toBe(0);
+    expect((await run('lk', 'discover', '--check')).code).toBe(0);
+    const inspector = here.find(({ name, mode }) => name === 'Inspector' && !mode) as Client;
+    const program = join(await installed(inspector, () => undefined), inspector.program);
+    const began = new Date();
+    const call = ['--method', 'tools/call', '--tool-name', 'echo', '--tool-arg', 'message=adopted'];
+    const said = await run('node', program, '--cli', '--config', file, '--server', 'docs', ...call);
+    expect(said.stdout).toContain('adopted');
+    const records = await stage.world.records(began);
+    const made = records.find(({ kind, method }) => kind === 'request.forwarded' && method === 'tools/call');
+    expect(made?.arguments).toEqual({ message: 'adopted' });
+    rmSync(file);
+  });
 
   it.each(['stdio', 'http'] as const)(
     'is met in its own era before an older server over %s',

@@ -8,6 +8,7 @@ export const groups: Groups = {
   'Look at a server': {
     scan: async () => (await import('./scan.ts')).scan,
     try: async () => (await import('./try.ts')).trying,
+    discover: async () => (await import('./discover.ts')).discover,
   },
   'Run a registry': {
     serve: async () => (await import('./serve.ts')).serve,
@@ -33,6 +34,7 @@ export const groups: Groups = {
   },
   'Use in a project': {
     add: async () => (await import('./add.ts')).add,
+    adopt: async () => (await import('./adopt.ts')).adopt,
     remove: async () => (await import('./remove.ts')).remove,
     lock: async () => (await import('./lock.ts')).lock,
     ci: async () => (await import('./ci.ts')).ci,

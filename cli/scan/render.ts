@@ -1,6 +1,6 @@
 /** What `lk scan` prints for people. */
 import { renderReport } from '../../scanner/render.ts';
-import { CLIENT_FILES } from '../../scanner/targets/client-file.ts';
+import { CLIENT_FILES } from '../../scanner/targets/places.ts';
 import { WIDTH, wrapped } from '../../scanner/text.ts';
 import type { CheckResult } from '../../schemas/finding.ts';
 import type { Scan, ScanTarget } from '../../schemas/scan.ts';

@@ -2,14 +2,10 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { secretsIn } from '../../runtime/content/secrets.ts';
-import {
-  CLIENT_FILES,
-  type Entry,
-  entriesOf,
-  MAX_CLIENT_FILE_BYTES,
-} from '../../scanner/targets/client-file.ts';
+import { type Entry, entriesOf, MAX_CLIENT_FILE_BYTES } from '../../scanner/targets/client-file.ts';
 import { understand } from '../../scanner/targets/command.ts';
 import { type Asking, exactSource, isPinned } from '../../scanner/targets/exact.ts';
+import { CLIENT_FILES } from '../../scanner/targets/places.ts';
 import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { ScanNote } from '../../schemas/scan.ts';
 import { readOr } from '../project.ts';
@@ -125,14 +121,8 @@ function unpinned(spec: string, source: string): ScanNote {
   );
 }
 
-function secretNotes({ env, args, headers, url }: Entry): ScanNote[] {
-  const named = [...Object.entries(env), ...Object.entries(headers)]
-    .filter(([name, value]) => secretsIn(`${name}=${value}`).length > 0)
-    .map(([name]) => name);
-  const said = [...args, url ?? ''].some((word) => secretsIn(word).length > 0)
-    ? ['an argument or the address']
-    : [];
-  const places = [...named, ...said];
+function secretNotes(entry: Entry): ScanNote[] {
+  const places = secretPlaces(entry);
   if (places.length === 0) return [];
   return [
     note(
@@ -141,6 +131,22 @@ function secretNotes({ env, args, headers, url }: Entry): ScanNote[] {
       `a secret stands in the file itself: ${places.map((one) => quote(one, 60)).join(', ')}`,
     ),
   ];
+}
+
+/** Where a secret stands in the file itself: names of variables and headers, and words; never what it is. Pure. */
+export function secretPlaces({ env, args, headers, url }: Entry): string[] {
+  const named = [...Object.entries(env), ...Object.entries(headers)]
+    .filter(([name, value]) => secretsIn(`${name}=${value}`).length > 0)
+    .map(([name]) => name);
+  const said = args.some((_, at) => isSecretWord(args, at)) || secretsIn(url ?? '').length > 0;
+  return [...named, ...(said ? ['an argument or the address'] : [])];
+}
+
+/** Whether an argument is a secret by its own look, or by the option before it. Pure. */
+export function isSecretWord(args: readonly string[], at: number): boolean {
+  const [word = '', before = ''] = [args[at], args[at - 1]];
+  if (secretsIn(word).length > 0) return true;
+  return before.startsWith('-') && !before.includes('=') && secretsIn(`${before}=${word}`).length > 0;
 }
 
 function note(number: string, severity: ScanNote['severity'], message: string): ScanNote {

@@ -13,48 +13,48 @@ export interface Entry {
   readonly url: string | null;
   /** Values of headers that a remote server is sent. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Names of members that lead to it in the file, its own last. */
+  readonly place: readonly string[];
+  /** The folder that it is for, where one file has those of several. */
+  readonly project: string | null;
 }
-
-/** Where the files of clients lie below a project or a home folder. */
-export const CLIENT_FILES: readonly string[] = [
-  '.mcp.json',
-  'mcp.json',
-  '.vscode/mcp.json',
-  '.cursor/mcp.json',
-  '.gemini/settings.json',
-  '.codex/config.toml',
-  '.copilot/mcp-config.json',
-  '.roo/mcp.json',
-  '.zed/settings.json',
-  'opencode.json',
-  'claude_desktop_config.json',
-  '.claude.json',
-];
 
 export const MAX_CLIENT_FILE_BYTES = 4 * 1024 * 1024;
 const MAX_ENTRIES = 500;
-/** Members that hold servers by name: most clients, VS Code, Zed, Codex, opencode. */
-const SECTIONS = ['mcpServers', 'servers', 'context_servers', 'mcp_servers', 'mcp'] as const;
+/** Members that hold servers by name: most clients, VS Code and its settings, Zed, Codex, opencode. */
+const SECTIONS = ['mcpServers', 'servers', 'mcp.servers', 'context_servers', 'mcp_servers', 'mcp'] as const;
 
-type Members = Readonly<Record<string, unknown>>;
+export type Members = Readonly<Record<string, unknown>>;
 
 /** In the order of the file. Throws DOCUMENT_INVALID where it cannot be read, or names too many. */
 export function entriesOf(path: string, text: string): Entry[] {
-  const whole = path.endsWith('.toml') ? tomlOf(path, text) : jsonOf(path, text);
+  const whole = documentOf(path, text);
   // Claude Code keeps those of each project in one file of the home folder.
-  const places = [whole, ...Object.values(membersOf(whole.projects)).map(membersOf)];
-  const entries = places.flatMap((place) => SECTIONS.flatMap((name) => entriesIn(membersOf(place[name]))));
+  const projects = Object.entries(membersOf(whole.projects));
+  const entries = [
+    ...entriesBelow(whole, [], null),
+    ...projects.flatMap(([dir, one]) => entriesBelow(membersOf(one), ['projects', dir], dir)),
+  ];
   if (entries.length <= MAX_ENTRIES) return entries;
   throw invalid(path, `at most ${MAX_ENTRIES} servers`, `${entries.length}`);
 }
 
-function entriesIn(section: Members): Entry[] {
+/** The whole file as its client reads it. Throws DOCUMENT_INVALID. */
+export function documentOf(path: string, text: string): Members {
+  return path.endsWith('.toml') ? tomlOf(path, text) : jsonOf(path, text);
+}
+
+function entriesBelow(members: Members, at: readonly string[], project: string | null): Entry[] {
+  return SECTIONS.flatMap((name) => entriesIn(membersOf(members[name]), [...at, name], project));
+}
+
+function entriesIn(section: Members, at: readonly string[], project: string | null): Entry[] {
   const inner = membersOf(section.servers);
   // Settings of VS Code: {"mcp": {"servers": {…}}}.
-  if (isServers(inner)) return entriesIn(inner);
+  if (isServers(inner)) return entriesIn(inner, [...at, 'servers'], project);
   return Object.entries(section).flatMap(([alias, value]) => {
     const entry = entryOf(alias, membersOf(value));
-    return entry === null ? [] : [entry];
+    return entry === null ? [] : [{ ...entry, place: [...at, alias], project }];
   });
 }
 
@@ -62,7 +62,7 @@ function isServers(value: Members): boolean {
   return Object.values(value).some((one) => entryOf('', membersOf(one)) !== null);
 }
 
-function entryOf(alias: string, from: Members): Entry | null {
+function entryOf(alias: string, from: Members): Omit<Entry, 'place' | 'project'> | null {
   const [first, ...rest] = [membersOf(from.command).path ?? from.command].flat();
   const url = from.url ?? from.serverUrl ?? from.httpUrl ?? from.uri;
   const command = typeof first === 'string' && first !== '' ? first : null;
@@ -77,7 +77,7 @@ function entryOf(alias: string, from: Members): Entry | null {
   };
 }
 
-function membersOf(value: unknown): Members {
+export function membersOf(value: unknown): Members {
   return isObject(value) ? (value as Members) : {};
 }
 
@@ -102,7 +102,8 @@ function jsonOf(path: string, text: string): Members {
     throw invalid(path, 'JSON, with comments or without', found);
   }
   if (isObject(value)) return value as Members;
-  throw invalid(path, 'a JSON object', quote(text, 40));
+  // Its words may be anybody's: a file of keys, for one.
+  throw invalid(path, 'a JSON object', 'another value');
 }
 
 const MAX_DEPTH = 200;
