@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { isSecretMember, secretsIn } from '../../runtime/content/secrets.ts';
 import { documentOf, type Entry, type Members, membersOf } from '../../scanner/targets/client-file.ts';
 import { understand } from '../../scanner/targets/command.ts';
+import { isFolder } from '../../scanner/targets/folders.ts';
 import type { LockEntry } from '../../schemas/lock.ts';
 import { quoted } from '../from-client.ts';
 import { isSecretWord } from '../scan/targets.ts';
@@ -68,6 +69,7 @@ function variablesOf(
   { request, permissions }: LockEntry,
 ): { dropped: string[]; notes: string[] } {
   const [dropped, notes]: [string[], string[]] = [[], []];
+  const targets = permissions.mounts.map(({ target }) => target);
   for (const [name, value] of Object.entries(env)) {
     const secret = request.secrets?.[name];
     const permitted = permissions.env.includes(name) || permissions.secrets?.includes(name);
@@ -80,6 +82,10 @@ function variablesOf(
       const how = permissions.secrets?.includes(name) ? `--secret ${name}=env` : `--env ${name}`;
       if (!isAsked)
         notes.push(`${name} stays, and reaches the server after: lk add ${alias} ${how}, then lk lock`);
+      if (isFolder(value) && !targets.some((target) => value.startsWith(target)))
+        notes.push(
+          `${name} is a path of this machine: in the sandbox there is ${targets.join(', ') || 'no folder of it'}`,
+        );
       if (isSecretMember(name, value) || secretsIn(`${name}=${value}`).length > 0)
         notes.push(`${name} is a secret that stands in the file itself, as before`);
       continue;

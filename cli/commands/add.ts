@@ -142,7 +142,7 @@ function adoptionText(
       : [missing.length > 0 ? `No server of ${file} is approved.` : `${file} names no server.`]),
     ...(asked.length > 0 ? ['Not asked for:', ...asked] : []),
     ...(added.length > 0
-      ? [`Next: lk lock. Then these take the place of theirs in ${file}:`, ...linesOf(client)]
+      ? [`Next: lk lock, then lk adopt ${file}: these take the place of theirs in it:`, ...linesOf(client)]
       : []),
   ].join('\n');
 }

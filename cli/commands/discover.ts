@@ -20,7 +20,7 @@ interface Found extends Standing {
 }
 
 export const discover: Command = {
-  summary: 'which MCP servers the clients of this machine start, and which of them are locked',
+  summary: 'tell which MCP servers the clients here start, and which of them are locked',
   words: '[FOLDER …]',
   options: {
     check: option.flag(

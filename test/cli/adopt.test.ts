@@ -224,7 +224,7 @@ describe('lk adopt', () => {
   const before = servers({
     'My Weather': {
       ...NPX,
-      env: { LANG: 'C', TOKEN: SECRET, KEY: 'k', ZONE: 'z', DEBUG: '1', NODE_OPTIONS: '-r x' },
+      env: { LANG: 'C', TOKEN: SECRET, KEY: 'k', ZONE: '/srv/zones', DEBUG: '1', NODE_OPTIONS: '-r x' },
     },
     theirs: { command: 'npx', args: ['other'] },
   });
@@ -240,7 +240,7 @@ describe('lk adopt', () => {
         'My Weather': {
           command: 'lk',
           args: ['run', 'weather', '--project', project],
-          env: { LANG: 'C', TOKEN: SECRET, ZONE: 'z' },
+          env: { LANG: 'C', TOKEN: SECRET, ZONE: '/srv/zones' },
         },
         theirs: { command: 'npx', args: ['other'] },
       }),
@@ -255,6 +255,7 @@ describe('lk adopt', () => {
       'DEBUG goes: the locked release takes no such variable',
       'NODE_OPTIONS goes: it would change what lk itself is',
       'ZONE stays, and reaches the server after: lk add weather --env ZONE, then lk lock',
+      'ZONE is a path of this machine: in the sandbox there is no folder of it',
       'TOKEN is a secret that stands in the file itself, as before',
       'Not adopted: theirs: it is not in the lock',
       `  Next: lk add ${path}, then lk lock`,
