@@ -1,12 +1,15 @@
 /** People through an identity provider: what is not exactly its word for this sign-in gives nobody a token. */
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { JWTPayload } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { loadConfig } from '../../registry/config.ts';
 import { addNewcomer, endUnvouched, linkAccount, takeTurn } from '../../registry/db/identities.ts';
 import { newCode, newToken, putPerson } from '../../registry/db/people.ts';
-import { withTransaction } from '../../registry/db/pool.ts';
+import { openPool, withTransaction } from '../../registry/db/pool.ts';
 import { openOidc } from '../../registry/oidc/open.ts';
+import { type Registry, startRegistry } from '../../registry/start.ts';
 import type { TokenView } from '../../schemas/api.ts';
 import { seal } from '../../schemas/dsse.ts';
 import { KEY_PROOF_TYPE } from '../../schemas/keys.ts';
@@ -19,7 +22,8 @@ import {
   startFreeProvider,
   startOidcRegistry,
 } from '../helpers/oidc.ts';
-import { type Answer, servers } from '../helpers/registry.ts';
+import { type Answer, databaseUrl, servers } from '../helpers/registry.ts';
+import { tempDir } from '../helpers/session.ts';
 import { makeKey } from '../helpers/trust.ts';
 import { until } from '../helpers/wait.ts';
 
@@ -609,6 +613,51 @@ describe('where only the provider makes reviewers', () => {
       async (one) => (await registry.call(one, 'GET', '/v1/me')).status,
     );
     expect(await Promise.all(statuses)).toEqual([401, 200, 200]);
+  });
+});
+
+describe('a registry that is told of a provider by a file', () => {
+  const dir = tempDir();
+  const file = join(dir, 'oidc.json');
+  const start = async (text: string): Promise<Registry> => {
+    writeFileSync(file, text);
+    const env = { LOCKKEEPER_DATA: join(dir, 'data'), LOCKKEEPER_PORT: '0', LOCKKEEPER_ROLE: 'registry' };
+    const config = loadConfig({ ...env, DATABASE_URL: await url, LOCKKEEPER_OIDC: file });
+    return startRegistry(config, { log: () => undefined });
+  };
+  const url = databaseUrl();
+
+  it.each([
+    ['that is none', '{'],
+    [
+      'with a word that nobody knows',
+      JSON.stringify({ issuer: 'https://a.test', clientId: 'c', everyone: 'admin' }),
+    ],
+    [
+      'that makes everybody an administrator',
+      '{"issuer":"https://a.test","clientId":"c","everybody":"admin"}',
+    ],
+  ])('%s does not start', async (_, text) => {
+    await expect(start(text)).rejects.toMatchObject({
+      code: expect.stringMatching(/^(CONFIG|JSON)_INVALID$/),
+    });
+  });
+
+  it('starts with it, though the provider is away, and ends what others reviewed with', async () => {
+    const pool = openPool({ connectionString: await url }, 1);
+    await putPerson(pool, 'before', ['reviewer']);
+    const { token } = await newToken(pool, 'before', { roles: ['reviewer'], hours: 1 });
+    await pool.end();
+    const issuer = 'http://127.0.0.1:9/nobody';
+    const running = await start(JSON.stringify(configOf({ issuer, reviewers: 'provider' })));
+    try {
+      const ways = await fetch(`${running.url}/v1/sign-in`);
+      expect(await ways.json()).toEqual({ provider: { issuer, device: true } });
+      const me = await fetch(`${running.url}/v1/me`, { headers: { authorization: `Bearer ${token}` } });
+      expect(me.status).toBe(401);
+    } finally {
+      await running.close();
+    }
   });
 });
 
