@@ -11,7 +11,7 @@ for (const words of [['-p', 'tsconfig.build.json'], BROWSER]) {
   const { status } = spawnSync(join(root, 'node_modules/.bin/tsc'), words, { cwd: root, stdio: 'inherit' });
   if (status !== 0) process.exit(1);
 }
-for (const file of globSync('{runtime,scanner,registry,cli,web}/**/*.{json,cjs,mjs,py,sql,css,html,js}', {
+for (const file of globSync('{runtime,scanner,registry,cli,web}/**/*.{json,cjs,mjs,py,sql,css,svg,html,js}', {
   cwd: root,
 })) {
   cpSync(join(root, file), join(out, file));

@@ -75,8 +75,11 @@ describe('the published package', () => {
       const text = await answer.text();
       for (const [, next = ''] of text.matchAll(/from '\.\/([a-z]+\.js)'/g)) await follow(`/assets/${next}`);
     };
-    await follow('/assets/main.js');
-    await follow('/assets/style.css');
+    const named = [...page.matchAll(/"(\/assets\/[^"]+)"/g)].map(([, address = '']) => address);
+    expect(named).toEqual(
+      expect.arrayContaining(['/assets/main.js', '/assets/style.css', '/assets/icon.svg']),
+    );
+    for (const address of named) await follow(address);
     expect(seen.size).toBeGreaterThan(6);
   });
 

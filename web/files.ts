@@ -4,6 +4,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
+import { extname } from 'node:path';
 
 export interface PageFile {
   readonly type: string;
@@ -18,6 +19,11 @@ export interface PageFiles {
 }
 
 const FOLDER = new URL('./', import.meta.url);
+/** Of what is served as it stands. */
+const TYPES: Readonly<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -48,8 +54,10 @@ function scriptText(name: string): string {
 export function pageFiles(): PageFiles {
   const assets = new Map<string, PageFile>();
   const names = readdirSync(FOLDER);
-  for (const name of names.filter((name) => name.endsWith('.css')))
-    assets.set(`/assets/${name}`, { type: 'text/css; charset=utf-8', text: read(name) });
+  for (const name of names) {
+    const type = TYPES[extname(name)];
+    if (type !== undefined) assets.set(`/assets/${name}`, { type, text: read(name) });
+  }
   for (const name of names.filter(isScript)) {
     const address = `/assets/${name.replace(/\.ts$/, '.js')}`;
     assets.set(address, { type: 'text/javascript; charset=utf-8', text: scriptText(name) });
