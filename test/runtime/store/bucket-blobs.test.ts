@@ -22,6 +22,7 @@ import {
   startS3,
 } from '../../helpers/s3.ts';
 import { tempDir } from '../../helpers/session.ts';
+import { until } from '../../helpers/wait.ts';
 
 const HELLO = Buffer.from('hello');
 const DIGEST = sha256(HELLO);
@@ -141,7 +142,7 @@ describe('blobs in a bucket', () => {
     };
     const removed = blobs.removeOld(DIGEST, 24 * HOUR);
     const looked = (): number => asked('HEAD').filter(({ key }) => key.startsWith('lk/removing/')).length;
-    while (looked() === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => looked() > 0);
     (held as (() => void) | null)?.();
     expect(await removed).toBe(true);
     await writer;
@@ -205,7 +206,11 @@ describe('blobs in a bucket', () => {
   });
 
   it.each<[string, Answering, string]>([
-    ['an error as a success', { status: 200, body: document('InternalError') }, 'BLOBS_REFUSED'],
+    [
+      'an error as a success',
+      { status: 200, body: document('InternalError'), headers: { etag: '"x"' } },
+      'BLOBS_REFUSED',
+    ],
     ['a page of somebody else', { status: 200, body: '<html>Sign in</html>' }, 'BLOBS_REFUSED'],
     ['no right to write', { status: 403, body: document('AccessDenied') }, 'BLOBS_REFUSED'],
     ['a full disk', { status: 507, body: document('XMinioStorageFull') }, 'BLOBS_UNREACHABLE'],
