@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openBlobs } from '../../../runtime/store/blobs.ts';
+import { openBlobs, whereThere } from '../../../runtime/store/blobs.ts';
 import {
   type BucketBlobs,
   type BucketBlobsOptions,
@@ -237,6 +237,13 @@ describe('blobs in a bucket', () => {
     s3.before = () => ({ status: 403 });
     expect(await refusal(open().has(DIGEST))).toMatchObject({ code: 'BLOBS_REFUSED' });
     expect(await refusal(open().removeOld(DIGEST, 0))).toMatchObject({ code: 'BLOBS_REFUSED' });
+    expect(await refusal(whereThere(open(), DIGEST))).toMatchObject({ code: 'BLOBS_REFUSED' });
+    s3.before = () => null;
+    expect(await whereThere(open(), DIGEST)).toBeNull();
+    s3.put(KEY, 'hellO');
+    expect(await whereThere(open(), DIGEST)).toBeNull();
+    s3.put(KEY, HELLO);
+    expect(await whereThere(open(), DIGEST)).toEqual(HELLO);
   });
 
   it('go nowhere that a bucket leads to', async () => {
