@@ -59,9 +59,14 @@ describe('clients that package.json installs', () => {
       );
     const before = await run('lk', 'discover', '--check');
     expect(before).toMatchObject({ code: 3, stdout: expect.stringContaining('Next: lk adopt .mcp.json') });
-    const { code, stdout } = await run('lk', 'adopt', '.mcp.json', '--yes');
+    const old = readFileSync(file, 'utf8');
+    const answer = (word: string): Promise<{ stdout: string }> =>
+      run('/bin/sh', '-c', `echo ${word} | script -qec 'lk adopt .mcp.json' /dev/null`);
+    expect((await answer('n')).stdout).toContain('Nothing was written.');
+    expect(readFileSync(file, 'utf8')).toBe(old);
+    const { stdout } = await answer('y');
     expect(stdout).toContain('NODE_OPTIONS goes');
-    expect(code).toBe(0);
+    expect(stdout).toContain('As it was: ');
     expect((await run('lk', 'discover', '--check')).code).toBe(0);
     const inspector = here.find(({ name, mode }) => name === 'Inspector' && !mode) as Client;
     const program = join(await installed(inspector, () => undefined), inspector.program);

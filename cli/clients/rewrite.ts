@@ -31,7 +31,7 @@ export function rewritten(path: string, text: string, changes: readonly Change[]
   const root = parseTree(text, [], { allowTrailingComma: true });
   const splices = changes.flatMap((change) => {
     const node = change.entry.place.reduce<Node | undefined>(
-      (at, name) => at && memberOf(path, at, name)?.value,
+      (at, name) => at && memberOf(at, name)?.value,
       root,
     );
     if (node?.type !== 'object') throw unclear(path, change.entry.alias);
@@ -95,9 +95,8 @@ interface Member {
   readonly value: Node;
 }
 
-function memberOf(path: string, { children = [] }: Node, name: string): Member | undefined {
-  const [found, other] = children.filter(({ children: [key] = [] }) => key?.value === name);
-  if (other) throw unclear(path, name);
+function memberOf({ children = [] }: Node, name: string): Member | undefined {
+  const found = children.find(({ children: [key] = [] }) => key?.value === name);
   const value = found?.children?.[1];
   return found && value && { node: found, value };
 }
@@ -122,7 +121,7 @@ function memberSplices(path: string, text: string, { node, before, after }: Pair
   const fresh = Object.keys(after).filter((name) => !Object.hasOwn(before, name));
   let anchor: Splice | null = null;
   for (const name of Object.keys(before)) {
-    const member = memberOf(path, node, name);
+    const member = memberOf(node, name);
     if (!member) throw unclear(path, name);
     const { offset, length } = member.value;
     const value = after[name];
