@@ -452,7 +452,7 @@ describe('lk audit --local', () => {
     async (words) => {
       const { run } = await world(honest(now()));
       const { exit, stderr } = await run(`lk audit --local ${words}`);
-      expect(stderr).toContain('REQUEST_INVALID');
+      expect(stderr).toContain('[USAGE]');
       expect(exit).toBe(2);
     },
   );

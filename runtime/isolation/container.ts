@@ -140,7 +140,8 @@ function seen(pid: number, plan: LaunchPlan): Facts | null {
   try {
     return foundFacts(pid, plan, MEANS);
   } catch (error) {
-    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
+    // Of a process that is ending the kernel has no mounts any more, and says EINVAL.
+    if (['ENOENT', 'ESRCH', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
     throw error;
   }
 }

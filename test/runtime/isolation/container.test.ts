@@ -29,7 +29,7 @@ const fs = require('node:fs'), net = require('node:net'); const out = {};
 const attempt = (name, run) => { try { out[name] = String(run() ?? 'ok').slice(0, 100); } catch (error) { out[name] = error.code ?? error.message; } };
 attempt('uid', () => process.getuid()); attempt('status', () => [...fs.readFileSync('/proc/self/status', 'utf8').matchAll(/^(Groups|CapBnd|NoNewPrivs|Seccomp):\\t?(.*)$/gm)].map(([, name, value]) => name + '=' + value.trim()).join(' ')); attempt('limits', () => [...fs.readFileSync('/proc/self/limits', 'utf8').matchAll(/^Max (open files|processes) +(\\d+)/gm)].map(([, name, value]) => name + '=' + value).join(' ')); attempt('writeMount', () => fs.writeFileSync('/data/x', '')); attempt('shadow', () => fs.readFileSync('/etc/shadow')); attempt('writeApp', () => fs.writeFileSync('/app/x', '')); attempt('writeRoot', () => fs.writeFileSync('/x', ''));
 attempt('tmp', () => fs.writeFileSync('/tmp/x', '')); attempt('fill', () => fs.writeFileSync('/tmp/y', Buffer.alloc(64 * 1024 * 1024)));
-const socket = net.connect(80, '93.184.216.34'); socket.on('error', (error) => { out.net = error.code; console.log(JSON.stringify(out)); });
+const socket = net.connect(80, '93.184.216.34'); socket.on('error', (error) => { out.net = error.code; console.log(JSON.stringify(out)); process.stdin.resume(); });
 `;
 
 describe('the container driver on Podman', () => {
