@@ -54,15 +54,20 @@ export interface ReadFile {
   readonly entries: readonly Entry[];
 }
 
-/** A client's file, whole. Throws DOCUMENT_INVALID or SYSTEM; NOT_FOUND where there is none. */
-export async function readClientFile(path: string): Promise<ReadFile> {
+/** Of a client's file, all of them. Throws SYSTEM; NOT_FOUND where there is none. */
+export async function bytesOf(path: string): Promise<Buffer> {
   const missing = (): LockkeeperError =>
     new LockkeeperError('NOT_FOUND', {
       expected: 'the file of an MCP client',
       found: `no ${path}`,
       next: 'See which there are: lk discover',
     });
-  const bytes = await readOr(path, missing, MAX_CLIENT_FILE_BYTES);
+  return readOr(path, missing, MAX_CLIENT_FILE_BYTES);
+}
+
+/** A client's file, whole. Throws DOCUMENT_INVALID too. */
+export async function readClientFile(path: string): Promise<ReadFile> {
+  const bytes = await bytesOf(path);
   const text = bytes.toString('utf8');
   return { bytes, text, entries: entriesOf(path, text) };
 }

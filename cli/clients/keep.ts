@@ -2,10 +2,9 @@
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { createAtomic, replaceAtomic } from '../../runtime/store/atomic.ts';
-import { MAX_CLIENT_FILE_BYTES } from '../../scanner/targets/client-file.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { sha256 } from '../../schemas/json.ts';
-import { readOr } from '../project.ts';
+import { bytesOf } from './files.ts';
 
 const MARK = '.before-lk-';
 
@@ -60,16 +59,6 @@ export async function bringBack(path: string, { copy, before, now }: Kept): Prom
     throw changed(`${path} as it was read`, 'other bytes', 'Run the command again');
   await replaceAtomic(path, before, like);
   await rm(copy);
-}
-
-async function bytesOf(path: string): Promise<Buffer> {
-  const missing = (): LockkeeperError =>
-    new LockkeeperError('NOT_FOUND', {
-      expected: 'the file of an MCP client',
-      found: `no ${path}`,
-      next: 'See which there are: lk discover',
-    });
-  return readOr(path, missing, MAX_CLIENT_FILE_BYTES);
 }
 
 function changed(expected: string, found: string, next: string): LockkeeperError {

@@ -28,7 +28,7 @@ export const adopt: Command = {
   examples: [
     'lk adopt .mcp.json',
     'lk adopt .vscode/mcp.json docs --dry-run',
-    'lk adopt claude-code --yes --project ~/work/app',
+    'lk adopt claude-code --yes --project ~/projects/app',
     'lk adopt .mcp.json --undo',
   ],
   arity: [1, 200],
@@ -133,8 +133,9 @@ function assertNamed(works: readonly Work[], names: readonly string[], word: str
 async function carryOut(context: Context, works: readonly Work[], values: Values): Promise<Result> {
   const writing = works.filter(({ after }) => after !== null);
   const dry = flag(values, 'dry-run');
+  const asked = writing.length > 0 && !dry && !flag(values, 'yes');
   const shown = works.flatMap(differenceOf);
-  if (writing.length > 0 && !dry && !flag(values, 'yes')) {
+  if (asked) {
     context.say(shown.join('\n'));
     if (!(await confirmed(`Write ${writing.map(({ path }) => path).join(', ')}?`)))
       return { data: dataOf(works, new Map()), text: 'Nothing was written.', exit: 3 };
@@ -143,7 +144,6 @@ async function carryOut(context: Context, works: readonly Work[], values: Values
   if (!dry)
     for (const { path, file, after } of writing)
       if (after !== null) copies.set(path, await replace(path, file.bytes, Buffer.from(after)));
-  const asked = writing.length > 0 && !dry && !flag(values, 'yes');
   const lines = [
     ...(asked ? [] : shown),
     ...works.flatMap((work) => endOf(work, copies.get(work.path))),

@@ -27,7 +27,7 @@ export const discover: Command = {
       'end with 3 where one is not run through a lock, with 4 where a file could not be read',
     ),
   },
-  examples: ['lk discover', 'lk discover ~/work/app ~/work/site', 'lk discover --check --json'],
+  examples: ['lk discover', 'lk discover ~/projects/app ~/projects/site', 'lk discover --check --json'],
   arity: [0, 100],
   async run(context, words, values) {
     const lockAt = locksFor(context);
