@@ -157,3 +157,20 @@ export function instant(values: Values, name: string): string | null {
     next: 'Correct it',
   });
 }
+
+/** A number of seconds, from 1 to the most. Throws USAGE. */
+export function seconds(
+  values: Values,
+  name: string,
+  { verb, most, unsaid }: { readonly verb: string; readonly most: number; readonly unsaid: number },
+): number {
+  const wanted = text(values, name);
+  if (wanted === undefined) return unsaid;
+  const given = /^\d{1,5}$/.test(wanted) ? Number(wanted) : 0;
+  if (given >= 1 && given <= most) return given;
+  throw new LockkeeperError('USAGE', {
+    expected: `--${name} as a number from 1 to ${most}`,
+    found: quote(wanted, 40),
+    next: `See: lk ${verb} --help`,
+  });
+}

@@ -3,9 +3,8 @@ import { closeInherited } from '../../runtime/isolation/descriptors.ts';
 import { runLocked } from '../../runtime/run.ts';
 import { CALL_MS } from '../../runtime/session/overdue.ts';
 import { runsUntil } from '../../runtime/trust/freshness.ts';
-import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { callApprovalsOf } from '../call-approvals.ts';
-import { type Command, option, text, type Values } from '../command.ts';
+import { type Command, option, seconds } from '../command.ts';
 import { readContentControls } from '../content-config.ts';
 import { tellOf } from '../fleet.ts';
 import { remembering } from '../heard.ts';
@@ -29,7 +28,8 @@ export const run: Command = {
   arity: [1, 1],
   async run(context, [alias = ''], values) {
     closeInherited();
-    const callMs = callMsOf(values);
+    const callMs =
+      seconds(values, 'call-seconds', { verb: 'run', most: 86_400, unsaid: CALL_MS / 1000 }) * 1000;
     const content = await readContentControls(context.config.content);
     const runtime = await openRuntime(context, values, ({ verified }) => [entryNamed(verified, alias)]);
     const { opened, api, around, person, journal, fleet, say } = runtime;
@@ -69,16 +69,3 @@ export const run: Command = {
     return null;
   },
 };
-
-/** Throws USAGE. */
-function callMsOf(values: Values): number {
-  const wanted = text(values, 'call-seconds');
-  if (wanted === undefined) return CALL_MS;
-  const seconds = /^\d{1,5}$/.test(wanted) ? Number(wanted) : 0;
-  if (seconds >= 1 && seconds <= 86_400) return seconds * 1000;
-  throw new LockkeeperError('USAGE', {
-    expected: '--call-seconds as a number from 1 to 86400',
-    found: quote(wanted, 40),
-    next: 'See: lk run --help',
-  });
-}

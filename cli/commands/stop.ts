@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { type Command, flag, option, text, type Values } from '../command.ts';
+import { type Command, flag, option, seconds } from '../command.ts';
 import { type HostInstance, isThere, readInstances } from '../instances.ts';
 
 const WAIT_SECONDS = 30;
@@ -16,7 +16,7 @@ export const stop: Command = {
   examples: ['lk stop filesystem', 'lk stop 4711', 'lk stop --all --seconds 120'],
   arity: [0, 1],
   async run(context, [word], values) {
-    const waitMs = secondsOf(values) * 1000;
+    const waitMs = seconds(values, 'seconds', { verb: 'stop', most: 3600, unsaid: WAIT_SECONDS }) * 1000;
     const running = (await readInstances(context.home.dir)).filter(({ gone }) => !gone);
     const pids = pidsOf(running, word, flag(values, 'all'));
     const kept = pids.map((pid) => ({ pid, aliases: aliasesOf(running, pid) }));
@@ -94,17 +94,5 @@ function lasting(pids: readonly number[], waitMs: number): LockkeeperError {
     expected: `an end within ${waitMs / 1000} s`,
     found: `process ${pids.join(', ')} still running`,
     next: 'It may wait for calls in flight: see lk ps. Told a second time, it ends at once',
-  });
-}
-
-/** Throws USAGE. */
-function secondsOf(values: Values): number {
-  const wanted = text(values, 'seconds') ?? String(WAIT_SECONDS);
-  const seconds = /^\d{1,4}$/.test(wanted) ? Number(wanted) : 0;
-  if (seconds >= 1 && seconds <= 3600) return seconds;
-  throw new LockkeeperError('USAGE', {
-    expected: '--seconds as a number from 1 to 3600',
-    found: quote(wanted, 40),
-    next: 'See: lk stop --help',
   });
 }
