@@ -18,6 +18,7 @@ import type { Surface } from '../../schemas/surface.ts';
 import { inBothEras } from '../helpers/eras.ts';
 import { httpClient, messagesOf, post, startGateway, stateless } from '../helpers/gateway.ts';
 import { INITIALIZE, startSession, tempDir } from '../helpers/session.ts';
+import { until } from '../helpers/wait.ts';
 
 export const FACES = ['stdio', 'http session', 'http stateless', 'all, session', 'all, stateless'] as const;
 export type FaceName = (typeof FACES)[number];
@@ -47,8 +48,6 @@ export interface Asked {
   readonly params?: JsonObject;
   /** Over HTTP, with these headers as well. */
   readonly headers?: Record<string, string>;
-  /** How long an answer is waited for that takes long to make, ms. */
-  readonly patienceMs?: number;
 }
 
 export interface Talk {
@@ -66,12 +65,13 @@ export interface Talk {
   tell(message: JsonObject): Promise<void>;
   /** What reached the server, from its own log. */
   reached(): string;
-  records(): Promise<AuditBody[]>;
+  /** The records of which this holds, once there is one. */
+  records(holds: (body: AuditBody) => boolean): Promise<AuditBody[]>;
   close(): Promise<void>;
 }
 
-/** Nothing that comes later is waited for, ms. */
-const PATIENCE_MS = 4000;
+/** Nothing that comes later is waited for, on a machine that may be busy, ms. */
+const PATIENCE_MS = 30_000;
 const SMALL = 64 * 1024;
 const ENVELOPE = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',
@@ -133,15 +133,11 @@ async function stdio(setup: Setup): Promise<Talk> {
   });
   await session.request(0, 'initialize', { ...INITIALIZE, capabilities: setup.capabilities ?? {} });
   session.send({ method: 'notifications/initialized' });
-  const answered = async (
-    id: number | string,
-    from: number,
-    patienceMs = PATIENCE_MS,
-  ): Promise<JsonObject[]> => {
+  let closed = false;
+  const answered = async (id: number | string, from: number): Promise<JsonObject[]> => {
     const isAnswer = (message: JsonObject): boolean => message.id === id && message.method === undefined;
-    const until = performance.now() + patienceMs;
     const came = (): JsonObject[] => session.received.slice(from);
-    while (!came().some(isAnswer) && performance.now() < until) await pause(5);
+    await until(() => closed || came().some(isAnswer), PATIENCE_MS).catch(() => undefined);
     const end = came().findIndex(isAnswer);
     return end === -1 ? [] : came().slice(0, end + 1);
   };
@@ -150,10 +146,10 @@ async function stdio(setup: Setup): Promise<Talk> {
     limit: STDIO_LIMIT,
     meta: {},
     tool: (name) => name,
-    ask: ({ id = randomUUID(), method, params = {}, patienceMs }) => {
+    ask: ({ id = randomUUID(), method, params = {} }) => {
       const from = session.received.length;
       session.send({ id, method, params });
-      return answered(id, from, patienceMs);
+      return answered(id, from);
     },
     raw: (text) => {
       const from = session.received.length;
@@ -169,8 +165,9 @@ async function stdio(setup: Setup): Promise<Talk> {
         .calls()
         .map((call) => JSON.stringify(call))
         .join('\n'),
-    records: () => recordsIn(dir),
+    records: (holds) => recordsIn(dir, holds),
     close: async () => {
+      closed = true;
       await session.close();
       await opened.close().catch(() => undefined);
     },
@@ -180,7 +177,7 @@ async function stdio(setup: Setup): Promise<Talk> {
 /** A refusal of what was no message has no id. */
 async function refusalIn(received: readonly JsonObject[], from: number): Promise<JsonObject[]> {
   const found = (): JsonObject[] => received.slice(from).filter(({ id, error }) => id === null && error);
-  for (let n = 0; n < PATIENCE_MS / 5 && found().length === 0; n++) await pause(5);
+  await until(() => found().length > 0, PATIENCE_MS).catch(() => undefined);
   return found();
 }
 
@@ -219,8 +216,8 @@ async function overHttp(face: Exclude<FaceName, 'stdio'>, setup: Setup): Promise
   const url = `${gateway.url}${all ? '/mcp' : '/servers/weather/mcp'}`;
   const client = isStateless ? null : await httpClient(url, {}, setup.capabilities ?? {});
   const tool = (name: string): string => (all ? `weather__${name}` : name);
-  const heard = async (asked: Promise<Response>, patienceMs = PATIENCE_MS): Promise<JsonObject[]> =>
-    Promise.race([asked.then(messagesOf).catch(() => []), pause(patienceMs).then(() => [])]);
+  const heard = async (asked: Promise<Response>): Promise<JsonObject[]> =>
+    Promise.race([asked.then(messagesOf).catch(() => []), pause(PATIENCE_MS).then(() => [])]);
   const own: Record<string, string> = client?.headers ?? {
     'mcp-protocol-version': '2026-07-28',
     'mcp-method': 'tools/call',
@@ -231,12 +228,11 @@ async function overHttp(face: Exclude<FaceName, 'stdio'>, setup: Setup): Promise
     limit: SMALL,
     meta: isStateless ? { _meta: ENVELOPE } : {},
     tool,
-    ask: ({ id = randomUUID(), method, params = {}, headers = {}, patienceMs }) =>
+    ask: ({ id = randomUUID(), method, params = {}, headers = {} }) =>
       heard(
         client
           ? post(url, { id, method, params }, { ...client.headers, ...headers })
           : stateless(url, { id, method, params }, headers),
-        patienceMs,
       ),
     raw: (text) => heard(post(url, text, own)),
     tell: async (message) => {
@@ -244,17 +240,29 @@ async function overHttp(face: Exclude<FaceName, 'stdio'>, setup: Setup): Promise
       await pause(100);
     },
     reached: () => (existsSync(gateway.log('weather')) ? readFileSync(gateway.log('weather'), 'utf8') : ''),
-    records: () => recordsIn(gateway.dir),
+    records: (holds) => recordsIn(gateway.dir, holds),
     close: () => gateway.close(),
   };
 }
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** What is noted is written a moment later. */
-async function recordsIn(dir: string): Promise<AuditBody[]> {
-  await pause(150);
-  const bodies: AuditBody[] = [];
-  for await (const { body } of readJournal(join(dir, 'journal'))) bodies.push(body);
-  return bodies;
+/** What is noted is written a moment later, ms. */
+const NOTED_MS = 10_000;
+
+async function recordsIn(dir: string, holds: (body: AuditBody) => boolean): Promise<AuditBody[]> {
+  const found = async (): Promise<AuditBody[]> => {
+    const bodies: AuditBody[] = [];
+    for await (const { body } of readJournal(join(dir, 'journal'))) if (holds(body)) bodies.push(body);
+    return bodies;
+  };
+  const some = (): Promise<boolean> =>
+    found().then(
+      ({ length }) => length > 0,
+      () => false,
+    );
+  await until(some, NOTED_MS).catch(() => undefined);
+  // Nor a second one.
+  await pause(50);
+  return found();
 }

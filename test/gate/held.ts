@@ -1,6 +1,7 @@
 /** A journal whose records of one kind are not durable until they are let go. */
 import type { AuditBody } from '../../schemas/audit.ts';
-import { pause, type Setup } from './faces.ts';
+import { until } from '../helpers/wait.ts';
+import type { Setup } from './faces.ts';
 
 /** Of the runtime that was made last with it. */
 export interface Held {
@@ -24,9 +25,7 @@ export function heldRecords(of: (body: AuditBody) => boolean): Held {
         },
       }),
     },
-    waits: async () => {
-      while (!seen) await pause(5);
-    },
+    waits: async () => void (await until(() => seen)),
     release: () => {
       for (const go of waiting) go();
       waiting = [];

@@ -1,7 +1,8 @@
 /** One control at one place of the gate: how it is tried, and where it does not apply. */
 import assert from 'node:assert/strict';
 import type { JsonObject } from '../../schemas/common.ts';
-import { FACES, type FaceName, openFace, type Setup, type Talk } from './faces.ts';
+import { until } from '../helpers/wait.ts';
+import { FACES, type FaceName, openFace, pause, type Setup, type Talk } from './faces.ts';
 
 export interface Row {
   /** The number of the step in the design. */
@@ -57,10 +58,7 @@ export async function judge(row: Row, face: FaceName): Promise<Verdict> {
     return { ...at, verdict: 'BROKEN', why: String((error as Error).message).slice(0, 400) };
   } finally {
     clearTimeout(timer);
-    await Promise.race([
-      talk?.close().catch(() => undefined),
-      new Promise((resolve) => setTimeout(resolve, 3000)),
-    ]);
+    await Promise.race([talk?.close().catch(() => undefined), pause(3000)]);
   }
 }
 
@@ -92,8 +90,12 @@ export async function refused(
   await untouched(talk, word);
 }
 
+/** Something with this word in it reached the server. */
+export const reaches = (talk: Talk, word: string): Promise<true> =>
+  until(() => talk.reached().includes(word));
+
 /** Nothing with this word in it reached the server, also a moment later. */
 export async function untouched(talk: Talk, word = 'marked'): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await pause(50);
   assert.ok(!talk.reached().includes(word), `the server was reached: ${talk.reached().slice(0, 300)}`);
 }

@@ -10,12 +10,10 @@ import { codeOf, type Row, refused, type Trial, untouched } from './row.ts';
 import { NO_QUESTIONS } from './to-client.ts';
 
 const _meta = { 'io.modelcontextprotocol/clientCapabilities': DECLARED };
-/** Many tasks are made at once, on a machine that may be busy, ms. */
-const PATIENCE_MS = 30_000;
 const isStateless = ({ face }: Talk): boolean => face.endsWith('stateless');
 const named = ({ face }: Talk, id: string): string => (face.startsWith('all') ? `weather:${id}` : id);
 const ask = (talk: Talk, method: string, params: JsonObject): Promise<JsonObject[]> =>
-  talk.ask({ method, params: isStateless(talk) ? { ...params, _meta } : params, patienceMs: PATIENCE_MS });
+  talk.ask({ method, params: isStateless(talk) ? { ...params, _meta } : params });
 const call = (talk: Talk, name: string, args: JsonObject, more: JsonObject = {}): Promise<JsonObject[]> =>
   ask(talk, 'tools/call', { name: talk.tool(name), arguments: args, ...more });
 const act = (talk: Talk, what: string, more: JsonObject = {}): Promise<JsonObject[]> =>
@@ -156,7 +154,7 @@ export const tasks: readonly Row[] = [
         const params = { messages: [], _meta: { [RELATED]: { taskId: 'foreign' } } };
         const question = { jsonrpc: '2.0', id: 'srv-9', method: 'sampling/createMessage', params };
         await act(talk, `tell ${JSON.stringify(question)}`);
-        const refusals = (await talk.records()).filter(({ kind }) => kind === 'request.refused');
+        const refusals = await talk.records(({ kind }) => kind === 'request.refused');
         assert.deepEqual(
           refusals.map(({ direction, code }) => [direction, code]),
           [['to-client', 'TASK_UNKNOWN']],
@@ -258,7 +256,7 @@ export const tasks: readonly Row[] = [
       await make(talk, 'one');
       await act(talk, 'settle one ends');
       assert.ok((await fetched(talk, 'one')).at(-1)?.result);
-      const ends = (await talk.records()).filter(({ kind }) => kind === 'task.finished');
+      const ends = await talk.records(({ kind }) => kind === 'task.finished');
       assert.deepEqual(
         ends.map(({ outcome }) => outcome),
         ['ok'],

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import type { JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
+import { until } from '../helpers/wait.ts';
 import { pause, type Setup, type Talk } from './faces.ts';
 import { heldRecords } from './held.ts';
-import { codeOf, type Row, refused, trial, untouched } from './row.ts';
+import { codeOf, type Row, reaches, refused, trial, untouched } from './row.ts';
 
 const echo = (talk: Talk, message = 'marked'): JsonObject => ({
   name: talk.tool('echo'),
@@ -98,7 +99,7 @@ export const toServer: readonly Row[] = [
     absent: { 'http stateless': RENAMED, 'all, stateless': RENAMED },
     make: trial(async (talk) => {
       void talk.ask({ id: 5, method: 'tools/call', params: act(talk, 'never') });
-      while (!talk.reached().includes('never')) await pause(10);
+      await reaches(talk, 'never');
       await refused(talk, talk.ask({ id: 5, method: 'tools/call', params: echo(talk) }), 'ID_DUPLICATE');
     }),
   },
@@ -109,7 +110,7 @@ export const toServer: readonly Row[] = [
     absent: { 'http stateless': RENAMED, 'all, stateless': RENAMED },
     make: trial(async (talk) => {
       void talk.ask({ id: 5, method: 'tools/call', params: act(talk, 'never') });
-      while (!talk.reached().includes('never')) await pause(10);
+      await reaches(talk, 'never');
       await talk.tell({ method: 'notifications/cancelled', params: { requestId: 5 } });
       await refused(talk, talk.ask({ id: 5, method: 'tools/call', params: echo(talk) }), 'ID_DUPLICATE');
     }),
@@ -135,7 +136,7 @@ export const toServer: readonly Row[] = [
       const run = async (talk: Talk): Promise<void> => {
         // What is in flight may finish: the server is still there.
         void call(talk, act(talk, 'wait 1500'));
-        while (!talk.reached().includes('wait 1500')) await pause(10);
+        await reaches(talk, 'wait 1500');
         over = true;
         for (const hear of heard) hear(REVOKED);
         assert.equal((await call(talk)).at(-1)?.result, undefined);
@@ -158,10 +159,11 @@ export const toServer: readonly Row[] = [
     make: trial(async (talk) => {
       await call(talk, echo(talk, 'first'));
       await talk.tell({ method: 'notifications/marked' });
-      const kinds = (await talk.records())
-        .filter(({ method }) => method === 'notifications/marked')
-        .map(({ kind }) => kind);
-      assert.deepEqual(kinds, ['notice.refused']);
+      const records = await talk.records(({ method }) => method === 'notifications/marked');
+      assert.deepEqual(
+        records.map(({ kind }) => kind),
+        ['notice.refused'],
+      );
       await untouched(talk);
     }),
   },
@@ -259,7 +261,7 @@ export const toServer: readonly Row[] = [
     make: trial(async (talk) => {
       const params = act(talk, 'never');
       for (let n = 0; n < 256; n++) void talk.ask({ id: 1000 + n, method: 'tools/call', params });
-      while (talk.reached().split('never').length < 257) await pause(20);
+      await until(() => talk.reached().split('never').length > 256);
       await refused(talk, call(talk), 'RATE_LIMITED');
     }),
   },
@@ -306,15 +308,14 @@ export const toServer: readonly Row[] = [
       const held = heldRecords((body) => body.kind === 'notice.forwarded');
       const run = async (talk: Talk): Promise<void> => {
         void talk.ask({ id: 5, method: 'tools/call', params: act(talk, 'never') });
-        while (!talk.reached().includes('never')) await pause(10);
+        await reaches(talk, 'never');
         const told = talk.tell({ method: 'notifications/cancelled', params: { requestId: 5 } });
         await held.waits();
         await pause(150);
         await untouched(talk, 'cancelled');
         held.release();
         await told;
-        await pause(100);
-        assert.ok(talk.reached().includes('cancelled'));
+        await reaches(talk, 'cancelled');
       };
       return { setup: held.setup, run };
     },
