@@ -146,7 +146,7 @@ describe('docs/audit.md', () => {
 });
 
 describe('[npm] the first minute of README.md', () => {
-  it('ends in a call that is locked and recorded, and leaves nothing', { timeout: 300_000 }, async () => {
+  it('ends in a call that is locked and recorded, and leaves nothing', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'lk-docs-'));
     const lines = shellOf('README.md').filter((line) => line.startsWith('lk try '));
     expect(lines).toHaveLength(1);

@@ -2,8 +2,14 @@ import type { AuditRecord } from '../../schemas/audit.ts';
 import type { Json } from '../../schemas/common.ts';
 import { type Stage, say } from './stage.ts';
 
+interface Known {
+  readonly version: string;
+  readonly secret: string;
+  readonly began: Date;
+}
+
 /** After the incident: five questions that nobody could answer before, put to the audit. */
-export async function fiveQuestions(stage: Stage, known: { version: string; secret: string }): Promise<void> {
+export async function fiveQuestions(stage: Stage, known: Known): Promise<void> {
   const { company } = stage;
   const { records } = (await company.must('alice', 'audit', '--limit', '1000')) as unknown as {
     records: AuditRecord[];
@@ -13,6 +19,9 @@ export async function fiveQuestions(stage: Stage, known: { version: string; secr
   );
   const distinct = (values: readonly (string | undefined)[]): string =>
     [...new Set(values.filter((value) => value !== undefined))].sort().join(', ');
+  const when = distinct(calls.map(({ body }) => body.at));
+  // A story may be told past midnight.
+  const [first = '', today = ''] = [known.began, new Date()].map((date) => date.toISOString().slice(0, 10));
   const answers: readonly (readonly [string, string, string])[] = [
     [
       'which servers were active',
@@ -32,7 +41,7 @@ export async function fiveQuestions(stage: Stage, known: { version: string; secr
       ]),
       known.secret,
     ],
-    ['when', distinct(calls.map(({ body }) => body.at)), new Date().toISOString().slice(0, 10)],
+    ['when', when, when.includes(first) ? first : today],
     ['who approved it', distinct(calls.flatMap(({ body }) => body.subject?.approvedBy ?? [])), 'alice, bob'],
   ];
   for (const [question, found, holds] of answers)

@@ -18,6 +18,7 @@ const ACCEPT = ['LK-MNT-01', 'LK-REL-01', 'LK-ART-02'].flatMap((check) => [
 ]);
 
 export async function playStory(stage: Stage): Promise<Step[]> {
+  const began = new Date();
   const steps: Step[] = [];
   const told: Stage = {
     ...stage,
@@ -32,7 +33,7 @@ export async function playStory(stage: Stage): Promise<Step[]> {
   await internsUpdate(told);
   await forgedLock(told);
   await fooledReviewers(told);
-  await fiveQuestions(told, { version: POISONED, secret: SECRET });
+  await fiveQuestions(told, { version: POISONED, secret: SECRET, began });
   return steps;
 }
 

@@ -53,7 +53,7 @@ export async function openPages(registry: TestRegistry, { person, key, keyid }: 
     blank,
     visit: async (hash, width) => {
       const page = await blank(width);
-      page.setDefaultTimeout(15_000);
+      page.setDefaultTimeout(PATIENCE_MS);
       await page.goto(dashboard.url);
       await page.getByText('signs here').waitFor(WAIT);
       await page.evaluate(`location.hash = '${hash}'`);

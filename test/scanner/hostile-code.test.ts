@@ -138,7 +138,7 @@ describe('code that is made not to be found', () => {
     ),
   ];
 
-  it('is found, or said not to be read', { timeout: 60_000 }, async () => {
+  it('is found, or said not to be read', async () => {
     const whole = openReader({ fileMs: 20_000, packageMs: 40_000, memoryMiB: 512 });
     const { uses, hidden, unread, unfollowed } = await analyse(files, whole);
     await whole.close();

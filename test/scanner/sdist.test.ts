@@ -29,9 +29,7 @@ __legacy__ = sys.modules[__name__]
 const SDIST = 'pkg:pypi/acme-words@2.0.1?file_name=acme_words-2.0.1.tar.gz';
 
 describe('a dependency with a source archive alone', () => {
-  it('is built twice in the sandbox, and what was built is locked and runs', {
-    timeout: 120_000,
-  }, async () => {
+  it('is built twice in the sandbox, and what was built is locked and runs', async () => {
     const source = words();
     const { ports } = await served([needing, source]);
     const result = await scan(requestFor(SOURCE), ports);
@@ -80,7 +78,7 @@ describe('a dependency with a source archive alone', () => {
     expect(await builtWheels.run(facts as unknown as Facts)).toMatchObject({ findings: [{ message }] });
   });
 
-  it('is told of for what it makes up, and for being another each time', { timeout: 120_000 }, async () => {
+  it('is told of for what it makes up, and for being another each time', async () => {
     const data = 'acme_words-2.0.1.data/data/etc/x';
     const extra = `{'other.py': 'X = %d' % os.urandom(8)[0], 'evil.pth': 'import other', '${data}': 'x'}`;
     const { ports } = await served([
@@ -122,7 +120,7 @@ describe('a server with a source archive alone', () => {
     expect(options && (await pypiVersions('acme-words', options))).toMatchObject([{ version: '2.0.1' }]);
   });
 
-  it('is what its attestation has to be about: the source, not the wheel', { timeout: 60_000 }, async () => {
+  it('is what its attestation has to be about: the source, not the wheel', async () => {
     const file = 'pypi_attestations-0.0.19.tar.gz';
     const bytes = bytesOf(`pypi-attestations/${file}`);
     const attestation = JSON.parse(bytesOf(`pypi-attestations/${file}.publish.attestation`).toString('utf8'));
@@ -216,7 +214,7 @@ const REFUSED: Readonly<Record<string, readonly [Parameters<typeof words>[0], Re
 };
 
 describe('a source archive is refused, and nothing of it stays, whose build', () => {
-  it.each(Object.entries(REFUSED))('%s', { timeout: 60_000 }, async (title, [spec, said]) => {
+  it.each(Object.entries(REFUSED))('%s', async (title, [spec, said]) => {
     const quick = /never|without end/.test(title);
     const refused = await refusalOf(builtFrom(words(spec), quick ? { buildMs: 3000 } : {}));
     expect(refused.code).toMatch(/^(?:BUILD_FAILED|ARCHIVE_HOSTILE)$/);
@@ -224,7 +222,7 @@ describe('a source archive is refused, and nothing of it stays, whose build', ()
     expect(processesWith('/app/sdists/acme_words-2.0.1.tar.gz')).toEqual([]);
   });
 
-  it('asks the network: nobody hears of it', { timeout: 60_000 }, async () => {
+  it('asks the network: nobody hears of it', async () => {
     let heard = 0;
     const listener = createServer(() => heard++).listen(0, '127.0.0.1');
     onTestFinished(() => void listener.close());
@@ -241,7 +239,7 @@ describe('what builds it', () => {
   const asking = (text: string) =>
     `def get_requires_for_build_wheel(settings=None):\n    return ['${text}']\n`;
 
-  it('is locked by digest, also where the backend asks for it', { timeout: 60_000 }, async () => {
+  it('is locked by digest, also where the backend asks for it', async () => {
     const tool = wheelOf({ name: 'acme-tool', files: { 'acme_tool.py': 'X = 1\n' } });
     const source = words({ beside: asking('acme-tool>=1'), build: 'import acme_tool\nreturn wheel(out)' });
     const { artifact, tools } = await builtFrom(source, { others: [tool] });
@@ -253,7 +251,7 @@ describe('what builds it', () => {
     );
   });
 
-  it('is refused by name where it would have to be built itself', { timeout: 60_000 }, async () => {
+  it('is refused by name where it would have to be built itself', async () => {
     const tool = sdistOf({ name: 'acme-tool', files: { 'setup.py': '' } });
     const refused = await refusalOf(builtFrom(words({ beside: asking('acme-tool') }), { others: [tool] }));
     expect(refused).toMatchObject({

@@ -49,7 +49,7 @@ describe('the dashboard', () => {
   const visit = async (url: string, width = 1280): Promise<Page> => {
     const context = await browser.newContext({ viewport: { width, height: 900 } });
     const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(PATIENCE_MS);
     await page.goto(url);
     return page;
   };
