@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { surfaceOf } from '../runtime/prepare.ts';
 import { openBlobs } from '../runtime/store/blobs.ts';
-import { renderDiff } from '../scanner/render-diff.ts';
+import { renderDiff } from '../scanner/render/diff.ts';
 import type { Paint } from '../scanner/text.ts';
 import { diffSurfaces, stepOf } from '../schemas/diff.ts';
 import { type DiffView, diffArtifacts } from '../schemas/diff-view.ts';

@@ -5,12 +5,12 @@ import cron from 'node-cron';
 import type { BucketSetting } from '../runtime/store/bucket-setting.ts';
 import { quote } from '../schemas/errors.ts';
 import { DEFAULT_POLICY, type Policy } from '../schemas/policy.ts';
-import { licencesOf } from './licences.ts';
-import type { PublishSetting } from './publish.ts';
-import { blobsOf, publishOf } from './publish-setting.ts';
-import { badSetting } from './setting.ts';
+import type { PublishSetting } from './checkpoints/publish.ts';
+import { badSetting } from './settings/bad.ts';
+import { licencesOf } from './settings/licences.ts';
+import { blobsOf, publishOf } from './settings/places.ts';
+import { WITNESSES_PATTERN, type WitnessSetting, witnessesOf } from './settings/witnesses.ts';
 import { TARGETS_PATTERN, type TufSetting, tufOf } from './tuf/setting.ts';
-import { WITNESSES_PATTERN, type WitnessSetting, witnessesOf } from './witness-setting.ts';
 
 export interface RegistryConfig {
   /** Folder of blobs, keys and, without DATABASE_URL, the database. */

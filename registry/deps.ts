@@ -6,7 +6,7 @@ import type { Offered, Pointed, Release } from '../scanner/watch/ports.ts';
 import type { Policy } from '../schemas/policy.ts';
 import type { Feed } from './advisories/feed.ts';
 import type { BundleLimits } from './bundles.ts';
-import type { Checkpoints } from './checkpoints.ts';
+import type { Checkpoints } from './checkpoints/checkpoints.ts';
 import type { Client, Pool } from './db/pool.ts';
 import type { Oidc } from './oidc/open.ts';
 import type { StreamLimits } from './streams.ts';

@@ -1,4 +1,4 @@
-import { renderDiff, renderSurface } from '../../scanner/render-diff.ts';
+import { renderDiff, renderSurface } from '../../scanner/render/diff.ts';
 import { DiffView } from '../../schemas/api.ts';
 import type { Release } from '../../schemas/release.ts';
 import { Surface } from '../../schemas/surface.ts';

@@ -3,7 +3,7 @@ import { npmOptionsOf } from '../../scanner/npm.ts';
 import { ociOptionsOf } from '../../scanner/oci/options.ts';
 import { resolveTag } from '../../scanner/oci/tag.ts';
 import { pypiOptionsOf } from '../../scanner/pypi/options.ts';
-import { renderReport } from '../../scanner/render.ts';
+import { renderReport } from '../../scanner/render/report.ts';
 import { Me } from '../../schemas/api.ts';
 import { Report } from '../../schemas/finding.ts';
 import { Release, type Release as ReleaseView, type Submission } from '../../schemas/release.ts';

@@ -1,5 +1,5 @@
 import { openVerdict } from '../../runtime/trust/verdict.ts';
-import { renderReport } from '../../scanner/render.ts';
+import { renderReport } from '../../scanner/render/report.ts';
 import { counted } from '../../scanner/text.ts';
 import { AdvisoryList } from '../../schemas/advisory.ts';
 import { subjectsOf } from '../../schemas/approval.ts';

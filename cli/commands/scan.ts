@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { toMarkdown } from '../../scanner/markdown.ts';
-import { toSarif } from '../../scanner/sarif.ts';
+import { toMarkdown } from '../../scanner/render/markdown.ts';
+import { toSarif } from '../../scanner/render/sarif.ts';
 import { suppressedIn } from '../../scanner/suppressions.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { parseFile } from '../../schemas/json.ts';

@@ -1,7 +1,7 @@
 /** One server through the whole product on a private copy: scan, approval, lock, gate, call, record. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { renderReport } from '../../scanner/render.ts';
+import { renderReport } from '../../scanner/render/report.ts';
 import { counted, line, type Paint } from '../../scanner/text.ts';
 import { AuditList } from '../../schemas/api.ts';
 import type { AuditRecord } from '../../schemas/audit.ts';

@@ -1,5 +1,5 @@
 /** What `lk scan` prints for people. */
-import { renderReport } from '../../scanner/render.ts';
+import { renderReport } from '../../scanner/render/report.ts';
 import { CLIENT_FILES } from '../../scanner/targets/places.ts';
 import { WIDTH, wrapped } from '../../scanner/text.ts';
 import type { CheckResult } from '../../schemas/finding.ts';

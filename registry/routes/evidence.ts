@@ -18,6 +18,7 @@ import type { LogRole } from '../../schemas/root.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { readWitnessKey, withLines } from '../../schemas/witness.ts';
 import type { Call, Handlers } from '../app.ts';
+import { witnessId } from '../checkpoints/witness-client.ts';
 import { cosignaturesOf } from '../db/cosignatures.ts';
 import { checkpointAfter, checkpointBefore, digestsBefore, recordsBetween } from '../db/evidence.ts';
 import { entriesFrom, leafIndexes, logSize, nodesAt, type StoredCheckpoint } from '../db/log.ts';
@@ -26,7 +27,6 @@ import { rootsAfter } from '../db/records.ts';
 import type { Deps } from '../deps.ts';
 import { consistencyProof, inclusionProofs } from '../log.ts';
 import { earlierApprovals, thingOf } from '../things.ts';
-import { witnessId } from '../witness-client.ts';
 
 const MAX_ENTRIES = 1000;
 const MAX_RECORDS = 1000;

@@ -24,7 +24,7 @@ import { signWith } from '../../schemas/signer.ts';
 import { pinSurface, Surface } from '../../schemas/surface.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Call, Handlers } from '../app.ts';
-import { witnessedCheckpoint } from '../checkpoints.ts';
+import { witnessedCheckpoint } from '../checkpoints/checkpoints.ts';
 import { logSize } from '../db/log.ts';
 import { withTransaction } from '../db/pool.ts';
 import { insertLock, insertLockEvidence, isSigned, lockSizes, newestLock } from '../db/records.ts';

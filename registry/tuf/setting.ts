@@ -1,6 +1,6 @@
 /** The repository that trust files are asked of, as its settings name it. There is none by default. */
 import { quote } from '../../schemas/errors.ts';
-import { badSetting } from '../setting.ts';
+import { badSetting } from '../settings/bad.ts';
 
 export interface TufSetting {
   /** Address of the metadata; what it names lies under `targets/` of it. */

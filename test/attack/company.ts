@@ -1,7 +1,7 @@
 /** A registry on a database of its own, with a witness and people; and what a superuser of that database can do. */
 import type { AddressInfo } from 'node:net';
 import { openApi } from '../../cli/api.ts';
-import { witnessedCheckpoint } from '../../registry/checkpoints.ts';
+import { witnessedCheckpoint } from '../../registry/checkpoints/checkpoints.ts';
 import { appendEntries, leafIndexes, logSize } from '../../registry/db/log.ts';
 import { type Client, withTransaction } from '../../registry/db/pool.ts';
 import { insertLock, lockSizes, newestLock, rootsAfter } from '../../registry/db/records.ts';

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readPublished } from '../../cli/published.ts';
-import { publisherOf } from '../../registry/publish.ts';
+import { publisherOf } from '../../registry/checkpoints/publish.ts';
 import { bucketAt } from '../../runtime/store/bucket-setting.ts';
 import { numberedLog } from '../helpers/log.ts';
 import { type S3, startS3 } from '../helpers/s3.ts';

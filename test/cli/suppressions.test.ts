@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Context } from '../../cli/command.ts';
 import { accept, readSuppressions } from '../../cli/scan/suppressions.ts';
-import { toSarif } from '../../scanner/sarif.ts';
+import { toSarif } from '../../scanner/render/sarif.ts';
 import { suppressedIn } from '../../scanner/suppressions.ts';
 import { readPublicKey, seal } from '../../schemas/dsse.ts';
 import type { Report } from '../../schemas/finding.ts';

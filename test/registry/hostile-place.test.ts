@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type PublishSetting, publisherOf } from '../../registry/publish.ts';
+import { type PublishSetting, publisherOf } from '../../registry/checkpoints/publish.ts';
 import { bucketAt } from '../../runtime/store/bucket-setting.ts';
 import { type MemoryLog, numberedLog } from '../helpers/log.ts';
 import { refusal } from '../helpers/machine.ts';

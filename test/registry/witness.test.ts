@@ -6,7 +6,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openCheckpoints, witnessedCheckpoint } from '../../registry/checkpoints.ts';
+import { openCheckpoints, witnessedCheckpoint } from '../../registry/checkpoints/checkpoints.ts';
 import { loadConfig } from '../../registry/config.ts';
 import { appendEntries } from '../../registry/db/log.ts';
 import { withTransaction } from '../../registry/db/pool.ts';

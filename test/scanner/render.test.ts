@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { renderReport } from '../../scanner/render.ts';
-import { renderDiff, renderSurface } from '../../scanner/render-diff.ts';
+import { renderDiff, renderSurface } from '../../scanner/render/diff.ts';
+import { renderReport } from '../../scanner/render/report.ts';
 import type { Paint } from '../../scanner/text.ts';
 import type { DiffView } from '../../schemas/api.ts';
 import type { Change } from '../../schemas/diff.ts';

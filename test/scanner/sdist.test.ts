@@ -9,7 +9,7 @@ import { integrity } from '../../scanner/checks/integrity.ts';
 import { fileReader } from '../../scanner/files.ts';
 import { pypiSource } from '../../scanner/pypi/source.ts';
 import { pypiVersions } from '../../scanner/pypi/versions.ts';
-import { builtLine } from '../../scanner/render-built.ts';
+import { builtLine } from '../../scanner/render/built.ts';
 import { scan } from '../../scanner/scan.ts';
 import type { Artifact } from '../../schemas/release.ts';
 import { bytesOf } from '../helpers/bundles.ts';

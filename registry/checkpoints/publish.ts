@@ -1,8 +1,8 @@
 /** Checkpoints in a place of their own, where a log that was cut back or rewritten contradicts what lies there. */
 import type { Logger } from 'pino';
-import type { BucketSetting } from '../runtime/store/bucket-setting.ts';
-import { assertGrew } from '../runtime/trust/checkpoint.ts';
-import { asLockkeeperError, LockkeeperError, quote } from '../schemas/errors.ts';
+import type { BucketSetting } from '../../runtime/store/bucket-setting.ts';
+import { assertGrew } from '../../runtime/trust/checkpoint.ts';
+import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
 import {
   type Checkpoint,
   type Note,
@@ -11,11 +11,11 @@ import {
   readCheckpoint,
   readNoteKey,
   signersOf,
-} from '../schemas/note.ts';
-import type { Pool } from './db/pool.ts';
-import { insertEvent } from './db/records.ts';
-import { consistencyProof } from './log.ts';
-import { SELF } from './root.ts';
+} from '../../schemas/note.ts';
+import type { Pool } from '../db/pool.ts';
+import { insertEvent } from '../db/records.ts';
+import { consistencyProof } from '../log.ts';
+import { SELF } from '../root.ts';
 import { bucketShelf } from './shelves/bucket.ts';
 import { folderShelf } from './shelves/folder.ts';
 import { gitShelf } from './shelves/git.ts';

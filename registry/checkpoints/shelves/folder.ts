@@ -1,8 +1,8 @@
 /** Notes in a folder. */
 import { join } from 'node:path';
-import { alone } from '../../runtime/store/alone.ts';
-import { createAtomic, writeAtomic } from '../../runtime/store/atomic.ts';
-import { assertFolders, readNoteFile } from '../../runtime/store/note-file.ts';
+import { alone } from '../../../runtime/store/alone.ts';
+import { createAtomic, writeAtomic } from '../../../runtime/store/atomic.ts';
+import { assertFolders, readNoteFile } from '../../../runtime/store/note-file.ts';
 import type { Shelf } from './shelf.ts';
 
 /** Replicas that share a folder: nothing is laid over what was not read, whoever is faster. */

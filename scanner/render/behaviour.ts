@@ -1,6 +1,6 @@
 /** What a server did when it was called, in one line for a person. */
-import type { BehaviourSummary } from '../schemas/behaviour.ts';
-import { counted } from './text.ts';
+import type { BehaviourSummary } from '../../schemas/behaviour.ts';
+import { counted } from '../text.ts';
 
 const SHOWN = 4;
 

@@ -1,8 +1,8 @@
 /** A scan as Markdown, for a comment under a change or a page of a wiki. Outside words cannot become markup. */
-import type { CheckResult, Evidence, Report } from '../schemas/finding.ts';
-import type { Scan, ScanTarget } from '../schemas/scan.ts';
-import { builtLine } from './render-built.ts';
-import { counted, line, sized } from './text.ts';
+import type { CheckResult, Evidence, Report } from '../../schemas/finding.ts';
+import type { Scan, ScanTarget } from '../../schemas/scan.ts';
+import { counted, line, sized } from '../text.ts';
+import { builtLine } from './built.ts';
 
 const HEAD = {
   ok: 'Nothing stands against it',

@@ -1,9 +1,9 @@
 /** A scan as SARIF 2.1.0 (OASIS standard, 27 March 2020), for code scanning of a hosting service and for editors. */
 import type { Location, Log, Notification, ReportingDescriptor, Result } from 'sarif';
-import type { CheckResult, Evidence, Finding, Severity } from '../schemas/finding.ts';
-import type { Scan, ScanTarget } from '../schemas/scan.ts';
-import { VERSION } from '../schemas/version.ts';
-import { fingerprintOf } from './fingerprint.ts';
+import type { CheckResult, Evidence, Finding, Severity } from '../../schemas/finding.ts';
+import type { Scan, ScanTarget } from '../../schemas/scan.ts';
+import { VERSION } from '../../schemas/version.ts';
+import { fingerprintOf } from '../fingerprint.ts';
 
 const LEVEL: Readonly<Record<Severity, 'error' | 'warning' | 'note'>> = {
   critical: 'error',

@@ -1,12 +1,12 @@
 /** Asking one witness for its cosignature: C2SP tlog-witness from the side of the log. */
-import { readBounded, whyUnanswered } from '../runtime/fetched.ts';
-import { LockkeeperError, quote } from '../schemas/errors.ts';
-import { type NoteKey, parseNote, signersOf, type Verifier } from '../schemas/note.ts';
-import { linesOf, readWitnessKey, renderAddCheckpoint, SIZE_TYPE } from '../schemas/witness.ts';
-import { cosignaturesOf, cosignedSize, insertCosignature } from './db/cosignatures.ts';
-import type { StoredCheckpoint } from './db/log.ts';
-import type { Pool } from './db/pool.ts';
-import { consistencyProof } from './log.ts';
+import { readBounded, whyUnanswered } from '../../runtime/fetched.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { type NoteKey, parseNote, signersOf, type Verifier } from '../../schemas/note.ts';
+import { linesOf, readWitnessKey, renderAddCheckpoint, SIZE_TYPE } from '../../schemas/witness.ts';
+import { cosignaturesOf, cosignedSize, insertCosignature } from '../db/cosignatures.ts';
+import type { StoredCheckpoint } from '../db/log.ts';
+import type { Pool } from '../db/pool.ts';
+import { consistencyProof } from '../log.ts';
 
 /** A witness as the settings name it. */
 export interface Witness {

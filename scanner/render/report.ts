@@ -1,14 +1,14 @@
 /** A report as a person reads it: on one screen, what is open first. Colour is the caller's. */
-import type { Report } from '../schemas/finding.ts';
-import type { GitReport } from '../schemas/git.ts';
-import type { BundleReport } from '../schemas/mcpb.ts';
-import type { ImageReport } from '../schemas/oci.ts';
-import { isLocal, type Launch, type Release, takesArgs } from '../schemas/release.ts';
-import type { InstalledReport } from '../schemas/sbom.ts';
-import { calledLine } from './render-behaviour.ts';
-import { builtLine } from './render-built.ts';
-import { renderChecks } from './render-checks.ts';
-import { counted, line, type Paint, sized, WIDTH, wrapped } from './text.ts';
+import type { Report } from '../../schemas/finding.ts';
+import type { GitReport } from '../../schemas/git.ts';
+import type { BundleReport } from '../../schemas/mcpb.ts';
+import type { ImageReport } from '../../schemas/oci.ts';
+import { isLocal, type Launch, type Release, takesArgs } from '../../schemas/release.ts';
+import type { InstalledReport } from '../../schemas/sbom.ts';
+import { counted, line, type Paint, sized, WIDTH, wrapped } from '../text.ts';
+import { calledLine } from './behaviour.ts';
+import { builtLine } from './built.ts';
+import { renderChecks } from './checks.ts';
 
 /** What was asked for with the release; a report alone does not say it. */
 type Asked = Pick<Release, 'permissions' | 'launch'>;

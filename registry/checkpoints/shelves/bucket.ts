@@ -1,6 +1,6 @@
 /** Notes in a bucket. */
-import { openBucket } from '../../runtime/store/bucket.ts';
-import type { BucketSetting } from '../../runtime/store/bucket-setting.ts';
+import { openBucket } from '../../../runtime/store/bucket.ts';
+import type { BucketSetting } from '../../../runtime/store/bucket-setting.ts';
 import type { Shelf } from './shelf.ts';
 
 /** Conditional writes: of replicas that publish at once, one writes and the others look again. */

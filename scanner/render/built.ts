@@ -1,5 +1,5 @@
 /** Wheels of a closure that no index has, in one line for people. */
-import type { Report } from '../schemas/finding.ts';
+import type { Report } from '../../schemas/finding.ts';
 
 const SHOWN = 5;
 

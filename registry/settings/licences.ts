@@ -1,8 +1,8 @@
 /** Licences that a company takes, as a setting names them, and what its policy says then. */
-import { isLicenceId } from '../scanner/installed/licence.ts';
-import { quote } from '../schemas/errors.ts';
-import type { Policy } from '../schemas/policy.ts';
-import { badSetting } from './setting.ts';
+import { isLicenceId } from '../../scanner/installed/licence.ts';
+import { quote } from '../../schemas/errors.ts';
+import type { Policy } from '../../schemas/policy.ts';
+import { badSetting } from './bad.ts';
 
 const CHECK = 'LK-LIC-01';
 

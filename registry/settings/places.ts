@@ -1,7 +1,7 @@
 /** Where checkpoints are published and blobs kept, as settings name it. */
-import { type BucketSetting, bucketAt } from '../runtime/store/bucket-setting.ts';
-import type { PublishSetting } from './publish.ts';
-import { badSetting } from './setting.ts';
+import { type BucketSetting, bucketAt } from '../../runtime/store/bucket-setting.ts';
+import type { PublishSetting } from '../checkpoints/publish.ts';
+import { badSetting } from './bad.ts';
 
 /** Null for no such setting. Throws CONFIG_INVALID. */
 export function publishOf(env: Readonly<Record<string, string | undefined>>): PublishSetting | null {

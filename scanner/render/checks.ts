@@ -1,7 +1,7 @@
 /** What checks say, for people: what fired, what is not known, and what is in order. */
-import type { CheckResult, Evidence } from '../schemas/finding.ts';
-import { apart } from './excerpt.ts';
-import { line, type Paint, WIDTH, wrapped } from './text.ts';
+import type { CheckResult, Evidence } from '../../schemas/finding.ts';
+import { apart } from '../excerpt.ts';
+import { line, type Paint, WIDTH, wrapped } from '../text.ts';
 
 /** Lines that are left to what is in order, before a finding gets more than one. */
 const LEAST_OK = 6;

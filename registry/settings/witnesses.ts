@@ -1,8 +1,8 @@
 /** Who cosigns checkpoints, as the settings name them. */
-import { quote } from '../schemas/errors.ts';
-import { readWitnessKey } from '../schemas/witness.ts';
-import { badSetting } from './setting.ts';
-import type { Witness } from './witness-client.ts';
+import { quote } from '../../schemas/errors.ts';
+import { readWitnessKey } from '../../schemas/witness.ts';
+import type { Witness } from '../checkpoints/witness-client.ts';
+import { badSetting } from './bad.ts';
 
 export interface WitnessSetting {
   readonly list: readonly Witness[];

@@ -9,7 +9,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { LockkeeperError, quote } from '../../../schemas/errors.ts';
 import { folderShelf } from './folder.ts';
 import type { Shelf } from './shelf.ts';
 

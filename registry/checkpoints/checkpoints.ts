@@ -1,18 +1,18 @@
 /** Checkpoints as the registry gives them out: made, cosigned by the witnesses, published; and which one may be served. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { openCheckpoint } from '../runtime/trust/checkpoint.ts';
-import { asLockkeeperError, LockkeeperError } from '../schemas/errors.ts';
-import type { LogRole } from '../schemas/root.ts';
-import { readWitnessKey, withLines } from '../schemas/witness.ts';
-import { cosignaturesOf, newestSigned } from './db/cosignatures.ts';
-import { logSize, type StoredCheckpoint } from './db/log.ts';
-import type { Pool } from './db/pool.ts';
-import { insertEvent } from './db/records.ts';
-import { checkpoint } from './log.ts';
+import { openCheckpoint } from '../../runtime/trust/checkpoint.ts';
+import { asLockkeeperError, LockkeeperError } from '../../schemas/errors.ts';
+import type { LogRole } from '../../schemas/root.ts';
+import { readWitnessKey, withLines } from '../../schemas/witness.ts';
+import { cosignaturesOf, newestSigned } from '../db/cosignatures.ts';
+import { logSize, type StoredCheckpoint } from '../db/log.ts';
+import type { Pool } from '../db/pool.ts';
+import { insertEvent } from '../db/records.ts';
+import { checkpoint } from '../log.ts';
+import { SELF } from '../root.ts';
+import type { Trust } from '../trust.ts';
 import { type Publish, publishing } from './publish.ts';
-import { SELF } from './root.ts';
-import type { Trust } from './trust.ts';
 import { askWitness, sizeSeenBy, type Witness, witnessId } from './witness-client.ts';
 
 /** A checkpoint whose note carries every cosignature line that is stored for it. */
