@@ -9,10 +9,15 @@ export async function overview(groups: Groups, paint: Paint): Promise<string> {
     'Usage: lk VERB [words] [--options]',
     '',
   ];
+  const width = Math.max(
+    ...Object.values(groups)
+      .flatMap(Object.keys)
+      .map((name) => name.length),
+  );
   for (const [title, verbs] of Object.entries(groups)) {
     lines.push(paint.bold(title));
     for (const [name, load] of Object.entries(verbs))
-      lines.push(`  ${name.padEnd(13)} ${(await load()).summary}`);
+      lines.push(`  ${name.padEnd(width)}  ${(await load()).summary}`);
     lines.push('');
   }
   lines.push(

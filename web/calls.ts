@@ -19,7 +19,7 @@ export async function calls(): Promise<HTMLElement> {
   const { person, roles } = await me();
   const signer = await local();
   const list = el('div', { class: 'calls', 'aria-live': 'polite' });
-  const none = soft('No call waits for anybody.');
+  const none = card('', soft('No call waits for anybody.'));
   const problem = el('p', { role: 'alert' });
   const shown = new Map<string, { readonly node: HTMLElement; readonly status: HTMLElement }>();
   const look = async (): Promise<void> => {

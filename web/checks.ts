@@ -1,17 +1,20 @@
-/** What the checks of a scan say, the loudest first. */
-import type { CheckResult, Evidence, Report } from '../schemas/finding.ts';
+/** What the checks of a scan say, the gravest first. */
+import type { CheckResult, Evidence, Finding, Report } from '../schemas/finding.ts';
 import { card, el, fold, soft, table, tag } from './dom.ts';
 import { changed } from './surface.ts';
 
 const SHOWN_FINDINGS = 20;
 const SHOWN_EVIDENCE = 5;
-const LOUDEST_FIRST = ['critical', 'high', 'medium', 'low', 'info'] as const;
+/** Letters of a finding in a list. */
+const SHOWN_LETTERS = 110;
+const GRAVEST_FIRST = ['critical', 'high', 'medium', 'low', 'info'] as const;
 
 export function checks(report: Report): HTMLElement {
   const of = (outcome: CheckResult['outcome']): CheckResult[] =>
     report.checks.filter((check) => check.outcome === outcome);
   const [unknown, quiet] = [of('unknown'), of('ok')];
-  const loud = [...of('fired'), ...unknown.filter(({ gates }) => gates)];
+  const fired = of('fired').sort((a, b) => top(a) - top(b) || Number(b.gates) - Number(a.gates));
+  const loud = [...fired, ...unknown.filter(({ gates }) => gates)];
   return card(
     'Checks',
     ...loud.map((check) =>
@@ -40,26 +43,47 @@ export function checks(report: Report): HTMLElement {
   );
 }
 
-/** A report in a cell of a list: the loudest finding, how many checks are not ok, and what a reviewer has to answer for. */
-export function inShort({ checks }: Report): HTMLElement {
+function rank({ severity }: Finding): number {
+  return GRAVEST_FIRST.indexOf(severity);
+}
+
+function findingsOf(check: CheckResult): Finding[] {
+  return check.outcome === 'fired' ? [...check.findings].sort((a, b) => rank(a) - rank(b)) : [];
+}
+
+function top(check: CheckResult): number {
+  const [first] = findingsOf(check);
+  return first ? rank(first) : GRAVEST_FIRST.length;
+}
+
+/** Null where nothing fired. */
+export function gravest({ checks }: Report): Finding | null {
+  return checks.flatMap(findingsOf).sort((a, b) => rank(a) - rank(b))[0] ?? null;
+}
+
+/** A report in a cell of a list: the gravest finding, how many checks are not ok, and what a reviewer has to answer for. */
+export function inShort(report: Report): HTMLElement {
+  const { checks } = report;
   const count = (outcome: CheckResult['outcome']): number =>
     checks.filter((check) => check.outcome === outcome).length;
-  const severities = checks.flatMap((check) =>
-    check.outcome === 'fired' ? check.findings.map(({ severity }) => severity) : [],
-  );
-  const loudest = LOUDEST_FIRST.find((one) => severities.includes(one));
+  const worst = gravest(report);
   const open = checks.filter(({ gates, outcome }) => gates && outcome !== 'ok').length;
   return el(
     'div',
     {},
-    loudest === undefined ? null : tag(`severity-${loudest}`, loudest),
-    ` ${count('fired')} fired, ${count('unknown')} unknown`,
+    ...(worst === null
+      ? []
+      : [tag(`severity-${worst.severity}`, worst.severity), ` ${clipped(worst.message)}`]),
     el(
       'div',
       { class: 'soft' },
-      open === 0 ? 'none needs a reason' : `${open} ${open === 1 ? 'needs' : 'need'} a reason`,
+      `${count('fired')} fired, ${count('unknown')} unknown; ${open === 0 ? 'none needs a reason' : `${open} ${open === 1 ? 'needs' : 'need'} a reason`}`,
     ),
   );
+}
+
+function clipped(text: string): string {
+  return text.length > SHOWN_LETTERS ? `${text.slice(0, SHOWN_LETTERS - 1)}…` : text;
 }
 
 /** One row a reason: a proxy that leaves signatures out silences many checks at once. */
@@ -92,17 +116,19 @@ function outcome(check: CheckResult): HTMLElement {
   return el(
     'ul',
     { class: 'findings' },
-    ...check.findings.slice(0, SHOWN_FINDINGS).map((finding) => {
-      const hidden = finding.evidence.length - SHOWN_EVIDENCE;
-      return el(
-        'li',
-        {},
-        tag(`severity-${finding.severity}`, finding.severity),
-        ` ${finding.message}`,
-        ...finding.evidence.slice(0, SHOWN_EVIDENCE).map(evidence),
-        hidden > 0 ? soft(`and ${hidden} more places`) : null,
-      );
-    }),
+    ...findingsOf(check)
+      .slice(0, SHOWN_FINDINGS)
+      .map((finding) => {
+        const hidden = finding.evidence.length - SHOWN_EVIDENCE;
+        return el(
+          'li',
+          {},
+          tag(`severity-${finding.severity}`, finding.severity),
+          ` ${finding.message}`,
+          ...finding.evidence.slice(0, SHOWN_EVIDENCE).map(evidence),
+          hidden > 0 ? soft(`and ${hidden} more places`) : null,
+        );
+      }),
     more > 0 ? soft(`and ${more} more; lk review --json shows all`) : null,
   );
 }

@@ -9,7 +9,7 @@ import { advisories } from './advisories.ts';
 import { ask } from './api.ts';
 import { behaviour } from './behaviour.ts';
 import { changes } from './changes.ts';
-import { checks } from './checks.ts';
+import { checks, gravest } from './checks.ts';
 import { decide } from './decide.ts';
 import { card, day, el, facts, nameOf, short, soft, tag } from './dom.ts';
 import { materials } from './materials.ts';
@@ -57,11 +57,11 @@ async function partsOf(id: string, again: () => Promise<void>): Promise<Node[]> 
     title,
     ...parts(movedCard(release)),
     strip(report, diff, review),
-    head(release, review),
     ...parts(judgedCard(review)),
     ...parts(sinceCard(review)),
     ...parts(advisories(known)),
     checks(report),
+    head(release, review),
     touches(release, report),
     ...parts(behaviour(report.behaviour)),
     ...parts(materials(release, report)),
@@ -84,7 +84,9 @@ function strip(report: Report, diff: DiffView, { alarms }: ReviewView): HTMLElem
   const { artifacts, verified } = report.closure;
   const since = alarms.filter(({ before, after }) => before !== 'fired' && after === 'fired').length;
   const fired = count('fired') + since;
-  const when = since > 0 ? `checks fired, ${since} since the scan` : 'checks fired';
+  const worst = gravest(report);
+  const said = worst === null ? 'checks fired' : `checks fired, the gravest ${worst.severity}`;
+  const when = since > 0 ? `${said}, ${since} since the scan` : said;
   return el(
     'div',
     { class: 'strip' },
@@ -120,7 +122,7 @@ function startedAs(launch: NonNullable<Release['launch']>): [string, HTMLElement
 function head(release: Release, review: ReviewView): HTMLElement {
   const { closure, surfaceDigest, launch, reason, approvals } = release;
   return card(
-    '',
+    'What it is',
     facts([
       ['Source', el('code', {}, release.source)],
       ['About', release.description],

@@ -129,7 +129,7 @@ const RUN_OPTIONS = {
 };
 
 /** Null for other words: what they mean is not guessed. A relative folder is nobody's in particular. */
-function runWords({ command, args, url }: Entry): RunWords | null {
+export function runWords({ command, args, url }: Entry): RunWords | null {
   if (url !== null || (command !== 'lk' && command !== 'lockkeeper')) return null;
   try {
     const { positionals, values } = parseArgs({

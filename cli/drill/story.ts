@@ -221,7 +221,7 @@ async function fooledReviewers(stage: Stage): Promise<void> {
     'both reviewers are fooled and the update runs',
     `its connection to ${OUTSIDE} is blocked and recorded`,
     {
-      text: `${tried.length} attempts recorded, all ${tried[0]?.body.outcome ?? 'missing'}; lk run: exit ${run.exit}, ${run.answers.length} answers ${run.exit === 0 ? '' : run.stderr.slice(-600)}`,
+      text: `${tried.length} attempts recorded, all ${tried[0]?.body.outcome ?? 'missing'}; lk run: exit ${run.exit}, ${run.answers.length} answers${run.exit === 0 ? '' : ` ${run.stderr.slice(-600)}`}`,
       ok: tried.length > 0 && run.exit === 0 && run.answers.length === 2,
     },
   );

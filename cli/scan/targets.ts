@@ -8,6 +8,7 @@ import { type Asking, exactSource, isPinned } from '../../scanner/targets/exact.
 import { CLIENT_FILES } from '../../scanner/targets/places.ts';
 import { asLockkeeperError, LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { ScanNote } from '../../schemas/scan.ts';
+import { runWords } from '../clients/standing.ts';
 import { readOr } from '../project.ts';
 
 /** Something to scan; `source` is null where an error says why it cannot be. */
@@ -97,6 +98,8 @@ async function entryTarget(entry: Entry, { shown, text, ask }: From): Promise<Ta
       notes.push(note('03', 'medium', `${quote(entry.url, 120)} is not protected on its way`));
     return { ...head, source: entry.url, args: [], notes, error: null };
   }
+  const run = runWords(entry);
+  if (run) return cannot('SOURCE_INVALID', `lk run starts what the lock has as ${run.alias}: see lk ci`);
   const meant = understand(entry.command ?? '', entry.args);
   if (typeof meant === 'string') {
     notes.push(note('04', 'medium', `what is run is not a package of a registry: ${meant}`));

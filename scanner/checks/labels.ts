@@ -19,7 +19,7 @@ export const labels: Check = {
       findings.push(
         finding(
           'info',
-          `${missing.length} of ${counted(proposals.length, 'tool')} need a label by their words: ${byLabels(missing)}`,
+          `by their words, ${missing.length} of ${counted(proposals.length, 'tool')} should have a label: ${byLabels(missing)}`,
           [
             ...missing.map(({ tool, because }) => ({
               kind: 'fact' as const,

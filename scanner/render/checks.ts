@@ -1,5 +1,5 @@
 /** What checks say, for people: what fired, what is not known, and what is in order. */
-import type { CheckResult, Evidence } from '../../schemas/finding.ts';
+import type { CheckResult, Evidence, Severity } from '../../schemas/finding.ts';
 import { apart } from '../excerpt.ts';
 import { line, type Paint, WIDTH, wrapped } from '../text.ts';
 
@@ -18,6 +18,22 @@ const MAX_NAMES = 6;
 /** Where the words of a check begin. */
 const PAD = 9;
 
+type Fired = CheckResult & { readonly outcome: 'fired' };
+const GRAVEST_FIRST: readonly Severity[] = ['critical', 'high', 'medium', 'low', 'info'];
+
+/** What fired, the gravest first, in each check too: a screen has room for the first ones alone. */
+export function gravestFirst(checks: readonly CheckResult[]): Fired[] {
+  const rank = ({ severity }: Fired['findings'][number]): number => GRAVEST_FIRST.indexOf(severity);
+  const top = ({ findings: [first] }: Fired): number => (first ? rank(first) : GRAVEST_FIRST.length);
+  return checks
+    .flatMap((check) =>
+      check.outcome === 'fired'
+        ? [{ ...check, findings: [...check.findings].sort((a, b) => rank(a) - rank(b)) }]
+        : [],
+    )
+    .sort((a, b) => top(a) - top(b) || Number(b.gates) - Number(a.gates));
+}
+
 interface Way {
   readonly paint: Paint;
   /** What a check that gates is said to do. */
@@ -31,7 +47,8 @@ export function renderChecks(
 ): string[] {
   const of = (outcome: CheckResult['outcome']): CheckResult[] =>
     checks.filter((check) => check.outcome === outcome);
-  const fired = (detail: Detail): string[] => of('fired').flatMap((check) => renderFired(check, way, detail));
+  const loud = gravestFirst(checks);
+  const fired = (detail: Detail): string[] => loud.flatMap((check) => renderFired(check, way, detail));
   const unknown = together(of('unknown')).flatMap((check) => renderUnknown(check, way));
   const left = room - unknown.length;
   const fitting = DETAILS.find((detail) => fired(detail).length <= left - LEAST_OK);
@@ -93,8 +110,7 @@ function okLine(
   return `${word}  ${head}${paint.dim(line(note, Math.max(20, WIDTH - PAD - head.length)))}`;
 }
 
-function renderFired(check: CheckResult, { paint, gate }: Way, [most, pieces]: Detail): string[] {
-  if (check.outcome !== 'fired') return [];
+function renderFired(check: Fired, { paint, gate }: Way, [most, pieces]: Detail): string[] {
   const { findings, id, title: about, gates } = check;
   const more = findings.length - most;
   return [

@@ -3,6 +3,7 @@ import type { CheckResult, Evidence, Report } from '../../schemas/finding.ts';
 import type { Scan, ScanTarget } from '../../schemas/scan.ts';
 import { counted, line, sized } from '../text.ts';
 import { builtLine } from './built.ts';
+import { gravestFirst } from './checks.ts';
 
 const HEAD = {
   ok: 'Nothing stands against it',
@@ -30,8 +31,7 @@ export function toMarkdown(scan: Scan): string {
 }
 
 function firedIn(checks: readonly CheckResult[]): string {
-  return checks
-    .filter(({ outcome }) => outcome === 'fired')
+  return gravestFirst(checks)
     .map(({ id }) => id)
     .join(' ');
 }
@@ -45,7 +45,7 @@ function sectionOf({ target, source, notes, report, error }: ScanTarget): string
     ...(report ? materials(report) : []),
     ...notes.map(({ id, severity, message }) => `- **${id}** ${severity}: ${escaped(message)}`),
     ...(error ? [`- **${error.code}** ${escaped(error.message)}`] : []),
-    ...checks.flatMap((check) => (check.outcome === 'fired' ? firedLines(check) : [])),
+    ...gravestFirst(checks).flatMap(firedLines),
     ...checks.flatMap((check) =>
       check.outcome === 'unknown'
         ? [`- **${check.id}** unknown: ${escaped(check.title)}: ${escaped(check.reason)}`]

@@ -101,6 +101,7 @@ describe('lk scan', () => {
       mcpServers: {
         fresh: { command: 'npx', args: ['-y', '@acme/server'], env: { GITHUB_TOKEN: SECRET } },
         mine: { command: 'node', args: ['server.js'] },
+        kept: { command: 'lk', args: ['run', 'notes', '--project', '/srv/app'] },
       },
     };
     writeFileSync(join(dir, '.mcp.json'), JSON.stringify(file, null, 2));
@@ -119,7 +120,7 @@ describe('lk scan', () => {
     const told = scanOf(ran);
     expect(ran.exit).toBe(3);
     expect(told.conclusion).toBe('refused');
-    const [fresh, mine] = told.targets;
+    const [fresh, mine, kept] = told.targets;
     expect(readdirSync(join(dir, 'bills'))).toEqual(['npm.acme-server-1.1.0.cdx.json']);
     const written = readFileSync(join(dir, 'bills/npm.acme-server-1.1.0.cdx.json'));
     expect(sha256(written)).toBe(fresh?.report?.evidence.sbom);
@@ -131,6 +132,8 @@ describe('lk scan', () => {
     });
     expect(fresh?.notes.map(({ id }) => id)).toEqual(['LK-CFG-02', 'LK-CFG-01']);
     expect(mine).toMatchObject({ conclusion: 'unverified', report: null, error: { code: 'SOURCE_INVALID' } });
+    const held = 'lk run starts what the lock has as notes: see lk ci';
+    expect(kept).toMatchObject({ conclusion: 'unverified', notes: [], error: { message: held } });
     for (const text of [
       ran.stdout,
       readFileSync(join(dir, 'out.sarif'), 'utf8'),

@@ -4,7 +4,7 @@ import { renderReport } from '../../scanner/render/report.ts';
 import type { Paint } from '../../scanner/text.ts';
 import type { DiffView } from '../../schemas/api.ts';
 import type { Change } from '../../schemas/diff.ts';
-import type { CheckResult, Report } from '../../schemas/finding.ts';
+import type { CheckResult, Report, Severity } from '../../schemas/finding.ts';
 import { DEFAULT_LIMITS } from '../../schemas/release.ts';
 
 const same = (text: string): string => text;
@@ -93,6 +93,31 @@ fired    LK-TXT-01  No hidden characters (must be accepted to approve)
          and 2 more (--json shows all)
 unknown  LK-MNT-01  Maintainers (must be accepted to approve): the registry does not tell
 ok       LK-ART-01  Every artifact verified: 2 artifacts`);
+  });
+
+  it('begins with the gravest of what fired, in each check and among them', () => {
+    const fired = (id: string, gates: boolean, ...severities: Severity[]): CheckResult => ({
+      ...head(id, 'Title'),
+      gates,
+      outcome: 'fired',
+      findings: severities.map((severity) => ({
+        ...{ check: id, severity, message: 'seen' },
+        evidence: [{ kind: 'text', at: '/', excerpt: 'here' }],
+      })),
+    });
+    const mixed = [
+      fired('LK-LBL-01', false, 'info'),
+      fired('LK-TXT-01', false, 'high'),
+      fired('LK-COD-05', true, 'low', 'high'),
+      fired('LK-BEH-02', false, 'medium', 'critical'),
+    ];
+    const lines = renderReport({ ...report, checks: mixed }, plain).split('\n');
+    expect(
+      lines.flatMap((one) => /^fired +(\S+)|^ {9}(\w+): seen/.exec(one)?.slice(1) ?? []).filter(Boolean),
+    ).toEqual([
+      ...['LK-BEH-02', 'critical', 'medium', 'LK-COD-05', 'high', 'low'],
+      ...['LK-TXT-01', 'high', 'LK-LBL-01', 'info'],
+    ]);
   });
 
   it('says one reason once, however many checks it silences', () => {

@@ -164,7 +164,9 @@ describe('the dashboard', () => {
     await page.getByText('signs here').waitFor(WAIT);
     await page.getByRole('cell', { name: '0 of 2' }).waitFor(WAIT);
     await page
-      .getByRole('cell', { name: /^critical \d+ fired, \d+ unknown\s*2 need a reason$/ })
+      .getByRole('cell', {
+        name: /^critical @acme\/server: all variables .*\d+ fired, \d+ unknown; 2 need a reason$/,
+      })
       .waitFor(WAIT);
     await shot(page, 'queue');
     await page.getByRole('link', { name: 'npm.acme/server' }).click();
@@ -202,6 +204,8 @@ describe('the dashboard', () => {
       await page.locator('h1').filter({ hasNotText: 'Waiting' }).waitFor(WAIT);
       expect(await page.evaluate('document.documentElement.scrollWidth'), name).toBeLessThanOrEqual(400);
       await shot(page, `narrow-${name}`);
+      await page.setViewportSize({ width: 320, height: 800 });
+      expect(await page.evaluate('document.documentElement.scrollWidth'), name).toBeLessThanOrEqual(320);
     }
   });
 
