@@ -25,8 +25,8 @@ const HEADERS = {
 };
 const PATH = '/back';
 
-/** Listens on 127.0.0.1 alone. Whoever comes without the state is turned away, and is waited past. */
-export async function openLoopback(state: string): Promise<Loopback> {
+/** Listens on 127.0.0.1 alone; `at`: the port, 0 for any that is free. Whoever comes without the state is turned away, and is waited past. */
+export async function openLoopback(state: string, at = 0): Promise<Loopback> {
   const answer = Promise.withResolvers<Back>();
   // Refused before anybody waits, it is nobody's unhandled rejection.
   answer.promise.catch(() => undefined);
@@ -43,7 +43,7 @@ export async function openLoopback(state: string): Promise<Loopback> {
   const port = (): number => (server.address() as AddressInfo).port;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
+    server.listen(at, '127.0.0.1', resolve);
   });
   return {
     redirect: `http://127.0.0.1:${port()}${PATH}`,
@@ -89,6 +89,6 @@ function late(ms: number): LockkeeperError {
   return new LockkeeperError('SIGN_IN_INVALID', {
     expected: `an answer of the identity provider within ${Math.round(ms / 60_000)} minutes`,
     found: 'none',
-    next: 'Run: lk login URL; over ssh with --no-browser',
+    next: 'Run it again; over ssh with --no-browser',
   });
 }

@@ -24,6 +24,7 @@ import { fleetReporter, type RunningReporter, type tellOf } from './fleet.ts';
 import { flowsDirOf } from './home.ts';
 import { type OpenedProject, openProject, type Project, projectOf } from './project.ts';
 import { assertSome, type Refused, refusedToday } from './refused.ts';
+import { type SignedInFor, signedInFor } from './signed-in.ts';
 import { tellSinks } from './sinks.ts';
 import { countSinks, openTelemetry, type Telemetry } from './telemetry.ts';
 import { whenTold } from './tidied.ts';
@@ -59,6 +60,8 @@ export interface Runtime {
   readonly say: (line: string) => void;
   /** Aborted by SIGINT, SIGTERM and SIGHUP. */
   readonly stop: AbortSignal;
+  /** What that person signed in for, to be shown to this server for them alone. */
+  readonly signedIn: SignedInFor;
   prepareOptions(verified: VerifiedEntry, lockDigest: string): PrepareOptions;
   close(): Promise<void>;
 }
@@ -102,6 +105,7 @@ export async function openRuntime(
   const fleet = fleetReporter({ home: context.home.dir, api, runtime: journal.id, host: hostname(), say });
   return {
     ...{ project, opened, refused, api, onRevoke, person },
+    signedIn: signedInFor(context, registry),
     ...{ journal, memories, sinks, fleet, telemetry, say, stop: untilSignal() },
     around: {
       driver,

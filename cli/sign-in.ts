@@ -52,7 +52,7 @@ async function byBrowser(context: Context, api: Api, browser: boolean): Promise<
 }
 
 /** Over ssh the browser is elsewhere, and has to come back to this machine. */
-function tunnelTo(redirect: string): string {
+export function tunnelTo(redirect: string): string {
   const { port } = new URL(redirect);
   return `In a browser on another machine, once this runs there: ssh -L ${port}:127.0.0.1:${port} THIS-MACHINE\n`;
 }
@@ -80,7 +80,7 @@ function ifPending(error: unknown): null {
 }
 
 /** Where there is none, the printed address is all there is. Without a shell: the address is a word of its own. */
-function openBrowser(url: string): void {
+export function openBrowser(url: string): void {
   const program = process.platform === 'darwin' ? 'open' : 'xdg-open';
   const child = spawn(program, [url], { stdio: 'ignore', detached: true });
   child.on('error', () => undefined);

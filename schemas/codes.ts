@@ -33,6 +33,9 @@ export const CODES = {
   IDENTITY_UNVERIFIED: { status: 503, exit: 4, title: 'Who calls could not be verified' },
   SECRET_MISSING: { status: 500, exit: 3, title: 'A secret is missing' },
   SECRET_UNUSABLE: { status: 500, exit: 3, title: 'A secret cannot be used' },
+  SIGN_IN_NEEDED: { status: 502, exit: 3, title: 'The remote server wants you to sign in' },
+  ISSUER_UNNAMED: { status: 403, exit: 3, title: 'Nobody allowed this authorization server' },
+  METADATA_INVALID: { status: 502, exit: 3, title: 'What a server says of signing in does not hold' },
   UPSTREAM_CREDENTIAL: { status: 502, exit: 4, title: 'There is no credential for the server' },
   // documents
   JSON_INVALID: { status: 400, exit: 3, title: 'The text is not strict JSON' },

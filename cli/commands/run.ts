@@ -40,9 +40,11 @@ export const run: Command = {
       const verified = entryNamed(opened.verified, alias);
       await remember(context, opened.intent, opened.verified);
       if (lock.policyDropped) say(`this lock carries no policy: ${droppedSentence(lock.policyDropped)}`);
+      const credentials = await runtime.signedIn(alias, verified.entry.launch);
       const end = await runLocked({
         ...runtime.prepareOptions(verified, digest),
         ...around,
+        ...(credentials === undefined ? {} : { credentials }),
         trusted,
         revocations: api && remembering(revocationsOf(api, { say }), place),
         onRevoke: runtime.onRevoke,

@@ -138,12 +138,17 @@ export class Doors {
       say,
       onRevoke: runtime.onRevoke,
       startFor: (caller) => {
-        const credentials = {
+        const own = {
           headers: () => upstream.headersFor(alias, caller),
           forget: () => upstream.forget(alias),
         };
-        const shown = upstream.has(alias) ? { ...around, credentials } : around;
-        return (record) => startInstance(prepared, shown, record);
+        // What one person consented to serves nobody else, whoever the gateway lets in.
+        const isTheirs = caller === runtime.person && !upstream.has(alias);
+        return async (record) => {
+          const theirs = isTheirs ? await runtime.signedIn(alias, prepared.entry.launch) : undefined;
+          const credentials = upstream.has(alias) ? own : theirs;
+          return startInstance(prepared, credentials ? { ...around, credentials } : around, record);
+        };
       },
       breakers,
       memories,

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { ask } from '../../runtime/identity/http.ts';
-import { endpointOf, issuerMetadata } from '../../runtime/identity/issuer.ts';
+import { endpointOf, isAnswerOf, issuerMetadata } from '../../runtime/identity/issuer.ts';
 import { keeper } from '../../runtime/identity/kept.ts';
 import { authOf, objectIn, wordOf } from '../../runtime/identity/oauth.ts';
 import type { KeySetting } from '../../runtime/identity/signed.ts';
@@ -162,10 +162,8 @@ function addressed(endpoint: string, config: SignInConfig, asked: Asked): string
   return url.href;
 }
 
-/** RFC 9207: where the provider says who answers, it has to be the one that was asked. */
 function assertAnswered({ issuer }: SignInConfig, metadata: JsonObject, iss: string | undefined): void {
-  const says = metadata.authorization_response_iss_parameter_supported === true;
-  if (iss === issuer || (iss === undefined && !says)) return;
+  if (isAnswerOf(issuer, metadata, iss)) return;
   throw invalid(
     `an answer of ${issuer}`,
     iss === undefined ? 'one that does not say whose it is' : quote(iss, 200),

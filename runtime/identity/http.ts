@@ -2,16 +2,24 @@
  * One question to an issuer or a token endpoint: bounded in time and size, no redirect followed, nothing unpacked, TLS
  * verified against the public authorities or against `ca` alone.
  */
+import type { LookupFunction } from 'node:net';
+import { isIP } from 'node:net';
+import type { RemoteLaunch } from '../../schemas/remote.ts';
 import { http, https } from '../lazy.ts';
+import { addressOf, mayReach } from '../remote/address.ts';
 
 export interface Question {
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** With a body it is a POST of a form. */
   readonly form?: URLSearchParams;
+  /** The same with a JSON text. */
+  readonly json?: unknown;
   /** Authorities in PEM. */
   readonly ca?: string | undefined;
   readonly maxBytes?: number;
+  /** Where a stranger named the address: what it may lead to. The name is looked up once, and that address connected to. */
+  readonly reach?: RemoteLaunch['reach'] | undefined;
 }
 
 export interface Answer {
@@ -24,25 +32,29 @@ const MAX_BYTES = 512 * 1024;
 
 /** Rejects with a plain Error whose message may be shown: it holds nothing that was sent. */
 export function ask(question: Question): Promise<Answer> {
-  const { url, form, ca } = question;
-  const body = form?.toString();
+  const { url, ca, reach } = question;
+  const [type, body] = bodyOf(question);
   const headers = {
     accept: 'application/json',
     'accept-encoding': 'identity',
-    ...(body === undefined
-      ? {}
-      : { 'content-type': 'application/x-www-form-urlencoded', 'content-length': Buffer.byteLength(body) }),
+    ...(body === undefined ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(body) }),
     ...question.headers,
   };
   const signal = AbortSignal.timeout(TIMEOUT_MS);
-  const options = { method: body === undefined ? 'GET' : 'POST', headers, signal };
+  const method = body === undefined ? 'GET' : 'POST';
+  const options = { method, headers, signal, ...(reach === undefined ? {} : { lookup: within(reach) }) };
   return new Promise((resolve, reject) => {
     const fail = (cause: NodeJS.ErrnoException): void => {
       const what = signal.aborted ? `no answer within ${TIMEOUT_MS / 1000} s` : (cause.code ?? cause.message);
       reject(new Error(what, { cause }));
     };
+    const { hostname, protocol } = new URL(url);
+    const literal = hostname.replace(/^\[|\]$/g, '');
+    // An address is not looked up, and still has to be a place to go to.
+    if (reach !== undefined && isIP(literal) !== 0 && !mayReach(literal, reach))
+      return reject(new Error(`an address that is no place to go to, ${literal}`));
     const sent =
-      new URL(url).protocol === 'https:'
+      protocol === 'https:'
         ? https().request(url, { ...options, ...(ca === undefined ? {} : { ca }) })
         : http().request(url, options);
     sent.on('error', fail);
@@ -60,4 +72,19 @@ export function ask(question: Question): Promise<Answer> {
     });
     sent.end(body);
   });
+}
+
+function bodyOf({ form, json }: Question): [string, string | undefined] {
+  if (json !== undefined) return ['application/json', JSON.stringify(json)];
+  return ['application/x-www-form-urlencoded', form?.toString()];
+}
+
+function within(reach: RemoteLaunch['reach']): LookupFunction {
+  return (host, { all }, done) => {
+    addressOf(host, reach).then(
+      (address) =>
+        all ? done(null, [{ address, family: isIP(address) }]) : done(null, address, isIP(address)),
+      (error: Error) => done(error, ''),
+    );
+  };
 }

@@ -5,8 +5,10 @@ import { isObject, type Json, type JsonObject } from '../../schemas/common.ts';
 import { quote } from '../../schemas/errors.ts';
 import type { JwtIssuer } from '../../schemas/identity.ts';
 import { parseStrict } from '../../schemas/json.ts';
-import { ask } from './http.ts';
+import { ask, type Question } from './http.ts';
 import { assertSecureUrl, isLoopbackName } from './url.ts';
+
+type From = Pick<Question, 'ca' | 'reach'>;
 
 const MAX_KEYS_BYTES = 512 * 1024;
 
@@ -24,20 +26,23 @@ export function keySetLoader(
   return async () => json(await keysUrl(issuer, from), from);
 }
 
-/** The places of RFC 8414 and of OpenID Connect. */
+/** The places of OpenID Connect and of RFC 8414, and the one where RFC 8414 puts the former's. */
 function metadataUrls(issuer: string): string[] {
   const { origin, pathname } = new URL(issuer);
   const path = pathname.replace(/\/+$/, '');
   return [
     `${origin}${path}/.well-known/openid-configuration`,
     `${origin}/.well-known/oauth-authorization-server${path}`,
+    ...(path === '' ? [] : [`${origin}/.well-known/openid-configuration${path}`]),
   ];
 }
 
 /** What an issuer says of itself; that it speaks of itself is seen to. Rejects with an Error whose message says why. */
-export async function issuerMetadata(issuer: string, from: { ca?: string | undefined }): Promise<JsonObject> {
-  const [first = '', second = ''] = metadataUrls(issuer);
-  const said = (await json(first, from, true)) ?? (await json(second, from));
+export async function issuerMetadata(issuer: string, from: From): Promise<JsonObject> {
+  const places = metadataUrls(issuer);
+  let said: Json | null = null;
+  for (const [at, place] of places.entries())
+    said ??= at + 1 < places.length ? await json(place, from, true) : await json(place, from);
   const metadata = isObject(said) ? said : {};
   // RFC 8414 section 3.3: metadata of another issuer may not be used.
   if (metadata.issuer !== issuer)
@@ -55,13 +60,22 @@ export function endpointOf(issuer: string, metadata: JsonObject, name: string): 
   return url;
 }
 
-async function keysUrl(issuer: string, from: { ca?: string | undefined }): Promise<string> {
+/**
+ * RFC 9207: whether an answer that says who gave it, or does not, may be one of the issuer that was asked. Compared letter
+ * by letter; where the issuer says that it always tells, an answer that does not is not its.
+ */
+export function isAnswerOf(issuer: string, metadata: JsonObject, iss: string | undefined): boolean {
+  const says = metadata.authorization_response_iss_parameter_supported === true;
+  return iss === issuer || (iss === undefined && !says);
+}
+
+async function keysUrl(issuer: string, from: From): Promise<string> {
   return endpointOf(issuer, await issuerMetadata(issuer, from), 'jwks_uri');
 }
 
-function json(url: string, from: { ca?: string | undefined }): Promise<Json>;
-function json(url: string, from: { ca?: string | undefined }, absent: true): Promise<Json | null>;
-async function json(url: string, from: { ca?: string | undefined }, absent = false): Promise<Json | null> {
+function json(url: string, from: From): Promise<Json>;
+function json(url: string, from: From, absent: true): Promise<Json | null>;
+async function json(url: string, from: From, absent = false): Promise<Json | null> {
   const { status, body } = await ask({ url, ...from, maxBytes: MAX_KEYS_BYTES });
   if (absent && status === 404) return null;
   if (status !== 200) throw new Error(`status ${status} of ${url}`);

@@ -7,7 +7,7 @@ import { isObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { parseStrict } from '../../schemas/json.ts';
 import type { OAuthClient } from '../../schemas/upstream.ts';
-import { ask } from './http.ts';
+import { type Answer, ask } from './http.ts';
 import type { Subject } from './identified.ts';
 import type { Made } from './kept.ts';
 import { readSecret, type SecretSetting } from './secret.ts';
@@ -70,7 +70,7 @@ function grantOf(
   };
 }
 
-interface Shown {
+export interface Shown {
   readonly headers: Record<string, string>;
   readonly fields: Record<string, string>;
 }
@@ -92,7 +92,12 @@ export async function authOf(
     };
   }
   const secret = await readSecret(auth.secret, setting);
-  if (auth.method === 'post') return { headers: {}, fields: { client_id: clientId, client_secret: secret } };
+  return shownWith(auth.method, clientId, secret);
+}
+
+/** A client's secret in the place where the endpoint wants it. */
+export function shownWith(method: 'basic' | 'post', clientId: string, secret: string): Shown {
+  if (method === 'post') return { headers: {}, fields: { client_id: clientId, client_secret: secret } };
   // RFC 6749 section 2.3.1: both are form-encoded first.
   const words = [clientId, secret].map((word) => new URLSearchParams({ '': word }).toString().slice(1));
   return {
@@ -132,27 +137,35 @@ interface Asked {
   readonly now: number;
 }
 
-function tokenIn(
-  { status, body }: { status: number; body: Buffer },
-  client: OAuthClient,
-  { subject, now }: Asked,
-): Made<string> {
-  const said = objectIn(body);
-  if (status !== 200) throw failed(client, `status ${status}${wordOf(said.error)}`);
-  const { access_token: token, token_type: type, expires_in: life = UNSAID_SECONDS } = said;
-  const issued = said.issued_token_type ?? ACCESS_TOKEN;
-  if (typeof token !== 'string' || !TOKEN.test(token)) throw failed(client, 'an answer without a token');
-  if (
-    typeof type !== 'string' ||
-    type.toLowerCase() !== 'bearer' ||
-    (issued !== ACCESS_TOKEN && issued !== JWT)
-  )
-    throw failed(client, 'a token of another kind');
-  if (typeof life !== 'number' || !(life > 0)) throw failed(client, 'a token without a life');
+function tokenIn(answer: Answer, client: OAuthClient, { subject, now }: Asked): Made<string> {
+  const read = bearerIn(answer);
+  if (typeof read === 'string') throw failed(client, read);
+  const { token, life = UNSAID_SECONDS } = read;
   // An endpoint that gives back what it got would make this a way to pass the caller's own token on.
   if (subject && token === subject.token) throw failed(client, 'the caller’s own token');
   const lifeMs = Math.min(life * 1000, (subject?.expires ?? Number.POSITIVE_INFINITY) - now);
   return { value: token, until: now + lifeMs - Math.min(MARGIN_MS, lifeMs / 3) };
+}
+
+export interface Bearer {
+  readonly token: string;
+  /** Seconds; undefined where the endpoint does not say. */
+  readonly life: number | undefined;
+  /** All that the endpoint said. */
+  readonly said: Readonly<Record<string, unknown>>;
+}
+
+/** The bearer token that an endpoint gave; or what was found in its place. */
+export function bearerIn({ status, body }: Answer): Bearer | string {
+  const said = objectIn(body);
+  if (status !== 200) return `status ${status}${wordOf(said.error)}`;
+  const { access_token: token, token_type: type, expires_in: life } = said;
+  const issued = said.issued_token_type ?? ACCESS_TOKEN;
+  if (typeof token !== 'string' || !TOKEN.test(token)) return 'an answer without a token';
+  const isBearer = typeof type === 'string' && type.toLowerCase() === 'bearer';
+  if (!isBearer || (issued !== ACCESS_TOKEN && issued !== JWT)) return 'a token of another kind';
+  if (life !== undefined && !(typeof life === 'number' && life > 0)) return 'a token without a life';
+  return { token, life: life as number | undefined, said };
 }
 
 /** An answer of an endpoint; empty where it is no object. */

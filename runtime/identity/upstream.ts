@@ -16,8 +16,8 @@ export interface Upstream {
   has(alias: string): boolean;
   /** None for a server that has no credential. Throws UPSTREAM_CREDENTIAL: the call is not made without it. */
   headersFor(alias: string, caller: Caller): Promise<Headers>;
-  /** What the server refused is read or asked for anew, if it is not of the last 5 seconds. */
-  forget(alias: string): void;
+  /** What the server refused is read or asked for anew, if it is not of the last 5 seconds. Whether there is a credential. */
+  forget(alias: string): boolean;
 }
 
 export interface UpstreamSetting {
@@ -64,7 +64,10 @@ export async function openUpstream(config: unknown, setting: UpstreamSetting): P
         throw error.code === 'UPSTREAM_CREDENTIAL' ? error : unreadable(alias, error);
       }
     },
-    forget: (alias) => ways.get(alias)?.forget(),
+    forget: (alias) => {
+      ways.get(alias)?.forget();
+      return ways.has(alias);
+    },
   };
 }
 

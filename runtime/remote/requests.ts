@@ -10,8 +10,10 @@ import type { Limits } from './outlet.ts';
 /** Ours with the other side, never the caller's: what goes into the headers of each request. */
 export interface Credentials {
   headers(): Promise<Readonly<Record<string, string>>>;
-  /** They were turned down: the next ones are to be fresh. */
-  forget(): void;
+  /** They were turned down with this status: the next ones are to be fresh. Whether there may be others to show. */
+  forget(status: number): boolean;
+  /** What is refused where these are turned down for good; else REMOTE_REFUSED. */
+  refusal?(reply: Reply): LockkeeperError;
 }
 
 export interface OpenHandlers {
@@ -151,9 +153,10 @@ export class Requests {
           state.body = on.body(reply);
           return;
         }
-        if (!again) throw turnedDown(reply, this.#o.credentials !== undefined);
+        const { credentials } = this.#o;
+        if (!again || !credentials?.forget(reply.status))
+          throw credentials?.refusal?.(reply) ?? turnedDown(reply, credentials !== undefined);
         state.flight?.abort();
-        this.#o.credentials?.forget();
         again();
       },
       data: (chunk) => {

@@ -1,11 +1,12 @@
 /** The suite's client scenarios: a client of the SDK by itself, and the same one through the gateway. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openHost } from './host.ts';
 import { CLIENT_DIRECT, readUnplayed, type Taken, type Unplayed } from './judge.ts';
 import { PLAYS } from './play.ts';
 import { REVISIONS, type Revision, runClient } from './suite.ts';
 
-/** A way for the suite's client to reach the suite's server; `word` is what the player is told. */
+/** A way for the suite's client to reach the suite's server; `word` is what the host is told. */
 export interface ClientWay {
   readonly name: string;
   readonly word: string;
@@ -13,23 +14,12 @@ export interface ClientWay {
 
 export const clientWays: readonly ClientWay[] = [{ name: 'client by gateway', word: 'gateway' }];
 
-const PLAYER = join(import.meta.dirname, 'player.ts');
 const REQUIREMENTS = join(
   import.meta.dirname,
   '../../node_modules/@modelcontextprotocol/conformance/requirements',
 );
 
-/** Beside what a revision requires: extensions that the gateway has, and what came after the revision was frozen. */
-const ALSO: Readonly<Record<Revision, readonly string[]>> = {
-  '2025-11-25': [
-    'json-schema-2020-12-preservation',
-    'auth/client-credentials-basic',
-    'auth/client-credentials-jwt',
-  ],
-  '2026-07-28': ['json-schema-2020-12-preservation'],
-};
-
-/** Each scenario by name that ends at the gateway, which is a resource of its own, and why. */
+/** Each scenario by name that is not played, and why. */
 export async function readAllUnplayed(): Promise<readonly Unplayed[]> {
   return readUnplayed(await readFile(join(import.meta.dirname, 'unplayed.json'), 'utf8'));
 }
@@ -47,12 +37,15 @@ export async function playable(revision: Revision): Promise<string[]> {
   return all.filter((scenario) => !left.includes(scenario));
 }
 
-/** What a revision requires of clients, as the suite's own frozen list has it. */
+/** What the suite has for clients of a revision: what it requires, and what it has beside that (extensions, newer ones). */
 export async function required(revision: Revision): Promise<string[]> {
   const text = await readFile(join(REQUIREMENTS, `${revision}.yaml`), 'utf8');
   const [, section = ''] = /^client:\n((?: {2}- .+\n)+)/m.exec(text) ?? [];
   const listed = section.split('\n').flatMap((line) => line.slice(4).trim() || []);
-  return [...listed, ...ALSO[revision]];
+  const beside = [...text.matchAll(/^ {2}- scenario: (\S+)\n {4}leg: client$/gm)].map(
+    ([, name = '']) => name,
+  );
+  return [...listed, ...beside];
 }
 
 /** Runs every scenario that can pass a hop, by each way, side by side. Throws for one that nobody plays. */
@@ -62,19 +55,19 @@ export async function takeClients(
   say: (line: string) => void = () => undefined,
 ): Promise<Taken[]> {
   const all = [{ name: CLIENT_DIRECT, word: 'direct' }, ...chosen];
+  const host = await openHost();
   const take = async ({ name, word }: ClientWay): Promise<Taken[]> => {
     const taken: Taken[] = [];
     for (const revision of revisions) {
       say(`${name}: ${revision}`);
       const scenarios = await playable(revision);
-      taken.push({ way: name, revision, run: await runClient(commandOf(word), scenarios, revision) });
+      taken.push({ way: name, revision, run: await runClient(host.commandOf(word), scenarios, revision) });
     }
     return taken;
   };
-  return (await Promise.all(all.map(take))).flat();
-}
-
-/** The client that the suite starts; it adds the address. */
-export function commandOf(word: string): string {
-  return `"${process.execPath}" --disable-warning=ExperimentalWarning "${PLAYER}" ${word}`;
+  try {
+    return (await Promise.all(all.map(take))).flat();
+  } finally {
+    host.close();
+  }
 }

@@ -5,11 +5,18 @@ import {
   type OAuthClientProvider,
   PrivateKeyJwtProvider,
   StreamableHTTPClientTransport,
+  UnauthorizedError,
 } from '@modelcontextprotocol/client';
+import { type Desk, deskOf } from '../helpers/people.ts';
+import { DOCUMENT } from './person.ts';
 import type { Revision } from './suite.ts';
 
 type Arguments = Record<string, unknown>;
-type Play = (client: Client, context: Context) => Promise<unknown>;
+type Play = (
+  client: Client,
+  context: Context,
+  attended: <T>(work: () => Promise<T>) => Promise<T>,
+) => Promise<unknown>;
 
 /** What a scenario tells its client beforehand. */
 export interface Context {
@@ -18,6 +25,7 @@ export interface Context {
   readonly client_secret?: string;
   readonly private_key_pem?: string;
   readonly signing_algorithm?: string;
+  readonly issuer?: string;
 }
 
 const VALUES: Record<string, unknown> = { string: 'text', number: 5, integer: 5, boolean: true };
@@ -41,8 +49,8 @@ const callAll: Play = async (client) => {
 
 const list: Play = (client) => client.listTools();
 
-const visitAll: Play = async (client, context) => {
-  await callAll(client, context);
+const visitAll: Play = async (client, context, attended) => {
+  await callAll(client, context, attended);
   await client.listResourceTemplates();
   for (const { uri } of (await client.listResources()).resources) await client.readResource({ uri });
   for (const { name } of (await client.listPrompts()).prompts) await client.getPrompt({ name });
@@ -59,6 +67,45 @@ const echoSchema: Play = async (client) => {
   return client.callTool({ name: 'json_schema_echo', arguments: { schema } });
 };
 
+/** Each question again after its person signed in, where it was refused for want of that. */
+const withPerson: Play = async (client, _context, attended) => {
+  const { tools } = await attended(() => client.listTools());
+  for (const { name } of tools) await attended(() => client.callTool({ name, arguments: {} }));
+};
+
+/** Those before which a person stands. */
+const PERSONAL = [
+  'auth/metadata-default',
+  'auth/metadata-var1',
+  'auth/metadata-var2',
+  'auth/metadata-var3',
+  'auth/basic-cimd',
+  'auth/scope-from-www-authenticate',
+  'auth/scope-from-scopes-supported',
+  'auth/scope-omitted-when-undefined',
+  'auth/scope-step-up',
+  'auth/scope-retry-limit',
+  'auth/token-endpoint-auth-basic',
+  'auth/token-endpoint-auth-post',
+  'auth/token-endpoint-auth-none',
+  'auth/pre-registration',
+  'auth/resource-mismatch',
+  'auth/offline-access-scope',
+  'auth/offline-access-not-supported',
+  'auth/authorization-server-migration',
+  'auth/iss-supported',
+  'auth/iss-not-advertised',
+  'auth/iss-supported-missing',
+  'auth/iss-wrong-issuer',
+  'auth/iss-unexpected',
+  'auth/iss-normalized',
+  'auth/metadata-issuer-mismatch',
+];
+
+export function isPersonal(scenario: string): boolean {
+  return PERSONAL.includes(scenario);
+}
+
 /** The scenarios that a client plays, and what it does. */
 export const PLAYS: Readonly<Record<string, Play>> = {
   initialize: list,
@@ -74,6 +121,7 @@ export const PLAYS: Readonly<Record<string, Play>> = {
   'json-schema-2020-12-preservation': echoSchema,
   'auth/client-credentials-basic': callAll,
   'auth/client-credentials-jwt': callAll,
+  ...Object.fromEntries(PERSONAL.map((scenario) => [scenario, withPerson])),
 };
 
 export interface Part {
@@ -82,12 +130,52 @@ export interface Part {
   readonly revision: Revision;
   /** Shows credentials of its own; else whoever stands between does. */
   readonly alone: boolean;
+  /** Whether it is worth asking again, where whoever stands between has a person. */
+  readonly again?: (() => Promise<boolean>) | undefined;
 }
 
+/** How often a person signs in for one thing, whatever they are told. */
+export const MOST_SIGN_INS = 2;
+
 /** Plays one scenario against an address, and leaves. */
-export async function play(at: string, { scenario, context, revision, alone }: Part): Promise<void> {
-  const part = PLAYS[scenario];
-  if (!part) throw new Error(`no play for the scenario ${scenario}`);
+export async function play(at: string, part: Part): Promise<void> {
+  const { scenario, context } = part;
+  const act = PLAYS[scenario];
+  if (!act) throw new Error(`no play for the scenario ${scenario}`);
+  const desk = part.alone && isPersonal(scenario) ? deskFor(scenario, context) : undefined;
+  const provider = part.alone ? (desk ?? providerOf(context)) : undefined;
+  const open = (): StreamableHTTPClientTransport =>
+    new StreamableHTTPClientTransport(new URL(at), provider ? { authProvider: provider } : {});
+  let transport = open();
+  let count = 0;
+  const again = async (error: unknown): Promise<boolean> => {
+    if (!desk) return (await part.again?.()) ?? false;
+    if (!(error instanceof UnauthorizedError) || count++ === MOST_SIGN_INS) return false;
+    await transport.finishAuth(desk.back()?.searchParams ?? new URLSearchParams());
+    return true;
+  };
+  const attended = async <T>(work: () => Promise<T>): Promise<T> => {
+    for (;;)
+      try {
+        return await work();
+      } catch (error) {
+        if (!(await again(error))) throw error;
+      }
+  };
+  const client = await attended(async () => {
+    transport = open();
+    const one = clientOf(part.revision);
+    await one.connect(transport);
+    return one;
+  });
+  try {
+    await act(client, context, attended);
+  } finally {
+    await client.close();
+  }
+}
+
+function clientOf(revision: Revision): Client {
   const client = new Client(
     { name: 'conformance-client', version: '1.0.0' },
     {
@@ -101,13 +189,22 @@ export async function play(at: string, { scenario, context, revision, alone }: P
     },
   );
   client.setRequestHandler('elicitation/create', () => ({ action: 'accept', content: {} }));
-  const authProvider = alone ? providerOf(context) : undefined;
-  await client.connect(new StreamableHTTPClientTransport(new URL(at), authProvider ? { authProvider } : {}));
-  try {
-    await part(client, context);
-  } finally {
-    await client.close();
-  }
+  return client;
+}
+
+/** A way back that nobody listens on: the browser without a face reads it. */
+const BACK = 'http://127.0.0.1:7/back';
+
+function deskFor(scenario: string, { client_id, client_secret, issuer }: Context): Desk {
+  const known = client_id !== undefined && issuer !== undefined;
+  const desk = deskOf('erin', {
+    redirect: BACK,
+    ...(scenario === 'auth/basic-cimd' ? { document: DOCUMENT } : {}),
+    ...(known ? { client: { client_id, issuer, ...(client_secret ? { client_secret } : {}) } } : {}),
+  });
+  // One scenario moves to another authorization server meanwhile: what was found is not kept.
+  const { saveDiscoveryState: _save, discoveryState: _state, ...rest } = desk;
+  return rest;
 }
 
 function providerOf(context: Context): OAuthClientProvider | undefined {

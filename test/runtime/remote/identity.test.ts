@@ -194,7 +194,7 @@ describe('credentials', () => {
     const served = await serveTls(answer);
     const credentials: Credentials = {
       headers: async () => ({ Authorization: SECRET }),
-      forget: () => undefined,
+      forget: () => true,
     };
     const { peer } = await connectTo(served.url, { credentials });
     await peer.ask('initialize', {}, 5000);
@@ -224,6 +224,7 @@ describe('credentials', () => {
       forget: () => {
         forgotten++;
         at++;
+        return true;
       },
     };
     const { peer, gone } = await connectTo(served.url, { credentials });
@@ -243,7 +244,7 @@ describe('credentials', () => {
     const served = await serveTls(answer);
     const credentials: Credentials = {
       headers: () => Promise.reject(new Error('no secret')),
-      forget: () => undefined,
+      forget: () => true,
     };
     const { peer } = await connectTo(served.url, { credentials });
     await expect(peer.ask('initialize', {}, 5000)).rejects.toThrow('no secret');
@@ -260,7 +261,7 @@ describe('credentials', () => {
     const served = await serveTls(answer);
     const credentials: Credentials = {
       headers: async () => headers as Record<string, string>,
-      forget: () => undefined,
+      forget: () => true,
     };
     const { peer } = await connectTo(served.url, { credentials });
     await expect(peer.ask('initialize', {}, 5000)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
@@ -271,7 +272,7 @@ describe('credentials', () => {
     const served = await serveTls((_, response) => void response.writeHead(401).end());
     const credentials: Credentials = {
       headers: async () => ({ authorization: SECRET }),
-      forget: () => undefined,
+      forget: () => true,
     };
     const { peer } = await connectTo(served.url, { credentials });
     const error = (await peer.ask('initialize', {}, 5000).catch((thrown: Error) => thrown)) as Error;

@@ -1,0 +1,100 @@
+/** What a person signed in for: a file of their own (0600), one entry to a server as a registry locked it. */
+import { stat } from 'node:fs/promises';
+import { Closed, Instant } from '../../schemas/common.ts';
+import { LockkeeperError } from '../../schemas/errors.ts';
+import { SecureUrl } from '../../schemas/identity.ts';
+import { parseFile } from '../../schemas/json.ts';
+import { RemoteUrl } from '../../schemas/remote.ts';
+import { type Static, Type } from '../../schemas/type.ts';
+import { ClientId } from '../../schemas/upstream.ts';
+import { assertValid } from '../../schemas/validate.ts';
+import { alone } from '../store/alone.ts';
+import { writeAtomic } from '../store/atomic.ts';
+import { nothingThere, readIfThere } from '../store/there.ts';
+
+const Text = Type.String({ minLength: 1, maxLength: 16_400 });
+
+/** A client at one authorization server. What it shows is never shown to another. */
+export const Client = Closed({
+  id: ClientId,
+  method: Type.Union([Type.Literal('none'), Type.Literal('basic'), Type.Literal('post')]),
+  secret: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
+});
+export type Client = Static<typeof Client>;
+
+export const Grant = Closed({
+  /** The registry whose lock named the server, and its address there. */
+  registry: Type.String({ minLength: 1, maxLength: 500 }),
+  url: RemoteUrl,
+  /** Whom the person allowed, letter by letter. */
+  issuer: SecureUrl,
+  resource: SecureUrl,
+  /** Where the issuer said, at the sign-in, that tokens are renewed. */
+  tokenUrl: SecureUrl,
+  ca: Type.Optional(Type.String({ minLength: 1, maxLength: 65_536 })),
+  client: Client,
+  scopes: Type.Array(Type.String({ minLength: 1, maxLength: 1000 }), { maxItems: 100 }),
+  access: Text,
+  refresh: Type.Optional(Text),
+  /** When the access token ends; null where the issuer does not say. */
+  until: Type.Union([Type.Null(), Instant]),
+});
+export type Grant = Static<typeof Grant>;
+
+const Grants = Closed({ lockkeeper: Type.Literal('server-sign-ins/v1'), grants: Type.Array(Grant) });
+
+/** Which server, and by whose lock. */
+export type Where = Pick<Grant, 'registry' | 'url'>;
+
+export interface Grants {
+  /** Null where nobody signed in. Throws SECRET_UNUSABLE for a file that others may read. */
+  of(where: Where): Promise<Grant | null>;
+  /** Takes the place of what there was. */
+  keep(grant: Grant): Promise<void>;
+  /** Whether there was one. */
+  forget(where: Where): Promise<boolean>;
+  /** What `work` makes of the newest one, by one process at a time; nothing changes where it throws. */
+  renew(where: Where, work: (grant: Grant | null) => Promise<Grant>): Promise<Grant>;
+}
+
+export function openGrants(path: string): Grants {
+  const all = async (): Promise<Grant[]> => {
+    const found = await stat(path).catch(nothingThere);
+    if (found && (found.mode & 0o077) !== 0) throw readable(path, found.mode);
+    const bytes = await readIfThere(path);
+    return bytes ? assertValid(Grants, parseFile(bytes, path), path).grants : [];
+  };
+  const write = (grants: readonly Grant[]): Promise<void> =>
+    writeAtomic(path, `${JSON.stringify({ lockkeeper: 'server-sign-ins/v1', grants }, null, 2)}\n`, 0o600);
+  const renew: Grants['renew'] = (where, work) =>
+    alone(path, async () => {
+      const before = await all();
+      const grant = await work(before.find((one) => isAt(one, where)) ?? null);
+      await write([grant, ...before.filter((one) => !isAt(one, where))]);
+      return grant;
+    });
+  return {
+    of: async (where) => (await all()).find((one) => isAt(one, where)) ?? null,
+    keep: async (grant) => void (await renew(grant, async () => grant)),
+    forget: (where) =>
+      alone(path, async () => {
+        const before = await all();
+        const after = before.filter((one) => !isAt(one, where));
+        if (after.length < before.length) await write(after);
+        return after.length < before.length;
+      }),
+    renew,
+  };
+}
+
+function isAt(grant: Where, { registry, url }: Where): boolean {
+  return grant.registry === registry && grant.url === url;
+}
+
+function readable(path: string, mode: number): LockkeeperError {
+  return new LockkeeperError('SECRET_UNUSABLE', {
+    expected: `${path} to be readable by you alone (0600)`,
+    found: `mode 0${(mode & 0o777).toString(8)}`,
+    next: `Others may have read what is in it: take it away, and sign in again with lk login --server NAME`,
+  });
+}
