@@ -33,13 +33,7 @@ export const OLDER: Lone = { words: [at('older.mjs')], era: 'session' };
 export const STATELESS: Lone = { words: [at('conformance.mjs'), 'stdio', 'stateless'], era: 'stateless' };
 export const NEWER: Lone = { words: [at('newer.mjs')], era: 'stateless' };
 
-const surfaces = new Map<Lone, Promise<Surface>>();
-
-export function surfaceOf(server: Lone): Promise<Surface> {
-  const known = surfaces.get(server) ?? capture(server.words, server.era);
-  surfaces.set(server, known);
-  return known;
-}
+export const surfaceOf = ({ words, era }: Lone): Promise<Surface> => capture(words, era);
 
 export async function sessionWith(server: Lone, setup: SessionSetup = {}): Promise<Running> {
   return startSession({

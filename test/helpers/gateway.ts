@@ -65,11 +65,9 @@ export interface RunningGateway extends Gateway {
   records(): Promise<AuditBody[]>;
 }
 
-let good: Promise<Surface> | undefined;
-
 /** The caller is who the test header says: the ways to prove it have tests of their own. */
 export async function startGateway(setup: GatewaySetup = {}): Promise<RunningGateway> {
-  const captured = setup.captured ?? (await (good ??= capture([SCRIPTED])));
+  const captured = setup.captured ?? (await capture([SCRIPTED]));
   const surface = setup.surface?.(structuredClone(captured)) ?? captured;
   const dir = setup.dir ?? tempDir();
   const opened = await openJournal(join(dir, 'journal'));

@@ -33,8 +33,14 @@ export function plainProcess(words: readonly string[]): Promise<SandboxedProcess
   return overseen(child, { driver: 'plain', isolation: { driver: 'plain' }, cleanup: async () => undefined });
 }
 
+const shown = new Map<string, Promise<Surface>>();
+
+/** What a server shows in this era. It is started for it once in a process; everybody has a copy of their own. */
 export async function capture(words: readonly string[], era: Era = 'session'): Promise<Surface> {
-  return captureOf(await plainProcess(words), PATIENCE_MS, era);
+  const key = JSON.stringify([words, era]);
+  const known = shown.get(key) ?? plainProcess(words).then((child) => captureOf(child, PATIENCE_MS, era));
+  shown.set(key, known);
+  return structuredClone(await known);
 }
 
 /** What a server shows in this era; it is stopped then. */
@@ -60,8 +66,6 @@ export async function captureOf(
     await child.stop(500);
   }
 }
-
-let good: Promise<Surface> | undefined;
 
 /** A process of this machine has an id as well. */
 type Started = RunningServer & Partial<SandboxedProcess>;
@@ -109,8 +113,7 @@ export interface SessionSetup {
 }
 
 export async function startSession(setup: SessionSetup = {}): Promise<Running> {
-  good ??= capture([SCRIPTED]);
-  const surface = setup.surface ?? (await good);
+  const surface = setup.surface ?? (await capture([SCRIPTED]));
   const entry: LockEntry = {
     ...makeEntry(),
     surface: pinSurface(surface),

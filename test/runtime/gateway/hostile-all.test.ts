@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../../schemas/common.ts';
-import type { Surface } from '../../../schemas/surface.ts';
 import {
   callsIn,
   eventsIn,
@@ -49,7 +48,6 @@ describe('the list of all servers', () => {
 });
 
 describe('questions of servers', () => {
-  let surface: Promise<Surface> | undefined;
   const question = (id: number): string =>
     JSON.stringify({ jsonrpc: '2.0', id, method: 'sampling/createMessage', params: { messages: [] } });
   const line = (alias: string, said: string): JsonObject => ({
@@ -58,10 +56,9 @@ describe('questions of servers', () => {
   });
 
   async function asking(): Promise<HttpClient> {
-    surface ??= capture([SPEAKING]);
     gateway = await startGateway({
       servers: TWO,
-      captured: await surface,
+      captured: await capture([SPEAKING]),
       start: (_alias, log) => plainProcess([SPEAKING, 'good', log]),
     });
     return httpClient(`${gateway.url}/mcp`, {}, { sampling: {} });

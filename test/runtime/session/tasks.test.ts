@@ -27,12 +27,7 @@ const META = 'io.modelcontextprotocol/';
 const EXTENSION = { extensions: { [`${META}tasks`]: {} } };
 const ERAS = ['session', 'stateless'] as const;
 
-const surfaces = new Map<string, Promise<Surface>>();
-const surfaceOf = (how: string): Promise<Surface> => {
-  const known = surfaces.get(how) ?? capture([SCRIPTED, how]).then(inBothEras);
-  surfaces.set(how, known);
-  return known;
-};
+const surfaceOf = async (how: string): Promise<Surface> => inBothEras(await capture([SCRIPTED, how]));
 
 /** One client in one era, which says what that era takes to have a call made a task. */
 class Client {
