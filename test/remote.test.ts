@@ -1,13 +1,16 @@
 /** docs/remote.md, run: a remote server from its address to a record of a call, with every program as it is. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { metadataOf, serveIssuer } from './helpers/consent.ts';
 import { forServer, type Served, serveBoth, sharedTls } from './helpers/remote.ts';
 import { clientLines, MAIN, startTour, type Tour } from './helpers/tour.ts';
 
 const ADDRESS = 'https://mcp.acme.example/mcp';
+const ISSUER = 'https://login.acme.example';
+const METADATA = '/.well-known/oauth-protected-resource/mcp';
 
 const LINES = clientLines({ name: 'echo', arguments: { text: 'found it' } });
 
@@ -15,17 +18,62 @@ describe('docs/remote.md', () => {
   let tour: Tour;
 
   beforeAll(async () => {
-    tour = await startTour('remote');
+    // What opens an address where there is a desktop: here, a browser without a face.
+    tour = await startTour('remote', (dir) => {
+      mkdirSync(join(dir, 'bin'));
+      const program = `#!${process.execPath}\nfetch(process.argv[2]);\n`;
+      writeFileSync(join(dir, 'bin/xdg-open'), program, { mode: 0o755 });
+      return { PATH: `${join(dir, 'bin')}:${process.env.PATH}` };
+    });
   });
   afterAll(() => tour?.close());
 
   it('works as written, and whoever else answers there is told nothing', async () => {
     const { dir, must, shell } = tour;
-    const served: Served = await serveBoth('stateless');
+    const at = await serveIssuer(() => ({
+      metadata: metadataOf(at.issuer),
+      client: { client_id: 'lk' },
+      tokens: () => [200, { access_token: 'a-token-of-admin', token_type: 'Bearer' }],
+      iss: at.issuer,
+    }));
+    let wantsPerson = false;
+    const served: Served = await serveBoth('stateless', (request, response) => {
+      if (!wantsPerson || request.headers.authorization === 'Bearer a-token-of-admin') return false;
+      if (request.url === METADATA)
+        response.end(JSON.stringify({ resource: served.url, authorization_servers: [at.issuer] }));
+      else response.writeHead(401, { 'www-authenticate': 'Bearer' }).end();
+      return true;
+    });
     writeFileSync(join(dir, 'project/company-ca.pem'), sharedTls().authority.cert);
     writeFileSync(join(dir, 'project/calls.jsonl'), LINES);
     await tour.people();
-    const of = await tour.follow('docs/remote.md', (line) => must(line.replace(ADDRESS, served.url)));
+    const of = await tour.follow('docs/remote.md', async (line) => {
+      if (line.includes('lk login')) {
+        if (line.includes('--issuer')) await refusedFirst();
+        wantsPerson = true;
+      }
+      return must(line.replace(ADDRESS, served.url).replace(ISSUER, at.issuer));
+    });
+    async function refusedFirst(): Promise<void> {
+      wantsPerson = true;
+      const asked = served.seen.length;
+      const run = await shell('lk run search --as admin < calls.jsonl');
+      expect([run.stdout, run.stdout.includes('found it')]).toEqual([
+        expect.stringContaining('SIGN_IN_NEEDED'),
+        false,
+      ]);
+      expect(run.stdout).toContain('lk login --server search');
+      const login = await shell('lk login --server search');
+      expect([login.exit, login.stderr]).toEqual([3, expect.stringContaining(`--issuer ${at.issuer};`)]);
+      expect(served.seen.slice(asked).every(({ headers }) => headers.authorization === undefined)).toBe(true);
+      expect(at.asked).toEqual([]);
+      expect(existsSync(join(dir, 'home/server-sign-ins.json'))).toBe(false);
+    }
+    wantsPerson = false;
+
+    expect(of('--issuer')).toContain(`Signed in for search at ${at.issuer}`);
+    expect(of('--forget')).toContain('Forgot the sign-in for search');
+    expect(readFileSync(join(dir, 'home/server-sign-ins.json'), 'utf8')).not.toContain('a-token-of-admin');
 
     expect(of('lk review')).toContain(served.url);
     expect(of('lk review')).toContain('its code runs elsewhere');
@@ -34,7 +82,9 @@ describe('docs/remote.md', () => {
     expect(of('lk run')).toContain('TOOL_REFUSED');
     expect(of('lk audit')).toContain('run_shell');
     const calls = served.seen.filter(({ body }) => body.includes('tools/call'));
-    expect(calls).toHaveLength(1);
+    expect(calls).toHaveLength(2);
+    expect(calls[1]?.headers.authorization).toBe('Bearer a-token-of-admin');
+    expect(await must('lk audit --as admin --json')).not.toContain('a-token-of-admin');
     const records = await must('lk audit --as admin --kind egress.allowed --json');
     expect(records).toContain(`localhost:${served.port}`);
 

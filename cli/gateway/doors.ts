@@ -22,6 +22,7 @@ import { tellOf } from '../fleet.ts';
 import type { OpenedProject } from '../project.ts';
 import type { Refused } from '../refused.ts';
 import { entryNamed, instanceOf, type Runtime } from '../runtime.ts';
+import { shownFor } from './shown.ts';
 
 const PROBES: Probes = { everyMs: 30_000, timeoutMs: 10_000, failures: 3 };
 
@@ -138,15 +139,9 @@ export class Doors {
       say,
       onRevoke: runtime.onRevoke,
       startFor: (caller) => {
-        const own = {
-          headers: () => upstream.headersFor(alias, caller),
-          forget: () => upstream.forget(alias),
-        };
-        // What one person consented to serves nobody else, whoever the gateway lets in.
-        const isTheirs = caller === runtime.person && !upstream.has(alias);
+        const showing = { upstream, person: runtime.person, signedIn: runtime.signedIn };
         return async (record) => {
-          const theirs = isTheirs ? await runtime.signedIn(alias, prepared.entry.launch) : undefined;
-          const credentials = upstream.has(alias) ? own : theirs;
+          const credentials = await shownFor({ alias, launch: prepared.entry.launch }, caller, showing);
           return startInstance(prepared, credentials ? { ...around, credentials } : around, record);
         };
       },

@@ -42,36 +42,64 @@ export interface Stage {
   wish(more?: Partial<Wish>): Wish;
 }
 
-export async function openStage(): Promise<Stage> {
-  const [asked, forms, shown, good] = [[], [], [], new Set()] as [
-    string[],
-    URLSearchParams[],
-    URL[],
-    Set<string>,
-  ];
-  const at = createServer(async (request, response) => {
-    const { pathname } = new URL(request.url ?? '', issuer);
+/** An authorization server on loopback, closed with the test; a person's browser is sent back from it at once. */
+export async function serveIssuer(
+  says: () => Pick<Answers, 'metadata' | 'client' | 'tokens' | 'iss'>,
+): Promise<{
+  readonly issuer: string;
+  readonly asked: string[];
+  readonly forms: URLSearchParams[];
+}> {
+  const [asked, forms]: [string[], URLSearchParams[]] = [[], []];
+  const server = createServer(async (request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? '', issuer);
     asked.push(pathname);
     const body = await text(request);
+    if (pathname === '/authorize')
+      return void response.writeHead(302, { location: back(searchParams) }).end();
     let answer: readonly [number, Said | string] = [404, {}];
-    if (pathname === '/.well-known/oauth-authorization-server') answer = [200, says.metadata];
-    if (pathname === '/register') answer = [201, says.client];
+    if (pathname === '/.well-known/oauth-authorization-server') answer = [200, says().metadata];
+    if (pathname === '/register') answer = [201, says().client];
     if (pathname === '/token') {
       const form = new URLSearchParams(body);
       forms.push(form);
-      answer = says.tokens(form);
+      answer = says().tokens(form);
     }
     const [status, said] = answer;
     response.writeHead(status, { 'content-type': 'application/json' });
     response.end(typeof said === 'string' ? said : JSON.stringify(said));
   });
-  at.listen(0, '127.0.0.1');
-  await once(at, 'listening');
-  const issuer = `http://127.0.0.1:${(at.address() as AddressInfo).port}`;
+  const back = (asks: URLSearchParams): string => {
+    const to = new URL(asks.get('redirect_uri') ?? '');
+    const { iss } = says();
+    to.search = `${new URLSearchParams({ code: 'the-code', state: asks.get('state') ?? '', ...(iss ? { iss } : {}) })}`;
+    return to.href;
+  };
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   onTestFinished(async () => {
-    at.closeAllConnections();
-    at.close();
+    server.closeAllConnections();
+    server.close();
   });
+  return { issuer, asked, forms };
+}
+
+/** What an authorization server says of itself that lets clients register and has PKCE. */
+export function metadataOf(issuer: string): Said {
+  return {
+    issuer,
+    authorization_endpoint: `${issuer}/authorize`,
+    token_endpoint: `${issuer}/token`,
+    registration_endpoint: `${issuer}/register`,
+    code_challenge_methods_supported: ['S256'],
+    authorization_response_iss_parameter_supported: true,
+  };
+}
+
+export async function openStage(): Promise<Stage> {
+  const [shown, good] = [[], new Set()] as [URL[], Set<string>];
+  const { issuer, asked, forms } = await serveIssuer(() => says);
   const served = await serveTls((request, response, body) => {
     if (request.method === 'GET') {
       const said = says.resource[request.url ?? ''];
@@ -94,14 +122,7 @@ export async function openStage(): Promise<Stage> {
     resource: {
       '/.well-known/oauth-protected-resource/mcp': { resource: served.url, authorization_servers: [issuer] },
     },
-    metadata: {
-      issuer,
-      authorization_endpoint: `${issuer}/authorize`,
-      token_endpoint: `${issuer}/token`,
-      registration_endpoint: `${issuer}/register`,
-      code_challenge_methods_supported: ['S256'],
-      authorization_response_iss_parameter_supported: true,
-    },
+    metadata: metadataOf(issuer),
     client: { client_id: 'made-here' },
     tokens: () => [200, { access_token: 'first', token_type: 'Bearer' }],
     iss: issuer,

@@ -179,7 +179,11 @@ export async function serveOld(): Promise<Served> {
 }
 
 /** The newer SDK: both eras, or the stateless one alone. */
-export async function serveBoth(legacy: 'stateless' | 'reject' = 'reject'): Promise<Served> {
+export async function serveBoth(
+  legacy: 'stateless' | 'reject' = 'reject',
+  /** Whether it answered in the server's place. */
+  gate: (request: IncomingMessage, response: ServerResponse) => boolean = () => false,
+): Promise<Served> {
   const handler = createMcpHandler(
     () => {
       const server = new McpServer({ name: 'remote', version: '2.0.0' });
@@ -193,6 +197,7 @@ export async function serveBoth(legacy: 'stateless' | 'reject' = 'reject'): Prom
     { legacy },
   );
   return serveTls(async (request, response, body) => {
+    if (gate(request, response)) return;
     const headers = new Headers();
     for (const [name, value] of Object.entries(request.headers))
       if (typeof value === 'string') headers.set(name, value);
