@@ -132,6 +132,29 @@ export function flag(values: Values, name: string): boolean {
 }
 
 /** The value of an option that a verb cannot do without. */
+/** One of the known words: any other would be answered with nothing, as if nothing had happened. Throws USAGE. */
+export function oneOf(values: Values, name: string, known: readonly string[]): string | undefined {
+  const given = text(values, name);
+  if (given === undefined || known.includes(given)) return given;
+  const meant = nearest(given, known);
+  throw new LockkeeperError('USAGE', {
+    expected: `--${name}: one of ${known.join(', ')}`,
+    found: quote(given),
+    next: `${meant ? `Did you mean ${meant}? ` : ''}Correct it`,
+  });
+}
+
+/** As the registry takes it, before it is asked. Throws USAGE. */
+export function reasonOf(values: Values, why: string): string {
+  const reason = required(values, 'reason', why);
+  if (reason.length >= 3) return reason;
+  throw new LockkeeperError('USAGE', {
+    expected: `--reason: ${why}, in at least three characters`,
+    found: quote(reason),
+    next: 'Say it and run the command again',
+  });
+}
+
 export function required(values: Values, name: string, why: string): string {
   const value = text(values, name);
   if (value !== undefined && value !== '') return value;

@@ -81,6 +81,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   EADDRINUSE: 'Stop what listens there, or choose another port with --port',
   EADDRNOTAVAIL: 'Choose an address of this machine',
   ENOTDIR: 'A file stands where a folder is needed: choose another place',
+  ENOENT: 'Correct the path, or make the folder that it names',
   EISDIR: 'A folder stands where a file is needed: choose another place',
   EMFILE: 'Raise the limit of open files (ulimit -n)',
   ELOOP: 'Links lead in a circle: choose another place',

@@ -287,6 +287,8 @@ describe('an air-gapped machine', () => {
       { ...plain, type: 'File', path: 'bundle.json', size: 2 ** 40 },
     ] as const)
       expect(codeOf(await first(header)), JSON.stringify(header)).toBe('ARCHIVE_INVALID');
+    writeFileSync(bad, Buffer.alloc(1024, 0xaa));
+    expect(codeOf(await refusing(bad)), 'no archive').toBe('ARCHIVE_INVALID');
     nothing('bad');
   });
 

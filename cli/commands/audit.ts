@@ -4,9 +4,8 @@ import { type AuditBody, AuditKind, type AuditRecord } from '../../schemas/audit
 import { isObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { aliasOf } from '../../schemas/intent.ts';
-import { nearest } from '../../schemas/slip.ts';
 import { assertValid } from '../../schemas/validate.ts';
-import { type Command, type Context, flag, instant, option, text, type Values } from '../command.ts';
+import { type Command, type Context, flag, instant, oneOf, option, text, type Values } from '../command.ts';
 import { clip, table } from '../output.ts';
 import { answersTo, findRelease } from '../releases.ts';
 
@@ -58,7 +57,7 @@ function queryOf(values: Values): AuditQuery {
     ...(['since', 'until'] as const).map((name) => [name, instant(values, name) ?? undefined] as const),
   ].filter(([, value]) => value !== undefined);
   const limit = text(values, 'limit') ?? String(DEFAULT_LIMIT);
-  assertKind(text(values, 'kind'));
+  oneOf(values, 'kind', KINDS);
   if (!/^[1-9]\d{0,3}$/.test(limit))
     throw new LockkeeperError('USAGE', {
       expected: '--limit: a number from 1 to 9999',
@@ -66,17 +65,6 @@ function queryOf(values: Values): AuditQuery {
       next: 'Correct it; older records are reached with --until',
     });
   return assertValid(AuditQuery, { ...Object.fromEntries(given), limit }, 'the filter', 'REQUEST_INVALID');
-}
-
-/** A kind that there is not would be answered with nothing, as if nothing had happened. */
-function assertKind(kind: string | undefined): void {
-  if (kind === undefined || KINDS.some((one) => one === kind)) return;
-  const meant = nearest(kind, KINDS);
-  throw new LockkeeperError('USAGE', {
-    expected: `--kind: one of ${KINDS.join(', ')}`,
-    found: quote(kind),
-    next: `${meant ? `Did you mean ${meant}? ` : ''}See: lk audit --help`,
-  });
 }
 
 /** A server may be named by the last part of its name, as elsewhere. Throws NOT_FOUND where none has it, or several. */

@@ -1,7 +1,7 @@
 import { CallList, type CallView, CallView as View } from '../../schemas/call.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { callNamed, giveCallApproval } from '../calls.ts';
-import { type Command, type Context, flag, option, type Result, required, type Values } from '../command.ts';
+import { type Command, type Context, flag, option, type Result, reasonOf, type Values } from '../command.ts';
 import { clip, minute, plain, table } from '../output.ts';
 import { signerNamed } from '../signers.ts';
 import { keyName } from './keys.ts';
@@ -72,7 +72,7 @@ async function approve(context: Context, id: string, values: Values): Promise<Re
 }
 
 async function reject(context: Context, id: string, values: Values): Promise<Result> {
-  const reason = required(values, 'reason', 'why it is turned down');
+  const reason = reasonOf(values, 'why it is turned down');
   const api = await context.api();
   const after = await api.call('callReject', View, { parameters: { id }, body: { reason } });
   return { data: after, text: `You turned down ${plain(after.facts.tool)} for ${plain(after.facts.user)}.` };

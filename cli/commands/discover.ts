@@ -1,5 +1,7 @@
+import { stat } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import { counted } from '../../scanner/text.ts';
+import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { ledTo, look, type Problem, placesOf } from '../clients/files.ts';
 import { locksFor } from '../clients/locks.ts';
 import { type LockHere, STATES, type Standing, standingOf } from '../clients/standing.ts';
@@ -33,6 +35,7 @@ export const discover: Command = {
     const lockAt = locksFor(context);
     const here = await lockAt(projectOf(context, values).dir);
     const dirs = (words.length > 0 ? words : ['.']).map((word) => resolve(context.cwd, word));
+    for (const dir of dirs) await assertFolder(dir);
     const [found, problems, notes]: [Found[], Problem[], string[]] = [[], [], []];
     for (const place of await placesOf(context, dirs)) {
       const file = await look(place.path);
@@ -56,6 +59,16 @@ export const discover: Command = {
     return { data, text, exit: flag(values, 'check') ? EXIT[conclusion] : 0 };
   },
 };
+
+/** What is not there would be told as a place without servers. Throws USAGE. */
+async function assertFolder(dir: string): Promise<void> {
+  if ((await stat(dir).catch(() => null))?.isDirectory()) return;
+  throw new LockkeeperError('USAGE', {
+    expected: 'folders of this machine that can be looked into',
+    found: quote(dir, 200),
+    next: 'Correct the path; one file is looked at with lk scan FILE or lk adopt FILE --dry-run',
+  });
+}
 
 const EXIT = { locked: 0, beside: 3, unknown: 4 } as const;
 

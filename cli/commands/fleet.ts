@@ -1,7 +1,11 @@
 import { short } from '../../runtime/trust/root.ts';
-import { FleetView } from '../../schemas/fleet.ts';
-import { type Command, option, text } from '../command.ts';
+import { FleetItem, FleetView } from '../../schemas/fleet.ts';
+import { type Command, oneOf, option, text } from '../command.ts';
 import { minute, table } from '../output.ts';
+
+const STATES = FleetItem.properties.state.anyOf.flatMap((one) =>
+  'anyOf' in one ? one.anyOf.map(({ const: word }) => word) : [one.const],
+);
 
 export const fleet: Command = {
   summary: 'show what runs on all machines, as runtimes report it',
@@ -15,8 +19,8 @@ export const fleet: Command = {
   examples: ['lk fleet', 'lk fleet --server io.github.acme/weather', 'lk fleet --state unknown --json'],
   arity: [0, 0],
   async run(context, _words, values) {
+    const query = { server: text(values, 'server'), state: oneOf(values, 'state', STATES) };
     const api = await context.api();
-    const query = { server: text(values, 'server'), state: text(values, 'state') };
     const view = await api.call('fleet', FleetView, { query });
     const rows = view.instances.map((one) => [
       one.host,

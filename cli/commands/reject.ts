@@ -1,5 +1,5 @@
 import { Release } from '../../schemas/release.ts';
-import { type Command, option, required } from '../command.ts';
+import { type Command, option, reasonOf } from '../command.ts';
 import { findRelease } from '../releases.ts';
 
 export const reject: Command = {
@@ -11,7 +11,7 @@ export const reject: Command = {
   examples: ['lk reject 7 --reason "opens a socket at start; ask upstream why"'],
   arity: [1, 1],
   async run(context, [spec = ''], values) {
-    const reason = required(values, 'reason', 'why the release is turned down');
+    const reason = reasonOf(values, 'why the release is turned down');
     const api = await context.api();
     const release = await findRelease(api, spec, { state: 'in_review', alone: true });
     const after = await api.call('reject', Release, { parameters: { id: release.id }, body: { reason } });

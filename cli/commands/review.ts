@@ -8,15 +8,17 @@ import { Envelope } from '../../schemas/dsse.ts';
 import { asLockkeeperError } from '../../schemas/errors.ts';
 import { Report } from '../../schemas/finding.ts';
 import { digestOf } from '../../schemas/json.ts';
-import { Release, type Release as ReleaseView } from '../../schemas/release.ts';
+import { Release, ReleaseState, type Release as ReleaseView } from '../../schemas/release.ts';
 import { ReviewView } from '../../schemas/review.ts';
 import { advisoryLines, heldLines, locksText } from '../advisories.ts';
 import type { Api } from '../api.ts';
-import { type Command, type Context, flag, option, type Result, text } from '../command.ts';
+import { type Command, type Context, flag, oneOf, option, type Result } from '../command.ts';
 import { clip, plain, table } from '../output.ts';
 import { acceptWords, findRelease, listReleases } from '../releases.ts';
 import { attentionLines, dueText, reviewLines } from '../reviewed.ts';
 import { rootAt } from '../roots.ts';
+
+const STATES = [...ReleaseState.anyOf.map(({ const: state }) => state), 'all'];
 
 export const review: Command = {
   summary: 'list what waits for review, or show one release with its report',
@@ -31,8 +33,9 @@ export const review: Command = {
   examples: ['lk review', 'lk review filesystem@2025.8.21', 'lk review --state approved'],
   arity: [0, 1],
   async run(context, [spec], values) {
+    const state = oneOf(values, 'state', STATES) ?? 'in_review';
     const api = await context.api();
-    if (spec === undefined) return listed(context, api, text(values, 'state') ?? 'in_review');
+    if (spec === undefined) return listed(context, api, state);
     const release = await findRelease(api, spec);
     if (flag(values, 'rescan')) return rescanned(api, release);
     if (release.reportDigest === null) {

@@ -7,7 +7,7 @@ import { Release } from '../../schemas/release.ts';
 import { revocationOf } from '../../schemas/revocation.ts';
 import { sealWith } from '../../schemas/signer.ts';
 import type { Api } from '../api.ts';
-import { type Command, type Context, option, required, text, type Values } from '../command.ts';
+import { type Command, type Context, option, reasonOf, text, type Values } from '../command.ts';
 import { findRelease } from '../releases.ts';
 import { sealerNamed } from '../signers.ts';
 import { keyName } from './keys.ts';
@@ -24,7 +24,7 @@ export const revoke: Command = {
   examples: ['lk revoke filesystem@2025.8.21 --reason "CVE-2026-0001"'],
   arity: [1, 1],
   async run(context, [spec = ''], values) {
-    const reason = required(values, 'reason', 'why the release is withdrawn');
+    const reason = reasonOf(values, 'why the release is withdrawn');
     const api = await context.api();
     const release = await findRelease(api, spec, { state: 'approved', alone: true });
     const envelope = await signedBy(context, values, { api, release, reason });

@@ -166,15 +166,24 @@ async function openRegular(path: string): Promise<FileHandle> {
 
 /** Path and size, when the header is the one that these two make. */
 function nameOf(block: Buffer): { name: string; size: number } {
-  const header = new Header(block, 0);
-  const name = header.path ?? '';
-  const size = header.size ?? -1;
+  const header = headerIn(block);
+  const name = header?.path ?? '';
+  const size = header?.size ?? -1;
   const fits = PATH.test(name) && name.length <= MAX_PATH && Number.isSafeInteger(size) && size >= 0;
   if (fits && headerOf(name, size).equals(block)) return { name, size };
   throw invalid(
     'a member as this program writes it: a plain file with a path inside the archive',
-    name === '' ? 'something that is none' : `${quote(name)} of the type ${quote(String(header.type))}`,
+    name === '' ? 'something that is none' : `${quote(name)} of the type ${quote(String(header?.type))}`,
   );
+}
+
+/** Null where a number in it is none. */
+function headerIn(block: Buffer): Header | null {
+  try {
+    return new Header(block, 0);
+  } catch {
+    return null;
+  }
 }
 
 function memberOf(source: Source, path: string, size: number): ArchiveMember {

@@ -220,6 +220,12 @@ describe('lk discover', () => {
   });
 });
 
+describe('lk discover of what is not there', () => {
+  it.each(['nowhere', 'mcp.lock'])('%s is refused, not told as a place without servers', async (word) => {
+    await expect(found(word, '--check')).rejects.toMatchObject({ code: 'USAGE' });
+  });
+});
+
 describe('lk adopt', () => {
   const before = servers({
     'My Weather': {

@@ -49,6 +49,9 @@ it.each([
 });
 
 it.each([
+  [['review', '--state', 'aproved'], 'found "aproved". Did you mean approved? Correct it. [USAGE]\n'],
+  [['fleet', '--state', 'zz'], 'QUARANTINED, unknown; found "zz". Correct it. [USAGE]\n'],
+  [['reject', '7', '--reason', 'no'], 'in at least three characters; found "no". Say it and'],
   [['aprove'], 'found "aprove". Did you mean lk approve? All verbs: lk --help. [USAGE]\n'],
   [['help', 'aprove'], 'Did you mean lk approve? All verbs: lk --help. [USAGE]\n'],
   [['audit', 'verfy'], 'found verfy. Did you mean lk audit verify? See: lk audit --help. [USAGE]\n'],
