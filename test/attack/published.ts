@@ -10,7 +10,6 @@ import { tempDir } from '../helpers/session.ts';
 import { logSigner } from '../helpers/trust.ts';
 import { makeSigner } from '../helpers/witness.ts';
 import { must, type Row, type Scenario } from './row.ts';
-import type { World } from './world.ts';
 
 const PLACE = 's3://acme-log/lk';
 const honest = numberedLog(logSigner);
@@ -29,24 +28,32 @@ const publish = (s3: S3, size: number, log = honest): Promise<void> =>
   });
 const read = (s3: S3): Promise<unknown> => readPublished(PLACE, { cwd: '/', environment: s3.environment });
 
-/** Two buckets with the checkpoint of three entries; the second is what is attacked. */
-async function bucketed(
-  world: World,
-  prepare: (s3: S3) => void,
-  acts: { control: (s3: S3) => Promise<unknown>; attack: (s3: S3) => Promise<unknown> },
-): Promise<Scenario> {
-  const [twin, victim] = [await startS3(), await startS3()];
-  for (const s3 of [twin, victim]) {
-    world.atEnd(() => s3.close());
-    await publish(s3, 3);
-  }
-  prepare(victim);
-  return {
-    control: () => acts.control(twin),
-    attack: () => acts.attack(victim),
-    state: () => JSON.stringify([...victim.objects]),
+const next = (s3: S3): Promise<void> => publish(s3, 7);
+
+type Act = (s3: S3) => Promise<unknown>;
+
+/** Two buckets with the checkpoint of three entries; the second is what is attacked, by the same act unless told. */
+const bucketed =
+  (prepare: (s3: S3) => void, control: Act, attack = control): Row['run'] =>
+  async (world) => {
+    const [twin, victim] = [await startS3(), await startS3()];
+    for (const s3 of [twin, victim]) {
+      world.atEnd(() => s3.close());
+      await publish(s3, 3);
+    }
+    prepare(victim);
+    return {
+      control: () => control(twin),
+      attack: () => attack(victim),
+      state: () => JSON.stringify([...victim.objects]),
+    };
   };
-}
+const asItIs = (): void => undefined;
+const listing =
+  (body: string) =>
+  (s3: S3): void => {
+    s3.before = ({ query }) => (query.has('list-type') ? { status: 200, body } : null);
+  };
 
 /** Two folders; in the second the newest checkpoint is a link. What the refusal says is nothing of what it leads to. */
 async function linked(): Promise<Scenario> {
@@ -82,11 +89,7 @@ export const publishedRows: readonly Row[] = [
     attack: 'publishes a rewritten log over what lies in the bucket',
     refusedBy: 'registry',
     code: 'LOG_FORK',
-    run: (world) =>
-      bucketed(world, () => undefined, {
-        control: (s3) => publish(s3, 7),
-        attack: (s3) => publish(s3, 7, other),
-      }),
+    run: bucketed(asItIs, next, (s3) => publish(s3, 7, other)),
   },
   {
     id: 'bucket-forked',
@@ -94,11 +97,7 @@ export const publishedRows: readonly Row[] = [
     attack: 'has another history where the next checkpoint is kept',
     refusedBy: 'registry',
     code: 'LOG_FORK',
-    run: (world) =>
-      bucketed(world, (s3) => s3.put('lk/checkpoints/7', other.noteAt(7)), {
-        control: (s3) => publish(s3, 7),
-        attack: (s3) => publish(s3, 7),
-      }),
+    run: bucketed((s3) => s3.put('lk/checkpoints/7', other.noteAt(7)), next),
   },
   {
     id: 'bucket-other-log',
@@ -106,11 +105,7 @@ export const publishedRows: readonly Row[] = [
     attack: 'publishes its log in the same bucket',
     refusedBy: 'registry',
     code: 'PUBLISHED_FOREIGN',
-    run: (world) =>
-      bucketed(world, () => undefined, {
-        control: (s3) => publish(s3, 7),
-        attack: (s3) => publish(s3, 7, neighbour),
-      }),
+    run: bucketed(asItIs, next, (s3) => publish(s3, 7, neighbour)),
   },
   {
     id: 'bucket-false-alarm',
@@ -118,11 +113,7 @@ export const publishedRows: readonly Row[] = [
     attack: 'lays a larger log under a key of nobody there, to have this one called rewritten',
     refusedBy: 'registry',
     code: 'PUBLISHED_FOREIGN',
-    run: (world) =>
-      bucketed(world, (s3) => s3.put('lk/checkpoint', stranger.noteAt(40)), {
-        control: (s3) => publish(s3, 7),
-        attack: (s3) => publish(s3, 7),
-      }),
+    run: bucketed((s3) => s3.put('lk/checkpoint', stranger.noteAt(40)), next),
   },
   {
     id: 'folder-leads-out',
@@ -138,14 +129,7 @@ export const publishedRows: readonly Row[] = [
     attack: 'lists a hundred names of nothing, so that the true ones are left out',
     refusedBy: 'monitor',
     code: 'PUBLISHED_SHRANK',
-    run: (world) =>
-      bucketed(
-        world,
-        (s3) => {
-          s3.before = ({ query }) => (query.has('list-type') ? { status: 200, body: LIES } : null);
-        },
-        { control: read, attack: read },
-      ),
+    run: bucketed(listing(LIES), read),
   },
   {
     id: 'bucket-list-broken-off',
@@ -153,14 +137,7 @@ export const publishedRows: readonly Row[] = [
     attack: 'breaks its list off before the newest, and says that it goes on',
     refusedBy: 'monitor',
     code: 'PUBLISHED_REFUSED',
-    run: (world) =>
-      bucketed(
-        world,
-        (s3) => {
-          s3.before = ({ query }) => (query.has('list-type') ? { status: 200, body: BROKEN_OFF } : null);
-        },
-        { control: read, attack: read },
-      ),
+    run: bucketed(listing(BROKEN_OFF), read),
   },
   {
     id: 'bucket-cut-back',
@@ -168,14 +145,9 @@ export const publishedRows: readonly Row[] = [
     attack: 'takes the newest kept checkpoint away',
     refusedBy: 'monitor',
     code: 'PUBLISHED_SHRANK',
-    run: (world) =>
-      bucketed(
-        world,
-        (s3) => {
-          s3.put('lk/checkpoints/2', honest.noteAt(2));
-          s3.objects.delete('lk/checkpoints/3');
-        },
-        { control: read, attack: read },
-      ),
+    run: bucketed((s3) => {
+      s3.put('lk/checkpoints/2', honest.noteAt(2));
+      s3.objects.delete('lk/checkpoints/3');
+    }, read),
   },
 ];
