@@ -1,13 +1,14 @@
 /** `lk login --server`: a person signs in for one locked server that runs elsewhere. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type Person, signInTo } from '../runtime/consent/flow.ts';
+import { type Person, signInTo, type Wish } from '../runtime/consent/flow.ts';
 import { readSecret } from '../runtime/identity/secret.ts';
 import { assertRemote } from '../runtime/remote/start.ts';
+import { SCANS } from '../scanner/credentials.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import type { LockEntry } from '../schemas/lock.ts';
 import { isLocal } from '../schemas/release.ts';
-import type { RemoteLaunch } from '../schemas/remote.ts';
+import { isRemoteSource, type RemoteLaunch, RemoteUrl } from '../schemas/remote.ts';
 import { SecretSource } from '../schemas/upstream.ts';
 import { isValid } from '../schemas/validate.ts';
 import { type Context, flag, list, type Options, option, type Result, text, type Values } from './command.ts';
@@ -19,7 +20,9 @@ import { openBrowser, tunnelTo } from './sign-in.ts';
 import { grantsOf } from './signed-in.ts';
 
 export const SERVER_OPTIONS: Options = {
-  server: option.text('sign in for this locked server that runs elsewhere, in place of a registry'),
+  server: option.text(
+    'sign in for this locked server that runs elsewhere, in place of a registry; for an address, as scans of it do',
+  ),
   issuer: option.text('with --server: the authorization server that you allow; nobody else is asked'),
   scope: option.list(
     'with --server: ask for this scope in place of those that the server asks for; repeat for each',
@@ -30,8 +33,9 @@ export const SERVER_OPTIONS: Options = {
   'client-secret': option.text('with --client-id: where its secret is, file:PATH or env:NAME'),
   port: option.text('with --server: the port of the way back (default: any that is free)'),
   ca: option.text(
-    'with --server: file with the authorities of the authorization server, in place of the public ones',
+    'with --server: file with the authorities of the authorization server, and of an address, in place of the public ones',
   ),
+  private: option.flag('with --server and an address: it may lead to this machine and to private networks'),
   forget: option.flag('with --server: forget the sign-in, and show it no more'),
 };
 
@@ -40,12 +44,11 @@ const PATIENCE_MS = 600_000;
 
 /** Throws what verifying the lock throws, and what `signInTo` throws; then what was kept before is kept. */
 export async function signInToServer(context: Context, alias: string, values: Values): Promise<Result> {
-  const { intent, verified } = await openProject(context, projectOf(context, values), {
-    ask: true,
-    apart: true,
-  });
-  const { registry } = intent;
-  const launch = remoteOf(alias, entryNamed(verified, alias).entry);
+  const ca = text(values, 'ca');
+  const authorities = ca === undefined ? null : await readFile(resolve(context.cwd, ca), 'utf8');
+  const { registry, launch } = isRemoteSource(alias)
+    ? { registry: SCANS, launch: launchAt(alias, authorities, flag(values, 'private')) }
+    : await lockedAt(context, alias, values);
   const grants = grantsOf(context.home);
   const where = { registry, url: launch.url };
   if (flag(values, 'forget')) {
@@ -55,14 +58,13 @@ export async function signInToServer(context: Context, alias: string, values: Va
       text: forgotten ? `Forgot the sign-in for ${alias}.` : `There was no sign-in for ${alias}.`,
     };
   }
-  const ca = text(values, 'ca');
   const grant = await signInTo({
     ...{ registry, launch },
     record: async () => undefined,
     issuer: text(values, 'issuer'),
     scopes: list(values, 'scope'),
     client: await clientOf(context, values),
-    ca: ca === undefined ? undefined : await readFile(resolve(context.cwd, ca), 'utf8'),
+    ca: authorities ?? undefined,
     held: await grants.of(where),
     now: context.now,
     open: (state) => byBrowser(context, values, state),
@@ -73,8 +75,33 @@ export async function signInToServer(context: Context, alias: string, values: Va
   const end = until === null || renews ? '' : ` until ${minute(until)} UTC`;
   return {
     data: { alias, ...where, issuer, scopes, until, renews },
-    text: `Signed in for ${alias} at ${issuer}${end}.\nScopes: ${scopes.map((scope) => quote(scope)).join(', ') || '(none)'}\nIt is shown by lk run, and by a gateway to you alone.`,
+    text: `Signed in for ${alias} at ${issuer}${end}.\nScopes: ${scopes.map((scope) => quote(scope)).join(', ') || '(none)'}\n${registry === SCANS ? 'Name this file to the scanner' : 'It is shown by lk run, and by a gateway to you alone'}.`,
   };
+}
+
+async function lockedAt(
+  context: Context,
+  alias: string,
+  values: Values,
+): Promise<{ registry: string; launch: RemoteLaunch }> {
+  const beside = { ask: true, apart: true };
+  const { intent, verified } = await openProject(context, projectOf(context, values), beside);
+  return { registry: intent.registry, launch: remoteOf(alias, entryNamed(verified, alias).entry) };
+}
+
+/** For scans, before anything is pinned: whoever verifies for the name is asked. */
+function launchAt(
+  url: string,
+  ca: string | null,
+  isPrivate: boolean,
+): Pick<Wish['launch'], 'url' | 'reach' | 'tls'> {
+  if (!isValid(RemoteUrl, url))
+    throw new LockkeeperError('USAGE', {
+      expected: 'an address such as https://mcp.acme.example/mcp, without user, query and fragment',
+      found: quote(url),
+      next: 'See: lk login --help',
+    });
+  return { url, reach: isPrivate ? 'private' : 'public', tls: { ca, leaf: null } };
 }
 
 function remoteOf(alias: string, entry: LockEntry): RemoteLaunch {

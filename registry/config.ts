@@ -47,6 +47,8 @@ export interface RegistryConfig {
   readonly failOn: Policy['advisories']['failOn'];
   /** SPDX ids of licences that packages may be under; null: any. */
   readonly licences: readonly string[] | null;
+  /** File of what scans show to remote servers; null: nothing. */
+  readonly scanCredentials: string | null;
   /** Scans at the same time in this process. */
   readonly workers: number;
   readonly role: 'all' | 'registry' | 'scanner';
@@ -132,6 +134,10 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     help: 'licences that packages may be under, SPDX ids, comma-separated; LK-LIC-01 gates then (any)',
     pattern: /^[A-Za-z0-9.+ ,-]+$/,
   },
+  LOCKKEEPER_SCAN_CREDENTIALS: {
+    help: 'file of what scans show to remote servers that want to know who asks (remote.md); unset: nothing',
+    pattern: /^\/.+$/,
+  },
   LOCKKEEPER_WORKERS: { help: 'scans at the same time (2)', pattern: /^[1-9]\d?$/ },
   LOCKKEEPER_ROLE: { help: 'all, registry or scanner', pattern: /^(all|registry|scanner)$/ },
   LOCKKEEPER_LOG_LEVEL: {
@@ -207,6 +213,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): R
     maxRevocations: Number(env.LOCKKEEPER_MAX_REVOCATIONS ?? DEFAULT_POLICY.advisories.maxRevocations),
     failOn: (env.LOCKKEEPER_FAIL_ON ?? null) as RegistryConfig['failOn'],
     licences: licencesOf(env),
+    scanCredentials: env.LOCKKEEPER_SCAN_CREDENTIALS ?? null,
     workers: Number(env.LOCKKEEPER_WORKERS ?? 2),
     role: (env.LOCKKEEPER_ROLE ?? 'all') as RegistryConfig['role'],
     logLevel: (env.LOCKKEEPER_LOG_LEVEL ?? 'warn') as RegistryConfig['logLevel'],

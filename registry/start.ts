@@ -6,6 +6,7 @@ import { type Logger, pino } from 'pino';
 import { selectDriver } from '../runtime/isolation/select.ts';
 import { type Blobs, openBlobs } from '../runtime/store/blobs.ts';
 import { openBucketBlobs } from '../runtime/store/bucket-blobs.ts';
+import { openScanCredentials } from '../scanner/credentials.ts';
 import { type Github, openGithub } from '../scanner/github/client.ts';
 import { npmOptionsOf } from '../scanner/npm.ts';
 import { ociOptionsOf } from '../scanner/oci/options.ts';
@@ -198,6 +199,11 @@ async function scanDeps(deps: Deps, config: RegistryConfig): Promise<ScanDeps> {
   await chmod(workDir, 0o755);
   const npm = config.npm ?? (await npmOptionsOf(workDir, config.environment));
   const github = await githubOf(config);
+  const { scanCredentials: file, environment } = config;
+  const shows =
+    file === null
+      ? {}
+      : { credentials: await openScanCredentials(file, { environment, now: () => new Date() }) };
   return {
     ...deps,
     workDir,
@@ -220,6 +226,7 @@ async function scanDeps(deps: Deps, config: RegistryConfig): Promise<ScanDeps> {
         github,
         now,
         progress,
+        ...shows,
       });
     },
     tuf: config.tuf,

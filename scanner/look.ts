@@ -72,7 +72,9 @@ export async function lookAt(subject: Subject, ports: ScanPorts, start: Start): 
   const record = async (event: EgressEvent): Promise<void> => {
     if (event.outcome === 'refused' && start.events.length < MAX_EVENTS) start.events.push(event);
   };
-  return lookThrough(await openRemote({ launch: subject.remote, record }), start);
+  const credentials = await ports.credentials?.(subject.remote);
+  const shown = credentials === undefined ? {} : { credentials };
+  return lookThrough(await openRemote({ launch: subject.remote, record, ...shown }), start);
 }
 
 async function lookInside(subject: LocalSubject, ports: ScanPorts, start: Start): Promise<Look> {

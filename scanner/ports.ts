@@ -9,6 +9,7 @@ import type { Origin, Publisher } from '../schemas/origin.ts';
 import type { Policy } from '../schemas/policy.ts';
 import type { Closure, Launch, LocalLaunch, Permissions, Submission } from '../schemas/release.ts';
 import type { Surface } from '../schemas/surface.ts';
+import type { ScanCredentialsFor } from './credentials.ts';
 import type { GitFacts } from './git/source.ts';
 import type { Github } from './github/client.ts';
 import type { Named } from './installed/package.ts';
@@ -92,6 +93,8 @@ export interface ScanPorts {
   readonly pypi?: () => Promise<PypiOptions>;
   /** Null where it is not to be asked. */
   readonly github?: Github | null;
+  /** What is shown to servers that run elsewhere; absent: nothing. */
+  readonly credentials?: ScanCredentialsFor;
   /** Trust files that root.json pins; absent where there is no root. */
   readonly trust?: () => Promise<TrustFiles>;
   /** Asked when a release is an image of a container registry. */

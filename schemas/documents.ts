@@ -14,6 +14,7 @@ import { Permissions, Release, Submission } from './release.ts';
 import { Revocation } from './revocation.ts';
 import { Root } from './root.ts';
 import { Scan } from './scan.ts';
+import { ScanCredentials } from './scan-credentials.ts';
 import { AuditConfig } from './sinks.ts';
 import { SuppressionFile } from './suppression.ts';
 import { Surface } from './surface.ts';
@@ -39,6 +40,7 @@ export const SCHEMAS: Readonly<Record<string, TSchema>> = {
   revocation: Revocation,
   root: Root,
   scan: Scan,
+  'scan-credentials': ScanCredentials,
   submission: Submission,
   suppressions: SuppressionFile,
   surface: Surface,

@@ -54,14 +54,14 @@ const Client = {
   audience: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
 };
 
-const StaticHeader = Closed({
+export const StaticHeader = Closed({
   kind: Type.Literal('header'),
   name: HeaderName,
   /** Stands before the secret: "Bearer ". */
   prefix: Type.Optional(Type.String({ pattern: '^[ -~]{1,50}$' })),
   secret: SecretSource,
 });
-const ClientCredentials = Closed({ kind: Type.Literal('client-credentials'), ...Client });
+export const ClientCredentials = Closed({ kind: Type.Literal('client-credentials'), ...Client });
 const TokenExchange = Closed({
   kind: Type.Literal('token-exchange'),
   ...Client,
