@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { metadataOf, serveIssuer } from './helpers/consent.ts';
 import { forServer, type Served, serveBoth, sharedTls } from './helpers/remote.ts';
 import { clientLines, MAIN, startTour, type Tour } from './helpers/tour.ts';
@@ -14,48 +14,62 @@ const METADATA = '/.well-known/oauth-protected-resource/mcp';
 
 const LINES = clientLines({ name: 'echo', arguments: { text: 'found it' } });
 
+/** What opens an address where there is a desktop: here, a browser without a face. */
+function browser(dir: string): Record<string, string> {
+  mkdirSync(join(dir, 'bin'));
+  const program = `#!${process.execPath}\nfetch(process.argv[2]);\n`;
+  writeFileSync(join(dir, 'bin/xdg-open'), program, { mode: 0o755 });
+  return { PATH: `${join(dir, 'bin')}:${process.env.PATH}` };
+}
+
+/** What the scanner shows to the server. */
+function scans(dir: string, url: string): Record<string, string> {
+  writeFileSync(join(dir, 'project/company-ca.pem'), sharedTls().authority.cert);
+  writeFileSync(join(dir, 'search-token'), 'a-token-of-scans', { mode: 0o600 });
+  const credential = {
+    kind: 'header',
+    name: 'Authorization',
+    prefix: 'Bearer ',
+    secret: 'file:search-token',
+  };
+  const servers = { [url]: { credential, ca: 'project/company-ca.pem' } };
+  const file = join(dir, 'scan-credentials.json');
+  writeFileSync(file, JSON.stringify({ lockkeeper: 'scan-credentials/v1', servers }));
+  return { LOCKKEEPER_SCAN_CREDENTIALS: file };
+}
+
 describe('docs/remote.md', () => {
   let tour: Tour;
 
-  beforeAll(async () => {
-    // What opens an address where there is a desktop: here, a browser without a face.
-    tour = await startTour('remote', (dir) => {
-      mkdirSync(join(dir, 'bin'));
-      const program = `#!${process.execPath}\nfetch(process.argv[2]);\n`;
-      writeFileSync(join(dir, 'bin/xdg-open'), program, { mode: 0o755 });
-      return { PATH: `${join(dir, 'bin')}:${process.env.PATH}` };
-    });
-  });
   afterAll(() => tour?.close());
 
   it('works as written, and whoever else answers there is told nothing', async () => {
-    const { dir, must, shell } = tour;
     const at = await serveIssuer(() => ({
       metadata: metadataOf(at.issuer),
       client: { client_id: 'lk' },
       tokens: () => [200, { access_token: 'a-token-of-admin', token_type: 'Bearer' }],
       iss: at.issuer,
     }));
-    let wantsPerson = false;
+    // Whose token it wants: first the scanner's, then nobody's, then a person's.
+    let wants: string | null = 'a-token-of-scans';
     const served: Served = await serveBoth('stateless', (request, response) => {
-      if (!wantsPerson || request.headers.authorization === 'Bearer a-token-of-admin') return false;
+      if (wants === null || request.headers.authorization === `Bearer ${wants}`) return false;
       if (request.url === METADATA)
         response.end(JSON.stringify({ resource: served.url, authorization_servers: [at.issuer] }));
       else response.writeHead(401, { 'www-authenticate': 'Bearer' }).end();
       return true;
     });
-    writeFileSync(join(dir, 'project/company-ca.pem'), sharedTls().authority.cert);
+    tour = await startTour('remote', (folder) => ({ ...browser(folder), ...scans(folder, served.url) }));
+    const { dir, must, shell } = tour;
     writeFileSync(join(dir, 'project/calls.jsonl'), LINES);
     await tour.people();
     const of = await tour.follow('docs/remote.md', async (line) => {
-      if (line.includes('lk login')) {
-        if (line.includes('--issuer')) await refusedFirst();
-        wantsPerson = true;
-      }
+      if (line.startsWith('lk lock')) wants = null;
+      if (line.includes('--issuer')) await refusedFirst();
       return must(line.replace(ADDRESS, served.url).replace(ISSUER, at.issuer));
     });
     async function refusedFirst(): Promise<void> {
-      wantsPerson = true;
+      wants = 'a-token-of-admin';
       const asked = served.seen.length;
       const run = await shell('lk run search --as admin < calls.jsonl');
       expect([run.stdout, run.stdout.includes('found it')]).toEqual([
@@ -69,7 +83,7 @@ describe('docs/remote.md', () => {
       expect(at.asked).toEqual([]);
       expect(existsSync(join(dir, 'home/server-sign-ins.json'))).toBe(false);
     }
-    wantsPerson = false;
+    wants = null;
 
     expect(of('--issuer')).toContain(`Signed in for search at ${at.issuer}`);
     expect(of('--forget')).toContain('Forgot the sign-in for search');
