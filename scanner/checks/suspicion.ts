@@ -70,7 +70,10 @@ function doubtsIn({ windows, how }: Passage, from: number, by: Weights): Doubt[]
     [worst, where] = [score, window];
   }
   if (doubts.size === 0 && where)
-    doubts.set(`reads like an attack, for ${weighedMost(where, { by }).join(', ')}`, said(where));
+    doubts.set(
+      `reads like an attack by these of its words: ${weighedMost(where, { by }).join(', ')}`,
+      said(where),
+    );
   return [...doubts].map(([why, excerpt]) => ({ why, excerpt }));
 }
 

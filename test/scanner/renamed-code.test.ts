@@ -87,7 +87,7 @@ describe('what is new in code', () => {
       "LK-CAP-01 the server's own code newly uses network: d.example",
       'LK-COD-01 a has text that is decoded and run as code',
       'LK-COD-03 a: the argument code of more becomes code in eval',
-      'LK-COD-05 a: all variables of the environment becomes a part of a request to another machine in fetch',
+      'LK-COD-05 a: the whole environment becomes a part of a request to another machine in fetch',
     ]);
   });
 });

@@ -165,7 +165,7 @@ describe('the dashboard', () => {
     await page.getByRole('cell', { name: '0 of 2' }).waitFor(WAIT);
     await page
       .getByRole('cell', {
-        name: /^critical @acme\/server: all variables .*\d+ fired, \d+ unknown; 2 need a reason$/,
+        name: /^critical @acme\/server: the whole environment .*\d+ fired, \d+ unknown; 2 need a reason$/,
       })
       .waitFor(WAIT);
     await shot(page, 'queue');

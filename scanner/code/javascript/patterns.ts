@@ -31,7 +31,7 @@ export function memberOf(value: Value, key: string | null): Value {
 
 /** All of it, as one value: names of single variables are no secret. */
 function environment(): Value {
-  const taint = { origin: 'private', what: 'all variables of the environment', tool: '', steps: [] } as const;
+  const taint = { origin: 'private', what: 'the whole environment', tool: '', steps: [] } as const;
   return { ...refValue(ENVIRONMENT), taints: [taint] };
 }
 

@@ -341,7 +341,7 @@ class Expressions(Handlers):
         elif name in ('subprocess.check_output', 'subprocess.getoutput', 'subprocess.run') and PRINTS_SECRETS.match(text):
             kind, what = 'private', text
         elif name == 'os.environ.copy' or (name in ('dict', 'str', 'json.dumps', 'repr') and any((one.name or '') == 'os.environ' for one in args)):
-            kind, what = 'private', 'all variables of the environment'
+            kind, what = 'private', 'the whole environment'
         if kind is None:
             return None
         step = self.step(f'{name}()', node, frame)
