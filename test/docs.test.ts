@@ -69,6 +69,21 @@ describe.each(pages)('%s', (page) => {
       expect(Object.keys(commands), verb).toContain(verb);
   });
 
+  it('links to pages and headings that there are', () => {
+    const anchorsOf = (path: string): string[] =>
+      [...readFileSync(path, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
+        title
+          .toLowerCase()
+          .replace(/[^\w -]/g, '')
+          .replaceAll(' ', '-'),
+      );
+    for (const [, path = '', anchor] of read(page).matchAll(/\]\(([\w./-]*\.md)?(?:#([\w-]+))?\)/g)) {
+      const whole = path === '' ? join(root, page) : join(dirname(join(root, page)), path);
+      expect(existsSync(whole), path).toBe(true);
+      if (anchor) expect(anchorsOf(whole), path).toContain(anchor);
+    }
+  });
+
   it('names files that exist', () => {
     const FOLDERS = 'schemas|runtime|scanner|registry|cli|web|test|bench|deploy|docs';
     const named = [...read(page).matchAll(new RegExp(`[\`(]((?:${FOLDERS})/[\\w./-]*)[\`)]`, 'g'))];

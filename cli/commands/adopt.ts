@@ -168,7 +168,11 @@ async function onPath({ config }: Context, isWritten: boolean): Promise<string[]
       )
     )
       return [];
-  return isWritten ? ['There is no lk on the PATH here: a client has to find it to start anything.'] : [];
+  return isWritten
+    ? [
+        'There is no lk on the PATH here: a client has to find it to start anything (docs/operate.md, "The command line").',
+      ]
+    : [];
 }
 
 async function undo(
