@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import cron, { type ScheduledTask } from 'node-cron';
 import type { Logger } from 'pino';
-import { sweepBundles } from './bundles.ts';
 import { sweepCalls } from './calls.ts';
 import { forgetCalls } from './db/calls.ts';
 import { forgetInstances } from './db/fleet.ts';
@@ -10,6 +9,7 @@ import { type Pool, withTransaction } from './db/pool.ts';
 import { takeRun } from './db/records.ts';
 import type { Deps } from './deps.ts';
 import { expireApprovals } from './expiry.ts';
+import { sweepBundles } from './mcp-bundles.ts';
 import { tendOrphans } from './orphans.ts';
 import { queueAdvisories, queueTrust, queueUpstreamWatch } from './queue.ts';
 import { queueRejudgements } from './rejudge.ts';

@@ -4,7 +4,7 @@ import pacote from 'pacote';
 import semver from 'semver';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { type Artifact, type Closure, closureDigest } from '../schemas/release.ts';
-import { assertBundle } from './bundle.ts';
+import { assertBundle } from './bundled.ts';
 import { unreachable } from './failure.ts';
 import type { ScanPorts } from './ports.ts';
 import {

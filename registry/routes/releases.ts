@@ -15,7 +15,7 @@ import { Surface } from '../../schemas/surface.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import type { Call, Handlers } from '../app.ts';
 import { storedReport } from '../baseline.ts';
-import { touchBundle } from '../db/bundles.ts';
+import { touchBundle } from '../db/mcp-bundles.ts';
 import { isDuplicate, type Pool, withTransaction } from '../db/pool.ts';
 import {
   findRelease,

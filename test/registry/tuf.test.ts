@@ -31,9 +31,9 @@ import { seal } from '../../schemas/dsse.ts';
 import { canonical, sha256 } from '../../schemas/json.ts';
 import { ROOT_TYPE } from '../../schemas/root.ts';
 import type { TrustFilesView } from '../../schemas/trust-files.ts';
-import { NPM_KEYS, trustRoots } from '../helpers/bundles.ts';
 import { machine } from '../helpers/machine.ts';
 import { freshDatabase, servers, startStaffed, type TestRegistry } from '../helpers/registry.ts';
+import { NPM_KEYS, trustRoots } from '../helpers/signature-bundles.ts';
 import { type Edition, TufPlace } from '../helpers/tuf.ts';
 import { PATIENCE_MS, until } from '../helpers/wait.ts';
 

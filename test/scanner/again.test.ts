@@ -8,7 +8,7 @@ import { verifiedAgain } from '../../scanner/provenance/again.ts';
 import { type Attested, rankOf } from '../../scanner/provenance/standing.ts';
 import type { TrustFiles } from '../../scanner/provenance/trust.ts';
 import type { Report } from '../../schemas/finding.ts';
-import { bytesOf } from '../helpers/bundles.ts';
+import { bytesOf } from '../helpers/signature-bundles.ts';
 import { tempDir } from './harness.ts';
 import { playwright, seen, trustOf } from './signed-place.ts';
 

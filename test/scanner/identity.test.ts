@@ -18,7 +18,7 @@ import {
   policyOf,
   trustRoots,
   verdictOn,
-} from '../helpers/bundles.ts';
+} from '../helpers/signature-bundles.ts';
 
 const SLSA = 'https://slsa.dev/provenance/v1';
 const [given] = cases.filter(

@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { bundleSubmission, findBundle } from '../../cli/bundles.ts';
+import { bundleSubmission, findBundle } from '../../cli/mcp-bundles.ts';
 import { packFolder } from '../../runtime/store/pack.ts';
 import { readTar } from '../../runtime/store/unpack.ts';
 import { readEvidence } from '../../scanner/evidence.ts';

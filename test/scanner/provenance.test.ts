@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { standingOf } from '../../scanner/provenance/standing.ts';
 import { pinOf } from '../../scanner/provenance/trust.ts';
 import type { Builder, Origin, Rank } from '../../schemas/origin.ts';
-import { bytesOf } from '../helpers/bundles.ts';
 import type { LocalPackage } from '../helpers/npm-registry.ts';
+import { bytesOf } from '../helpers/signature-bundles.ts';
 import {
   KEYID,
   keysUntil,

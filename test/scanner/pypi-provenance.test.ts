@@ -9,8 +9,8 @@ import { pypiOptionsOf } from '../../scanner/pypi/options.ts';
 import { projectFiles } from '../../scanner/pypi/project.ts';
 import { publishedFacts } from '../../scanner/pypi/published.ts';
 import { pypiRefOf } from '../../schemas/pypi.ts';
-import { bytesOf } from '../helpers/bundles.ts';
 import { type Listed, startPypiIndex } from '../helpers/pypi-index.ts';
+import { bytesOf } from '../helpers/signature-bundles.ts';
 import { trustOf } from './signed-place.ts';
 
 const FILE = 'pypi_attestations-0.0.19.tar.gz';

@@ -6,8 +6,8 @@ import { verifyRegistrySignature } from '../../runtime/provenance/registry-signa
 import { verifyBundle } from '../../runtime/provenance/verify.ts';
 import { pae } from '../../schemas/dsse.ts';
 import { sha256 } from '../../schemas/json.ts';
-import { bytesOf, NPM_KEYS, trustRoots, verdictOn } from '../helpers/bundles.ts';
 import { changes } from '../helpers/mutate.ts';
+import { bytesOf, NPM_KEYS, trustRoots, verdictOn } from '../helpers/signature-bundles.ts';
 
 interface RegistryCase {
   readonly name: string;

@@ -14,8 +14,8 @@ import type { JsonObject } from '../../schemas/common.ts';
 import { sha256 } from '../../schemas/json.ts';
 import type { Origin } from '../../schemas/origin.ts';
 import { DEFAULT_POLICY } from '../../schemas/policy.ts';
-import { bytesOf } from '../helpers/bundles.ts';
 import { type LocalPackage, startNpmRegistry, tarballOf } from '../helpers/npm-registry.ts';
+import { bytesOf } from '../helpers/signature-bundles.ts';
 import { NOW, tempDir } from './harness.ts';
 
 const REGISTRY = generateKeyPairSync('ec', { namedCurve: 'P-256' });

@@ -23,7 +23,7 @@ const LONGEST = [
   'docs',
   'attack',
   'conformance-tasks',
-  'scanner/bundles',
+  'scanner/signature-bundles',
   'runtime/gateway/hostile-load',
   'pypi',
   'scanner/pypi',
@@ -72,7 +72,7 @@ const LONGEST = [
   'scanner/hostile-code',
   'oci',
   'web/reviewed',
-  'registry/bundles',
+  'registry/mcp-bundles',
   'registry/watch',
 ].map((name) => `test/${name}.test.ts`);
 

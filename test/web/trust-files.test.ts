@@ -1,9 +1,9 @@
 /** What the dashboard tells of trust files that their repository has otherwise, in a real browser. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { putRepositoryState, putTrustFiles } from '../../registry/db/trust-files.ts';
-import { NPM_KEYS, trustRoots } from '../helpers/bundles.ts';
 import { openPages, type Pages, shot, WAIT } from '../helpers/pages.ts';
 import { servers, startStaffed, type TestRegistry } from '../helpers/registry.ts';
+import { NPM_KEYS, trustRoots } from '../helpers/signature-bundles.ts';
 
 describe.each(servers().slice(0, 1))('the dashboard', (server) => {
   let registry: TestRegistry;

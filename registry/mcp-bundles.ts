@@ -1,4 +1,4 @@
-/** Bundles that are handed in: room is taken before the first byte, and what no release names is swept. */
+/** MCP bundles that are handed in: room is taken before the first byte, and what no release names is swept. */
 import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { Stored } from '../runtime/store/blobs.ts';
@@ -6,7 +6,7 @@ import { receive, removeHalf, tooLarge } from '../runtime/store/incoming.ts';
 import { MAX_BUNDLE_BYTES } from '../scanner/mcpb/read.ts';
 import { sized } from '../scanner/text.ts';
 import { LockkeeperError } from '../schemas/errors.ts';
-import { type Held, heldRoom, insertUpload, openUploads, putBundle, takeUnnamed } from './db/bundles.ts';
+import { type Held, heldRoom, insertUpload, openUploads, putBundle, takeUnnamed } from './db/mcp-bundles.ts';
 import { withTransaction } from './db/pool.ts';
 import type { Deps } from './deps.ts';
 import { recordEvent } from './log.ts';

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { BundleInput, BundlePolicy, SignerPolicy } from '../../runtime/provenance/policy.ts';
 import { verifyBundle } from '../../runtime/provenance/verify.ts';
 import { sha256 } from '../../schemas/json.ts';
+import { changes } from '../helpers/mutate.ts';
 import {
   type BundleCase,
   bytesOf,
@@ -17,8 +18,7 @@ import {
   trustRoots,
   verdictOf,
   verdictOn,
-} from '../helpers/bundles.ts';
-import { changes } from '../helpers/mutate.ts';
+} from '../helpers/signature-bundles.ts';
 
 const valid = cases.filter(({ expected }) => expected === 'valid');
 const byCertificate = valid.filter((given) => policyOf(given).signer.kind === 'certificate');

@@ -2,8 +2,8 @@
 import { Readable } from 'node:stream';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import type { Handlers } from '../app.ts';
-import { takeBundle } from '../bundles.ts';
 import type { Deps } from '../deps.ts';
+import { takeBundle } from '../mcp-bundles.ts';
 
 /** Milliseconds for which the rest of a refused body is read, so that its sender sees the answer. */
 const REST_MS = 10_000;
