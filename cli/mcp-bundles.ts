@@ -9,7 +9,7 @@ import { isMcpbAddress, isMcpbSource, mcpbName, mcpbRefOf } from '../schemas/mcp
 import type { Submission } from '../schemas/release.ts';
 import { list, type Values } from './command.ts';
 import { readOr } from './project.ts';
-import { packageSubmission } from './publishing.ts';
+import { packageSubmission } from './submission.ts';
 
 export interface FoundBundle {
   readonly bytes: Buffer;

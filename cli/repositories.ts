@@ -7,7 +7,7 @@ import { LockkeeperError, quote } from '../schemas/errors.ts';
 import { type GitRef, gitName, gitRefOf, gitSourceOf, isGitAddress, isGitSource } from '../schemas/git.ts';
 import type { Submission } from '../schemas/release.ts';
 import { text, type Values } from './command.ts';
-import { packageSubmission } from './publishing.ts';
+import { packageSubmission } from './submission.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -6,7 +6,7 @@ import type { LogRole } from '../../schemas/root.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, option, type Result, text, type Values } from '../command.ts';
 import { plain } from '../output.ts';
-import { type Published, type PublishedPlace, readPublished, shrank } from '../published.ts';
+import { type Published, type PublishedPlace, readPublished, shrank } from '../published-checkpoints.ts';
 import { rootOfToday } from '../roots.ts';
 
 export const log: Command = {

@@ -11,10 +11,10 @@ import type { PublishBody } from '../../schemas/server.ts';
 import type { Api } from '../api.ts';
 import { type Command, type Context, flag, option, text, type Values } from '../command.ts';
 import { bundleSubmission, configIn, findBundle } from '../mcp-bundles.ts';
-import { submissionOf } from '../publishing.ts';
 import { acceptWords } from '../releases.ts';
 import { commitSubmission, findCommit } from '../repositories.ts';
 import { newestOf } from '../scan/targets.ts';
+import { submissionOf } from '../submission.ts';
 
 /** How long `lk publish` watches a scan before it leaves it to the registry. */
 const WAIT_MS = 10 * 60_000;

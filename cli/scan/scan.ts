@@ -21,8 +21,8 @@ import { concludeReport, type ScanTarget } from '../../schemas/scan.ts';
 import { isValid } from '../../schemas/validate.ts';
 import type { Context, Values } from '../command.ts';
 import { bundleSubmission, configIn, findBundle } from '../mcp-bundles.ts';
-import { submissionOf } from '../publishing.ts';
 import { commitSubmission, findCommit } from '../repositories.ts';
+import { submissionOf } from '../submission.ts';
 import { several, type Turn } from './several.ts';
 import type { Target } from './targets.ts';
 

@@ -1,7 +1,7 @@
 /** Published checkpoints as victim: another history laid in the bucket, published over it, and what was kept taken away. */
 import { readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readPublished } from '../../cli/published.ts';
+import { readPublished } from '../../cli/published-checkpoints.ts';
 import { publisherOf } from '../../registry/checkpoints/publish.ts';
 import { bucketAt } from '../../runtime/store/bucket-setting.ts';
 import { numberedLog } from '../helpers/log.ts';

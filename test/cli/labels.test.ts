@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseWords } from '../../cli/command.ts';
 import { publish } from '../../cli/commands/publish.ts';
-import { submissionOf } from '../../cli/publishing.ts';
+import { submissionOf } from '../../cli/submission.ts';
 import type { Submission } from '../../schemas/release.ts';
 import { refusal } from '../helpers/machine.ts';
 import { tempDir } from '../helpers/session.ts';

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type ResolveTag, submissionOf } from '../../cli/publishing.ts';
+import { type ResolveTag, submissionOf } from '../../cli/submission.ts';
 import { materialise } from '../../runtime/store/materialise.ts';
 import type { Named } from '../../scanner/installed/package.ts';
 import { resolveImage } from '../../scanner/oci/closure.ts';

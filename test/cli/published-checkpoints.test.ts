@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openHome } from '../../cli/home.ts';
-import { readPublished } from '../../cli/published.ts';
+import { readPublished } from '../../cli/published-checkpoints.ts';
 import { numberedLog } from '../helpers/log.ts';
 import { refusal } from '../helpers/machine.ts';
 import { type S3, type S3Answer, startS3 } from '../helpers/s3.ts';
