@@ -9,7 +9,7 @@ import { commands, groups } from './commands/index.ts';
 import { loadCliConfig } from './config.ts';
 import { helpOf, overview } from './help.ts';
 import { type Home, openHome, type SignIn } from './home.ts';
-import { makePaint, plain } from './output.ts';
+import { fitTo, makePaint, plain } from './output.ts';
 
 /** Where a command is given: the folder, and who hears what it says. */
 export interface Place {
@@ -19,6 +19,7 @@ export interface Place {
 }
 interface Hearer {
   readonly isTTY?: boolean;
+  readonly columns?: number;
   write(text: string): unknown;
 }
 
@@ -31,6 +32,7 @@ export async function lk(
   const json = argv.includes('--json');
   const { stdout } = place;
   try {
+    if (stdout.isTTY === true && stdout.columns) fitTo(stdout.columns);
     const config = loadCliConfig(environment, stdout.isTTY === true);
     const [name, ...rest] = verbFirst([
       ...argv.filter((word) => word !== '--json'),
@@ -120,7 +122,9 @@ function makeContext(from: Pick<Context, 'config' | 'home'> & { values: Values; 
     cwd,
     paint: makePaint(config.color),
     say: (line) => void stderr.write(`${line}\n`),
-    progress: (line) => void (terminal && stderr.write(`\r\u001b[K${line}`)),
+    // A line that wraps could not be taken back.
+    progress: (line) =>
+      void (terminal && stderr.write(`\r\u001b[K${line.slice(0, (stderr.columns ?? 80) - 1)}`)),
     now: () => new Date(),
     json: flag(values, 'json'),
     api: async (registry) => {

@@ -1,5 +1,5 @@
 /** How commands speak: stdout is data, stderr is for people, colour only on a terminal. */
-import type { Paint } from '../scanner/text.ts';
+import { fitText, type Paint } from '../scanner/text.ts';
 import { UNSEEN } from '../schemas/unseen.ts';
 
 export function makePaint(color: boolean): Paint {
@@ -14,7 +14,15 @@ export function makePaint(color: boolean): Paint {
   };
 }
 
-/** Columns that line up; the last one is left ragged. Cells are made safe for a terminal, then painted. */
+let columns = Number.POSITIVE_INFINITY;
+
+/** For a terminal of so many columns, before anything is told on it; without one, lines are as long as they are. */
+export function fitTo(terminal: number): void {
+  columns = terminal;
+  fitText(terminal);
+}
+
+/** Columns that line up; rows one under the other where they are wider than the terminal; the last one is left ragged. Cells are made safe for a terminal, then painted. */
 export function table(
   head: readonly string[],
   rows: readonly (readonly string[])[],
@@ -22,6 +30,8 @@ export function table(
 ): string {
   const all = [head, ...rows].map((row) => row.map(plain));
   const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
+  const whole = widths.reduce((sum, width) => sum + width + 2, -2);
+  if (whole > columns) return stacked(all, paint);
   return all
     .map((row) =>
       row
@@ -32,6 +42,14 @@ export function table(
         .trimEnd(),
     )
     .join('\n');
+}
+
+/** Each row as a block: a line a cell, behind its heading. */
+function stacked([head = [], ...rows]: string[][], paint: (cell: string, column: number) => string): string {
+  const width = Math.max(...head.map(({ length }) => length));
+  return rows
+    .map((row) => row.map((cell, at) => `${(head[at] ?? '').padEnd(width)}  ${paint(cell, at)}`).join('\n'))
+    .join('\n\n');
 }
 
 const HIDDEN = new RegExp(`[\\u0000-\\u001f${UNSEEN}]`, 'gu');

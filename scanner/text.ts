@@ -7,7 +7,15 @@ export interface Paint {
   yellow(text: string): string;
 }
 
-export const WIDTH = 110;
+const WIDEST = 110;
+const NARROWEST = 60;
+/** Columns that a line may take. */
+export let WIDTH = WIDEST;
+
+/** For a terminal of so many columns, before anything is told on it. */
+export function fitText(columns: number): void {
+  WIDTH = Math.max(NARROWEST, Math.min(WIDEST, columns));
+}
 const UNSEEN =
   /[\u0000-\u001f\u007f-\u009f\u115f\u1160\u2028\u2029\u3164\uffa0]|[\ufe00-\ufe0e]|[\u{e0100}-\u{e01ef}]|\p{Cf}/gu;
 

@@ -36,7 +36,10 @@ export function endOf({ path, planned, paste }: Work, copy: string | undefined):
     ...(paste === ''
       ? []
       : [`${path} is TOML, which is not written here. Put in the place of theirs:`, ...paste.split('\n')]),
-    ...of('refused').flatMap(({ name, why, next }) => [`Not adopted: ${name}: ${why}`, `  Next: ${next}`]),
+    ...of('refused').flatMap(({ name, why, next }, at, all) => [
+      `Not adopted: ${name}: ${why}`,
+      ...(all[at + 1]?.next === next ? [] : [`  Next: ${next}`]),
+    ]),
   ].map(plain);
 }
 

@@ -95,7 +95,7 @@ export const publish: Command = {
     const next = `Next: other people than ${me.person} run: lk review ${release.id}, lk approve ${release.id}${accepts}`;
     return {
       data: { release: scanned, report },
-      text: `${renderReport(report, context.paint, { asked: scanned, full: flag(values, 'full') })}\n${next}`,
+      text: `${renderReport(report, context.paint, { asked: scanned, full: flag(values, 'full') })}\n\n${next}`,
     };
   },
 };

@@ -63,7 +63,7 @@ export const review: Command = {
         : '';
     return {
       data: { release, report, review: reviewed, advisories: known.releases[0]?.advisories ?? [] },
-      text: [head, '', shown, next].join('\n'),
+      text: [head, '', shown, ...(next === '' ? [] : ['', next])].join('\n'),
     };
   },
 };

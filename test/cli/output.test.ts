@@ -1,9 +1,13 @@
 /** What is told on one line while something lasts. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { ticking } from '../../cli/output.ts';
+import { fitTo, table, ticking } from '../../cli/output.ts';
+import { WIDTH } from '../../scanner/text.ts';
 
 beforeEach(() => void vi.useFakeTimers());
-afterEach(() => void vi.useRealTimers());
+afterEach(() => {
+  vi.useRealTimers();
+  fitTo(Number.POSITIVE_INFINITY);
+});
 
 it('tells a step, how long it lasts once that is long, and nothing after the end', () => {
   const said: string[] = [];
@@ -15,4 +19,28 @@ it('tells a step, how long it lasts once that is long, and nothing after the end
   end();
   vi.advanceTimersByTime(60_000);
   expect(said).toEqual(['scanning', 'scanning, 5 s', 'scanning, 6 s', 'locking', '']);
+});
+
+it('tells a table that is wider than the terminal row by row, in lines that a terminal does not break', () => {
+  const rows = [
+    ['2026-12-01', 'call', 'npm.acme/weather@1.0.0'],
+    ['2026-12-02', 'request.refused', '-'],
+  ];
+  const told = (): string => table(['WHEN', 'WHAT', 'SERVER'], rows);
+  const wide = `WHEN        WHAT             SERVER
+2026-12-01  call             npm.acme/weather@1.0.0
+2026-12-02  request.refused  -`;
+  expect([told(), WIDTH]).toEqual([wide, 110]);
+  fitTo(51);
+  expect([told(), WIDTH]).toEqual([wide, 60]);
+  fitTo(50);
+  expect(told()).toBe(`WHEN    2026-12-01
+WHAT    call
+SERVER  npm.acme/weather@1.0.0
+
+WHEN    2026-12-02
+WHAT    request.refused
+SERVER  -`);
+  fitTo(80);
+  expect(WIDTH).toBe(80);
 });
