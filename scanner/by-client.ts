@@ -1,6 +1,6 @@
 /** A server can tell its clients apart by the name they give. One that shows each another surface is not what was reviewed. */
 import type { JsonObject } from '../schemas/common.ts';
-import { diffSurfaces } from '../schemas/diff.ts';
+import { diffSurfaces } from '../schemas/diff/surfaces.ts';
 import type { LockkeeperError } from '../schemas/errors.ts';
 import { pinSurface, type Surface } from '../schemas/surface.ts';
 

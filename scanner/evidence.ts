@@ -1,11 +1,11 @@
 /** Everything a verdict rests on, in the blob store by digest, so that it can be judged again without asking anybody. */
 import type { Blobs } from '../runtime/store/blobs.ts';
 import { Behaviour } from '../schemas/behaviour.ts';
-import { diffSurfaces } from '../schemas/diff.ts';
+import { diffReach } from '../schemas/diff/reach.ts';
+import { diffSurfaces } from '../schemas/diff/surfaces.ts';
 import type { Report } from '../schemas/finding.ts';
 import { canonical, parseStrict } from '../schemas/json.ts';
 import type { Policy } from '../schemas/policy.ts';
-import { diffReach } from '../schemas/reach.ts';
 import { Closure, isLocal, type Launch, type Permissions } from '../schemas/release.ts';
 import { Surface } from '../schemas/surface.ts';
 import { assertValid } from '../schemas/validate.ts';

@@ -2,14 +2,14 @@
 import { join } from 'node:path';
 import { materialise } from '../runtime/store/materialise.ts';
 import type { Behaviour } from '../schemas/behaviour.ts';
-import { diffSurfaces } from '../schemas/diff.ts';
+import { diffReach } from '../schemas/diff/reach.ts';
+import { diffSurfaces } from '../schemas/diff/surfaces.ts';
 import type { CheckResult } from '../schemas/finding.ts';
 import { isGitSource } from '../schemas/git.ts';
 import { isMcpbSource } from '../schemas/mcpb.ts';
 import { isOciSource } from '../schemas/oci.ts';
 import type { Origin } from '../schemas/origin.ts';
 import { isPypiSource } from '../schemas/pypi.ts';
-import { diffReach } from '../schemas/reach.ts';
 import { type Closure, isLocal, type Launch, type Submission } from '../schemas/release.ts';
 import { isRemoteSource } from '../schemas/remote.ts';
 import { behave } from './behaviour/behave.ts';

@@ -93,7 +93,7 @@ export const ReleaseList = Closed({
 });
 export type ReleaseList = Static<typeof ReleaseList>;
 
-export { DiffView } from './diff-view.ts';
+export { DiffView } from './diff/view.ts';
 
 /** GET /v1/releases/:id/statement: the exact statement a reviewer would sign, for the caller. */
 export const StatementView = Closed({ statement: Approval, missing: Type.Array(Type.String()) });

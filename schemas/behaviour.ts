@@ -1,6 +1,6 @@
 /** What a server did when its tools were called in a sandbox: the whole record, and what of it stands in a report. */
 import { AnyObject, Closed } from './common.ts';
-import { Change } from './diff.ts';
+import { Change } from './diff/surfaces.ts';
 import { type Static, Type } from './type.ts';
 
 const Names = Type.Array(Type.String());

@@ -1,5 +1,5 @@
 /** What a release is made of: packages, sizes, licences, and the whole list as a file. */
-import type { Measure } from '../schemas/diff-view.ts';
+import type { Measure } from '../schemas/diff/view.ts';
 import type { Report } from '../schemas/finding.ts';
 import type { Release } from '../schemas/release.ts';
 import { save } from './api.ts';

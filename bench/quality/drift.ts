@@ -9,7 +9,7 @@ import {
   type RiskClass,
   type Step,
   stepOf,
-} from '../../schemas/diff.ts';
+} from '../../schemas/diff/surfaces.ts';
 import { pointerOf } from '../../schemas/surface.ts';
 import { readManifest, surfaceOf } from './patches.ts';
 

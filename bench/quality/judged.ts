@@ -4,7 +4,7 @@ import { surfaceChecks } from '../../scanner/checks/index.ts';
 import type { Peer } from '../../scanner/ports.ts';
 import { judge } from '../../scanner/report.ts';
 import type { JsonObject } from '../../schemas/common.ts';
-import { diffSurfaces } from '../../schemas/diff.ts';
+import { diffSurfaces } from '../../schemas/diff/surfaces.ts';
 import type { Finding } from '../../schemas/finding.ts';
 import { DEFAULT_POLICY } from '../../schemas/policy.ts';
 import { pointerOf, type Surface } from '../../schemas/surface.ts';

@@ -1,7 +1,7 @@
 /** Patches of real surfaces: whether the gate sees each, how it is classed, and whether the new text is known for what it is. */
 import { readFileSync } from 'node:fs';
 import { isObject, type Json, type JsonObject } from '../../schemas/common.ts';
-import { diffSurfaces, highestRisk, type RiskClass } from '../../schemas/diff.ts';
+import { diffSurfaces, highestRisk, type RiskClass } from '../../schemas/diff/surfaces.ts';
 import { pinSurface, pointerParts, type Surface } from '../../schemas/surface.ts';
 import { saidOf, surfaceWith, type Verdict, verdictOf } from './judged.ts';
 import { type PatchRecord, unknownQuality } from './records.ts';

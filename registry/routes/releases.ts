@@ -2,12 +2,12 @@
 
 import { purlOfSubmission } from '../../scanner/submission.ts';
 import { ReleaseQuery } from '../../schemas/api.ts';
-import { diffSurfaces, stepOf } from '../../schemas/diff.ts';
-import { diffArtifacts, measuresOf } from '../../schemas/diff-view.ts';
+import { diffReach } from '../../schemas/diff/reach.ts';
+import { diffSurfaces, stepOf } from '../../schemas/diff/surfaces.ts';
+import { diffArtifacts, measuresOf } from '../../schemas/diff/view.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { digestOf, parseStrict } from '../../schemas/json.ts';
 import { isMcpbSource, mcpbRefOf } from '../../schemas/mcpb.ts';
-import { diffReach } from '../../schemas/reach.ts';
 import type { Release, Submission } from '../../schemas/release.ts';
 import { DiffQuery } from '../../schemas/review.ts';
 import { PublishBody } from '../../schemas/server.ts';

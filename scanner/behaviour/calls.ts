@@ -4,7 +4,7 @@ import type { SandboxedProcess } from '../../runtime/ports.ts';
 import { CLIENT_CAPABILITIES, statelessMeta } from '../../runtime/session/capture.ts';
 import type { Behaviour, Called, Seen } from '../../schemas/behaviour.ts';
 import type { JsonObject } from '../../schemas/common.ts';
-import { type Change, diffSurfaces } from '../../schemas/diff.ts';
+import { type Change, diffSurfaces } from '../../schemas/diff/surfaces.ts';
 import { asLockkeeperError, LockkeeperError } from '../../schemas/errors.ts';
 import { type Talk, talkWith } from '../look.ts';
 import type { Observed } from '../observe.ts';

@@ -2,7 +2,7 @@
 import type { EgressEvent } from '../../runtime/ports.ts';
 import type { UnpackedFile } from '../../runtime/store/unpack.ts';
 import type { Behaviour } from '../../schemas/behaviour.ts';
-import type { Change } from '../../schemas/diff.ts';
+import type { Change } from '../../schemas/diff/surfaces.ts';
 import type { Evidence, Finding, Severity } from '../../schemas/finding.ts';
 import type { Origin } from '../../schemas/origin.ts';
 import type { Policy } from '../../schemas/policy.ts';

@@ -1,4 +1,4 @@
-import type { Change, RiskClass } from '../../schemas/diff.ts';
+import type { Change, RiskClass } from '../../schemas/diff/surfaces.ts';
 import type { Evidence, Severity } from '../../schemas/finding.ts';
 import { canonical } from '../../schemas/json.ts';
 import { SECTIONS } from '../../schemas/surface.ts';

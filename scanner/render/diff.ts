@@ -1,8 +1,8 @@
 /** A difference, and a surface that is new as a whole, as reviewers read them: nothing of it is cut. */
 import type { DiffView } from '../../schemas/api.ts';
 import { isObject } from '../../schemas/common.ts';
-import { type Change, highestRisk, stepOf } from '../../schemas/diff.ts';
-import type { Measure } from '../../schemas/diff-view.ts';
+import { type Change, highestRisk, stepOf } from '../../schemas/diff/surfaces.ts';
+import type { Measure } from '../../schemas/diff/view.ts';
 import { SECTIONS, type Surface } from '../../schemas/surface.ts';
 import { apart } from '../excerpt.ts';
 import { counted, line, type Paint, sized, WIDTH, wrapped } from '../text.ts';

@@ -15,7 +15,7 @@ import type { ScanPorts, ScanResult } from '../../scanner/ports.ts';
 import { scan } from '../../scanner/scan.ts';
 import { upstreamFacts, upstreamVersions } from '../../scanner/upstream.ts';
 import type { JsonObject } from '../../schemas/common.ts';
-import { diffSurfaces } from '../../schemas/diff.ts';
+import { diffSurfaces } from '../../schemas/diff/surfaces.ts';
 import { Report } from '../../schemas/finding.ts';
 import { canonical } from '../../schemas/json.ts';
 import { isLocal, type Submission } from '../../schemas/release.ts';

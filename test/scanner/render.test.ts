@@ -3,7 +3,7 @@ import { renderDiff, renderSurface } from '../../scanner/render/diff.ts';
 import { renderReport } from '../../scanner/render/report.ts';
 import type { Paint } from '../../scanner/text.ts';
 import type { DiffView } from '../../schemas/api.ts';
-import type { Change } from '../../schemas/diff.ts';
+import type { Change } from '../../schemas/diff/surfaces.ts';
 import type { CheckResult, Report, Severity } from '../../schemas/finding.ts';
 import { DEFAULT_LIMITS } from '../../schemas/release.ts';
 

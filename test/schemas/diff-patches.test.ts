@@ -1,7 +1,7 @@
 /** Every field of the protocol in which an update may hide something: each such patch is classed, and none of them is cosmetic. */
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../schemas/common.ts';
-import { type Change, diffSurfaces, type RiskClass, type Step, stepOf } from '../../schemas/diff.ts';
+import { type Change, diffSurfaces, type RiskClass, type Step, stepOf } from '../../schemas/diff/surfaces.ts';
 import { pinSurface, type Surface } from '../../schemas/surface.ts';
 
 const ACUTE = '\u0301';

@@ -11,7 +11,7 @@ import {
   type RiskClass,
   type Step,
   stepOf,
-} from '../../schemas/diff.ts';
+} from '../../schemas/diff/surfaces.ts';
 import type { Surface } from '../../schemas/surface.ts';
 import { processorMs } from '../helpers/wait.ts';
 

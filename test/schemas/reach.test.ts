@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { diffReach } from '../../schemas/reach.ts';
+import { diffReach } from '../../schemas/diff/reach.ts';
 import type { ToolLabels } from '../../schemas/release.ts';
 import { makeEntry } from '../helpers/trust.ts';
 

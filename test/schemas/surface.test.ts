@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Json, JsonObject } from '../../schemas/common.ts';
-import { diffSurfaces, highestRisk } from '../../schemas/diff.ts';
+import { diffSurfaces, highestRisk } from '../../schemas/diff/surfaces.ts';
 import {
   KEY_OF,
   pinSurface,

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { isQuiet as quietInTerminal } from '../../cli/commands/audit.ts';
 import { renderDiff } from '../../scanner/render/diff.ts';
 import { type AuditBody, AuditKind } from '../../schemas/audit.ts';
-import type { Change } from '../../schemas/diff.ts';
+import type { Change } from '../../schemas/diff/surfaces.ts';
 import { bodyOf } from '../helpers/journals.ts';
 
 interface Page {

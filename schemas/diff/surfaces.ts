@@ -1,10 +1,10 @@
 /** The difference of two surfaces, field by field, each with a risk class. Semantic only as far as a class needs. */
-import { AnyJson, Closed, isObject, type Json, type JsonObject } from './common.ts';
-import { classOf, isLeaf, type Kind, RANK } from './diff-fields.ts';
-import { canonical } from './json.ts';
+import { AnyJson, Closed, isObject, type Json, type JsonObject } from '../common.ts';
+import { canonical } from '../json.ts';
+import { maskItem, pointerOf, SECTIONS, type Section, type Surface } from '../surface.ts';
+import { type Static, Type } from '../type.ts';
+import { classOf, isLeaf, type Kind, RANK } from './fields.ts';
 import { renamesIn } from './renames.ts';
-import { maskItem, pointerOf, SECTIONS, type Section, type Surface } from './surface.ts';
-import { type Static, Type } from './type.ts';
 
 /**
  * cosmetic: no model or policy reads it differently. additive: more of the same kind. text: what a model reads
@@ -19,7 +19,7 @@ export const RiskClass = Type.Union([
 ]);
 export type RiskClass = Static<typeof RiskClass>;
 
-/** What happened to a field; `schemas/diff-fields.ts` says when it is which. */
+/** What happened to a field; `fields.ts` says when it is which. */
 export const How = Type.Union([
   Type.Literal('added'),
   Type.Literal('removed'),

@@ -1,10 +1,10 @@
 /** A difference as the registry gives it out. */
-import { Closed } from './common.ts';
-import { Change, Step } from './diff.ts';
-import type { Report } from './finding.ts';
-import type { Artifact } from './release.ts';
-import { UnpackedSize } from './sbom.ts';
-import { type Static, Type } from './type.ts';
+import { Closed } from '../common.ts';
+import type { Report } from '../finding.ts';
+import type { Artifact } from '../release.ts';
+import { UnpackedSize } from '../sbom.ts';
+import { type Static, Type } from '../type.ts';
+import { Change, Step } from './surfaces.ts';
 
 /** How large a closure is, and under which licences its packages are; null where it could not be read. */
 export const Measure = Closed({

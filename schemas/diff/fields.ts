@@ -1,8 +1,8 @@
 /** One changed field of a surface: what happened to it, and how much it matters. */
-import { isObject, type Json } from './common.ts';
-import { booleanClass, executionRisk, iconRisk, isDialect, promptClass } from './diff-marks.ts';
-import { canonical } from './json.ts';
-import { KEY_OF, pointerParts, type Section } from './surface.ts';
+import { isObject, type Json } from '../common.ts';
+import { canonical } from '../json.ts';
+import { KEY_OF, pointerParts, type Section } from '../surface.ts';
+import { booleanClass, executionRisk, iconRisk, isDialect, promptClass } from './marks.ts';
 
 export type RiskClass = 'cosmetic' | 'additive' | 'text' | 'contract' | 'risk';
 /**

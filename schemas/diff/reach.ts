@@ -1,9 +1,9 @@
 /** What a release may touch and how it is started, against the last approved one: each difference with a risk class. */
-import type { Json } from './common.ts';
-import type { Change, RiskClass } from './diff.ts';
-import { canonical } from './json.ts';
-import { isLocal, type Launch, type LocalLaunch, type Permissions } from './release.ts';
-import { pointerOf } from './surface.ts';
+import type { Json } from '../common.ts';
+import { canonical } from '../json.ts';
+import { isLocal, type Launch, type LocalLaunch, type Permissions } from '../release.ts';
+import { pointerOf } from '../surface.ts';
+import type { Change, RiskClass } from './surfaces.ts';
 
 export interface Reach {
   readonly permissions: Permissions;

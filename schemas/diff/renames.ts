@@ -1,5 +1,5 @@
 /** Items that have another name and are the same by what they take and say. */
-import { isObject, type Json, type JsonObject } from './common.ts';
+import { isObject, type Json, type JsonObject } from '../common.ts';
 
 export interface Rename {
   readonly from: string;

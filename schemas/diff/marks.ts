@@ -1,7 +1,7 @@
 /** Fields that no model reads as words: icons, how a call is executed, what a prompt takes, which dialect a schema is written in. */
-import { isObject, type Json, type JsonObject } from './common.ts';
-import type { Field, FieldClass, RiskClass } from './diff-fields.ts';
-import { canonical } from './json.ts';
+import { isObject, type Json, type JsonObject } from '../common.ts';
+import { canonical } from '../json.ts';
+import type { Field, FieldClass, RiskClass } from './fields.ts';
 
 const items = (value: Json | undefined): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : []);
 
