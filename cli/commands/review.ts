@@ -1,4 +1,5 @@
 import { openVerdict } from '../../runtime/trust/verdict.ts';
+import { gravestFirst } from '../../scanner/render/checks.ts';
 import { renderReport } from '../../scanner/render/report.ts';
 import { counted } from '../../scanner/text.ts';
 import { AdvisoryList } from '../../schemas/advisory.ts';
@@ -103,24 +104,30 @@ async function rescanned(api: Api, { id }: ReleaseView): Promise<Result> {
 }
 
 /** What tells releases apart, within 100 columns for names of usual length. */
-export function releaseTable(releases: readonly ReleaseView[], state: string, now: Date): string {
+export function releaseTable(
+  releases: readonly ReleaseView[],
+  state: string,
+  { now, gravest }: { readonly now: Date; readonly gravest?: ReadonlyMap<number, string> | undefined },
+): string {
   // Where one state was asked for, all are in it.
   const [any, head] = state === 'all' ? [true, ['STATE']] : [false, []];
   const rows = releases.map((r) => [
     String(r.id),
     `${r.name}@${r.version}`,
     ...(any ? [r.state.replaceAll('_', ' ')] : []),
-    clip(r.requestedBy, 20),
+    ...(gravest ? [gravest.get(r.id) ?? 'no report', clip(r.requestedBy, 10)] : [clip(r.requestedBy, 20)]),
     String(r.approvals.length),
     dueText(r, now) || r.submittedAt.slice(0, 10),
   ]);
-  return table(['ID', 'RELEASE', ...head, 'ASKED BY', 'SIGNED', 'SINCE'], rows);
+  const seen = gravest ? ['GRAVEST'] : [];
+  return table(['ID', 'RELEASE', ...head, ...seen, 'ASKED BY', 'SIGNED', 'SINCE'], rows);
 }
 
 async function listed(context: Context, api: Api, state: string): Promise<Result> {
   const releases = await listReleases(api, state === 'all' ? {} : { state });
   const none = `Nothing is ${state === 'all' ? 'here' : state.replace('_', ' ')}.`;
-  const list = releases.length > 0 ? releaseTable(releases, state, context.now()) : none;
+  const gravest = state === 'in_review' ? await gravestIn(api, releases) : undefined;
+  const list = releases.length > 0 ? releaseTable(releases, state, { now: context.now(), gravest }) : none;
   // Of another state, only what was asked for.
   if (state !== 'in_review') return { data: { releases }, text: list };
   const attention = await api.call('attention', Attention);
@@ -131,7 +138,22 @@ async function listed(context: Context, api: Api, state: string): Promise<Result
   const scans = coming > 0 ? [`${counted(coming, 'release')} in the scanner: lk review --state all`] : [];
   const parts = [first.map((line) => context.paint.red(plain(line))), [list, ...scans], below.map(plain)];
   const shown = parts.filter((lines) => lines.length > 0).map((lines) => lines.join('\n'));
-  return { data: { releases, ...attention }, text: shown.join('\n\n') };
+  const data = { releases, gravest: Object.fromEntries(gravest ?? []), ...attention };
+  return { data, text: shown.join('\n\n') };
+}
+
+/** The severity of the gravest finding by release, `-` where nothing fired; ten reports are asked for at a time. */
+async function gravestIn(api: Api, releases: readonly ReleaseView[]): Promise<Map<number, string>> {
+  const found = new Map<number, string>();
+  const waiting = releases.filter(({ reportDigest }) => reportDigest !== null);
+  for (let at = 0; at < waiting.length; at += 10)
+    await Promise.all(
+      waiting.slice(at, at + 10).map(async ({ id }) => {
+        const { checks } = await api.call('report', Report, { parameters: { id } });
+        found.set(id, gravestFirst(checks)[0]?.findings[0]?.severity ?? '-');
+      }),
+    );
+  return found;
 }
 
 /** What became known since the scan stands above the report. */

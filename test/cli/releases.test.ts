@@ -22,12 +22,15 @@ describe('the list of what waits', () => {
   });
   const now = new Date('2026-11-25T00:00:00.000Z');
   const lines = (state: string, ...releases: Release[]): string[] =>
-    releaseTable(releases, state, now).split('\n');
+    releaseTable(releases, state, {
+      now,
+      ...(state === 'in_review' ? { gravest: new Map([[1204, 'critical']]) } : {}),
+    }).split('\n');
 
   it('fits a screen, and names what can be asked for', () => {
     const [head, row] = lines('in_review', of('in_review'));
-    expect(head?.split(/ {2,}/)).toEqual(['ID', 'RELEASE', 'ASKED BY', 'SIGNED', 'SINCE']);
-    expect(row).toContain('io.github.modelcontextprotocol/filesystem@2025.11.25  carol.of.the.platfo…');
+    expect(head?.split(/ {2,}/)).toEqual(['ID', 'RELEASE', 'GRAVEST', 'ASKED BY', 'SIGNED', 'SINCE']);
+    expect(row).toContain('io.github.modelcontextprotocol/filesystem@2025.11.25  critical  carol.of.…');
     expect(row).toMatch(/2026-11-24$/);
     const usual = { name: 'npm.acme/filesystem', requestedBy: 'carol' };
     const lapsed = of('in_review', { ...usual, lapsedAt: '2026-11-20T00:00:00.000Z' });
