@@ -31,7 +31,8 @@ export interface CliConfig {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-const KNOWN = new Set([
+/** Settings of the command line; `lk serve` takes them as those of others. */
+export const KNOWN = new Set([
   'LOCKKEEPER_HOME',
   'LOCKKEEPER_TOKEN',
   'LOCKKEEPER_REGISTRY',

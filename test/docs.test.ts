@@ -19,6 +19,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseWords } from '../cli/command.ts';
 import { commands } from '../cli/commands/index.ts';
+import { KNOWN } from '../cli/config.ts';
 import { SETTINGS } from '../registry/config.ts';
 import { INSTANCE_LIMITS } from '../runtime/gateway/instances.ts';
 import { LIMITS } from '../runtime/gateway/ports.ts';
@@ -96,6 +97,7 @@ describe('docs/settings.md', () => {
     const text = read('docs/settings.md').replace(/ +\|/g, ' |');
     for (const [name, { help }] of Object.entries(SETTINGS))
       expect(text).toContain(`| \`${name}\` | ${help} |`);
+    for (const name of KNOWN) expect(text).toContain(`| \`${name}\` | `);
   });
 });
 
