@@ -13,6 +13,11 @@ const BUSY = 0.5;
 const LOOK_MS = 10_000;
 /** Share of the time between two looks in which something ran. */
 const QUIET = 0.01;
+/**
+ * After work, collecting waits until it was quiet for so many looks on end: with what lay unused go the shapes that compiled
+ * code relies on, and the calls of the first second after it took three to four times as long.
+ */
+const LONG = 30;
 /** Bytes that are worth a pause: collecting 20 MiB took some 60 ms. */
 const WORTH = 8 * 1024 * 1024;
 /** Bytes used, above which collecting would hold up whoever calls just then for too long. */
@@ -69,15 +74,25 @@ function share(): () => number {
   };
 }
 
-/** Collects where nearly nothing ran since the last look, and there is something to gain. */
+/** Collects where it was quiet for long, or since the start, and there is something to gain. */
 function looker(): () => void {
   const busy = share();
+  const due = longQuiet();
   let least = 0;
   return () => {
     const { rss, heapUsed } = memoryUsage();
-    if (busy() > QUIET || rss < least + WORTH || heapUsed > MOST) return;
+    if (!due(busy() <= QUIET) || rss < least + WORTH || heapUsed > MOST) return;
     collect();
     least = memoryUsage.rss();
+  };
+}
+
+/** Told of each look whether it was quiet; says whether that is enough: the first one is, later so many on end. */
+export function longQuiet(): (quiet: boolean) => boolean {
+  let onEnd = LONG - 1;
+  return (quiet) => {
+    onEnd = quiet ? onEnd + 1 : 0;
+    return onEnd >= LONG;
   };
 }
 

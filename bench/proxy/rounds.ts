@@ -6,7 +6,11 @@ import type { Case } from './cases.ts';
 import { cpuOf, treeOf } from './process.ts';
 
 export const WIDTHS = [1, 10, 32] as const;
+const WIDEST = 32;
 const SYNCS = 50;
+/** A case is warm when a further turn takes more than this share of the least that one took; or after so many turns. */
+const NO_FASTER = 0.95;
+const TURNS = 8;
 /** A case whose calls take this much longer than its turn has hung. */
 const HUNG_MS = 60_000;
 
@@ -14,7 +18,7 @@ export interface Plan {
   readonly rounds: number;
   /** Each case is called for so long in each round, at each width. */
   readonly turnMs: number;
-  /** And before the first round, at each width. */
+  /** And before the first round, at each width; many at once again and again, until that is no faster than before. */
   readonly warmUpMs: number;
 }
 
@@ -97,8 +101,9 @@ export async function measure(
     }
   };
   say(`warming up ${cases.length} cases`);
-  // What is done once a call is hot after a second of many at once, what is done once a turn is not.
-  for (const width of WIDTHS.toReversed())
+  for (const one of cases) await warmUp((ms) => take(one, { width: WIDEST, ms }), plan.warmUpMs);
+  // What is done once a call is hot after many at once, what is done once a turn is not.
+  for (const width of WIDTHS.toReversed().slice(1))
     for (const one of cases) await take(one, { width, ms: plan.warmUpMs });
   for (let round = 1; round <= plan.rounds; round++)
     for (const width of WIDTHS) {
@@ -120,6 +125,17 @@ export async function measure(
   const syncMs = quantile(syncs, 0.5);
   const syncAfterCallMs = direct ? quantile(afterCalls, 0.5) : syncMs;
   return { figures: new Map(figures), broken, syncMs, syncAfterCallMs, plan };
+}
+
+/** An engine compiles what is hot while it is called: every case is called until that is done. */
+async function warmUp(take: (ms: number) => Promise<Turn | null>, ms: number): Promise<void> {
+  let least = Infinity;
+  for (let turn = 1; turn <= TURNS; turn++) {
+    const taken = await take(ms);
+    const each = taken && 1000 / taken.perSecond;
+    if (each === null || each > least * NO_FASTER) return;
+    least = each;
+  }
 }
 
 function summed(turns: readonly Turn[]): Figures {

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { longQuiet } from '../../runtime/footprint.ts';
 
 const ROOT = dirname(dirname(import.meta.dirname));
 const URL_OF = pathToFileURL(join(ROOT, 'runtime/footprint.ts')).href;
@@ -37,23 +38,32 @@ const until = async (holds) => {
 startLight();
 const lightYoung = (fill(), young());
 const light = fast();
-const unsettle = settle({ startMs: 60_000, busyMs: 50 });
+const unsettle = settle();
 const work = setInterval(() => { for (const end = Date.now() + 50; Date.now() < end;); }, 1);
 const busy = await until(fast);
 clearInterval(work);
 unsettle();
 const early = await soon();
 startLight();
-const stop = settle({ startMs: 50, lookMs: 100 });
-const again = await until(fast);
+const stop = settle();
 fill();
 const grown = young();
 const given = await until(() => young() < grown);
+const again = await until(fast);
 stop();
 console.log(JSON.stringify({ lightYoung, light, busy, early, again, grew: grown > lightYoung, given }));
 `;
 
 describe('what a runtime holds', () => {
+  it('collects after a quiet start, and after work only where it was quiet for five minutes', () => {
+    const due = longQuiet();
+    expect(due(true)).toBe(true);
+    expect(due(false)).toBe(false);
+    expect(Array.from({ length: 30 }, () => due(true))).toEqual([...Array(29).fill(false), true]);
+    expect(due(true)).toBe(true);
+    expect(longQuiet()(false)).toBe(false);
+  });
+
   it('starts without compiling for speed or growing its young space, then does both, after some hundred runs, and gives back when it is quiet', () => {
     const flags = ['--allow-natives-syntax', '--disable-warning=ExperimentalWarning', '--input-type=module'];
     const said = execFileSync(process.execPath, [...flags, '-e', STORY], { encoding: 'utf8' });
