@@ -261,7 +261,8 @@ describe('a reporter', () => {
     const { instances, more } = heard[0] as FleetReport;
     expect([instances.length, more]).toEqual([256, 44]);
     expect(instances.slice(0, 10).every(({ state }) => state === 'READY')).toBe(true);
-    await expect.poll(() => files().length).toBe(300);
+    // Beside them stands what is being written.
+    await expect.poll(async () => (await readInstances(home)).length).toBe(300);
     const all = JSON.parse(await ps('--json')) as { count: number; instances: unknown[] };
     expect([all.count, all.instances.length]).toEqual([300, 300]);
     const lines = (await ps()).trimEnd().split('\n');
