@@ -8,11 +8,11 @@ import { type Project, readOr } from './project.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-function missing(dir: string): LockkeeperError {
+function missing(path: string): LockkeeperError {
   return new LockkeeperError('POLICY_MISSING', {
-    expected: `${POLICY_FILE} in ${dir}`,
-    found: 'no such file',
-    next: 'Write one; see docs/policy.md',
+    expected: `the file ${path}`,
+    found: 'none',
+    next: 'Write one; "everyone: all locked tools" is one that permits whoever signed in all (docs/policy.md)',
   });
 }
 

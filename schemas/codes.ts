@@ -119,7 +119,7 @@ export const CODES = {
   LOCK_INTENT: { status: 422, exit: 3, title: 'The lock does not answer lockkeeper.json' },
   LOCK_UNRESOLVED: { status: 422, exit: 3, title: 'No approved release answers the request' },
   POLICY_INVALID: { status: 422, exit: 3, title: 'The policy is not understood' },
-  POLICY_MISSING: { status: 404, exit: 3, title: 'The lock carries no policy' },
+  POLICY_MISSING: { status: 404, exit: 3, title: 'There is no policy' },
   POLICY_DROPPED: { status: 409, exit: 3, title: 'The policy would be gone without a word' },
   POLICY_DIFFERS: { status: 422, exit: 3, title: 'The policy is not the one in the lock' },
   INTENT_MISSING: { status: 404, exit: 2, title: 'There is no lockkeeper.json' },

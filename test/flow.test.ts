@@ -128,6 +128,9 @@ describe('[npm] one official server, from unknown to running', () => {
 
   it('is approved by two, locked, gated, and serves a client of the SDK', async () => {
     await publish('2025.11.25');
+    // Who asked for it is told so, and not to make a key first.
+    const own = await company.lk('dave', 'approve', `${SERVER}@2025.11.25`, ...ACCEPT);
+    expect(own).toMatchObject({ exit: 3, data: { error: { code: 'APPROVAL_REQUESTER' } } });
     await approve('2025.11.25');
     writeFileSync(join(project, 'docs/note.txt'), 'a note');
     const npx = (...args: string[]) => ({ command: 'npx', args: ['-y', ...args] });

@@ -1,3 +1,5 @@
+import { assertNotRequester } from '../../runtime/trust/approval.ts';
+import { Me } from '../../schemas/api.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import type { Release } from '../../schemas/release.ts';
 import type { Api } from '../api.ts';
@@ -29,6 +31,8 @@ export const approve: Command = {
   async run(context, [spec = ''], values) {
     const api = await context.api();
     const release = await findRelease(api, spec, { state: 'in_review', alone: false });
+    // Before a key is asked for, which would not help.
+    assertNotRequester((await api.call('me', Me)).person, release.requestedBy);
     const signer = await sealerNamed(context, await keyName(context, values));
     const days = text(values, 'days');
     const wish = {
