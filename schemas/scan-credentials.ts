@@ -2,7 +2,7 @@
 import { Closed } from './common.ts';
 import { RemoteUrl } from './remote.ts';
 import { type Static, Type } from './type.ts';
-import { ClientCredentials, StaticHeader } from './upstream.ts';
+import { ClientCredentials, JwtBearer, StaticHeader } from './upstream.ts';
 
 const Path = Type.String({ minLength: 1, maxLength: 1024, description: 'a path, relative to this file' });
 
@@ -10,7 +10,7 @@ const Path = Type.String({ minLength: 1, maxLength: 1024, description: 'a path, 
 const SignInFile = Closed({ kind: Type.Literal('sign-in'), file: Path });
 
 export const ScanCredential = Closed({
-  credential: Type.Union([StaticHeader, ClientCredentials, SignInFile]),
+  credential: Type.Union([StaticHeader, ClientCredentials, JwtBearer, SignInFile]),
   /** File with the only authorities that may vouch for the server; the public ones, where nothing is said. */
   ca: Type.Optional(Path),
 });

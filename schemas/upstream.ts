@@ -69,9 +69,21 @@ const TokenExchange = Closed({
   issuer: SecureUrl,
 });
 
-export const UpstreamCredential = Type.Union([StaticHeader, ClientCredentials, TokenExchange]);
+/** What the platform that the gateway runs on says of it (RFC 7523): a token in a file that the platform renews. */
+export const JwtBearer = Closed({
+  kind: Type.Literal('jwt-bearer'),
+  ...Client,
+  /** Without a secret of its own, the assertion is all that is shown. */
+  auth: Type.Union([ClientAuth, Closed({ method: Type.Literal('none') })]),
+  assertion: SecretSource,
+});
+
+export const UpstreamCredential = Type.Union([StaticHeader, ClientCredentials, TokenExchange, JwtBearer]);
 export type UpstreamCredential = Static<typeof UpstreamCredential>;
-export type OAuthClient = Static<typeof ClientCredentials> | Static<typeof TokenExchange>;
+export type OAuthClient =
+  | Static<typeof ClientCredentials>
+  | Static<typeof TokenExchange>
+  | Static<typeof JwtBearer>;
 
 /** By alias of the server. One that is not named gets no credential. */
 export const UpstreamConfig = Type.Record(Alias, UpstreamCredential, { additionalProperties: false });

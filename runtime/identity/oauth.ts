@@ -14,6 +14,8 @@ import { readSecret, type SecretSetting } from './secret.ts';
 import { assertSecureUrl } from './url.ts';
 
 const GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
+const COMPACT_JWT = /^[\w-]{1,16000}\.[\w-]{1,16000}\.[\w-]{1,2000}$/;
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 const JWT = 'urn:ietf:params:oauth:token-type:jwt';
 const ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
@@ -38,10 +40,12 @@ export async function openTokenEndpoint(client: OAuthClient, setting: Setting): 
   assertSecureUrl(client.tokenUrl, 'a token endpoint');
   const ca = client.ca === undefined ? undefined : await readFile(resolve(setting.dir, client.ca), 'utf8');
   await authOf(client, setting);
+  await assertionIn(client, setting);
   return {
     token: async (subject) => {
       const { headers, fields } = await authOf(client, setting);
-      const form = new URLSearchParams({ ...grantOf(client, subject), ...fields });
+      const grant = { subject, assertion: await assertionIn(client, setting) };
+      const form = new URLSearchParams({ ...grantOf(client, grant), ...fields });
       const answer = await ask({ url: client.tokenUrl, headers, form, ca }).catch((cause: Error) => {
         throw failed(client, cause.message, cause);
       });
@@ -50,20 +54,36 @@ export async function openTokenEndpoint(client: OAuthClient, setting: Setting): 
   };
 }
 
+/** What the platform says of this gateway, as it is now. Throws SECRET_UNUSABLE for what is no JWT. */
+async function assertionIn(client: OAuthClient, setting: Setting): Promise<string | undefined> {
+  if (client.kind !== 'jwt-bearer') return undefined;
+  const assertion = await readSecret(client.assertion, setting);
+  if (COMPACT_JWT.test(assertion)) return assertion;
+  throw new LockkeeperError('SECRET_UNUSABLE', {
+    expected: `${setting.what} as a signed JWT of the platform`,
+    found: 'something else',
+    next: 'Name the file where the platform puts its token',
+  });
+}
+
+interface Grant {
+  readonly subject: Subject | undefined;
+  readonly assertion: string | undefined;
+}
+
 function grantOf(
   { scope, resource, audience }: OAuthClient,
-  subject: Subject | undefined,
+  { subject, assertion }: Grant,
 ): Record<string, string> {
-  const grant = subject
-    ? {
-        grant_type: GRANT,
-        subject_token: subject.token,
-        subject_token_type: ACCESS_TOKEN,
-        requested_token_type: ACCESS_TOKEN,
-      }
-    : { grant_type: 'client_credentials' };
+  const exchange = subject && {
+    grant_type: GRANT,
+    subject_token: subject.token,
+    subject_token_type: ACCESS_TOKEN,
+    requested_token_type: ACCESS_TOKEN,
+  };
+  const platform = assertion === undefined ? undefined : { grant_type: JWT_BEARER, assertion };
   return {
-    ...grant,
+    ...(exchange ?? platform ?? { grant_type: 'client_credentials' }),
     ...(scope === undefined ? {} : { scope }),
     ...(resource === undefined ? {} : { resource }),
     ...(audience === undefined ? {} : { audience }),
@@ -80,6 +100,7 @@ export async function authOf(
   { auth, clientId, tokenUrl }: Pick<OAuthClient, 'auth' | 'clientId' | 'tokenUrl'>,
   setting: Setting,
 ): Promise<Shown> {
+  if (auth.method === 'none') return { headers: {}, fields: { client_id: clientId } };
   if (auth.method === 'private_key_jwt') {
     const assertion = await assertionOf(
       await readSecret(auth.key, setting),

@@ -91,7 +91,7 @@ async function openWay(
     const { value, until } = await endpoint.token(subject);
     return { value: { authorization: `Bearer ${value}` }, until };
   };
-  if (credential.kind === 'client-credentials') return { headers: () => kept.get('', () => ask()), forget };
+  if (credential.kind !== 'token-exchange') return { headers: () => kept.get('', () => ask()), forget };
   return {
     headers: async (caller) => {
       const subject = subjectFor(alias, caller, { issuer: credential.issuer, now: now() });

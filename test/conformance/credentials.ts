@@ -9,8 +9,9 @@ import type { Context } from './play.ts';
 /** Named as a configuration of `lk gateway` names them; where they are is looked up as whoever writes it would. */
 export async function credentialsFor(alias: string, url: string, context: Context): Promise<Credentials> {
   const { client_id: clientId = '', client_secret: secret, private_key_pem: key = '' } = context;
+  const { valid_jwt: assertion } = context;
   const dir = mkdtempSync(join(tmpdir(), 'lk-credentials-'));
-  writeFileSync(join(dir, 'secret'), secret ?? key, { mode: 0o600 });
+  writeFileSync(join(dir, 'secret'), assertion ?? secret ?? key, { mode: 0o600 });
   const { resource, issuer, tokenUrl } = await places(url);
   const auth = secret
     ? { method: 'basic', secret: 'file:secret' }
@@ -21,7 +22,18 @@ export async function credentialsFor(alias: string, url: string, context: Contex
         audience: issuer,
       };
   const upstream = await openUpstream(
-    { [alias]: { kind: 'client-credentials', tokenUrl, clientId, auth, resource } },
+    {
+      [alias]: assertion
+        ? {
+            kind: 'jwt-bearer',
+            auth: { method: 'none' },
+            assertion: 'file:secret',
+            tokenUrl,
+            clientId,
+            resource,
+          }
+        : { kind: 'client-credentials', tokenUrl, clientId, auth, resource },
+    },
     {
       dir,
       environment: {},

@@ -26,6 +26,7 @@ export interface Context {
   readonly private_key_pem?: string;
   readonly signing_algorithm?: string;
   readonly issuer?: string;
+  readonly valid_jwt?: string;
 }
 
 const VALUES: Record<string, unknown> = { string: 'text', number: 5, integer: 5, boolean: true };
@@ -121,6 +122,7 @@ export const PLAYS: Readonly<Record<string, Play>> = {
   'json-schema-2020-12-preservation': echoSchema,
   'auth/client-credentials-basic': callAll,
   'auth/client-credentials-jwt': callAll,
+  'auth/wif-jwt-bearer': callAll,
   ...Object.fromEntries(PERSONAL.map((scenario) => [scenario, withPerson])),
 };
 
@@ -210,7 +212,27 @@ function deskFor(scenario: string, { client_id, client_secret, issuer }: Context
 function providerOf(context: Context): OAuthClientProvider | undefined {
   const { client_id: clientId, client_secret: clientSecret, private_key_pem: privateKey } = context;
   if (clientId === undefined) return undefined;
+  if (context.valid_jwt !== undefined) return new PlatformProvider(clientId, context.valid_jwt);
   if (clientSecret !== undefined) return new ClientCredentialsProvider({ clientId, clientSecret });
   const algorithm = context.signing_algorithm ?? '';
   return new PrivateKeyJwtProvider({ clientId, privateKey: privateKey ?? '', algorithm });
+}
+
+/** The SDK has no provider of its own for what a platform says: its grant in the place of another's. */
+class PlatformProvider extends ClientCredentialsProvider {
+  readonly #assertion: string;
+
+  constructor(clientId: string, assertion: string) {
+    super({ clientId, clientSecret: '' });
+    this.#assertion = assertion;
+  }
+
+  override get clientMetadata(): ClientCredentialsProvider['clientMetadata'] {
+    return { ...super.clientMetadata, token_endpoint_auth_method: 'none' };
+  }
+
+  override prepareTokenRequest(scope?: string): URLSearchParams {
+    const grant = { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: this.#assertion };
+    return new URLSearchParams({ ...grant, ...(scope === undefined ? {} : { scope }) });
+  }
 }

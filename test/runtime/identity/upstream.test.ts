@@ -296,6 +296,30 @@ describe('a hostile token endpoint', () => {
       { environment: { KEY: 'k' } },
     );
 
+  it('gets what the platform says now, and nothing that is no token of it', async () => {
+    const forms: string[] = [];
+    const tokenUrl = await endpoint((request, response) => {
+      request.on('data', (part: Buffer) => void forms.push(part.toString()));
+      request.on('end', () => says(fine)(request, response));
+    });
+    const dir = tempDir();
+    const platform = (text: string): void => writeFileSync(join(dir, 'token'), text, { mode: 0o600 });
+    const docs = {
+      ...{ kind: 'jwt-bearer', tokenUrl, clientId: 'gateway' },
+      ...{ auth: { method: 'none' }, assertion: 'file:token' },
+    };
+    platform('a.b.c');
+    const upstream = await upstreamOf({ docs }, { dir });
+    platform('d.e.f');
+    expect(await upstream.headersFor('docs', callerOf('S'))).toEqual({ authorization: 'Bearer T' });
+    const grant_type = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
+    expect(forms.map((form) => Object.fromEntries(new URLSearchParams(form)))).toEqual([
+      { grant_type, assertion: 'd.e.f', client_id: 'gateway' },
+    ]);
+    platform('no token');
+    await expect(upstreamOf({ docs }, { dir })).rejects.toMatchObject({ code: 'SECRET_UNUSABLE' });
+  });
+
   it('is held to the form of its answer, which without a change is taken', async () => {
     const upstream = await open(await endpoint(says(fine)));
     expect(await upstream.headersFor('docs', callerOf('S'))).toEqual({ authorization: 'Bearer T' });
