@@ -56,7 +56,7 @@ export async function assertCurrent(context: Context, api: Api, asked: Asked): P
     const error = new LockkeeperError('RELEASE_REVOKED', {
       expected: `${server} ${version} approved`,
       found: `it is ${state} at ${intent.registry}`,
-      next: 'Run: lk lock (it takes the newest approved version that fits), or take it out: lk remove ALIAS',
+      next: `Why: lk review ${server}@${version}. Run: lk lock (it takes the newest approved version that fits), or take it out: lk remove ${alias}`,
     });
     refused(alias, error);
   }

@@ -49,9 +49,9 @@ export const review: Command = {
     const reviewed = await api.call('review', ReviewView, { parameters: { id: release.id } });
     const known = await api.call('advisories', AdvisoryList, { query: { release: String(release.id) } });
     const verdict = await verdictLine(context, api, release, report);
-    const reason = release.reason ? ` ${plain(release.reason)}` : '';
+    const reason = release.reason ? `: ${plain(release.reason.replace(/\.$/, ''))}` : '';
     const head = [
-      `Release ${release.id} is ${release.state.replaceAll('_', ' ')}; requested by ${release.requestedBy}.${reason}`,
+      `Release ${release.id} is ${release.state.replaceAll('_', ' ')}${reason}. Requested by ${release.requestedBy}.`,
       ...release.approvals.flatMap(approvalLines),
       verdict,
       ...reviewLines(release, reviewed, context.now()),
