@@ -1,5 +1,5 @@
 /** What a person signed in for: a file of their own (0600), one entry to a server as a registry locked it. */
-import { stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import { Closed, Instant } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { SecureUrl } from '../../schemas/identity.ts';
@@ -10,7 +10,7 @@ import { ClientId } from '../../schemas/upstream.ts';
 import { assertValid } from '../../schemas/validate.ts';
 import { alone } from '../store/alone.ts';
 import { writeAtomic } from '../store/atomic.ts';
-import { nothingThere, readIfThere } from '../store/there.ts';
+import { readIfThere } from '../store/there.ts';
 
 const Text = Type.String({ minLength: 1, maxLength: 16_400 });
 
@@ -58,11 +58,19 @@ export interface Grants {
 }
 
 export function openGrants(path: string): Grants {
-  const all = async (): Promise<Grant[]> => {
-    const found = await stat(path).catch(nothingThere);
-    if (found && (found.mode & 0o077) !== 0) throw readable(path, found.mode);
+  let kept: { readonly version: string; readonly grants: readonly Grant[] } | null = null;
+  // Asked before each request of a server: a look at the file, which is written anew as a whole, and no more.
+  const all = async (): Promise<readonly Grant[]> => {
+    const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+    if (!found) return [];
+    const { dev, ino, size, mtimeNs, ctimeNs } = found;
+    if ((Number(found.mode) & 0o077) !== 0) throw readable(path, Number(found.mode));
+    const version = [dev, ino, size, mtimeNs, ctimeNs].join();
+    if (kept?.version === version) return kept.grants;
     const bytes = await readIfThere(path);
-    return bytes ? assertValid(Grants, parseFile(bytes, path), path).grants : [];
+    const grants = bytes ? assertValid(Grants, parseFile(bytes, path), path).grants : [];
+    kept = { version, grants };
+    return grants;
   };
   const write = (grants: readonly Grant[]): Promise<void> =>
     writeAtomic(path, `${JSON.stringify({ lockkeeper: 'server-sign-ins/v1', grants }, null, 2)}\n`, 0o600);
