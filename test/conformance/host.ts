@@ -25,9 +25,23 @@ export async function openHost(): Promise<Host> {
   const server = createServer({ allowHalfOpen: true }, (line) => void serve(line));
   server.listen(socket);
   await once(server, 'listening');
+  const speak = silenced();
   return {
     commandOf: (way) => `"${process.execPath}" "${RELAY}" "${socket}" ${way}`,
-    close: () => void server.close(),
+    close: () => {
+      server.close();
+      speak();
+    },
+  };
+}
+
+/** The SDK tells of itself where this process prints its one object; gives what undoes it. */
+function silenced(): () => void {
+  const names = ['debug', 'info', 'log', 'warn'] as const;
+  const before = names.map((name) => [name, console[name]] as const);
+  for (const name of names) console[name] = () => undefined;
+  return () => {
+    for (const [name, print] of before) console[name] = print;
   };
 }
 
