@@ -124,6 +124,9 @@ describe('a sign-in', () => {
       make(stage);
       await expect(signInTo(stage.wish())).rejects.toMatchObject({ code });
       expect([stage.asked, stage.shown, stage.forms]).toEqual([[], [], []]);
+      // Of what is elsewhere not even the path is asked for here.
+      if (stage.says.challenge?.includes('metadata'))
+        expect(stage.served.seen.map(({ method }) => method)).toEqual(['POST']);
     },
   );
 
