@@ -52,6 +52,8 @@ async function readToken(header: string, pool: Pool): Promise<Actor | null> {
 }
 
 const WINDOW_MS = 60_000;
+/** That are counted at once; of more, the one that did nothing for longest is forgotten. */
+const MOST_ADDRESSES = 10_000;
 
 /** Counts what an address does; more than so many a minute are refused unread. `what` names it in the sentence. */
 export function attempts(
@@ -71,8 +73,11 @@ export function attempts(
       });
     },
     count: (address) => {
-      if (times.size > 10_000) times.clear();
-      times.set(address, [...recent(address), Date.now()]);
+      const before = recent(address);
+      times.delete(address);
+      const [oldest] = times.size < MOST_ADDRESSES ? [] : times.keys();
+      if (oldest !== undefined) times.delete(oldest);
+      times.set(address, [...before, Date.now()]);
     },
   };
 }

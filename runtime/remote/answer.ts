@@ -6,6 +6,9 @@ import { Head, MAX_HEAD_BYTES, noHttp, VALUE } from './head.ts';
 const MAX_LINE_BYTES = 1024;
 const PART = /^([0-9A-Fa-f]{1,12})(?:[\t ]*;[\t\x20-\x7e\x80-\xff]*)?$/;
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
+const BEGINNING = 'HTTP/1.';
+/** The end of a head for those that end lines otherwise. */
+const OTHER_END = '\n\n';
 
 export interface AnswerHandlers {
   /** Also of those that only promise an answer (1xx). */
@@ -92,6 +95,7 @@ export class AnswerReader {
       throw noHttp(`headers of more than ${MAX_HEAD_BYTES} bytes`);
     if (end === -1) {
       this.#held = this.#held ? bytes : Buffer.from(bytes.subarray(from));
+      assertBegun(this.#held);
       return chunk.length;
     }
     this.#held = null;
@@ -163,4 +167,11 @@ export class AnswerReader {
     if (this.#trailerBytes > MAX_HEAD_BYTES || !VALUE.test(line))
       throw noHttp('words after its body that are none');
   }
+}
+
+/** What never becomes a head is not waited for. */
+function assertBegun(held: Buffer): void {
+  const begun = held.toString('latin1', 0, BEGINNING.length);
+  if (!BEGINNING.startsWith(begun)) throw noHttp(`it begins with ${quote(begun, 20)}`);
+  if (held.includes(OTHER_END)) throw noHttp('lines that end in a line feed alone');
 }

@@ -30,8 +30,7 @@ export function bodyOf({ status, header }: Reply, on: BodyHandlers, limits: Limi
   if (type === 'application/json') return jsonBody(on, limits);
   if (type === 'text/event-stream') return eventsBody(on, limits);
   const length = header('content-length');
-  if (status === 202 || status === 204 || length === '0') return noBody();
-  if (status >= 400) return noBody();
+  if (status === 202 || status === 204 || length === '0' || status >= 400) return noBody(limits);
   throw broken(
     'an answer of type application/json or text/event-stream',
     type === '' ? 'none' : quote(type, 80),
@@ -40,7 +39,8 @@ export function bodyOf({ status, header }: Reply, on: BodyHandlers, limits: Limi
 }
 
 /** What comes is not looked at. Its end is waited for so that the connection can be used again; not for long. */
-export function noBody(): Body {
+export function noBody({ wholeMs }: Pick<Limits, 'wholeMs'>): Body {
+  const since = performance.now();
   let left = 65_536;
   return {
     kind: 'none',
@@ -50,7 +50,9 @@ export function noBody(): Body {
       if (left < 0) throw broken('no body worth mentioning', 'more than 64 KiB');
     },
     end: () => undefined,
-    check: () => undefined,
+    check: (now) => {
+      if (now - since > wholeMs) throw late('an answer', wholeMs);
+    },
   };
 }
 

@@ -35,7 +35,7 @@ export class Head {
   readonly length: number | 'to the end' | 'in parts';
   /** How long the connection may wait for another request, ms. */
   readonly keepMs: number;
-  readonly #fields = new Map<string, readonly string[]>();
+  readonly #fields = new Map<string, string[]>();
   /** By small name. Throws REMOTE_INVALID for one that came twice. */
   readonly header = (name: string): string | undefined => {
     const values = this.#fields.get(name) ?? [];
@@ -60,7 +60,9 @@ export class Head {
     const [name, value] = [line.slice(0, Math.max(colon, 0)), line.slice(colon + 1)];
     if (!NAME.test(name) || !VALUE.test(value)) throw noHttp(`the header ${quote(line, 100)}`);
     const small = name.toLowerCase();
-    this.#fields.set(small, [...(this.#fields.get(small) ?? []), trimmed(value)]);
+    const values = this.#fields.get(small);
+    if (values) values.push(trimmed(value));
+    else this.#fields.set(small, [trimmed(value)]);
   }
 
   #length(isNewer: boolean): Head['length'] {

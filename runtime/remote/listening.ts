@@ -2,7 +2,7 @@
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import { type Body, type BodyHandlers, noBody } from './body.ts';
 import { broken, type Reply } from './head.ts';
-import { failureAt, isFatal, type Outlet } from './outlet.ts';
+import { failureAt, isFatal, LIMITS, type Outlet } from './outlet.ts';
 import type { Open, Requests } from './requests.ts';
 import type { Asked } from './streamable.ts';
 
@@ -84,7 +84,7 @@ export class Listening {
     if (reply.status >= 300) {
       if (asked) throw failureAt(reply.status, '');
       stream.failures = Number.POSITIVE_INFINITY;
-      return noBody();
+      return noBody(LIMITS);
     }
     const events = this.#o.body(reply, asked, {
       id: (id) => {

@@ -87,7 +87,7 @@ export class OldTransport {
         headMs: this.#out.limits.takenMs,
         body: ({ status }) => {
           if (status >= 300) throw failureAt(status, '');
-          return noBody();
+          return noBody(this.#out.limits);
         },
         end: () => undefined,
         failed,

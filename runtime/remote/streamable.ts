@@ -71,7 +71,7 @@ export class Streamable {
     const ask = { method: 'DELETE', path: this.#path, headers: this.#headers() } as const;
     return new Promise((resolve) => {
       this.#requests.open(ask, {
-        body: noBody,
+        body: () => noBody(this.#out.limits),
         end: resolve,
         failed: () => resolve(),
         headMs: this.#out.limits.takenMs,
@@ -192,7 +192,7 @@ export class Streamable {
       body: (reply) => {
         this.#assertSession(reply);
         if (reply.status >= 300) throw failureAt(reply.status, '');
-        return noBody();
+        return noBody(this.#out.limits);
       },
       end: done,
       failed: (error) => {

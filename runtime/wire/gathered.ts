@@ -3,6 +3,14 @@
 /** Pieces that are joined as soon as there are so many: a byte that is held alone costs a hundred. */
 const TOGETHER = 1024;
 
+/** A piece keeps all of its chunk, or of what the engine cut it from: held alone, a small one is a copy. */
+export function owned(piece: Buffer): Buffer {
+  if (piece.length * 4 > piece.buffer.byteLength) return piece;
+  const copy = Buffer.allocUnsafeSlow(piece.length);
+  piece.copy(copy);
+  return copy;
+}
+
 export class Gathered {
   #joined: Buffer[] = [];
   #pieces: Buffer[] = [];
@@ -14,8 +22,8 @@ export class Gathered {
 
   push(piece: Buffer): void {
     this.#bytes += piece.length;
-    if (this.#pieces.push(piece) < TOGETHER) return;
-    this.#joined.push(Buffer.concat(this.#pieces));
+    if (this.#pieces.push(owned(piece)) < TOGETHER) return;
+    this.#joined.push(owned(Buffer.concat(this.#pieces)));
     this.#pieces = [];
   }
 

@@ -1,6 +1,6 @@
 /** Events out of a stream of server-sent events, with limits that memory cannot pass. A parser and nothing else. */
 import { LockkeeperError } from '../../schemas/errors.ts';
-import { Gathered } from './gathered.ts';
+import { Gathered, owned } from './gathered.ts';
 
 export interface SseEvent {
   /** `message` where the stream names no other. */
@@ -42,6 +42,8 @@ export class SseReader {
   /** Lines that are joined, and those behind them. */
   #data: Buffer[] = [];
   #lines: Buffer[] = [];
+  /** Of the latter, those that keep no chunk. */
+  #own = 0;
   #dataBytes = 0;
   #event = '';
   #id: string | null = null;
@@ -86,6 +88,7 @@ export class SseReader {
       if (lf !== -1 && lf < from) lf = chunk.indexOf(LF, from);
     }
     if (from < chunk.length) this.#hold(chunk.subarray(from));
+    while (this.#own < this.#lines.length) this.#lines[this.#own] = owned(this.#lines[this.#own++] as Buffer);
   }
 
   #hold(piece: Buffer): void {
@@ -126,14 +129,14 @@ export class SseReader {
   }
 
   #join(): void {
-    this.#data.push(joined(this.#lines));
-    this.#lines = [];
+    this.#data.push(owned(joined(this.#lines)));
+    [this.#lines, this.#own] = [[], 0];
   }
 
   #dispatch(): void {
     const [data, event] = [[...this.#data, ...this.#lines], this.#event];
     [this.#data, this.#lines] = [[], []];
-    this.#dataBytes = 0;
+    [this.#own, this.#dataBytes] = [0, 0];
     this.#event = '';
     if (data.length === 0) return;
     this.#on.event({ event: event === '' ? 'message' : event, data: joined(data), id: this.#id });

@@ -170,6 +170,12 @@ const ROWS: readonly Row[] = [
   ['ten thousand dots', () => `a${'.a'.repeat(8000)}`, /something else/],
   ['one that is bound to a key', () => changed({ cnf: { jkt: 'x' } }), /\(cnf\)/],
   ['an encrypted token', () => `${encode({ alg: 'dir', enc: 'A256GCM' })}..a.a.a`, /something else/],
+  [
+    'a letter that is somebody else’s once it is small',
+    () => changed({ email: '\u212aate@acme.test' }),
+    /ASCII/,
+    'IDENTITY_UNNAMED',
+  ],
   ['a look-alike of a user', () => changed({ email: 'аda@acme.test' }), /email/, 'IDENTITY_UNNAMED'],
   ['a user with a line break', () => changed({ email: 'ada\n@acme.test' }), /ada\\n/, 'IDENTITY_UNNAMED'],
   ['a user with a NUL', () => changed({ email: 'ada\u0000@acme.test' }), /u0000/, 'IDENTITY_UNNAMED'],

@@ -100,6 +100,8 @@ describe('an answer', () => {
 
   it.each([
     ['another protocol', 'HTTP/2.0 200 OK\r\n\r\n'],
+    ['a greeting of another protocol', '220 mail.example ESMTP\r\n'],
+    ['lines that end in a line feed alone', 'HTTP/1.1 200 OK\ncontent-length: 0\n\n'],
     ['a number of no status', 'HTTP/1.1 2000 OK\r\n\r\n'],
     ['a status with a bell', 'HTTP/1.1 200 \x07\r\n\r\n'],
     ['a change of protocols', 'HTTP/1.1 101 Switching\r\n\r\n'],

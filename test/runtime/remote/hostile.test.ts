@@ -252,6 +252,18 @@ describe('a server that', () => {
     },
   );
 
+  it('never ends an answer that says nothing is not waited for', async () => {
+    const usual = afterGreeting(
+      (_, response, body) => void response.writeHead(200, JSON_TYPE).end(result(body)),
+    );
+    const { url } = await serveTls((request, response, body) => {
+      if (body.includes('notifications/initialized')) response.writeHead(202).write('x');
+      else usual(request, response, body);
+    });
+    const { peer } = await greeted(url);
+    await expect(peer.ask('tools/call', { name: 'x' }, PATIENCE_MS)).resolves.toBeDefined();
+  });
+
   it('fails one call does not fail the next', async () => {
     let calls = 0;
     const { url } = await serveTls(

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Gathered } from '../../../runtime/wire/gathered.ts';
 import { type SseEvent, SseReader } from '../../../runtime/wire/sse.ts';
 
 interface Read {
@@ -46,6 +47,20 @@ describe('a stream of events', () => {
       expect(events, `cut at ${cut}`).toEqual(EVENTS);
     }
     expect(read([...STREAM]).events).toEqual(EVENTS);
+  });
+
+  it('holds of a chunk what was said in it, not the chunk', () => {
+    const kept: number[] = [];
+    const reader = new SseReader(100_000, { event: ({ data }) => void kept.push(data.buffer.byteLength) });
+    const comment = `:${'x'.repeat(16_000)}\n`;
+    reader.push(Buffer.from(`data: y\n${comment}`));
+    reader.push(Buffer.from('\n'));
+    expect(kept).toEqual([1]);
+    const gathered = new Gathered();
+    gathered.push(Buffer.alloc(16_000).subarray(0, 1));
+    expect(gathered.take().buffer.byteLength).toBe(1);
+    for (let n = 0; n < 1024; n++) gathered.push(Buffer.alloc(1));
+    expect(gathered.take().buffer.byteLength).toBe(1024);
   });
 
   it('says nothing that it did not finish', () => {
