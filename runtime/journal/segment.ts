@@ -47,24 +47,33 @@ export class SegmentFile {
   #room = 0;
   #closed = false;
 
-  /** Continues a file behind its first `bytes`, or begins one. What is behind them goes. */
+  /** Continues a file behind its first `bytes`, or begins one. What is behind them goes. Nothing stays open where it throws. */
   constructor(dir: string, name: string, bytes: number) {
     this.#path = join(dir, name);
-    this.#fd = openSync(this.#path, constants.O_WRONLY | constants.O_CREAT, 0o600);
     this.#bytes = this.#size = bytes;
-    // A file is durable when its folder's entry is: a synced record in a file that a crash forgets is none.
-    for (const folder of [dir, dirname(dir)]) {
-      const at = openSync(folder, 'r');
-      fsyncSync(at);
-      closeSync(at);
+    const opened: number[] = [];
+    const open = (path: string, flags: number): number => {
+      opened.push(openSync(path, flags, 0o600));
+      return opened.at(-1) as number;
+    };
+    try {
+      this.#fd = open(this.#path, constants.O_WRONLY | constants.O_CREAT);
+      // A file is durable when its folder's entry is: a synced record in a file that a crash forgets is none.
+      for (const folder of [dir, dirname(dir)]) {
+        fsyncSync(open(folder, constants.O_RDONLY));
+        closeSync(opened.pop() as number);
+      }
+      const there = fstatSync(this.#fd);
+      this.#own = there;
+      this.#durable = DURABLE === null ? null : open(this.#path, constants.O_WRONLY | DURABLE);
+      if (this.#durable !== null && fstatSync(this.#durable).ino !== there.ino) throw new Error(MOVED);
+      if (there.size > bytes) ftruncateSync(this.#fd, bytes);
+      // What a killed process wrote may not be on the disk yet, and is about to be continued and told.
+      if (bytes > 0) fdatasyncSync(this.#fd);
+    } catch (error) {
+      for (const fd of opened) closeSync(fd);
+      throw error;
     }
-    const there = fstatSync(this.#fd);
-    this.#own = there;
-    this.#durable = DURABLE === null ? null : openSync(this.#path, constants.O_WRONLY | DURABLE);
-    if (this.#durable !== null && fstatSync(this.#durable).ino !== there.ino) throw new Error(MOVED);
-    if (there.size > bytes) ftruncateSync(this.#fd, bytes);
-    // What a killed process wrote may not be on the disk yet, and is about to be continued and told.
-    if (bytes > 0) fdatasyncSync(this.#fd);
   }
 
   /** Of its records. */
