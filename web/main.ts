@@ -73,7 +73,7 @@ async function frame(address: string): Promise<void> {
     return who.replaceChildren();
   }
   const { person, roles } = await me();
-  const pages = PAGES.filter((item) => item.roles.some((role) => roles.some((mine) => mine === role)));
+  const pages = PAGES.filter((item) => isFor(item, roles));
   byId('nav').replaceChildren(...pages.map(({ href, title }) => link(href, title, address)));
   const out = el('button', { type: 'button', class: 'quiet' }, 'Sign out');
   out.addEventListener('click', () => {
@@ -89,12 +89,21 @@ function link(href: string, title: string, address: string): HTMLElement {
   return el('a', href === address ? { href, 'aria-current': 'page' } : { href }, title);
 }
 
-function page(address: string): Promise<HTMLElement> {
+async function page(address: string): Promise<HTMLElement> {
   const [, id] = /^#\/release\/([0-9]+)$/.exec(address) ?? [];
   if (id !== undefined) return releasePage(id);
   const found = PAGES.find(({ href }) => href === address);
-  return found ? found.open() : Promise.reject(new Error('There is no such page.'));
+  if (!found) throw new Error('There is no such page.');
+  const { person, roles } = await me();
+  if (isFor(found, roles)) return found.open();
+  const [who, has] = [found.roles.join(' or '), roles.join(', ')];
+  throw new Error(
+    `${found.title} is for a ${who}, and ${person} is ${has}. Ask an administrator for the role.`,
+  );
 }
+
+const isFor = (one: Page, roles: readonly string[]): boolean =>
+  one.roles.some((role) => roles.includes(role));
 
 async function signInForm(): Promise<HTMLElement> {
   const code = field({ name: 'code', label: 'One-time code', required: true });

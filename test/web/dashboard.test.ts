@@ -129,6 +129,7 @@ describe('the dashboard', () => {
     await page.getByLabel('Package', { exact: true }).fill('npm:@acme/server@latest');
     await page.getByRole('button', { name: 'Submit for scan and review' }).click();
     await page.getByRole('alert').filter({ hasText: 'latest' }).waitFor(WAIT);
+    expect(await page.getByLabel('It came from another package before').count()).toBe(1);
     await shot(page, 'publish');
     await page.getByLabel('Package', { exact: true }).fill('npm:@acme/server@1.0.0');
     await page.getByRole('button', { name: 'Submit for scan and review' }).click();

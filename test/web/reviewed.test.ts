@@ -142,9 +142,11 @@ describe.each(servers().slice(0, 1))('the dashboard', (server) => {
     await shot(page, 'delta-after');
   });
 
-  it('offers the fields of owner and package where a server is published', async () => {
+  it('says of a page that is for others whom it is for, and does not offer it', async () => {
     const page = await visit('#/publish');
-    await page.getByLabel('It came from another package before').waitFor(WAIT);
-    await shot(page, 'publish');
+    const why =
+      'Publish is for a publisher or admin, and carol is reviewer. Ask an administrator for the role.';
+    await page.getByRole('alert').filter({ hasText: why }).waitFor(WAIT);
+    expect(await page.getByRole('button', { name: 'Submit for scan and review' }).count()).toBe(0);
   });
 });
