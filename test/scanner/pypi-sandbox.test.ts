@@ -11,6 +11,7 @@ import { materialise } from '../../runtime/store/materialise.ts';
 import { targetOf } from '../../scanner/pypi/target.ts';
 import { scan } from '../../scanner/scan.ts';
 import { DEFAULT_LIMITS, isLocal } from '../../schemas/release.ts';
+import { until } from '../helpers/wait.ts';
 import { firedIn, refusalOf, requestFor, worldOf } from './harness.ts';
 import { CODE, SOURCE, served, server } from './pypi-place.ts';
 
@@ -125,6 +126,7 @@ def look(params):
     onTestFinished(() => proxy.close());
     const plan = await planFor(appDir, result.launch.python, { egressSocket: join(dir, 'egress.sock') });
     expect((await asked(plan)).said).toContain('403');
+    await until(() => events.length >= 2);
     expect(events.map(({ host, port, via }) => `${via} ${host}:${port}`).sort()).toEqual([
       'proxy nowhere.example:80',
       'report direct.example:443',

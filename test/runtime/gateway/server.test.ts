@@ -387,7 +387,7 @@ describe('at the door', () => {
 
   it('servers that run at once are bounded: one that nothing needs makes room, one that is needed does not', async () => {
     const { gateway, url } = await started({
-      instances: { running: 1, runningEach: 1, starting: 1, waitMs: 1500 },
+      instances: { running: 1, runningEach: 1, starting: 1, waitMs: 4000 },
     });
     const [ada, bob] = await Promise.all(['ada', 'bob'].map((user) => httpClient(url, { 'x-user': user })));
     expect((await ada?.request(1, 'tools/call', CALL))?.[0]?.result).toEqual(HI);

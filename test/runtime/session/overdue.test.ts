@@ -18,7 +18,7 @@ const act = (what: string, more: JsonObject = {}): JsonObject => ({
 
 describe('a call that is neither answered nor at work', () => {
   it('is over after its time: the client is told, the server as well, the record says so', async () => {
-    session = await openSession({ callMs: 700 });
+    session = await openSession({ callMs: 2000 });
     const answer = await session.request(1, 'tools/call', act('late'));
     expect(codeOf(answer)).toBe('SERVER_SILENT');
     // The server answers now: nobody is told, and the session goes on.
@@ -38,11 +38,11 @@ describe('a call that is neither answered nor at work', () => {
   });
 
   it('waits for its client as long as that thinks', async () => {
-    session = await startSession({ callMs: 700 });
+    session = await startSession({ callMs: 2500 });
     await session.request(0, 'initialize', { ...INITIALIZE, capabilities: { sampling: {} } });
     session.send({ id: 1, method: 'tools/call', params: act('ask') });
     const { id } = await session.next(({ method }) => method === 'sampling/createMessage');
-    await new Promise((resolve) => setTimeout(resolve, 900));
+    await new Promise((resolve) => setTimeout(resolve, 2800));
     session.send({ id: id as string, result: { model: 'm' } });
     expect(textOf(await session.next((one) => one.id === 1 && one.method === undefined))).toBe('asked m');
   });
