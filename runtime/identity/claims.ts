@@ -43,7 +43,9 @@ export function teamsOf(
   if (!teams) return [];
   const path = teams.path.join('.');
   const value = claimAt(claims, teams.path);
-  if (value === undefined && teams.optional === true) return [];
+  // A provider that leaves out a list which is too long says so, and names where it is: that is not a person without teams.
+  const isCut = claims.hasgroups !== undefined || isObject(claims._claim_names);
+  if (value === undefined && teams.optional === true && !isCut) return [];
   if (!Array.isArray(value)) throw unnamed(`a list of teams in ${path}`, show(value));
   if (value.length > MAX_TEAMS) throw unnamed(`at most ${MAX_TEAMS} teams in ${path}`, `${value.length}`);
   const bad = value.findIndex((team) => !isValid(Team, team) || (prefix === undefined && team.includes(':')));

@@ -53,19 +53,20 @@ export class Principals {
         members.has(user) || (asSignedIn && vouched && teams.includes(name)),
     );
     const names = own.map(([name]) => name).sort();
-    const near = [nearUser(user), ...this.#near({ user, teams, vouched }).map(nearTeam)];
+    const near = [nearUser(user), ...this.#near({ user, teams, via }).map(nearTeam)];
     const key = JSON.stringify([user, vouched, names, near]);
     return { uid: { type: 'User', id: user }, vouched, teams: names, near, key };
   }
 
-  /** Teams that it may be meant to belong to, as if nobody told large letters from small ones. */
-  #near({ user, teams, vouched }: Pick<Caller, 'user' | 'teams'> & { readonly vouched: boolean }): string[] {
+  /** Teams that it may be meant to belong to, as if nobody told large letters from small ones: of whose nobody asks, any. */
+  #near({ user, teams, via }: Pick<Caller, 'user' | 'teams' | 'via'>): string[] {
     const name = user.toLowerCase();
-    const said = new Set(vouched ? teams.map((team) => team.toLowerCase()) : []);
+    const said = new Set(teams.map((team) => team.toLowerCase()));
+    const isUntold = teams.length === 0 && (via === 'sign-in' || via === 'nobody');
     return [...this.#teams]
       .filter(
         ([team, { asSignedIn }]) =>
-          this.#small.get(team)?.has(name) || (asSignedIn && said.has(team.toLowerCase())),
+          this.#small.get(team)?.has(name) || (asSignedIn && (isUntold || said.has(team.toLowerCase()))),
       )
       .map(([team]) => team)
       .sort();

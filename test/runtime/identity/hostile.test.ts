@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { JWTPayload } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { teamsOf } from '../../../runtime/identity/claims.ts';
 import {
   accepted,
   bearer,
@@ -343,5 +344,14 @@ describe('a credential that is not shown in its one place', () => {
     const { status, error, headers } = await refused(identity, requestWith({ from: '127.0.0.1' }));
     expect({ status, code: error.code }).toEqual({ status: 401, code: 'UNAUTHENTICATED' });
     expect(headers['www-authenticate']).toMatch(/^Bearer realm="lockkeeper", resource_metadata="[^"]+"$/);
+  });
+});
+
+describe('a list of teams that may be left out', () => {
+  const setting = { teams: { path: ['groups'], optional: true } };
+  it('is none where the issuer has none, and refused where it was too long for the token', () => {
+    expect(teamsOf({}, setting)).toEqual([]);
+    for (const cut of [{ hasgroups: true }, { _claim_names: { groups: 'src1' }, _claim_sources: {} }])
+      expect(() => teamsOf(cut, setting)).toThrow(expect.objectContaining({ code: 'IDENTITY_UNNAMED' }));
   });
 });

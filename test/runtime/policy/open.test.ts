@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Caller } from '../../../runtime/gate/caller.ts';
 import { openPolicy } from '../../../runtime/policy/open.ts';
 import { LockkeeperError } from '../../../schemas/errors.ts';
 import type { ToolLabels } from '../../../schemas/release.ts';
@@ -279,12 +280,20 @@ everyone: tools of the web server
     expect([of('bob', 'code/remove'), of('Bob', 'code/remove')]).toEqual(['allow', 'deny']);
   });
 
-  it('are not said by somebody whom nobody vouches for', () => {
-    const caller = callerOf('zoe', { teams: ['interns'], via: 'nobody' });
-    const open = policyOf(
-      'team interns = as signed in\nanyone: all locked tools\ninterns: not the docs server',
+  it('of which nobody was asked count where something is refused, and nowhere else', () => {
+    const lines = policyOf(
+      'team interns = as signed in\nteam devs = zoe\nanyone: tools of the docs and web servers\ninterns: not the docs server\ndevs, interns: tool remove of the code server',
     );
-    expect(open.judge({ ...callOf('zoe', 'docs/search'), caller }).effect).toBe('allow');
+    const effect = (user: string, name: string, more: Partial<Caller>): string =>
+      lines.judge({ ...callOf(user, name), caller: callerOf(user, more) }).effect;
+    for (const via of ['nobody', 'sign-in'] as const) {
+      expect(effect('bob', 'docs/search', { via, teams: [] })).toBe('deny');
+      expect(effect('bob', 'web/search', { via, teams: [] })).toBe('allow');
+      expect(effect('bob', 'code/remove', { via, teams: [] })).toBe('deny');
+    }
+    expect(effect('zoe', 'code/remove', { via: 'sign-in', teams: [] })).toBe('allow');
+    // Whoever is asked and says none has none.
+    expect(effect('bob', 'docs/search', { via: 'jwt', teams: [] })).toBe('allow');
   });
 });
 
