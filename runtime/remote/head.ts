@@ -36,10 +36,11 @@ export class Head {
   /** How long the connection may wait for another request, ms. */
   readonly keepMs: number;
   readonly #fields = new Map<string, string[]>();
-  /** By small name. Throws REMOTE_INVALID for one that came twice. */
+  /** By small name. Throws REMOTE_INVALID for one that came twice, unless it is a list that may come in several lines. */
   readonly header = (name: string): string | undefined => {
     const values = this.#fields.get(name) ?? [];
     if (values.length < 2) return values[0];
+    if (name === 'www-authenticate') return values.join(', ');
     throw broken(`the header ${name} once`, `${values.length} of them`);
   };
 

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AnswerReader } from '../../../runtime/remote/answer.ts';
-import type { Head } from '../../../runtime/remote/head.ts';
+import { Head } from '../../../runtime/remote/head.ts';
 import { connectTo, serveTls, sharedTls } from '../../helpers/remote.ts';
 import { PATIENCE_MS, until } from '../../helpers/wait.ts';
 
@@ -134,6 +134,11 @@ describe('an answer', () => {
   ])('with %s is refused however it is cut', (_, text) => {
     for (const size of [1, 7, text.length])
       expect(() => read(text, size)).toThrow(expect.objectContaining({ code: 'REMOTE_INVALID' }));
+  });
+
+  it('may say in several lines whom it wants to know, as in one', () => {
+    const head = new Head(`${OK.trim()}\r\nWWW-Authenticate: Basic realm="a"\r\nwww-authenticate: Bearer`);
+    expect(head.header('www-authenticate')).toBe('Basic realm="a", Bearer');
   });
 
   it('of blanks alone takes no longer than any', () => {
