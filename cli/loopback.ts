@@ -24,6 +24,8 @@ const HEADERS = {
   connection: 'close',
 };
 const PATH = '/back';
+/** So long connections stay after it is closed, ms. */
+const LAST_MS = 1000;
 
 /** Listens on 127.0.0.1 alone; `at`: the port, 0 for any that is free. Whoever comes without the state is turned away, and is waited past. */
 export async function openLoopback(state: string, at = 0): Promise<Loopback> {
@@ -54,6 +56,8 @@ export async function openLoopback(state: string, at = 0): Promise<Loopback> {
     close: () => {
       server.close();
       server.closeIdleConnections();
+      // Somebody else here who holds one open would keep the whole command; the browser has its answer by then.
+      setTimeout(() => server.closeAllConnections(), LAST_MS).unref();
     },
   };
 }

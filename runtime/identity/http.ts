@@ -58,6 +58,11 @@ export function ask(question: Question): Promise<Answer> {
         ? https().request(url, { ...options, ...(ca === undefined ? {} : { ca }) })
         : http().request(url, options);
     sent.on('error', fail);
+    // Where nobody looks, the connection ends without a word.
+    sent.on('upgrade', (_, socket) => {
+      socket.destroy();
+      fail(new Error('a change to another protocol'));
+    });
     sent.on('response', (response) => {
       const chunks: Buffer[] = [];
       let size = 0;

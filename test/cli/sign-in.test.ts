@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Provider } from 'oidc-provider';
 import { type Browser, chromium, type Page } from 'playwright-core';
@@ -273,6 +274,18 @@ describe('the port that a browser comes back to', () => {
     } finally {
       loopback.close();
     }
+  });
+
+  it.each(['', 'GET /back HTTP/1.1\r\n'])('is closed though somebody holds it with %j', async (begun) => {
+    const loopback = await openLoopback(state);
+    const { port } = new URL(loopback.redirect);
+    const held = connect(Number(port), '127.0.0.1');
+    const closed = new Promise((resolve) => held.on('close', resolve).on('error', resolve));
+    await new Promise<void>((resolve) => held.write(begun || '\r\n', () => resolve()));
+    // The port has seen the one that came first once it has answered the next one.
+    await fetch(loopback.redirect);
+    loopback.close();
+    await closed;
   });
 
   it('is waited at for so long and no longer', async () => {
