@@ -9,7 +9,7 @@ import { LockkeeperError, quote } from '../schemas/errors.ts';
 import type { LockEntry } from '../schemas/lock.ts';
 import { isLocal } from '../schemas/release.ts';
 import { isRemoteSource, type RemoteLaunch, RemoteUrl } from '../schemas/remote.ts';
-import { SecretSource } from '../schemas/upstream.ts';
+import { ClientId, SecretSource } from '../schemas/upstream.ts';
 import { isValid } from '../schemas/validate.ts';
 import { type Context, flag, list, type Options, option, type Result, text, type Values } from './command.ts';
 import { openLoopback } from './loopback.ts';
@@ -122,10 +122,12 @@ async function clientOf(
 ): Promise<{ id: string; secret?: string } | undefined> {
   const [id, source] = [text(values, 'client-id'), text(values, 'client-secret')];
   if (id === undefined && source === undefined) return undefined;
-  if (id === undefined || id === '' || (source !== undefined && !isValid(SecretSource, source)))
+  const isClient = isValid(ClientId, id);
+  if (!isClient || (source !== undefined && !isValid(SecretSource, source)))
     throw new LockkeeperError('USAGE', {
-      expected: '--client-id ID, with --client-secret file:PATH or env:NAME where it has one',
-      found: id ? 'another place of the secret' : 'a secret of no client',
+      expected:
+        '--client-id ID of at most 300 visible characters, with --client-secret file:PATH or env:NAME where it has one',
+      found: isClient ? 'another place of the secret' : id ? quote(id, 60) : 'a secret of no client',
       next: 'See: lk login --help',
     });
   if (source === undefined) return { id };

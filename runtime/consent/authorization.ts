@@ -1,6 +1,7 @@
 /** An authorization server that somebody allowed: what it says of itself, clients there, and what it gives for a code. */
 import type { JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
+import { SecureUrl } from '../../schemas/identity.ts';
 import { ClientId } from '../../schemas/upstream.ts';
 import { isValid } from '../../schemas/validate.ts';
 import { ask, type Question } from '../identity/http.ts';
@@ -37,7 +38,9 @@ export async function authorizationOf(issuer: string, from: From): Promise<Autho
   });
   const endpoint = (name: string): string => {
     try {
-      return new URL(endpointOf(issuer, metadata, name)).href;
+      const { href } = new URL(endpointOf(issuer, metadata, name));
+      if (!isValid(SecureUrl, href)) throw new Error(`a ${name} that is too long`);
+      return href;
     } catch (cause) {
       const error = cause as Error;
       throw invalid(issuer, error instanceof LockkeeperError ? `the ${name} ${error.found}` : error.message);

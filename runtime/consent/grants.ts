@@ -31,7 +31,7 @@ export const Grant = Closed({
   resource: SecureUrl,
   /** Where the issuer said, at the sign-in, that tokens are renewed. */
   tokenUrl: SecureUrl,
-  ca: Type.Optional(Type.String({ minLength: 1, maxLength: 65_536 })),
+  ca: Type.Optional(Type.String({ minLength: 1, maxLength: 1_048_576 })),
   client: Client,
   scopes: Type.Array(Type.String({ minLength: 1, maxLength: 1000 }), { maxItems: 100 }),
   access: Text,
@@ -53,7 +53,10 @@ export interface Grants {
   keep(grant: Grant): Promise<void>;
   /** Whether there was one. */
   forget(where: Where): Promise<boolean>;
-  /** What `work` makes of the newest one, by one process at a time; nothing changes where it throws. */
+  /**
+   * What `work` makes of the newest one, by one process at a time. Nothing changes where it throws, nor where what it
+   * makes cannot be kept: METADATA_INVALID.
+   */
   renew(where: Where, work: (grant: Grant | null) => Promise<Grant>): Promise<Grant>;
 }
 
@@ -77,7 +80,9 @@ export function openGrants(path: string): Grants {
   const renew: Grants['renew'] = (where, work) =>
     alone(path, async () => {
       const before = await all();
-      const grant = await work(before.find((one) => isAt(one, where)) ?? null);
+      const made = await work(before.find((one) => isAt(one, where)) ?? null);
+      // What could not be read again would take all other sign-ins with it.
+      const grant = assertValid(Grant, made, 'what is kept of a sign-in', 'METADATA_INVALID');
       await write([grant, ...before.filter((one) => !isAt(one, where))]);
       return grant;
     });

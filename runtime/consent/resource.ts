@@ -3,6 +3,8 @@
  * and no address that it names leads elsewhere.
  */
 import { refusing } from '../../schemas/errors.ts';
+import { SecureUrl } from '../../schemas/identity.ts';
+import { isValid } from '../../schemas/validate.ts';
 import { objectIn } from '../identity/oauth.ts';
 import type { Channel } from '../remote/channel.ts';
 import { question } from '../remote/question.ts';
@@ -57,7 +59,10 @@ function placesOf(url: string, challenge: Challenge | null): string[] {
 function read(url: string, said: Record<string, unknown>): Resource {
   const { resource, authorization_servers: issuers, scopes_supported: scopes } = said;
   if (typeof resource !== 'string' || !isPartOf(url, resource))
-    throw invalid(`metadata of ${url}`, `metadata of ${told(String(resource))}`);
+    throw invalid(
+      `metadata of ${url}`,
+      `metadata of ${typeof resource === 'string' ? told(resource) : 'no address'}`,
+    );
   if (!Array.isArray(issuers) || issuers.length === 0 || issuers.length > MAX_ISSUERS)
     throw invalid(`one to ${MAX_ISSUERS} authorization servers of ${url}`, 'another number of them');
   if (!issuers.every((one) => typeof one === 'string' && /^https?:\/\/[!-~]{1,500}$/.test(one)))
@@ -69,7 +74,7 @@ function read(url: string, said: Record<string, unknown>): Resource {
 
 /** The address itself, or a path above it at the same origin: never another server. */
 function isPartOf(url: string, resource: string): boolean {
-  if (!URL.canParse(resource)) return false;
+  if (!isValid(SecureUrl, resource) || !URL.canParse(resource)) return false;
   const [at, whole] = [new URL(url), new URL(resource)];
   if (whole.origin !== at.origin || whole.username !== '' || whole.password !== '' || whole.hash !== '')
     return false;

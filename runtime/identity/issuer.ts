@@ -46,8 +46,13 @@ export async function issuerMetadata(issuer: string, from: From): Promise<JsonOb
   const metadata = isObject(said) ? said : {};
   // RFC 8414 section 3.3: metadata of another issuer may not be used.
   if (metadata.issuer !== issuer)
-    throw new Error(`metadata of the issuer ${quote(String(metadata.issuer), 200)}`);
+    throw new Error(`metadata of the issuer ${quote(textOf(metadata.issuer), 200)}`);
   return metadata;
+}
+
+/** Only a text is told in its own words: any other value may have words that cannot be made a text. */
+function textOf(value: Json | undefined): string {
+  return typeof value === 'string' ? value : `(${value === undefined ? 'none' : typeof value})`;
 }
 
 /** An address out of the metadata of an issuer, which may name none on this machine unless it is there itself. */

@@ -24,7 +24,7 @@ const ASSERTION_SECONDS = 60;
 const UNSAID_SECONDS = 60;
 /** So long before its end a token is no longer used, or a third of its life. */
 const MARGIN_MS = 30_000;
-const TOKEN = /^[A-Za-z0-9._~+/-]{1,16384}=*$/;
+const TOKEN = /^(?=.{1,16384}$)[A-Za-z0-9._~+/-]+=*$/;
 
 export interface TokenEndpoint {
   /** A token of the gateway itself, or one for the subject. Throws UPSTREAM_CREDENTIAL, and what `readSecret` throws. */

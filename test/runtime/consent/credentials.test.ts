@@ -90,6 +90,32 @@ describe('what a person signed in for', () => {
     expect(readFileSync(path, 'utf8')).toBe(before);
   });
 
+  it.each([
+    ['a resource in another spelling', { resource: 'HTTPS://tickets.acme.test/mcp' }],
+    ['a token without an end', { access: `a${'='.repeat(20_000)}` }],
+    ['an endless place of tokens', { tokenUrl: `https://as.acme.test/${'a'.repeat(600)}` }],
+    ['a client with a blank', { client: { id: 'my client', method: 'none' } as const }],
+    ['scopes without an end', { scopes: Array.from({ length: 101 }, (_, at) => `s${at}`) }],
+  ])('is still there when a sign-in for another server comes with %s', async (_name, odd) => {
+    const { show, grants, launch, path } = await signedIn();
+    const before = readFileSync(path, 'utf8');
+    const kept = await grants.of({ registry: REGISTRY, url: launch.url });
+    if (kept === null) throw new Error('nothing is kept');
+    const other = { ...kept, url: 'https://tickets.acme.test/mcp', ...odd };
+    await expect(grants.keep(other)).rejects.toMatchObject({ code: 'METADATA_INVALID' });
+    expect(readFileSync(path, 'utf8')).toBe(before);
+    expect(await show().headers()).toEqual({ authorization: 'Bearer t1' });
+  });
+
+  it('is renewed with nothing that cannot be kept', async () => {
+    const { show, later, says, path } = await signedIn(300);
+    const before = readFileSync(path, 'utf8');
+    later(280);
+    says.tokens = () => [200, { access_token: `a${'='.repeat(20_000)}`, token_type: 'Bearer' }];
+    await expect(show().headers()).rejects.toMatchObject({ code: 'UPSTREAM_CREDENTIAL' });
+    expect(readFileSync(path, 'utf8')).toBe(before);
+  });
+
   it('is forgotten for good', async () => {
     const { show, grants, launch } = await signedIn();
     const where = { registry: REGISTRY, url: launch.url };

@@ -1,6 +1,7 @@
 /** Signing in for a remote server: what it says leads nowhere that nobody allowed, and no code to anybody else. */
 import { createHash } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { type AddressInfo, createServer } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { authorizationOf } from '../../../runtime/consent/authorization.ts';
 import { challengeIn } from '../../../runtime/consent/challenge.ts';
 import { signInTo } from '../../../runtime/consent/flow.ts';
@@ -52,7 +53,8 @@ describe('a sign-in', () => {
     expect(shown.map((url) => url.searchParams.get('scope'))).toEqual(['read', 'read write', 'write']);
   });
 
-  const hostile: readonly (readonly [string, string, (stage: Stage) => void])[] = [
+  type Hostile = readonly [string, string, (stage: Stage) => void];
+  const hostile: readonly Hostile[] = [
     [
       'names a resource of another server',
       'METADATA_INVALID',
@@ -81,6 +83,24 @@ describe('a sign-in', () => {
         says.challenge = 'Bearer resource_metadata="http://169.254.169.254/latest/meta-data"';
       },
     ],
+    ...[{ toString: 1, valueOf: 1 }, 'HTTPS://127.0.0.1/mcp'].map(
+      (resource): Hostile => [
+        `is ${JSON.stringify(resource)}`,
+        'METADATA_INVALID',
+        ({ says, issuer }) => {
+          says.resource[PATH] = { resource, authorization_servers: [issuer] };
+        },
+      ],
+    ),
+    ...[(url: string) => url.replace('https:', 'HTTPS:'), (url: string) => `${url}\t`].map(
+      (spelt, at): Hostile => [
+        `has another spelling of its own address (${at})`,
+        'METADATA_INVALID',
+        ({ says, served, issuer }) => {
+          says.resource[PATH] = { resource: spelt(served.url), authorization_servers: [issuer] };
+        },
+      ],
+    ),
     [
       'sends on to elsewhere',
       'REMOTE_INVALID',
@@ -169,6 +189,13 @@ describe('a sign-in', () => {
       },
     ]),
     [
+      'has an endless place of tokens',
+      'METADATA_INVALID',
+      ({ says }) => {
+        says.metadata.token_endpoint = `https://as.acme.test/${'a'.repeat(600)}`;
+      },
+    ],
+    [
       'takes tokens’ requests in the clear',
       'METADATA_INVALID',
       ({ says }) => {
@@ -248,6 +275,24 @@ describe('a sign-in', () => {
     await expect(signInTo(wish({ client: document }))).rejects.toMatchObject({ code: 'METADATA_INVALID' });
     says.metadata.client_id_metadata_document_supported = true;
     expect((await signInTo(wish({ client: document }))).client).toEqual({ ...document, method: 'none' });
+  });
+});
+
+describe('an authorization server that changes to another protocol', () => {
+  it('does not answer, and is not waited for', async () => {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n');
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await expect(authorizationOf(issuer, {})).rejects.toMatchObject({
+      code: 'UPSTREAM_CREDENTIAL',
+      found: expect.stringContaining('another protocol'),
+    });
   });
 });
 
