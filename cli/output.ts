@@ -44,12 +44,22 @@ export function table(
     .join('\n');
 }
 
-/** Each row as a block: a line a cell, behind its heading. */
+/** Each row as a block: each cell behind its heading, over as many lines as its words take; an empty one is left out. */
 function stacked([head = [], ...rows]: string[][], paint: (cell: string, column: number) => string): string {
-  const width = Math.max(...head.map(({ length }) => length));
+  const width = Math.max(...head.map(({ length }) => length)) + 2;
+  const told = (cell: string, at: number): string => {
+    const lines = wordLines(cell, Math.max(1, columns - width)).map((line) => paint(line, at));
+    return `${(head[at] ?? '').padEnd(width)}${lines.join(`\n${' '.repeat(width)}`)}`;
+  };
   return rows
-    .map((row) => row.map((cell, at) => `${(head[at] ?? '').padEnd(width)}  ${paint(cell, at)}`).join('\n'))
+    .map((row) => row.flatMap((cell, at) => (cell === '' ? [] : [told(cell, at)])).join('\n'))
     .join('\n\n');
+}
+
+/** Broken between words alone: what is one word, such as a digest, can be copied. */
+function wordLines(text: string, room: number): string[] {
+  const lines = text.match(new RegExp(`.{1,${room}}(?= |$)|\\S+`, 'gu')) ?? [text];
+  return lines.map((line) => line.trim());
 }
 
 const HIDDEN = new RegExp(`[\\u0000-\\u001f${UNSEEN}]`, 'gu');

@@ -129,7 +129,8 @@ function lifeOf({ kind, detail }: AuditBody): string {
 function outcomeOf(body: AuditBody, end: AuditBody | undefined): Child {
   if (body.kind === 'request.forwarded' && end === undefined) return 'no end recorded';
   const { outcome, code, durationMs, message } = end ?? body;
-  if (outcome === undefined && message === undefined) return null;
+  const rule = body.decision?.rule;
+  if (outcome === undefined && message === undefined && rule === undefined) return null;
   const time = durationMs === undefined ? '' : ` ${durationMs.toFixed(0)} ms`;
   return el(
     'div',
@@ -137,6 +138,7 @@ function outcomeOf(body: AuditBody, end: AuditBody | undefined): Child {
     tag(outcome ?? 'ok', [outcome, code].filter(Boolean).join(' ') || 'told'),
     time,
     message === undefined ? null : el('div', { class: 'soft' }, message),
+    rule === undefined || message?.includes(rule) ? null : el('div', { class: 'soft' }, rule),
   );
 }
 

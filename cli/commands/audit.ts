@@ -142,8 +142,17 @@ export function auditTable(records: readonly AuditRecord[], all: boolean): strin
     serverOf(body),
     body.arguments === undefined ? '-' : clip(JSON.stringify(body.arguments), 48),
     clip(body.data?.join(' ') || '-', 40),
+    whyOf(body, end),
   ]);
-  return table(['WHEN (UTC)', 'USER', 'WHAT', 'TOOL', 'OUTCOME', 'SERVER', 'ARGUMENTS', 'DATA'], rows);
+  return table(['WHEN (UTC)', 'USER', 'WHAT', 'TOOL', 'OUTCOME', 'SERVER', 'ARGUMENTS', 'DATA', 'WHY'], rows);
+}
+
+/** What was said of how it ended, and the line of the policy that decided, where that is not in it already. */
+function whyOf(body: AuditBody, end: AuditBody | undefined): string {
+  const said = (end ?? body).message ?? '';
+  const rule = body.decision?.rule ?? '';
+  if (said.includes(rule)) return said;
+  return said === '' ? rule : `${said} (${rule})`;
 }
 
 /** Who allowed what is in the table, to stand below it: each release once, with those whose approvals the runtime verified. */

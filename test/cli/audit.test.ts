@@ -22,6 +22,21 @@ it('tells a call and its end as one row, what is long last', () => {
   expect(rest).toEqual([]);
 });
 
+it('says why something was refused, by which line of the policy a call was let pass, and each of them once', () => {
+  const decision = { policy: digest, rule: 'line 5: interns: no write tools' };
+  const why = (...records: AuditRecord[]): string | undefined =>
+    auditTable(records, false).split('\n')[1]?.split(/ {2,}/)[8];
+  const refused = { kind: 'request.refused', outcome: 'refused', code: 'POLICY_REFUSED' } as const;
+  const message = 'expected what it permits; found "edit", refused by "line 5: interns: no write tools".';
+  expect(why(record({ ...refused, message, decision }))).toBe(message);
+  expect(why(record({ ...refused, message }))).toBe(message);
+  const call = record({ kind: 'request.forwarded', call: 'c', decision });
+  const end = record({ kind: 'request.finished', call: 'c', outcome: 'error', message: 'It took too long.' });
+  expect(why(call)).toBe(decision.rule);
+  expect(why(call, end)).toBe(`It took too long. (${decision.rule})`);
+  expect(why(record({ kind: 'request.forwarded', call: 'c' }))).toBeUndefined();
+});
+
 it('shows how a server ended badly, and all of its life when asked', () => {
   const records = [state('READY', 'DEAD', 'error'), state('STARTING', 'READY', 'ok')];
   const told = (all: boolean): (string | undefined)[] =>

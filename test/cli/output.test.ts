@@ -44,3 +44,14 @@ SERVER  -`);
   fitTo(80);
   expect(WIDTH).toBe(80);
 });
+
+it('breaks a cell of such a row between its words alone, and leaves an empty one out', () => {
+  fitTo(30);
+  const digest = `sha256:${'0'.repeat(40)}`;
+  const rows = [['refused', `The lock is another one: found ${digest} instead`, '']];
+  expect(table(['WHAT', 'WHY', 'DATA'], rows)).toBe(`WHAT  refused
+WHY   The lock is another one:
+      found
+      ${digest}
+      instead`);
+});
