@@ -1,9 +1,12 @@
 /** A company whose one server, `echo`, and others like it, are published, approved and asked for; the lock is left to whoever needs it. */
 import { chmodSync } from 'node:fs';
 import { type Company, foundCompany } from '../../cli/drill/company.ts';
+import type { JsonObject } from '../../schemas/common.ts';
 import { plain } from '../scanner/harness.ts';
 import { here } from './here.ts';
 import { startNpmRegistry } from './npm-registry.ts';
+
+const ECHO: JsonObject = { name: 'echo', description: 'Echo', inputSchema: { type: 'object' } };
 
 export interface EchoCompany {
   readonly company: Company;
@@ -16,15 +19,18 @@ export async function joins(company: Company, person: string, roles: string): Pr
   await company.must(person, 'login', company.url, '--code', String(code));
 }
 
-/** Alice reviews and audits, erin develops; the project stands in `dir`/project. */
+/** Alice reviews and audits, erin develops; the project stands in `dir`/project. `tools`: of every server. */
 export async function foundEcho(
   dir: string,
-  { also = [], ...more }: { database?: string; also?: readonly string[] } = {},
+  {
+    also = [],
+    tools = [ECHO],
+    ...more
+  }: { database?: string; also?: readonly string[]; tools?: readonly JsonObject[] } = {},
 ): Promise<EchoCompany> {
   const names = ['echo', ...also];
   chmodSync(dir, 0o755);
-  const tool = { name: 'echo', description: 'Echo', inputSchema: { type: 'object' } };
-  const packages = names.map((name) => plain({ tools: [tool] }, { name: `@acme/${name}` }));
+  const packages = names.map((name) => plain({ tools: [...tools] }, { name: `@acme/${name}` }));
   const npm = await startNpmRegistry(packages);
   const founding = { dir, npmRegistry: npm.url, environment: process.env, trial: true, speaks: here };
   const company = await foundCompany({ ...founding, ...more });

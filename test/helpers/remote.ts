@@ -178,20 +178,25 @@ export async function serveOld(): Promise<Served> {
   );
 }
 
+function echoTool(server: McpServer): void {
+  server.registerTool(
+    'echo',
+    { description: 'Says it again', inputSchema: z.object({ text: z.string() }) },
+    ({ text }) => said(text),
+  );
+}
+
 /** The newer SDK: both eras, or the stateless one alone. */
 export async function serveBoth(
   legacy: 'stateless' | 'reject' = 'reject',
   /** Whether it answered in the server's place. */
   gate: (request: IncomingMessage, response: ServerResponse) => boolean = () => false,
+  tools: (server: McpServer) => void = echoTool,
 ): Promise<Served> {
   const handler = createMcpHandler(
     () => {
       const server = new McpServer({ name: 'remote', version: '2.0.0' });
-      server.registerTool(
-        'echo',
-        { description: 'Says it again', inputSchema: z.object({ text: z.string() }) },
-        ({ text }) => said(text),
-      );
+      tools(server);
       return server;
     },
     { legacy },

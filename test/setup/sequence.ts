@@ -46,6 +46,7 @@ const LONGEST = [
   'scanner/behaviour',
   'scanner/sdist',
   'package',
+  'teams',
   'signals',
   'runtime/isolation/container',
   'evidence',
