@@ -37,8 +37,9 @@ function eventOf(
   person: string,
   action: string,
 ): { person: string; action: string; subject: string; detail: Record<string, unknown> } {
-  const { runtime, session, user, server, version, tool, argumentsDigest, people } = facts;
-  const detail = { runtime, session, user, server, version, tool, argumentsDigest, people };
+  const { runtime, session, user, alias, server, version, tool, argumentsDigest, people } = facts;
+  const named = alias === undefined ? {} : { alias };
+  const detail = { runtime, session, user, ...named, server, version, tool, argumentsDigest, people };
   return { person, action, subject: callSubject(facts), detail };
 }
 

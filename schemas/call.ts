@@ -1,6 +1,7 @@
 /** A call that waits for people: what a runtime asks, what people sign, what the registry shows. */
 import { AnyObject, Closed, Digest, Instant, Person, ServerName, Version } from './common.ts';
 import { Envelope } from './dsse.ts';
+import { Alias } from './intent.ts';
 import { digestOf } from './json.ts';
 import { type Static, Type } from './type.ts';
 
@@ -24,12 +25,16 @@ export const CallFacts = Closed({
   runtime: Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', description: 'id of a journal' }),
   session: Type.String({ minLength: 1, maxLength: 200 }),
   user: Type.String({ minLength: 1, maxLength: 200 }),
+  /** What the lock calls it: two of its servers may be one release, with other folders and secrets. Older runtimes do not say. */
+  alias: Type.Optional(Alias),
   server: ServerName,
   version: Version,
   closureDigest: Digest,
   tool: Type.String({ minLength: 1, maxLength: 256 }),
   /** Over the arguments as they are shown: secrets replaced by a keyed hash, nothing cut. */
   argumentsDigest: Digest,
+  /** What is shown are all parameters of the request, `arguments` among them, as it says more than those. */
+  shown: Type.Optional(Type.Literal('parameters')),
   /** How many distinct people it takes, the user not among them. */
   people: Type.Integer({ minimum: 1, maximum: 2 }),
   expires: Instant,

@@ -1,4 +1,4 @@
-import { CallList, type CallView, CallView as View } from '../../schemas/call.ts';
+import { type CallFacts, CallList, type CallView, CallView as View } from '../../schemas/call.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { callNamed, giveCallApproval } from '../calls.ts';
 import { type Command, type Context, flag, option, type Result, reasonOf, type Values } from '../command.ts';
@@ -44,7 +44,7 @@ async function list(context: Context, values: Values): Promise<Result> {
   const rows = view.calls.map((call) => [
     call.id,
     clip(call.facts.tool, 40),
-    `${call.facts.server} ${call.facts.version}`,
+    serverOf(call.facts),
     clip(call.facts.user, 40),
     `${call.approvedBy.length} of ${call.facts.people}`,
     state === 'all' ? call.state : call.facts.expires.slice(11, 19),
@@ -86,11 +86,16 @@ function over(call: CallView): LockkeeperError {
   });
 }
 
-/** Everything that is signed, and the arguments line by line. */
+/** By the name that the lock has for it, where a runtime says that. */
+function serverOf({ alias, server, version }: CallFacts): string {
+  return `${alias === undefined ? '' : `${alias}: `}${server} ${version}`;
+}
+
+/** Everything that is signed, and what the call says line by line. */
 function textOf({ facts, arguments: args, state, askedBy, approvedBy, rejected }: CallView): string {
   const rows: [string, string][] = [
     ['Tool', facts.tool],
-    ['Server', `${facts.server} ${facts.version}`],
+    ['Server', serverOf(facts)],
     ['For', facts.user],
     ['State', state],
     ['Approved by', `${approvedBy.join(', ') || 'nobody yet'} (it takes ${facts.people})`],
@@ -98,7 +103,7 @@ function textOf({ facts, arguments: args, state, askedBy, approvedBy, rejected }
     ['Runtime', `${facts.runtime}, signed in as ${askedBy}`],
     ['Session', facts.session],
     ['Closure', facts.closureDigest],
-    ['Arguments', facts.argumentsDigest],
+    [facts.shown === undefined ? 'Arguments' : 'Parameters', facts.argumentsDigest],
     ...(rejected
       ? ([['Turned down', `by ${rejected.person}: ${rejected.reason}`]] as [string, string][])
       : []),

@@ -1,16 +1,16 @@
 /** Step 9, calls that people have to let pass: what is asked, and of whom. */
 
 import { CALL_MINUTES, type CallFacts, MAX_CALL_ARGUMENTS } from '../../schemas/call.ts';
-import type { Json, JsonObject } from '../../schemas/common.ts';
+import type { JsonObject } from '../../schemas/common.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { canonical, sha256 } from '../../schemas/json.ts';
-import { redact } from '../journal/redact.ts';
 import type { Scribe } from '../session/records.ts';
 import type { ApprovedCall } from '../trust/call.ts';
+import { shownIn } from './said.ts';
 
 /** One call as people are asked about it. */
 export interface WaitingCall extends Omit<CallFacts, 'nonce'> {
-  /** Whole, secrets replaced by keyed hashes: `argumentsDigest` is over these, and the journal's is the same. */
+  /** Whole, secrets replaced by keyed hashes: `argumentsDigest` is over these, and that of its `call.waiting` is the same. */
   readonly arguments: JsonObject;
 }
 
@@ -32,15 +32,15 @@ export interface Asking {
   readonly now: Date;
 }
 
-/** What people are asked about a `tools/call`. Throws CALL_UNANSWERED for arguments that are too large to be read. */
+/** What people are asked about a `tools/call` with these parameters. Throws CALL_UNANSWERED for what is too large to be read. */
 export function waitingCall(
   tool: string,
-  args: Json,
+  params: JsonObject,
   { scribe, people, minutes = CALL_MINUTES, now }: Asking,
 ): WaitingCall {
-  const { server, version, closure } = scribe.subject;
-  const whole = redact(args, scribe.journal.key).whole as JsonObject;
-  const text = Buffer.from(canonical(whole));
+  const { alias, server, version, closure } = scribe.subject;
+  const { shown, isMore } = shownIn(params, scribe.journal.key);
+  const text = Buffer.from(canonical(shown));
   if (text.length > MAX_CALL_ARGUMENTS) {
     throw new LockkeeperError('CALL_UNANSWERED', {
       expected: `arguments of at most ${MAX_CALL_ARGUMENTS} bytes, which a person can read`,
@@ -52,14 +52,16 @@ export function waitingCall(
     runtime: scribe.journal.id,
     session: scribe.session,
     user: scribe.caller.user,
+    ...(alias === undefined ? {} : { alias }),
     server,
     version,
     closureDigest: closure,
     tool,
     argumentsDigest: sha256(text),
+    ...(isMore ? { shown: 'parameters' } : {}),
     people,
     expires: new Date(now.getTime() + Math.min(minutes, CALL_MINUTES) * 60_000).toISOString(),
-    arguments: whole,
+    arguments: shown,
   };
 }
 

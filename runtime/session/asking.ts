@@ -58,9 +58,8 @@ export class Asking {
     const { ask } = verdict;
     try {
       if (!ask || !state?.policy || pending.target === undefined) throw this.#gone();
-      const args = message.params.arguments ?? {};
-      const asked = { scribe, ...ask, now: new Date() };
-      const approved = await state.policy.approvals.ask(waitingCall(pending.target, args, asked), signal);
+      const asked = waitingCall(pending.target, message.params, { scribe, ...ask, now: new Date() });
+      const approved = await state.policy.approvals.ask(asked, signal);
       // 3 who asked may be nobody any more
       await this.#x.assertGood();
       if (!this.#waits(waiting)) return;

@@ -1,12 +1,13 @@
 /** The journal's records as one session writes them. */
 import type { AuditBody, AuditSubject } from '../../schemas/audit.ts';
-import type { Json, JsonObject } from '../../schemas/common.ts';
+import type { Json } from '../../schemas/common.ts';
 import type { LockkeeperError } from '../../schemas/errors.ts';
 import { digestOf } from '../../schemas/json.ts';
 import type { Caller } from '../gate/caller.ts';
 import type { Pending } from '../gate/gate.ts';
 import type { Decided } from '../gate/permitted.ts';
 import type { Judged } from '../gate/results.ts';
+import { type Said, saidIn } from '../gate/said.ts';
 import type { Drift } from '../gate/surface.ts';
 import type { Journal } from '../journal/journal.ts';
 import { namedData, redact, redactName, redactText } from '../journal/redact.ts';
@@ -51,21 +52,25 @@ export function body(scribe: Pen, kind: AuditBody['kind'], rest: Partial<AuditBo
   return made;
 }
 
-/** Adds what a call said, redacted, with the digest of the whole of it. */
+/** Adds what a message said, redacted, with the digest of the whole of it. */
 function addSaid(made: Partial<AuditBody>, { journal: { key } }: Pen, message: Request | Notification): void {
-  const { kept, whole } = redact(argumentsOf(message), key);
+  const { kept, whole, beside } = saidBy(message, key);
   made.arguments = kept;
   made.argumentsDigest = digestOf(whole);
   const data = namedData(whole);
   if (data.length > 0) made.data = data;
   const { _meta } = message.params;
-  if (_meta !== undefined) made.detail = { _meta: redact(_meta, key).kept };
+  if (_meta === undefined && beside === null) return;
+  made.detail = {
+    ...(beside === null ? {} : { beside }),
+    ...(_meta === undefined ? {} : { _meta: redact(_meta, key).kept }),
+  };
 }
 
-function argumentsOf({ method, params }: Request | Notification): Json {
-  if (method === 'tools/call' || method === 'prompts/get') return params.arguments ?? {};
+function saidBy({ method, params }: Request | Notification, key: Buffer): Said {
+  if (method === 'tools/call' || method === 'prompts/get') return saidIn(params, key);
   const { _meta, ...rest } = params;
-  return rest as JsonObject;
+  return { ...redact(rest, key), beside: null };
 }
 
 export function forwarded(

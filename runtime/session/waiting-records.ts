@@ -1,10 +1,12 @@
 /** The journal's records of calls that people are asked about. */
 import type { AuditBody } from '../../schemas/audit.ts';
 import type { LockkeeperError } from '../../schemas/errors.ts';
+import { digestOf } from '../../schemas/json.ts';
 import type { Pending } from '../gate/gate.ts';
 import type { Ask, Decided } from '../gate/permitted.ts';
+import { shownIn } from '../gate/said.ts';
 import type { ApprovedCall } from '../trust/call.ts';
-import type { Request } from '../wire/message.ts';
+import { isObject, type Request } from '../wire/message.ts';
 import { body, forwarded, type Scribe } from './records.ts';
 
 type WithDecision = { readonly decision?: Decided | undefined };
@@ -20,7 +22,7 @@ function about({ method, target, call }: Call, { decision }: WithDecision): Part
   };
 }
 
-/** With all that it says: what people decide on. */
+/** With all that it says, and the digest of what people decide on. */
 export function waiting(
   scribe: Scribe,
   message: Request,
@@ -28,7 +30,9 @@ export function waiting(
 ): AuditBody {
   const { call, target, decision } = at;
   const said = forwarded(scribe, message, { direction: 'to-server', call, target, decision });
-  return { ...said, kind: 'call.waiting', ...(at.ask ? { detail: { ...at.ask } } : {}) };
+  const argumentsDigest = digestOf(shownIn(message.params, scribe.journal.key).shown);
+  const detail = { ...(isObject(said.detail) ? said.detail : {}), ...at.ask };
+  return { ...said, kind: 'call.waiting', argumentsDigest, detail };
 }
 
 export function approved(

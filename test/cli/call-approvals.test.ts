@@ -315,7 +315,11 @@ describe('what people are asked', () => {
     subject: { server: 'acme.tools/weather', version: '1.2.3', closure: digestOf('c') },
   } as unknown as Scribe;
   const made = (args: WaitingCall['arguments'], minutes?: number): WaitingCall =>
-    waitingCall('push', args, { scribe, people: 1, now: new Date(0), ...(minutes ? { minutes } : {}) });
+    waitingCall(
+      'push',
+      { name: 'push', arguments: args },
+      { scribe, people: 1, now: new Date(0), ...(minutes ? { minutes } : {}) },
+    );
 
   it('shows no secret, is bound to it all the same, and lasts fifteen minutes at most', () => {
     const call = made({ token: SECRET, text: 'x'.repeat(5000) });
@@ -326,6 +330,22 @@ describe('what people are asked', () => {
       made({ token: `${SECRET}x`, text: 'x'.repeat(5000) }).argumentsDigest,
     );
     expect(made({}, 99).expires).toBe(new Date(15 * 60_000).toISOString());
+  });
+
+  it('names the server as the lock does, as two of them may be one release', () => {
+    const { subject } = scribe;
+    const at = (alias: string): WaitingCall =>
+      waitingCall(
+        'push',
+        {},
+        { scribe: { ...scribe, subject: { ...subject, alias } }, people: 1, now: new Date(0) },
+      );
+    const named = (alias: string): string => {
+      const { arguments: _, ...facts } = at(alias);
+      return callId({ nonce: '0'.repeat(32), ...facts });
+    };
+    expect(at('production')).toMatchObject({ alias: 'production', server: subject.server });
+    expect(named('production')).not.toBe(named('staging'));
   });
 
   it('is nothing that nobody can read', () => {

@@ -4,8 +4,10 @@ import { Breaker } from '../../../runtime/lifecycle/breaker.ts';
 import { FlowState } from '../../../runtime/policy/flows.ts';
 import { answerFor } from '../../../runtime/session/answers.ts';
 import { encode, parseMessage, type Response } from '../../../runtime/wire/message.ts';
+import type { AuditBody } from '../../../schemas/audit.ts';
 import type { Json, JsonObject } from '../../../schemas/common.ts';
 import { LockkeeperError } from '../../../schemas/errors.ts';
+import { digestOf } from '../../../schemas/json.ts';
 import { pinSurface, type Section, type Surface } from '../../../schemas/surface.ts';
 import { People, sessionPolicy } from '../../helpers/policy.ts';
 import {
@@ -127,12 +129,16 @@ describe('a list of the server', () => {
 
 describe('a call that people are asked about', () => {
   const ASK = 'everyone: all locked tools\neveryone: ask one person before write tools, within 5 minutes';
-  const asking = async (people: People, setup: SessionSetup = {}): Promise<Running> => {
+  const asking = async (
+    people: People,
+    setup: SessionSetup = {},
+    params: JsonObject = act,
+  ): Promise<Running> => {
     const session = await open(ASK, {
       policy: (locked) => sessionPolicy(ASK, locked, { approvals: people }),
       ...setup,
     });
-    session.send({ id: 1, method: 'tools/call', params: act });
+    session.send({ id: 1, method: 'tools/call', params });
     await expect.poll(() => people.asked.length).toBe(1);
     return session;
   };
@@ -168,6 +174,50 @@ describe('a call that people are asked about', () => {
       decision: { rule: expect.stringContaining('line 2') },
     });
     expect(mine[2]?.argumentsDigest).toBe(people.asked[0]?.call.argumentsDigest);
+  });
+
+  it('is shown with all that it says beside its arguments, and its records have that as well', async () => {
+    const people = new People();
+    const token = `ghp_${'a1'.repeat(18)}`;
+    const state = 'state-of-the-server';
+    const answers = { ask: { action: 'accept', content: { table: 'customers', password: token } } };
+    const _meta = { progressToken: 7, 'acme/force': true };
+    const session = await asking(people, {}, { ...act, inputResponses: answers, requestState: state, _meta });
+    session.send({ id: 2, method: 'tools/call', params: act });
+    await expect.poll(() => people.asked.length).toBe(2);
+    const [one, plain] = people.asked.map(({ call }) => call);
+    expect(one).toMatchObject({
+      shown: 'parameters',
+      arguments: {
+        arguments: act.arguments,
+        inputResponses: { ask: { action: 'accept', content: { table: 'customers' } } },
+        requestState: expect.stringContaining('[secret hmac-sha256:'),
+        _meta: { 'acme/force': true },
+      },
+    });
+    expect(one?.arguments).not.toHaveProperty('_meta.progressToken');
+    expect(one?.argumentsDigest).toBe(digestOf(one?.arguments));
+    expect(plain).toMatchObject({ arguments: act.arguments });
+    expect(plain).not.toHaveProperty('shown');
+    people.decide();
+    people.decide();
+    for (const id of [1, 2]) await session.next((message) => message.id === id);
+    await session.close();
+    const of = async (kind: string): Promise<unknown[]> =>
+      (await session.records()).filter((record) => record.kind === kind && record.target === 'act');
+    const beside = { inputResponses: { ask: { content: { table: 'customers' } } } };
+    const [waiting, other] = (await of('call.waiting')) as AuditBody[];
+    expect(waiting).toMatchObject({
+      arguments: act.arguments,
+      detail: { beside, people: 1, _meta: { 'acme/force': true } },
+    });
+    expect(waiting?.argumentsDigest).toBe(one?.argumentsDigest);
+    const [sent, same] = (await of('request.forwarded')) as AuditBody[];
+    expect(sent).toMatchObject({ arguments: act.arguments, detail: { beside } });
+    expect(same).not.toHaveProperty('detail');
+    expect(other?.argumentsDigest).toBe(same?.argumentsDigest);
+    expect(sent?.argumentsDigest).not.toBe(same?.argumentsDigest);
+    expect(JSON.stringify(await session.records())).not.toMatch(new RegExp(`${token}|${state}`));
   });
 
   it.each<[string, string]>([
