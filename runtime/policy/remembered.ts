@@ -101,6 +101,8 @@ export class FlowMemory {
   #written: Marks = {};
   #version = '';
   #lookedAt = Number.NEGATIVE_INFINITY;
+  /** Nothing has come in since it was looked. */
+  #isNew = false;
   #writing: Promise<void> | null = null;
 
   constructor(path: string, options: MemoryOptions) {
@@ -117,8 +119,16 @@ export class FlowMemory {
     return { untrusted: reader(this.#marks.untrusted), private: reader(this.#marks.private) };
   }
 
-  /** Looks now, also where that was done a moment ago. */
+  /**
+   * Looks now, also where that was done a moment ago. What one read brought in shares one look: all of it was said before
+   * it was looked.
+   */
   look(): void {
+    if (this.#isNew) return;
+    this.#isNew = true;
+    queueMicrotask(() => {
+      this.#isNew = false;
+    });
     this.#lookedAt = Number.NEGATIVE_INFINITY;
     this.#look();
   }

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FlowState, type Read } from '../../../runtime/policy/flows.ts';
@@ -153,6 +153,22 @@ describe('what somebody has read', () => {
     expect(session(process(), { user: 'bob', principal: 'x' }).read).toEqual(BOTH);
     expect(cleared).toEqual(['ada', 'ada']);
     expect(await clearRead(dir, 'ada')).toBe(0);
+  });
+
+  it('is looked for once for all that one read brought in, and anew for what comes in next', async () => {
+    const { dir, process } = world();
+    await reads(session(process()), SECRETS);
+    const flow = session(process(60_000));
+    expect(flow.read).toEqual(SECRETS);
+    const [name = ''] = readdirSync(dir);
+    const path = join(dir, name);
+    flow.look();
+    writeFileSync(path, readFileSync(path, 'utf8').replace('private', 'untrusted'));
+    flow.look();
+    expect(flow.read).toEqual(SECRETS);
+    await new Promise(setImmediate);
+    flow.look();
+    expect(flow.read).toEqual(BOTH);
   });
 
   it('that no policy can count any more is swept', async () => {
