@@ -8,7 +8,7 @@ import { namesIn, readIfThere } from '../runtime/store/there.ts';
 import { Closed } from '../schemas/common.ts';
 import { FleetInstance } from '../schemas/fleet.ts';
 import { parseStrict } from '../schemas/json.ts';
-import { type Static, Type } from '../schemas/type.ts';
+import { type Static, type TSchema, Type } from '../schemas/type.ts';
 import { isValid } from '../schemas/validate.ts';
 
 const InstanceFile = Closed({
@@ -21,6 +21,9 @@ const InstanceFile = Closed({
   instance: FleetInstance,
 });
 type InstanceFile = Static<typeof InstanceFile>;
+
+/** A process, and when it began. */
+export type Process = Pick<InstanceFile, 'pid' | 'began'>;
 
 /** An instance as `lk ps` shows it; `gone`: its runtime ended without a word. */
 export interface HostInstance extends Instance {
@@ -46,11 +49,9 @@ export async function removeInstance(home: string, id: string): Promise<void> {
 
 /** By alias. What is gone is told once and forgotten; what is no such file is left alone. */
 export async function readInstances(home: string): Promise<HostInstance[]> {
-  const names = await namesIn(folderOf(home));
   const found: HostInstance[] = [];
-  for (const name of names.filter((item) => /^[A-Za-z0-9._-]{1,64}\.json$/.test(item))) {
-    const file = await readOne(join(folderOf(home), name));
-    if (file === null || `${file.instance.id}.json` !== name) continue;
+  for (const { name, file } of await readViews(folderOf(home), InstanceFile)) {
+    if (`${file.instance.id}.json` !== name) continue;
     const gone = !isThere(file);
     if (gone) await removeInstance(home, file.instance.id);
     found.push({
@@ -65,17 +66,26 @@ export async function readInstances(home: string): Promise<HostInstance[]> {
   return found.sort((a, b) => a.alias.localeCompare(b.alias) || a.pid - b.pid);
 }
 
-async function readOne(path: string): Promise<InstanceFile | null> {
-  try {
-    const value = parseStrict((await readIfThere(path)) ?? '');
-    return isValid(InstanceFile, value) ? value : null;
-  } catch {
-    return null;
+/** The files of such a folder that are what they should be. */
+export async function readViews<S extends TSchema>(
+  folder: string,
+  schema: S,
+): Promise<{ readonly name: string; readonly file: Static<S> }[]> {
+  const found: { name: string; file: Static<S> }[] = [];
+  for (const name of await namesIn(folder)) {
+    if (!/^[A-Za-z0-9._-]{1,64}\.json$/.test(name)) continue;
+    try {
+      const file = parseStrict((await readIfThere(join(folder, name))) ?? '');
+      if (isValid(schema, file)) found.push({ name, file });
+    } catch {
+      // No such file: left alone.
+    }
   }
+  return found;
 }
 
 /** The very process that keeps it, and no later one of its number. */
-export function isThere({ pid, began }: Pick<InstanceFile, 'pid' | 'began'>): boolean {
+export function isThere({ pid, began }: Process): boolean {
   const now = beganOf(pid);
   return began !== null && now !== null ? began === now : isRunning(pid);
 }

@@ -42,7 +42,7 @@ export function assertSpeaksFor({ person, roles }: Actor, user: string): void {
   throw new LockkeeperError('FORBIDDEN', {
     expected: `records of ${person}`,
     found: `one of ${quote(user, 64)}`,
-    next: 'Send it with the sign-in of that person, or with a token of the role runtime',
+    next: 'Send it with the sign-in of that person, or of an account for the gateway: lk people add gateway --roles runtime',
   });
 }
 

@@ -28,7 +28,7 @@ export class LockkeeperError extends Error {
 
   constructor(code: Code, detail: Detail) {
     const sentence = (found: string): string =>
-      `${CODES[code].title}: expected ${detail.expected}; found ${found}. ${detail.next}.`;
+      `${CODES[code].title}: expected ${detail.expected}; found ${found.replace(/\.$/, '')}. ${detail.next}.`;
     const { found, words, cause } = detail;
     super(sentence(words ? `${found}, ${words}` : found), { cause });
     this.told = sentence(found);
@@ -78,7 +78,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   EROFS: 'Choose a place that can be written to',
   ENOSPC: 'Free some space on that disk',
   EDQUOT: 'Free some space in this user’s quota',
-  EADDRINUSE: 'Stop what listens there, or choose another port with --port',
+  EADDRINUSE:
+    'Stop what listens there (lk ps knows gateways), or choose another port: lk serve --port, lk gateway --listen',
   EADDRNOTAVAIL: 'Choose an address of this machine',
   ENOTDIR: 'A file stands where a folder is needed: choose another place',
   ENOENT: 'Correct the path, or make the folder that it names',

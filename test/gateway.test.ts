@@ -60,6 +60,36 @@ describe('lk gateway', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
+  it('is shown by lk ps before it keeps a server, and ended by lk stop with its process alone', async () => {
+    const { data } = await company.lk('erin', 'ps');
+    const address = new URL(url).origin;
+    expect(data).toMatchObject({ count: 0, gateways: [{ pid: gateway.pid, url: address, gone: false }] });
+    expect(JSON.stringify(data)).toContain('"serves":["echo","neighbour"]');
+    const other = lk('gateway', '--listen', '127.0.0.1:0', '--json');
+    const { url: second } = JSON.parse(await lineOf(other)) as { url: string };
+    const stopped = await company.must('erin', 'stop', String(other.pid));
+    expect(stopped).toEqual({ stopped: [{ pid: other.pid, aliases: [], gateway: second }] });
+    expect((await company.must('erin', 'ps')).gateways).toEqual([expect.objectContaining({ url: address })]);
+  });
+
+  it('says at once that a registry takes callers of others from a runtime alone', async () => {
+    const token = lk('gateway', 'token', 'add', '--user', 'ada', '--all-servers', '--file', 'tokens.json');
+    await once(token, 'exit');
+    const identity = { resource: 'http://127.0.0.1:7413/', tokens: { file: 'tokens.json' } };
+    const config = join(dir, 'project/many.json');
+    writeFileSync(config, JSON.stringify({ lockkeeper: 'gateway/v1', identity }));
+    const many = lk('gateway', '--listen', '127.0.0.1:0', '--config', config);
+    let said = '';
+    many.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    await until(() => /--roles runtime/.test(said) || many.exitCode !== null);
+    expect(said).toMatch(/no records of callers from erin.*found developer.*lk people add gateway/s);
+    many.kill('SIGTERM');
+    await once(many, 'exit');
+    expect(stderr).not.toContain('--roles runtime');
+  });
+
   it('serves the locked server to the person at this machine, each call recorded', async () => {
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/servers\/echo\/mcp$/);
     const client = await httpClient(url);

@@ -1,9 +1,7 @@
 import { CODES } from '../../schemas/errors.ts';
 import type { Command } from '../command.ts';
-import { clip, minute, table } from '../output.ts';
+import { minute, table } from '../output.ts';
 import { sinkStates, warningsOf } from '../sinks.ts';
-
-const WHY = 80;
 
 export const auditSinks: Command = {
   summary: "show how far each sink has taken this machine's journals",
@@ -28,7 +26,7 @@ export const auditSinks: Command = {
         String(one.behind),
         String(one.lost),
         minute(one.since),
-        one.why === null ? '' : clip(one.why, WHY),
+        one.why ?? '',
       ]),
       ...untold.map(({ name, kind }) => [
         name,

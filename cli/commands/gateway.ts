@@ -10,15 +10,18 @@ import { type Health, health } from '../../runtime/telemetry/health.ts';
 import { observedJournal } from '../../runtime/telemetry/observed.ts';
 import type { VerifiedEntry } from '../../runtime/trust/entry.ts';
 import { sharedSource } from '../../runtime/trust/shared-source.ts';
+import { Me } from '../../schemas/api.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
+import type { GatewayConfig } from '../../schemas/gateway.ts';
 import { type Command, type Context, option, text } from '../command.ts';
 import { assertLocked, type OpenedConfig, readGatewayConfig, tlsOf } from '../gateway/config.ts';
 import { Doors } from '../gateway/doors.ts';
 import { watchLock } from '../gateway/reload.ts';
+import { removeGateway, writeGateway } from '../gateways.ts';
 import { remembering } from '../heard.ts';
 import { listenAt } from '../listen.ts';
 import { type OpenedProject, openProject, projectOf, remember } from '../project.ts';
-import { refusedToday } from '../refused.ts';
+import { type Refused, refusedToday } from '../refused.ts';
 import { revocationsOf } from '../revocations.ts';
 import { openRuntime, RUNTIME_OPTIONS, type Runtime } from '../runtime.ts';
 
@@ -89,7 +92,10 @@ async function serve(context: Context, runtime: Runtime, config: OpenedConfig): 
   runtime.telemetry.metrics.gauge('gateway_servers', 'Servers that run.', () => instances.running);
   try {
     await remember(context, opened.intent, opened.verified);
+    const shown = { home: context.home.dir, url: running.url, since: context.now().toISOString() };
+    await show(shown, opened, refused);
     welcome(context, running, first);
+    await warnOfRole(runtime, config.config.identity);
     const reload = async (): Promise<string> => {
       const newer = await openProject(context, runtime.project, { ask: true, apart: true });
       if (newer.verified.refused.size === 0) assertServes(newer);
@@ -97,13 +103,43 @@ async function serve(context: Context, runtime: Runtime, config: OpenedConfig): 
       const next = await doors.of(newer, refusedNow);
       await running.replace(next);
       await remember(context, newer.intent, newer.verified);
-      const served = [...newer.verified.entries.keys()].filter((alias) => !refusedNow.has(alias));
+      const served = await show(shown, newer, refusedNow);
       return `lock ${newer.verified.lock.version} is taken over: ${served.join(', ') || '(none is served)'}`;
     };
     await watchLock({ project: runtime.project, reload, say, stop });
   } finally {
     await running.close();
+    await removeGateway(context.home.dir);
   }
+}
+
+interface Shown {
+  readonly home: string;
+  readonly url: string;
+  readonly since: string;
+}
+
+/** What it serves now, as lk ps shows it. */
+async function show(
+  { home, ...shown }: Shown,
+  { verified, intent }: OpenedProject,
+  refused: Refused,
+): Promise<string[]> {
+  const serves = [...verified.entries.keys()].filter((alias) => !refused.has(alias));
+  const lock = { lockVersion: verified.lock.version, lock: verified.digest };
+  await writeGateway(home, { ...shown, ...lock, project: intent.project, serves });
+  return serves;
+}
+
+/** Who serves others speaks for them at the registry, which takes that of a runtime alone. Told at once, not with the first call. */
+async function warnOfRole({ api, say }: Runtime, identity: GatewayConfig['identity']): Promise<void> {
+  if (identity === undefined || identity.nobody !== undefined) return;
+  // What cannot be reached now is told by whoever needs it.
+  const me = await api?.call('me', Me).catch(() => null);
+  if (!me || me.roles.includes('runtime')) return;
+  say(
+    `the registry takes no records of callers from ${me.person}, and asks nobody about their calls: expected an account with the role runtime; found ${me.roles.join(', ')}. Run: lk people add gateway --roles runtime, sign in with its code, then lk gateway --as gateway.`,
+  );
 }
 
 /** A trace that a request’s headers began is gone on with. */

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { type Command, flag, option, seconds } from '../command.ts';
-import { type HostInstance, isThere, readInstances } from '../instances.ts';
+import { type HostGateway, readGateways } from '../gateways.ts';
+import { type HostInstance, isThere, type Process, readInstances } from '../instances.ts';
 
 const WAIT_SECONDS = 30;
 const LOOK_MS = 50;
@@ -17,44 +18,68 @@ export const stop: Command = {
   arity: [0, 1],
   async run(context, [word], values) {
     const waitMs = seconds(values, 'seconds', { verb: 'stop', most: 3600, unsaid: WAIT_SECONDS }) * 1000;
-    const running = (await readInstances(context.home.dir)).filter(({ gone }) => !gone);
+    const running = await runningAt(context.home.dir);
     const pids = pidsOf(running, word, flag(values, 'all'));
-    const kept = pids.map((pid) => ({ pid, aliases: aliasesOf(running, pid) }));
-    for (const pid of pids) for (const one of running) if (one.pid === pid) end(one);
+    const kept = pids.map((pid) => ({ pid, ...keptBy(running, pid) }));
+    const told = [...running.instances, ...running.gateways];
+    for (const pid of pids) end(told.find((one) => one.pid === pid));
     const left = new Set(pids);
     for (const until = performance.now() + waitMs; left.size > 0; await sleep(LOOK_MS)) {
-      for (const one of running) if (!isThere(one)) left.delete(one.pid);
+      for (const one of told) if (!isThere(one)) left.delete(one.pid);
       context.progress(left.size > 0 ? `waiting for ${[...left].join(', ')}` : '');
       if (left.size > 0 && performance.now() > until) throw lasting([...left], waitMs);
     }
-    const lines = kept.map(({ pid, aliases }) => `${aliases.join(', ')} (process ${pid}) ended.`);
-    return { data: { stopped: kept }, text: lines.join('\n') || 'Nothing runs here.' };
+    return { data: { stopped: kept }, text: kept.map(endOf).join('\n') || 'Nothing runs here.' };
   },
 };
 
-const aliasesOf = (running: readonly HostInstance[], pid: number): string[] => [
-  ...new Set(running.filter((one) => one.pid === pid).map(({ alias }) => alias)),
-];
+interface Running {
+  readonly instances: readonly HostInstance[];
+  readonly gateways: readonly HostGateway[];
+}
+
+async function runningAt(home: string): Promise<Running> {
+  const [instances, gateways] = [await readInstances(home), await readGateways(home)];
+  return { instances: instances.filter(({ gone }) => !gone), gateways: gateways.filter(({ gone }) => !gone) };
+}
+
+interface Kept {
+  readonly aliases: readonly string[];
+  /** Its address, where it is a gateway. */
+  readonly gateway?: string;
+}
+
+function keptBy({ instances, gateways }: Running, pid: number): Kept {
+  const gateway = gateways.find((one) => one.pid === pid)?.url;
+  const aliases = [...new Set(instances.filter((one) => one.pid === pid).map(({ alias }) => alias))];
+  return { aliases, ...(gateway === undefined ? {} : { gateway }) };
+}
+
+function endOf({ pid, aliases, gateway }: Kept & { readonly pid: number }): string {
+  const servers = aliases.join(', ');
+  if (gateway === undefined) return `${servers} (process ${pid}) ended.`;
+  return `The gateway ${gateway} (process ${pid}) ended${servers === '' ? '' : `, with ${servers}`}.`;
+}
 
 /** Throws USAGE and NOT_FOUND: nothing was ended then. */
-function pidsOf(running: readonly HostInstance[], word: string | undefined, all: boolean): number[] {
+function pidsOf(running: Running, word: string | undefined, all: boolean): number[] {
   if (all === (word !== undefined)) throw unclear(word);
-  const named = running.filter((one) => all || one.alias === word);
-  if (named.length === 0 && !all) {
-    const pid = /^\d{1,9}$/.test(word ?? '') ? Number(word) : 0;
-    if (running.some((one) => one.pid === pid)) return [pid];
-    throw new LockkeeperError('NOT_FOUND', {
-      expected: 'the alias or the process of something that runs here',
-      found: quote(word ?? '', 128),
-      next: 'See what does: lk ps',
-    });
+  const { instances, gateways } = running;
+  const everything = [...instances, ...gateways].map(({ pid }) => pid);
+  if (all) return [...new Set(everything)];
+  const pids = [...new Set(instances.filter(({ alias }) => alias === word).map(({ pid }) => pid))];
+  for (const pid of pids) {
+    const { aliases, gateway } = keptBy(running, pid);
+    if (gateway !== undefined || aliases.length > 1) throw shared(pid, aliases);
   }
-  const pids = [...new Set(named.map(({ pid }) => pid))];
-  for (const pid of all ? [] : pids) {
-    const aliases = aliasesOf(running, pid);
-    if (aliases.length > 1) throw shared(pid, aliases);
-  }
-  return pids;
+  if (pids.length > 0) return pids;
+  const pid = /^\d{1,9}$/.test(word ?? '') ? Number(word) : 0;
+  if (everything.includes(pid)) return [pid];
+  throw new LockkeeperError('NOT_FOUND', {
+    expected: 'the alias or the process of something that runs here',
+    found: quote(word ?? '', 128),
+    next: 'See what does: lk ps',
+  });
 }
 
 function unclear(word: string | undefined): LockkeeperError {
@@ -74,16 +99,16 @@ function shared(pid: number, aliases: readonly string[]): LockkeeperError {
 }
 
 /** Told as a terminal tells it: what runs is ended in order, and said in its journal. */
-function end(one: HostInstance): void {
+function end(one: Process | undefined): void {
   try {
     // Its number is another process's once it is gone.
-    if (isThere(one)) process.kill(one.pid, 'SIGTERM');
+    if (one && isThere(one)) process.kill(one.pid, 'SIGTERM');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ESRCH') return;
     throw new LockkeeperError('FORBIDDEN', {
       expected: 'a process of yours',
-      found: `process ${one.pid}, of somebody else (${code})`,
+      found: `process ${one?.pid}, of somebody else (${code})`,
       next: 'Ask whoever started it',
     });
   }

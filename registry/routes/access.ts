@@ -54,7 +54,7 @@ export function accessRoutes(deps: Deps): Handlers {
         throw new LockkeeperError('FORBIDDEN', {
           expected: `roles that ${call.actor.person} has`,
           found: beyond.join(', '),
-          next: 'Ask for fewer',
+          next: 'Ask for fewer, or make it as somebody who has them: lk people add NAME --roles ROLES',
         });
       if (await isLinked(deps.pool, call.actor.person)) assertEndsWith(call.actor, hours);
       const grant = await newToken(deps.pool, call.actor.person, { roles, hours });

@@ -62,6 +62,29 @@ const keep = async (...instances: Instance[]): Promise<ChildProcess> => {
   if (child.stdout) await once(child.stdout, 'data');
   return child;
 };
+/** Another process of ours that is a gateway, and keeps these beside. */
+const serve = async (...instances: Instance[]): Promise<ChildProcess> => {
+  const known = {
+    url: 'http://127.0.0.1:7413',
+    project: 'acme/app',
+    lockVersion: 7,
+    lock: `sha256:${'a'.repeat(64)}`,
+  };
+  const more = { serves: ['docs', 'weather'], since: '2026-11-24T12:00:00.000Z' };
+  const script = `import { writeInstance } from ${JSON.stringify(join(ROOT, 'cli/instances.ts'))};
+    import { writeGateway } from ${JSON.stringify(join(ROOT, 'cli/gateways.ts'))};
+    let told = 0;
+    process.on('SIGTERM', () => { told++; setTimeout(() => process.exit(told), 300); });
+    await writeGateway(${JSON.stringify(home)}, ${JSON.stringify({ ...known, ...more })});
+    for (const one of ${JSON.stringify(instances)}) await writeInstance(${JSON.stringify(home)}, one);
+    console.log('kept'); setInterval(() => undefined, 1000);`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  running.push(child);
+  if (child.stdout) await once(child.stdout, 'data');
+  return child;
+};
 
 describe('lk stop', () => {
   const refused = async (words: string[], exit: number, told: RegExp): Promise<void> =>
@@ -85,6 +108,15 @@ describe('lk stop', () => {
     await refused(['docs', '--seconds', '0'], 2, /from 1 to 3600/);
     expect([gateway.exitCode, gateway.signalCode]).toEqual([null, null]);
     expect(await lk('stop', `${gateway.pid}`)).toBe(`docs, weather (process ${gateway.pid}) ended.\n`);
+  });
+
+  it('ends no gateway by the one server that it keeps just now, and tells it once, however many it keeps', async () => {
+    const gateway = await serve(one(), one({ id: 'i-2', alias: 'weather' }));
+    await refused(['weather'], 2, /gateway that keeps weather.*lk stop \d+/s);
+    expect([gateway.exitCode, gateway.signalCode]).toEqual([null, null]);
+    const ended = `The gateway http://127.0.0.1:7413 (process ${gateway.pid}) ended, with weather.\n`;
+    expect(await lk('stop', '--all')).toBe(ended);
+    expect(gateway.exitCode).toBe(1);
   });
 
   it('says what did not end in time, and what to do', async () => {
@@ -113,15 +145,18 @@ describe('lk ps', () => {
       await keep(one()),
       await keep(one({ id: 'i-2', alias: 'docs', state: 'QUARANTINED', calls: 12 })),
     ];
-    const lines = (await ps()).trimEnd().split('\n');
+    const [rows = '', why] = (await ps()).trimEnd().split('\n\n');
+    expect(why).toBe('Why docs is QUARANTINED: lk audit --local --server acme.tools/weather');
+    const lines = rows.split('\n');
     expect(lines.map((line) => line.split(/ {2,}/))).toEqual([
-      ['ALIAS', 'SERVER', 'VERSION', 'STATE', 'SINCE (UTC)', 'CALLS', 'LOCK', 'PID'],
+      ['ALIAS', 'SERVER', 'VERSION', 'STATE', 'SINCE (UTC)', 'USER', 'CALLS', 'LOCK', 'PID'],
       [
         'docs',
         'acme.tools/weather',
         '1.2.3',
         'QUARANTINED',
         '2026-11-24 12:00',
+        fleetInstance().user,
         '12',
         expect.stringContaining('acme/app#7 '),
         `${b.pid}`,
@@ -132,6 +167,7 @@ describe('lk ps', () => {
         '1.2.3',
         'READY',
         '2026-11-24 12:00',
+        fleetInstance().user,
         '0',
         expect.stringContaining('acme/app#7 '),
         `${a.pid}`,
@@ -142,6 +178,18 @@ describe('lk ps', () => {
     expect(instances[1]).toEqual({ ...one(), pid: a.pid, began: expect.any(String), gone: false });
     expect(statSync(join(home, 'instances')).mode & 0o777).toBe(0o700);
     expect(statSync(join(home, 'instances/i-1.json')).mode & 0o777).toBe(0o600);
+  });
+
+  it('shows a gateway that keeps no server, and once that it is gone', async () => {
+    const gateway = await serve();
+    const [head = '', row = '', , below] = (await ps()).split('\n');
+    expect(head.split(/ {2,}/)).toEqual(['GATEWAY', 'SERVES', 'SINCE (UTC)', 'LOCK', 'PID']);
+    expect(row).toMatch(new RegExp(`7413  docs, weather  2026-11-24 12:00  acme/app#7 a+  ${gateway.pid}$`));
+    expect(below).toBe('No server runs now; a gateway starts one when it is called.');
+    gateway.kill('SIGKILL');
+    await once(gateway, 'exit');
+    expect(await ps()).toContain('7413 (gone)  docs');
+    expect(await ps()).toBe('Nothing runs here.\n');
   });
 
   it('tells once that something is gone whose process was killed', async () => {
