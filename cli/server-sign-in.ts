@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Person, signInTo, type Wish } from '../runtime/consent/flow.ts';
+import { whereOf } from '../runtime/consent/grants.ts';
 import { readSecret } from '../runtime/identity/secret.ts';
 import { assertRemote } from '../runtime/remote/start.ts';
 import { SCANS } from '../scanner/credentials.ts';
@@ -50,11 +51,12 @@ export async function signInToServer(context: Context, alias: string, values: Va
     ? { registry: SCANS, launch: launchAt(alias, authorities, flag(values, 'private')) }
     : await lockedAt(context, alias, values);
   const grants = grantsOf(context.home);
-  const where = { registry, url: launch.url };
+  const where = whereOf(registry, launch);
+  const { url } = launch;
   if (flag(values, 'forget')) {
     const forgotten = await grants.forget(where);
     return {
-      data: { alias, ...where, forgotten },
+      data: { alias, registry, url, forgotten },
       text: forgotten ? `Forgot the sign-in for ${alias}.` : `There was no sign-in for ${alias}.`,
     };
   }
@@ -74,7 +76,7 @@ export async function signInToServer(context: Context, alias: string, values: Va
   const renews = refresh !== undefined;
   const end = until === null || renews ? '' : ` until ${minute(until)} UTC`;
   return {
-    data: { alias, ...where, issuer, scopes, until, renews },
+    data: { alias, registry, url, issuer, scopes, until, renews },
     text: `Signed in for ${alias} at ${issuer}${end}.\nScopes: ${scopes.map((scope) => quote(scope)).join(', ') || '(none)'}\n${registry === SCANS ? 'Name this file to the scanner' : 'It is shown by lk run, and by a gateway to you alone'}.`,
   };
 }

@@ -65,8 +65,11 @@ async function open({ credential, ca }: ScanCredential, dir: string, setting: Se
     const { now } = setting;
     return {
       ca: authorities,
-      credentials: async (launch) =>
-        signedInCredentials({ grants, registry: SCANS, launch, alias: launch.url, now }),
+      credentials: async ({ url, reach, tls }) => {
+        // As it was signed in for: a scan sees a server before anything is pinned.
+        const launch = { url, reach, tls: { ca: tls.ca, leaf: null } };
+        return signedInCredentials({ grants, registry: SCANS, launch, alias: url, now });
+      },
     };
   }
   const upstream = await openUpstream(

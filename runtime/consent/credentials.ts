@@ -1,18 +1,18 @@
 /** What a person signed in for, shown to that server over its pinned connections, for that person alone. */
 import { LockkeeperError } from '../../schemas/errors.ts';
-import type { RemoteLaunch } from '../../schemas/remote.ts';
 import type { Reply } from '../remote/head.ts';
 import type { Credentials } from '../remote/requests.ts';
+import type { Dial } from '../remote/tls.ts';
 import { tokenFrom } from './authorization.ts';
 import { challengeIn } from './challenge.ts';
 import { held } from './flow.ts';
-import type { Grant, Grants, Where } from './grants.ts';
+import { type Grant, type Grants, type Where, whereOf } from './grants.ts';
 import { optionOf, told } from './words.ts';
 
 export interface SignedIn {
   readonly grants: Grants;
   readonly registry: string;
-  readonly launch: Pick<RemoteLaunch, 'url' | 'reach'>;
+  readonly launch: Dial['launch'];
   /** As `lk login --server` takes it. */
   readonly alias: string;
   readonly now: () => Date;
@@ -24,7 +24,7 @@ const MARGIN_MS = 30_000;
 /** Nothing is shown before the person signed in. A token that ended or was turned down is renewed, if it can be. */
 export function signedInCredentials(setting: SignedIn): Credentials {
   const { grants, registry, launch, alias, now } = setting;
-  const where: Where = { registry, url: launch.url };
+  const where = whereOf(registry, launch);
   let shown: Grant | null = null;
   let turnedDown: string | null = null;
   const isOver = ({ access, until }: Grant): boolean =>

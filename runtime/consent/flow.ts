@@ -4,7 +4,6 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { LockkeeperError } from '../../schemas/errors.ts';
-import type { RemoteLaunch } from '../../schemas/remote.ts';
 import { isAnswerOf } from '../identity/issuer.ts';
 import type { Bearer } from '../identity/oauth.ts';
 import { assertSecureUrl } from '../identity/url.ts';
@@ -20,7 +19,7 @@ import {
   tokenFrom,
 } from './authorization.ts';
 import { type Challenge, challengeIn, scopesIn } from './challenge.ts';
-import type { Client, Grant } from './grants.ts';
+import { type Client, type Grant, whereOf } from './grants.ts';
 import { type Resource, resourceOf } from './resource.ts';
 import { optionOf, told } from './words.ts';
 
@@ -34,7 +33,7 @@ export interface Person {
 
 export interface Wish {
   readonly registry: string;
-  readonly launch: Dial['launch'] & Pick<RemoteLaunch, 'url'>;
+  readonly launch: Dial['launch'];
   readonly record: Dial['record'];
   /** The one authorization server that the person allows; without it nobody is asked. */
   readonly issuer: string | undefined;
@@ -193,8 +192,7 @@ function grantOf(
   },
 ): Grant {
   return {
-    registry,
-    url: launch.url,
+    ...whereOf(registry, launch),
     issuer: at.issuer,
     resource: resource.resource,
     tokenUrl: at.tokenUrl,

@@ -1,10 +1,10 @@
 /** What a person signed in for: a file of their own (0600), one entry to a server as a registry locked it. */
 import { statSync } from 'node:fs';
-import { Closed, Instant } from '../../schemas/common.ts';
+import { Closed, Digest, Instant } from '../../schemas/common.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { SecureUrl } from '../../schemas/identity.ts';
-import { parseFile } from '../../schemas/json.ts';
-import { RemoteUrl } from '../../schemas/remote.ts';
+import { parseFile, sha256 } from '../../schemas/json.ts';
+import { type RemoteLaunch, RemoteUrl, type TlsPins } from '../../schemas/remote.ts';
 import { type Static, Type } from '../../schemas/type.ts';
 import { ClientId } from '../../schemas/upstream.ts';
 import { assertValid } from '../../schemas/validate.ts';
@@ -26,6 +26,11 @@ export const Grant = Closed({
   /** The registry whose lock named the server, and its address there. */
   registry: Type.String({ minLength: 1, maxLength: 500 }),
   url: RemoteUrl,
+  /** Who could answer there: the authorities that a certificate had to verify by (null: the public ones), and the pinned keys. */
+  answers: Closed({
+    ca: Type.Union([Type.Null(), Digest]),
+    keys: Type.Array(Digest, { maxItems: 16 }),
+  }),
   /** Whom the person allowed, letter by letter. */
   issuer: SecureUrl,
   resource: SecureUrl,
@@ -44,15 +49,29 @@ export type Grant = Static<typeof Grant>;
 const Grants = Closed({ lockkeeper: Type.Literal('server-sign-ins/v1'), grants: Type.Array(Grant) });
 
 /** Which server, and by whose lock. */
-export type Where = Pick<Grant, 'registry' | 'url'>;
+export type Where = Pick<Grant, 'registry' | 'url' | 'answers'>;
+
+/** Nothing is pinned for scans, which see a server first. */
+export function whereOf(
+  registry: string,
+  { url, tls }: Pick<RemoteLaunch, 'url'> & { readonly tls: TlsPins | Unpinned },
+): Where {
+  const keys = tls.leaf === null ? [] : [...tls.leaf, ...tls.issuer];
+  return { registry, url, answers: { ca: tls.ca === null ? null : sha256(tls.ca), keys } };
+}
+
+interface Unpinned {
+  readonly ca: string | null;
+  readonly leaf: null;
+}
 
 export interface Grants {
   /** Null where nobody signed in. Throws SECRET_UNUSABLE for a file that others may read. */
   of(where: Where): Promise<Grant | null>;
   /** Takes the place of what there was. */
   keep(grant: Grant): Promise<void>;
-  /** Whether there was one. */
-  forget(where: Where): Promise<boolean>;
+  /** All at this address, whoever answers there. Whether there was one. */
+  forget(where: Pick<Where, 'registry' | 'url'>): Promise<boolean>;
   /**
    * What `work` makes of the newest one, by one process at a time. Nothing changes where it throws, nor where what it
    * makes cannot be kept: METADATA_INVALID.
@@ -92,7 +111,7 @@ export function openGrants(path: string): Grants {
     forget: (where) =>
       alone(path, async () => {
         const before = await all();
-        const after = before.filter((one) => !isAt(one, where));
+        const after = before.filter(({ registry, url }) => registry !== where.registry || url !== where.url);
         if (after.length < before.length) await write(after);
         return after.length < before.length;
       }),
@@ -100,8 +119,11 @@ export function openGrants(path: string): Grants {
   };
 }
 
-function isAt(grant: Where, { registry, url }: Where): boolean {
-  return grant.registry === registry && grant.url === url;
+/** As a connection has it: another authority is another server, and so is one whose pinned keys are all new. */
+function isAt(grant: Where, { registry, url, answers: { ca, keys } }: Where): boolean {
+  if (grant.registry !== registry || grant.url !== url || grant.answers.ca !== ca) return false;
+  const before = grant.answers.keys;
+  return before.length === 0 ? keys.length === 0 : keys.some((key) => before.includes(key));
 }
 
 function readable(path: string, mode: number): LockkeeperError {

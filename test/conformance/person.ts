@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { openLoopback } from '../../cli/loopback.ts';
 import { signedInCredentials } from '../../runtime/consent/credentials.ts';
 import { type Person, signInTo } from '../../runtime/consent/flow.ts';
-import { openGrants } from '../../runtime/consent/grants.ts';
+import { openGrants, whereOf } from '../../runtime/consent/grants.ts';
 import type { Credentials } from '../../runtime/remote/requests.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import type { RemoteLaunch } from '../../schemas/remote.ts';
@@ -44,9 +44,7 @@ export function attendedBy(launch: RemoteLaunch, context: Context, document: boo
       ca: undefined,
       record: async () => undefined,
     };
-    await grants.keep(
-      await signInTo({ ...wish, held: await grants.of({ registry, url: launch.url }), open }),
-    );
+    await grants.keep(await signInTo({ ...wish, held: await grants.of(whereOf(registry, launch)), open }));
   };
   /** As a refusal says: first that nobody allowed the one that the server names, then with it allowed. */
   const allowing = async (scopes: readonly string[]): Promise<void> => {

@@ -4,17 +4,18 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { signedInCredentials } from '../../../runtime/consent/credentials.ts';
 import { signInTo } from '../../../runtime/consent/flow.ts';
-import { type Grants, openGrants } from '../../../runtime/consent/grants.ts';
+import { type Grants, openGrants, whereOf } from '../../../runtime/consent/grants.ts';
 import type { Credentials } from '../../../runtime/remote/requests.ts';
+import type { RemoteLaunch } from '../../../schemas/remote.ts';
 import { openStage, REGISTRY, type Stage } from '../../helpers/consent.ts';
-import { connectTo } from '../../helpers/remote.ts';
+import { connectTo, newAuthority } from '../../helpers/remote.ts';
 import { tempDir } from '../../helpers/session.ts';
 
 interface Kept extends Stage {
   readonly path: string;
   readonly grants: Grants;
   /** As another process would have them. */
-  show(registry?: string): Credentials;
+  show(registry?: string, launch?: RemoteLaunch): Credentials;
   later(seconds: number): void;
 }
 
@@ -32,8 +33,7 @@ async function signedIn(life?: number): Promise<Kept> {
   };
   await grants.keep(await signInTo(stage.wish()));
   const now = (): Date => new Date(Date.now() + ahead);
-  const { launch } = stage;
-  const show = (registry = REGISTRY): Credentials =>
+  const show = (registry = REGISTRY, launch = stage.launch): Credentials =>
     signedInCredentials({ grants: openGrants(path), registry, launch, alias: 'tickets', now });
   return { ...stage, path, grants, show, later: (seconds) => void (ahead += seconds * 1000) };
 }
@@ -49,6 +49,29 @@ describe('what a person signed in for', () => {
   it('is not shown where another registry’s lock names the same address', async () => {
     const { show } = await signedIn();
     expect(await show('https://other.acme.test').headers()).toEqual({});
+  });
+
+  const [old, new1, new2] = ['a', 'b', 'c'].map((one) => `sha256:${one.repeat(64)}`) as [
+    string,
+    string,
+    string,
+  ];
+  it.each([
+    ['verifies by another authority', { ca: newAuthority().cert }, {}],
+    ['verifies by the public ones', { ca: null }, {}],
+    ['has to have other keys, all of them new', { leaf: [new1], issuer: [new2] }, {}],
+    ['has no pinned key', { leaf: [], issuer: [] }, {}],
+    ['has a new key of the same issuer', { leaf: [new1] }, { authorization: 'Bearer t1' }],
+    ['has a new issuer and the same key', { issuer: [new2] }, { authorization: 'Bearer t1' }],
+  ])('where a lock has the same address, and who answers there %s', async (_name, tls, shown) => {
+    const { show, launch, grants, path } = await signedIn();
+    const pinned = { ...launch, tls: { ...launch.tls, leaf: [old], issuer: [old] } };
+    const kept = await grants.of(whereOf(REGISTRY, launch));
+    if (kept === null) throw new Error('nothing is kept');
+    await grants.keep({ ...kept, ...whereOf(REGISTRY, pinned) });
+    expect(await show(REGISTRY, { ...pinned, tls: { ...pinned.tls, ...tls } }).headers()).toEqual(shown);
+    await grants.forget({ registry: REGISTRY, url: launch.url });
+    expect(readFileSync(path, 'utf8')).not.toContain('t1');
   });
 
   it('is not read where others may read it', async () => {
@@ -99,7 +122,7 @@ describe('what a person signed in for', () => {
   ])('is still there when a sign-in for another server comes with %s', async (_name, odd) => {
     const { show, grants, launch, path } = await signedIn();
     const before = readFileSync(path, 'utf8');
-    const kept = await grants.of({ registry: REGISTRY, url: launch.url });
+    const kept = await grants.of(whereOf(REGISTRY, launch));
     if (kept === null) throw new Error('nothing is kept');
     const other = { ...kept, url: 'https://tickets.acme.test/mcp', ...odd };
     await expect(grants.keep(other)).rejects.toMatchObject({ code: 'METADATA_INVALID' });

@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { authorizationOf } from '../../../runtime/consent/authorization.ts';
 import { challengeIn } from '../../../runtime/consent/challenge.ts';
 import { signInTo } from '../../../runtime/consent/flow.ts';
+import { whereOf } from '../../../runtime/consent/grants.ts';
 import { optionOf } from '../../../runtime/consent/words.ts';
 import type { LockkeeperError } from '../../../schemas/errors.ts';
 import { openStage, REGISTRY, type Stage } from '../../helpers/consent.ts';
@@ -14,7 +15,7 @@ const META = '/.well-known/oauth-authorization-server';
 
 describe('a sign-in', () => {
   it('asks for what the server wants, at the one that was allowed, with PKCE, for this resource', async () => {
-    const { wish, shown, forms, issuer, served, asked, says } = await openStage();
+    const { wish, shown, forms, issuer, served, launch, asked, says } = await openStage();
     says.challenge = 'Basic realm="a, Bearer", Bearer scope="read write"';
     says.metadata.scopes_supported = ['read', 'offline_access'];
     says.tokens = () => [
@@ -23,7 +24,8 @@ describe('a sign-in', () => {
     ];
     const grant = await signInTo(wish({ now: () => new Date(0) }));
     expect(grant).toEqual({
-      ...{ registry: REGISTRY, url: served.url, resource: served.url, issuer, tokenUrl: `${issuer}/token` },
+      ...whereOf(REGISTRY, launch),
+      ...{ resource: served.url, issuer, tokenUrl: `${issuer}/token` },
       ...{ client: { id: 'made-here', method: 'none' }, scopes: ['read', 'write', 'offline_access'] },
       ...{ access: 'A', refresh: 'R', until: new Date(60_000).toISOString() },
     });
