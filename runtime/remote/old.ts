@@ -69,12 +69,16 @@ export class OldTransport {
     this.#out.line(bytes);
   }
 
-  take({ id, method, bytes }: Said): void {
+  take({ id, method, params, bytes }: Said): void {
     const path = this.#endpoint;
     if (path === null) return;
     const asks = id !== undefined && method !== undefined;
     if (asks && this.#asked.size >= MAX_ASKED) return this.#out.line(refusalOf(id, TOO_MANY));
     if (asks) this.#asked.set(idKey(id), id);
+    // What was taken back is mostly not answered any more.
+    const { requestId } = params;
+    const named = typeof requestId === 'string' || typeof requestId === 'number';
+    if (named && method === 'notifications/cancelled') this.#asked.delete(idKey(requestId));
     const failed = (error: LockkeeperError): void => {
       if (isFatal(error)) return this.#out.die(error);
       if (asks && this.#asked.delete(idKey(id))) this.#out.line(refusalOf(id, error));

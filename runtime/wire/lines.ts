@@ -3,14 +3,17 @@ import type { Readable } from 'node:stream';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { Gathered } from './gathered.ts';
 
+/** Lines in a row that say nothing: to look for the end of each costs a hundred times what it costs to write it. */
+const MAX_EMPTY = 1000;
+
 export interface LineHandlers {
-  /** One line without its end (LF or CRLF); empty lines are left out. */
+  /** One line without its end (LF or CRLF); empty lines are left out, as long as they are few. */
   readonly line: (bytes: Buffer) => void;
   /** After the last whole line of one chunk: the moment to flush what the lines caused. */
   readonly batch?: () => void;
   /** The stream ended; a last line without its end was handed out before. */
   readonly end: () => void;
-  /** FRAME_TOO_LARGE, or the stream's own error. Nothing follows. */
+  /** FRAME_TOO_LARGE, FRAME_INVALID after a thousand empty lines, or the stream's own error. Nothing follows. */
   readonly error: (error: Error) => void;
 }
 
@@ -18,6 +21,7 @@ export interface LineHandlers {
 export function readLines(stream: Readable, maxBytes: number, handlers: LineHandlers): void {
   const held = new Gathered();
   let over = false;
+  let empty = 0;
   const fail = (error: Error): void => {
     if (over) return;
     over = true;
@@ -26,7 +30,9 @@ export function readLines(stream: Readable, maxBytes: number, handlers: LineHand
   };
   const emit = (bytes: Buffer): void => {
     const line = bytes.at(-1) === 13 ? bytes.subarray(0, -1) : bytes;
-    if (line.length > 0) handlers.line(line);
+    if (line.length === 0) return void (++empty > MAX_EMPTY && fail(EMPTY));
+    empty = 0;
+    handlers.line(line);
   };
   const take = (chunk: Buffer): void => {
     let from = 0;
@@ -53,6 +59,12 @@ export function readLines(stream: Readable, maxBytes: number, handlers: LineHand
   });
   stream.on('error', fail);
 }
+
+const EMPTY = new LockkeeperError('FRAME_INVALID', {
+  expected: 'lines that say something',
+  found: `more than ${MAX_EMPTY} empty ones in a row`,
+  next: 'Correct the sender; the session is closed',
+});
 
 function tooLarge(maxBytes: number): LockkeeperError {
   return new LockkeeperError('FRAME_TOO_LARGE', {

@@ -40,6 +40,10 @@ const worst = {
     for (;;)
       if (!raw('y'.repeat(65_536))) await new Promise((resolve) => process.stdout.once('drain', resolve));
   },
+  blank: async () => {
+    const lines = Buffer.alloc(65_536, '\n');
+    for (;;) if (!raw(lines)) await new Promise((resolve) => process.stdout.once('drain', resolve));
+  },
   frame: (id) => answer(id, 'z'.repeat(100 * MIB)),
   frames: async (id) => {
     const line = Buffer.from(

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { MAX_ASKED } from '../../../runtime/remote/outlet.ts';
 import type { LockkeeperError } from '../../../schemas/errors.ts';
 import { type Answer, type Connected, connectTo, type Served, serveTls } from '../../helpers/remote.ts';
 import { PATIENCE_MS, until } from '../../helpers/wait.ts';
@@ -418,6 +419,29 @@ describe('the old transport', () => {
       code: expect.stringMatching(/^(?:REMOTE_INVALID|SERVER_SILENT)$/),
     });
     expect(seen.map(({ method }) => method)).toEqual(['GET']);
+  });
+
+  it('that answers nothing that was taken back has room for what comes next', async () => {
+    const { url, seen } = await serveTls((request, response, body) => {
+      if (request.method === 'GET') {
+        response.writeHead(200, EVENTS).write('event: endpoint\ndata: /messages\n\n');
+        stream = response;
+        return;
+      }
+      response.writeHead(202).end();
+      if (body.includes('last')) stream?.write(`data: ${result(body)}\n\n`);
+    });
+    let stream: ServerResponse | undefined;
+    const limits = { ...LIMITS, takenMs: PATIENCE_MS };
+    const { peer } = await connectTo(url, { transport: 'http-sse', limits });
+    const say = (message: object): void =>
+      peer.send(Buffer.from(JSON.stringify({ jsonrpc: '2.0', ...message })));
+    for (let id = 1; id <= MAX_ASKED; id++) {
+      say({ id, method: 'tools/call', params: { name: 'never' } });
+      say({ method: 'notifications/cancelled', params: { requestId: id } });
+    }
+    await until(() => seen.length === 1 + 2 * MAX_ASKED);
+    expect(await peer.ask('tools/call', { name: 'last' }, PATIENCE_MS)).toEqual({ ok: true });
   });
 
   it('that names a second address is dead', async () => {

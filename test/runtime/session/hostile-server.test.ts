@@ -126,6 +126,7 @@ const count = (records: readonly AuditBody[], kind: AuditBody['kind']): number =
 const rows: Readonly<Record<string, Row>> = {
   good: { what: 'nothing', call: 'result', ends: null },
   line: { what: 'a line without an end', call: 'FRAME_TOO_LARGE', ends: 'FRAME_TOO_LARGE' },
+  blank: { what: 'empty lines for ever', call: 'FRAME_INVALID', ends: 'FRAME_INVALID' },
   frame: { what: 'an answer of 100 MB', call: 'FRAME_TOO_LARGE', ends: 'FRAME_TOO_LARGE' },
   frames: { what: 'three notices of 30 MB', call: 'RATE_LIMITED', ends: 'RATE_LIMITED' },
   storm: { what: '5,000 notices of changed lists at once', call: 'result', ends: null },
