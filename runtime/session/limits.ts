@@ -6,8 +6,8 @@ import type { Message, Unread } from '../wire/message.ts';
 export const WINDOW_MS = 10_000;
 /** In ten seconds: readings of lists that changed, notices, requests to the client, answers that nobody asked for. */
 const MAX_REREADS = 20;
-export const MAX_NOTICES = 20_000;
-export const MAX_REQUESTS = 2000;
+const MAX_NOTICES = 20_000;
+const MAX_REQUESTS = 2000;
 export const MAX_NOISE = 200;
 /** Bytes of what a server says unasked, in ten seconds: each is read on the thread that serves everybody. */
 export const MAX_SAID_BYTES = 16 * 1024 * 1024;
@@ -86,6 +86,24 @@ export class Rate {
     if (now - this.#from > this.#windowMs) [this.#from, this.#count] = [now, 0];
     this.#count += count;
     return this.#count <= this.#most;
+  }
+}
+
+/** What a server says unasked: so much in a window of time, and no more. */
+export class Unasked {
+  readonly #notices = new Rate(MAX_NOTICES, WINDOW_MS);
+  readonly #requests = new Rate(MAX_REQUESTS, WINDOW_MS);
+  readonly #bytes = new Rate(MAX_SAID_BYTES, WINDOW_MS);
+
+  /** Counts a request or a notice. False once there was too much; an answer is judged by what it is to. */
+  take({ kind, bytes }: Message): boolean {
+    if (kind === 'response' || kind === 'error') return true;
+    return (kind === 'request' ? this.#requests : this.#notices).take() && this.read(bytes);
+  }
+
+  /** Counts the bytes alone. */
+  read({ length }: Buffer): boolean {
+    return this.#bytes.take(length);
   }
 }
 

@@ -10,6 +10,7 @@ import { parseMessage, refusalOf, type Unread } from '../wire/message.ts';
 import type { Backpressure } from './backpressure.ts';
 import { assertSurface } from './handshake.ts';
 import { reach } from './in-flight.ts';
+import { TOO_LOUD, Unasked } from './limits.ts';
 import type { Link } from './link.ts';
 import type { Keeping, SessionOptions } from './options.ts';
 import type { Peer } from './peer.ts';
@@ -46,6 +47,7 @@ export interface Around {
 export function serverSide(options: SessionOptions, keeping: Keeping, around: Around): Supervisor<Link> {
   const { journal, start, entry, onState } = options;
   const { scribe, relay, backpressure, lost } = around;
+  const said = new Unasked();
   const supervisor = new Supervisor<Link>({
     ...keeping,
     server: `${entry.server} ${entry.version}`,
@@ -63,8 +65,10 @@ export function serverSide(options: SessionOptions, keeping: Keeping, around: Ar
         // What nobody asked for is no sign of health; behind a bridge, ids are its own.
         if (message.kind === 'response' && (bridge || boundTo(message, relay.exchange.fromClient)))
           keeping.breaker.succeeded();
-        if (bridge) bridge.hear(message);
-        else relay.serverMessage(message);
+        if (!bridge) return relay.serverMessage(message);
+        // What it answers or drops itself is counted by nobody behind it.
+        if (said.take(message)) bridge.hear(message);
+        else relay.exchange.fail(TOO_LOUD);
       },
       unread: (answer) => {
         const bridge = around.bridge();

@@ -33,9 +33,7 @@ export class ToClient {
   readonly #x: Exchange;
   readonly #rereading: Rereading;
   readonly #over: ToServer['over'];
-  readonly #notices = new limits.Rate(limits.MAX_NOTICES, limits.WINDOW_MS);
-  readonly #requests = new limits.Rate(limits.MAX_REQUESTS, limits.WINDOW_MS);
-  readonly #said = new limits.Rate(limits.MAX_SAID_BYTES, limits.WINDOW_MS);
+  readonly #said = new limits.Unasked();
   readonly #noise = new limits.Rate(limits.MAX_NOISE, limits.WINDOW_MS);
   #judging = false;
   readonly #judged: () => void;
@@ -143,7 +141,7 @@ export class ToClient {
 
   #unasked(message: Pick<Response, 'id' | 'bytes'>): void {
     const late = message.id !== null && this.#over.delete(wire.idKey(message.id));
-    if (!late && !(this.#noise.take() && this.#said.take(message.bytes.length)))
+    if (!late && !(this.#noise.take() && this.#said.read(message.bytes)))
       return this.#x.fail(limits.TOO_LOUD);
     const why = `an answer to nothing the client asked: id ${quote(String(message.id), 60)}`;
     this.#x.note(records.unbound(this.#x.scribe, 'to-client', why));
@@ -155,7 +153,7 @@ export class ToClient {
     const during = x.during.get(key) ?? askedIn(message, x) ?? x.scribe.session;
     x.during.delete(key);
     if (!x.state || !x.link) return;
-    if (!this.#requests.take() || !this.#said.take(message.bytes.length)) return x.fail(limits.TOO_LOUD);
+    if (!this.#said.take(message)) return x.fail(limits.TOO_LOUD);
     const { peer } = x.link;
     const verdict = judgeToClient(message, x.state, x.fromServer);
     if (!verdict.allow) {
@@ -186,7 +184,7 @@ export class ToClient {
   #notice(message: Notification): void {
     const x = this.#x;
     if (!x.state || !x.link) return;
-    if (!this.#notices.take() || !this.#said.take(message.bytes.length)) return x.fail(limits.TOO_LOUD);
+    if (!this.#said.take(message)) return x.fail(limits.TOO_LOUD);
     const verdict = judgeToClient(message, x.state, x.fromServer);
     if (!verdict.allow) {
       return x.note(records.refused(x.scribe, message, { direction: 'to-client', error: verdict.error }));
