@@ -53,7 +53,11 @@ function walkObject(value: JsonObject, key: Buffer): JsonObject {
   for (const name of Object.keys(value)) {
     const item = value[name] as Json;
     const secret = item !== null && (isSecretName(name) || (pair && name === 'value'));
-    const shownName = redactName(name, key);
+    let shownName = redactName(name, key);
+    // Who knows a mark writes it as a name beside the name that it stands for: each is to be seen.
+    if (shownName !== name)
+      while (Object.hasOwn(value, shownName) || (copy && Object.hasOwn(copy, shownName)))
+        shownName = `${shownName} ${hashed(name, key)}`;
     const shown = secret ? hashed(item, key) : walk(item, key);
     if (shownName !== name || shown !== item) copy ??= upTo(name, value);
     if (copy) copy[shownName] = shown;
@@ -134,7 +138,7 @@ function cutObject(value: JsonObject, budget: { left: number }): JsonObject {
   const entries = Object.entries(value);
   const kept: (readonly [string, Json])[] = [];
   let changed = false;
-  for (const [name, item] of entries) {
+  for (const [at, [name, item]] of entries.entries()) {
     if (budget.left <= 0) {
       kept.push(['…', `${entries.length - kept.length} more`]);
       changed = true;
@@ -143,7 +147,8 @@ function cutObject(value: JsonObject, budget: { left: number }): JsonObject {
     budget.left -= Math.min(name.length, KEEP);
     const long = name.length > KEEP;
     const shown = cut(item, budget);
-    kept.push([long ? `${name.slice(0, KEEP).toWellFormed()}…` : name, shown]);
+    // With its place: others may begin alike.
+    kept.push([long ? `${name.slice(0, KEEP).toWellFormed()}… (${at + 1})` : name, shown]);
     changed ||= long || shown !== item;
   }
   if (!changed) return value;

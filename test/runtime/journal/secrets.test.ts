@@ -35,6 +35,30 @@ describe('a secret that its form gives away', () => {
   });
 });
 
+describe('two names', () => {
+  const entries = (value: Json): [string, unknown][] => Object.entries(redact(value, key).kept as object);
+
+  it('stay two where one of them is the mark that the other is shown as', () => {
+    const name = `file of ghp_${'a1'.repeat(18)}`;
+    const mark = redactText(name, key);
+    expect(mark).not.toBe(name);
+    for (const value of [
+      { [name]: 'rm -rf /', [mark]: 'ls' },
+      { [mark]: 'ls', [name]: 'rm -rf /' },
+    ]) {
+      const shown = entries(value);
+      expect(shown).toHaveLength(2);
+      expect(shown.map(([, each]) => each)).toContain('rm -rf /');
+      expect(JSON.stringify(shown)).not.toContain('a1a1');
+    }
+  });
+
+  it('stay two where they are cut alike', () => {
+    const long = 'n'.repeat(2000);
+    expect(entries({ [`${long}a`]: 1, [`${long}b`]: 2 }).map(([, each]) => each)).toEqual([1, 2]);
+  });
+});
+
 describe('what stands beside a secret', () => {
   const [, token = ''] = tokens.find(([name]) => /github/i.test(name)) ?? tokens[0] ?? [];
   const [, mark = ''] = /(\[secret .*\])/.exec(redactText(token, key)) ?? [];
