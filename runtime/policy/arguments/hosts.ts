@@ -6,6 +6,8 @@ const NAME = /host|ur[il]|domain|endpoint|site|address|server|link|href|webhook|
 /** An address, also where a reader first puts it right: spaces before it, slashes that lean or are missing. */
 const VALUE =
   /^[\s\u0000-\u001f]*(?:[a-z][a-z0-9+.-]*:\/\/|(?:https?|wss?|ftp):\S|file:[/\\]{2}|[/\\]{2}[^/\\])/i;
+/** `git@example.com:acme/site`, as programs of the shell name another machine. */
+const REMOTE = /^[\w.+-]+@[\w.-]+:\S+$/;
 /** A file of the machine itself. */
 const LOCAL = /^file:(?:\/\/(?:localhost)?\/|\/(?![/\\])|[^/\\]|$)/i;
 /** Schemes whose hosts the URL standard brings into one form. */
@@ -17,7 +19,10 @@ export function looksLikeHost(leaf: Leaf): boolean {
   if (typeof value !== 'string') return false;
   // Tabs and line ends are taken out by whoever reads it as an address.
   const text = value.replace(/[\t\r\n]/g, '');
-  return !LOCAL.test(text) && (NAME.test(lastName(leaf)) || VALUE.test(text));
+  if (LOCAL.test(text)) return false;
+  // Among names of members, those alone that can be a host.
+  const named = NAME.test(lastName(leaf)) && (!leaf.isName || /[.:]/.test(text));
+  return named || VALUE.test(text) || REMOTE.test(text);
 }
 
 /** Letters whose punycode is another in IDNA 2003 than in IDNA 2008. */

@@ -9,14 +9,19 @@ export interface Leaf {
   readonly folded: string;
   /** A list or an object only where it is empty. */
   readonly value: Json;
+  /** It is itself the name of a member, of what is called `name`: `{"files": {"/data/x": "…"}}`. */
+  readonly isName?: true;
 }
+
+/** In what could be a path, an address or a repository where a name stands. */
+const TELLING = /[/\\%~:.]/;
 
 /** Values of one call that are looked at; of a call with more nothing is certain. */
 const MAX_LEAVES = 5000;
 /** Characters of a dotted name: each value has its own, and they are compared for each condition. */
 const MAX_NAME = 1000;
 
-/** All values, in order; null where there are more, or longer names, than are looked at. */
+/** All values, and names that may say as much, in order; null where there are more, or longer names, than are looked at. */
 export function leavesOf(args: Json): readonly Leaf[] | null {
   const leaves: Leaf[] = [];
   const walk = (value: Json, name: string): boolean => {
@@ -24,7 +29,10 @@ export function leavesOf(args: Json): readonly Leaf[] | null {
     const inner = value === null || typeof value !== 'object' ? [] : Object.entries(value);
     if (inner.length === 0) leaves.push({ name, folded: folded(name), value });
     const list = Array.isArray(value);
-    return inner.every(([key, item]) => walk(item, list ? name : name === '' ? key : `${name}.${key}`));
+    return inner.every(([key, item]) => {
+      if (!list && TELLING.test(key)) leaves.push({ name, folded: folded(name), value: key, isName: true });
+      return walk(item, list ? name : name === '' ? key : `${name}.${key}`);
+    });
   };
   return walk(args, '') ? leaves : null;
 }

@@ -18,7 +18,7 @@ export function looksLikePath(leaf: Leaf): boolean {
   const { value } = leaf;
   if (typeof value !== 'string') return false;
   if (ADDRESS.test(value) && !UPWARDS.test(value)) return false;
-  return NAME.test(lastName(leaf)) || VALUE.test(value);
+  return (!leaf.isName && NAME.test(lastName(leaf))) || VALUE.test(value);
 }
 
 /** What a policy may name: absolute, and without a way up. */

@@ -114,9 +114,9 @@ function isHidden(value: Leaf['value']): boolean {
 function candidates({ kind, argument }: Predicate, leaves: readonly Leaf[]): readonly Leaf[] {
   const among = argument === null ? leaves : under(leaves, argument);
   if (kind === 'repositories') return repositoriesIn(among, argument !== null);
-  if (argument !== null) return among;
-  const looks = { paths: looksLikePath, hosts: looksLikeHost, statements: looksLikeSql };
-  return kind === 'value' ? among : among.filter(looks[kind]);
+  if (kind === 'value') return among.filter(({ isName }) => !isName);
+  const looks = { paths: looksLikePath, hosts: looksLikeHost, statements: looksLikeSql }[kind];
+  return among.filter((leaf) => (argument !== null && !leaf.isName) || looks(leaf));
 }
 
 function truthOf({ kind, values }: Predicate, { value }: Leaf): Truth {

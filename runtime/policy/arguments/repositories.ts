@@ -19,11 +19,24 @@ export function isRepository(text: string): boolean {
   return new RegExp(`^(?:${HOST}/)?${PART}/(?:${PART}|\\*)$`).test(text);
 }
 
+/** An address that can only be of one, whatever its argument is called. */
+const ITSELF =
+  /^(?:(?:git@|ssh:\/\/|git:\/\/|git\+)\S+|[a-z][a-z+]*:\/\/\S+\.git(?:[/?#]\S*)?|(?:https?:\/\/)?(?:[^/?#\s]*@)?(?:www\.)?(?:github|gitlab|bitbucket)\.(?:com|org)(?::\d*)?\/[^/\s]+\/\S+)$/i;
+
+/** Characters of a value that are looked at for that. */
+const LOOKED_AT = 1000;
+
+function looksLikeRepository(leaf: Leaf): boolean {
+  const { value, isName } = leaf;
+  if (typeof value === 'string' && ITSELF.test(value.trimStart().slice(0, LOOKED_AT).trimEnd())) return true;
+  return REPOSITORY.test(lastName(leaf)) && (!isName || String(value).includes('/'));
+}
+
 /** Each repository that is named, as `owner/name` where an owner stands beside a name. `named`: these are meant. */
 export function repositoriesIn(leaves: readonly Leaf[], named: boolean): readonly Leaf[] {
   const owners = ownersIn(leaves);
   return leaves
-    .filter((leaf) => !OWNER.test(lastName(leaf)) && (named || REPOSITORY.test(lastName(leaf))))
+    .filter((leaf) => !OWNER.test(lastName(leaf)) && ((named && !leaf.isName) || looksLikeRepository(leaf)))
     .flatMap((leaf) => {
       const { value } = leaf;
       const beside = owners.get(folderOf(leaf));
@@ -41,7 +54,7 @@ export function repositoriesIn(leaves: readonly Leaf[], named: boolean): readonl
 function ownersIn(leaves: readonly Leaf[]): ReadonlyMap<string, ReadonlySet<Json>> {
   const owners = new Map<string, Set<Json>>();
   for (const leaf of leaves) {
-    if (!OWNER.test(lastName(leaf))) continue;
+    if (leaf.isName || !OWNER.test(lastName(leaf))) continue;
     const folder = folderOf(leaf);
     owners.set(folder, (owners.get(folder) ?? new Set()).add(leaf.value));
   }

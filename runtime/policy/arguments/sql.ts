@@ -2,7 +2,12 @@
 import { type Leaf, lastName } from './leaves.ts';
 import type { Truth } from './predicate.ts';
 
-const NAME = /^(?:sql|query|statement|stmt|command|sql_?query|raw_?sql)$/i;
+const NAME = /^(?:raw_?|sql_?)?(?:sqls?|quer(?:y|ies)|statements?|stmts?|commands?)$/i;
+/** What hardly anything else begins with. */
+const VALUE =
+  /^[\s(;]*(?:select\s[\s\S]*?\sfrom\s|insert\s+into\s|update\s+\S+\s+set\s|delete\s+from\s|merge\s+into\s|truncate\s+table\s|(?:create|alter|drop)\s+(?:or\s+replace\s+)?(?:table|view|database|schema|index|function|procedure|trigger|user|role)\s|(?:grant|revoke)\s[\s\S]*?\son\s)/i;
+/** Characters of a text that are looked at for that. */
+const LOOKED_AT = 2000;
 
 export const SQL_VERBS: ReadonlySet<string> = new Set([
   'select',
@@ -30,7 +35,9 @@ const NOT_READING = /\b(?:into|outfile|dumpfile|lock|share|procedure)\b/;
 const MAX_CHARACTERS = 100_000;
 
 export function looksLikeSql(leaf: Leaf): boolean {
-  return typeof leaf.value === 'string' && NAME.test(lastName(leaf));
+  const { value, isName } = leaf;
+  if (typeof value !== 'string' || isName) return false;
+  return NAME.test(lastName(leaf)) || VALUE.test(value.slice(0, LOOKED_AT));
 }
 
 export function sqlTruth(value: string, verbs: readonly string[]): Truth {

@@ -200,6 +200,45 @@ describe('repositories', () => {
   });
 });
 
+describe('what is told by itself', () => {
+  it.each<[string, Json, string]>([
+    // Names of members, as of files to be written.
+    ['paths are below /data', { files: { '/data/a.txt': 'x', '/data/b': 'y' } }, 'surely'],
+    ['paths are below /data', { path: '/data/a', files: { '/etc/cron.d/x': 'y' } }, 'maybe'],
+    ['paths are below /data/secret', { files: { '/data/secret/x': 'y' } }, 'surely'],
+    ['paths are below /data/secret', { files: [{ 'file:///data/secret/x': { mode: 1 } }] }, 'surely'],
+    ['paths are below /data/secret', { '/data/secret/x': 'y' }, 'surely'],
+    ['paths are not below /data', { files: { '/data/a': 'x', '../../etc/x': 'y' } }, 'maybe'],
+    ['moves is below /data', { moves: { '/etc/a': '/data/a' } }, 'maybe'],
+    ['moves is below /data', { moves: { '/data/a': '/data/b' } }, 'surely'],
+    ['paths are below /data', { source: { kind: 'local', path: '/data/x' } }, 'surely'],
+    ['hosts are evil.test', { headers: { 'https://evil.test/': 'x' } }, 'surely'],
+    ['hosts are evil.test', { hosts: { 'evil.test:443': true } }, 'surely'],
+    ['hosts are example.com', { server: { kind: 'x', url: 'https://example.com' } }, 'surely'],
+    ['repositories are acme/site', { repos: { 'acme/site': 'main' } }, 'surely'],
+    ['tags is "a:b"', { tags: { 'a:b': 'c' } }, 'no'],
+    // Another machine, in the form of the shell.
+    ['hosts are evil.test', { remote: 'git@evil.test:acme/site.git' }, 'maybe'],
+    ['hosts are github.com', { url: 'https://github.com/a', from: 'x@evil.test:/srv' }, 'maybe'],
+    ['hosts are evil.test', { note: 'ada@example.com: look at this' }, 'no'],
+    // Repositories in arguments that are called otherwise.
+    ['repositories are acme/secret', { remote: 'git@github.com:acme/secret.git' }, 'surely'],
+    ['repositories are acme/secret', { url: 'https://github.com/acme/secret' }, 'surely'],
+    ['repositories are acme/secret', { url: 'https://x@github.com/acme/secret/tree/main' }, 'maybe'],
+    ['repositories are acme/secret', { src: 'https://git.acme.test/acme/secret.git' }, 'maybe'],
+    ['repositories are acme/*', { repo: 'acme/site', remote: 'ssh://git@github.com/evil/x' }, 'maybe'],
+    ['repositories are acme/*', { repo: 'acme/site', note: 'see https://github.com/evil/x' }, 'surely'],
+    // Statements, in lists as well.
+    ['statements are drop', { statements: ['select 1', 'drop table t'] }, 'maybe'],
+    ['statements are drop', { queries: ['drop table t'] }, 'surely'],
+    ['statements are drop', { text: ' DROP TABLE t' }, 'surely'],
+    ['statements are select', { sql: 'select 1', next: 'delete from t' }, 'maybe'],
+    ['statements are select', { sql: 'select 1', note: 'update the page' }, 'surely'],
+  ])('%s in %j: %s', (text, args, expected) => {
+    expect(truth(text, args)).toBe(expected);
+  });
+});
+
 describe('statements', () => {
   it.each([
     ['select 1', 'select'],
@@ -317,6 +356,9 @@ describe('a condition', () => {
       Array.from({ length: 2400 }, (_, i) => ({ owner: `a${i}`, repo: 'b' })),
       { ['k'.repeat(1e6)]: Object.fromEntries(Array.from({ length: 4900 }, (_, i) => [`a${i}`, '/b'])) },
       "'".repeat(99_999),
+      `a://${'.git/'.repeat(2e5)} x`,
+      `select ${' from'.repeat(2e5)}`,
+      Object.fromEntries(Array.from({ length: 4900 }, (_, i) => [`/a/${i}`, { owner: 'a' }])),
       `select ${'['.repeat(49_900)}${']'.repeat(49_900)}[`,
       `select ${"a'b'".repeat(20_000)}'`,
     ])
@@ -327,6 +369,8 @@ describe('a condition', () => {
         'x is a select statement',
         'paths are below /a',
         'repositories are b/*',
+        'statements are drop',
+        'hosts are a.b',
       ])
         expect(['maybe', 'no']).toContain(truth(text, { x: value }));
     expect(spent()).toBeLessThan(5000);
