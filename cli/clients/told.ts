@@ -11,8 +11,6 @@ export interface Work {
   readonly planned: readonly Planned[];
   /** Null where nothing is to be written. */
   readonly after: string | null;
-  /** Lines for people to paste, where the file is not written here. */
-  readonly paste: string;
 }
 
 export function differenceOf({ path, planned }: Work): string[] {
@@ -26,16 +24,13 @@ export function differenceOf({ path, planned }: Work): string[] {
     ]);
 }
 
-export function endOf({ path, planned, paste }: Work, copy: string | undefined): string[] {
+export function endOf({ path, planned }: Work, copy: string | undefined): string[] {
   const of = (outcome: Planned['outcome']): Planned[] => planned.filter((one) => one.outcome === outcome);
   const already = of('already').map(({ name }) => name);
   return [
     ...(planned.length === 0 ? [`${path} names no server of this project.`] : []),
     ...(already.length > 0 ? [`${path} has ${already.join(', ')} run through the lock already.`] : []),
     ...(copy ? [`${path} is written: ${counted(of('adopted').length, 'server')}. As it was: ${copy}`] : []),
-    ...(paste === ''
-      ? []
-      : [`${path} is TOML, which is not written here. Put in the place of theirs:`, ...paste.split('\n')]),
     ...of('refused').flatMap(({ name, why, next }, at, all) => [
       `Not adopted: ${name}: ${why}`,
       ...(all[at + 1]?.next === next ? [] : [`  Next: ${next}`]),
@@ -44,9 +39,8 @@ export function endOf({ path, planned, paste }: Work, copy: string | undefined):
 }
 
 export function dataOf(works: readonly Work[], copies: ReadonlyMap<string, string>): object {
-  const files = works.map(({ path, planned, paste }) => ({
+  const files = works.map(({ path, planned }) => ({
     ...{ file: path, written: copies.has(path), copy: copies.get(path) ?? null },
-    paste: paste === '' ? null : paste,
     servers: planned.map(({ change: _, ...one }) => one),
   }));
   return { files };

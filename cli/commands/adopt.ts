@@ -11,7 +11,6 @@ import { type Planned, planOf } from '../clients/plan.ts';
 import { rewritten } from '../clients/rewrite.ts';
 import { type LockHere, standingOf } from '../clients/standing.ts';
 import { dataOf, differenceOf, endOf, type Work } from '../clients/told.ts';
-import { tomlLines } from '../clients/toml.ts';
 import { type Command, type Context, flag, option, type Result, type Values } from '../command.ts';
 import { confirmed } from '../confirm.ts';
 import { plain } from '../output.ts';
@@ -106,9 +105,8 @@ async function workOf(path: string, { names, lock, lockAt }: Wanted): Promise<Wo
     planned.push(planOf(entry, standing, { file: path, text: file.text, lock }));
   }
   const changes = planned.flatMap(({ change }) => (change === null ? [] : [change]));
-  const isToml = path.endsWith('.toml');
-  const after = changes.length === 0 || isToml ? null : rewritten(path, file.text, changes);
-  return { path, file, planned, after, paste: isToml ? tomlLines(changes) : '' };
+  const after = changes.length === 0 ? null : rewritten(path, file.text, changes);
+  return { path, file, planned, after };
 }
 
 /** Names that were given are all there and all in the lock, or nothing is written. Throws NOT_FOUND or NOT_LOCKED. */
@@ -150,10 +148,7 @@ async function carryOut(context: Context, works: readonly Work[], values: Values
     ...(dry ? ['Nothing was written: --dry-run.'] : await onPath(context, copies.size > 0)),
   ];
   const all = works.flatMap(({ planned }) => planned);
-  const isWhole =
-    all.length > 0 &&
-    all.every(({ outcome }) => outcome !== 'refused') &&
-    works.every(({ paste }) => paste === '');
+  const isWhole = all.length > 0 && all.every(({ outcome }) => outcome !== 'refused');
   return { data: dataOf(works, copies), text: lines.join('\n'), exit: isWhole ? 0 : 3 };
 }
 

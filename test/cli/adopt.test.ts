@@ -355,15 +355,22 @@ describe('lk adopt', () => {
     expect((await refusal(adopts('cursr', '--yes'))).message).toContain('Did you mean cursor?');
   });
 
-  it('prints what to paste into TOML, and leaves it', async () => {
+  it('writes TOML, with its comments, and brings it back', async () => {
     const text =
-      '# mine\n[mcp_servers.weather]\ncommand = "npx"\nargs = ["weather@1.2.3"]\nenv = { LANG = "C" }\n';
+      '# mine\n[mcp_servers.weather] # ours\ncommand = "npx" # old\nargs = ["weather@1.2.3"]\nenv = { LANG = "C", DEBUG = "1" }\n\n[tui]\ntheme = "x"\n';
     put('.codex/config.toml', text);
     const { text: said, exit } = await adopts('.codex/config.toml', '--yes');
-    expect(said).toContain(
-      `[mcp_servers.weather]\ncommand = "lk"\nargs = [ "run", "weather", "--project", "${project}" ]\n# env as it is, of LANG`,
+    expect(said).toContain('+ "command": "lk"');
+    expect(said).toContain('DEBUG goes');
+    expect(exit).toBe(0);
+    expect(read('.codex/config.toml')).toBe(
+      text
+        .replace('"npx"', '"lk"')
+        .replace('["weather@1.2.3"]', `[ "run", "weather", "--project", "${project}" ]`)
+        .replace(', DEBUG = "1"', ''),
     );
-    expect(exit).toBe(3);
+    expect((await found('--check')).exit).toBe(0);
+    expect((await adopts('codex', '--undo', '--yes')).exit).toBe(0);
     expect(read('.codex/config.toml')).toBe(text);
   });
 
