@@ -20,8 +20,13 @@ export interface SignedIn {
 
 /** So long before its end a token is no longer used, ms. */
 const MARGIN_MS = 30_000;
+/** A token that is turned down within so long is not renewed: the next one would be as new, and no better. */
+const NEW_MS = 60_000;
 
-/** Nothing is shown before the person signed in. A token that ended or was turned down is renewed, if it can be. */
+/**
+ * Nothing is shown before the person signed in. A token that ended or was turned down is renewed, if it can be; for a
+ * server that turns down all of them, once a minute.
+ */
 export function signedInCredentials(setting: SignedIn): Credentials {
   const { grants, registry, launch, alias, now } = setting;
   const where = whereOf(registry, launch);
@@ -29,6 +34,10 @@ export function signedInCredentials(setting: SignedIn): Credentials {
   let turnedDown: string | null = null;
   const isOver = ({ access, until }: Grant): boolean =>
     access === turnedDown || (until !== null && Date.parse(until) - MARGIN_MS <= now().getTime());
+  const isNew = ({ since }: Grant): boolean => {
+    const age = now().getTime() - Date.parse(since);
+    return age >= 0 && age < NEW_MS;
+  };
   return {
     headers: async () => {
       const kept = await grants.of(where);
@@ -36,11 +45,11 @@ export function signedInCredentials(setting: SignedIn): Credentials {
       return shown === null ? {} : { authorization: `Bearer ${shown.access}` };
     },
     forget: (status) => {
-      if (shown === null || status !== 401) return false;
+      if (shown === null || status !== 401 || isNew(shown)) return false;
       turnedDown = shown.access;
       return shown.refresh !== undefined;
     },
-    refusal: (reply) => needed(alias, shown, reply),
+    refusal: (reply) => needed(alias, shown && { ...shown, isNew: isNew(shown) }, reply),
   };
 }
 
@@ -65,7 +74,11 @@ function renewed(
   });
 }
 
-function needed(alias: string, grant: Grant | null, { status, header }: Reply): LockkeeperError {
+function needed(
+  alias: string,
+  grant: (Grant & { readonly isNew: boolean }) | null,
+  { status, header }: Reply,
+): LockkeeperError {
   const challenge = challengeIn(header('www-authenticate'));
   const missing = challenge?.scopes.filter((scope) => !grant?.scopes.includes(scope)) ?? [];
   if (grant && status === 403 && missing.length === 0)
@@ -74,11 +87,14 @@ function needed(alias: string, grant: Grant | null, { status, header }: Reply): 
       found: `HTTP ${status}`,
       next: 'Ask the operator of the server what your account there may do; signing in again changes nothing',
     });
+  const isRenewed = grant?.isNew === true && status === 401;
   return new LockkeeperError('SIGN_IN_NEEDED', {
     expected: `a sign-in of yours that ${alias} takes`,
-    found: grant ? `HTTP ${status} to the one there is` : 'none',
+    found: grant
+      ? `HTTP ${status} to the one there is${isRenewed ? ', given within the last minute' : ''}`
+      : 'none',
     words: missing.length > 0 ? `asking for ${told(missing.join(' '))}${scopesAs(missing)}` : undefined,
-    next: `Run: lk login --server ${alias}`,
+    next: `Run: lk login --server ${alias}${isRenewed ? '. If the server turns that down as well, ask its operator which sign-ins it takes' : ''}`,
   });
 }
 

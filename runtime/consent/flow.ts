@@ -207,12 +207,13 @@ export function held(
   { token, life, said }: Bearer,
   asked: readonly string[],
   now: Date,
-): Pick<Grant, 'access' | 'until' | 'scopes' | 'refresh'> {
+): Pick<Grant, 'access' | 'since' | 'until' | 'scopes' | 'refresh'> {
   const told = typeof said.scope === 'string' ? scopesIn(said.scope) : null;
   const refresh = said.refresh_token;
   const isToken = typeof refresh === 'string' && /^[!-~]{1,16384}$/.test(refresh);
   return {
     access: token,
+    since: now.toISOString(),
     until:
       life === undefined ? null : new Date(now.getTime() + Math.min(life, MAX_LIFE) * 1000).toISOString(),
     scopes: told ?? [...asked],

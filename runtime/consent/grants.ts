@@ -41,7 +41,9 @@ export const Grant = Closed({
   scopes: Type.Array(Type.String({ minLength: 1, maxLength: 1000 }), { maxItems: 100 }),
   access: Text,
   refresh: Type.Optional(Text),
-  /** When the access token ends; null where the issuer does not say. */
+  /** When the access token was given. */
+  since: Instant,
+  /** When it ends; null where the issuer does not say. */
   until: Type.Union([Type.Null(), Instant]),
 });
 export type Grant = Static<typeof Grant>;

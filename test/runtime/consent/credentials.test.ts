@@ -91,11 +91,37 @@ describe('what a person signed in for', () => {
   });
 
   it('is renewed where the server turned it down, and shown once more', async () => {
-    const { show, good, forms, launch } = await signedIn(300);
+    const { show, good, forms, launch, later } = await signedIn(300);
+    later(61);
     good.clear();
     const { peer } = await connectTo(launch.url, { credentials: show() });
     await peer.ask('tools/list', {}, 5000);
     expect(forms).toHaveLength(2);
+  });
+
+  it('is renewed once a minute where the server turns all of them down, whoever calls, and says what to do', async () => {
+    const { show, good, forms, launch, later, says, served } = await signedIn(3000);
+    const { tokens } = says;
+    says.tokens = (form) => {
+      const given = tokens(form);
+      good.clear();
+      return given;
+    };
+    const call = async (credentials: Credentials): Promise<string> => {
+      const { peer } = await connectTo(launch.url, { credentials });
+      return String(await peer.ask('tools/list', {}, 5000).catch((thrown: unknown) => thrown));
+    };
+    good.clear();
+    const before = served.seen.length;
+    // Just given, then a minute old: renewed and shown once more; new again.
+    for (const seconds of [0, 61, 0, 20]) {
+      later(seconds);
+      expect(await call(show())).toContain('If the server turns that down as well, ask its operator');
+    }
+    expect([forms.length, served.seen.length - before]).toEqual([2, 5]);
+    later(41);
+    await call(show());
+    expect(forms).toHaveLength(3);
   });
 
   it('that ended is asked for in words: nothing else is shown, and what is kept stays', async () => {

@@ -27,7 +27,12 @@ describe('a sign-in', () => {
       ...whereOf(REGISTRY, launch),
       ...{ resource: served.url, issuer, tokenUrl: `${issuer}/token` },
       ...{ client: { id: 'made-here', method: 'none' }, scopes: ['read', 'write', 'offline_access'] },
-      ...{ access: 'A', refresh: 'R', until: new Date(60_000).toISOString() },
+      ...{
+        access: 'A',
+        refresh: 'R',
+        since: new Date(0).toISOString(),
+        until: new Date(60_000).toISOString(),
+      },
     });
     const [url] = shown;
     const words = Object.fromEntries(url?.searchParams ?? []);
