@@ -4,6 +4,9 @@ import { Head, MAX_HEAD_BYTES, noHttp, VALUE } from './head.ts';
 
 /** Of a line that says how long the next part is. */
 const MAX_LINE_BYTES = 1024;
+/** Parts of an answer beyond one for each so many bytes of it: each costs more to read than it brings. */
+const SMALL_PARTS = 50_000;
+const SMALL_BYTES = 16;
 const PART = /^([0-9A-Fa-f]{1,12})(?:[\t ]*;[\t\x20-\x7e\x80-\xff]*)?$/;
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
 const BEGINNING = 'HTTP/1.';
@@ -36,6 +39,8 @@ export class AnswerReader {
   /** Bytes of the body, or of its part, that have not come. */
   #left = 0;
   #trailerBytes = 0;
+  /** Parts of this answer, less those that its bytes account for. */
+  #small = 0;
   /** Heads of one server are mostly the same: the one before is not read again. */
   #text = '';
   #head: Head | null = null;
@@ -111,7 +116,7 @@ export class AnswerReader {
   }
 
   #begin(length: Head['length']): void {
-    this.#trailerBytes = 0;
+    this.#trailerBytes = this.#small = 0;
     if (length === 'to the end') this.#state = 'to the end';
     else if (length === 'in parts') this.#state = 'size of a part';
     else {
@@ -154,6 +159,8 @@ export class AnswerReader {
       const [, size] = PART.exec(line) ?? [];
       if (size === undefined) throw noHttp(`a part of its body that begins with ${quote(line, 60)}`);
       this.#left = Number.parseInt(size, 16);
+      this.#small = Math.max(0, this.#small + 1 - this.#left / SMALL_BYTES);
+      if (this.#small > SMALL_PARTS) throw noHttp('parts of its body that are hardly any');
       this.#state = this.#left === 0 ? 'trailer' : 'part';
     } else if (this.#state === 'end of a part') {
       if (line !== '') throw noHttp('a part of its body that is longer than it says');

@@ -3,7 +3,7 @@ import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { Gathered } from '../wire/gathered.ts';
 import { SseReader } from '../wire/sse.ts';
 import { broken, type Reply } from './head.ts';
-import type { Limits } from './outlet.ts';
+import { type Limits, type Outlet, TOO_MANY_ASIDES } from './outlet.ts';
 
 export interface Body {
   readonly kind: 'json' | 'events' | 'none';
@@ -25,10 +25,14 @@ export interface BodyHandlers {
 }
 
 /** By the type that an answer says it has. Throws REMOTE_INVALID for any other. */
-export function bodyOf({ status, header }: Reply, on: BodyHandlers, limits: Limits): Body {
+export function bodyOf(
+  { status, header }: Reply,
+  on: BodyHandlers,
+  { limits, asides }: Pick<Outlet, 'limits' | 'asides'>,
+): Body {
   const type = (header('content-type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
   if (type === 'application/json') return jsonBody(on, limits);
-  if (type === 'text/event-stream') return eventsBody(on, limits);
+  if (type === 'text/event-stream') return eventsBody(on, { limits, asides });
   const length = header('content-length');
   if (status === 202 || status === 204 || length === '0' || status >= 400) return noBody(limits);
   throw broken(
@@ -92,7 +96,10 @@ function jsonBody({ line }: BodyHandlers, { bytes, wholeMs }: Limits): Body {
   };
 }
 
-function eventsBody({ line, id, retry, other }: BodyHandlers, { bytes, wholeMs }: Limits): Body {
+function eventsBody(
+  { line, id, retry, other }: BodyHandlers,
+  { limits: { bytes, wholeMs }, asides }: Pick<Outlet, 'limits' | 'asides'>,
+): Body {
   let since: number | null = null;
   let last: string | null = null;
   const reader = new SseReader(bytes, {
@@ -108,6 +115,9 @@ function eventsBody({ line, id, retry, other }: BodyHandlers, { bytes, wholeMs }
       else other?.(event.event, event.data);
     },
     ...(retry ? { retry } : {}),
+    aside: () => {
+      if (!asides.take()) throw TOO_MANY_ASIDES;
+    },
   });
   return {
     kind: 'events',

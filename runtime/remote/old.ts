@@ -46,7 +46,7 @@ export class OldTransport {
         headMs: takenMs,
         body: (reply) => {
           if (reply.status >= 300) throw failureAt(reply.status, '');
-          return bodyOf(reply, { line: (bytes) => this.#line(bytes), other: told }, limits);
+          return bodyOf(reply, { line: (bytes) => this.#line(bytes), other: told }, this.#out);
         },
         end: () => ended(died('the end of its stream')),
         failed: ended,

@@ -10,7 +10,7 @@ import type { Exit, RunningServer } from '../ports.ts';
 import { type Channel, openChannel } from './channel.ts';
 import type { Tools } from './headers.ts';
 import { OldTransport } from './old.ts';
-import { LIMITS, type Limits, type Outlet, saidOf } from './outlet.ts';
+import { asides, LIMITS, type Limits, type Outlet, saidOf } from './outlet.ts';
 import { type Credentials, Requests } from './requests.ts';
 import { Streamable } from './streamable.ts';
 import type { Dial, TlsIdentity } from './tls.ts';
@@ -76,6 +76,7 @@ class Remote {
       note: (text) => void this.#stderr.push(`${text}\n`),
       tools,
       limits,
+      asides: asides(),
     };
     this.#transport =
       launch.transport === 'http-sse'

@@ -1,6 +1,7 @@
 /** What a carrier says to this side, and how it reads what passes. */
 import type { JsonObject } from '../../schemas/common.ts';
 import { type Code, LockkeeperError, quote } from '../../schemas/errors.ts';
+import { Rate, WINDOW_MS } from '../session/limits.ts';
 import { SERVER_LINE_BYTES } from '../session/peer.ts';
 import { type Id, idKey, isObject } from '../wire/message.ts';
 import { answeredBy } from '../wire/peek.ts';
@@ -16,6 +17,8 @@ export interface Outlet {
   readonly note: (text: string) => void;
   readonly tools: Tools;
   readonly limits: Limits;
+  /** Lines of its streams that are no message, nor part of one. */
+  readonly asides: Rate;
 }
 
 export interface Limits {
@@ -41,6 +44,15 @@ export const LIMITS: Limits = {
   takenMs: 30_000,
   sweepMs: 1000,
 };
+
+/** In ten seconds, of all streams of one server together: some ten milliseconds of reading. */
+const MAX_ASIDES = 50_000;
+export const asides = (): Rate => new Rate(MAX_ASIDES, WINDOW_MS);
+export const TOO_MANY_ASIDES = new LockkeeperError('RATE_LIMITED', {
+  expected: `streams with at most ${MAX_ASIDES} lines in ${WINDOW_MS / 1000} s that are no message`,
+  found: 'more',
+  next: 'The server floods; tell its operator',
+});
 
 /** A message of ours, read for what its headers have to say. */
 export interface Said {

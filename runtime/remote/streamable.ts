@@ -46,8 +46,7 @@ export class Streamable {
       out,
       headers: () => this.#headers(),
       assertSession: (reply) => this.#assertSession(reply),
-      body: (reply, asked, on) =>
-        bodyOf(reply, { ...on, line: (bytes) => this.#line(bytes, asked) }, out.limits),
+      body: (reply, asked, on) => bodyOf(reply, { ...on, line: (bytes) => this.#line(bytes, asked) }, out),
       failed: (asked, error) => this.#failed(asked, error),
     });
   }
@@ -145,7 +144,7 @@ export class Streamable {
         from.retryMs = ms;
       },
     };
-    const body = bodyOf(reply, on, this.#out.limits);
+    const body = bodyOf(reply, on, this.#out);
     if (body.kind === 'none') throw broken('an answer', `HTTP ${reply.status} and nothing more`);
     return body;
   }
@@ -158,7 +157,7 @@ export class Streamable {
       if (answerOf(bytes) !== idKey(asked.id)) throw failureAt(reply.status, bytes.toString('utf8'));
       this.#line(bytes, asked);
     };
-    return bodyOf(reply, { line }, this.#out.limits);
+    return bodyOf(reply, { line }, this.#out);
   }
 
   #line(bytes: Buffer, asked: Asked | null): void {

@@ -15,6 +15,8 @@ export interface SseHandlers {
   readonly event: (event: SseEvent) => void;
   /** How long the stream asks to be waited for before it is opened again, ms. */
   readonly retry?: (ms: number) => void;
+  /** A line that is no data of an event. Such lines cost what they take to read, and are bounded by whoever listens. */
+  readonly aside?: () => void;
 }
 
 const LF = 10;
@@ -103,25 +105,36 @@ export class SseReader {
       this.#first = false;
       if (line.subarray(0, 3).equals(MARK)) line = line.subarray(3);
     }
-    if (line.length === 0) this.#dispatch();
-    else this.#field(line);
+    if (line.length > 0) this.#field(line);
+    else if (this.#dataBytes > 0) this.#dispatch();
+    else this.#nothing();
+  }
+
+  #nothing(): void {
+    this.#event = '';
+    this.#on.aside?.();
   }
 
   #field(line: Buffer): void {
     const colon = line.indexOf(COLON);
-    if (colon === 0) return;
+    if (colon === 0) return this.#on.aside?.();
     const name = (colon === -1 ? line : line.subarray(0, colon)).toString('utf8');
     const from = colon === -1 ? line.length : colon + (line[colon + 1] === SPACE ? 2 : 1);
     const value = line.subarray(from);
-    if (name === 'data') {
-      // An empty line of data counts too: what is kept of it is not free.
-      this.#dataBytes += value.length + 1;
-      if (this.#lines.push(value) === TOGETHER) this.#join();
-    } else if (name === 'event') this.#event = value.toString('utf8');
+    if (name === 'data') return this.#take(value);
+    this.#on.aside?.();
+    if (name === 'event') this.#event = value.toString('utf8');
     else if (name === 'id' && !value.includes(0))
       // One that no header could carry is nothing to come back to, and is not kept.
       this.#id = value.length > MAX_ID ? '' : value.toString('utf8');
     else if (name === 'retry') this.#retry(value.toString('latin1'));
+  }
+
+  #take(value: Buffer): void {
+    if (value.length === 0) this.#on.aside?.();
+    // An empty line of data counts too: what is kept of it is not free.
+    this.#dataBytes += value.length + 1;
+    if (this.#lines.push(value) === TOGETHER) this.#join();
   }
 
   #retry(text: string): void {
@@ -138,7 +151,6 @@ export class SseReader {
     [this.#data, this.#lines] = [[], []];
     [this.#own, this.#dataBytes] = [0, 0];
     this.#event = '';
-    if (data.length === 0) return;
     this.#on.event({ event: event === '' ? 'message' : event, data: joined(data), id: this.#id });
   }
 }

@@ -1,5 +1,6 @@
 /** Remote servers that do what they please, over real TLS: each is refused by name, within its bounds, and nothing breaks. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { MAX_ASKED } from '../../../runtime/remote/outlet.ts';
@@ -32,8 +33,8 @@ function afterGreeting(then: Answer): Answer {
   };
 }
 
-async function greeted(url: string): Promise<Connected> {
-  const connected = await connectTo(url, { limits: LIMITS });
+async function greeted(url: string, limits = LIMITS): Promise<Connected> {
+  const connected = await connectTo(url, { limits });
   await connected.peer.ask('initialize', {}, PATIENCE_MS);
   connected.peer.tell('notifications/initialized');
   return connected;
@@ -56,13 +57,19 @@ type Row = [
 ];
 
 /** Writes until the other side has enough. */
-function pour(response: ServerResponse, chunk: string): void {
+function pour(response: Writable, chunk: string): void {
   const more = (): void => {
     while (!response.destroyed && response.write(chunk));
     if (!response.destroyed) response.once('drain', more);
   };
   more();
 }
+
+/** A stream of events that is nothing but this, again and again. */
+const stream = (text: string) => (response: ServerResponse) => {
+  response.writeHead(200, EVENTS);
+  pour(response, text.repeat(5000));
+};
 
 /** Past the HTTP server, whatever is written. */
 const raw = (text: string) => (response: ServerResponse) => void response.socket?.write(text);
@@ -166,6 +173,22 @@ const ROWS: Row[] = [
       pour(r, 'data: and on\n'.repeat(5000));
     },
   ],
+  ['streams empty lines', 'RATE_LIMITED', stream('\n')],
+  ['streams comments', 'RATE_LIMITED', stream(':\n')],
+  ['streams events without data', 'RATE_LIMITED', stream('data:\n\n')],
+  ['streams events of another name', 'RATE_LIMITED', stream('event: other\ndata: x\n\n')],
+  ['streams fields that nobody knows', 'RATE_LIMITED', stream('x\n')],
+  [
+    'answers in parts of one byte',
+    'REMOTE_INVALID',
+    (r) => {
+      const { socket } = r;
+      socket?.write(
+        'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n',
+      );
+      if (socket) pour(socket, '1\r\n \r\n'.repeat(5000));
+    },
+  ],
   [
     'sends a JSON text byte by byte',
     'SERVER_SILENT',
@@ -228,6 +251,8 @@ const ROWS: Row[] = [
 ];
 
 /** Silence is waited out, and not for as long as a busy machine may take to answer. */
+const limitsFor = (code: string): typeof LIMITS =>
+  code === 'SERVER_SILENT' ? LIMITS : { ...LIMITS, wholeMs: PATIENCE_MS };
 const patienceFor = (code: string): number => (code === 'SERVER_SILENT' ? 10_000 : PATIENCE_MS);
 
 describe('a server that', () => {
@@ -235,7 +260,7 @@ describe('a server that', () => {
     const { url } = await serveTls(
       afterGreeting((request, response, body) => answer(response, body, request)),
     );
-    const connected = await greeted(url);
+    const connected = await greeted(url, limitsFor(code));
     expect(await refusalIn(connected, patienceFor(code))).toBe(code);
   });
 
@@ -243,7 +268,7 @@ describe('a server that', () => {
     '%s as its first word is refused before anything: %s',
     async (what, code, answer) => {
       const { url } = await serveTls((request, response, body) => answer(response, body, request));
-      const connected = await connectTo(url, { limits: LIMITS });
+      const connected = await connectTo(url, { limits: limitsFor(code) });
       const asked = connected.peer.ask('initialize', {}, patienceFor(code));
       const found = await asked.then(
         () => 'it was answered',
@@ -422,16 +447,16 @@ describe('the old transport', () => {
   });
 
   it('that answers nothing that was taken back has room for what comes next', async () => {
+    let opened: ServerResponse | undefined;
     const { url, seen } = await serveTls((request, response, body) => {
       if (request.method === 'GET') {
         response.writeHead(200, EVENTS).write('event: endpoint\ndata: /messages\n\n');
-        stream = response;
+        opened = response;
         return;
       }
       response.writeHead(202).end();
-      if (body.includes('last')) stream?.write(`data: ${result(body)}\n\n`);
+      if (body.includes('last')) opened?.write(`data: ${result(body)}\n\n`);
     });
-    let stream: ServerResponse | undefined;
     const limits = { ...LIMITS, takenMs: PATIENCE_MS };
     const { peer } = await connectTo(url, { transport: 'http-sse', limits });
     const say = (message: object): void =>

@@ -5,7 +5,7 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { readBody } from '../../../runtime/gateway/guard.ts';
 import { bodyOf } from '../../../runtime/remote/body.ts';
-import { LIMITS } from '../../../runtime/remote/outlet.ts';
+import { asides, LIMITS } from '../../../runtime/remote/outlet.ts';
 import { readLines } from '../../../runtime/wire/lines.ts';
 import { SseReader } from '../../../runtime/wire/sse.ts';
 
@@ -29,7 +29,7 @@ const json = (line: (bytes: Buffer) => void): ReturnType<typeof bodyOf> =>
   bodyOf(
     { status: 200, header: (name) => (name === 'content-type' ? 'application/json' : undefined) },
     { line },
-    LIMITS,
+    { limits: LIMITS, asides: asides() },
   );
 
 describe('a million pieces of one byte', () => {
