@@ -14,6 +14,9 @@ export function jsonSplices(path: string, text: string, changes: readonly Rewrit
   });
 }
 
+/** What tells how a server is reached stands together. */
+const ANCHORS = ['command', 'path', 'url', 'serverUrl', 'httpUrl'];
+
 interface Member {
   readonly node: Node;
   readonly value: Node;
@@ -54,7 +57,7 @@ function memberSplices(path: string, text: string, { node, before, after }: Pair
       splices.push(...memberSplices(path, text, { node: member.value, before: before[name], after: value }));
     else if (!isDeepStrictEqual(before[name], value))
       splices.push({ from: offset, to: offset + length, text: jsonOf(value) });
-    if (name === 'command' || name === 'path') {
+    if (Object.hasOwn(after, name) && ANCHORS.includes(name)) {
       const { node: whole } = member;
       anchor = {
         from: whole.offset + whole.length,

@@ -4,6 +4,7 @@ import { isSecretMember, secretsIn } from '../../runtime/content/secrets.ts';
 import { documentOf, type Entry, type Members, membersOf } from '../../scanner/targets/client-file.ts';
 import { understand } from '../../scanner/targets/command.ts';
 import { isFolder } from '../../scanner/targets/folders.ts';
+import { addressIn } from '../../scanner/targets/places.ts';
 import type { LockEntry } from '../../schemas/lock.ts';
 import { quoted } from '../from-client.ts';
 import { isSecretWord } from '../scan/targets.ts';
@@ -33,12 +34,16 @@ interface In {
   readonly file: string;
   readonly text: string;
   readonly lock: LockHere;
+  /** Address of a gateway that is called in the place of `lk run`. */
+  readonly gateway: string | null;
 }
 
 /** An entry that runs through a lock stays as it is, and so does one that this lock has not. */
-export function planOf(entry: Entry, { state, alias, why }: Standing, { file, text, lock }: In): Planned {
+export function planOf(entry: Entry, standing: Standing, { file, text, lock, gateway }: In): Planned {
   const { alias: name } = entry;
-  if (state === 'locked') return { ...STAYS, name, outcome: 'already', alias };
+  const { state, alias, why } = standing;
+  const isRunHere = entry.url === null && why === null;
+  if (state === 'locked' && !(gateway && isRunHere)) return { ...STAYS, name, outcome: 'already', alias };
   const refused = (because: string, next: string): Planned => ({
     ...STAYS,
     ...{ name, outcome: 'refused', alias: null, why: because, next },
@@ -50,8 +55,16 @@ export function planOf(entry: Entry, { state, alias, why }: Standing, { file, te
   }
   if (entry.url !== null && entry.command !== null)
     return refused('it names a command and an address', `Take one of them out of ${file}`);
-  const { dropped, notes } = variablesOf(entry, alias, locked);
-  const change = { entry, words: ['run', alias, '--project', lock.dir], dropped };
+  const address = gateway === null ? null : addressIn(file);
+  if (gateway !== null && address === null)
+    return refused(
+      'its client takes no address from this file',
+      `lk adopt ${quoted(file)}, without --gateway`,
+    );
+  const url = `${gateway}/servers/${alias}/mcp`;
+  const { dropped, notes } = address ? calledNotes(entry, url, lock) : variablesOf(entry, alias, locked);
+  const to = address ? { url, address } : { words: ['run', alias, '--project', lock.dir] };
+  const change = { entry, to, dropped };
   const before = entry.place.reduce<Members>((at, one) => membersOf(at[one]), documentOf(file, text));
   const after = adopted(before, change);
   return {
@@ -93,6 +106,22 @@ function variablesOf(
     dropped.push(name);
   }
   return { dropped, notes };
+}
+
+/** A gateway starts its servers with what is its own. */
+function calledNotes(
+  { env }: Entry,
+  url: string,
+  { gateway }: LockHere,
+): { dropped: string[]; notes: string[] } {
+  const names = Object.keys(env);
+  const notes = [
+    ...names.map((name) => `${name} goes: the gateway's own environment has it, or not`),
+    ...(gateway.includes(new URL(url).origin)
+      ? []
+      : ['lk discover knows that address once lockkeeper.gateway.json has it (docs/gateway.md)']),
+  ];
+  return { dropped: names, notes };
 }
 
 function otherVersion(entry: Entry, alias: string, { version }: LockEntry): string[] {

@@ -1,15 +1,25 @@
 /** A client's file with some of its servers started by `lk run`, and every other byte as it was. Pure. */
 import { isDeepStrictEqual } from 'node:util';
 import { documentOf, type Entry, type Members, membersOf } from '../../scanner/targets/client-file.ts';
+import type { Address } from '../../scanner/targets/places.ts';
 import { jsonSplices } from './json.ts';
 import { type Rewriting, spliced, unclear } from './splices.ts';
 import { tomlSplices } from './toml.ts';
 
+interface Started {
+  /** Words behind `lk`. */
+  readonly words: readonly string[];
+}
+
+interface Called {
+  readonly url: string;
+  readonly address: Address;
+}
+
 /** What becomes of one entry. */
 export interface Change {
   readonly entry: Entry;
-  /** Words behind `lk`. */
-  readonly words: readonly string[];
+  readonly to: Started | Called;
   /** Names of variables that go. */
   readonly dropped: readonly string[];
 }
@@ -19,6 +29,7 @@ const HEADERS = ['headers', 'http_headers'];
 /** Codex refuses a whole file where one of them stands beside a command. */
 const OF_ADDRESSES = ['bearer_token', 'bearer_token_env_var', 'env_http_headers', 'oauth', 'oauth_resource'];
 const VARIABLES = ['env', 'environment'];
+const OF_COMMANDS = ['command', 'args', 'cwd', 'env_vars', 'envFile', ...VARIABLES];
 
 /** JSON or TOML. Throws DOCUMENT_INVALID where what would be written does not say exactly what was meant. */
 export function rewritten(path: string, text: string, changes: readonly Change[]): string {
@@ -54,7 +65,9 @@ function says(path: string, text: string, { whole, each }: Meant): boolean {
 }
 
 /** An entry's members afterwards, as its client reads them. */
-export function adopted(before: Members, { entry, words, dropped }: Change): Members {
+export function adopted(before: Members, { entry, to, dropped }: Change): Members {
+  if ('url' in to) return called(before, to);
+  const { words } = to;
   const { command } = before;
   const nested = membersOf(command);
   const isList = Array.isArray(command) || (command === undefined && entry.place.at(-2) === 'mcp');
@@ -69,6 +82,15 @@ export function adopted(before: Members, { entry, words, dropped }: Change): Mem
   if (typeof before.type === 'string' && !['stdio', 'local'].includes(before.type))
     after.type = isList ? 'local' : 'stdio';
   return withoutNames(after, dropped);
+}
+
+/** What is shown to the server is the gateway's own, and so is what it is started with. */
+function called(before: Members, { url, address: { member, type } }: Called): Members {
+  const gone = [...ADDRESSES, ...HEADERS, ...OF_ADDRESSES, ...OF_COMMANDS, 'type'];
+  const stays = (name: string): boolean =>
+    name === member || (name === 'type' && type !== undefined) || !gone.includes(name);
+  const kept = Object.entries(before).filter(([name]) => stays(name));
+  return { ...Object.fromEntries(kept), ...(type === undefined ? {} : { type }), [member]: url };
 }
 
 function withoutNames(members: Members, dropped: readonly string[]): Members {

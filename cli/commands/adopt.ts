@@ -1,6 +1,7 @@
 import { access, realpath } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
+import { isLoopbackName } from '../../runtime/identity/url.ts';
 import { CLIENTS, type ClientId } from '../../scanner/targets/places.ts';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { nearest } from '../../schemas/slip.ts';
@@ -9,9 +10,9 @@ import { bringBack, keptBefore, replace } from '../clients/keep.ts';
 import { locksFor } from '../clients/locks.ts';
 import { type Planned, planOf } from '../clients/plan.ts';
 import { rewritten } from '../clients/rewrite.ts';
-import { type LockHere, standingOf } from '../clients/standing.ts';
+import { type LockHere, shownUrl, standingOf } from '../clients/standing.ts';
 import { dataOf, differenceOf, endOf, type Work } from '../clients/told.ts';
-import { type Command, type Context, flag, option, type Result, type Values } from '../command.ts';
+import { type Command, type Context, flag, option, type Result, text, type Values } from '../command.ts';
 import { confirmed } from '../confirm.ts';
 import { plain } from '../output.ts';
 import { openProject, projectOf } from '../project.ts';
@@ -20,6 +21,7 @@ export const adopt: Command = {
   summary: 'have a client start its servers through the lock: writes the client’s own file',
   words: 'FILE|CLIENT [NAME …]',
   options: {
+    gateway: option.text('have it call this gateway, in the place of lk run: http://127.0.0.1:7413'),
     yes: option.flag('write without asking'),
     'dry-run': option.flag('show what would be written, and write nothing'),
     undo: option.flag('bring back the file that was there before'),
@@ -28,19 +30,21 @@ export const adopt: Command = {
     'lk adopt .mcp.json',
     'lk adopt .vscode/mcp.json docs --dry-run',
     'lk adopt claude-code --yes --project ~/projects/app',
+    'lk adopt codex --gateway https://gateway.acme.example',
     'lk adopt .mcp.json --undo',
   ],
   arity: [1, 200],
   async run(context, [word = '', ...names], values) {
     const files = await filesOf(context, word, values);
     if (flag(values, 'undo')) return undo(files, { names, values });
+    const gateway = gatewayOf(text(values, 'gateway'));
     const project = projectOf(context, values);
     // Throws what is wrong with the lock: nothing is put under one that does not hold.
     await openProject(context, project, { ask: false, apart: true });
     const lockAt = locksFor(context);
     const lock = await lockAt(project.dir);
     const works: Work[] = [];
-    for (const path of files) works.push(await workOf(path, { names, lock, lockAt }));
+    for (const path of files) works.push(await workOf(path, { names, lock, lockAt, gateway }));
     assertNamed(works, names, word);
     return carryOut(context, works, values);
   },
@@ -88,9 +92,24 @@ interface Wanted {
   readonly names: readonly string[];
   readonly lock: LockHere;
   readonly lockAt: (dir: string) => Promise<LockHere>;
+  readonly gateway: string | null;
 }
 
-async function workOf(path: string, { names, lock, lockAt }: Wanted): Promise<Work> {
+/** Credentials go there: in the clear to this machine alone. Throws USAGE. */
+function gatewayOf(word: string | undefined): string | null {
+  if (word === undefined) return null;
+  const url = URL.canParse(word) ? new URL(word) : null;
+  const isPrivate = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopbackName(url.hostname));
+  if (url && isPrivate && url.href === `${url.origin}/`) return url.origin;
+  throw new LockkeeperError('USAGE', {
+    expected:
+      '--gateway: an address such as https://gateway.acme.example, or http://127.0.0.1:7413 of this machine',
+    found: url ? shownUrl(word) : quote(word, 80),
+    next: 'lk gateway prints its address, which is the first line',
+  });
+}
+
+async function workOf(path: string, { names, lock, lockAt, gateway }: Wanted): Promise<Work> {
   const file = await readClientFile(path);
   if (!Buffer.from(file.text).equals(file.bytes))
     throw new LockkeeperError('DOCUMENT_INVALID', {
@@ -102,7 +121,7 @@ async function workOf(path: string, { names, lock, lockAt }: Wanted): Promise<Wo
     if (entry.project !== null && entry.project !== lock.dir) continue;
     if (names.length > 0 && !names.includes(entry.alias)) continue;
     const standing = await standingOf(entry, { dir: lock.dir, here: lock, lockAt });
-    planned.push(planOf(entry, standing, { file: path, text: file.text, lock }));
+    planned.push(planOf(entry, standing, { file: path, text: file.text, lock, gateway }));
   }
   const changes = planned.flatMap(({ change }) => (change === null ? [] : [change]));
   const after = changes.length === 0 ? null : rewritten(path, file.text, changes);

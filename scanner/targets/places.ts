@@ -12,7 +12,17 @@ interface ClientPlaces {
   readonly project: readonly string[];
   /** On a machine, of one person or of all. */
   readonly machine: readonly string[];
+  /** How its files name a server over HTTP: by this member, beside this `type`; null where they can not. */
+  readonly http: Address | null;
 }
+
+export interface Address {
+  readonly member: 'url' | 'httpUrl' | 'serverUrl';
+  readonly type?: string;
+}
+
+const URL_ALONE: Address = { member: 'url' };
+const TYPED: Address = { member: 'url', type: 'http' };
 
 const VS_CODE = ['{user}/Code', '{user}/Code - Insiders'].flatMap((dir) =>
   ['mcp.json', 'settings.json', 'profiles/*/mcp.json'].map((file) => `${dir}/User/${file}`),
@@ -28,22 +38,31 @@ export const CLIENTS = {
       '/etc/claude-code/managed-mcp.json',
       '/Library/Application Support/ClaudeCode/managed-mcp.json',
     ],
+    http: TYPED,
   },
   'claude-desktop': {
     title: 'Claude Desktop',
     project: ['claude_desktop_config.json'],
     machine: ['{user}/Claude/claude_desktop_config.json', '{config}/claude/claude_desktop_config.json'],
+    http: null,
   },
   vscode: {
     title: 'VS Code',
     project: ['.vscode/mcp.json', '.vscode/settings.json'],
     machine: [...VS_CODE, '~/.vscode/mcp.json', '~/.vscode-server/data/User/mcp.json'],
+    http: TYPED,
   },
-  cursor: { title: 'Cursor', project: ['.cursor/mcp.json'], machine: ['~/.cursor/mcp.json'] },
+  cursor: {
+    title: 'Cursor',
+    project: ['.cursor/mcp.json'],
+    machine: ['~/.cursor/mcp.json'],
+    http: URL_ALONE,
+  },
   windsurf: {
     title: 'Windsurf',
     project: ['.windsurf/mcp.json'],
     machine: ['~/.codeium/windsurf/mcp_config.json', '~/.codeium/mcp_config.json'],
+    http: { member: 'serverUrl' },
   },
   codex: {
     title: 'Codex',
@@ -53,34 +72,74 @@ export const CLIENTS = {
       '{CODEX_HOME=~/.codex}/*.config.toml',
       '/etc/codex/config.toml',
     ],
+    http: URL_ALONE,
   },
-  gemini: { title: 'Gemini CLI', project: ['.gemini/settings.json'], machine: ['~/.gemini/settings.json'] },
+  gemini: {
+    title: 'Gemini CLI',
+    project: ['.gemini/settings.json'],
+    machine: ['~/.gemini/settings.json'],
+    http: { member: 'httpUrl' },
+  },
   copilot: {
     title: 'Copilot CLI',
     project: ['.mcp.json', '.github/mcp.json'],
     machine: ['{COPILOT_HOME=~/.copilot}/mcp-config.json'],
+    http: TYPED,
   },
   opencode: {
     title: 'opencode',
     project: ['opencode.json', 'opencode.jsonc'],
     machine: ['{config}/opencode/opencode.json', '{config}/opencode/opencode.jsonc'],
+    http: { member: 'url', type: 'remote' },
   },
-  zed: { title: 'Zed', project: ['.zed/settings.json'], machine: ['{config}/zed/settings.json'] },
-  roo: { title: 'Roo Code', project: ['.roo/mcp.json'], machine: [] },
-  kiro: { title: 'Kiro', project: ['.kiro/settings/mcp.json'], machine: ['~/.kiro/settings/mcp.json'] },
+  zed: {
+    title: 'Zed',
+    project: ['.zed/settings.json'],
+    machine: ['{config}/zed/settings.json'],
+    http: URL_ALONE,
+  },
+  roo: {
+    title: 'Roo Code',
+    project: ['.roo/mcp.json'],
+    machine: [],
+    http: { member: 'url', type: 'streamable-http' },
+  },
+  kiro: {
+    title: 'Kiro',
+    project: ['.kiro/settings/mcp.json'],
+    machine: ['~/.kiro/settings/mcp.json'],
+    http: URL_ALONE,
+  },
   'amazon-q': {
     title: 'Amazon Q',
     project: ['.amazonq/mcp.json'],
     machine: ['~/.aws/amazonq/mcp.json'],
+    http: TYPED,
   },
   'lm-studio': {
     title: 'LM Studio',
     project: [],
     machine: ['~/.lmstudio/mcp.json', '~/.cache/lm-studio/mcp.json'],
+    http: URL_ALONE,
   },
-  other: { title: 'another client', project: ['mcp.json'], machine: [] },
+  other: { title: 'another client', project: ['mcp.json'], machine: [], http: TYPED },
 } as const satisfies Readonly<Record<string, ClientPlaces>>;
 export type ClientId = keyof typeof CLIENTS;
+
+/** How whoever reads this file names a server over HTTP; null where it can not. Pure. */
+export function addressIn(path: string): Address | null {
+  const names = path.split('/').reverse();
+  const fits = (end: readonly string[]): boolean =>
+    end.every((name, index) => name === '*' || name === names[index]);
+  const ends = Object.values<ClientPlaces>(CLIENTS).flatMap(({ project, machine, http }) =>
+    [...project, ...machine.map((one) => one.replace(/^(?:\{[^}]*\}|~)?\//, ''))].map((end) => ({
+      end: end.split('/').reverse(),
+      http,
+    })),
+  );
+  const [nearest] = ends.filter(({ end }) => fits(end)).sort((a, b) => b.end.length - a.end.length);
+  return nearest ? nearest.http : TYPED;
+}
 
 /** Below a project or a home folder alike, where nothing is known of the machine. */
 export const CLIENT_FILES: readonly string[] = [

@@ -374,6 +374,108 @@ describe('lk adopt', () => {
     expect(read('.codex/config.toml')).toBe(text);
   });
 
+  describe('with --gateway', () => {
+    const BASE = 'http://127.0.0.1:7413';
+    const URL = `${BASE}/servers/weather/mcp`;
+    const by = { ...NPX, env: { TOKEN: SECRET } };
+    it.each<[string, object, object]>([
+      ['.mcp.json', servers({ weather: by }), servers({ weather: { type: 'http', url: URL } })],
+      [
+        '.mcp.json',
+        servers({ weather: { type: 'stdio', ...by } }),
+        servers({ weather: { type: 'http', url: URL } }),
+      ],
+      [
+        '.vscode/mcp.json',
+        { servers: { weather: { ...by, envFile: '.env' } } },
+        { servers: { weather: { type: 'http', url: URL } } },
+      ],
+      ['.cursor/mcp.json', servers({ weather: by }), servers({ weather: { url: URL } })],
+      ['.windsurf/mcp.json', servers({ weather: by }), servers({ weather: { serverUrl: URL } })],
+      [
+        '.gemini/settings.json',
+        servers({ weather: { ...by, trust: true } }),
+        servers({ weather: { httpUrl: URL, trust: true } }),
+      ],
+      [
+        'opencode.json',
+        {
+          mcp: {
+            weather: { type: 'local', command: ['npx', 'weather@1'], environment: { A: 'b' }, enabled: true },
+          },
+        },
+        { mcp: { weather: { type: 'remote', url: URL, enabled: true } } },
+      ],
+      [
+        '.zed/settings.json',
+        {
+          context_servers: {
+            weather: { command: { path: 'npx', args: ['weather@1'], env: {} }, settings: {} },
+          },
+        },
+        { context_servers: { weather: { url: URL, settings: {} } } },
+      ],
+      [
+        '.roo/mcp.json',
+        servers({ weather: by }),
+        servers({ weather: { type: 'streamable-http', url: URL } }),
+      ],
+    ])('%s is one that calls it', async (path, before, after) => {
+      put(path, before);
+      const { exit, text, data } = await adopts(path, '--gateway', BASE, '--yes');
+      expect(JSON.parse(read(path))).toEqual(after);
+      expect(exit).toBe(0);
+      expect(text + JSON.stringify(data)).not.toContain(SECRET);
+      expect((await found('--check')).exit).toBe(0);
+      expect((await adopts(path, '--gateway', BASE, '--yes')).text).toContain('run through the lock already');
+    });
+
+    it('takes the place of lk run, in TOML as well', async () => {
+      const text =
+        '[mcp_servers.weather]\ncommand = "npx" # old\nargs = ["weather"]\nrequired = true\n\n[mcp_servers.weather.env]\nTOKEN = "x"\n';
+      put('.codex/config.toml', text);
+      await adopts('codex', '--yes');
+      expect((await adopts('codex', '--gateway', `${BASE}/`, '--yes')).exit).toBe(0);
+      expect(read('.codex/config.toml')).toBe(
+        `[mcp_servers.weather]\nurl = "${URL}" # old\nrequired = true\n\n`,
+      );
+      await adopts('codex', '--undo', '--yes');
+      expect(read('.codex/config.toml')).toContain('args = [ "run", "weather"');
+    });
+
+    it('says what goes, and that another address is not one of this project', async () => {
+      put('.mcp.json', servers({ weather: by }));
+      const { text } = await adopts('.mcp.json', '--gateway', 'https://gateway.acme.example', '--dry-run');
+      expect(text).toContain('TOKEN goes: the gateway');
+      expect(text).toContain('lk discover knows that address once lockkeeper.gateway.json has it');
+      expect(text).toContain('+ "url": "https://gateway.acme.example/servers/weather/mcp"');
+    });
+
+    it('leaves a client that takes no address', async () => {
+      const path = put('claude_desktop_config.json', servers({ weather: NPX }));
+      const old = read('claude_desktop_config.json');
+      const { exit, text } = await adopts(path, '--gateway', BASE, '--yes');
+      expect([exit, read('claude_desktop_config.json')]).toEqual([3, old]);
+      expect(text).toContain('its client takes no address from this file');
+    });
+
+    it.each([
+      'http://gateway.acme.example',
+      `${BASE}/mcp`,
+      'https://u:p@gateway.acme.example',
+      'https://gateway.acme.example/?k=1',
+      'ftp://127.0.0.1',
+      '127.0.0.1:7413',
+    ])('refuses %s and writes nothing', async (word) => {
+      put('.mcp.json', servers({ weather: NPX }));
+      const old = read('.mcp.json');
+      const error = await refusal(adopts('.mcp.json', '--gateway', word, '--yes'));
+      expect(error).toMatchObject({ code: 'USAGE' });
+      expect(error.message).not.toContain('u:p');
+      expect(read('.mcp.json')).toBe(old);
+    });
+  });
+
   it('says nothing of the lock where it does not hold', async () => {
     put('.mcp.json', servers({ weather: NPX }));
     put('mcp.lock', read('mcp.lock').replace('acme.tools/weather', 'acme.tools/whether'));

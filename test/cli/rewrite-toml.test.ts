@@ -14,7 +14,7 @@ function adopted(text: string, ...dropped: string[]): string {
   return rewritten(
     path,
     text,
-    entries.map((entry) => ({ entry, words, dropped })),
+    entries.map((entry) => ({ entry, to: { words }, dropped })),
   );
 }
 

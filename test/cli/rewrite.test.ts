@@ -10,7 +10,7 @@ function adopted(path: string, text: string, ...dropped: string[]): string {
   return rewritten(
     path,
     text,
-    entries.map((entry) => ({ entry, words, dropped })),
+    entries.map((entry) => ({ entry, to: { words }, dropped })),
   );
 }
 
