@@ -181,8 +181,8 @@ export function instant(values: Values, name: string): string | null {
   });
 }
 
-/** A number of seconds, from 1 to the most. Throws USAGE. */
-export function seconds(
+/** A whole number, from 1 to the most. Throws USAGE. */
+export function whole(
   values: Values,
   name: string,
   { verb, most, unsaid }: { readonly verb: string; readonly most: number; readonly unsaid: number },

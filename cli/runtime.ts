@@ -24,6 +24,7 @@ import { fleetReporter, type RunningReporter, type tellOf } from './fleet.ts';
 import { flowsDirOf } from './home.ts';
 import { type OpenedProject, openProject, type Project, projectOf } from './project.ts';
 import { assertSome, type Refused, refusedToday } from './refused.ts';
+import { ServerLogs } from './server-logs.ts';
 import { type SignedInFor, signedInFor } from './signed-in.ts';
 import { tellSinks } from './sinks.ts';
 import { countSinks, openTelemetry, type Telemetry } from './telemetry.ts';
@@ -56,6 +57,8 @@ export interface Runtime {
   readonly journal: Journal;
   readonly memories: FlowMemories;
   readonly fleet: RunningReporter;
+  /** What servers say on stderr is kept there. */
+  readonly logs: ServerLogs;
   readonly telemetry: Telemetry;
   readonly say: (line: string) => void;
   /** Aborted by SIGINT, SIGTERM and SIGHUP. */
@@ -102,11 +105,12 @@ export async function openRuntime(
   const memories = memoriesOf(context, registry, journal);
   await memories.sweep();
   const unsettle = settle();
+  const logs = new ServerLogs({ home: context.home.dir, key: journal.key, say });
   const fleet = fleetReporter({ home: context.home.dir, api, runtime: journal.id, host: hostname(), say });
   return {
     ...{ project, opened, refused, api, onRevoke, person },
     signedIn: signedInFor(context, registry),
-    ...{ journal, memories, sinks, fleet, telemetry, say, stop: untilSignal() },
+    ...{ journal, memories, sinks, fleet, logs, telemetry, say, stop: untilSignal() },
     around: {
       driver,
       projectDir: project.dir,
@@ -123,7 +127,7 @@ export async function openRuntime(
     }),
     close: async () => {
       unsettle();
-      await Promise.all([sinks.close(), fleet.close()]);
+      await Promise.all([sinks.close(), fleet.close(), logs.close()]);
       await journal.close();
       await telemetry.close();
     },

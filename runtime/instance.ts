@@ -19,6 +19,8 @@ export interface Around extends Pick<LaunchContext, 'projectDir' | 'homes' | 'en
   readonly driver: IsolationDriver | null;
   /** Ours with a server that runs elsewhere. */
   readonly credentials?: Credentials;
+  /** Called at each start, for what is to hear what the server says on stderr. */
+  readonly hears?: () => (chunk: Buffer) => void;
 }
 
 type Record = (event: EgressEvent) => Promise<void>;
@@ -28,7 +30,19 @@ type Record = (event: EgressEvent) => Promise<void>;
  * throw, and then leaves nothing behind.
  */
 export async function startInstance(
-  { entry, surface, appDir }: Pick<Prepared, 'entry' | 'appDir'> & Pick<RemoteStart, 'surface'>,
+  prepared: Startable,
+  around: Around,
+  record: Record,
+): Promise<RunningServer> {
+  const running = await startOne(prepared, around, record);
+  if (around.hears) running.heard = around.hears();
+  return running;
+}
+
+type Startable = Pick<Prepared, 'entry' | 'appDir'> & Pick<RemoteStart, 'surface'>;
+
+async function startOne(
+  { entry, surface, appDir }: Startable,
   around: Around,
   record: Record,
 ): Promise<RunningServer> {

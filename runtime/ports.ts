@@ -60,6 +60,8 @@ export interface RunningServer {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
+  /** Is given what it says on stderr, for people. Set by whoever starts it. */
+  heard?: (chunk: Buffer) => void;
   readonly exited: Promise<Exit>;
   /** What the driver put in place, for the journal: driver, uid, limits and how each is enforced. */
   readonly isolation: Readonly<Record<string, string | number | boolean>>;

@@ -105,6 +105,19 @@ describe('lk gateway', () => {
     await expect.poll(running).not.toContain('"alias":"echo"');
   });
 
+  it('keeps what a server said on stderr, for whoever stands at this machine', async () => {
+    const logs = async (): Promise<unknown> => (await company.lk('erin', 'logs', 'echo')).data.logs;
+    const heard = {
+      alias: 'echo',
+      server: 'npm.acme/echo',
+      version: '1.0.0',
+      user: 'erin',
+      pid: gateway.pid,
+    };
+    await expect.poll(logs).toMatchObject([{ ...heard, said: 13, text: 'echo listens\n' }]);
+    expect((await company.must('erin', 'logs')).logs).toMatchObject([{ ...heard, said: 13 }]);
+  });
+
   it('tells whether it is well, and what it counted', async () => {
     const at = (path: string): Promise<Response> => fetch(new URL(path, url));
     expect(await (await at('/healthz')).json()).toEqual({ ok: true });

@@ -49,6 +49,7 @@ export const groups: Groups = {
   'See what happened': {
     ps: async () => (await import('./ps.ts')).ps,
     stop: async () => (await import('./stop.ts')).stop,
+    logs: async () => (await import('./logs.ts')).logs,
     fleet: async () => (await import('./fleet.ts')).fleet,
     audit: async () => (await import('./audit.ts')).audit,
     'audit verify': async () => (await import('./audit-verify.ts')).auditVerify,

@@ -10,7 +10,7 @@ import { sinkStates, warningsOf } from '../sinks.ts';
 const SHOWN = 256;
 
 export const ps: Command = {
-  summary: 'show which servers and gateways run on this machine, for whom, and under which lock',
+  summary: 'show which servers and gateways run on this machine, and for whom',
   words: '',
   options: {},
   examples: ['lk ps', 'lk ps --json'],

@@ -4,7 +4,7 @@ import { runLocked } from '../../runtime/run.ts';
 import { CALL_MS } from '../../runtime/session/overdue.ts';
 import { runsUntil } from '../../runtime/trust/freshness.ts';
 import { callApprovalsOf } from '../call-approvals.ts';
-import { type Command, option, seconds } from '../command.ts';
+import { type Command, option, whole } from '../command.ts';
 import { readContentControls } from '../content-config.ts';
 import { tellOf } from '../fleet.ts';
 import { remembering } from '../heard.ts';
@@ -29,7 +29,7 @@ export const run: Command = {
   async run(context, [alias = ''], values) {
     closeInherited();
     const callMs =
-      seconds(values, 'call-seconds', { verb: 'run', most: 86_400, unsaid: CALL_MS / 1000 }) * 1000;
+      whole(values, 'call-seconds', { verb: 'run', most: 86_400, unsaid: CALL_MS / 1000 }) * 1000;
     const content = await readContentControls(context.config.content);
     const runtime = await openRuntime(context, values, ({ verified }) => [entryNamed(verified, alias)]);
     const { opened, api, around, person, journal, fleet, say } = runtime;
@@ -41,10 +41,12 @@ export const run: Command = {
       await remember(context, opened.intent, opened.verified);
       if (lock.policyDropped) say(`this lock carries no policy: ${droppedSentence(lock.policyDropped)}`);
       const credentials = await runtime.signedIn(alias, verified.entry.launch);
+      const instance = instanceOf(opened, { alias, user: person.user, driver: around.driver });
       const end = await runLocked({
         ...runtime.prepareOptions(verified, digest),
         ...around,
         ...(credentials === undefined ? {} : { credentials }),
+        hears: runtime.logs.of(instance),
         trusted,
         revocations: api && remembering(revocationsOf(api, { say }), place),
         onRevoke: runtime.onRevoke,
@@ -61,7 +63,7 @@ export const run: Command = {
         content,
         callMs,
         telemetry: runtime.telemetry.sessions,
-        ...tellOf(fleet, instanceOf(opened, { alias, user: person.user, driver: around.driver })),
+        ...tellOf(fleet, instance),
       });
       if (end.error && end.reason !== 'client closed') throw end.error;
     } finally {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { type Command, flag, option, seconds } from '../command.ts';
+import { type Command, flag, option, whole } from '../command.ts';
 import { type HostGateway, readGateways } from '../gateways.ts';
 import { type HostInstance, isThere, type Process, readInstances } from '../instances.ts';
 
@@ -17,7 +17,7 @@ export const stop: Command = {
   examples: ['lk stop filesystem', 'lk stop 4711', 'lk stop --all --seconds 120'],
   arity: [0, 1],
   async run(context, [word], values) {
-    const waitMs = seconds(values, 'seconds', { verb: 'stop', most: 3600, unsaid: WAIT_SECONDS }) * 1000;
+    const waitMs = whole(values, 'seconds', { verb: 'stop', most: 3600, unsaid: WAIT_SECONDS }) * 1000;
     const running = await runningAt(context.home.dir);
     const pids = pidsOf(running, word, flag(values, 'all'));
     const kept = pids.map((pid) => ({ pid, ...keptBy(running, pid) }));

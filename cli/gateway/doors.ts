@@ -139,10 +139,14 @@ export class Doors {
       say,
       onRevoke: runtime.onRevoke,
       startFor: (caller) => {
+        const hears = runtime.logs.of(
+          instanceOf(opened, { alias, user: caller.user, driver: around.driver }),
+        );
         const showing = { upstream, person: runtime.person, signedIn: runtime.signedIn };
         return async (record) => {
           const credentials = await shownFor({ alias, launch: prepared.entry.launch }, caller, showing);
-          return startInstance(prepared, credentials ? { ...around, credentials } : around, record);
+          const heard = { ...around, hears };
+          return startInstance(prepared, credentials ? { ...heard, credentials } : heard, record);
         };
       },
       breakers,

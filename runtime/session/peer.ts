@@ -162,7 +162,7 @@ function died(expected: string, found: string, words?: string): LockkeeperError 
     expected,
     found,
     words,
-    next: 'See its last words; if it needs a permission, publish it with that permission',
+    next: 'See what it said with lk logs; if it needs a permission, publish it with that permission',
   });
 }
 
@@ -183,6 +183,7 @@ function lastly(words: string): string | undefined {
 function lastWordsOf(process: RunningServer): () => string {
   let tail = '';
   process.stderr.on('data', (chunk: Buffer) => {
+    process.heard?.(chunk);
     tail = (tail + chunk.toString('utf8')).slice(-2048);
   });
   return () => {

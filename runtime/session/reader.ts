@@ -68,7 +68,7 @@ function settle({ method, resolve, reject }: Asked, message: Message): void {
       expected: `a result of ${method}`,
       found: `an error ${codeIn(error)}`.trim(),
       words: quote(JSON.stringify(error), 300),
-      next: 'See what the server says on stderr',
+      next: 'See what the server says on stderr: lk logs',
       cause: error,
     }),
   );

@@ -30,7 +30,9 @@ export async function foundEcho(
 ): Promise<EchoCompany> {
   const names = ['echo', ...also];
   chmodSync(dir, 0o755);
-  const packages = names.map((name) => plain({ tools: [...tools] }, { name: `@acme/${name}` }));
+  const packages = names.map((name) =>
+    plain({ tools: [...tools], says: `${name} listens` }, { name: `@acme/${name}` }),
+  );
   const npm = await startNpmRegistry(packages);
   const founding = { dir, npmRegistry: npm.url, environment: process.env, trial: true, speaks: here };
   const company = await foundCompany({ ...founding, ...more });

@@ -1,5 +1,5 @@
 // A small honest MCP server over stdio: raw JSON-RPC, one message a line. What it shows is in server.json beside it:
-// { info, instructions, tools, prompts, resources, templates, page, late, stateless, statelessTools, needs, elsewhere, without, forClient }.
+// { info, instructions, tools, prompts, resources, templates, page, late, stateless, statelessTools, needs, says, elsewhere, without, forClient }.
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
@@ -8,6 +8,7 @@ if (self.needs && !process.env[self.needs]) {
   console.error(`the variable ${self.needs} is not set`);
   process.exit(1);
 }
+if (self.says) console.error(self.says);
 const { tools = [], prompts, resources, templates = [], page = 100 } = self;
 const lists = {
   'tools/list': ['tools', () => (self.forClient?.name === client ? self.forClient.tools : shownTools)],
