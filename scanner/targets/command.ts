@@ -63,10 +63,34 @@ export function understand(command: string, args: readonly string[]): Understood
   const runner = RUNNERS[program]?.find(({ verb }) => verb.every((word, at) => args[at] === word));
   if (runner) return packageIn(program, runner, args.slice(runner.verb.length));
   if (program === 'docker' || program === 'podman')
-    return `an image that ${program} runs is scanned by its own source`;
+    return `an image that ${program} runs is scanned by its own source: lk scan ${imageIn(args) ?? 'oci:HOST/NAME:TAG'}`;
   if (/^(?:ba|z|da|fi)?sh$|^powershell$|^pwsh$|^cmd$/i.test(program))
     return `a shell, ${program}, may run anything`;
   return `${program} starts files of this machine, which are in no package`;
+}
+
+const RUN_PLAIN = ['-i', '-t', '-it', '-ti', '--interactive', '--tty', '--rm', '--init'];
+const RUN_VALUED = [
+  ...['-e', '--env', '--env-file', '-v', '--volume', '--mount', '--network', '--name', '-u', '--user'],
+  ...['-w', '--workdir', '-p', '--publish', '-m', '--memory', '--cpus', '--platform', '--pull'],
+];
+
+/** The image behind `run`, as it is named here; null where an option that is not known may stand before it. */
+function imageIn([verb, ...words]: readonly string[]): string | null {
+  let at = 0;
+  for (let word = words[at]; word?.startsWith('-'); word = words[at]) {
+    if (RUN_VALUED.includes(word)) at += 2;
+    else if (RUN_PLAIN.includes(word) || RUN_VALUED.includes(splitOnce(word, '=')[0])) at += 1;
+    else return null;
+  }
+  const image = words[at] ?? '';
+  if (verb !== 'run' || !/^[a-z0-9][a-z0-9._:/@-]*$/i.test(image)) return null;
+  const [host = '', ...path] = image.split('/');
+  const named =
+    path.length > 0 && /[.:]|^localhost$/.test(host)
+      ? image
+      : `docker.io/${path.length > 0 ? '' : 'library/'}${image}`;
+  return `oci:${named}${/[:@][^/]*$/.test(named) ? '' : ':latest'}`;
 }
 
 function packageIn(program: string, runner: Runner, words: readonly string[]): Understood {

@@ -36,7 +36,13 @@ describe('a command', () => {
     ['npm start', 'starts files of this machine'],
     ['bash -c server', 'a shell'],
     ['/usr/bin/env npx server', 'starts files of this machine'],
-    ['docker run -i acme/server', 'an image'],
+    ['docker run -i acme/server', 'lk scan oci:docker.io/acme/server:latest'],
+    ['docker run -i --rm -e TOKEN --mount=type=bind ghcr.io/a/b:1.2 stdio', 'lk scan oci:ghcr.io/a/b:1.2'],
+    ['podman run --rm mcp@sha256:ab', 'lk scan oci:docker.io/library/mcp@sha256:ab'],
+    ['docker run localhost:5000/a/b', 'lk scan oci:localhost:5000/a/b:latest'],
+    ['docker run --privileged acme/server', 'lk scan oci:HOST/NAME:TAG'],
+    ['docker run -i $(id)', 'lk scan oci:HOST/NAME:TAG'],
+    ['docker exec server', 'lk scan oci:HOST/NAME:TAG'],
     ['node server.js', 'starts files of this machine'],
   ])('%s is not guessed at', (line, why) => {
     const [command = '', ...words] = line.split(' ');
