@@ -87,7 +87,9 @@ export function assertDecides({ approval, person }: OpenedCallApproval, call: Ca
  * and an e-mail address that begins with it may be one person, and count as one.
  */
 export function assertNotCaller(person: string, user: string): void {
-  const name = user.toLowerCase().split(/[:/|]/).at(-1) ?? '';
+  const parts = user.toLowerCase().split(/[:/|=~]/);
+  // `ada+x@example.com` is a box of ada@example.com at most places that keep any.
+  const name = (parts.findLast((part) => part !== '') ?? '').replace(/\+[^@]*/, '');
   const [own, other] = [name, person].map((one) => one.split('@', 1)[0]);
   const mayBeOne = own === other && !(name.includes('@') && person.includes('@'));
   if (name !== person && !mayBeOne) return;

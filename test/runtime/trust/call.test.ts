@@ -85,7 +85,8 @@ describe('an approval of a call', () => {
 
   it.each([
     ...['alice', 'Alice', 'local:alice', 'corp:alice', 'corp:a:alice', 'corp|alice', 'CORP/alice'],
-    ...['alice@example.com', 'corp:Alice@example.com'],
+    ...['alice@example.com', 'corp:Alice@example.com', 'corp:alice+bot@example.com'],
+    ...['uid=alice', 'https://id.example/people/alice/', 'CORP~alice'],
   ])('is not by whoever makes the call: %s', (user) => {
     const call = facts({ user });
     expect(refusalOf([approvalOfCall(alice, call)], call)).toBe('APPROVAL_REQUESTER');
@@ -95,6 +96,8 @@ describe('an approval of a call', () => {
   it('is by another person where both have an address', () => {
     expect(() => assertNotCaller('al@one.test', 'corp:al@two.test')).not.toThrow();
     expect(() => assertNotCaller('al@one.test', 'corp:AL@one.test')).toThrow();
+    expect(() => assertNotCaller('al@one.test', 'al+2@one.test')).toThrow();
+    expect(() => assertNotCaller('al@one.test', 'al+2@two.test')).not.toThrow();
   });
 
   it('counts one person once, and two people where it takes two', () => {
