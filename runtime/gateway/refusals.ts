@@ -67,3 +67,10 @@ export function tooMany(most: string): HttpRefusal {
   });
   return new HttpRefusal(429, error, { headers: { 'retry-after': '1' } });
 }
+
+/** To whoever waits for an answer when what was asked is over. */
+export const ENDED = new LockkeeperError('SERVER_DIED', {
+  expected: 'a server that answers',
+  found: 'one that ended',
+  next: 'Ask again',
+});

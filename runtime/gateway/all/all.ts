@@ -1,8 +1,12 @@
 /** All locked servers as one: names carry the alias, each call goes to the one server it names, through its own gate. */
 import { randomUUID } from 'node:crypto';
-import type { JsonObject } from '../../../schemas/common.ts';
-import { asLockkeeperError, LockkeeperError } from '../../../schemas/errors.ts';
+import type { AuditBody } from '../../../schemas/audit.ts';
+import type { Json, JsonObject } from '../../../schemas/common.ts';
+import { asLockkeeperError, type LockkeeperError } from '../../../schemas/errors.ts';
 import type { Era } from '../../../schemas/surface.ts';
+import { NOTICES_TO_SERVER } from '../../gate/methods.ts';
+import { unknownMethod } from '../../gate/refusals.ts';
+import { memberOf } from '../../gate/task-terms.ts';
 import { noTasks } from '../../gate/tasks.ts';
 import type { Journal } from '../../journal/journal.ts';
 import { eraOf, helloFor, notFirst } from '../../session/era.ts';
@@ -12,13 +16,14 @@ import * as records from '../../session/records.ts';
 import {
   encode,
   idKey,
-  isObject,
   type Message,
+  type Notification,
   noResourceOf,
   type Request,
   refusalOf,
 } from '../../wire/message.ts';
 import type { Backend, Door, Visit } from '../ports.ts';
+import { ENDED } from '../refusals.ts';
 import { itemsOfAll, type Listing, tasksOfAll, withoutToken } from './lists.ts';
 import type { Hello } from './merged.ts';
 import type { Names } from './names.ts';
@@ -166,8 +171,7 @@ export class All implements Backend {
   }
 
   async #tasks(method: string): Promise<JsonObject> {
-    const { tasks } = this.#o.hello.capabilities.session;
-    if (!isObject(tasks) || !isObject(tasks.list)) throw noTasks(method);
+    if (!memberOf(this.#o.hello.capabilities.session, ['tasks', 'list'])) throw noTasks(method);
     return { tasks: await tasksOfAll(this.#listing(method)) };
   }
 
@@ -192,12 +196,16 @@ export class All implements Backend {
   }
 
   #refuse(message: Request, error: LockkeeperError): void {
-    const record = records.refused(this.#scribe, message, { direction: 'to-server', error });
+    const record = this.#refusedAs(message, error);
     const bytes = this.#refusal(message, error);
     const answer = (): void => this.#port.send(bytes, idKey(message.id), undefined);
     this.#tail = this.#o.journal.append(record).then(answer, (thrown: unknown) => {
       this.#over.resolve({ reason: 'refused', error: asLockkeeperError(thrown) });
     });
+  }
+
+  #refusedAs(message: Request | Notification, error: LockkeeperError): AuditBody {
+    return records.refused(this.#scribe, message, { direction: 'to-server', error });
   }
 
   #refusal({ id, method, params }: Request, error: LockkeeperError): Buffer {
@@ -207,22 +215,24 @@ export class All implements Backend {
       : refusalOf(id, error);
   }
 
-  #notice(message: Extract<Message, { kind: 'notification' }>): void {
+  #notice(message: Notification): void {
     const { method, params } = message;
     if (method === 'notifications/initialized' || this.#ended) return;
     if (method === 'notifications/progress') {
       if (!this.#parts.progress(message)) this.#unbound('progress of nothing that a server asked');
       return;
     }
-    if (method !== 'notifications/cancelled') {
-      for (const part of this.#parts.opened) part.take(message);
-      return;
-    }
-    const { requestId } = params;
-    if (typeof requestId !== 'string' && typeof requestId !== 'number') return;
-    const alias = this.#asked.get(idKey(requestId));
-    this.#asked.delete(idKey(requestId));
-    if (typeof alias === 'string') this.#parts.of(alias).take(message);
+    if (method === 'notifications/cancelled') return this.#cancelled(message, params.requestId);
+    if (NOTICES_TO_SERVER.has(method)) for (const part of this.#parts.opened) part.take(message);
+    else this.#o.journal.note(this.#refusedAs(message, unknownMethod(method, 'to the server')));
+  }
+
+  #cancelled(message: Notification, id: Json | undefined): void {
+    const key = typeof id === 'string' || typeof id === 'number' ? idKey(id) : '';
+    const alias = this.#asked.get(key);
+    if (alias === undefined) return this.#unbound('the end of a request that nobody has');
+    this.#asked.delete(key);
+    if (alias !== null) this.#parts.of(alias).take(message);
   }
 
   #unbound(why: string, direction: 'to-server' | 'to-client' = 'to-server'): void {
@@ -238,9 +248,3 @@ export class All implements Backend {
     }
   }
 }
-
-const ENDED = new LockkeeperError('SERVER_DIED', {
-  expected: 'a server that answers',
-  found: 'one that ended',
-  next: 'Ask again',
-});

@@ -52,6 +52,17 @@ describe('all servers as one', () => {
     expect(gateway.processes.length).toBe(0);
   });
 
+  it('drops nothing that a client tells without a record, also while no server is asked', async () => {
+    const { gateway, url } = await started();
+    const client = await httpClient(url);
+    await (await client.post({ method: 'notifications/evil', params: { what: 'x' } })).text();
+    await (await client.post({ method: 'notifications/cancelled', params: { requestId: 77 } })).text();
+    expect(await gateway.records()).toMatchObject([
+      { kind: 'notice.refused', method: 'notifications/evil', arguments: { what: 'x' }, user: 'erin' },
+      { kind: 'response.refused', message: 'the end of a request that nobody has' },
+    ]);
+  });
+
   it('sends a call to the one server it names, under the name that server knows', async () => {
     const { gateway, url } = await started();
     const client = await httpClient(url);
