@@ -28,7 +28,8 @@ export class ToServer {
     this.#x = exchange;
     this.#surface = surface;
     this.#asking = new Asking(exchange, ({ message, pending, verdict }) => {
-      const { giveUp: _, ...asked } = pending;
+      // Its server hears of it now: how long people took is no part of what it may take.
+      const { giveUp: _, ...asked } = { ...pending, heard: performance.now() };
       this.#send(message, asked, verdict);
     });
   }

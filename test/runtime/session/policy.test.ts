@@ -220,6 +220,16 @@ describe('a call that people are asked about', () => {
     expect(JSON.stringify(await session.records())).not.toMatch(new RegExp(`${token}|${state}`));
   });
 
+  it('has all of its time once it is sent, however long people took', async () => {
+    const people = new People();
+    const session = await asking(people, { callMs: 3000 }, { name: 'act', arguments: { what: 'slowly' } });
+    await new Promise((resolve) => setTimeout(resolve, 3200));
+    people.decide();
+    const answer = await session.next(({ id }) => id === 1);
+    expect(codeOf(answer)).toBeUndefined();
+    await session.close();
+  });
+
   it.each<[string, string]>([
     ['is turned down', 'CALL_REJECTED'],
     ['runs out of time', 'CALL_EXPIRED'],
