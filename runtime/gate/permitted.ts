@@ -141,8 +141,9 @@ function templatesOf(uri: string, { entry, live }: GateState): string[] {
 
 /** Completing is judged as the use that it completes, with what is filled in so far, as it stands. */
 function judgeCompletion({ params }: Request, policy: GatePolicy, state: GateState): Permission | null {
-  const call = completed(params, state);
-  return call && permissionOf(policy, call, policy.judge(call));
+  const judged = completed(params, state).map((call) => ({ call, decision: policy.judge(call) }));
+  const decides = judged.find(({ call, decision }) => !passes(call, decision)) ?? judged[0];
+  return decides ? permissionOf(policy, decides.call, decides.decision) : null;
 }
 
 export interface Seeing {
@@ -158,22 +159,30 @@ export function seeing({ method, wish }: Pending, state: GateState | null): Seei
   if (!state || !policy || method !== 'completion/complete' || !wish) return { sees: policy?.sees };
   const { argument } = wish;
   const fits = (value: string): boolean => {
-    const call = completed(isObject(argument) ? { ...wish, argument: { ...argument, value } } : wish, state);
-    return call !== null && passes(call, policy.judge(call));
+    const calls = completed(isObject(argument) ? { ...wish, argument: { ...argument, value } } : wish, state);
+    return calls.length > 0 && calls.every((call) => passes(call, policy.judge(call)));
   };
   return { sees: policy.sees, fits };
 }
 
-/** The use of a prompt or resource with the arguments that a completion names. Null for what the gate refuses before. */
-function completed({ ref, argument, context }: JsonObject, { live }: GateState): ItemCall | null {
-  if (!isObject(ref)) return null;
+/**
+ * The use of a prompt or resource with the arguments that a completion names, and of each listed resource that it comes to.
+ * None for what the gate refuses before.
+ */
+function completed({ ref, argument, context }: JsonObject, { live, entry }: GateState): ItemCall[] {
+  if (!isObject(ref)) return [];
   const { name, value } = isObject(argument) ? argument : {};
   const before = isObject(context) && isObject(context.arguments) ? context.arguments : {};
   const filled = typeof name === 'string' && value !== undefined ? { ...before, [name]: value } : before;
   const { name: prompt, uri } = ref;
   if (ref.type === 'ref/prompt')
-    return typeof prompt === 'string' ? { section: 'prompts', name: prompt, arguments: filled } : null;
-  if (typeof uri !== 'string') return null;
+    return typeof prompt === 'string' ? [{ section: 'prompts', name: prompt, arguments: filled }] : [];
+  if (typeof uri !== 'string') return [];
   const section = live.standing('resourceTemplates', uri) === 'locked' ? 'resourceTemplates' : 'resources';
-  return { section, name: uri, arguments: { uri: filledIn(uri, filled) } };
+  const args = { uri: filledIn(uri, filled) };
+  const listed = section === 'resources' ? [] : listedAs(args.uri, entry.surface.resources);
+  return [
+    { section, name: uri, arguments: args },
+    ...listed.map((name) => ({ section: 'resources' as const, name, arguments: args })),
+  ];
 }

@@ -167,6 +167,18 @@ describe('step 7', () => {
     ['another', { ref: page('note://{id}'), argument: { name: 'id', value: '8' } }, note, 'POLICY_REFUSED'],
     ['half of it', { ref: page('note://{id}') }, note, 'POLICY_REFUSED'],
     [
+      'a listed one that is refused by its own name',
+      { ref: page('note://{id}'), argument: { name: 'id', value: 'here' } },
+      `${EVERYTHING}\neveryone: not resource note://here of the test server`,
+      'POLICY_REFUSED',
+    ],
+    [
+      'what is not that yet',
+      { ref: page('note://{id}'), argument: { name: 'id', value: 'her' } },
+      `${EVERYTHING}\neveryone: not resource note://here of the test server`,
+      'allowed',
+    ],
+    [
       'one that is the same only as it stands',
       { ref: page('note://{+any}'), argument: { name: 'any', value: '//evil' } },
       `${EVERYTHING}\neveryone: not resource note://{+any} of the test server, where uri is "note:////evil"`,
