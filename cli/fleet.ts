@@ -1,6 +1,7 @@
 /** Reporting what runs: on this machine as a file each, at the registry as one list, every 15 s and on change. */
 import { randomUUID } from 'node:crypto';
 import type { FleetReporter, Instance } from '../runtime/fleet.ts';
+import { asLockkeeperError } from '../schemas/errors.ts';
 import { FleetAck, type FleetInstance, MAX_INSTANCES, REPORT_S } from '../schemas/fleet.ts';
 import type { Api } from './api.ts';
 import { removeInstance, writeInstance } from './instances.ts';
@@ -68,7 +69,10 @@ class Reporter implements RunningReporter {
   readonly #counting = new Map<string, NodeJS.Timeout>();
   #timer: NodeJS.Timeout | undefined;
   #sending: Promise<void> | null = null;
-  #told = false;
+  /** Until what could not be written is tried again. */
+  #again: NodeJS.Timeout | undefined;
+  /** What could not be told, and was said. */
+  readonly #told = new Set<'here' | 'registry'>();
   #closed = false;
 
   constructor(options: FleetOptions) {
@@ -104,6 +108,7 @@ class Reporter implements RunningReporter {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#again);
     for (const id of [...this.#kept.keys()]) this.gone(id);
     clearTimeout(this.#timer);
     await this.#files;
@@ -126,8 +131,19 @@ class Reporter implements RunningReporter {
     if (kept) await writeInstance(this.#o.home, { ...kept.state, calls: kept.calls });
   }
 
+  /** All of it, after some of it could not be written. */
+  async #whole(): Promise<void> {
+    this.#again = undefined;
+    for (const id of this.#kept.keys()) await this.#write(id);
+    this.#told.delete('here');
+  }
+
   #file(work: () => Promise<void>): void {
-    this.#files = this.#files.then(work).catch((error: Error) => this.#tell(error));
+    this.#files = this.#files.then(work).catch((error: unknown) => {
+      this.#tell('here', error);
+      if (!this.#closed)
+        this.#again ??= setTimeout(() => this.#file(() => this.#whole()), this.#timing.reportMs).unref();
+    });
   }
 
   #soon(ms: number): void {
@@ -152,16 +168,16 @@ class Reporter implements RunningReporter {
     const body = { runtime, host, instances, ...(more > 0 ? { more } : {}) };
     try {
       await api?.within(ANSWER_MS).call('fleetReport', FleetAck, { body });
-      this.#told = false;
+      this.#told.delete('registry');
     } catch (error) {
-      this.#tell(error as Error);
+      this.#tell('registry', error);
     }
   }
 
   /** Once: what runs goes on running. */
-  #tell(error: Error): void {
-    if (!this.#told) this.#o.say(`what runs here is not told: ${error.message}`);
-    this.#told = true;
+  #tell(whom: 'here' | 'registry', error: unknown): void {
+    if (!this.#told.has(whom)) this.#o.say(`what runs here is not told: ${asLockkeeperError(error).message}`);
+    this.#told.add(whom);
   }
 }
 

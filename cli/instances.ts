@@ -2,7 +2,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Instance } from '../runtime/fleet.ts';
-import { beganOf, isRunning } from '../runtime/isolation/proc.ts';
 import { writeView } from '../runtime/store/atomic.ts';
 import { namesIn, readIfThere } from '../runtime/store/there.ts';
 import { Closed } from '../schemas/common.ts';
@@ -10,25 +9,19 @@ import { FleetInstance } from '../schemas/fleet.ts';
 import { parseStrict } from '../schemas/json.ts';
 import { type Static, type TSchema, Type } from '../schemas/type.ts';
 import { isValid } from '../schemas/validate.ts';
+import { isThere, PROCESS, type Process, processOf, sweepProcesses, thisProcess } from './presence.ts';
 
 const InstanceFile = Closed({
-  lockkeeper: Type.Literal('instance/v1'),
-  pid: Type.Integer({ minimum: 1 }),
-  /** When the process began, as the kernel counts it: a process id is given out again. Null where it does not say. */
-  began: Type.Union([Type.Null(), Type.String({ maxLength: 100 })]),
+  lockkeeper: Type.Literal('instance/v2'),
+  ...PROCESS,
   alias: Type.String({ maxLength: 200 }),
   calls: Type.Integer({ minimum: 0 }),
   instance: FleetInstance,
 });
 type InstanceFile = Static<typeof InstanceFile>;
 
-/** A process, and when it began. */
-export type Process = Pick<InstanceFile, 'pid' | 'began'>;
-
 /** An instance as `lk ps` shows it; `gone`: its runtime ended without a word. */
-export interface HostInstance extends Instance {
-  readonly pid: number;
-  readonly began: string | null;
+export interface HostInstance extends Instance, Process {
   readonly gone: boolean;
 }
 
@@ -37,8 +30,7 @@ const pathOf = (home: string, id: string): string => join(folderOf(home), `${id}
 
 /** Replaces what is known of the instance. For this process's own. */
 export async function writeInstance(home: string, { alias, calls, ...instance }: Instance): Promise<void> {
-  const { pid } = process;
-  const file: InstanceFile = { lockkeeper: 'instance/v1', pid, began: beganOf(pid), alias, calls, instance };
+  const file: InstanceFile = { lockkeeper: 'instance/v2', ...thisProcess(home), alias, calls, instance };
   await mkdir(folderOf(home), { recursive: true, mode: 0o700 });
   await writeView(pathOf(home, instance.id), `${JSON.stringify(file)}\n`);
 }
@@ -52,17 +44,12 @@ export async function readInstances(home: string): Promise<HostInstance[]> {
   const found: HostInstance[] = [];
   for (const { name, file } of await readViews(folderOf(home), InstanceFile)) {
     if (`${file.instance.id}.json` !== name) continue;
-    const gone = !isThere(file);
+    const gone = !isThere(home, file);
     if (gone) await removeInstance(home, file.instance.id);
-    found.push({
-      ...file.instance,
-      alias: file.alias,
-      calls: file.calls,
-      pid: file.pid,
-      began: file.began,
-      gone,
-    });
+    const { alias, calls } = file;
+    found.push({ ...file.instance, alias, calls, ...processOf(file), gone });
   }
+  await sweepProcesses(home);
   return found.sort((a, b) => a.alias.localeCompare(b.alias) || a.pid - b.pid);
 }
 
@@ -82,10 +69,4 @@ export async function readViews<S extends TSchema>(
     }
   }
   return found;
-}
-
-/** The very process that keeps it, and no later one of its number. */
-export function isThere({ pid, began }: Process): boolean {
-  const now = beganOf(pid);
-  return began !== null && now !== null ? began === now : isRunning(pid);
 }

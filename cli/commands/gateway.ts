@@ -11,7 +11,7 @@ import { observedJournal } from '../../runtime/telemetry/observed.ts';
 import type { VerifiedEntry } from '../../runtime/trust/entry.ts';
 import { sharedSource } from '../../runtime/trust/shared-source.ts';
 import { Me } from '../../schemas/api.ts';
-import { LockkeeperError } from '../../schemas/errors.ts';
+import { asLockkeeperError, LockkeeperError } from '../../schemas/errors.ts';
 import type { GatewayConfig } from '../../schemas/gateway.ts';
 import { type Command, type Context, option, text } from '../command.ts';
 import { assertLocked, type OpenedConfig, readGatewayConfig, tlsOf } from '../gateway/config.ts';
@@ -92,7 +92,7 @@ async function serve(context: Context, runtime: Runtime, config: OpenedConfig): 
   runtime.telemetry.metrics.gauge('gateway_servers', 'Servers that run.', () => instances.running);
   try {
     await remember(context, opened.intent, opened.verified);
-    const shown = { home: context.home.dir, url: running.url, since: context.now().toISOString() };
+    const shown = { home: context.home.dir, say, url: running.url, since: context.now().toISOString() };
     await show(shown, opened, refused);
     welcome(context, running, first);
     await warnOfRole(runtime, config.config.identity);
@@ -109,25 +109,29 @@ async function serve(context: Context, runtime: Runtime, config: OpenedConfig): 
     await watchLock({ project: runtime.project, reload, say, stop });
   } finally {
     await running.close();
-    await removeGateway(context.home.dir);
+    await removeGateway(context.home.dir).catch(() => undefined);
   }
 }
 
 interface Shown {
   readonly home: string;
+  readonly say: (line: string) => void;
   readonly url: string;
   readonly since: string;
 }
 
 /** What it serves now, as lk ps shows it. */
 async function show(
-  { home, ...shown }: Shown,
+  { home, say, ...shown }: Shown,
   { verified, intent }: OpenedProject,
   refused: Refused,
 ): Promise<string[]> {
   const serves = [...verified.entries.keys()].filter((alias) => !refused.has(alias));
   const lock = { lockVersion: verified.lock.version, lock: verified.digest };
-  await writeGateway(home, { ...shown, ...lock, project: intent.project, serves });
+  // A view of it: what it serves, it serves also where this cannot be written.
+  await writeGateway(home, { ...shown, ...lock, project: intent.project, serves }).catch((error: unknown) =>
+    say(`lk ps does not show this gateway as it is: ${asLockkeeperError(error).message}`),
+  );
   return serves;
 }
 

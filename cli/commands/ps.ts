@@ -4,6 +4,7 @@ import type { Command, Context } from '../command.ts';
 import { type HostGateway, readGateways } from '../gateways.ts';
 import { type HostInstance, readInstances } from '../instances.ts';
 import { minute, plain, table } from '../output.ts';
+import type { Process } from '../presence.ts';
 import { sinkStates, warningsOf } from '../sinks.ts';
 
 /** Rows on a terminal; nobody reads more. */
@@ -29,7 +30,7 @@ export const ps: Command = {
         one.user,
         String(one.calls),
         lockOf(one),
-        String(one.pid),
+        pidOf(one),
       ]);
     const { red } = context.paint;
     const paint = (cell: string, column: number): string =>
@@ -57,10 +58,13 @@ function gatewayTable(gateways: readonly HostGateway[]): string {
     one.serves.join(', ') || '(none)',
     minute(one.since),
     lockOf(one),
-    String(one.pid),
+    pidOf(one),
   ]);
   return table(['GATEWAY', 'SERVES', 'SINCE (UTC)', 'LOCK', 'PID'], rows);
 }
+
+/** A number of another container or machine is none of this one's. */
+const pidOf = ({ pid, here }: Process): string => `${pid}${here ? '' : ' elsewhere'}`;
 
 const lockOf = (one: { project: string; lockVersion: number; lock: string }): string =>
   `${one.project}#${one.lockVersion} ${short(one.lock)}`;

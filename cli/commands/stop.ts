@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
 import { type Command, flag, option, whole } from '../command.ts';
 import { type HostGateway, readGateways } from '../gateways.ts';
-import { type HostInstance, isThere, type Process, readInstances } from '../instances.ts';
+import { type HostInstance, readInstances } from '../instances.ts';
+import { isThere, type Process } from '../presence.ts';
 
 const WAIT_SECONDS = 30;
 const LOOK_MS = 50;
@@ -18,18 +19,20 @@ export const stop: Command = {
   arity: [0, 1],
   async run(context, [word], values) {
     const waitMs = whole(values, 'seconds', { verb: 'stop', most: 3600, unsaid: WAIT_SECONDS }) * 1000;
-    const running = await runningAt(context.home.dir);
-    const pids = pidsOf(running, word, flag(values, 'all'));
-    const kept = pids.map((pid) => ({ pid, ...keptBy(running, pid) }));
-    const told = [...running.instances, ...running.gateways];
-    for (const pid of pids) end(told.find((one) => one.pid === pid));
-    const left = new Set(pids);
-    for (const until = performance.now() + waitMs; left.size > 0; await sleep(LOOK_MS)) {
-      for (const one of told) if (!isThere(one)) left.delete(one.pid);
-      context.progress(left.size > 0 ? `waiting for ${[...left].join(', ')}` : '');
-      if (left.size > 0 && performance.now() > until) throw lasting([...left], waitMs);
+    const home = context.home.dir;
+    const running = await runningAt(home);
+    const wanted = wantedOf(running, word, flag(values, 'all'));
+    const refused = wanted.flatMap((one) => end(one) ?? []);
+    const told = wanted.filter(({ held }) => !refused.some((one) => one.held === held));
+    let left = told;
+    for (const until = performance.now() + waitMs; left.length > 0; await sleep(LOOK_MS)) {
+      left = left.filter((one) => isThere(home, one));
+      context.progress(left.length > 0 ? `waiting for ${left.map(({ pid }) => pid).join(', ')}` : '');
+      if (left.length > 0 && performance.now() > until) throw lasting(left, waitMs);
     }
-    return { data: { stopped: kept }, text: kept.map(endOf).join('\n') || 'Nothing runs here.' };
+    const stopped = told.map((one) => ({ pid: one.pid, ...keptBy(running, one) }));
+    if (refused.length > 0) throw notOurs(refused, stopped.map(endOf));
+    return { data: { stopped }, text: stopped.map(endOf).join('\n') || 'Nothing runs here.' };
   },
 };
 
@@ -49,9 +52,10 @@ interface Kept {
   readonly gateway?: string;
 }
 
-function keptBy({ instances, gateways }: Running, pid: number): Kept {
-  const gateway = gateways.find((one) => one.pid === pid)?.url;
-  const aliases = [...new Set(instances.filter((one) => one.pid === pid).map(({ alias }) => alias))];
+function keptBy({ instances, gateways }: Running, { held }: Process): Kept {
+  const gateway = gateways.find((one) => one.held === held)?.url;
+  const own = instances.filter((one) => one.held === held);
+  const aliases = [...new Set(own.map(({ alias }) => alias))];
   return { aliases, ...(gateway === undefined ? {} : { gateway }) };
 }
 
@@ -62,23 +66,40 @@ function endOf({ pid, aliases, gateway }: Kept & { readonly pid: number }): stri
 }
 
 /** Throws USAGE and NOT_FOUND: nothing was ended then. */
-function pidsOf(running: Running, word: string | undefined, all: boolean): number[] {
+function wantedOf(running: Running, word: string | undefined, all: boolean): Process[] {
   if (all === (word !== undefined)) throw unclear(word);
   const { instances, gateways } = running;
-  const everything = [...instances, ...gateways].map(({ pid }) => pid);
-  if (all) return [...new Set(everything)];
-  const pids = [...new Set(instances.filter(({ alias }) => alias === word).map(({ pid }) => pid))];
-  for (const pid of pids) {
-    const { aliases, gateway } = keptBy(running, pid);
-    if (gateway !== undefined || aliases.length > 1) throw shared(pid, aliases);
+  const everything = once([...instances, ...gateways]);
+  if (all) return everything;
+  const named = instances.filter(({ alias }) => alias === word);
+  for (const one of once(named)) {
+    const { aliases, gateway } = keptBy(running, one);
+    if (gateway !== undefined || aliases.length > 1) throw shared(one.pid, aliases);
   }
-  if (pids.length > 0) return pids;
-  const pid = /^\d{1,9}$/.test(word ?? '') ? Number(word) : 0;
-  if (everything.includes(pid)) return [pid];
+  // Each project has names of its own: the same one may be another server in another.
+  if (new Set(named.map(({ project }) => project)).size > 1) throw several(named);
+  if (named.length > 0) return once(named);
+  const numbered = everything.filter(({ pid }) => String(pid) === word);
+  const [found] = [...numbered.filter(({ here }) => here), ...numbered];
+  if (found) return [found];
   throw new LockkeeperError('NOT_FOUND', {
     expected: 'the alias or the process of something that runs here',
     found: quote(word ?? '', 128),
     next: 'See what does: lk ps',
+  });
+}
+
+/** Each process once, whatever it keeps. */
+function once(kept: readonly Process[]): Process[] {
+  return [...new Map(kept.map((one) => [one.held, one])).values()];
+}
+
+function several(named: readonly HostInstance[]): LockkeeperError {
+  const each = named.map(({ project, pid }) => `${project} (process ${pid})`);
+  return new LockkeeperError('USAGE', {
+    expected: `one project in which ${named[0]?.alias} runs`,
+    found: each.slice(0, 10).join(', '),
+    next: `End the one that you mean by its process, such as: lk stop ${named[0]?.pid}`,
   });
 }
 
@@ -98,26 +119,35 @@ function shared(pid: number, aliases: readonly string[]): LockkeeperError {
   });
 }
 
-/** Told as a terminal tells it: what runs is ended in order, and said in its journal. */
-function end(one: Process | undefined): void {
+interface NotOurs extends Pick<Process, 'held'> {
+  readonly found: string;
+}
+
+/** Told as a terminal tells it: what runs is ended in order, and said in its journal. Null, or why it could not be told. */
+function end({ held, pid, here }: Process): NotOurs | null {
+  if (!here) return { held, found: `process ${pid}, of another container or machine` };
   try {
-    // Its number is another process's once it is gone.
-    if (one && isThere(one)) process.kill(one.pid, 'SIGTERM');
+    process.kill(pid, 'SIGTERM');
+    return null;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ESRCH') return;
-    throw new LockkeeperError('FORBIDDEN', {
-      expected: 'a process of yours',
-      found: `process ${one?.pid}, of somebody else (${code})`,
-      next: 'Ask whoever started it',
-    });
+    return code === 'ESRCH' ? null : { held, found: `process ${pid}, of somebody else (${code})` };
   }
 }
 
-function lasting(pids: readonly number[], waitMs: number): LockkeeperError {
+function notOurs(refused: readonly NotOurs[], ended: readonly string[]): LockkeeperError {
+  const found = refused.map((one) => one.found).slice(0, 10);
+  return new LockkeeperError('FORBIDDEN', {
+    expected: 'processes of yours, of this machine and container',
+    found: [found.join(', '), ...ended.map((line) => line.replace(/\.$/, ''))].join('; '),
+    next: 'Run lk stop where it runs, or ask whoever started it',
+  });
+}
+
+function lasting(left: readonly Process[], waitMs: number): LockkeeperError {
   return new LockkeeperError('SERVER_SILENT', {
     expected: `an end within ${waitMs / 1000} s`,
-    found: `process ${pids.join(', ')} still running`,
+    found: `process ${left.map(({ pid }) => pid).join(', ')} still running`,
     next: 'It may wait for calls in flight: see lk ps. Told a second time, it ends at once',
   });
 }

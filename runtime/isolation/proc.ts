@@ -46,6 +46,16 @@ export function beganOf(pid: number): string | null {
   }
 }
 
+/** Whose process ids those that this process sees are: of one boot, one namespace. Null where the kernel does not say. */
+export function pidSpace(): string | null {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    return `${boot} ${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return null;
+  }
+}
+
 /** The value of one line of /proc/PID/status; empty where there is none. */
 export function statusField(status: string, name: string): string {
   return new RegExp(`^${name}:[ \\t]*(.*)$`, 'm').exec(status)?.[1]?.trim() ?? '';

@@ -16,6 +16,9 @@ import { readSdist } from './sdist.ts';
 import { readTar, readTarball, type UnpackedFile } from './unpack.ts';
 import { placeInTree, readWheel } from './wheel.ts';
 
+/** An image may take minutes. */
+const LAYOUT_MS = 600_000;
+
 export interface Materialised {
   /** Folder that is seen as /app: it holds node_modules, site-packages or a bundle. Of an image, the folder that is seen as /. */
   readonly appDir: string;
@@ -73,11 +76,15 @@ export async function materialise(closure: Closure, blobs: Blobs, dir: string): 
     }
   };
   // Under one that another just laid out, a server may run already.
-  return alone(home, async () => {
-    if (await isWhole(home, appDir)) return { appDir, built: false };
-    await build(home, fill);
-    return { appDir, built: true };
-  });
+  return alone(
+    home,
+    async () => {
+      if (await isWhole(home, appDir)) return { appDir, built: false };
+      await build(home, fill);
+      return { appDir, built: true };
+    },
+    LAYOUT_MS,
+  );
 }
 
 async function isWhole(home: string, appDir: string): Promise<boolean> {

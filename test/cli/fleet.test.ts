@@ -9,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -128,13 +129,25 @@ describe('lk stop', () => {
     );
   });
 
-  it('signals no other process that has the number now', async () => {
-    const other = await keep(one());
-    const path = join(home, 'instances/i-1.json');
-    const file = JSON.parse(readFileSync(path, 'utf8'));
-    writeFileSync(path, JSON.stringify({ ...file, began: file.began.replace(/^\d+/, '1') }));
-    await refused(['weather'], 2, /lk ps/);
-    expect([other.exitCode, other.signalCode]).toEqual([null, null]);
+  it('ends one project’s server of a name that several have only when it is told which', async () => {
+    const [ours, theirs] = [await keep(one()), await keep(one({ id: 'i-2', project: 'acme/other' }))];
+    await refused(['weather'], 2, /acme\/(?:app|other) \(process \d+\), acme\/.*lk stop \d+/s);
+    expect([ours.signalCode, theirs.signalCode]).toEqual([null, null]);
+    await lk('stop', `${theirs.pid}`);
+    expect(await lk('stop', 'weather')).toBe(`weather (process ${ours.pid}) ended.\n`);
+  });
+
+  it('signals no process by a number that is another container’s, and ends the others all the same', async () => {
+    const [weather, docs] = [await keep(one()), await keep(one({ id: 'i-2', alias: 'docs' }))];
+    const path = join(home, 'instances/i-2.json');
+    writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), space: 'another' }));
+    expect(await ps()).toMatch(new RegExp(`docs .* ${docs.pid} elsewhere\n`));
+    await refused(['docs'], 3, new RegExp(`process ${docs.pid}, of another container`));
+    const both = new RegExp(
+      `process ${docs.pid}, of another container.*weather .process ${weather.pid}. ended`,
+    );
+    await refused(['--all'], 3, both);
+    expect([weather.signalCode, docs.exitCode, docs.signalCode]).toEqual(['SIGTERM', null, null]);
   });
 });
 
@@ -175,7 +188,7 @@ describe('lk ps', () => {
     ]);
     expect(new Set(lines.map((line) => line.search(/acme\.tools|SERVER/))).size).toBe(1);
     const { instances } = JSON.parse(await ps('--json'));
-    expect(instances[1]).toEqual({ ...one(), pid: a.pid, began: expect.any(String), gone: false });
+    expect(instances[1]).toEqual({ ...one(), pid: a.pid, held: expect.any(String), here: true, gone: false });
     expect(statSync(join(home, 'instances')).mode & 0o777).toBe(0o700);
     expect(statSync(join(home, 'instances/i-1.json')).mode & 0o777).toBe(0o600);
   });
@@ -200,14 +213,37 @@ describe('lk ps', () => {
     expect(await ps()).toBe('Nothing runs here.\n');
   });
 
-  it('does not take another process with the same number for it', async () => {
-    await writeInstance(home, one());
+  it('knows by no number who is there: not in another container, and not where it was given out again', async () => {
+    const child = await keep(one());
+    const code = `import { readInstances } from ${JSON.stringify(join(ROOT, 'cli/instances.ts'))};
+      const found = await readInstances(${JSON.stringify(home)});
+      console.log(JSON.stringify(found.map(({ here, gone }) => [here, gone])));`;
+    const inOther = ['--user', '--map-root-user', '--pid', '--fork', '--mount-proc', process.execPath];
+    const there = async (): Promise<unknown> =>
+      JSON.parse((await run('unshare', [...inOther, '--input-type=module', '-e', code])).stdout);
+    expect(await there()).toEqual([[false, false]]);
+    expect((await readInstances(home)).map(({ here, gone }) => [here, gone])).toEqual([[true, false]]);
     const path = join(home, 'instances/i-1.json');
-    const file = JSON.parse(readFileSync(path, 'utf8'));
-    expect((await readInstances(home)).map(({ gone }) => gone)).toEqual([false]);
-    writeFileSync(path, JSON.stringify({ ...file, began: file.began.replace(/^\d+/, '1') }));
+    writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), pid: process.pid }));
+    child.kill('SIGKILL');
+    await once(child, 'exit');
     expect((await readInstances(home)).map(({ gone }) => gone)).toEqual([true]);
     expect(existsSync(path)).toBe(false);
+  });
+
+  it('leaves nothing of a process, whether it ended or was killed', async () => {
+    const [ended, killed] = [await serve(), await keep(one())];
+    ended.kill('SIGTERM');
+    killed.kill('SIGKILL');
+    await Promise.all([once(ended, 'exit'), once(killed, 'exit')]);
+    await ps();
+    const left = readdirSync(join(home, 'processes'));
+    expect(left).toHaveLength(1);
+    utimesSync(join(home, 'processes', left[0] ?? ''), new Date(0), new Date(0));
+    await ps();
+    expect(['processes', 'gateways', 'instances'].flatMap((name) => readdirSync(join(home, name)))).toEqual(
+      [],
+    );
   });
 
   it('has files that nothing waits for a disk for: they are a view', async () => {
@@ -334,6 +370,15 @@ describe('a reporter', () => {
     expect((await readInstances(home))[0]?.state).toBe('READY');
     up = true;
     await expect.poll(() => heard.length).toBeGreaterThan(0);
+  });
+
+  it('writes down what it could not, once it can', async () => {
+    writeFileSync(join(home, 'instances'), 'in the way');
+    for (const id of ['i-1', 'i-2']) reporter.report(state({ id }));
+    await until(() => said.length > 0);
+    rmSync(join(home, 'instances'));
+    await expect.poll(async () => (await readInstances(home)).length).toBe(2);
+    expect(said).toEqual([expect.stringContaining('what runs here is not told')]);
   });
 
   it('needs no registry', async () => {

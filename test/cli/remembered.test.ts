@@ -1,6 +1,5 @@
 /** What a machine remembers of a registry, whichever project, command or neighbour process brought it. */
-import { spawnSync } from 'node:child_process';
-import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -157,21 +156,6 @@ describe('the roots that a machine remembers', () => {
       await Promise.all(versions.map((version) => openHome(home).saw('a', { ...seen, version })));
       expect((await openHome(home).seen('a'))?.version).toBe(9);
     }
-  });
-
-  it('are not kept back by a process that died in the middle of it', async () => {
-    const home = await mkdtemp(join(dir, 'dead-'));
-    const seen = { digest: `sha256:${'5'.repeat(64)}`, rootVersion: 1, checkpoint: 'x' };
-    await openHome(home).saw('a', { ...seen, version: 1 });
-    const [name = ''] = await readdir(join(home, 'seen'));
-    const child = spawnSync(process.execPath, ['-e', '']);
-    await writeFile(join(home, 'seen', `${name}.held`), `${child.pid}`);
-    await openHome(home).saw('a', { ...seen, version: 2 });
-    await writeFile(join(home, 'seen', `${name}.held`), '');
-    await utimes(join(home, 'seen', `${name}.held`), new Date(0), new Date(0));
-    await openHome(home).saw('a', { ...seen, version: 3 });
-    expect((await openHome(home).seen('a'))?.version).toBe(3);
-    expect(await readdir(join(home, 'seen'))).toEqual([name]);
   });
 
   it('lose no sign-in and no pin to a neighbour', async () => {

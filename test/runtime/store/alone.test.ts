@@ -1,18 +1,26 @@
 /** One after the other, whatever a holder left behind. */
-import { spawnSync } from 'node:child_process';
-import { existsSync, utimesSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { alone } from '../../../runtime/store/alone.ts';
+import { refusal } from '../../helpers/machine.ts';
 import { tempDir } from '../../helpers/session.ts';
 
 const MODULE = new URL('../../../runtime/store/alone.ts', import.meta.url).href;
 
-/** Of a process that ended. */
-const GONE = `${spawnSync(process.execPath, ['--version']).pid}`;
+const holding = (path: string, then: string): ChildProcess => {
+  const code = `import { alone } from ${JSON.stringify(MODULE)};
+    await alone(process.argv[1], async () => { console.log('held'); ${then} });`;
+  return spawn(process.execPath, ['--input-type=module', '-e', code, path], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+};
 
-it('is one at a time, also where many find that the holder before them is gone', async () => {
+it('is one at a time, within a process', async () => {
   const path = join(tempDir(), 'file');
   let [inside, most, done] = [0, 0, 0];
   const work = async (): Promise<void> => {
@@ -20,37 +28,40 @@ it('is one at a time, also where many find that the holder before them is gone',
     for (let turn = 0; turn < 20; turn++) await setImmediate();
     inside--;
     done++;
-    writeFileSync(`${path}.held`, GONE);
   };
-  writeFileSync(`${path}.held`, GONE);
   await Promise.all(Array.from({ length: 24 }, () => alone(path, work)));
   expect([most, done]).toEqual([1, 24]);
 });
 
-it('is not ended by whoever took too long for it', async () => {
+it('waits for a holder that is suspended, whatever the clock says, and not for one that was killed', async () => {
   const path = join(tempDir(), 'file');
-  const [entered, next] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  const other = await alone(path, async () => {
-    const long = new Date(Date.now() - 60_000);
-    utimesSync(`${path}.held`, long, long);
-    const whole = alone(path, () => {
-      entered.resolve();
-      return next.promise;
-    });
-    await entered.promise;
-    return { whole };
-  });
-  expect(existsSync(`${path}.held`)).toBe(true);
-  next.resolve();
-  await other.whole;
-  expect(existsSync(`${path}.held`)).toBe(false);
+  const child = holding(path, 'await new Promise((resolve) => process.stdin.once("end", resolve).resume());');
+  await once(child.stdout as Readable, 'data');
+  child.kill('SIGSTOP');
+  const long = new Date(Date.now() - 3_600_000);
+  utimesSync(`${path}.lock`, long, long);
+  expect(await refusal(alone(path, async () => 'done', 50))).toMatchObject({ code: 'SYSTEM' });
+  child.kill('SIGKILL');
+  expect(await alone(path, async () => 'done')).toBe('done');
 });
 
-it('keeps nobody waiting where it could not be written down', () => {
+it('keeps out who shares the folder from another container, and sees there whether a holder lives', async () => {
   const path = join(tempDir(), 'file');
   const code = `import { alone } from ${JSON.stringify(MODULE)};
-    const why = await alone(process.argv[1], async () => 'done').catch(({ code }) => code);
-    console.log(why);`;
+    console.log(await alone(process.argv[1], async () => 'done', 50).catch(({ code }) => code));`;
+  const inOther = ['--user', '--map-root-user', '--pid', '--fork', '--mount-proc', process.execPath];
+  const there = (): string =>
+    spawnSync('unshare', [...inOther, '--input-type=module', '-e', code, path], {
+      encoding: 'utf8',
+    }).stdout.trim();
+  expect(await alone(path, async () => there())).toBe('SYSTEM');
+  expect(there()).toBe('done');
+});
+
+it('takes no room on a disk that is full', () => {
+  const path = join(tempDir(), 'file');
+  const code = `import { alone } from ${JSON.stringify(MODULE)};
+    console.log(await alone(process.argv[1], async () => 'done').catch(({ code }) => code));`;
   // No file of that process may have a byte in it, as on a disk that is full.
   const inShell = [
     '-c',
@@ -59,6 +70,12 @@ it('keeps nobody waiting where it could not be written down', () => {
     code,
     path,
   ];
-  expect(spawnSync('sh', inShell, { encoding: 'utf8' }).stdout.trim()).toBe('EFBIG');
-  expect(existsSync(`${path}.held`)).toBe(false);
+  expect(spawnSync('sh', inShell, { encoding: 'utf8' }).stdout.trim()).toBe('done');
+  expect(statSync(`${path}.lock`)).toMatchObject({ size: 0, mode: 0o100600 });
+});
+
+it('says what is in its way', async () => {
+  const path = join(tempDir(), 'file');
+  mkdirSync(`${path}.lock`);
+  expect(await refusal(alone(path, async () => 'done'))).toMatchObject({ code: 'SYSTEM' });
 });
