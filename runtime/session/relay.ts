@@ -84,6 +84,7 @@ export class Relay {
     this.#waking = false;
     this.#waitingServer.take();
     this.#behind.take();
+    this.#toClient.judging = null;
     this.exchange.tasks.lose(error?.message ?? 'its server was stopped');
     if (!error) return;
     this.exchange.abandon(error.message, error);
@@ -104,6 +105,7 @@ export class Relay {
     this.#held++;
     exchange.state = exchange.link = null;
     this.#behind.take();
+    this.#toClient.judging = null;
     exchange.abandon(error.message, error);
     for (const message of this.#waitingClient.take()) this.#toServer.refuse(message, error);
   }

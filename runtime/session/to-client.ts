@@ -35,7 +35,8 @@ export class ToClient {
   readonly #over: ToServer['over'];
   readonly #said = new limits.Unasked();
   readonly #noise = new limits.Rate(limits.MAX_NOISE, limits.WINDOW_MS);
-  #judging = false;
+  /** An answer that is being judged on another thread: what its server says after it has to wait. Null once that server is gone. */
+  judging: Promise<Judged<Response>> | null = null;
   readonly #judged: () => void;
 
   /** `judged`: what waited for a judgement on another thread may follow. */
@@ -57,11 +58,6 @@ export class ToClient {
     this.#request(message);
   }
 
-  /** An answer is being judged on another thread: what its server says after it has to wait. */
-  get judging(): boolean {
-    return this.#judging;
-  }
-
   /** 13 bound to its request, its content judged; 14 noted, 15 answered; lists without what is not locked. */
   answer(message: Response | wire.Unread): void {
     const x = this.#x;
@@ -78,10 +74,11 @@ export class ToClient {
         small ? message : { ...judged.message, bytes: message.bytes },
       );
     if (!(judging instanceof Promise)) return answered(judging);
-    this.#judging = true;
+    this.judging = judging;
     const letGo = link.peer.hold();
     const told = judging.then((judged) => {
-      this.#judging = false;
+      if (this.judging !== judging) return this.unheard('an answer of a server that is gone');
+      this.judging = null;
       // Meanwhile it may have been cancelled, given up or revoked, and is recorded so.
       if (x.fromClient.get(known.key) === pending && !x.sealedTo(message)) answered(judged);
       else this.#unasked(message);

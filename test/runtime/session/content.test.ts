@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { contentJudge } from '../../../runtime/gate/results.ts';
+import { Breaker } from '../../../runtime/lifecycle/breaker.ts';
 import type { SandboxedProcess } from '../../../runtime/ports.ts';
 import { parseMessage, type Response } from '../../../runtime/wire/message.ts';
 import type { JsonObject } from '../../../schemas/common.ts';
@@ -377,5 +378,42 @@ describe('an answer that is judged on another thread', () => {
       ]);
       return;
     }
+  });
+
+  it('keeps nobody waiting once its server is gone: the next one answers before it is judged', async () => {
+    const judge = contentJudge({
+      ...{ content: {}, entry: { server: 'a/b' }, surface: { tools: {} } },
+      journal: { key: Buffer.alloc(32) },
+    });
+    const busy = parseMessage(Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 1, result: said(json) })));
+    const states: string[] = [];
+    const session = await openSession({
+      keeping: { onDemand: true, breaker: new Breaker(), probes: null, idleMs: null },
+      onState: ({ to }) => void states.push(to),
+      surface: await capture([server]),
+      start: (log) => plainProcess([server, 'good', log]),
+    });
+    await call(session, 'say', { content: [] });
+    // The threads have seconds of work for the same person, before this answer's turn comes.
+    let free = false;
+    const work = Promise.all(
+      Array.from({ length: 300 }, () =>
+        judge.large(busy as Response, { method: 'tools/call', target: 'x', rule: {} }, 'erin'),
+      ),
+    ).then(() => {
+      free = true;
+    });
+    const lost = session.request(2, 'tools/call', { name: 'say', arguments: { json } });
+    const gone = session.process();
+    while (!gone?.stdout.isPaused()) await new Promise((resolve) => setImmediate(resolve));
+    await gone.stop(0);
+    expect(codeOf(await lost)).toBe('SERVER_DIED');
+    const next = await call(session, 'say', { content: [] }, 3);
+    expect([next.result, free, states.includes('DEAD')]).toEqual([{ content: [] }, false, true]);
+    await work;
+    expect((await call(session, 'say', { content: [] }, 4)).result).toEqual({ content: [] });
+    await session.close();
+    const ends = (await session.records()).filter(({ kind }) => /^(?:request.finished|response)/.test(kind));
+    expect(ends.map(({ outcome }) => outcome)).toEqual(['ok', 'lost', 'ok', 'refused', 'ok']);
   });
 });
