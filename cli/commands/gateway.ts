@@ -5,9 +5,7 @@ import { refusalRecords } from '../../runtime/gateway/records.ts';
 import { type Gateway, openGateway } from '../../runtime/gateway/server.ts';
 import { openIdentity } from '../../runtime/identity/identity.ts';
 import { openUpstream } from '../../runtime/identity/upstream.ts';
-import type { Journal } from '../../runtime/journal/journal.ts';
 import { type Health, health } from '../../runtime/telemetry/health.ts';
-import { observedJournal } from '../../runtime/telemetry/observed.ts';
 import type { VerifiedEntry } from '../../runtime/trust/entry.ts';
 import { sharedSource } from '../../runtime/trust/shared-source.ts';
 import { Me } from '../../schemas/api.ts';
@@ -66,9 +64,8 @@ async function serve(context: Context, runtime: Runtime, config: OpenedConfig): 
   const aliases = Object.keys(opened.verified.lock.servers);
   assertLocked(config, aliases);
   const instances = new Instances(config.instances);
-  const watched = watching(runtime, () => doors.expires);
-  const doors: Doors = new Doors({
-    runtime: { ...runtime, journal: watched.journal },
+  const doors = new Doors({
+    runtime,
     content: config.config.content,
     instances,
     restMs: config.restMs,
@@ -83,7 +80,10 @@ async function serve(context: Context, runtime: Runtime, config: OpenedConfig): 
     revocations: api && sharedSource(remembering(revocationsOf(api, { say }), place), stop),
   });
   const first = await doors.of(opened, refused);
-  const running = await listen(runtime, config, { doors: first, watched });
+  const running = await listen(runtime, config, {
+    doors: first,
+    health: health({ journal: runtime.journal, lockExpires: () => doors.expires }),
+  });
   runtime.telemetry.metrics.gauge(
     'gateway_sessions',
     'Sessions and stateless callers.',
@@ -154,21 +154,10 @@ function tracing({ tracer }: Runtime['telemetry']): Pick<GatewayOptions, 'trace'
   return { trace: ({ traceparent, tracestate }) => tracer.headers(one(traceparent), one(tracestate)) };
 }
 
-interface Watched {
-  readonly health: Health;
-  readonly journal: Journal;
-}
-
-/** A journal that health hears of: what cannot be recorded makes the gateway unready. */
-function watching({ journal }: Runtime, lockExpires: () => number): Watched {
-  const watcher = health({ journalDir: journal.dir, lockExpires });
-  return { health: watcher, journal: observedJournal(journal, watcher) };
-}
-
 async function listen(
   { journal, person, say, telemetry }: Runtime,
   config: OpenedConfig,
-  { doors, watched }: { readonly doors: ReadonlyMap<string, Door>; readonly watched: Watched },
+  { doors, health }: { readonly doors: ReadonlyMap<string, Door>; readonly health: Health },
 ): Promise<Gateway> {
   const { dir, limits } = config;
   const { hosts = [], origins = [], identity: named, metrics } = config.config;
@@ -191,7 +180,7 @@ async function listen(
     identify: (request) => identity.identify(request),
     plain: plainPages({
       metadata: identity.metadata,
-      health: watched.health,
+      health,
       metrics: telemetry.metrics,
       metricsFor: metrics ?? 'this machine',
     }),

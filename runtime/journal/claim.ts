@@ -1,7 +1,7 @@
 /** Who writes a journal: whoever holds a file in its folder. */
 import { join } from 'node:path';
 import { type Hold, hold } from '../store/hold.ts';
-import { broken } from './writer.ts';
+import { broken } from './broken.ts';
 
 export type Claim = Hold;
 

@@ -6,11 +6,13 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { AuditBody } from '../../schemas/audit.ts';
+import type { LockkeeperError } from '../../schemas/errors.ts';
 import { type Claim, claim } from './claim.ts';
 import { SEGMENT, type SegmentLimits, segmentName } from './limits.ts';
+import type { Noted } from './noted.ts';
 import { damaged, type Place, readSegment, type Step, segmentsOf } from './read.ts';
 import { Recent } from './recent.ts';
-import { type Noted, type Tail, Writer } from './writer.ts';
+import { type Tail, Writer } from './writer.ts';
 
 export { readJournal, verifyJournal } from './read.ts';
 
@@ -19,10 +21,12 @@ export interface Journal {
   readonly dir: string;
   /** Key for hashing secrets; never leaves this folder. */
   readonly key: Buffer;
-  /** Resolves with the sequence number once durable. Rejects JOURNAL_BROKEN, then and ever after. */
+  /** Resolves with the sequence number once durable. Rejects JOURNAL_BROKEN, then and until there is room again, or ever after. */
   append(body: AuditBody): Promise<number>;
   /** Queues a record that nothing waits for; a failure shows at the next `append`. */
   note(noted: Noted): void;
+  /** Why no record can be kept now; null where it can. */
+  failure(): LockkeeperError | null;
   /** Number of the last durable record. */
   durable(): number;
   /** What follows a place, from memory; null for who is too far behind. */
@@ -113,13 +117,16 @@ async function begin({ dir, id, hold, limits }: Taken): Promise<Journal> {
   const tail = await tailOf(dir);
   const key = await keyOf(dir);
   const recent = new Recent();
-  const writer = new Writer(dir, tail, { limits, recent });
+  const recovered = (detail: { readonly lost: number }): AuditBody =>
+    ownRecord(id, 'journal.recovered', { cutBytes: 0, ...detail });
+  const writer = new Writer(dir, tail, { limits, recent, recovered });
   const journal: Journal = {
     id,
     dir,
     key,
     append: (body) => writer.append(body),
     note: (noted) => writer.note(noted),
+    failure: () => writer.failure,
     durable: () => writer.durable,
     recent: (place) => recent.after(place),
     segment: () => writer.segment,

@@ -47,8 +47,11 @@ export class SegmentFile {
   #room = 0;
   #closed = false;
 
-  /** Continues a file behind its first `bytes`, or begins one. What is behind them goes. Nothing stays open where it throws. */
-  constructor(dir: string, name: string, bytes: number) {
+  /**
+   * Continues a file behind its first `bytes`, or begins one. What is behind them goes. Nothing stays open where it throws.
+   * `same`: what it has to be, and is not begun.
+   */
+  constructor(dir: string, name: string, bytes: number, same?: SegmentFile) {
     this.#path = join(dir, name);
     this.#bytes = this.#size = bytes;
     const opened: number[] = [];
@@ -57,7 +60,7 @@ export class SegmentFile {
       return opened.at(-1) as number;
     };
     try {
-      this.#fd = open(this.#path, constants.O_WRONLY | constants.O_CREAT);
+      this.#fd = open(this.#path, constants.O_WRONLY | (same ? 0 : constants.O_CREAT));
       // A file is durable when its folder's entry is: a synced record in a file that a crash forgets is none.
       for (const folder of [dir, dirname(dir)]) {
         fsyncSync(open(folder, constants.O_RDONLY));
@@ -65,6 +68,8 @@ export class SegmentFile {
       }
       const there = fstatSync(this.#fd);
       this.#own = there;
+      const { dev, ino } = same ? same.#own : there;
+      if (there.dev !== dev || there.ino !== ino || there.size < bytes) throw new Error(MOVED);
       this.#durable = DURABLE === null ? null : open(this.#path, constants.O_WRONLY | DURABLE);
       if (this.#durable !== null && fstatSync(this.#durable).ino !== there.ino) throw new Error(MOVED);
       if (there.size > bytes) ftruncateSync(this.#fd, bytes);

@@ -1,29 +1,15 @@
 /** Appending to one journal: records are chained as they come, and durable before anybody is told. */
 import { type AuditBody, linkLine } from '../../schemas/audit.ts';
-import { LockkeeperError, quote } from '../../schemas/errors.ts';
+import { type LockkeeperError, quote } from '../../schemas/errors.ts';
+import { broken } from './broken.ts';
 import { MAX_RECORD_BYTES, nextSegment, SEGMENT, type SegmentLimits, withoutTexts } from './limits.ts';
-import type { Recent } from './recent.ts';
+import { bodyOf, type Noted } from './noted.ts';
+import type { Recent, Written } from './recent.ts';
 import { SegmentFile } from './segment.ts';
+import { isPassing, Unkept } from './unkept.ts';
 
 /** A record nobody waits for is on the disk at most this much later. */
 const LAZY_MS = 100;
-
-export function broken(expected: string, found: string, cause?: unknown): LockkeeperError {
-  return new LockkeeperError('JOURNAL_BROKEN', {
-    expected,
-    found,
-    next: 'Free space on the journal’s disk or correct its folder; no call is forwarded until its record can be kept',
-    cause,
-  });
-}
-
-/** A record, or what makes it: once this turn is over, and with what it tells of already done. It must not throw. */
-export type Noted = AuditBody | (() => AuditBody);
-
-/** The record itself. */
-export function bodyOf(noted: Noted): AuditBody {
-  return typeof noted === 'function' ? noted() : noted;
-}
 
 /** Where a journal ended. */
 export interface Tail {
@@ -47,6 +33,8 @@ export interface WriterOptions {
   readonly limits?: SegmentLimits;
   /** Gets each line once it is durable. */
   readonly recent?: Recent;
+  /** Makes the record of a failure that is over, since which `lost` records are not kept. */
+  readonly recovered?: (detail: { readonly lost: number }) => AuditBody;
 }
 
 export class Writer {
@@ -55,6 +43,8 @@ export class Writer {
   #segment: string;
   #began: number | null;
   #durable: number;
+  /** Of the last durable record. */
+  #digest: string | null;
   #file: SegmentFile;
   #seq: number;
   #prev: string | null;
@@ -68,9 +58,14 @@ export class Writer {
   #scheduled = false;
   #lazy: NodeJS.Timeout | undefined;
   #failure: LockkeeperError | null = null;
+  /** What waits for room, where the failure was for want of it. */
+  #unkept: Unkept | null = null;
+  readonly #recovered: WriterOptions['recovered'];
 
-  constructor(dir: string, tail: Tail, { limits = SEGMENT, recent }: WriterOptions = {}) {
+  constructor(dir: string, tail: Tail, { limits = SEGMENT, recent, recovered }: WriterOptions = {}) {
     this.#dir = dir;
+    this.#recovered = recovered;
+    this.#digest = tail.prev;
     this.#limits = limits;
     this.#recent = recent;
     this.#began = tail.began;
@@ -91,6 +86,11 @@ export class Writer {
     return this.#segment;
   }
 
+  /** Why no record is kept now. */
+  get failure(): LockkeeperError | null {
+    return this.#failure;
+  }
+
   append(body: AuditBody): Promise<number> {
     if (this.#failure) return Promise.reject(this.#failure);
     this.#take();
@@ -103,7 +103,7 @@ export class Writer {
 
   /** Its line is made once this turn is over: what it tells of need not wait for that. */
   note(noted: Noted): void {
-    if (this.#failure) return;
+    if (this.#failure) return this.#unkept?.soon(noted);
     if (this.#noted.push(noted) === 1) setImmediate(() => this.#take());
     this.#lazy ??= setTimeout(() => {
       this.#lazy = undefined;
@@ -143,7 +143,7 @@ export class Writer {
     if (this.#busy || this.#lines.length === 0) return;
     this.#busy = true;
     while (this.#lines.length > 0) {
-      const [lines, waiting, last] = [this.#lines, this.#waiting, this.#seq];
+      const [lines, waiting, last, digest] = [this.#lines, this.#waiting, this.#seq, this.#prev];
       [this.#lines, this.#waiting] = [[], []];
       const bytes = Buffer.from(lines.join(''), 'utf8');
       try {
@@ -151,16 +151,21 @@ export class Writer {
         const offset = this.#file.bytes;
         if (waiting.length === 1) this.#file.add(bytes);
         else await this.#file.addAside(bytes);
-        this.#durable = last;
-        this.#recent?.add({ segment: this.#segment, offset, bytes, first: last - lines.length + 1, last });
-        this.#began ??= Date.now();
+        this.#kept({ segment: this.#segment, offset, bytes, first: last - lines.length + 1, last }, digest);
         if (this.#isFull()) this.#rotate();
         for (const { seq, resolve } of waiting) resolve(seq);
       } catch (cause) {
-        this.#fail(cause, waiting);
+        this.#fail(cause, waiting, last > this.#durable ? lines : []);
       }
     }
     this.#busy = false;
+  }
+
+  #kept(written: Written, digest: string | null): void {
+    this.#durable = written.last;
+    this.#digest = digest;
+    this.#recent?.add(written);
+    this.#began ??= Date.now();
   }
 
   #isFull(): boolean {
@@ -174,22 +179,50 @@ export class Writer {
     try {
       this.#rotate();
     } catch (cause) {
-      this.#fail(cause, []);
+      this.#fail(cause, [], []);
     }
   }
 
   #rotate(): void {
-    this.#file.close(true);
-    this.#segment = nextSegment(this.#segment);
-    this.#began = null;
-    this.#file = new SegmentFile(this.#dir, this.#segment, 0);
+    const segment = nextSegment(this.#segment);
+    const file = new SegmentFile(this.#dir, segment, 0);
+    const before = this.#file;
+    [this.#segment, this.#file, this.#began] = [segment, file, null];
+    before.close(true);
   }
 
-  /** Nothing that is queued is written any more. */
-  #fail(cause: unknown, waiting: readonly Waiting[]): void {
+  /** Nothing that somebody waits for is written any more. `lines`: those that were being written. */
+  #fail(cause: unknown, waiting: readonly Waiting[], lines: readonly string[]): void {
     this.#failure = broken(`a durable record in ${quote(this.#dir)}`, quote((cause as Error).message), cause);
-    for (const { reject } of [...waiting, ...this.#waiting]) reject(this.#failure);
+    const refused = [...waiting, ...this.#waiting];
+    const [left, noted] = [[...lines, ...this.#lines], this.#noted];
     [this.#lines, this.#waiting, this.#noted] = [[], [], []];
+    this.#unkept = this.#recovered && isPassing(cause) ? new Unkept(() => this.#mend()) : null;
+    this.#unkept?.lines(left, new Set(refused.map(({ seq }) => seq)));
+    for (const one of noted) this.#unkept?.soon(one);
+    for (const { reject } of refused) reject(this.#failure);
+  }
+
+  /** Goes on behind the last durable record, if there is room again: first with what nobody waits for. */
+  #mend(): void {
+    const unkept = this.#unkept;
+    if (!unkept || !this.#recovered) return;
+    [this.#seq, this.#prev] = [this.#durable, this.#digest];
+    try {
+      this.#file.close(false);
+      this.#file = new SegmentFile(this.#dir, this.#segment, this.#file.bytes, this.#file);
+      for (const body of [this.#recovered({ lost: unkept.lost }), ...unkept.bodies]) this.#link(body);
+      const [offset, bytes] = [this.#file.bytes, Buffer.from(this.#lines.join(''), 'utf8')];
+      this.#file.add(bytes);
+      const [first, last] = [this.#durable + 1, this.#seq];
+      this.#kept({ segment: this.#segment, offset, bytes, first, last }, this.#prev);
+      this.#failure = this.#unkept = null;
+      unkept.end((noted) => this.note(noted));
+    } catch (cause) {
+      if (isPassing(cause)) unkept.again();
+      else this.#unkept = null;
+    }
+    this.#lines = [];
   }
 
   /** Writes what is queued. */
@@ -203,6 +236,11 @@ export class Writer {
 
   async close(): Promise<void> {
     await this.settle();
+    // What was noted a moment ago is held once this turn is over.
+    if (this.#unkept) await new Promise((resolve) => setImmediate(resolve));
+    this.#unkept?.end(() => undefined);
+    this.#mend();
+    this.#unkept = null;
     this.#file.close(this.#failure === null);
     this.#failure ??= broken('an open journal', 'a closed one');
   }

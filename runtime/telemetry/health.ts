@@ -1,8 +1,8 @@
 /** Whether a runtime lives, and whether it may be sent calls. */
 import { accessSync, constants, statfsSync } from 'node:fs';
-import type { JournalObserver } from './observed.ts';
+import type { Journal } from '../journal/journal.ts';
 
-export interface Health extends JournalObserver {
+export interface Health {
   /** It answers: that is all. */
   live(): { readonly ok: true };
   /** Ready only where a call could be recorded and the lock permits it. */
@@ -10,8 +10,7 @@ export interface Health extends JournalObserver {
 }
 
 export interface HealthOptions {
-  /** Folder of the journal. */
-  readonly journalDir: string;
+  readonly journal: Pick<Journal, 'dir' | 'failure'>;
   /** End of the lock that is in force, milliseconds since the epoch; null: there is none. */
   readonly lockExpires: () => number | null;
   readonly now?: () => number;
@@ -20,19 +19,14 @@ export interface HealthOptions {
 /** Bytes below which a disk is full. */
 const LEAST_FREE = 8 * 1024 * 1024;
 
-/** Hears of the journal's failures by its records: a journal that failed once keeps nothing any more. */
-export function health({ journalDir, lockExpires, now = Date.now }: HealthOptions): Health {
-  let broken = false;
+export function health({ journal, lockExpires, now = Date.now }: HealthOptions): Health {
   return {
-    settled: (_, __, failed) => {
-      if (failed !== null) broken = true;
-    },
     live: () => ({ ok: true }),
     ready: () => {
       const expires = lockExpires();
       const reasons = [
-        broken ? 'a record could not be kept' : null,
-        unwritable(journalDir),
+        journal.failure() ? 'a record could not be kept' : null,
+        unwritable(journal.dir),
         expires === null ? 'there is no lock' : null,
         expires !== null && now() >= expires ? 'the lock has expired' : null,
       ].filter((reason) => reason !== null);

@@ -1,7 +1,7 @@
 /** A journal whose records others hear of, too. Whoever hears can neither hold a record up nor keep it away. */
 import type { AuditBody } from '../../schemas/audit.ts';
 import type { Journal } from '../journal/journal.ts';
-import { bodyOf } from '../journal/writer.ts';
+import { bodyOf } from '../journal/noted.ts';
 
 export interface JournalObserver {
   /** A record was handed to the journal, or made by it. `awaited`: its effect waits until it is durable. */

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { MAX_IN_FLIGHT } from '../../../runtime/gate/gate.ts';
 import { type Journal, openJournal } from '../../../runtime/journal/journal.ts';
+import { bodyOf } from '../../../runtime/journal/noted.ts';
 import { readJournal, verifyJournal } from '../../../runtime/journal/read.ts';
-import { bodyOf } from '../../../runtime/journal/writer.ts';
 import type { AuditBody } from '../../../schemas/audit.ts';
 import { codeOf, INITIALIZE, openSession, startSession, tempDir } from '../../helpers/session.ts';
 
