@@ -41,7 +41,7 @@ export const RUNTIME_OPTIONS: Options = {
 };
 
 /** How often a process looks what others wrote down of somebody's reading, ms. A model takes longer to answer. */
-const LOOK_MS = 100;
+export const LOOK_MS = 100;
 
 export interface Runtime {
   readonly project: Project;

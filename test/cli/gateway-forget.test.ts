@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { gatewayForget } from '../../cli/commands/gateway-forget.ts';
 import { flowsDirOf } from '../../cli/home.ts';
+import { LOOK_MS } from '../../cli/runtime.ts';
 import { FlowState } from '../../runtime/policy/flows.ts';
 import { FlowMemories } from '../../runtime/policy/remembered.ts';
 import { REMEMBERS } from '../../runtime/policy/rules.ts';
@@ -35,4 +36,28 @@ it('takes away what one user has read through any registry, and says when there 
   }
   expect(cleared).toEqual(['ada', 'ada']);
   expect(await refusal(forget('ada'))).toMatchObject({ code: 'NOT_FOUND' });
+});
+
+it('has come to whoever runs once it is said: what is read from then on is remembered', async () => {
+  const context = machine();
+  const dir = join(flowsDirOf(context.home), 'r-1');
+  const flowOf = (): FlowState =>
+    new FlowState(
+      new FlowMemories({ dir, lookMs: LOOK_MS }).of({ user: 'ada', principal: 'token' }, REMEMBERS),
+    );
+  const read = { untrusted: true, private: false };
+  const running = flowOf();
+  const reads = async (): Promise<void> => {
+    running.keep(read, { call: 'c/1', what: 'web/fetch' });
+    await running.kept;
+    running.saw(read, { call: 'c/1', what: 'web/fetch' });
+  };
+  await reads();
+  const forgotten = gatewayForget.run(context, ['ada'], {});
+  // It looks, and has not heard yet.
+  running.look();
+  await forgotten;
+  expect(flowOf().read.untrusted).toBe(false);
+  await reads();
+  expect(flowOf().read.untrusted).toBe(true);
 });
