@@ -2,7 +2,7 @@
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runMigrations } from 'graphile-worker';
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
 import { selectDriver } from '../runtime/isolation/select.ts';
 import { type Blobs, openBlobs } from '../runtime/store/blobs.ts';
 import { openBucketBlobs } from '../runtime/store/bucket-blobs.ts';
@@ -27,6 +27,7 @@ import type { Deps, ScanDeps } from './deps.ts';
 import { startEmbedded } from './embedded.ts';
 import { expireApprovals } from './expiry.ts';
 import { loadKeys } from './keys.ts';
+import { openLogger } from './logger.ts';
 import { sweepBundles } from './mcp-bundles.ts';
 import { openOidcFile } from './oidc/open.ts';
 import { tendOrphans } from './orphans.ts';
@@ -63,10 +64,7 @@ export async function startRegistry(
   try {
     await mkdir(config.dataDir, { recursive: true });
     await chmod(config.dataDir, 0o755);
-    const log = pino(
-      { level: config.logLevel, redact: ['req.headers.authorization', 'token'] },
-      pino.destination({ dest: 2, sync: true }),
-    );
+    const log = openLogger(config.logLevel);
     const embedded =
       config.databaseUrl === null
         ? await startEmbedded({ dir: join(config.dataDir, 'postgres'), progress: tell })
