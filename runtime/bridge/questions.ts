@@ -5,7 +5,7 @@ import type { LockkeeperError } from '../../schemas/errors.ts';
 import { judgeToClient, type Pending, type Verdict } from '../gate/gate.ts';
 import type { Exchange } from '../session/exchange.ts';
 import * as records from '../session/records.ts';
-import { encode, type Id, idKey, type Request, refusalOf } from '../wire/message.ts';
+import { encode, type Id, idKey, type Request } from '../wire/message.ts';
 import type { OpenCall } from './open-call.ts';
 
 type Question = Pending & { readonly of: OpenCall };
@@ -45,19 +45,15 @@ export class Questions {
     return judged.message;
   }
 
-  /** The client's answer as the server is told it. */
+  /** The client's answer, which was judged with the request that it came in, as the server is told it. */
   answered({ id }: Request, result: JsonObject): Buffer {
-    const { scribe, content } = this.#x;
+    const { scribe } = this.#x;
     const message = { kind: 'response', id, result, bytes: encode({ jsonrpc: '2.0', id, result }) } as const;
     const asked = this.#open.get(idKey(id));
     if (!asked) return message.bytes;
     this.#open.delete(idKey(id));
-    const judged = content.told(message);
-    const { method, call } = asked;
-    if (judged.found.length > 0)
-      this.#x.note(records.flagged(scribe, judged, { direction: 'to-server', method, call }));
-    this.#x.note(records.finished(scribe, asked, records.endOf(message, judged.error)));
-    return judged.error ? refusalOf(id, judged.error) : judged.message.bytes;
+    this.#x.note(records.finished(scribe, asked, records.endOf(message)));
+    return message.bytes;
   }
 
   /** Taken back by the server: whose call it was of. */

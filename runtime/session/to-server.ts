@@ -8,6 +8,7 @@ import { duplicateId } from '../gate/refusals.ts';
 import { judgeAnswer } from '../gate/tasks.ts';
 import type { Message, Notification, Response } from '../wire/message.ts';
 import * as wire from '../wire/message.ts';
+import { splice } from '../wire/splice.ts';
 import { answerFor } from './answers.ts';
 import { Asking } from './asking.ts';
 import type { Exchange } from './exchange.ts';
@@ -70,11 +71,31 @@ export class ToServer {
     const verdict = judgeToServer(message, state);
     if (!verdict.allow) return this.refuse(message, verdict.error, verdict);
     if (message.kind === 'notification') return this.#notify(message);
+    const asked = message.params.inputResponses === undefined ? message : this.#withAnswers(message, verdict);
+    if (!asked) return;
     judgeRate(message, verdict.rule, { state, count: true });
-    const pending = this.#pendingOf(message, verdict);
+    const pending = this.#pendingOf(asked, verdict);
     // 9 people, where the policy asks for them
-    if (verdict.ask) this.#asking.begin({ message, pending, verdict });
-    else this.#send(message, pending, verdict);
+    if (verdict.ask) this.#asking.begin({ message: asked, pending, verdict });
+    else this.#send(asked, pending, verdict);
+  }
+
+  /** What a client answers in a request is judged as what it answers to one. Null: it is refused. */
+  #withAnswers(message: wire.Request, at: Extract<Verdict, { allow: true }>): wire.Request | null {
+    const { scribe, content } = this.#x;
+    const { id, method, params } = message;
+    const result = params.inputResponses ?? null;
+    const bytes = wire.encode({ jsonrpc: '2.0', id, result });
+    const judged = content.told({ kind: 'response', id, result, bytes });
+    const { message: told, found, error } = judged;
+    if (found.length > 0)
+      this.#x.note(records.flagged(scribe, judged, { direction: 'to-server', method, target: at.target }));
+    if (error) this.refuse(message, error, at);
+    if (error || told.kind === 'error') return null;
+    if (!judged.hidden) return message;
+    const change = { path: ['params', 'inputResponses'], value: told.result };
+    const inputResponses = told.result;
+    return { ...message, params: { ...params, inputResponses }, bytes: splice(message.bytes, [change]) };
   }
 
   /** `at`: what the gate knew of it. */

@@ -42,6 +42,8 @@ createInterface({ input: process.stdin }).on('line', (text) => {
   }
   if (method === 'tools/list') return answer(id, JSON.stringify({ tools }));
   if (method === 'tools/call') {
+    const { inputResponses } = params;
+    if (inputResponses) appendFileSync(log, `${JSON.stringify({ answers: inputResponses })}\n`);
     if (params.name !== 'line') return answer(id, params.arguments.json);
     write(params.arguments.json);
     return answer(id, '{"content":[]}');

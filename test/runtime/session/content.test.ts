@@ -319,6 +319,41 @@ describe('a question in a result of the stateless era', () => {
   });
 });
 
+describe('an answer in a request of the stateless era', () => {
+  it.each<[string, ContentControls, string | undefined]>([
+    ['is kept back', { secrets: 'block' }, 'CONTENT_BLOCKED'],
+    ['has a mark in its place', { secrets: 'hide' }, undefined],
+    ['passes, and is told', {}, undefined],
+  ])('with a secret in it %s', async (_, content, code) => {
+    const session = await startSession({
+      surface: inBothEras(await capture([server])),
+      start: (log) => plainProcess([server, 'good', log]),
+      content,
+    });
+    const _meta = {
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+      'io.modelcontextprotocol/clientCapabilities': {},
+    };
+    const inputResponses = { ask: { action: 'accept', content: { note: `use ${secret}` } } };
+    const params = { name: 'say', arguments: { json: '{"content":[]}' }, inputResponses, _meta };
+    expect(codeOf(await session.request(1, 'tools/call', params))).toBe(code);
+    await session.close();
+    const place = '/ask/content/note';
+    expect(await flags(session)).toMatchObject([
+      {
+        found: [{ kind: 'secret', at: place }],
+        direction: 'to-server',
+        target: 'say',
+        hidden: content.secrets === 'hide',
+      },
+    ]);
+    expect(JSON.stringify(await session.records())).not.toContain(secret);
+    const heard = JSON.stringify(session.calls());
+    expect(heard.includes(secret)).toBe(content.secrets === undefined);
+    expect(heard.includes('hmac-sha256')).toBe(content.secrets === 'hide');
+  });
+});
+
 describe('an answer that is judged on another thread', () => {
   const json = JSON.stringify(said('x '.repeat(200_000)));
   const line = JSON.stringify({
