@@ -1,6 +1,7 @@
 /** Where a browser comes back to after a sign-in: a port of this machine that is open for one answer (RFC 8252). */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { assertOwnUser } from '../runtime/identity/behind.ts';
 import { LockkeeperError, quote } from '../schemas/errors.ts';
 
 export interface Back {
@@ -24,24 +25,35 @@ const HEADERS = {
   connection: 'close',
 };
 const PATH = '/back';
+const ANOTHERS =
+  'This came from another user of this machine, or from nobody can tell whom. If it was you, run it again with --no-browser.';
 /** So long connections stay after it is closed, ms. */
 const LAST_MS = 1000;
 
-/** Listens on 127.0.0.1 alone; `at`: the port, 0 for any that is free. Whoever comes without the state is turned away, and is waited past. */
-export async function openLoopback(state: string, at = 0): Promise<Loopback> {
+export interface Way {
+  /** The port; default: any that is free. */
+  readonly at?: number;
+  /** The state is on a command line, where every user of this machine reads it: the answer has to come from this one. */
+  readonly shown?: boolean;
+}
+
+/** Listens on 127.0.0.1 alone. Whoever comes without the state is turned away, and is waited past. */
+export async function openLoopback(state: string, { at = 0, shown = false }: Way = {}): Promise<Loopback> {
   const answer = Promise.withResolvers<Back>();
   // Refused before anybody waits, it is nobody's unhandled rejection.
   answer.promise.catch(() => undefined);
-  const server = createServer((request, response) => {
+  const server = createServer((request, response) => void answered(request, response));
+  const answered = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const back = backIn(request, { state, host: `127.0.0.1:${port()}` });
     if (back === null) return say(response, 400, 'This is not an answer that anybody waits for.');
+    if (shown && !(await isOwn(request))) return say(response, 403, ANOTHERS);
     if (back instanceof LockkeeperError) {
       answer.reject(back);
       return say(response, 200, 'The sign-in was not completed. The terminal says why.');
     }
     answer.resolve(back);
     say(response, 200, 'You can close this page and go back to the terminal.');
-  });
+  };
   const port = (): number => (server.address() as AddressInfo).port;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -60,6 +72,13 @@ export async function openLoopback(state: string, at = 0): Promise<Loopback> {
       setTimeout(() => server.closeAllConnections(), LAST_MS).unref();
     },
   };
+}
+
+function isOwn({ socket }: IncomingMessage): Promise<boolean> {
+  return assertOwnUser(socket).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Null for what is no answer to this sign-in. */

@@ -138,14 +138,15 @@ async function clientOf(
 }
 
 async function byBrowser(context: Context, values: Values, state: string): Promise<Person> {
-  const loopback = await openLoopback(state, portOf(values));
+  const shown = !flag(values, 'no-browser');
+  const loopback = await openLoopback(state, { at: portOf(values), shown });
   return {
     redirect: loopback.redirect,
     close: () => loopback.close(),
     ask: (url) => {
       context.say(`Sign in here, in a browser on this machine:\n\n  ${url}\n`);
-      if (flag(values, 'no-browser')) context.say(tunnelTo(loopback.redirect));
-      else openBrowser(url);
+      if (shown) openBrowser(url);
+      else context.say(tunnelTo(loopback.redirect));
       return loopback.wait(PATIENCE_MS);
     },
   };

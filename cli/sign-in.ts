@@ -33,7 +33,7 @@ export async function signInByProvider(
 async function byBrowser(context: Context, api: Api, browser: boolean): Promise<TokenView> {
   const [verifier, state] = [random(), random()];
   const challenge = createHash('sha256').update(verifier).digest('base64url');
-  const loopback = await openLoopback(state);
+  const loopback = await openLoopback(state, { shown: browser });
   try {
     const { redirect } = loopback;
     const { id, url, expires } = await api.call('signInBegin', BegunView, {

@@ -18,6 +18,7 @@ import { makePaint } from '../../cli/output.ts';
 import { signInByProvider } from '../../cli/sign-in.ts';
 import { buildApp } from '../../registry/app.ts';
 import { ownKey } from '../helpers/issuer.ts';
+import { statusFor } from '../helpers/loopback.ts';
 import { type OidcRegistry, startOidcRegistry } from '../helpers/oidc.ts';
 import { answerDevice, signIn } from '../helpers/people.ts';
 import { portToKeep } from '../helpers/ports.ts';
@@ -271,6 +272,19 @@ describe('the port that a browser comes back to', () => {
       expect((await fetch(...of(loopback.redirect))).status).toBe(400);
       await fetch(`${loopback.redirect}?code=right&state=${state}&iss=i`);
       expect(await loopback.wait(60_000)).toEqual({ code: 'right', iss: 'i' });
+    } finally {
+      loopback.close();
+    }
+  });
+
+  it('takes no answer of another user, who reads the state on the command line of the browser', async () => {
+    const isRoot = process.getuid?.() === 0;
+    const loopback = await openLoopback(state, { shown: true });
+    try {
+      const back = `${loopback.redirect}?state=${state}`;
+      if (isRoot) expect(await statusFor(65_534, `${back}&error=access_denied`)).toBe(403);
+      expect((await fetch(`${back}&code=right`)).status).toBe(200);
+      expect(await loopback.wait(60_000)).toMatchObject({ code: 'right' });
     } finally {
       loopback.close();
     }

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import type { Ends } from '../../runtime/identity/behind.ts';
 
 export interface Accepted extends Ends, AsyncDisposable {
@@ -51,4 +52,14 @@ export async function acceptedFrom(uid: number): Promise<Accepted> {
       await ended;
     },
   };
+}
+
+/** What a program of this user is answered, who goes to an address on loopback; takes root. */
+export async function statusFor(uid: number, address: string): Promise<number> {
+  const { host, port, pathname, search } = new URL(address);
+  const asks = `exec 3<>/dev/tcp/127.0.0.1/"$1"; printf 'GET %s HTTP/1.1\\r\\nHost: %s\\r\\n\\r\\n' "$2" "$3" >&3; read -r _ status _ <&3; echo "$status"`;
+  const child = spawn('bash', ['-c', asks, 'bash', port, `${pathname}${search}`, host], {
+    ...{ uid, gid: uid, cwd: '/', stdio: ['ignore', 'pipe', 'inherit'] },
+  });
+  return Number(await text(child.stdout));
 }
