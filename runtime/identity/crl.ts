@@ -3,8 +3,9 @@
  * is no list that one could trust, and is said so.
  */
 import { type KeyObject, verify, type X509Certificate } from 'node:crypto';
+import { setImmediate as turn } from 'node:timers/promises';
 import { LockkeeperError, quote } from '../../schemas/errors.ts';
-import { type Der, derIn, need, oidOf, partsOf, TAGS, timeOf } from './der.ts';
+import { type Der, derIn, eachOf, need, oidOf, partsOf, TAGS, timeOf } from './der.ts';
 
 /** What it is signed with: the hash, or none where the key's kind has its own. */
 const HASHES: Readonly<Record<string, string | null>> = {
@@ -28,23 +29,28 @@ export interface RevocationList {
   readonly serials: ReadonlySet<string>;
 }
 
-/** The lists in a file, PEM or DER. Throws CONFIG_INVALID for what is none, and for one of no such authority. */
-export function listsIn(
+/** Entries that are read in one go: a list may have half a million, and whatever else is served would wait for all. */
+const ENTRIES = 1000;
+
+/** The lists in a file, PEM or DER. Rejects with CONFIG_INVALID for what is none, and for one of no such authority. */
+export async function listsIn(
   bytes: Buffer,
   { file, authorities }: { readonly file: string; readonly authorities: readonly X509Certificate[] },
-): RevocationList[] {
+): Promise<RevocationList[]> {
   const blocks = bytes.toString('latin1').match(/-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----/g);
   const ders = blocks?.map((block) => Buffer.from(block.replace(/-----[^-]+-----/g, ''), 'base64')) ?? [
     bytes,
   ];
-  return ders.map((der) => {
+  const lists: RevocationList[] = [];
+  for (const der of ders)
     try {
-      return listOf(der, { file, authorities });
+      await turn();
+      lists.push(await listOf(der, { file, authorities }));
     } catch (cause) {
       if (cause instanceof LockkeeperError) throw cause;
       throw unusable(file, `something else: ${(cause as Error).message}`);
     }
-  });
+  return lists;
 }
 
 /** Hexadecimal digits without zeros before them, whoever wrote it; some authorities give numbers below zero. */
@@ -58,10 +64,10 @@ function serialIn({ body }: Der): string {
   return serialOf(`-${(2n ** BigInt(8 * body.length) - BigInt(`0x${hex}`)).toString(16)}`);
 }
 
-function listOf(
+async function listOf(
   bytes: Buffer,
   { file, authorities }: { readonly file: string; readonly authorities: readonly X509Certificate[] },
-): RevocationList {
+): Promise<RevocationList> {
   const [tbs, algorithm, signature] = partsOf(need(derIn(bytes), TAGS.sequence));
   const parts = partsOf(need(tbs, TAGS.sequence));
   if (parts[0]?.tag === TAGS.integer) parts.shift();
@@ -77,15 +83,22 @@ function listOf(
   );
   if (!authority) throw unusable(file, 'one that none of them signed');
   const rest = parts.slice(4);
-  const revoked = rest[0]?.tag === TAGS.sequence ? partsOf(rest[0]) : [];
   const extensions = rest.find(({ tag }) => tag === TAGS.zero);
   assertWhole(extensions && partsOf(extensions)[0], file);
-  const serials = revoked.map((entry) => {
+  const serials = rest[0]?.tag === TAGS.sequence ? await serialsIn(rest[0], file) : new Set<string>();
+  return { file, authority, from: timeOf(from), until: timeOf(until), serials };
+}
+
+async function serialsIn(revoked: Der, file: string): Promise<Set<string>> {
+  const serials = new Set<string>();
+  let count = 0;
+  for (const entry of eachOf(revoked)) {
     const [serial, , more] = partsOf(need(entry, TAGS.sequence));
     assertWhole(more, file);
-    return serialIn(need(serial, TAGS.integer));
-  });
-  return { file, authority, from: timeOf(from), until: timeOf(until), serials: new Set(serials) };
+    serials.add(serialIn(need(serial, TAGS.integer)));
+    if (++count % ENTRIES === 0) await turn();
+  }
+  return serials;
 }
 
 /** Whole bytes, as signatures are. */

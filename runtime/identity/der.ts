@@ -25,16 +25,18 @@ export function derIn(bytes: Buffer): Der {
   return one;
 }
 
-/** What a sequence holds. */
-export function partsOf({ tag, body }: Der): Der[] {
+/** What a sequence holds, one after the other. */
+export function* eachOf({ tag, body }: Der): Generator<Der, void> {
   if ((tag & 0x20) === 0) throw new RangeError(`tag ${tag}, which holds no parts`);
-  const parts: Der[] = [];
   for (let at = 0; at < body.length; ) {
     const { one, end } = next(body, at);
-    parts.push(one);
+    yield one;
     at = end;
   }
-  return parts;
+}
+
+export function partsOf(der: Der): Der[] {
+  return [...eachOf(der)];
 }
 
 /** This part, which has to be of that kind. */

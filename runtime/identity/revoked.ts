@@ -50,7 +50,7 @@ async function read(
     const version = `${info.ino} ${info.size} ${info.mtimeNs}`;
     if (before?.version === version) return before;
     if (!info.isFile() || info.size > MAX_FILE) throw unusable(file, `no file of at most ${MAX_FILE} bytes`);
-    return { version, value: { lists: listsIn(await handle.readFile(), { file, authorities }) } };
+    return { version, value: { lists: await listsIn(await handle.readFile(), { file, authorities }) } };
   } finally {
     await handle.close();
   }
