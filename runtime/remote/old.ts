@@ -7,6 +7,7 @@ import { answerOf, failureAt, isFatal, MAX_ASKED, type Outlet, type Said, TOO_MA
 import type { Requests } from './requests.ts';
 
 export class OldTransport {
+  readonly isWaiting = false;
   readonly #requests: Requests;
   readonly #out: Outlet;
   readonly #url: URL;

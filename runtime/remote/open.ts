@@ -74,6 +74,7 @@ class Remote {
       line: (bytes) => this.#line(bytes),
       die: (error) => this.#die(error),
       note: (text) => void this.#stderr.push(`${text}\n`),
+      free: () => this.#drain(),
       tools,
       limits,
       asides: asides(),
@@ -116,8 +117,8 @@ class Remote {
   /** Each write is one message with its newline. */
   #stdin(): Writable {
     const taken = (done: () => void): void => {
-      if (this.#requests.bytes < MOST_BYTES) done();
-      else this.#taken = done;
+      this.#taken = done;
+      this.#drain();
     };
     const stdin = new Writable({
       write: (chunk: Buffer, _, done) => {
@@ -141,7 +142,7 @@ class Remote {
   }
 
   #drain(): void {
-    if (this.#taken === null || this.#requests.bytes >= MOST_BYTES) return;
+    if (this.#taken === null || this.#transport.isWaiting || this.#requests.bytes >= MOST_BYTES) return;
     const taken = this.#taken;
     this.#taken = null;
     taken();

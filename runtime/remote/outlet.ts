@@ -15,6 +15,8 @@ export interface Outlet {
   readonly die: (error: LockkeeperError) => void;
   /** For a person who asks what went on last. */
   readonly note: (text: string) => void;
+  /** Nothing waits any more. */
+  readonly free: () => void;
   readonly tools: Tools;
   readonly limits: Limits;
   /** Lines of its streams that are no message, nor part of one. */

@@ -5,6 +5,7 @@ import { TransientMap } from '../transient-map.ts';
 import { type Id, idKey, refusalOf } from '../wire/message.ts';
 import { textAt } from '../wire/splice.ts';
 import { type Body, bodyOf, noBody } from './body.ts';
+import type { Ask } from './channel.ts';
 import { broken, type Reply } from './head.ts';
 import { messageHeaders, statelessVersion } from './headers.ts';
 import { Listening } from './listening.ts';
@@ -51,6 +52,11 @@ export class Streamable {
     });
   }
 
+  /** Whoever sends more is to wait: until the server has taken `initialized`, all of it is kept here. */
+  get isWaiting(): boolean {
+    return this.#waiting !== null;
+  }
+
   /** One message of ours. */
   take(said: Said): void {
     if (this.#waiting) this.#waiting.push(said);
@@ -86,12 +92,7 @@ export class Streamable {
     };
   }
 
-  #post({ method, params, bytes }: Said): {
-    method: 'POST';
-    path: string;
-    headers: Record<string, string>;
-    body: Buffer;
-  } {
+  #post({ method, params, bytes }: Said): Ask {
     const version = statelessVersion(params);
     const repeated =
       version === null || method === undefined ? {} : messageHeaders(method, params, this.#out.tools);
@@ -106,13 +107,8 @@ export class Streamable {
   #ask(said: Said & { readonly id: Id; readonly method: string }): void {
     const { id, method, params } = said;
     if (this.#asked.size >= MAX_ASKED) return this.#out.line(refusalOf(id, TOO_MANY));
-    const asked: Asked = {
-      id,
-      method,
-      stateless: statelessVersion(params) !== null,
-      answered: null,
-      open: null,
-    };
+    const stateless = statelessVersion(params) !== null;
+    const asked: Asked = { id, method, stateless, answered: null, open: null };
     this.#asked.set(idKey(id), asked);
     const from = { lastId: null as string | null, retryMs: null as number | null };
     asked.open = this.#requests.open(this.#post(said), {
@@ -217,6 +213,7 @@ export class Streamable {
     this.#waiting = null;
     this.#listening.begin();
     for (const said of waiting) this.take(said);
+    this.#out.free();
   }
 
   #assertSession({ status }: Reply): void {

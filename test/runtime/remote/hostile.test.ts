@@ -1,7 +1,7 @@
 /** Remote servers that do what they please, over real TLS: each is refused by name, within its bounds, and nothing breaks. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { MAX_ASKED } from '../../../runtime/remote/outlet.ts';
 import type { LockkeeperError } from '../../../schemas/errors.ts';
@@ -330,6 +330,26 @@ describe('what comes', () => {
     // What the kernel and TLS hold on both sides, and our own few chunks.
     expect(sent).toBeLessThan(16 * 1024 * 1024);
     await server.stop(0);
+  });
+
+  it('waits outside as well while the server does not take that the session is open', async () => {
+    let take: () => void = () => undefined;
+    const { url, seen } = await serveTls((_, response, body) => {
+      if (body.includes('notifications/initialized')) take = () => void response.writeHead(202).end();
+      else if (body.includes('initialize')) response.writeHead(200, JSON_TYPE).end(result(body));
+      else response.writeHead(202).end();
+    });
+    const { server, peer } = await connectTo(url);
+    await peer.ask('initialize', {}, PATIENCE_MS);
+    peer.tell('notifications/initialized');
+    await until(() => seen.length === 2);
+    let taken = 0;
+    for (let at = 0; at < 9; at++)
+      server.stdin.write('{"jsonrpc":"2.0","method":"notifications/x"}\n', () => void taken++);
+    await turn();
+    expect(taken).toBe(0);
+    take();
+    await until(() => taken === 9 && seen.filter(({ body }) => body.includes('/x')).length === 9);
   });
 
   it('may be written over several lines, and is one', async () => {
