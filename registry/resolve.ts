@@ -11,7 +11,7 @@ export function pickRelease(alias: string, request: IntentServer, rows: readonly
     new LockkeeperError('LOCK_UNRESOLVED', {
       expected,
       found,
-      next: 'Change the range in lockkeeper.json, or ask reviewers for an approval: lk review',
+      next: `Change the range in lockkeeper.json, ask reviewers for an approval (lk review), or do without it: lk remove ${alias}`,
     });
   if (semver.validRange(request.range) === null)
     throw unresolved(`a semver range for ${alias}`, quote(request.range));

@@ -32,7 +32,7 @@ export const revoke: Command = {
     const vouched = signed ? 'signed with your key' : 'unsigned: no enrolled key of yours was at hand';
     return {
       data: { release: after, signed },
-      text: `Revoked ${after.name} ${after.version} (${vouched}). Sessions that run it end within seconds, lk ci fails, and lk lock leaves it out.`,
+      text: `Revoked ${after.name} ${after.version} (${vouched}). Sessions that run it end within seconds, lk ci fails, and no new lock has it: lk lock takes another approved version where one fits.`,
     };
   },
 };
