@@ -48,7 +48,7 @@ export function badRequest(expected: string, found: string, next: string): Lockk
 /** The session is not known, or not this caller's: the two are not told apart. */
 export function unknownSession(): HttpRefusal {
   const error = new LockkeeperError('NOT_FOUND', {
-    expected: 'the session of this caller that Mcp-Session-Id names',
+    expected: 'a session of this caller (Mcp-Session-Id)',
     found: 'none: it ended, or was never here',
     next: 'Begin again with initialize',
   });
