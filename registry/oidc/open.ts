@@ -18,7 +18,10 @@ export interface Oidc {
   readonly now: () => number;
 }
 
-/** Reads the file that LOCKKEEPER_OIDC names. Asks nobody: a provider that is away keeps no registry from starting. */
+/**
+ * Reads the file that LOCKKEEPER_OIDC names. Waits for nobody: a provider that is away keeps no registry from starting, and
+ * is told as trouble.
+ */
 export async function openOidcFile(path: string, setting: Omit<ProviderSetting, 'dir'>): Promise<Oidc> {
   const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
     throw new LockkeeperError('CONFIG_INVALID', {
@@ -29,7 +32,9 @@ export async function openOidcFile(path: string, setting: Omit<ProviderSetting, 
     });
   });
   const config = assertValid(SignInConfig, parseFile(bytes, path), path, 'CONFIG_INVALID');
-  return openOidc(config, { ...setting, dir: dirname(path) });
+  const oidc = await openOidc(config, { ...setting, dir: dirname(path) });
+  oidc.provider.assertThere().catch(setting.onTrouble);
+  return oidc;
 }
 
 /** Throws CONFIG_INVALID for one that could let nobody in, or anybody; and what `readSecret` throws. */

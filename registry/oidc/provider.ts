@@ -36,6 +36,8 @@ export interface Given {
 }
 
 export interface Provider {
+  /** That it is there, and says of itself what sign-ins take. */
+  assertThere(): Promise<void>;
   /** Where a person's browser is sent. */
   authorizationUrl(asked: Asked): Promise<string>;
   /** What it gives for a code that came back. Throws SIGN_IN_INVALID where the provider does not take it. */
@@ -86,6 +88,10 @@ export async function openProvider(config: SignInConfig, setting: ProviderSettin
     return { status, said: objectIn(body) };
   };
   return {
+    assertThere: async () => {
+      await endpoint('authorization_endpoint');
+      await endpoint('token_endpoint');
+    },
     authorizationUrl: async (asked) => addressed(await endpoint('authorization_endpoint'), config, asked),
     redeem: async (code, { redirect, verifier, iss }) => {
       assertAnswered(config, await metadata().catch(tell), iss);

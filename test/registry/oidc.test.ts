@@ -8,10 +8,11 @@ import { loadConfig } from '../../registry/config.ts';
 import { addNewcomer, endUnvouched, linkAccount, takeTurn } from '../../registry/db/identities.ts';
 import { newCode, newToken, putPerson } from '../../registry/db/people.ts';
 import { openPool, withTransaction } from '../../registry/db/pool.ts';
-import { openOidc } from '../../registry/oidc/open.ts';
+import { type Oidc, openOidc, openOidcFile } from '../../registry/oidc/open.ts';
 import { type Registry, startRegistry } from '../../registry/start.ts';
 import type { TokenView } from '../../schemas/api.ts';
 import { seal } from '../../schemas/dsse.ts';
+import type { LockkeeperError } from '../../schemas/errors.ts';
 import { KEY_PROOF_TYPE } from '../../schemas/keys.ts';
 import { SignInConfig } from '../../schemas/sign-in.ts';
 import { assertValid } from '../../schemas/validate.ts';
@@ -313,6 +314,20 @@ describe('a provider that says what does not hold', () => {
     const { provider: asked } = await openOidc(configOf({}), setting);
     const words = { redirect: REDIRECT, challenge: 'c', nonce: 'n', state: 's' };
     await expect(asked.authorizationUrl(words)).rejects.toMatchObject({ code: 'IDENTITY_UNVERIFIED' });
+  });
+
+  it('that cannot be had is told when the registry starts, which it keeps from nothing', async () => {
+    const path = join(tempDir(), 'oidc.json');
+    writeFileSync(path, JSON.stringify(configOf({})));
+    const told: LockkeeperError[] = [];
+    const opened = (): Promise<Oidc> =>
+      openOidcFile(path, { environment: {}, now: Date.now, onTrouble: (error) => void told.push(error) });
+    await (await opened()).provider.assertThere();
+    expect(told).toEqual([]);
+    delete provider.answers['/.well-known/openid-configuration'];
+    await opened();
+    await until(() => told.length > 0);
+    expect(told[0]?.message).toMatch(/an answer of .*where people sign in.*LOCKKEEPER_OIDC/);
   });
 
   it.each<[string, () => void]>([
