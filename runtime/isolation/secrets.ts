@@ -1,14 +1,18 @@
 /** Secrets as files of this machine, for engines that take no descriptors. In memory where there is a place for that. */
+import { existsSync } from 'node:fs';
 import { chown, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import type { PlannedSecret } from '../ports.ts';
-import { isRunning } from './proc.ts';
+import { hold, isHeld } from '../store/hold.ts';
 
 /** Where a server finds them. */
 export const SECRETS_DIR = '/run/secrets';
 const MEMORY = '/dev/shm';
+const PREFIX = 'lockkeeper-secrets-';
+/** Held by the runtime whose secrets these are. No secret has such a name. */
+const LOCK = '.lock';
 
 export interface LaidOut {
   /** What an engine is told of them. */
@@ -27,9 +31,19 @@ async function placeFor(): Promise<string> {
 export async function sweepSecrets(): Promise<void> {
   const place = await placeFor();
   for (const name of await readdir(place)) {
-    const [, pid] = /^lockkeeper-secrets-(\d+)-/.exec(name) ?? [];
-    if (pid !== undefined && !isRunning(Number(pid)))
-      await rm(join(place, name), { recursive: true, force: true }).catch(() => undefined);
+    if (!name.startsWith(PREFIX) || !isLeft(join(place, name))) continue;
+    await rm(join(place, name), { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+/** Nothing is in one that is not held yet. A number would say nothing of the process: it may be another container's. */
+function isLeft(dir: string): boolean {
+  const path = join(dir, LOCK);
+  try {
+    return existsSync(path) && !isHeld(path);
+  } catch {
+    // Another user's.
+    return false;
   }
 }
 
@@ -49,8 +63,12 @@ export async function laidOut(
       found: 'an ordinary user, and a server with secrets',
       next: 'Use bubblewrap here: lk run --isolation bubblewrap',
     });
-  const dir = await mkdtemp(join(await placeFor(), `lockkeeper-secrets-${process.pid}-`));
-  const remove = (): Promise<void> => rm(dir, { recursive: true, force: true });
+  const dir = await mkdtemp(join(await placeFor(), `${PREFIX}${process.pid}-`));
+  const held = hold(join(dir, LOCK));
+  const remove = async (): Promise<void> => {
+    held?.close();
+    await rm(dir, { recursive: true, force: true });
+  };
   try {
     for (const { name, value } of secrets) {
       await writeFile(join(dir, name), value, { mode: 0o400, flag: 'wx' });

@@ -1,6 +1,15 @@
 /** Secrets of a project: read before anything starts, and seen by the server as files, by nobody as words. */
-import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { container } from '../../runtime/isolation/container.ts';
@@ -177,12 +186,21 @@ describe('a server', () => {
     expect(leftIn('/dev/shm')).toEqual([]);
   });
 
-  it('leaves nothing behind when its runtime was killed', async () => {
-    const { pid } = spawnSync('true');
-    const left = join('/dev/shm', `lockkeeper-secrets-${pid}-test`);
-    mkdirSync(left);
+  it('leaves nothing behind when its runtime was killed; a container that shares the memory takes none of a living one’s', async () => {
+    const module = new URL('../../runtime/isolation/secrets.ts', import.meta.url).href;
+    const laying = `import { laidOut } from ${JSON.stringify(module)};
+      console.log((await laidOut([{ name: 'A', value: 'a' }], 65534)).dir); setInterval(() => undefined, 1000);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', laying]);
+    const [said] = await once(child.stdout, 'data');
+    const dir = String(said).trim();
+    const sweeping = `import { sweepSecrets } from ${JSON.stringify(module)}; await sweepSecrets();`;
+    const inOther = ['--pid', '--fork', '--mount-proc', process.execPath, '--input-type=module', '-e'];
+    expect(spawnSync('unshare', [...inOther, sweeping]).status).toBe(0);
+    expect(existsSync(join(dir, 'A'))).toBe(true);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
     await sweepSecrets();
-    expect(readdirSync('/dev/shm')).not.toContain(`lockkeeper-secrets-${pid}-test`);
+    expect(existsSync(dir)).toBe(false);
   });
 });
 
