@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { overtaken } from '../runtime/session/era.ts';
 import type { AuditBody } from '../schemas/audit.ts';
 import { clients } from './clients/all.ts';
-import { type Client, FACES } from './clients/client.ts';
+import { type Client, facesOf } from './clients/client.ts';
 import { openStage, type Stage, takeOne } from './clients/command.ts';
 import { installed } from './clients/install.ts';
 import { judge, nameOf, type Taken } from './clients/judge.ts';
@@ -26,9 +26,9 @@ describe('clients that package.json installs', () => {
   afterAll(() => stage?.close());
 
   const all = here.flatMap((client) =>
-    FACES.filter((face) => face !== 'all' || client.mode !== undefined).map(
-      (face) => [nameOf(client), face, client] as const,
-    ),
+    facesOf(client, 'docs')
+      .filter((face) => face !== 'all' || client.mode !== undefined)
+      .map((face) => [nameOf(client), face, client] as const),
   );
 
   it.each(all)(

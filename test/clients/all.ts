@@ -1,5 +1,5 @@
 /** Every client that is run, with its version. A newer one is taken by changing it here and running npm run clients. */
-import type { Client, Opening, Target } from './client.ts';
+import { type Client, isAdopted, type Opening, type Target } from './client.ts';
 
 const PLATFORM = `${process.platform}-${process.arch}`;
 const INSPECTOR = '@modelcontextprotocol/inspector';
@@ -14,11 +14,20 @@ const inspector = {
   calls: 'inspector-cli',
 } as const;
 
-const calling = ({ line, tool }: Target): string =>
-  line.replace(
+const calling = ({ face, line, tool }: Target): string => {
+  const by = isAdopted(face)
+    ? 'mcp-inspector --cli --config mcp.json --server docs --method tools/list'
+    : line;
+  return by.replace(
     '--method tools/list',
     `--method tools/call --tool-name ${tool} --tool-arg message="$MESSAGE"`,
   );
+};
+
+/** What people have before they know of a lock, in the form of most clients. */
+const NPX = { command: 'npx', args: ['-y', '@acme/docs'] };
+const ofServers = (more: object = {}) =>
+  `${JSON.stringify({ ...more, mcpServers: { docs: NPX } }, null, 2)}\n`;
 
 /** A program that uses an SDK, in one of its ways. */
 function sdk(mode: string, name: string, version: string, opens: Opening): Client {
@@ -50,13 +59,27 @@ function codex(opens: Opening, feature?: string): Client {
     opens,
     opensStdio: 'initialize',
     files: ({ model, line }) => ({ '.codex/config.toml': `${codexModel(model, feature)}\n${line}` }),
+    ...(feature === undefined
+      ? {
+          adopts: {
+            file: '.codex/config.toml',
+            text: ({ model }) =>
+              `${codexModel(model)}\n[mcp_servers.docs] # ours\ncommand = "npx"\nargs = ["-y", "@acme/docs"]\nrequired = true\n`,
+          },
+        }
+      : {}),
     script: () => 'codex exec --skip-git-repo-check "call echo"',
     leaves: 'Codex kills servers it started some 10 ms after it asks them to end',
   };
 }
 
 export const clients: readonly Client[] = [
-  { ...inspector, opens: 'initialize', script: calling },
+  {
+    ...inspector,
+    opens: 'initialize',
+    script: calling,
+    adopts: { file: 'work/mcp.json', text: () => ofServers() },
+  },
   {
     ...inspector,
     mode: 'auto',
@@ -75,6 +98,7 @@ export const clients: readonly Client[] = [
     here: false,
     calls: 'mcporter',
     opens: 'initialize',
+    adopts: { file: 'work/config/mcporter.json', text: () => ofServers({ imports: [] }) },
     script: ({ line, tool }) => `${line}\nmcporter list docs\nmcporter call docs.${tool} message="$MESSAGE"`,
   },
   {
@@ -95,6 +119,8 @@ export const clients: readonly Client[] = [
       ENABLE_TOOL_SEARCH: 'false',
       MCP_CONNECTION_NONBLOCKING: '0',
     }),
+    files: () => ({ 'work/.claude/settings.json': '{"enableAllProjectMcpServers": true}' }),
+    adopts: { file: 'work/.mcp.json', text: () => ofServers() },
     script: ({ line, tool }) => `${line}\nclaude -p "call echo" --allowedTools mcp__docs__${tool}`,
   },
   codex('initialize'),
@@ -115,6 +141,7 @@ export const clients: readonly Client[] = [
       COPILOT_PROVIDER_API_KEY: 'none',
       COPILOT_MODEL: 'gpt-4.1',
     }),
+    adopts: { file: '.copilot/mcp-config.json', text: () => ofServers() },
     script: ({ line }) => `${line}\ncopilot -p "call echo" --allow-all-tools --trust-folder`,
   },
   {
@@ -128,6 +155,7 @@ export const clients: readonly Client[] = [
     opens: 'initialize',
     environment: ({ model }) => ({ GEMINI_API_KEY: 'none', GOOGLE_GEMINI_BASE_URL: model }),
     files: () => ({ '.gemini/settings.json': JSON.stringify(GEMINI) }),
+    adopts: { file: '.gemini/settings.json', text: () => ofServers(GEMINI) },
     // A model by name: the default would first ask another one which to take.
     script: ({ line }) => `${line}\ngemini -m gemini-2.5-flash -p "call echo" --yolo`,
   },
@@ -147,9 +175,15 @@ export const clients: readonly Client[] = [
       OPENCODE_DISABLE_DEFAULT_PLUGINS: '1',
     }),
     files: ({ model }) => ({ '.config/opencode/opencode.json': JSON.stringify(opencodeModel(model)) }),
+    adopts: {
+      file: '.config/opencode/opencode.json',
+      text: ({ model }) => JSON.stringify({ ...opencodeModel(model), mcp: { docs: OPENCODE_NPX } }, null, 2),
+    },
     script: ({ line }) => `${line}\nopencode run "call echo"`,
   },
 ];
+
+const OPENCODE_NPX = { type: 'local', command: ['npx', '-y', '@acme/docs'], enabled: true };
 
 const GEMINI = {
   security: { folderTrust: { enabled: false }, auth: { selectedType: 'gemini-api-key' } },
@@ -180,5 +214,12 @@ function opencodeModel(model: string): Readonly<Record<string, unknown>> {
   const models = { 'stand-in': { name: 'stand-in', tool_call: true } };
   const local = { npm: '@ai-sdk/openai-compatible', name: 'local', options, models };
   const chosen = { model: 'local/stand-in', small_model: 'local/stand-in' };
-  return { autoupdate: false, share: 'disabled', ...chosen, provider: { local } };
+  // It writes the name of its schema into a file without one.
+  return {
+    $schema: 'https://opencode.ai/config.json',
+    autoupdate: false,
+    share: 'disabled',
+    ...chosen,
+    provider: { local },
+  };
 }

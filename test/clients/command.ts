@@ -4,7 +4,7 @@ import { table } from '../../cli/output.ts';
 import type { AuditBody } from '../../schemas/audit.ts';
 import { asked, counting, type Streams } from '../helpers/show.ts';
 import { clients } from './all.ts';
-import { type Client, FACES, type Face } from './client.ts';
+import { type Client, type Face, facesOf } from './client.ts';
 import { installed } from './install.ts';
 import { callIn, endOf, judge, nameOf, type Row } from './judge.ts';
 import { type Model, openModel } from './model.ts';
@@ -70,19 +70,18 @@ export async function runTable(words: readonly string[], streams: Streams): Prom
   for (const client of chosen) modules.set(client, await installed(client, say));
   const stage = await openStage(say);
   const rows: Row[] = [];
-  const places = SERVERS.flatMap((server) =>
-    FACES.filter((face) => face !== 'all' || server === 'docs').map((face) => ({ face, server })),
+  const places = chosen.flatMap((client) =>
+    SERVERS.flatMap((server) => facesOf(client, server).map((face) => ({ client, face, server }))),
   );
-  const tell = counting(say, chosen.length * places.length);
+  const tell = counting(say, places.length);
   try {
-    for (const client of chosen)
-      for (const { face, server } of places) {
-        tell(`${nameOf(client)}, ${face}, ${server}`);
-        const at = { modules: modules.get(client) ?? '', face, server };
-        const { row, said } = await takeOne(stage, client, at);
-        if (row.wrong.length > 0) say(`${row.wrong.join('; ')}\n${said}`);
-        rows.push(row);
-      }
+    for (const { client, face, server } of places) {
+      tell(`${nameOf(client)}, ${face}, ${server}`);
+      const at = { modules: modules.get(client) ?? '', face, server };
+      const { row, said } = await takeOne(stage, client, at);
+      if (row.wrong.length > 0) say(`${row.wrong.join('; ')}\n${said}`);
+      rows.push(row);
+    }
   } finally {
     await stage.close();
   }

@@ -3,8 +3,11 @@ import { overtaken } from '../../runtime/session/era.ts';
 import type { AuditBody } from '../../schemas/audit.ts';
 import type { Json, JsonObject } from '../../schemas/common.ts';
 import type { Era } from '../../schemas/surface.ts';
-import type { Client, Face } from './client.ts';
+import { type Client, type Face, isAdopted, isStdio } from './client.ts';
 import type { ServerAlias } from './world.ts';
+
+/** Said once --undo brought back every byte. */
+export const UNDONE = 'the file is as it was before';
 
 const META = 'io.modelcontextprotocol/';
 
@@ -70,13 +73,13 @@ export function judge({ client, face, server, message, said, records, beyond }: 
   const opened = records.find(
     ({ method }) => method === 'server/discover' || method === 'initialize',
   )?.method;
-  const opens = (face === 'stdio' ? client.opensStdio : undefined) ?? client.opens;
+  const opens = (isStdio(face) ? client.opensStdio : undefined) ?? client.opens;
   // Whatever its server speaks, a client is met in the era that it begins.
   const expected: Era = opens === 'server/discover' ? 'stateless' : 'session';
   const listed = records.some(({ kind, method }) => kind === 'request.finished' && method === 'tools/list');
   const unended = call !== undefined && end === undefined;
-  const isExplained = unended && face === 'stdio' && client.leaves !== undefined;
-  const isHasty = face === 'stdio' && era === 'session' && expected === 'stateless' && didNotWait(records);
+  const isExplained = unended && isStdio(face) && client.leaves !== undefined;
+  const isHasty = isStdio(face) && era === 'session' && expected === 'stateless' && didNotWait(records);
   const claims: readonly (readonly [boolean, string])[] = [
     [call !== undefined, 'no call is in the journal'],
     [!unended || isExplained, 'the journal does not say how the call ended'],
@@ -88,6 +91,7 @@ export function judge({ client, face, server, message, said, records, beyond }: 
     [who?.version === client.version, `it was version ${who?.version ?? 'none'}, not ${client.version}`],
     [call === undefined || call.user === 'erin', `it called as ${call?.user}`],
     [said.includes(`echo: ${message}`), 'it did not print what the tool answered'],
+    [!isAdopted(face) || said.includes(UNDONE), 'its file is not as it was before'],
   ];
   return {
     client: nameOf(client),

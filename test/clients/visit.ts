@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Client, Face, Target } from './client.ts';
+import { type Client, type Face, isAdopted, type Target } from './client.ts';
+import { UNDONE } from './judge.ts';
 import type { Model } from './model.ts';
 import { lineFor } from './page.ts';
 import type { ServerAlias, World } from './world.ts';
@@ -34,31 +35,46 @@ export async function visit(client: Client, how: Visit): Promise<Visited> {
   const home = mkdtempSync(join(tmpdir(), 'lk-client-'));
   try {
     const target = targetOf(client, how);
-    const files = client.files?.(target) ?? {};
+    const adopts = isAdopted(how.face) ? client.adopts : undefined;
+    const files = { ...client.files?.(target), ...(adopts ? { [adopts.file]: adopts.text(target) } : {}) };
     for (const [path, text] of Object.entries(files)) write(join(home, path), text);
     const program = client.program === '' ? SDK : join(how.modules, client.program);
     const node = /\.[jt]s$/.test(program) ? `"${process.execPath}" ` : '';
     write(join(home, 'bin', client.command), `#!/bin/sh\nexec ${node}"${program}" "$@"\n`);
     chmodSync(join(home, 'bin', client.command), 0o755);
-    mkdirSync(join(home, 'work'));
+    mkdirSync(join(home, 'work'), { recursive: true });
     Object.assign(how.model, { message: how.message, tool: new RegExp(`(?:^|[^a-z])${target.tool}$`) });
     const env = { ...environmentOf(home, how), ...client.environment?.(target) };
     const began = new Date();
-    return { began, ...(await shell(client.script(target), join(home, 'work'), env)) };
+    return { began, ...(await shell(scriptOf(client, target, how), join(home, 'work'), env)) };
   } finally {
     rmSync(home, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
+/** Between `lk adopt` and `lk adopt --undo`, where it is about its file. */
+function scriptOf(client: Client, target: Target, { face, world }: Visit): string {
+  const script = client.script(target);
+  if (!isAdopted(face) || !client.adopts) return script;
+  const file = `"$HOME/${client.adopts.file}"`;
+  const gateway = face === 'adopted http' ? ` --gateway ${world.url}` : '';
+  return [
+    `cp ${file} ../before`,
+    `lk adopt ${file} --project ${world.project}${gateway} --yes`,
+    script,
+    `lk adopt ${file} --undo --yes`,
+    `cmp ${file} ../before && echo ${UNDONE}`,
+  ].join('\n');
+}
+
 function targetOf(client: Client, { world, model, face, server }: Visit): Target {
   const { project, url } = world;
-  const at = {
-    stdio: `lk run ${server} --project ${project}`,
-    http: `${url}/servers/${server}/mcp`,
-    all: `${url}/mcp`,
-  }[face];
+  const run = `lk run ${server} --project ${project}`;
+  const http = `${url}/servers/${server}/mcp`;
+  const at = { stdio: run, http, all: `${url}/mcp`, adopted: run, 'adopted http': http }[face];
   const tool = face === 'all' ? `${server}__echo` : 'echo';
-  const line = client.name === 'SDK' ? '' : lineFor(client.name, face, { alias: server, project, url });
+  const isLined = client.name !== 'SDK' && !isAdopted(face);
+  const line = !isLined ? '' : lineFor(client.name, face, { alias: server, project, url });
   return { face, at, line, tool, model: model.url };
 }
 
