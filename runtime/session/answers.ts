@@ -50,7 +50,17 @@ export function answerFor(message: Response, rule: MethodRule, known: Known): An
   }
   if (known.fits) return { bytes: completed(message, known.fits), drifts: [] };
   if (rule.task === 'list') return ownTasks(message, known);
-  return rule.lists === undefined ? whole : listed(rule.lists, message, known);
+  if (rule.lists !== undefined) return listed(rule.lists, message, known);
+  const { summary, id, result } = message;
+  // Of one that another thread read, only a part is here.
+  if (known.sees === undefined || rule.item?.section !== 'resources' || summary !== undefined) return whole;
+  const kept = privately(result);
+  return kept === result ? whole : { ...whole, bytes: encode({ jsonrpc: '2.0', id, result: kept }) };
+}
+
+/** Under a policy an answer is its caller's: whoever keeps it on the way may not give it to others. */
+function privately(result: Json): Json {
+  return isObject(result) && result.cacheScope === 'public' ? { ...result, cacheScope: 'private' } : result;
 }
 
 /** Values that complete an argument, without those that would be refused in its place, and what is beyond the protocol's bound. */
@@ -88,7 +98,7 @@ type Result = Extract<Response, { kind: 'response' }>;
 function listed(section: Section, message: Result, { live, sees }: Known): Answer {
   const page = inOneWay(message) ? filterPage(section, message.result, live) : null;
   if (page === null) return { bytes: refusalOf(message.id, UNREADABLE), drifts: [] };
-  const result = sees ? seen(section, page.result, sees) : page.result;
+  const result = sees ? privately(seen(section, page.result, sees)) : page.result;
   const bytes =
     result === message.result ? message.bytes : encode({ jsonrpc: '2.0', id: message.id, result });
   return { bytes, drifts: page.drifts };
