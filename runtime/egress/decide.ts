@@ -33,6 +33,8 @@ export interface Desk {
 
 /** A server that asks without end is not to fill the disk: refusals recorded in one minute, at most. */
 const MAX_REFUSALS = 600;
+/** Nor is one that is permitted much: connections to permitted hosts in one minute. */
+const MAX_ALLOWED = 6000;
 const MINUTE_MS = 60_000;
 const RESOLVE_MS = 10_000;
 
@@ -40,15 +42,18 @@ const RESOLVE_MS = 10_000;
 export function openDesk(options: Decider): Desk {
   let since = Date.now();
   let refusals = 0;
+  let permitted = 0;
+  const look = (): void => {
+    if (Date.now() - since < MINUTE_MS) return;
+    since = Date.now();
+    refusals = permitted = 0;
+  };
   const record: Desk['record'] = async (event) => {
     if (event.outcome === 'refused' && !(await counted(event))) throw new Error('enough for this minute');
     await options.onEvent({ ...event, host: event.host.slice(0, 253) });
   };
   const counted = async (event: EgressEvent): Promise<boolean> => {
-    if (Date.now() - since >= MINUTE_MS) {
-      since = Date.now();
-      refusals = 0;
-    }
+    look();
     if (++refusals === MAX_REFUSALS + 1) {
       const reason = `more than ${MAX_REFUSALS} refusals in a minute: the rest of it has no record of each`;
       await options.onEvent({ ...event, host: '(many)', port: 0, reason });
@@ -58,7 +63,10 @@ export function openDesk(options: Decider): Desk {
   return {
     record,
     decide: async (wish) => {
-      const verdict = await judge(wish, options);
+      const verdict = await judge(wish, options, () => {
+        look();
+        return ++permitted > MAX_ALLOWED;
+      });
       const outcome = verdict.address === null ? 'refused' : 'allowed';
       await record({ host: wish.host, port: wish.port, via: 'proxy', outcome, reason: verdict.reason });
       return verdict;
@@ -66,14 +74,19 @@ export function openDesk(options: Decider): Desk {
   };
 }
 
-/** A name, not an address in any spelling -> allowed -> resolved once -> outside, wherever it leads. */
-async function judge({ host, port, refused }: Wish, options: Decider): Promise<Verdict> {
+/** A name, not an address in any spelling -> allowed -> not too often -> resolved once -> outside, wherever it leads. */
+async function judge(
+  { host, port, refused }: Wish,
+  options: Decider,
+  isTooOften: () => boolean,
+): Promise<Verdict> {
   const no = (reason: string): Verdict => ({ address: null, reason });
   if (refused !== undefined) return no(refused);
   if (isIP(host.replace(/^\[|\]$/g, '')) !== 0 || /(?:^|\.)(?:\d+|0x[0-9a-f]*)\.?$/.test(host))
     return no('addresses are not names');
   if (!isName(host)) return no('this is not a name');
   if (!permits(options.allow, host, port)) return no('not among the permitted hosts');
+  if (isTooOften()) return no(`more than ${MAX_ALLOWED} connections in a minute`);
   const resolve = options.resolve ?? resolveHost;
   const addresses = (await inTime(resolve(host), RESOLVE_MS).catch(() => undefined)) ?? [];
   const [address] = addresses;

@@ -1,6 +1,6 @@
 /** Answers in HTTP/1.1, read as they come: a head, then the body by the one length that the head gives it. */
 import { quote } from '../../schemas/errors.ts';
-import { Head, MAX_HEAD_BYTES, noHttp, VALUE } from './head.ts';
+import { FIELD, Head, MAX_HEAD_BYTES, noHttp } from './head.ts';
 
 /** Of a line that says how long the next part is. */
 const MAX_LINE_BYTES = 1024;
@@ -171,7 +171,7 @@ export class AnswerReader {
 
   #trailer(line: string): void {
     this.#trailerBytes += line.length;
-    if (this.#trailerBytes > MAX_HEAD_BYTES || !VALUE.test(line))
+    if (this.#trailerBytes > MAX_HEAD_BYTES || !FIELD.test(line))
       throw noHttp('words after its body that are none');
   }
 }

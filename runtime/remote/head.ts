@@ -10,7 +10,9 @@ const BEFORE_MS = 1000;
 
 const STATUS = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-export const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+/** A line that is a header. */
+export const FIELD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*$/;
 /** `words` as in `Detail`. */
 export function broken(
   ...[expected, found, next, words]: [expected: string, found: string, next?: string, words?: string]
@@ -68,14 +70,15 @@ export class Head {
 
   #length(isNewer: boolean): Head['length'] {
     const [coding, length] = [this.header('transfer-encoding'), this.header('content-length')];
+    const isBare = this.status < 200 || this.status === 204 || this.status === 304;
     if (coding !== undefined) {
-      if (length === undefined && isNewer && coding.toLowerCase() === 'chunked') return 'in parts';
+      if (length === undefined && isNewer && !isBare && coding.toLowerCase() === 'chunked') return 'in parts';
       throw noHttp(
         `a body in the coding ${quote(coding, 60)}${length === undefined ? '' : ', and a length'}`,
       );
     }
     if (length !== undefined && !/^\d{1,15}$/.test(length)) throw noHttp(`a length of ${quote(length, 60)}`);
-    if (this.status < 200 || this.status === 204 || this.status === 304) return 0;
+    if (isBare) return 0;
     return length === undefined ? 'to the end' : Number(length);
   }
 

@@ -12,6 +12,8 @@ const LEAST_MS = 100;
 const MOST_MS = 30_000;
 /** Streams in a row that end at once or fail. */
 const MAX_FAILURES = 5;
+/** So often in a row a stream that ends at once is opened again as soon as its server wants; then not before RETRY_MS. */
+const MAX_SOON = 10;
 /** A stream that stood for so long did not fail, ms. */
 const STOOD_MS = 5000;
 
@@ -31,6 +33,8 @@ interface Stream {
   lastId: string | null;
   retryMs: number | null;
   failures: number;
+  /** Ends in a row that came soon, whatever was said before. */
+  ends: number;
   since: number;
 }
 
@@ -45,12 +49,12 @@ export class Listening {
 
   /** Opens the standing stream. Many servers have none. */
   begin(): void {
-    this.#get({ asked: null, lastId: null, retryMs: null, failures: 0, since: 0 });
+    this.#get({ asked: null, lastId: null, retryMs: null, failures: 0, ends: 0, since: 0 });
   }
 
   /** Asks for what comes after the last id that a broken stream named. */
   resume(asked: Asked, from: { readonly lastId: string | null; readonly retryMs: number | null }): void {
-    this.#later({ asked, ...from, failures: 0, since: performance.now() });
+    this.#later({ asked, ...from, failures: 0, ends: 0, since: performance.now() });
   }
 
   close(): void {
@@ -102,7 +106,11 @@ export class Listening {
   #ended(stream: Stream, error: LockkeeperError | null): void {
     const { asked } = stream;
     if (this.#closed || (asked && asked.answered !== null)) return;
-    if (Number.isFinite(stream.failures) && performance.now() - stream.since > STOOD_MS) stream.failures = 0;
+    stream.ends++;
+    if (performance.now() - stream.since > STOOD_MS) {
+      stream.ends = 0;
+      if (Number.isFinite(stream.failures)) stream.failures = 0;
+    }
     if (++stream.failures <= MAX_FAILURES) return this.#later(stream);
     if (asked) return this.#o.failed(asked, error ?? broken('an answer before the stream ends', 'its end'));
     if (error && isFatal(error)) return this.#o.out.die(error);
@@ -110,7 +118,8 @@ export class Listening {
   }
 
   #later(stream: Stream): void {
-    const ms = Math.min(Math.max(stream.retryMs ?? RETRY_MS, LEAST_MS), MOST_MS);
+    const least = stream.ends > MAX_SOON ? RETRY_MS : LEAST_MS;
+    const ms = Math.min(Math.max(stream.retryMs ?? RETRY_MS, least), MOST_MS);
     let over = false;
     const timer = setTimeout(() => {
       if (!over && !this.#closed) this.#get(stream);

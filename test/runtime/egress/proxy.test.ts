@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { openDesk } from '../../../runtime/egress/decide.ts';
 import { type EgressProxy, startEgressProxy } from '../../../runtime/egress/proxy.ts';
 import { isInside, permits } from '../../../runtime/egress/rules.ts';
 import { helloOf } from '../../../runtime/egress/sni.ts';
@@ -40,6 +41,33 @@ async function ask(path: string, target: string): Promise<string> {
   socket.destroy();
   return chunk.toString().split('\r\n')[0] ?? '';
 }
+
+describe('a server that connects without end', () => {
+  it('is told no for the rest of the minute, and its names are asked for no more', async () => {
+    let asked = 0;
+    const events: EgressEvent[] = [];
+    const desk = openDesk({
+      allow: ['api.example.com:443'],
+      resolve: async () => {
+        asked++;
+        return ['93.184.216.34'];
+      },
+      onEvent: async (event) => void events.push(event),
+    });
+    const wish = { host: 'api.example.com', port: 443 };
+    for (let n = 0; n < 6000; n++) expect((await desk.decide(wish)).address).toBe('93.184.216.34');
+    expect(await desk.decide(wish)).toEqual({
+      address: null,
+      reason: 'more than 6000 connections in a minute',
+    });
+    expect(asked).toBe(6000);
+    expect(events.at(-1)).toMatchObject({ outcome: 'refused', host: 'api.example.com' });
+    // What was never permitted counts for nothing here.
+    expect((await desk.decide({ host: 'evil.example', port: 443 })).reason).toBe(
+      'not among the permitted hosts',
+    );
+  });
+});
 
 describe('the way out', () => {
   it('is shut for everything that was not permitted, and says so to the record first', async () => {

@@ -120,6 +120,8 @@ describe('an answer', () => {
     ['two codings', `${OK}transfer-encoding: gzip, chunked\r\n\r\n`],
     ['a coding twice', `${OK}transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n`],
     ['parts in the older version', 'HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n'],
+    ['parts of what has no body', 'HTTP/1.1 204\r\ntransfer-encoding: chunked\r\n\r\n'],
+    ['a promise in parts', 'HTTP/1.1 103\r\ntransfer-encoding: chunked\r\n\r\n'],
     ['headers without an end', `${OK}a: ${'x'.repeat(16_384)}`],
     ['a head too long that ends', `${OK}a: ${'x'.repeat(16_384)}\r\n\r\n`],
     ['a part of no size', `${PARTS}\r\nhello`],
@@ -130,6 +132,7 @@ describe('an answer', () => {
     ['a part that is longer', `${PARTS}2\r\nhello\r\n`],
     ['a line without an end', `${PARTS}5;${'x'.repeat(1024)}`],
     ['words behind it without end', `${PARTS}0\r\n${`a: ${'b'.repeat(1000)}\r\n`.repeat(17)}`],
+    ['words behind it without a name', `${PARTS}0\r\nHTTP/1.1 200 OK\r\n\r\n`],
     ['words behind it that are none', `${PARTS}0\r\na\0: b\r\n\r\n`],
   ])('with %s is refused however it is cut', (_, text) => {
     for (const size of [1, 7, text.length])

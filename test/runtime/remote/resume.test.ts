@@ -102,6 +102,22 @@ describe('a call whose stream ends before its answer', () => {
     expect(calls).toHaveLength(1);
   });
 
+  it('is not taken up again and again without a pause, whatever is promised', async () => {
+    const opened: number[] = [];
+    const { url } = await scripted({
+      call: (respond) => respond('id: one\nretry: 0\ndata:\n\n'),
+      get: (last, id, nth) => {
+        if (last === undefined) return 405;
+        opened.push(performance.now());
+        return nth < 14 ? [`id: n${nth}\nretry: 0\ndata:\n\n`] : [resultOf(id)];
+      },
+    });
+    const { peer } = await greeted(url);
+    expect(await peer.ask('tools/call', {}, PATIENCE_MS)).toEqual({ ok: true });
+    const pauses = opened.slice(1).map((at, nth) => at - (opened[nth] ?? at));
+    expect(pauses.slice(-2).every((ms) => ms > 900)).toBe(true);
+  });
+
   it('gives up after a few streams that bring nothing', async () => {
     const { url, seen } = await scripted({
       call: (respond) => respond('id: one\nretry: 0\ndata:\n\n'),
