@@ -3,7 +3,7 @@ import type { AuditBody } from '../../schemas/audit.ts';
 import { LockkeeperError } from '../../schemas/errors.ts';
 import { secretMark } from '../journal/redact.ts';
 import type { Exchange } from '../session/exchange.ts';
-import { MAX_NOISE, Rate, WINDOW_MS } from '../session/limits.ts';
+import { Noise } from '../session/limits.ts';
 import type { Peer } from '../session/peer.ts';
 import * as records from '../session/records.ts';
 import { notFoundOf, type Request } from '../wire/message.ts';
@@ -29,15 +29,16 @@ export interface Round {
 
 export class Notes {
   readonly #x: Exchange;
-  readonly #noise = new Rate(MAX_NOISE, WINDOW_MS);
+  readonly #noise = new Noise();
 
   constructor(exchange: Exchange) {
     this.#x = exchange;
   }
 
-  /** Said in one era, unknown to the other. Not recorded any more once there is too much of it. */
+  /** Said in one era, unknown to the other. Of too much of it one record says that the rest has none. */
   dropped(direction: 'to-server' | 'to-client', why: string): void {
-    if (this.#noise.take()) this.#x.note(records.unbound(this.#x.scribe, direction, why));
+    const told = this.#noise.told(why);
+    if (told !== null) this.#x.note(records.unbound(this.#x.scribe, direction, told));
   }
 
   /** The server asked for what it does not get; it is told after the record. */

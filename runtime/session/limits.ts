@@ -8,7 +8,7 @@ export const WINDOW_MS = 10_000;
 const MAX_REREADS = 20;
 const MAX_NOTICES = 20_000;
 const MAX_REQUESTS = 2000;
-export const MAX_NOISE = 200;
+const MAX_NOISE = 200;
 /** Bytes of what a server says unasked, in ten seconds: each is read on the thread that serves everybody. */
 export const MAX_SAID_BYTES = 16 * 1024 * 1024;
 const REREAD_DELAY_MS = 25;
@@ -80,6 +80,11 @@ export class Rate {
     this.#windowMs = windowMs;
   }
 
+  /** How many more there were than may be. */
+  get over(): number {
+    return this.#count - this.#most;
+  }
+
   /** Counts one, or so many. False once there were too many in this window. */
   take(count = 1): boolean {
     const now = performance.now();
@@ -88,6 +93,21 @@ export class Rate {
     return this.#count <= this.#most;
   }
 }
+
+/** What goes nowhere and is recorded so: each of it, until there is too much; then that the rest of it is not. */
+export class Noise extends Rate {
+  constructor() {
+    super(MAX_NOISE, WINDOW_MS);
+  }
+
+  /** What is to be recorded of one more; null: nothing. */
+  told(why: string): string | null {
+    if (this.take()) return why;
+    return this.over === 1 ? MUCH_NOISE : null;
+  }
+}
+
+export const MUCH_NOISE = `more than ${MAX_NOISE} in ${WINDOW_MS / 1000} s that go nowhere: the rest of it has no record of each`;
 
 /** What a server says unasked: so much in a window of time, and no more. */
 export class Unasked {

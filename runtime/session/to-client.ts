@@ -34,7 +34,7 @@ export class ToClient {
   readonly #rereading: Rereading;
   readonly #over: ToServer['over'];
   readonly #said = new limits.Unasked();
-  readonly #noise = new limits.Rate(limits.MAX_NOISE, limits.WINDOW_MS);
+  readonly #noise = new limits.Noise();
   /** An answer that is being judged on another thread: what its server says after it has to wait. Null once that server is gone. */
   judging: Promise<Judged<Response>> | null = null;
   readonly #judged: () => void;
@@ -49,7 +49,8 @@ export class ToClient {
 
   /** It goes nowhere. */
   unheard(why = 'said by the server of a revoked release'): void {
-    if (this.#noise.take()) this.#x.note(records.unbound(this.#x.scribe, 'to-client', why));
+    const told = this.#noise.told(why);
+    if (told !== null) this.#x.note(records.unbound(this.#x.scribe, 'to-client', told));
   }
 
   take(message: Message): void {

@@ -1,5 +1,6 @@
 /** Servers that say without end what a bridge answers or drops by itself: they are ended as they would be without one. */
 import { expect, it } from 'vitest';
+import { MUCH_NOISE } from '../../../runtime/session/limits.ts';
 import type { Era } from '../../../schemas/surface.ts';
 import { envelopeWith, greeted, type Lone, sessionWith } from '../../helpers/eras.ts';
 import { codeOf, plainProcess } from '../../helpers/session.ts';
@@ -11,7 +12,7 @@ const flooding = (said: string): string => `
   const tools = [{ name: 'do', description: 'Do it', inputSchema: { type: 'object' } }];
   const capabilities = { tools: {}, logging: {} };
   const serverInfo = { name: 'flooding', version: '1' };
-  const flood = async () => {
+  const flood = async (id) => {
     for (let n = 0; ; n++)
       if (!send(${said})) await new Promise((resolve) => process.stdout.once('drain', resolve));
   };
@@ -20,7 +21,7 @@ const flooding = (said: string): string => `
     if (method === 'initialize') send({ id, result: { protocolVersion: '2025-11-25', capabilities, serverInfo } });
     else if (method === 'server/discover') send({ id, result: { supportedVersions: ['2026-07-28'], capabilities, serverInfo } });
     else if (method === 'tools/list') send({ id, result: { tools, resultType: 'complete' } });
-    else if (method === 'tools/call') flood();
+    else if (method === 'tools/call') flood(id);
   });`;
 
 const PING = `{ id: n, method: 'ping' }`;
@@ -51,4 +52,19 @@ it.each<[what: string, server: Era, said: string]>([
   expect((await session.end).error).toMatchObject({ code: 'RATE_LIMITED' });
   const refused = (await session.records()).filter(({ kind }) => kind === 'request.refused');
   expect(refused.length).toBeLessThanOrEqual(2000);
+});
+
+it('what goes nowhere is recorded one by one, then as what has no record of each', async () => {
+  const words = [
+    '--input-type=module',
+    '-e',
+    flooding(`n < 500 ? ${WORDS} : { id, result: { content: [] } }`),
+  ];
+  const session = await sessionWith({ words, era: 'session' }, { start: () => plainProcess(words) });
+  await session.request(1, 'tools/call', { name: 'do', _meta: envelopeWith() });
+  await session.end;
+  const unheard = (await session.records()).filter(({ kind }) => kind === 'response.refused');
+  const said = unheard.map(({ message = '' }) => message);
+  expect(said.filter((one) => one.includes('which no request of the client asked for'))).toHaveLength(200);
+  expect(said.filter((one) => one === MUCH_NOISE)).toHaveLength(1);
 });

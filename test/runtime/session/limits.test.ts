@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { Rate, Recent, Rereads, Waiting } from '../../../runtime/session/limits.ts';
+import { MUCH_NOISE, Noise, Rate, Recent, Rereads, Waiting } from '../../../runtime/session/limits.ts';
 import type { Message } from '../../../runtime/wire/message.ts';
 
 const MIB = 1024 * 1024;
@@ -53,6 +53,21 @@ describe('a rate', () => {
     expect(rate.take()).toBe(false);
     vi.advanceTimersByTime(2);
     expect(take()).toEqual([true, true, false]);
+    vi.useRealTimers();
+  });
+});
+
+describe('noise', () => {
+  it('is recorded one by one, then as what has no record of each, and again in the next window', () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const noise = new Noise();
+    const told = (): (string | null)[] => Array.from({ length: 250 }, (_, n) => noise.told(`${n}`));
+    for (const _ of [1, 2]) {
+      const all = told();
+      expect(all.slice(0, 200)).toEqual(Array.from({ length: 200 }, (_, n) => `${n}`));
+      expect(all.slice(200).filter(Boolean)).toEqual([MUCH_NOISE]);
+      vi.advanceTimersByTime(10_001);
+    }
     vi.useRealTimers();
   });
 });
