@@ -88,3 +88,9 @@ export function expired(entry: LockEntry, at: number): LockkeeperError {
     next: 'Run lk lock and start the server again',
   });
 }
+
+export const NO_OBJECT = new LockkeeperError('RESULT_INVALID', {
+  expected: 'an object as the result',
+  found: 'another value',
+  next: 'The server breaks the protocol; use another release',
+});

@@ -14,6 +14,7 @@ import { strangeResult } from '../wire/names.ts';
 import type { Pending } from './gate.ts';
 import { readHere, unreadable } from './large/here.ts';
 import { judgeLarge } from './large/judge.ts';
+import { NO_OBJECT } from './refusals.ts';
 import { lockedSchemas, problemsIn } from './schema.ts';
 import { taskIn, toldInside } from './tasks.ts';
 
@@ -165,7 +166,10 @@ function tooLarge({ bytes }: Message | Unread, { maxResultBytes }: ContentRules)
 
 /** `Tools` beside the `tools` that are compared with the lock: some clients would read it in their place. */
 function misnamed(message: Response): LockkeeperError | null {
-  const strange = message.kind === 'error' ? null : strangeResult(message.result);
+  if (message.kind === 'error') return null;
+  // It has no member that could be compared, left out or judged by its name.
+  if (!isObject(message.result)) return NO_OBJECT;
+  const strange = strangeResult(message.result);
   if (strange === null) return null;
   return new LockkeeperError('RESULT_INVALID', {
     expected: 'names in the letters of the protocol',

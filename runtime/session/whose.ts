@@ -11,6 +11,8 @@ import type { Exchange } from './exchange.ts';
 /** Names the request of the client, in the stateless era, that asked for a notice. */
 const SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId';
 
+const ACKNOWLEDGED = 'notifications/subscriptions/acknowledged';
+
 type Open = Pick<Exchange, 'fromClient' | 'tasks' | 'state'>;
 
 /**
@@ -31,6 +33,8 @@ export function strayFrom({ method, params }: Notification, open: Open): string 
   const subscription = subscriptionOf(params);
   if (subscription !== null && !open.fromClient.has(subscription))
     return 'a notice for a subscription that nobody holds';
+  if (method === ACKNOWLEDGED && (subscription === null || open.state?.era !== 'stateless'))
+    return 'a subscription acknowledged that nobody asked for';
   if (method === 'notifications/progress' && progressOf(params.progressToken, open) === null)
     return 'progress of nothing that the client asked';
   const related = relatedTask(params);

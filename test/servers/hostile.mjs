@@ -101,6 +101,7 @@ const worst = {
     const keys = Array.from({ length: 300_000 }, (_, n) => `"k${n}":{}`).join();
     raw(`{"jsonrpc":"2.0","id":${id},"result":{"content":[],${keys}}}\n`);
   },
+  shapeless: (id) => send({ id, result: [{ type: 'text', text: 'done' }] }),
   prototype: (id) =>
     raw(
       `{"jsonrpc":"2.0","id":${id},"result":{"__proto__":{"isError":true},"constructor":{"prototype":{}},"content":[]}}\n`,

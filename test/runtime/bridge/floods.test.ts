@@ -68,3 +68,18 @@ it('what goes nowhere is recorded one by one, then as what has no record of each
   expect(said.filter((one) => one.includes('which no request of the client asked for'))).toHaveLength(200);
   expect(said.filter((one) => one === MUCH_NOISE)).toHaveLength(1);
 });
+
+it('a subscription that nobody asked for is acknowledged to nobody', async () => {
+  const acknowledged = `{ method: 'notifications/subscriptions/acknowledged', params: { notifications: {} } }`;
+  const said = `[${acknowledged}, { id, result: { content: [] } }][n] ?? {}`;
+  const words = ['--input-type=module', '-e', flooding(said)];
+  const server: Lone = { words, era: 'stateless' };
+  const session = await greeted(await sessionWith(server, { start: () => plainProcess(words) }));
+  expect(await session.request(1, 'tools/call', { name: 'do' })).toMatchObject({ result: {} });
+  await session.end;
+  expect(session.received.some(({ method }) => method !== undefined)).toBe(false);
+  const refused = (await session.records()).filter(({ kind }) => kind === 'response.refused');
+  expect(refused.map(({ message }) => message)).toContain(
+    'a subscription acknowledged that nobody asked for',
+  );
+});

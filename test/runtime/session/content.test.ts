@@ -136,7 +136,7 @@ describe('the content of answers, as it is judged without any word of a policy',
     ['a name too many', { structuredContent: { grams: 1, secretly: LURE } }, '/secretly'],
     ['none', said('3'), 'none'],
     ['null', { structuredContent: null }, ''],
-    ['no object at all', null, 'none'],
+    ['no object at all', null, 'an object as the result'],
     ['none, of one that says it asks first', { resultType: 'input_required', ...said('3') }, 'none'],
     [
       'another type, of one that says it asks first',

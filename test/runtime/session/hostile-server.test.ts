@@ -142,6 +142,7 @@ const rows: Readonly<Record<string, Row>> = {
         'at most 131072 members',
       ),
   },
+  shapeless: { what: 'a result that is no object', call: 'RESULT_INVALID', ends: null },
   prototype: { what: 'members named like those of every object', call: 'result', ends: null },
   bytes: { what: 'bytes that are no text', call: 'SERVER_DIED', ends: 'SERVER_DIED' },
   stderr: { what: '200 MB of words on stderr', call: 'result', ends: null },
