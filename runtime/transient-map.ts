@@ -40,6 +40,11 @@ export class TransientMap<K, V> {
     return value;
   }
 
+  /** The same where it is still this value that is there. */
+  takeIf(key: K, value: V): void {
+    if (this.#map.get(key) === value) this.take(key);
+  }
+
   /** All that was there; nothing is any more. */
   takeAll(): V[] {
     const all = this.all();

@@ -114,12 +114,12 @@ export class Streamable {
     asked.open = this.#requests.open(this.#post(said), {
       body: (reply) => this.#answerBody(reply, asked, from),
       end: () => {
-        if (asked.answered !== null) this.#asked.take(idKey(id));
+        if (asked.answered !== null) this.#asked.takeIf(idKey(id), asked);
         else if (from.lastId !== null && !asked.stateless) this.#listening.resume(asked, from);
         else this.#failed(asked, broken('an answer before the stream ends', 'its end'));
       },
       failed: (error) => {
-        if (asked.answered !== null) this.#asked.take(idKey(id));
+        if (asked.answered !== null) this.#asked.takeIf(idKey(id), asked);
         else if (error.code === 'SERVER_DIED' && from.lastId !== null && !asked.stateless)
           this.#listening.resume(asked, from);
         else this.#failed(asked, error);
@@ -166,7 +166,7 @@ export class Streamable {
   }
 
   #failed(asked: Asked, error: LockkeeperError): void {
-    this.#asked.take(idKey(asked.id));
+    this.#asked.takeIf(idKey(asked.id), asked);
     if (isFatal(error) || !this.#spoke) return this.#out.die(error);
     this.#out.line(refusalOf(asked.id, error));
   }
@@ -204,7 +204,7 @@ export class Streamable {
   }
 
   #giveUp(asked: Asked): void {
-    this.#asked.take(idKey(asked.id));
+    this.#asked.takeIf(idKey(asked.id), asked);
     asked.open?.abort();
   }
 

@@ -1,4 +1,5 @@
 /** Streams that break: what a session can take up again, it does; what it cannot is told. */
+import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { encode } from '../../../runtime/wire/message.ts';
@@ -186,6 +187,33 @@ describe('what is taken back', () => {
     await until(() => closed);
     expect(closed).toBe(true);
     expect(served.seen.some(({ body }) => body.includes('notifications/cancelled'))).toBe(true);
+  });
+
+  it('in a session leaves the next request of the same id alone', async () => {
+    const streams: ServerResponse[] = [];
+    let taken: ServerResponse | undefined;
+    const served = await serveTls((request, response, body) => {
+      const { id, method } = JSON.parse(body || '{}') as { id?: unknown; method?: string };
+      if (request.method !== 'POST') return void response.writeHead(405).end();
+      if (method === 'tools/call') {
+        streams.push(response);
+        return void response.writeHead(200, EVENTS).write(resultOf(id));
+      }
+      if (method === 'notifications/cancelled') return void (taken = response);
+      if (id === undefined) return void response.writeHead(202).end();
+      response.writeHead(200, JSON_TYPE).end(JSON.stringify({ jsonrpc: '2.0', id, result: {} }));
+    });
+    const { peer, heard } = await greeted(served.url);
+    const call = encode({ jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: 'x' } });
+    peer.send(call);
+    await until(() => heard.length === 1);
+    peer.send(encode({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } }));
+    await until(() => taken !== undefined);
+    peer.send(call);
+    await until(() => heard.length === 2);
+    taken?.writeHead(202).end();
+    // Both are answered, and kept no longer than a stream is after its answer.
+    await until(() => streams.length === 2 && streams.every(({ closed }) => closed), 10_000);
   });
 
   it('in the stateless era is its stream, and nothing is said', async () => {
