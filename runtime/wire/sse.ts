@@ -15,7 +15,10 @@ export interface SseHandlers {
   readonly event: (event: SseEvent) => void;
   /** How long the stream asks to be waited for before it is opened again, ms. */
   readonly retry?: (ms: number) => void;
-  /** A line that is no data of an event. Such lines cost what they take to read, and are bounded by whoever listens. */
+  /**
+   * A line that is no part of a message, as its name and id are. Such lines cost what they take to read, and are bounded by
+   * whoever listens.
+   */
   readonly aside?: () => void;
 }
 
@@ -24,6 +27,8 @@ const CR = 13;
 const COLON = 58;
 const SPACE = 32;
 const NEWLINE = Buffer.from('\n');
+/** What a message may have beside its data: its name, its id, and how long to wait. */
+const OWN_LINES = 3;
 /** Lines of data that are joined as soon as there are so many: a short line that is held alone costs more than it says. */
 const TOGETHER = 1024;
 /** Longest id of an event that is kept, bytes. */
@@ -49,6 +54,8 @@ export class SseReader {
   #dataBytes = 0;
   #event = '';
   #id: string | null = null;
+  /** Lines since the last event that are no data. */
+  #beside = 0;
 
   constructor(maxBytes: number, handlers: SseHandlers) {
     this.#maxBytes = maxBytes;
@@ -112,17 +119,28 @@ export class SseReader {
 
   #nothing(): void {
     this.#event = '';
+    this.#told();
     this.#on.aside?.();
+  }
+
+  #aside(): void {
+    if (++this.#beside > OWN_LINES) this.#on.aside?.();
+  }
+
+  /** What was beside no message. */
+  #told(): void {
+    for (let left = Math.min(this.#beside, OWN_LINES); left > 0; left--) this.#on.aside?.();
+    this.#beside = 0;
   }
 
   #field(line: Buffer): void {
     const colon = line.indexOf(COLON);
-    if (colon === 0) return this.#on.aside?.();
+    if (colon === 0) return this.#aside();
     const name = (colon === -1 ? line : line.subarray(0, colon)).toString('utf8');
     const from = colon === -1 ? line.length : colon + (line[colon + 1] === SPACE ? 2 : 1);
     const value = line.subarray(from);
     if (name === 'data') return this.#take(value);
-    this.#on.aside?.();
+    this.#aside();
     if (name === 'event') this.#event = value.toString('utf8');
     else if (name === 'id' && !value.includes(0))
       // One that no header could carry is nothing to come back to, and is not kept.
@@ -147,11 +165,13 @@ export class SseReader {
   }
 
   #dispatch(): void {
-    const [data, event] = [[...this.#data, ...this.#lines], this.#event];
+    const [data, event] = [[...this.#data, ...this.#lines], this.#event || 'message'];
     [this.#data, this.#lines] = [[], []];
     [this.#own, this.#dataBytes] = [0, 0];
     this.#event = '';
-    this.#on.event({ event: event === '' ? 'message' : event, data: joined(data), id: this.#id });
+    if (event === 'message') this.#beside = 0;
+    else this.#told();
+    this.#on.event({ event, data: joined(data), id: this.#id });
   }
 }
 

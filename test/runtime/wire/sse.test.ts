@@ -105,4 +105,18 @@ describe('a stream of events', () => {
   it('does not count what was handed out', () => {
     expect(read(Array.from({ length: 500 }, () => 'data: 12345\n\n')).events).toHaveLength(500);
   });
+
+  it.each([
+    ['a message with its name, its id and a wait', 'event: message\nid: 1\nretry: 5\ndata: x\n\n', 0],
+    ['what else stands beside a message', ': a\n: b\nid: 1\nx\nx\ndata: x\n\n', 2],
+    ['an event of another name', 'event: other\nid: 1\ndata: x\n\n', 2],
+    ['an event without data', 'id: 1\n\n', 2],
+    ['an empty line', '\n', 1],
+    ['an empty line of data', 'data:\n\n', 1],
+  ])('counts %s for what it costs beside messages', (_, stream, lines) => {
+    let count = 0;
+    const reader = new SseReader(1000, { event: () => undefined, aside: () => void count++ });
+    for (let n = 0; n < 10; n++) reader.push(Buffer.from(stream));
+    expect(count).toBe(10 * lines);
+  });
 });
