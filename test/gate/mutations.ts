@@ -210,7 +210,7 @@ export const mutations: readonly Mutation[] = [
     edits: [
       edit(
         'runtime/session/answers.ts',
-        'sees ? seen(section, page.result, sees) : page.result',
+        'sees ? privately(seen(section, page.result, sees)) : page.result',
         'page.result',
       ),
       edit(
@@ -225,7 +225,7 @@ export const mutations: readonly Mutation[] = [
     edits: [
       edit(
         'runtime/session/answers.ts',
-        'sees ? seen(section, page.result, sees) : page.result',
+        'sees ? privately(seen(section, page.result, sees)) : page.result',
         'page.result',
       ),
     ],
