@@ -1,5 +1,5 @@
 /** One process after the other: files that are read, judged and written again. */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, rmSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -32,11 +32,21 @@ export async function alone<T>(
   }
 }
 
+/** Null: not yet. What is locked has to be what is there under this name: each holder takes the file away at its end. */
 function taken(place: string): Hold | null {
   made(place);
+  const there = inodeAt(place);
+  const held = there === null ? null : lockedAt(place, there);
+  if (held === null || inodeAt(place) === there) return held && passing(place, held);
+  held.close();
+  return null;
+}
+
+function lockedAt(place: string, there: bigint): Hold | null {
   try {
     return hold(place);
   } catch (cause) {
+    if (inodeAt(place) !== there) return null;
     throw new LockkeeperError('SYSTEM', {
       expected: `to lock ${quote(place, 200)}`,
       found: quote((cause as Error).message, 200),
@@ -44,6 +54,23 @@ function taken(place: string): Hold | null {
       cause,
     });
   }
+}
+
+/** Taken away while it is still held: whoever waits for it sees that it is another one. */
+function passing(place: string, held: Hold): Hold {
+  return {
+    close: () => {
+      try {
+        rmSync(place, { force: true });
+      } finally {
+        held.close();
+      }
+    },
+  };
+}
+
+function inodeAt(place: string): bigint | null {
+  return statSync(place, { bigint: true, throwIfNoEntry: false })?.ino ?? null;
 }
 
 /** In one turn: whoever found it there may hold it in the next. */

@@ -1,7 +1,7 @@
 /**
  * Files that one process at a time holds. The kernel keeps that, as a lock of the file: it holds for whoever reaches the
  * file, in every namespace of the machine, and goes with its process, however that ends. Nothing else may open such a
- * file: a process that closes it again lets its own lock go. It is empty, and stays.
+ * file: a process that closes it again lets its own lock go. It is empty.
  */
 import type { DatabaseSync } from 'node:sqlite';
 

@@ -122,16 +122,13 @@ function contextOf(home: Home, { token, now, registry }: Setting): Context {
   };
 }
 
-/** Digests of all files below a folder, but for kept proofs and for empty files that are locked by whoever is at work. */
+/** Digests of all files below a folder, kept proofs left out. */
 export function filesIn(dir: string): Record<string, string> {
   if (!existsSync(dir)) return {};
   const names = readdirSync(dir, { recursive: true }).map(String).sort();
-  const isLock = (name: string): boolean => name.endsWith('.lock') && statSync(join(dir, name)).size === 0;
   return Object.fromEntries(
     names
-      .filter(
-        (name) => !name.startsWith('misbehaviour') && statSync(join(dir, name)).isFile() && !isLock(name),
-      )
+      .filter((name) => !name.startsWith('misbehaviour') && statSync(join(dir, name)).isFile())
       .map((name) => [name, sha256(readFileSync(join(dir, name)))]),
   );
 }
