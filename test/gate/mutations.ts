@@ -105,7 +105,11 @@ export const mutations: readonly Mutation[] = [
   },
   {
     rows: ['5 method: notice to the server'],
-    edits: [edit(GATE, 'if (!NOTICES_TO_SERVER.has(message.method))', 'if (false)')],
+    // What serves all servers refuses before any of them is asked.
+    edits: [
+      edit(GATE, 'if (!NOTICES_TO_SERVER.has(message.method))', 'if (false)'),
+      edit('runtime/gateway/all/all.ts', 'if (NOTICES_TO_SERVER.has(method))', 'if (true)'),
+    ],
   },
   {
     rows: ['6 item locked: request to the server', '6 prompt locked: request to the server'],
