@@ -37,7 +37,8 @@ function taken(place: string): Hold | null {
   made(place);
   const there = inodeAt(place);
   const held = there === null ? null : lockedAt(place, there);
-  if (held === null || inodeAt(place) === there) return held && passing(place, held);
+  if (held === null) return null;
+  if (inodeAt(place) === there) return passing(place, held);
   held.close();
   return null;
 }

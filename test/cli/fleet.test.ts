@@ -50,18 +50,22 @@ const said = (words: string[]): ReturnType<typeof lkHere> =>
   lkHere(words, { ...process.env, LOCKKEEPER_HOME: home, NO_COLOR: '1' });
 const lk = async (...words: string[]): Promise<string> => (await said(words)).stdout;
 const ps = (...words: string[]): Promise<string> => lk('ps', ...words);
-/** Another process of ours that keeps instances. */
-const keep = async (...instances: Instance[]): Promise<ChildProcess> => {
-  const script = `import { writeInstance } from ${JSON.stringify(join(ROOT, 'cli/instances.ts'))};
-    for (const one of ${JSON.stringify(instances)}) await writeInstance(${JSON.stringify(home)}, one);
-    if (${instances[0]?.alias === 'stubborn'}) process.on('SIGTERM', () => undefined);
-    console.log('kept'); setInterval(() => undefined, 1000);`;
+/** Another process of ours, once it has said something. */
+const begun = async (script: string): Promise<ChildProcess> => {
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   running.push(child);
   if (child.stdout) await once(child.stdout, 'data');
   return child;
+};
+/** Another process of ours that keeps instances. */
+const keep = async (...instances: Instance[]): Promise<ChildProcess> => {
+  const script = `import { writeInstance } from ${JSON.stringify(join(ROOT, 'cli/instances.ts'))};
+    for (const one of ${JSON.stringify(instances)}) await writeInstance(${JSON.stringify(home)}, one);
+    if (${instances[0]?.alias === 'stubborn'}) process.on('SIGTERM', () => undefined);
+    console.log('kept'); setInterval(() => undefined, 1000);`;
+  return begun(script);
 };
 /** Another process of ours that is a gateway, and keeps these beside. */
 const serve = async (...instances: Instance[]): Promise<ChildProcess> => {
@@ -79,12 +83,7 @@ const serve = async (...instances: Instance[]): Promise<ChildProcess> => {
     await writeGateway(${JSON.stringify(home)}, ${JSON.stringify({ ...known, ...more })});
     for (const one of ${JSON.stringify(instances)}) await writeInstance(${JSON.stringify(home)}, one);
     console.log('kept'); setInterval(() => undefined, 1000);`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  running.push(child);
-  if (child.stdout) await once(child.stdout, 'data');
-  return child;
+  return begun(script);
 };
 
 describe('lk stop', () => {
